@@ -1,0 +1,72 @@
+//! What a scanner found: [`Finding`], its severity and class; one file a report format;
+//! formats are told apart by content, never by name.
+
+use std::fmt;
+
+/// How bad, as every scanner orders it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Unknown,
+    Negligible,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Severity::Unknown => "unknown",
+            Severity::Negligible => "negligible",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        })
+    }
+}
+
+/// The four classes of risk.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// A package of the distribution.
+    System,
+    /// An application's library (Python, npm, Java, ...).
+    Library,
+    /// Configuration.
+    Baseline,
+    /// A malicious file.
+    Malicious,
+}
+
+/// One thing a scanner found in the image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Finding {
+    /// `CVE-2024-1234`, `DLA-123-1`, `GHSA-...`, as the scanner names it.
+    pub id: String,
+    pub class: Class,
+    pub severity: Severity,
+    /// The binary package's (or library's) name as the scanner gives it.
+    pub package: String,
+    /// Architecture when the report says so (purl `arch`), in the family's words (`amd64`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub architecture: Option<String>,
+    /// The installed version that the scanner saw.
+    pub installed: String,
+    /// The first version without the problem; `None`: the distribution has none (yet).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fixed: Option<String>,
+    /// File in the image, for libraries and files.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    /// Which platform's image the report was about when it says so (`linux/arm64`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub platform: Option<String>,
+}

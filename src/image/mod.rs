@@ -1,0 +1,15 @@
+//! Images as values, and where they come from and go to.
+//!
+//! [`Reference`] names an image as skopeo writes it; a [`Source`] gives manifests and blobs
+//! by descriptor, a [`Sink`] takes them, and the three transports (registry, OCI layout,
+//! archives) are interchangeable behind these two traits.
+
+pub mod digest;
+pub mod platform;
+pub mod reference;
+pub mod transport;
+
+pub use digest::{DiffId, Digest, DigestError};
+pub use platform::Platform;
+pub use reference::{Reference, ReferenceError};
+pub use transport::{ImageError, Sink, Source};

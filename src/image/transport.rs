@@ -1,0 +1,103 @@
+//! The two seams between images and the outside: [`Source`] and [`Sink`].
+//!
+//! Both are synchronous; the registry implementation drives its own async runtime. Blobs are
+//! streams. A source verifies what it hands out: size and digest are checked while reading
+//! and a mismatch is an error at the end of the stream, never silent.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use oci_spec::image::Descriptor;
+
+use super::{Digest, Reference};
+
+/// Why an image could not be read or written. Every message names the image, the place in
+/// it and, where there is one, the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    #[error("{place}: {why}")]
+    Invalid { place: String, why: String },
+    #[error("{place}: not found{hint}")]
+    NotFound { place: String, hint: String },
+    #[error("{place}: {source}")]
+    Io { place: String, source: std::io::Error },
+    #[error("{place}: {why}")]
+    Registry { place: String, why: String },
+    #[error("{place}: media type {media_type:?} is not supported: {why}")]
+    MediaType { place: String, media_type: String, why: String },
+}
+
+/// A manifest or index exactly as stored: its digest is over these bytes.
+#[derive(Debug, Clone)]
+pub struct RawManifest {
+    pub media_type: String,
+    pub digest: Digest,
+    pub bytes: Bytes,
+}
+
+/// A verified stream of a blob: reading to the end checks size and digest.
+pub type BlobReader = Box<dyn Read + Send>;
+
+/// Where an image is read from.
+pub trait Source: Send + Sync {
+    /// The reference this source was opened with.
+    fn reference(&self) -> &Reference;
+
+    /// The top manifest or index.
+    ///
+    /// # Errors
+    /// Missing tag, unreachable registry, invalid layout.
+    fn root(&self) -> Result<RawManifest, ImageError>;
+
+    /// A manifest that an index names, checked against the descriptor.
+    ///
+    /// # Errors
+    /// Missing, or other size or digest than the descriptor says.
+    fn manifest(&self, descriptor: &Descriptor) -> Result<RawManifest, ImageError>;
+
+    /// A blob (config or layer) as stored.
+    ///
+    /// # Errors
+    /// Missing. Wrong size or digest shows as an I/O error of the stream, at its end.
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobReader, ImageError>;
+}
+
+/// Where an image is written to. Nothing is visible under the tag before [`Sink::tag`];
+/// dropping a sink that was not tagged leaves no trace that a reader of the tag could see.
+pub trait Sink: Send + Sync {
+    /// Whether the blob is there already.
+    ///
+    /// # Errors
+    /// The destination cannot be asked.
+    fn has_blob(&self, digest: &Digest) -> Result<bool, ImageError>;
+
+    /// Stores a blob from a stream; checks size and digest of what it stores.
+    ///
+    /// # Errors
+    /// Stream or destination fail.
+    fn put_blob(
+        &self,
+        descriptor: &Descriptor,
+        content: &mut (dyn Read + Send),
+    ) -> Result<(), ImageError>;
+
+    /// Makes a blob of `source` available here without sending its bytes when that is
+    /// possible (same layout, same repository, cross-repository mount). `false`: not
+    /// possible, the caller sends the bytes.
+    ///
+    /// # Errors
+    /// The destination fails.
+    fn link_blob(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<bool, ImageError>;
+
+    /// Stores a manifest or index by digest, without a tag.
+    ///
+    /// # Errors
+    /// Destination fails.
+    fn put_manifest(&self, manifest: &RawManifest) -> Result<(), ImageError>;
+
+    /// The last step: points the tag at this manifest, atomically.
+    ///
+    /// # Errors
+    /// Destination fails; the old tag is then as it was.
+    fn tag(&self, manifest: &RawManifest) -> Result<(), ImageError>;
+}

@@ -1,0 +1,19 @@
+//! imgfix repairs container images: it reads what a scanner found, picks upgraded
+//! packages from the distribution's own signed repositories, composes one patch
+//! layer on top of the original layers and proves what it fixed.
+//!
+//! A repair is a function from (image, findings, repository state) to (one layer,
+//! new config, new manifest, a verdict per finding). The rooms below are the steps of
+//! that function in the order the data flows; [`pipeline`] is the only place that knows
+//! the order.
+
+pub mod findings;
+pub mod image;
+pub mod layer;
+pub mod packages;
+pub mod plan;
+pub mod progress;
+pub mod publish;
+pub mod report;
+pub mod repository;
+pub mod rootfs;

@@ -1,0 +1,1 @@
+//! Debian and Ubuntu: dpkg databases, .deb archives, apt repositories.

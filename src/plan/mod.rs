@@ -1,0 +1,99 @@
+//! Which packages go to which version, and why: pure functions from inventory, findings and
+//! available packages to a [`Plan`].
+
+pub mod solver;
+
+use crate::findings::Finding;
+use crate::image::{Digest, Platform};
+use crate::packages::{PackageId, VersionText};
+
+/// What will be done to one image (all its platforms), exactly. Saved by `plan --save`, and
+/// `repair --plan` does this and nothing else. Its digest is over its JSON.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Plan {
+    /// `imgfix/plan/v1`.
+    pub schema: String,
+    /// The image as the user named it.
+    pub image: String,
+    /// Digest of the original's top manifest or index.
+    pub image_digest: Digest,
+    pub platforms: Vec<PlatformPlan>,
+}
+
+/// The plan for one platform's image.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PlatformPlan {
+    pub platform: Platform,
+    /// Digest of the platform's original manifest.
+    pub manifest_digest: Digest,
+    /// In installation order.
+    pub steps: Vec<Step>,
+    /// Findings that no step fixes, each with its reason.
+    pub unfixed: Vec<Unfixed>,
+}
+
+/// One package to install at one version.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Step {
+    pub package: PackageId,
+    /// `None`: newly installed because an upgrade needs it.
+    pub from: Option<VersionText>,
+    pub to: VersionText,
+    pub archive: Archive,
+    pub because: Vec<Because>,
+}
+
+/// A package archive, by content.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Archive {
+    /// Absolute URL at the repository (before `--mirror`).
+    pub url: String,
+    /// Bytes.
+    pub size: u64,
+    pub sha256: Digest,
+    /// Which repository it comes from, for people: `http://... bookworm-security main`.
+    pub repository: String,
+}
+
+/// Why a step is in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Because {
+    /// Fixes these finding ids.
+    Fixes { findings: Vec<String> },
+    /// A newer version is there and no report narrows the repair.
+    Newer,
+    /// `package` of this plan has a relation (`Depends: libc6 (>= 2.36)`) that wants it.
+    Needed { package: PackageId, relation: String },
+}
+
+/// A finding that this plan leaves.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Unfixed {
+    pub finding: Finding,
+    pub reason: Reason,
+}
+
+/// Why a finding is not fixed. The words are stable: they are in the JSON report.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Reason {
+    /// The distribution has no fixed version.
+    NoFixedVersion,
+    /// No repository of the image has the fixed version; `newest` is what they have.
+    NotInRepositories { wanted: String, newest: Option<String> },
+    /// The user holds the package (dpkg hold) or a pin forbids the version.
+    Held { package: String, by: String },
+    /// Upgrading conflicts with `package`.
+    Conflict { package: String, detail: String },
+    /// The image has no package of that name: the file is not owned by a package.
+    NotOwned,
+    /// A maintainer script that cannot be evaluated.
+    NeedsScripts { package: String, script: String, line: Option<u32>, detail: String },
+    /// The class of finding has no recipe yet.
+    NoRecipe { class: String },
+    /// Excluded by the user's filters.
+    Ignored { by: String },
+    /// The package manager of the image is not supported.
+    UnsupportedImage { detail: String },
+}

@@ -1,0 +1,1 @@
+//! Adapter over the solver crate.

@@ -1,0 +1,135 @@
+//! What a path in the image is: [`Entry`] with its kind, mode, owner, time, extended
+//! attributes and, for regular files, where the content can be read.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::spool::SpoolFile;
+
+/// Extended attributes by name (`security.capability`, `user.x`), values as raw bytes.
+pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Identity of a hard-linked file: regular files with the same id are one inode.
+/// Unique within a tree and its overlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(pub u64);
+
+/// One inode's metadata as an OCI layer records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub kind: Kind,
+    /// Permission bits with setuid, setgid and sticky (`0o7777`).
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Modification time, seconds since the epoch.
+    pub mtime: i64,
+    pub xattrs: Xattrs,
+}
+
+/// The type of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Directory,
+    File(FileData),
+    /// The link's target exactly as stored.
+    Symlink(Vec<u8>),
+    Fifo,
+    CharDevice {
+        major: u32,
+        minor: u32,
+    },
+    BlockDevice {
+        major: u32,
+        minor: u32,
+    },
+}
+
+/// A regular file's size, content handle and hard-link identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileData {
+    pub size: u64,
+    pub content: Content,
+    /// `Some` when other paths share this inode.
+    pub link: Option<LinkId>,
+}
+
+/// Where a regular file's bytes are.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Held in memory: small files under configuration and package-database folders, and
+    /// what imgfix generates.
+    Inline(Bytes),
+    /// The `index`-th member (counting every tar header that yields an entry, from 0) of
+    /// layer number `layer` (0 = lowest). Read again on demand through a `ContentLoader`.
+    Layer { layer: u32, index: u32 },
+    /// In the run's temporary spool file: payload of unpacked packages.
+    Spool(SpoolFile),
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Content::Inline(a), Content::Inline(b)) => a == b,
+            (Content::Layer { layer: a, index: b }, Content::Layer { layer: c, index: d }) => {
+                a == c && b == d
+            }
+            (Content::Spool(a), Content::Spool(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Content {}
+
+impl Entry {
+    /// A directory owned by root.
+    #[must_use]
+    pub fn directory(mode: u32, mtime: i64) -> Self {
+        Self::root_owned(Kind::Directory, mode, mtime)
+    }
+
+    /// A regular file owned by root with its content in memory.
+    #[must_use]
+    pub fn file(content: impl Into<Bytes>, mode: u32, mtime: i64) -> Self {
+        let content = content.into();
+        let data =
+            FileData { size: content.len() as u64, content: Content::Inline(content), link: None };
+        Self::root_owned(Kind::File(data), mode, mtime)
+    }
+
+    /// A symbolic link owned by root.
+    #[must_use]
+    pub fn symlink(target: impl Into<Vec<u8>>, mtime: i64) -> Self {
+        Self::root_owned(Kind::Symlink(target.into()), 0o777, mtime)
+    }
+
+    fn root_owned(kind: Kind, mode: u32, mtime: i64) -> Self {
+        Self { kind, mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
+    }
+
+    #[must_use]
+    pub fn is_dir(&self) -> bool {
+        matches!(self.kind, Kind::Directory)
+    }
+
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File(_))
+    }
+
+    #[must_use]
+    pub fn is_symlink(&self) -> bool {
+        matches!(self.kind, Kind::Symlink(_))
+    }
+
+    /// The file's size in bytes; 0 for everything that is not a regular file.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match &self.kind {
+            Kind::File(data) => data.size,
+            _ => 0,
+        }
+    }
+}

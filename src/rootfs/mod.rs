@@ -1,0 +1,21 @@
+//! The root file system of an image as values: paths that cannot escape, a merged
+//! read-only [`Tree`] of the layers, and an [`Overlay`] of changes over it.
+//!
+//! In come layer streams (through [`layer_reader`]); out goes a tree that other rooms read
+//! through [`FileSystem`], and the overlay whose changes the `layer` room writes. Nothing
+//! here knows of packages, registries or the host's own file system.
+
+pub mod entry;
+pub mod filesystem;
+pub mod layer_reader;
+pub mod overlay;
+pub mod path;
+pub mod spool;
+pub mod tree;
+
+pub use entry::{Content, Entry, FileData, Kind, LinkId, Xattrs};
+pub use filesystem::{FileSystem, RootfsError};
+pub use overlay::{Change, Overlay};
+pub use path::{ImagePath, PathError};
+pub use spool::{Spool, SpoolFile};
+pub use tree::{ContentLoader, Tree};
