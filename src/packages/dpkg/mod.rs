@@ -1,1 +1,3 @@
 //! Debian and Ubuntu: dpkg databases, .deb archives, apt repositories.
+
+pub mod control;
