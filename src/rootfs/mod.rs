@@ -18,4 +18,4 @@ pub use filesystem::{FileSystem, RootfsError};
 pub use overlay::{Change, Overlay};
 pub use path::{ImagePath, PathError};
 pub use spool::{Spool, SpoolFile};
-pub use tree::{ContentLoader, Tree};
+pub use tree::{ContentLoader, NoLayers, Tree};
