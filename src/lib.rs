@@ -9,6 +9,7 @@
 
 pub mod findings;
 pub mod image;
+pub mod inventory;
 pub mod layer;
 pub mod packages;
 pub mod plan;

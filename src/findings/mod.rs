@@ -46,6 +46,25 @@ pub enum Class {
     Malicious,
 }
 
+/// What is known about a fix; the scanners' words differ, these are imgfix's.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum FixStatus {
+    /// A fixed version exists.
+    Fixed,
+    /// Affected, and no fix is out.
+    Affected,
+    NotAffected,
+    UnderInvestigation,
+    /// Will be fixed later, with other changes.
+    Deferred,
+    WillNotFix,
+    /// The release gets no fixes any more.
+    EndOfLife,
+}
+
 /// One thing a scanner found in the image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
@@ -63,10 +82,46 @@ pub struct Finding {
     /// The first version without the problem; `None`: the distribution has none (yet).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fixed: Option<String>,
+    /// Further versions that reports name as fixed (other release lines of a library, or
+    /// two reports that disagree), in the order met.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub also_fixed_in: Vec<String>,
+    /// What the distribution or project says of a fix, when the scanner passes it on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<FixStatus>,
+    /// Other names of the same problem (`CVE-...` of a `GHSA-...`), sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub aliases: Vec<String>,
+    /// One line for people, when the scanner gives one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
     /// File in the image, for libraries and files.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub path: Option<String>,
     /// Which platform's image the report was about when it says so (`linux/arm64`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub platform: Option<String>,
+}
+
+impl Finding {
+    /// A finding in a distribution package with everything else unknown; the base of struct
+    /// updates (`Finding { fixed: Some(..), ..Finding::system(..) }`).
+    #[must_use]
+    pub fn system(id: &str, package: &str, installed: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            class: Class::System,
+            severity: Severity::Unknown,
+            package: package.to_owned(),
+            architecture: None,
+            installed: installed.to_owned(),
+            fixed: None,
+            also_fixed_in: Vec::new(),
+            status: None,
+            aliases: Vec::new(),
+            title: None,
+            path: None,
+            platform: None,
+        }
+    }
 }

@@ -96,4 +96,6 @@ pub enum Reason {
     Ignored { by: String },
     /// The package manager of the image is not supported.
     UnsupportedImage { detail: String },
+    /// Read back after the repair, the package is still at an affected version.
+    StillPresent { installed: String },
 }
