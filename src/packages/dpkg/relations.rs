@@ -407,22 +407,22 @@ mod tests {
         for (field, want) in [
             ("", vec![]),
             ("libc6", vec!["libc6"]),
-            ("libc6 (>= 2.36), libfoo2t64 ( =1:2-3 )", vec![
-                "libc6 (>= 2.36)",
-                "libfoo2t64 (= 1:2-3)",
-            ]),
-            ("debconf (>= 0.5) | debconf-2.0,\n perl:any", vec![
-                "debconf (>= 0.5) | debconf-2.0",
-                "perl:any",
-            ]),
-            ("a(<<1),b (>>1),c (<=1), d (< 1), e (> 1), f (1)", vec![
-                "a (<< 1)", "b (>> 1)", "c (<= 1)", "d (<= 1)", "e (>= 1)", "f (= 1)",
-            ]),
-            ("gcc:native, libx:amd64 (= 1) [amd64 !i386] <!nocheck> <stage1>, x <y>,", vec![
-                "gcc:native",
-                "libx:amd64 (= 1)",
-                "x",
-            ]),
+            (
+                "libc6 (>= 2.36), libfoo2t64 ( =1:2-3 )",
+                vec!["libc6 (>= 2.36)", "libfoo2t64 (= 1:2-3)"],
+            ),
+            (
+                "debconf (>= 0.5) | debconf-2.0,\n perl:any",
+                vec!["debconf (>= 0.5) | debconf-2.0", "perl:any"],
+            ),
+            (
+                "a(<<1),b (>>1),c (<=1), d (< 1), e (> 1), f (1)",
+                vec!["a (<< 1)", "b (>> 1)", "c (<= 1)", "d (<= 1)", "e (>= 1)", "f (= 1)"],
+            ),
+            (
+                "gcc:native, libx:amd64 (= 1) [amd64 !i386] <!nocheck> <stage1>, x <y>,",
+                vec!["gcc:native", "libx:amd64 (= 1)", "x"],
+            ),
             ("g++, libstdc++6, 2ping, lib.x_y", vec!["g++", "libstdc++6", "2ping", "lib.x_y"]),
         ] {
             assert_eq!(shown(field), want, "{field}");
