@@ -5,11 +5,16 @@
 //! archives) are interchangeable behind these two traits.
 
 pub mod digest;
+pub mod manifest;
 pub mod platform;
 pub mod reference;
 pub mod transport;
 
 pub use digest::{DiffId, Digest, DigestError};
+pub use manifest::{
+    Document, Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, descriptor,
+    digest_of,
+};
 pub use platform::Platform;
 pub use reference::{Reference, ReferenceError};
-pub use transport::{ImageError, Sink, Source};
+pub use transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};

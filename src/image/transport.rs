@@ -27,6 +27,18 @@ pub enum ImageError {
     MediaType { place: String, media_type: String, why: String },
 }
 
+impl ImageError {
+    /// Something of `place` is not as a specification wants it.
+    pub fn invalid(place: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Invalid { place: place.into(), why: why.into() }
+    }
+
+    /// The operating system refused something at `place`.
+    pub fn io(place: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { place: place.into(), source }
+    }
+}
+
 /// A manifest or index exactly as stored: its digest is over these bytes.
 #[derive(Debug, Clone)]
 pub struct RawManifest {
@@ -38,9 +50,14 @@ pub struct RawManifest {
 /// A verified stream of a blob: reading to the end checks size and digest.
 pub type BlobReader = Box<dyn Read + Send>;
 
+/// Content that can be read from its beginning as often as it is needed: a registry sends a
+/// blob again when the connection was cut.
+pub type OpenBlob<'a> = &'a (dyn Fn() -> Result<BlobReader, ImageError> + Sync);
+
 /// Where an image is read from.
 pub trait Source: Send + Sync {
-    /// The reference this source was opened with.
+    /// The reference this source was opened with; a layout or archive that was named without
+    /// a tag has the tag of its one image here, when it has one.
     fn reference(&self) -> &Reference;
 
     /// The top manifest or index.
@@ -71,15 +88,12 @@ pub trait Sink: Send + Sync {
     /// The destination cannot be asked.
     fn has_blob(&self, digest: &Digest) -> Result<bool, ImageError>;
 
-    /// Stores a blob from a stream; checks size and digest of what it stores.
+    /// Stores a blob from a stream; checks size and digest of what it stores. `content` is
+    /// opened once, or again for each retry.
     ///
     /// # Errors
     /// Stream or destination fail.
-    fn put_blob(
-        &self,
-        descriptor: &Descriptor,
-        content: &mut (dyn Read + Send),
-    ) -> Result<(), ImageError>;
+    fn put_blob(&self, descriptor: &Descriptor, content: OpenBlob<'_>) -> Result<(), ImageError>;
 
     /// Makes a blob of `source` available here without sending its bytes when that is
     /// possible (same layout, same repository, cross-repository mount). `false`: not
