@@ -1,11 +1,16 @@
 //! Debian and Ubuntu: dpkg databases, .deb archives, apt repositories.
 
+pub mod ar;
+pub mod conffiles;
 pub mod control;
+pub mod deb;
 pub mod distroless;
 pub mod inventory;
+pub mod path_filter;
 pub mod preferences;
 pub mod relations;
 pub mod solve;
+pub mod status_stanza;
 pub mod version;
 
 pub use version::{Version, VersionError};
