@@ -2,15 +2,20 @@
 
 pub mod ar;
 pub mod conffiles;
+pub mod configuration;
 pub mod control;
 pub mod deb;
 pub mod distroless;
+pub mod diversions;
 pub mod inventory;
 pub mod path_filter;
 pub mod preferences;
 pub mod relations;
 pub mod solve;
+pub mod statoverride;
+pub mod status;
 pub mod status_stanza;
+pub mod triggers;
 pub mod version;
 
 pub use version::{Version, VersionError};
