@@ -452,7 +452,7 @@ fn resolve_media_type(
         why: why.to_owned(),
     };
     let schema = value.get("schemaVersion").and_then(Value::as_u64);
-    if schema == Some(1) || transport.contains("manifest.v1+") {
+    if schema == Some(1) || transport.contains("docker.distribution.manifest.v1+") {
         let why = "Docker's schema 1 was retired in 2019; convert it first: 'skopeo copy \
                    --format v2s2 SOURCE DESTINATION'";
         return Err(unsupported("schema 1", why));
@@ -644,6 +644,11 @@ mod tests {
         assert_eq!(read.raw().media_type, media_type::DOCKER_MANIFEST);
         let sniffed = ImageManifest::parse(raw("application/json", &bare), "app").expect("oci");
         assert_eq!(sniffed.format(), Format::Oci);
+        let said = raw(media_type::OCI_MANIFEST, &bare);
+        assert_eq!(ImageManifest::parse(said, "app").expect("oci").format(), Format::Oci);
+        let schema_1 = raw("application/vnd.docker.distribution.manifest.v1+prettyjws", &bare);
+        let error = ImageManifest::parse(schema_1, "app").expect_err("schema 1").to_string();
+        assert!(error.contains("schema 1"), "{error}");
     }
 
     #[test]

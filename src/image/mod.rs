@@ -5,10 +5,16 @@
 //! archives) are interchangeable behind these two traits.
 
 pub mod digest;
+pub mod layout;
 pub mod manifest;
 pub mod platform;
+pub mod platforms;
 pub mod reference;
+pub mod staging;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod transport;
+pub mod verified;
 
 pub use digest::{DiffId, Digest, DigestError};
 pub use manifest::{
@@ -16,5 +22,6 @@ pub use manifest::{
     digest_of,
 };
 pub use platform::Platform;
+pub use platforms::{ImageSet, PlatformImage, SkipReason, Skipped, load, platforms};
 pub use reference::{Reference, ReferenceError};
 pub use transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
