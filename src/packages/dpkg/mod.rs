@@ -7,6 +7,7 @@ pub mod control;
 pub mod deb;
 pub mod distroless;
 pub mod diversions;
+pub mod install;
 pub mod inventory;
 pub mod path_filter;
 pub mod preferences;

@@ -1,0 +1,280 @@
+//! The package database of an image, loaded for one run, and the writing of its files.
+
+use bytes::Bytes;
+
+use super::super::conffiles::{ConffileRecord, parse_conffiles, render_conffiles};
+use super::super::configuration::Configuration;
+use super::super::control::{Stanza, parse_stanzas};
+use super::super::deb::DebControl;
+use super::super::diversions::Diversions;
+use super::super::relations::parse_list;
+use super::super::statoverride::{Accounts, Overrides};
+use super::super::status::{StanzaOrder, State, Status, StatusEntry};
+use super::super::status_stanza::{ProtectedField, Recorded, render};
+use super::super::triggers::{Interest, parse_file_interests};
+use super::super::version::Version;
+use super::file_lists::FileLists;
+use super::{InstallError, Run};
+use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay, RootfsError};
+
+const DATABASE: &str = "/var/lib/dpkg";
+
+/// What the image records.
+pub(super) struct Database {
+    pub(super) status: Status,
+    pub(super) lists: FileLists,
+    pub(super) diversions: Diversions,
+    pub(super) overrides: Overrides,
+    pub(super) accounts: Accounts,
+    pub(super) configuration: Configuration,
+    pub(super) file_interests: Vec<Interest>,
+    dialect: Dialect,
+}
+
+/// What differs between versions of dpkg in what they write.
+#[derive(Clone, Copy)]
+struct Dialect {
+    order: StanzaOrder,
+    protected: ProtectedField,
+}
+
+impl Database {
+    /// Reads everything an installation looks at.
+    pub(super) fn load(fs: &Overlay) -> Result<Self, InstallError> {
+        let status_file = file("status");
+        let status =
+            Status::parse(fs.read(&status_file)?).map_err(|error| damaged(&status_file, error))?;
+        let accounts = Accounts::parse(
+            &read_optional(fs, &ImagePath::literal("/etc/passwd"))?,
+            &read_optional(fs, &ImagePath::literal("/etc/group"))?,
+        );
+        let diversions = parse_file(fs, "diversions", Diversions::parse)?;
+        let overrides = parse_file(fs, "statoverride", |text| Overrides::parse(text, &accounts))?;
+        let file_interests = parse_file(fs, "triggers/File", parse_file_interests)?;
+        let mut database = Self {
+            dialect: Dialect::of(&status),
+            lists: FileLists::default(),
+            configuration: Configuration::load(fs)?,
+            status,
+            diversions,
+            overrides,
+            accounts,
+            file_interests,
+        };
+        database.load_lists(fs)?;
+        Ok(database)
+    }
+
+    fn load_lists(&mut self, fs: &Overlay) -> Result<(), InstallError> {
+        for (at, entry) in self.status.entries.iter().enumerate() {
+            if entry.state == State::NotInstalled {
+                continue;
+            }
+            let path = info_file(&info_stem(fs, entry), "list");
+            if fs.stat(&path).is_some() {
+                self.lists.parse(at, &fs.read(&path)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// `name:architecture` of an entry, for people.
+    pub(super) fn label(&self, package: usize) -> String {
+        self.status
+            .entries
+            .get(package)
+            .map_or_else(String::new, |entry| format!("{}:{}", entry.name, entry.architecture))
+    }
+
+    /// The architecture of the image's dpkg; `amd64` where there is none.
+    pub(super) fn native_architecture(&self) -> &str {
+        let dpkg = self.status.entries.iter().find(|entry| entry.name == "dpkg");
+        dpkg.map_or("amd64", |entry| entry.architecture.as_str())
+    }
+
+    pub(super) fn entry(&self, package: usize) -> Option<&StatusEntry> {
+        self.status.entries.get(package)
+    }
+
+    /// The name of an entry, architecture not said.
+    pub(super) fn name(&self, package: usize) -> &str {
+        self.entry(package).map(|entry| entry.name.as_str()).unwrap_or_default()
+    }
+
+    /// Recorded conffiles of an entry.
+    pub(super) fn conffiles(&self, package: usize) -> Result<Vec<ConffileRecord>, InstallError> {
+        let Some(entry) = self.entry(package) else { return Ok(Vec::new()) };
+        let value = entry.stanza.get_bytes("Conffiles").unwrap_or_default();
+        parse_conffiles(value).map_err(|error| {
+            damaged(&file("status"), format!("Conffiles of {}: {error}", entry.name))
+        })
+    }
+
+    /// Replaces the recorded conffiles of an entry, and nothing else of its stanza.
+    pub(super) fn set_conffiles(
+        &mut self,
+        package: usize,
+        records: &[ConffileRecord],
+    ) -> Result<(), InstallError> {
+        let Some(entry) = self.status.entries.get_mut(package) else { return Ok(()) };
+        let mut text = Vec::with_capacity(entry.stanza.text().len());
+        for field in entry.stanza.fields() {
+            let value = if field.name.eq_ignore_ascii_case("Conffiles") {
+                let value = render_conffiles(records);
+                if value.is_empty() {
+                    continue;
+                }
+                text.extend_from_slice(b"Conffiles:");
+                text.extend_from_slice(&value);
+                text.push(b'\n');
+                continue;
+            } else {
+                field.value
+            };
+            text.extend_from_slice(field.name.as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value);
+            text.push(b'\n');
+        }
+        entry.stanza = one_stanza(text).map_err(|problem| damaged(&file("status"), problem))?;
+        Ok(())
+    }
+
+    /// Makes the entry of a package that of the version in `control`; a new entry when there
+    /// is none. Returns its place.
+    pub(super) fn record(
+        &mut self,
+        place: Option<usize>,
+        control: &DebControl,
+        conffiles: &[ConffileRecord],
+    ) -> Result<usize, InstallError> {
+        let package = control.name().to_owned();
+        let fail = |problem: String| InstallError::Package { package: package.clone(), problem };
+        let recorded = Recorded {
+            former: place.and_then(|at| self.entry(at)).map(|entry| &entry.stanza),
+            conffiles,
+            protected: self.dialect.protected,
+        };
+        let text = render(&control.stanza, &recorded).map_err(|error| fail(error.to_string()))?;
+        let stanza = one_stanza(text).map_err(fail)?;
+        let entry = StatusEntry::new(stanza).map_err(|error| fail(error.to_string()))?;
+        match place.and_then(|at| self.status.entries.get_mut(at).map(|slot| (at, slot))) {
+            Some((at, slot)) => {
+                *slot = entry;
+                Ok(at)
+            }
+            None => {
+                self.status.entries.push(entry);
+                Ok(self.status.entries.len() - 1)
+            }
+        }
+    }
+
+    /// Whether `by` says `Replaces:` of `what`.
+    pub(super) fn replaces(by: &Stanza, what: &Stanza) -> bool {
+        let (Some(name), Some(version)) = (what.get("Package"), what.get("Version")) else {
+            return false;
+        };
+        let Ok(version) = Version::parse_recorded(version) else { return false };
+        let relations = by.get("Replaces").map(parse_list).and_then(Result::ok).unwrap_or_default();
+        relations
+            .iter()
+            .any(|relation| relation.name.eq_ignore_ascii_case(name) && relation.admits(&version))
+    }
+}
+
+impl Dialect {
+    fn of(status: &Status) -> Self {
+        let dpkg = status
+            .entries
+            .iter()
+            .find(|entry| entry.name == "dpkg" && entry.state == State::Installed)
+            .and_then(|entry| Version::parse_recorded(entry.version()).ok());
+        let since = |version: &str| match (&dpkg, Version::parse(version)) {
+            (Some(dpkg), Ok(since)) => *dpkg >= since,
+            _ => true,
+        };
+        Self {
+            order: if since("1.19.1") { StanzaOrder::ByName } else { StanzaOrder::AsFound },
+            protected: if since("1.20.1") {
+                ProtectedField::Known
+            } else {
+                ProtectedField::Unknown
+            },
+        }
+    }
+}
+
+impl Run {
+    /// Writes `status`, and keeps the former one as `status-old`.
+    pub(super) fn write_status(&mut self) -> Result<(), InstallError> {
+        let status = self.overlay.resolve_parent(&file("status"))?;
+        if let Some(former) = self.overlay.lstat(&status).cloned() {
+            let old = self.overlay.resolve_parent(&file("status-old"))?;
+            self.overlay.set(old, former)?;
+        }
+        let text = self.database.status.render(self.database.dialect.order);
+        self.write(&file("status"), text)
+    }
+
+    /// Writes a generated file as dpkg does: mode 0644, owned by root.
+    pub(super) fn write(&mut self, path: &ImagePath, text: Vec<u8>) -> Result<(), InstallError> {
+        let real = self.overlay.resolve_parent(path)?;
+        Ok(self.overlay.set(real, Entry::file(text, 0o644, self.options.timestamp))?)
+    }
+}
+
+fn one_stanza(text: Vec<u8>) -> Result<Stanza, String> {
+    let mut stanzas = parse_stanzas(text).map_err(|error| error.to_string())?;
+    match (stanzas.pop(), stanzas.is_empty()) {
+        (Some(stanza), true) => Ok(stanza),
+        _ => Err("a field contains an empty line".into()),
+    }
+}
+
+/// A file of the package database. `name` is written in this program, or made of names that
+/// the parsers have checked.
+pub(super) fn file(name: &str) -> ImagePath {
+    ImagePath::new(format!("{DATABASE}/{name}")).unwrap_or_else(|_| ImagePath::literal(DATABASE))
+}
+
+/// `info/STEM.KIND`
+pub(super) fn info_file(stem: &str, kind: &str) -> ImagePath {
+    file(&format!("info/{stem}.{kind}"))
+}
+
+/// What the names of a package's `info` files begin with.
+pub(super) fn info_stem(fs: &dyn FileSystem, entry: &StatusEntry) -> String {
+    if entry.multi_arch_same {
+        let stem = format!("{}:{}", entry.name, entry.architecture);
+        // Databases from before dpkg 1.16.2 have no architecture in these names.
+        if fs.lstat(&info_file(&stem, "list")).is_some()
+            || fs.lstat(&info_file(&entry.name, "list")).is_none()
+        {
+            return stem;
+        }
+    }
+    entry.name.clone()
+}
+
+pub(super) fn damaged(file: &ImagePath, problem: impl std::fmt::Display) -> InstallError {
+    InstallError::Database { file: file.clone(), problem: problem.to_string() }
+}
+
+/// The content of a file, empty when there is none.
+pub(super) fn read_optional(fs: &Overlay, path: &ImagePath) -> Result<Bytes, InstallError> {
+    match fs.read(path) {
+        Ok(bytes) => Ok(bytes),
+        Err(RootfsError::NotFound(_)) => Ok(Bytes::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn parse_file<T, E: std::fmt::Display>(
+    fs: &Overlay,
+    name: &str,
+    parse: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, InstallError> {
+    let path = file(name);
+    parse(&read_optional(fs, &path)?).map_err(|error| damaged(&path, error))
+}

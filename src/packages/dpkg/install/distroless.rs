@@ -1,0 +1,1 @@
+//! Images without dpkg (Google's distroless): being written.
