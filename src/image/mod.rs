@@ -4,6 +4,8 @@
 //! by descriptor, a [`Sink`] takes them, and the three transports (registry, OCI layout,
 //! archives) are interchangeable behind these two traits.
 
+pub mod archive;
+pub mod archive_sink;
 pub mod digest;
 pub mod layout;
 pub mod manifest;
@@ -11,6 +13,7 @@ pub mod platform;
 pub mod platforms;
 pub mod reference;
 pub mod staging;
+mod tar_index;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transport;
