@@ -20,3 +20,5 @@ pub mod triggers;
 pub mod version;
 
 pub use version::{Version, VersionError};
+pub mod index;
+pub mod packages_file;
