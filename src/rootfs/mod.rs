@@ -5,16 +5,28 @@
 //! through [`FileSystem`], and the overlay whose changes the `layer` room writes. Nothing
 //! here knows of packages, registries or the host's own file system.
 
+pub mod compression;
 pub mod entry;
 pub mod filesystem;
 pub mod layer_reader;
+pub mod limits;
+pub mod loader;
+pub mod merge;
 pub mod overlay;
 pub mod path;
+pub(crate) mod pax;
 pub mod spool;
+mod tar_reader;
 pub mod tree;
+pub mod whiteout;
 
+pub use compression::Compression;
 pub use entry::{Content, Entry, FileData, Kind, LinkId, Xattrs};
 pub use filesystem::{FileSystem, RootfsError};
+pub use layer_reader::{LayerError, LayerSpec, ParsedLayer, read_layer, read_layers};
+pub use limits::{Budget, LayerLimits};
+pub use loader::LayerLoader;
+pub use merge::merge;
 pub use overlay::{Change, Overlay};
 pub use path::{ImagePath, PathError};
 pub use spool::{Spool, SpoolFile};

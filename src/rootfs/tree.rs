@@ -48,8 +48,6 @@ impl Tree {
         loader: Arc<dyn ContentLoader>,
     ) -> Self {
         let given: BTreeMap<_, _> = entries.into_iter().collect();
-        let next_link =
-            given.values().filter_map(link).map(|id| id.0.saturating_add(1)).max().unwrap_or(0);
         let mut entries = BTreeMap::new();
         entries.insert(ImagePath::root(), Entry::directory(0o755, 0));
         for (path, entry) in given {
@@ -60,6 +58,13 @@ impl Tree {
                 entries.insert(path, entry);
             }
         }
+        Self::new(entries, loader)
+    }
+
+    /// `entries` have the root and every parent directory.
+    pub(super) fn new(entries: BTreeMap<ImagePath, Entry>, loader: Arc<dyn ContentLoader>) -> Self {
+        let links = entries.values().filter_map(link);
+        let next_link = links.map(|id| id.0.saturating_add(1)).max().unwrap_or(0);
         Self { entries, loader, next_link }
     }
 

@@ -1,0 +1,221 @@
+//! How a layer is compressed: recognised from its first bytes, compared with what its media
+//! type says, and undone as a stream.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// The largest zstd window accepted, as a power of two: 128 MiB, the most that the `zstd`
+/// tool makes or reads without being asked for more (`--long`).
+const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+
+const BUFFER: usize = 128 * 1024;
+
+/// The compression of a layer blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// A plain tar stream.
+    None,
+    /// RFC 1952, one member or several.
+    Gzip,
+    /// RFC 8878, one frame or several.
+    Zstd,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compression::None => "uncompressed",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        })
+    }
+}
+
+impl Compression {
+    /// What the first bytes of a stream say; whatever is not known is taken for plain tar.
+    /// Zstd streams may start with a skippable frame (RFC 8878, 3.1.2).
+    #[must_use]
+    pub fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+            _ => Compression::None,
+        }
+    }
+}
+
+/// A source whose first bytes have been looked at.
+pub(super) struct Detected<R> {
+    pub found: Compression,
+    source: BufReader<R>,
+}
+
+/// Looks at the first bytes of `source`.
+///
+/// # Errors
+/// The source fails.
+pub(super) fn detect<R: Read>(source: R) -> io::Result<Detected<R>> {
+    let mut source = BufReader::with_capacity(BUFFER, source);
+    let found = Compression::of(source.fill_buf()?);
+    Ok(Detected { found, source })
+}
+
+/// The uncompressed stream of a source. All members or frames to the end of the source are
+/// read; anything else after them is an error, as it is for `gzip` and `zstd`.
+pub(super) enum Decoder<R: Read> {
+    Plain(BufReader<R>),
+    Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<R>>>),
+}
+
+impl<R: Read> Detected<R> {
+    /// Starts decompressing.
+    ///
+    /// # Errors
+    /// The decompressor cannot be made (memory).
+    pub fn decode(self) -> io::Result<Decoder<R>> {
+        Ok(match self.found {
+            Compression::None => Decoder::Plain(self.source),
+            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(self.source))),
+            Compression::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(self.source)?;
+                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+                Decoder::Zstd(Box::new(decoder))
+            }
+        })
+    }
+
+    pub fn source_mut(&mut self) -> &mut R {
+        self.source.get_mut()
+    }
+}
+
+impl<R: Read> Decoder<R> {
+    pub fn source_mut(&mut self) -> &mut R {
+        match self {
+            Decoder::Plain(source) => source.get_mut(),
+            Decoder::Gzip(decoder) => decoder.get_mut().get_mut(),
+            Decoder::Zstd(decoder) => decoder.get_mut().get_mut(),
+        }
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Decoder::Plain(source) => source.read(buffer),
+            Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Zstd(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+/// Remembers why the source failed, so that its error is not taken for a decompressor's.
+pub(super) struct Source<R> {
+    inner: R,
+    error: Option<io::Error>,
+}
+
+impl<R: Read> Source<R> {
+    pub fn new(inner: R) -> Self {
+        Self { inner, error: None }
+    }
+
+    /// The error that the source gave, if it gave one.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    /// Reads what is left, so that a source that checks its digest at the end does so.
+    /// Returns the source's error, an earlier one included.
+    pub fn finish(&mut self) -> Result<(), io::Error> {
+        if self.error.is_none() {
+            // The error, if any, is kept in `self.error`.
+            let _ = io::copy(self, &mut io::sink());
+        }
+        self.take_error().map_or(Ok(()), Err)
+    }
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                let kind = error.kind();
+                self.error = Some(error);
+                Err(kind.into())
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    pub fn compress(plain: &[u8], with: Compression) -> Vec<u8> {
+        match with {
+            Compression::None => plain.to_vec(),
+            Compression::Gzip => {
+                let mut out =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+                out.write_all(plain).unwrap();
+                out.finish().unwrap()
+            }
+            Compression::Zstd => zstd::encode_all(plain, 3).unwrap(),
+        }
+    }
+
+    #[test]
+    fn several_members_are_one_stream() {
+        for with in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let mut blob = compress(b"one", with);
+            blob.extend(compress(b"two", with));
+            let found = detect(&blob[..]).unwrap();
+            assert_eq!(found.found, with);
+            let mut text = String::new();
+            found.decode().unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "onetwo", "{with}");
+        }
+    }
+
+    #[test]
+    fn truncated_streams_are_errors() {
+        for with in [Compression::Gzip, Compression::Zstd] {
+            let blob = compress(b"some content that is long enough", with);
+            let cut = &blob[..blob.len() - 3];
+            let mut out = Vec::new();
+            let read = detect(cut).unwrap().decode().unwrap().read_to_end(&mut out);
+            assert!(read.is_err(), "{with}");
+        }
+    }
+
+    #[test]
+    fn a_zstd_window_over_the_bound_is_refused() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(28).unwrap();
+        encoder.write_all(&[0; 1000]).unwrap();
+        let blob = encoder.finish().unwrap();
+        let mut out = Vec::new();
+        assert!(detect(&blob[..]).unwrap().decode().unwrap().read_to_end(&mut out).is_err());
+    }
+
+    #[test]
+    fn the_sources_own_error_is_kept_apart() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("digest mismatch"))
+            }
+        }
+        let start: &[u8] = &compress(b"x", Compression::Gzip)[..12];
+        let mut decoder = detect(Source::new(start.chain(Failing))).unwrap().decode().unwrap();
+        assert!(decoder.read_to_end(&mut Vec::new()).is_err());
+        assert_eq!(decoder.source_mut().finish().unwrap_err().to_string(), "digest mismatch");
+    }
+}
