@@ -1,5 +1,25 @@
 //! What a scanner found: [`Finding`], its severity and class; one file a report format;
 //! formats are told apart by content, never by name.
+//!
+//! In come the bytes of reports ([`parse_report`]) and the user's wishes ([`Filter`]); out go
+//! findings without duplicates ([`merge`]), what the report says it is about
+//! ([`ArtifactIdentity`]), and whether that is the image at hand ([`matches_image`]). Nothing
+//! that a scanner lists as a problem is dropped silently.
+
+pub mod error;
+pub mod filter;
+mod grype;
+pub mod identity;
+pub mod merge;
+pub mod purl;
+mod report;
+mod trivy;
+
+pub use error::FindingsError;
+pub use filter::{Filter, Filtered, IgnoreRule, IgnoredFinding, parse_ignore_file};
+pub use identity::{ArtifactIdentity, ImageFacts, Match, matches_image};
+pub use merge::merge;
+pub use report::{MAX_REPORT, ReportFormat, ScanReport, parse_report};
 
 use std::fmt;
 
@@ -28,6 +48,34 @@ impl fmt::Display for Severity {
             Severity::Critical => "critical",
         })
     }
+}
+
+/// A word that is no severity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a severity (known are critical, high, medium, low, negligible and unknown)")]
+pub struct SeverityError(pub String);
+
+impl std::str::FromStr for Severity {
+    type Err = SeverityError;
+    /// As scanners write it, in any case.
+    fn from_str(word: &str) -> Result<Self, SeverityError> {
+        Severity::WORST_FIRST
+            .into_iter()
+            .find(|severity| severity.to_string().eq_ignore_ascii_case(word))
+            .ok_or_else(|| SeverityError(word.chars().take(100).collect()))
+    }
+}
+
+impl Severity {
+    /// Every severity, the worst first: the order of reports.
+    pub const WORST_FIRST: [Severity; 6] = [
+        Severity::Critical,
+        Severity::High,
+        Severity::Medium,
+        Severity::Low,
+        Severity::Negligible,
+        Severity::Unknown,
+    ];
 }
 
 /// The four classes of risk.
@@ -125,3 +173,6 @@ impl Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

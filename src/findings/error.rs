@@ -1,0 +1,37 @@
+//! Why a report or an ignore file cannot be used: each message names the file, the place in
+//! it and what to do.
+
+use super::report::MAX_REPORT;
+
+const FORMATS: &str = "known formats are Trivy JSON (`trivy image --format json -o report.json \
+IMAGE`) and Grype JSON (`grype -o json --file report.json IMAGE`)";
+
+/// Why what was given is not a usable report or ignore file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FindingsError {
+    #[error("{name}: the file is empty; {FORMATS}")]
+    Empty { name: String },
+    #[error("{name}: {size} bytes is more than the {MAX_REPORT} bytes a report may have")]
+    TooLarge { name: String, size: u64 },
+    #[error(
+        "{name}: UTF-16 text (some shells redirect so); let the scanner write the file itself: \
+         {FORMATS}"
+    )]
+    Utf16 { name: String },
+    #[error("{name}: the JSON ends in the middle, after {size} bytes; make the report again")]
+    Truncated { name: String, size: usize },
+    #[error(
+        "{name}: not JSON (line {line}, column {column}: {why}); when the scanner's log lines \
+         are in the file, let it write the file itself; {FORMATS}"
+    )]
+    NotJson { name: String, line: usize, column: usize, why: String },
+    #[error("{name}: not a Trivy or Grype report but {what}; {FORMATS}")]
+    UnknownFormat { name: String, what: String },
+    #[error("{name}: at {place}: {why}; make the report again with a current {scanner}")]
+    Entry { name: String, scanner: &'static str, place: String, why: String },
+    #[error(
+        "{name}: line {line}: {why}; a line is an id, optionally followed by exp:YYYY-MM-DD, \
+         or a comment that starts with #"
+    )]
+    IgnoreFile { name: String, line: usize, why: String },
+}

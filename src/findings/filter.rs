@@ -1,0 +1,231 @@
+//! Which findings the user wants repaired: severity, ids, and ignore files in Trivy's syntax.
+//!
+//! Nothing vanishes: what is left out comes back with the reason, for the report.
+
+use time::Date;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use super::{Finding, FindingsError, Severity};
+
+const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+
+/// The user's choice. The default keeps everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Findings below are left out; `unknown` is the lowest.
+    pub min_severity: Option<Severity>,
+    /// When not empty: only findings with one of these ids or aliases.
+    pub only: Vec<String>,
+    /// Findings with one of these ids or aliases are left out.
+    pub ignore: Vec<String>,
+    /// From ignore files.
+    pub rules: Vec<IgnoreRule>,
+}
+
+/// One line of an ignore file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreRule {
+    pub id: String,
+    /// The first day on which the rule does not hold any more.
+    pub expires: Option<Date>,
+    /// `.trivyignore:3`, for the reason.
+    pub from: String,
+}
+
+/// A finding that the user's choice leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoredFinding {
+    pub finding: Finding,
+    /// `--ignore CVE-2024-1`, `.trivyignore:3`, `--min-severity high`, `--only`.
+    pub by: String,
+}
+
+/// What a [`Filter`] makes of findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filtered {
+    pub kept: Vec<Finding>,
+    pub ignored: Vec<IgnoredFinding>,
+    /// Ids of `only` that no finding has: probably a slip of the pen.
+    pub unmatched: Vec<String>,
+    /// Rules that would have left a finding out, had they not expired (`.trivyignore:3`).
+    pub expired: Vec<String>,
+}
+
+impl Filter {
+    /// Splits findings into those to repair and those left out. `today` decides which rules
+    /// have expired.
+    #[must_use]
+    pub fn apply(&self, findings: Vec<Finding>, today: Date) -> Filtered {
+        let mut out = Filtered {
+            unmatched: self
+                .only
+                .iter()
+                .filter(|id| !findings.iter().any(|finding| is_called(finding, id)))
+                .cloned()
+                .collect(),
+            ..Filtered::default()
+        };
+        for finding in findings {
+            match self.ignored_by(&finding, today, &mut out.expired) {
+                Some(by) => out.ignored.push(IgnoredFinding { finding, by }),
+                None => out.kept.push(finding),
+            }
+        }
+        out.expired.sort();
+        out.expired.dedup();
+        out
+    }
+
+    fn ignored_by(
+        &self,
+        finding: &Finding,
+        today: Date,
+        expired: &mut Vec<String>,
+    ) -> Option<String> {
+        if !self.only.is_empty() && !self.only.iter().any(|id| is_called(finding, id)) {
+            return Some("--only".to_owned());
+        }
+        if let Some(id) = self.ignore.iter().find(|id| is_called(finding, id)) {
+            return Some(format!("--ignore {id}"));
+        }
+        for rule in self.rules.iter().filter(|rule| is_called(finding, &rule.id)) {
+            if rule.expires.is_none_or(|day| today < day) {
+                return Some(rule.from.clone());
+            }
+            expired.push(rule.from.clone());
+        }
+        let least = self.min_severity?;
+        (finding.severity < least).then(|| format!("--min-severity {least}"))
+    }
+}
+
+fn is_called(finding: &Finding, id: &str) -> bool {
+    std::iter::once(&finding.id).chain(&finding.aliases).any(|name| name.eq_ignore_ascii_case(id))
+}
+
+/// Reads an ignore file: one id a line, `#` starts a comment, `exp:YYYY-MM-DD` ends a rule
+/// on that day. Further words of a line are remarks. `name` is used in messages and reasons.
+///
+/// Source: `pkg/result/ignore.go` of Trivy and
+/// <https://trivy.dev/latest/docs/configuration/filtering/#trivyignore>.
+///
+/// # Errors
+/// Bytes that are not UTF-8, or an `exp:` that is no date; Trivy skips such a line with a
+/// warning, but a rule that silently does not hold is a surprise nobody wants.
+pub fn parse_ignore_file(name: &str, bytes: &[u8]) -> Result<Vec<IgnoreRule>, FindingsError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut rules = Vec::new();
+    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        let error =
+            |why: String| FindingsError::IgnoreFile { name: name.to_owned(), line: index + 1, why };
+        let line = std::str::from_utf8(line).map_err(|_| error("not UTF-8 text".to_owned()))?;
+        let line = line.split('#').next().unwrap_or_default();
+        let mut words = line.split_whitespace();
+        let Some(id) = words.next() else { continue };
+        let expires = words
+            .find_map(|word| word.strip_prefix("exp:"))
+            .map(|day| {
+                Date::parse(day, DATE).map_err(|_| {
+                    error(format!("{:?} is not a date", day.chars().take(40).collect::<String>()))
+                })
+            })
+            .transpose()?;
+        rules.push(IgnoreRule {
+            id: id.to_owned(),
+            expires,
+            from: format!("{name}:{}", index + 1),
+        });
+    }
+    Ok(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::date;
+
+    fn findings() -> Vec<Finding> {
+        vec![
+            Finding {
+                severity: Severity::High,
+                aliases: vec!["CVE-2021-44420".into()],
+                ..Finding::system("GHSA-v6rh-hp5x-86rv", "django", "3.2.9")
+            },
+            Finding { severity: Severity::Low, ..Finding::system("CVE-2019-1", "bash", "5.0-4") },
+            Finding::system("CVE-2019-2", "zlib1g", "1.2"),
+        ]
+    }
+
+    fn ignored(filter: &Filter, today: Date) -> Vec<(String, String)> {
+        let filtered = filter.apply(findings(), today);
+        assert_eq!(filtered.kept.len() + filtered.ignored.len(), 3, "none is lost");
+        filtered.ignored.into_iter().map(|i| (i.finding.package, i.by)).collect()
+    }
+
+    fn pairs(want: &[(&str, &str)]) -> Vec<(String, String)> {
+        want.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
+    #[test]
+    fn everything_is_kept_by_default() {
+        assert_eq!(ignored(&Filter::default(), date!(2026 - 01 - 01)), []);
+    }
+
+    #[test]
+    fn each_choice_leaves_out_with_its_reason() {
+        let today = date!(2026 - 01 - 01);
+        for (filter, want) in [
+            (
+                Filter { min_severity: Some(Severity::Medium), ..Filter::default() },
+                pairs(&[("bash", "--min-severity medium"), ("zlib1g", "--min-severity medium")]),
+            ),
+            (
+                Filter { only: vec!["cve-2021-44420".into()], ..Filter::default() },
+                pairs(&[("bash", "--only"), ("zlib1g", "--only")]),
+            ),
+            (
+                Filter { ignore: vec!["CVE-2019-1".into()], ..Filter::default() },
+                pairs(&[("bash", "--ignore CVE-2019-1")]),
+            ),
+        ] {
+            assert_eq!(ignored(&filter, today), want, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn rules_end_on_their_day() {
+        let rules = parse_ignore_file(
+            ".trivyignore",
+            b"# accepted\nCVE-2019-1 exp:2026-01-01\n\n  CVE-2019-2 # no date\r\nDS002",
+        )
+        .unwrap();
+        let filter = Filter { rules, ..Filter::default() };
+        assert_eq!(
+            ignored(&filter, date!(2025 - 12 - 31)),
+            pairs(&[("bash", ".trivyignore:2"), ("zlib1g", ".trivyignore:4")])
+        );
+        let filtered = filter.apply(findings(), date!(2026 - 01 - 01));
+        assert_eq!(filtered.expired, [".trivyignore:2"]);
+        assert_eq!(filtered.ignored.len(), 1);
+    }
+
+    #[test]
+    fn ids_that_nothing_has_are_named() {
+        let filter =
+            Filter { only: vec!["CVE-1".into(), "CVE-2019-1".into()], ..Filter::default() };
+        assert_eq!(filter.apply(findings(), date!(2026 - 01 - 01)).unmatched, ["CVE-1"]);
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        for (text, want) in [
+            (&b"CVE-1\nCVE-2 exp:soon"[..], "ignore: line 2: \"soon\" is not a date"),
+            (&b"CVE-1 exp:2026-13-01"[..], "ignore: line 1: \"2026-13-01\" is not a date"),
+            (&b"\xff\xfe"[..], "ignore: line 1: not UTF-8 text"),
+        ] {
+            let message = parse_ignore_file("ignore", text).unwrap_err().to_string();
+            assert!(message.starts_with(want), "{message}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Grype's JSON report (`grype -o json`).
+//!
+//! Source: `grype/presenter/models` of Grype: `matches[]` pairs a vulnerability with the
+//! artifact (package) that has it; `source` says what was scanned, `distro` on what.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+
+use super::report::{Place, from_json, image_path, non_empty, title};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport, purl,
+};
+
+const SCANNER: &str = "Grype";
+
+#[derive(Deserialize)]
+struct Report {
+    matches: Option<Vec<MatchEntry>>,
+    source: Option<SourceEntry>,
+    distro: Option<Distro>,
+}
+
+#[derive(Deserialize)]
+struct SourceEntry {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    target: Option<Target>,
+}
+
+/// `source.target`: an object for images, a path for directories and files.
+enum Target {
+    Path(String),
+    Image(ImageTarget),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ImageTarget {
+    user_input: Option<String>,
+    #[serde(rename = "imageID")]
+    image_id: Option<String>,
+    manifest_digest: Option<String>,
+    repo_digests: Option<Vec<String>>,
+    layers: Option<Vec<Layer>>,
+    os: Option<String>,
+    architecture: Option<String>,
+    #[serde(rename = "architectureVariant")]
+    variant: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Layer {
+    digest: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Distro {
+    name: Option<String>,
+    version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MatchEntry {
+    vulnerability: Vulnerability,
+    related_vulnerabilities: Option<Vec<Related>>,
+    artifact: Artifact,
+}
+
+#[derive(Deserialize)]
+struct Vulnerability {
+    id: Option<String>,
+    severity: Option<String>,
+    description: Option<String>,
+    fix: Option<Fix>,
+}
+
+#[derive(Deserialize)]
+struct Fix {
+    versions: Option<Vec<String>>,
+    state: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Related {
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    name: Option<String>,
+    version: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    locations: Option<Vec<Location>>,
+    purl: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Location {
+    path: Option<String>,
+    annotations: Option<Annotations>,
+}
+
+#[derive(Deserialize)]
+struct Annotations {
+    evidence: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TargetVisitor;
+        impl<'de> Visitor<'de> for TargetVisitor {
+            type Value = Target;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a path or an object that describes an image")
+            }
+            fn visit_str<E>(self, path: &str) -> Result<Target, E> {
+                Ok(Target::Path(path.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
+                ImageTarget::deserialize(MapAccessDeserializer::new(map)).map(Target::Image)
+            }
+        }
+        deserializer.deserialize_any(TargetVisitor)
+    }
+}
+
+/// Reads a report that was recognised as Grype's.
+pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+    let report: Report = from_json(name, SCANNER, bytes)?;
+    let artifact = identity(report.source, report.distro);
+    let mut warnings = Vec::new();
+    let mut findings = Vec::new();
+    for (index, entry) in report.matches.unwrap_or_default().into_iter().enumerate() {
+        let place = Place { name, scanner: SCANNER, path: format!("matches[{index}]") };
+        findings.push(finding(&place, entry, artifact.platform.as_deref(), &mut warnings)?);
+    }
+    Ok(ScanReport {
+        name: name.to_owned(),
+        format: ReportFormat::Grype,
+        artifact,
+        findings,
+        passed: 0,
+        warnings,
+    })
+}
+
+fn identity(source: Option<SourceEntry>, distro: Option<Distro>) -> ArtifactIdentity {
+    let (family, version) = match distro {
+        Some(distro) => (non_empty(distro.name), non_empty(distro.version)),
+        None => (None, None),
+    };
+    let mut identity =
+        ArtifactIdentity { os_family: family, os_version: version, ..ArtifactIdentity::default() };
+    let Some(source) = source else { return identity };
+    identity.kind = non_empty(source.kind);
+    match source.target {
+        None => {}
+        Some(Target::Path(path)) => identity.name = path,
+        Some(Target::Image(image)) => {
+            identity.name = image.user_input.unwrap_or_default();
+            identity.config_digest = non_empty(image.image_id);
+            identity.manifest_digests = image
+                .repo_digests
+                .unwrap_or_default()
+                .iter()
+                .map(|text| text.rsplit('@').next().unwrap_or_default().to_owned())
+                .chain(non_empty(image.manifest_digest))
+                .collect();
+            // Grype names layers by the digest of their uncompressed content.
+            identity.diff_ids =
+                image.layers.unwrap_or_default().into_iter().filter_map(|l| l.digest).collect();
+            identity.platform =
+                super::identity::platform_text(image.os, image.architecture, image.variant);
+        }
+    }
+    identity
+}
+
+fn finding(
+    place: &Place<'_>,
+    entry: MatchEntry,
+    platform: Option<&str>,
+    warnings: &mut Vec<String>,
+) -> Result<Finding, FindingsError> {
+    let id = place.required("vulnerability.id", entry.vulnerability.id)?;
+    let package = place.required("artifact.name", entry.artifact.name)?;
+    let severity = place.severity(entry.vulnerability.severity.as_deref(), warnings);
+    let class = match entry.artifact.kind.as_deref() {
+        Some("deb" | "apk" | "rpm" | "alpm" | "portage") => Class::System,
+        _ => Class::Library,
+    };
+    let (versions, state) = match entry.vulnerability.fix {
+        Some(fix) => (fix.versions.unwrap_or_default(), fix.state),
+        None => (Vec::new(), None),
+    };
+    let mut versions = versions.into_iter().filter(|version| !version.trim().is_empty());
+    let aliases: BTreeSet<String> = entry
+        .related_vulnerabilities
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|related| related.id)
+        .filter(|alias| *alias != id)
+        .collect();
+    Ok(Finding {
+        class,
+        severity,
+        architecture: entry.artifact.purl.and_then(|purl| purl::qualifier(&purl, "arch")),
+        fixed: versions.next(),
+        also_fixed_in: versions.collect(),
+        status: state.as_deref().and_then(status),
+        aliases: aliases.into_iter().collect(),
+        title: title(entry.vulnerability.description),
+        // A system package's locations are its records in the package database.
+        path: match class {
+            Class::System => None,
+            _ => primary_path(entry.artifact.locations.unwrap_or_default()),
+        },
+        platform: platform.map(str::to_owned),
+        ..Finding::system(&id, &package, &entry.artifact.version.unwrap_or_default())
+    })
+}
+
+/// The file that shows the artifact: the one marked as primary evidence, else the first.
+fn primary_path(locations: Vec<Location>) -> Option<String> {
+    let primary = |location: &Location| {
+        location.annotations.as_ref().and_then(|a| a.evidence.as_deref()) == Some("primary")
+    };
+    let at = locations.iter().position(primary).unwrap_or(0);
+    let location = locations.into_iter().nth(at)?;
+    non_empty(location.path).map(|path| image_path(&path))
+}
+
+/// Source: `grype/vulnerability/fix.go`.
+fn status(state: &str) -> Option<FixStatus> {
+    Some(match state {
+        "fixed" => FixStatus::Fixed,
+        "not-fixed" => FixStatus::Affected,
+        "wont-fix" => FixStatus::WillNotFix,
+        _ => return None,
+    })
+}

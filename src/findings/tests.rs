@@ -1,0 +1,328 @@
+//! Reports as a whole: real ones where they are at hand, small ones for every field, bad
+//! ones for every message, and arbitrary ones that must not panic.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn parse(value: &Value) -> ScanReport {
+    parse_report("report.json", value.to_string().as_bytes()).unwrap()
+}
+
+fn trivy() -> Value {
+    json!({
+        "SchemaVersion": 2,
+        "ArtifactName": "app:1.0",
+        "ArtifactType": "container_image",
+        "Metadata": {
+            "OS": {"Family": "debian", "Name": "12.7"},
+            "ImageID": "sha256:11",
+            "DiffIDs": ["sha256:22"],
+            "RepoDigests": ["registry.example:5000/app@sha256:33"],
+            "ImageConfig": {"architecture": "arm64", "os": "linux", "variant": "v8"}
+        },
+        "Results": [
+            {"Target": "app:1.0 (debian 12.7)", "Class": "os-pkgs", "Type": "debian",
+             "Vulnerabilities": [{
+                "VulnerabilityID": "CVE-2024-1", "PkgName": "libexpat1", "Title": "a title",
+                "VendorIDs": ["DSA-1-1"],
+                "PkgIdentifier": {"PURL": "pkg:deb/debian/libexpat1@1?arch=arm64&epoch=1"},
+                "InstalledVersion": "1:2.5.0-1", "FixedVersion": "1:2.5.0-1+deb12u1",
+                "Status": "fixed", "Severity": "CRITICAL"}]},
+            {"Target": "Java", "Class": "lang-pkgs", "Type": "jar", "Vulnerabilities": [{
+                "VulnerabilityID": "CVE-2022-1", "PkgName": "org.a:b", "PkgPath": "app/b.jar",
+                "InstalledVersion": "1", "FixedVersion": "5.3.18, 5.2.20", "Severity": "LOW",
+                "Status": "will_not_fix"}]},
+            {"Target": "usr/bin/tool", "Class": "lang-pkgs", "Type": "gobinary",
+             "Vulnerabilities": [{"VulnerabilityID": "CVE-2022-2", "PkgName": "stdlib"}]},
+            {"Target": "Dockerfile", "Class": "config", "Type": "dockerfile",
+             "Misconfigurations": [
+                {"ID": "DS002", "Title": "root", "Severity": "HIGH", "Status": "FAIL"},
+                {"ID": "DS001", "Severity": "HIGH", "Status": "PASS"}]},
+            {"Target": "/app/key", "Class": "secret",
+             "Secrets": [{"RuleID": "github-pat", "Severity": "CRITICAL", "Title": "a token"}]},
+            {"Target": "OS Packages", "Class": "license", "Licenses": [
+                {"Name": "GPL-2.0", "PkgName": "bash", "Severity": "HIGH",
+                 "Category": "restricted"}]},
+            {"Target": "Node.js", "Class": "lang-pkgs", "Vulnerabilities": null}
+        ]
+    })
+}
+
+fn grype() -> Value {
+    json!({
+        "matches": [
+            {"vulnerability": {"id": "CVE-2024-1", "severity": "Critical",
+                "description": "text", "fix": {"versions": ["2.5.0-1+deb12u1"], "state": "fixed"}},
+             "relatedVulnerabilities": [{"id": "CVE-2024-1"}],
+             "artifact": {"name": "libexpat1", "version": "2.5.0-1", "type": "deb",
+                "locations": [{"path": "/var/lib/dpkg/status"}],
+                "purl": "pkg:deb/debian/libexpat1@2.5.0-1?arch=amd64"}},
+            {"vulnerability": {"id": "GHSA-1", "severity": "Negligible",
+                "fix": {"versions": [], "state": "wont-fix"}},
+             "relatedVulnerabilities": [{"id": "CVE-2"}, {"id": "CVE-1"}],
+             "artifact": {"name": "django", "version": "3.2.9", "type": "python", "locations": [
+                {"path": "/py/RECORD"},
+                {"path": "/py/METADATA", "annotations": {"evidence": "primary"}}]}}
+        ],
+        "source": {"type": "image", "target": {
+            "userInput": "app:1.0", "imageID": "sha256:11", "manifestDigest": "sha256:44",
+            "repoDigests": ["registry.example/app@sha256:33"],
+            "layers": [{"digest": "sha256:22"}], "architecture": "amd64", "os": "linux"}},
+        "distro": {"name": "debian", "version": "12", "idLike": []},
+        "descriptor": {"name": "grype"}
+    })
+}
+
+#[test]
+fn every_field_of_trivy_is_understood() {
+    let report = parse(&trivy());
+    assert_eq!(report.format, ReportFormat::Trivy);
+    assert_eq!(report.passed, 1);
+    assert_eq!(report.warnings, [""; 0]);
+    insta::assert_json_snapshot!(report.findings);
+    assert_eq!(
+        report.artifact,
+        ArtifactIdentity {
+            name: "app:1.0".into(),
+            kind: Some("container_image".into()),
+            manifest_digests: vec!["sha256:33".into()],
+            config_digest: Some("sha256:11".into()),
+            diff_ids: vec!["sha256:22".into()],
+            os_family: Some("debian".into()),
+            os_version: Some("12.7".into()),
+            platform: Some("linux/arm64/v8".into()),
+        }
+    );
+}
+
+#[test]
+fn every_field_of_grype_is_understood() {
+    let report = parse(&grype());
+    assert_eq!(report.format, ReportFormat::Grype);
+    insta::assert_json_snapshot!(report.findings);
+    assert_eq!(
+        report.artifact,
+        ArtifactIdentity {
+            name: "app:1.0".into(),
+            kind: Some("image".into()),
+            manifest_digests: vec!["sha256:33".into(), "sha256:44".into()],
+            config_digest: Some("sha256:11".into()),
+            diff_ids: vec!["sha256:22".into()],
+            os_family: Some("debian".into()),
+            os_version: Some("12".into()),
+            platform: Some("linux/amd64".into()),
+        }
+    );
+}
+
+#[test]
+fn trivy_says_every_status() {
+    for (word, want) in [
+        ("fixed", Some(FixStatus::Fixed)),
+        ("affected", Some(FixStatus::Affected)),
+        ("not_affected", Some(FixStatus::NotAffected)),
+        ("under_investigation", Some(FixStatus::UnderInvestigation)),
+        ("will_not_fix", Some(FixStatus::WillNotFix)),
+        ("fix_deferred", Some(FixStatus::Deferred)),
+        ("end_of_life", Some(FixStatus::EndOfLife)),
+        ("unknown", None),
+    ] {
+        let mut report = trivy();
+        report["Results"][0]["Vulnerabilities"][0]["Status"] = json!(word);
+        assert_eq!(parse(&report).findings[0].status, want, "{word}");
+    }
+}
+
+#[test]
+fn the_path_of_a_directory_scan_is_its_name() {
+    let mut report = grype();
+    report["source"] = json!({"type": "directory", "target": "/srv/app"});
+    assert_eq!(parse(&report).artifact.name, "/srv/app");
+}
+
+#[test]
+fn a_report_without_findings_is_a_report() {
+    for text in [
+        r#"{"SchemaVersion": 2, "ArtifactName": "a"}"#,
+        r#"{"SchemaVersion": 2, "ArtifactName": "a", "Results": null}"#,
+        "\u{feff}{\"matches\": [], \"source\": null, \"descriptor\": {}}",
+    ] {
+        assert_eq!(parse_report("r", text.as_bytes()).unwrap().findings, [], "{text}");
+    }
+}
+
+#[test]
+fn a_word_that_is_no_severity_is_unknown_and_said() {
+    let mut report = trivy();
+    report["Results"][0]["Vulnerabilities"][0]["Severity"] = json!("APOCALYPTIC");
+    let report = parse(&report);
+    assert_eq!(report.findings[0].severity, Severity::Unknown);
+    assert_eq!(
+        report.warnings,
+        [
+            "report.json: at Results[0].Vulnerabilities[0]: \"APOCALYPTIC\" is not a severity (known \
+          are critical, high, medium, low, negligible and unknown); taken as unknown"
+        ]
+    );
+}
+
+/// `value` with the node at `pointer` replaced.
+fn with(mut value: Value, pointer: &str, new: Value) -> Value {
+    *value.pointer_mut(pointer).unwrap() = new;
+    value
+}
+
+#[test]
+fn a_bad_report_gives_one_error_with_place_and_remedy() {
+    let text = |value: Value| value.to_string().into_bytes();
+    let whole = text(trivy());
+    let vulnerability = "/Results/0/Vulnerabilities/0";
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", vec![]),
+        ("blank", b" \n".to_vec()),
+        ("not json", b"2026-01-01T00:00:00Z INFO [vuln] scanning\n{}".to_vec()),
+        ("truncated", whole[..whole.len() / 2].to_vec()),
+        ("trailing log", [whole.as_slice(), b"\n2026 INFO done"].concat()),
+        ("utf-16", b"\xff\xfe{\0}\0".to_vec()),
+        ("array", b"[{\"Target\": \"a\"}]".to_vec()),
+        ("number", b"7".to_vec()),
+        ("other object", b"{\"a\": 1}".to_vec()),
+        ("cyclonedx", b"{\"bomFormat\": \"CycloneDX\", \"components\": []}".to_vec()),
+        ("sarif", b"{\"version\": \"2.1.0\", \"runs\": []}".to_vec()),
+        ("schema 3", text(with(trivy(), "/SchemaVersion", json!(3)))),
+        ("results not a list", text(with(trivy(), "/Results", json!({})))),
+        ("entry is null", text(with(trivy(), vulnerability, Value::Null))),
+        (
+            "id is a number",
+            text(with(trivy(), &format!("{vulnerability}/VulnerabilityID"), json!(5))),
+        ),
+        (
+            "id is empty",
+            text(with(trivy(), &format!("{vulnerability}/VulnerabilityID"), json!(""))),
+        ),
+        ("package missing", text(with(trivy(), &format!("{vulnerability}/PkgName"), Value::Null))),
+        ("grype id missing", text(with(grype(), "/matches/1/vulnerability/id", Value::Null))),
+        ("grype artifact is text", text(with(grype(), "/matches/1/artifact", json!("x")))),
+        ("grype fix is a list", text(with(grype(), "/matches/0/vulnerability/fix", json!([[]])))),
+        ("deep nesting", [b"{\"matches\":".to_vec(), vec![b'['; 1_000_000]].concat()),
+        ("invalid utf-8", b"{\"SchemaVersion\": 2, \"ArtifactName\": \"\xff\"}".to_vec()),
+    ];
+    let lines: Vec<String> = cases
+        .iter()
+        .map(|(name, bytes)| {
+            let error = parse_report("report.json", bytes).unwrap_err();
+            format!("{name}:\n  {error}")
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// Counts by a second way: every object that looks like an entry, found by walking.
+fn count_independently(value: &Value) -> usize {
+    let trivy_lists = ["Vulnerabilities", "Misconfigurations", "Secrets", "Licenses"];
+    if value.get("SchemaVersion").is_some() {
+        let results = value["Results"].as_array().into_iter().flatten();
+        results
+            .flat_map(|result| trivy_lists.iter().filter_map(move |list| result[*list].as_array()))
+            .map(Vec::len)
+            .sum()
+    } else {
+        value["matches"].as_array().map_or(0, Vec::len)
+    }
+}
+
+/// Real reports (../shared/data/reports), where they are at hand.
+#[test]
+fn real_reports_parse_whole() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/reports");
+    let folder = std::env::var_os("IMGFIX_REPORTS").map_or(folder, Into::into);
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut read = 0;
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).unwrap();
+        let ours = (name.starts_with("trivy-") && name.ends_with(".json"))
+            || name.starts_with("anchore_grype");
+        let result = parse_report(&name, &bytes);
+        if !ours {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains("known formats are"), "{message}");
+            continue;
+        }
+        let report = result.unwrap();
+        let want = count_independently(&serde_json::from_slice(&bytes).unwrap());
+        assert_eq!(report.findings.len() + report.passed, want, "{name}");
+        assert_eq!(report.warnings, [""; 0], "{name}");
+        read += 1;
+    }
+    assert!(read >= 18, "only {read} reports of the folder were read");
+}
+
+/// Arbitrary JSON, biased to the keys that the parsers know.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        Just(json!("pkg:deb/debian/a@1?arch=%4")),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[A-Za-z]{1,3}", inner, 0..4)
+                .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+/// Every JSON pointer of a value.
+fn pointers(value: &Value) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect()
+        }
+        Value::Object(map) => map.iter().map(|(key, item)| (key.clone(), item)).collect(),
+        _ => Vec::new(),
+    };
+    let below = children.into_iter().flat_map(|(key, item)| {
+        pointers(item).into_iter().map(move |rest| format!("/{key}{rest}"))
+    });
+    std::iter::once(String::new()).chain(below).collect()
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_a_report_or_an_error(value in any_json()) {
+        let _ = parse_report("r", value.to_string().as_bytes());
+    }
+
+    #[test]
+    fn any_node_may_be_of_another_type(
+        which in any::<bool>(), at in any::<prop::sample::Index>(), new in any_json(),
+    ) {
+        let report = if which { trivy() } else { grype() };
+        let places = pointers(&report);
+        let swapped = with(report, at.get(&places), new);
+        if let Ok(report) = parse_report("r", swapped.to_string().as_bytes()) {
+            let parsed = report.findings.len() + report.passed;
+            prop_assert!(parsed <= 8);
+            merge(vec![report]);
+        }
+    }
+
+    #[test]
+    fn a_cut_report_is_an_error(which in any::<bool>(), at in any::<prop::sample::Index>()) {
+        let text = if which { trivy() } else { grype() }.to_string();
+        prop_assert!(parse_report("r", &text.as_bytes()[..at.index(text.len())]).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_a_report_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse_report("r", &bytes);
+        let _ = parse_ignore_file("i", &bytes);
+    }
+}
