@@ -306,7 +306,7 @@ proptest! {
     ) {
         let report = if which { trivy() } else { grype() };
         let places = pointers(&report);
-        let swapped = with(report, at.get(&places), new);
+        let swapped = with(report, at.get::<String>(&places), new);
         if let Ok(report) = parse_report("r", swapped.to_string().as_bytes()) {
             let parsed = report.findings.len() + report.passed;
             prop_assert!(parsed <= 8);
