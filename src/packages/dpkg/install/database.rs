@@ -245,14 +245,9 @@ pub(super) fn info_file(stem: &str, kind: &str) -> ImagePath {
 
 /// What the names of a package's `info` files begin with.
 pub(super) fn info_stem(fs: &dyn FileSystem, entry: &StatusEntry) -> String {
-    if entry.multi_arch_same {
-        let stem = format!("{}:{}", entry.name, entry.architecture);
-        // Databases from before dpkg 1.16.2 have no architecture in these names.
-        if fs.lstat(&info_file(&stem, "list")).is_some()
-            || fs.lstat(&info_file(&entry.name, "list")).is_none()
-        {
-            return stem;
-        }
+    // Databases from before dpkg 1.16.2 have no format file and no architecture in names.
+    if entry.multi_arch_same && fs.stat(&file("info/format")).is_some() {
+        return format!("{}:{}", entry.name, entry.architecture);
     }
     entry.name.clone()
 }

@@ -235,7 +235,7 @@ impl Run {
         unpacking.files.push(id);
         unpacking.node(id).in_archive = true;
 
-        let path = self.destination(unpacking, id, &shipped.path)?;
+        let path = self.destination(unpacking, &shipped.path)?;
         self.restore_interrupted(&path)?;
         let present = self.overlay.lstat(&path).cloned();
         let stays = self.is_existing_directory(&path, present.as_ref(), shipped)?;
@@ -268,20 +268,16 @@ impl Run {
         self.put(unpacking, id, shipped, path, present.as_ref())
     }
 
-    /// Where a shipped path goes: diverted, a conffile's links followed, parents resolved.
+    /// Where a shipped path goes: diverted, parents resolved. The links of a conffile are not
+    /// followed here, though they are when it is configured: a conffile that was replaced by
+    /// a link is unpacked as `.dpkg-new` beside the link and stays there, with every dpkg.
     fn destination(
         &self,
         unpacking: &Unpacking<'_>,
-        id: NameId,
         listed: &[u8],
     ) -> Result<ImagePath, InstallError> {
         let real = self.database.diversions.real(listed, &unpacking.name);
         let path = self.path(&unpacking.name, real)?;
-        if unpacking.look(id).new_conffile
-            && let Some(target) = conffile_target(&self.overlay, &path)?
-        {
-            return Ok(target);
-        }
         Ok(self.overlay.resolve_parent(&path)?)
     }
 

@@ -1,0 +1,92 @@
+//! Installs packages made here with the machine's real dpkg, in a chroot, and with imgfix over
+//! a tree of the same root, and compares the two: every path with type, mode, owner, link
+//! target, hard links, content and payload time, and the package database byte for byte.
+//!
+//! Needs dpkg, tar and a shell on the machine, and root (or `unshare` with subordinate user
+//! numbers, under which the test starts itself again). No network.
+
+mod cases;
+mod compare;
+mod deb;
+mod root;
+
+use root::Root;
+
+/// Runs `body` where chroot works: here for root, otherwise in this test again inside user
+/// namespaces.
+fn as_root(test: &str, body: impl FnOnce()) {
+    const INSIDE: &str = "IMGFIX_INSIDE_UNSHARE";
+    if root::is_root() {
+        return body();
+    }
+    assert!(std::env::var_os(INSIDE).is_none(), "unshare did not make us root");
+    let status = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--map-auto", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .status();
+    match status {
+        Ok(status) if status.success() => {}
+        other => panic!(
+            "this test compares with real dpkg in a chroot: run it as root, or install \
+             util-linux and uidmap and give this user numbers in /etc/subuid ({other:?})"
+        ),
+    }
+}
+
+/// Installs the case's first packages with dpkg, edits, installs the second ones both ways
+/// and compares.
+fn check(case: &cases::Case) {
+    let root = Root::new();
+    (case.prepare)(&root);
+    if !case.before.is_empty() {
+        root.dpkg_install(&case.before, "before");
+    }
+    (case.edit)(&root);
+    let before = root.snapshot();
+    let ours = compare::with_imgfix(&before, &case.after);
+    let dpkg = root.try_dpkg_install(&case.after, "after");
+    match (ours, dpkg) {
+        (Ok(ours), Ok(())) => {
+            let differences = compare::differences(&ours, &root.snapshot());
+            assert!(
+                differences.is_empty(),
+                "{}: {} differences (dpkg | imgfix):\n{}",
+                case.name,
+                differences.len(),
+                differences.join("\n")
+            );
+        }
+        (Err(ours), Err(_)) if case.refused => println!("{}: both refuse: {ours}", case.name),
+        (Err(ours), _) => panic!("{}: imgfix refuses: {ours}", case.name),
+        (Ok(_), Err(dpkg)) => panic!("{}: dpkg refuses: {dpkg}", case.name),
+    }
+}
+
+macro_rules! compare_cases {
+    ($($name:ident),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            as_root(stringify!($name), || check(&cases::$name()));
+        }
+    )*};
+}
+
+compare_cases!(
+    files_added_removed_and_changed,
+    merged_usr_paths,
+    directories_and_links_replace_each_other,
+    conffiles_in_every_state,
+    conffiles_go_away_and_come_back,
+    conffile_answers_from_the_configuration,
+    diversions_and_overrides,
+    excluded_paths,
+    replaced_files_change_hands,
+    multi_arch_same_instances,
+    control_members_and_triggers,
+    status_fields_are_normalised,
+    new_packages,
+    overwriting_without_replaces_is_refused,
+    overwriting_a_diverted_file_is_refused,
+);
