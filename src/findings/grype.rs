@@ -16,6 +16,7 @@ use super::{
 const SCANNER: &str = "Grype";
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Report {
     matches: Option<Vec<MatchEntry>>,
     source: Option<SourceEntry>,
@@ -23,6 +24,7 @@ struct Report {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct SourceEntry {
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -36,7 +38,7 @@ enum Target {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct ImageTarget {
     user_input: Option<String>,
     #[serde(rename = "imageID")]
@@ -51,18 +53,20 @@ struct ImageTarget {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Layer {
     digest: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Distro {
     name: Option<String>,
     version: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct MatchEntry {
     vulnerability: Vulnerability,
     related_vulnerabilities: Option<Vec<Related>>,
@@ -70,6 +74,7 @@ struct MatchEntry {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Vulnerability {
     id: Option<String>,
     severity: Option<String>,
@@ -78,17 +83,20 @@ struct Vulnerability {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Fix {
     versions: Option<Vec<String>>,
     state: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Related {
     id: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Artifact {
     name: Option<String>,
     version: Option<String>,
@@ -99,12 +107,14 @@ struct Artifact {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Location {
     path: Option<String>,
     annotations: Option<Annotations>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Annotations {
     evidence: Option<String>,
 }

@@ -46,6 +46,7 @@ pub struct ScanReport {
 
 /// The top-level keys by which formats are told apart; values are skipped unread.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Probe {
     #[serde(rename = "SchemaVersion")]
     schema_version: Option<IgnoredAny>,

@@ -310,7 +310,7 @@ proptest! {
         if let Ok(report) = parse_report("r", swapped.to_string().as_bytes()) {
             let parsed = report.findings.len() + report.passed;
             prop_assert!(parsed <= 8);
-            merge(vec![report]);
+            let _ = merge(vec![report]);
         }
     }
 

@@ -21,7 +21,7 @@ const GATHERED: &[&str] =
     &["jar", "node-pkg", "python-pkg", "gemspec", "conda-pkg", "conda-environment", "wordpress"];
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Report {
     schema_version: u32,
     artifact_name: Option<String>,
@@ -31,7 +31,7 @@ struct Report {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(default, expecting = "an object")]
 struct Metadata {
     #[serde(rename = "OS")]
     os: Option<Os>,
@@ -46,13 +46,14 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Os {
     family: Option<String>,
     name: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct ImageConfig {
     architecture: Option<String>,
     os: Option<String>,
@@ -60,7 +61,7 @@ struct ImageConfig {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct ResultEntry {
     target: Option<String>,
     class: Option<String>,
@@ -73,7 +74,7 @@ struct ResultEntry {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Vulnerability {
     #[serde(rename = "VulnerabilityID")]
     id: Option<String>,
@@ -90,13 +91,14 @@ struct Vulnerability {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct PkgIdentifier {
     #[serde(rename = "PURL")]
     purl: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Misconfiguration {
     #[serde(rename = "ID")]
     id: Option<String>,
@@ -106,7 +108,7 @@ struct Misconfiguration {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Secret {
     #[serde(rename = "RuleID")]
     rule_id: Option<String>,
@@ -115,7 +117,7 @@ struct Secret {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct License {
     name: Option<String>,
     category: Option<String>,
