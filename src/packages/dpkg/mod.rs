@@ -7,8 +7,10 @@ pub mod control;
 pub mod deb;
 pub mod distroless;
 pub mod diversions;
+pub mod index;
 pub mod install;
 pub mod inventory;
+pub mod packages_file;
 pub mod path_filter;
 pub mod preferences;
 pub mod relations;
@@ -20,5 +22,3 @@ pub mod triggers;
 pub mod version;
 
 pub use version::{Version, VersionError};
-pub mod index;
-pub mod packages_file;
