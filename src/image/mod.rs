@@ -9,9 +9,11 @@ pub mod archive_sink;
 pub mod digest;
 pub mod layout;
 pub mod manifest;
+pub mod open;
 pub mod platform;
 pub mod platforms;
 pub mod reference;
+pub mod registry;
 pub mod staging;
 mod tar_index;
 #[cfg(test)]
@@ -24,7 +26,9 @@ pub use manifest::{
     Document, Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, descriptor,
     digest_of,
 };
+pub use open::{check_output, open_sink, open_source};
 pub use platform::Platform;
 pub use platforms::{ImageSet, PlatformImage, SkipReason, Skipped, load, platforms};
 pub use reference::{Reference, ReferenceError};
+pub use registry::RegistryOptions;
 pub use transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};

@@ -1,0 +1,61 @@
+//! From a [`Reference`] to the transport that serves it.
+
+use std::sync::Arc;
+
+use super::Reference;
+use super::archive::{DockerArchiveSource, open_oci};
+use super::archive_sink::{ArchiveSink, several_platforms};
+use super::layout::{LayoutSink, LayoutSource};
+use super::manifest::Document;
+use super::platforms::ImageSet;
+use super::registry::{RegistryOptions, RegistrySink, RegistrySource};
+use super::transport::{ImageError, Sink, Source};
+
+/// Opens an image for reading.
+///
+/// # Errors
+/// There is no such image, or it cannot be read.
+pub fn open_source(
+    reference: &Reference,
+    options: &RegistryOptions,
+) -> Result<Arc<dyn Source>, ImageError> {
+    Ok(match reference {
+        Reference::OciLayout { dir, tag } => Arc::new(LayoutSource::open(dir, tag.as_deref())?),
+        Reference::OciArchive { file, tag } => Arc::new(open_oci(file, tag.as_deref())?),
+        Reference::DockerArchive { file, reference } => {
+            Arc::new(DockerArchiveSource::open(file, reference.as_deref())?)
+        }
+        Reference::Registry(name) => Arc::new(RegistrySource::open(name, options)?),
+    })
+}
+
+/// Opens a place for writing. Nothing shows under the name before [`Sink::tag`].
+///
+/// # Errors
+/// The place cannot be written.
+pub fn open_sink(
+    reference: &Reference,
+    options: &RegistryOptions,
+) -> Result<Box<dyn Sink>, ImageError> {
+    Ok(match reference {
+        Reference::OciLayout { dir, tag } => Box::new(LayoutSink::open(dir, tag.as_deref())?),
+        Reference::OciArchive { file, tag } => Box::new(ArchiveSink::oci(file, tag.as_deref())?),
+        Reference::DockerArchive { file, reference } => {
+            Box::new(ArchiveSink::docker(file, reference.as_deref())?)
+        }
+        Reference::Registry(name) => Box::new(RegistrySink::open(name, options)?),
+    })
+}
+
+/// Whether `output` can hold `set` at all, asked before the work is done.
+///
+/// # Errors
+/// An index for a docker-archive.
+pub fn check_output(output: &Reference, set: &ImageSet) -> Result<(), ImageError> {
+    match (output, &set.root) {
+        (Reference::DockerArchive { .. }, Document::Index(_)) => {
+            Err(several_platforms(&output.to_string()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,430 @@
+//! One repository of one registry: how it is reached, logged in to and asked.
+//!
+//! [`Connection`] is what the asynchronous side shares: HTTP clients, credentials, tokens,
+//! retries. It owns no runtime, so that a download that outlives its reader can drop it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::secrets::RegistryAuth;
+use oci_client::token_cache::{RegistryToken, RegistryTokenType};
+use oci_client::{Reference as Name, RegistryOperation};
+use reqwest::header::{self, HeaderMap};
+
+use super::credentials::{self, Credentials, Login};
+use super::failure::{Access, Failure, Kind, Retry, explain, specified_message};
+use super::login::{Grant, log_in, scope};
+use super::{RegistryOptions, USER_AGENT};
+use crate::image::ImageError;
+use crate::image::manifest::{MAX_MANIFEST, media_type};
+
+/// How long to wait for a connection, and for the next bytes of an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Largest error body that is looked at, in bytes.
+const MAX_ERROR_BODY: u64 = 64 << 10;
+/// A token is renewed this long before it ends.
+const RENEWAL: Duration = Duration::from_secs(10);
+
+pub(super) struct Connection {
+    /// The repository with the tag or digest that was asked for.
+    pub name: Name,
+    /// How errors call it.
+    pub place: String,
+    http: reqwest::Client,
+    /// For blobs that come.
+    pub download: oci_client::Client,
+    /// For blobs that go: without a limit on the time until the answer, which is the time of
+    /// the upload.
+    pub upload: oci_client::Client,
+    base: String,
+    pub credentials: Credentials,
+    pub retry: Retry,
+    grants: Mutex<BTreeMap<Access, (Grant, Instant)>>,
+}
+
+/// A manifest as the registry gave it.
+pub(super) struct Answer {
+    pub media_type: String,
+    pub digest: Option<String>,
+    pub bytes: Bytes,
+}
+
+/// A shared runtime, or a new one.
+pub(super) fn runtime(
+    options: &RegistryOptions,
+) -> Result<Arc<tokio::runtime::Runtime>, ImageError> {
+    if let Some(runtime) = &options.runtime {
+        return Ok(Arc::clone(runtime));
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map(Arc::new)
+        .map_err(|error| ImageError::io("starting the network runtime", error))
+}
+
+impl Connection {
+    /// Finds out how the registry is reached and with which credentials.
+    pub(super) async fn open(
+        name: &Name,
+        place: String,
+        options: &RegistryOptions,
+    ) -> Result<Self, ImageError> {
+        let host = name.resolve_registry();
+        let fail = |why: String| ImageError::Registry { place: place.clone(), why };
+        // another user of this process may have installed one: any will do
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let credentials =
+            credentials::find(options.auth_file.as_deref(), name.registry(), name.repository())
+                .map_err(fail)?;
+        let mut certificates = Vec::new();
+        for path in &options.ca_files {
+            certificates.extend(read_certificates(path)?);
+        }
+        let http = http_client(&certificates, is_loopback(host), options.plain_http)
+            .map_err(|error| fail(format!("TLS cannot be set up: {error}")))?;
+        let scheme = match options.plain_http {
+            true => "http",
+            false if is_loopback(host) => loopback_scheme(&http, host).await,
+            false => "https",
+        };
+        let client = |read_timeout| {
+            let config = client_config(&certificates, scheme, is_loopback(host), read_timeout);
+            oci_client::Client::try_from(config)
+                .map_err(|error| fail(format!("TLS cannot be set up: {error}")))
+        };
+        let (download, upload) = (client(Some(PATIENCE))?, client(None)?);
+        let stored = match &credentials.login {
+            Login::Basic(user, password) => RegistryAuth::Basic(user.clone(), password.clone()),
+            _ => RegistryAuth::Anonymous,
+        };
+        download.store_auth_if_needed(host, &stored).await;
+        upload.store_auth_if_needed(host, &stored).await;
+        Ok(Self {
+            name: name.clone(),
+            place: place.clone(),
+            http,
+            download,
+            upload,
+            base: format!("{scheme}://{host}"),
+            credentials,
+            retry: Retry { times: options.retries, first_wait: options.backoff },
+            grants: Mutex::default(),
+        })
+    }
+
+    /// Runs `request` until it succeeds, fails for good, or was tried often enough. It finds a
+    /// valid login; one that the registry refuses is renewed once.
+    pub(super) async fn attempt<T, F>(
+        &self,
+        access: Access,
+        request: impl Fn(Grant) -> F,
+    ) -> Result<T, ImageError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut renewed = false;
+        let mut attempt = 0;
+        loop {
+            let result = match self.grant(access).await {
+                Ok(grant) => request(grant).await,
+                Err(failure) => {
+                    renewed = true;
+                    Err(failure)
+                }
+            };
+            let failure = match result {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            if failure.code() == Some(401) && !renewed {
+                renewed = true;
+                self.forget(access);
+                continue;
+            }
+            match self.retry.wait(attempt, &failure) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(self.explain(failure, access, attempt + 1)),
+            }
+            attempt += 1;
+        }
+    }
+
+    pub(super) fn explain(&self, failure: Failure, access: Access, attempts: u32) -> ImageError {
+        let host = self.name.registry();
+        explain(failure, &self.place, host, access, &self.credentials, attempts)
+    }
+
+    /// A login for `access` that is valid now.
+    pub(super) async fn grant(&self, access: Access) -> Result<Grant, Failure> {
+        let now = Instant::now();
+        let known = {
+            let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+            grants.get(&access).filter(|(_, until)| now < *until).map(|(grant, _)| grant.clone())
+        };
+        if let Some(grant) = known {
+            return Ok(grant);
+        }
+        let scopes = [scope(self.name.repository(), access)];
+        let (grant, lifetime) =
+            log_in(&self.http, &self.base, &self.credentials.login, &scopes).await?;
+        self.remember(access, &grant).await;
+        let lifetime = lifetime.min(Duration::from_secs(24 * 3600)).saturating_sub(RENEWAL);
+        let until = now.checked_add(lifetime.max(Duration::from_secs(1))).unwrap_or(now);
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.insert(access, (grant.clone(), until));
+        Ok(grant)
+    }
+
+    /// Asks for a login that may also read `other`, a repository of the same registry. Best
+    /// effort: without it the registry refuses the mount, and the blob is sent.
+    pub(super) async fn grant_mount_from(&self, other: &str) {
+        let scopes = [scope(self.name.repository(), Access::Write), scope(other, Access::Read)];
+        let login = &self.credentials.login;
+        if let Ok((grant, _)) = log_in(&self.http, &self.base, login, &scopes).await {
+            self.remember(Access::Write, &grant).await;
+        }
+    }
+
+    /// Hands a login to oci-client, which would otherwise get its own.
+    async fn remember(&self, access: Access, grant: &Grant) {
+        let token = match grant {
+            Grant::Open => return,
+            Grant::Basic(user, password) => {
+                RegistryTokenType::Basic(user.clone(), password.clone())
+            }
+            Grant::Bearer(token) => {
+                RegistryTokenType::Bearer(RegistryToken::Token { token: token.clone() })
+            }
+        };
+        for client in [&self.download, &self.upload] {
+            let mut operations = vec![RegistryOperation::Pull];
+            if access == Access::Write {
+                operations.push(RegistryOperation::Push);
+            }
+            for operation in operations {
+                client.tokens.insert(&self.name, operation, token.clone()).await;
+            }
+        }
+    }
+
+    fn forget(&self, access: Access) {
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.remove(&access);
+    }
+
+    fn manifest_url(&self, reference: &str) -> String {
+        format!("{}/v2/{}/manifests/{reference}", self.base, self.name.repository())
+    }
+
+    /// The manifest under a tag or digest.
+    pub(super) async fn get_manifest(&self, reference: &str) -> Result<Answer, ImageError> {
+        self.attempt(Access::Read, |grant| async move {
+            let request = self
+                .http
+                .get(self.manifest_url(reference))
+                .header(header::ACCEPT, media_type::MANIFESTS.join(", "));
+            let response = with_grant(request, &grant).send().await?;
+            if response.status().as_u16() != 200 {
+                return Err(failure_of(response).await);
+            }
+            let text = |name: &str| {
+                response
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+                    .map(str::to_owned)
+            };
+            let media_type = text("content-type").unwrap_or_default();
+            let digest = text("docker-content-digest");
+            let bytes = body_of(response, MAX_MANIFEST).await?;
+            Ok(Answer { media_type, digest, bytes })
+        })
+        .await
+    }
+
+    /// Stores a manifest under a tag or digest.
+    pub(super) async fn put_manifest(
+        &self,
+        reference: &str,
+        media_type: &str,
+        bytes: &Bytes,
+    ) -> Result<(), ImageError> {
+        self.attempt(Access::Write, |grant| async move {
+            let request = self
+                .http
+                .put(self.manifest_url(reference))
+                .header(header::CONTENT_TYPE, media_type)
+                .body(bytes.clone());
+            let response = with_grant(request, &grant).send().await?;
+            match response.status().as_u16() {
+                200..=202 => Ok(()),
+                _ => Err(failure_of(response).await),
+            }
+        })
+        .await
+    }
+}
+
+fn with_grant(request: reqwest::RequestBuilder, grant: &Grant) -> reqwest::RequestBuilder {
+    match grant {
+        Grant::Open => request,
+        Grant::Basic(user, password) => request.basic_auth(user, Some(password)),
+        Grant::Bearer(token) => request.bearer_auth(token),
+    }
+}
+
+/// A body of at most `limit` bytes.
+pub(super) async fn body_of(mut response: reqwest::Response, limit: u64) -> Result<Bytes, Failure> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(Failure::protocol(format!("its answer is larger than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// What an error answer says.
+pub(super) async fn failure_of(response: reqwest::Response) -> Failure {
+    let code = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let body = body_of(response, MAX_ERROR_BODY).await.unwrap_or_default();
+    Failure { kind: Kind::Status { code, message: specified_message(&body) }, retry_after }
+}
+
+/// `Retry-After` in seconds; a date is not looked at, the clock may be wrong.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Whether `host[:port]` is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let name = name.trim_end_matches('.');
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A loopback registry speaks TLS or plain HTTP; only asking tells. A certificate that is not
+/// trusted is no reason to go on without.
+async fn loopback_scheme(http: &reqwest::Client, host: &str) -> &'static str {
+    match http.get(format!("https://{host}/v2/")).send().await.map_err(Failure::from) {
+        Ok(_) => "https",
+        Err(Failure { kind: Kind::Certificate(_), .. }) => "https",
+        Err(_) => "http",
+    }
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, ImageError> {
+    let place = format!("--ca-file {}", path.display());
+    let text = std::fs::read(path).map_err(|error| ImageError::io(place.as_str(), error))?;
+    let text = String::from_utf8_lossy(&text);
+    // one file may hold many; the HTTP client takes them one by one
+    let certificates: Vec<Vec<u8>> = text
+        .split_inclusive("-----END CERTIFICATE-----")
+        .filter_map(|block| {
+            block.find("-----BEGIN CERTIFICATE-----").and_then(|at| block.get(at..))
+        })
+        .map(|pem| format!("{pem}\n").into_bytes())
+        .collect();
+    match certificates.is_empty() {
+        true => Err(ImageError::invalid(place, "it has no certificate in PEM form")),
+        false => Ok(certificates),
+    }
+}
+
+fn http_client(
+    certificates: &[Vec<u8>],
+    loopback: bool,
+    plain_http: bool,
+) -> Result<reqwest::Client, reqwest::Error> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(PATIENCE)
+        .read_timeout(PATIENCE)
+        // a redirect must not strip the encryption
+        .https_only(!loopback && !plain_http);
+    if loopback {
+        builder = builder.no_proxy();
+    }
+    let roots: Vec<_> = certificates
+        .iter()
+        .map(|pem| reqwest::Certificate::from_pem(pem))
+        .collect::<Result<_, _>>()?;
+    builder.tls_certs_merge(roots).build()
+}
+
+fn client_config(
+    certificates: &[Vec<u8>],
+    scheme: &str,
+    loopback: bool,
+    read_timeout: Option<Duration>,
+) -> ClientConfig {
+    // a proxy that is used for nothing keeps the variables' proxies away from this machine
+    let (https_proxy, no_proxy) = match loopback {
+        true => (Some("http://127.0.0.1:9".to_owned()), Some("*".to_owned())),
+        false => (None, None),
+    };
+    ClientConfig {
+        protocol: if scheme == "http" { ClientProtocol::Http } else { ClientProtocol::Https },
+        use_monolithic_push: true,
+        extra_root_certificates: certificates
+            .iter()
+            .map(|pem| Certificate { encoding: CertificateEncoding::Pem, data: pem.clone() })
+            .collect(),
+        platform_resolver: None,
+        connect_timeout: Some(PATIENCE),
+        read_timeout,
+        user_agent: USER_AGENT,
+        https_proxy,
+        no_proxy,
+        ..ClientConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_few_names() {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:1",
+            "127.8.9.10",
+            "[::1]:5000",
+            "a.localhost",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example.org", "10.0.0.1", "docker.io", "128.0.0.1", "[::2]:1"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_is_split_into_certificates() {
+        let block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let file = tempfile::NamedTempFile::new().expect("temp");
+        std::fs::write(file.path(), format!("# a\n{block}# b\n{block}# c\n")).expect("write");
+        assert_eq!(read_certificates(file.path()).map(|found| found.len()).ok(), Some(2));
+        std::fs::write(file.path(), "x").expect("write");
+        let error = read_certificates(file.path()).expect_err("none").to_string();
+        assert!(error.contains("--ca-file"), "{error}");
+    }
+}

@@ -1,0 +1,161 @@
+//! Blobs that come: a stream that goes on where it was cut.
+//!
+//! A task pulls chunks from the network into a bounded channel; the reader takes them out. A
+//! connection that is lost is opened again with a range request from the first missing byte;
+//! a registry without ranges sends the blob again, and what was read already is skipped. The
+//! reader compares the digest at the end ([`crate::image::verified`]), so that a registry
+//! that continues with other bytes is found out.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use oci_client::client::{BlobResponse, SizedStream};
+use oci_spec::image::Descriptor;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::connection::Connection;
+use super::failure::{Access, Failure, Kind};
+use crate::image::ImageError;
+
+/// Chunks (of some kilobytes each) that may wait for the reader.
+const CHUNKS: usize = 32;
+/// Most continuations of one blob, even when each one brings some bytes.
+const MAX_CUTS: u32 = 100;
+
+/// Opens a blob; errors of the first answer are told here, later ones by the reader.
+pub(super) fn open(
+    connection: &Arc<Connection>,
+    runtime: &Arc<Runtime>,
+    descriptor: &Descriptor,
+) -> Result<BlobStream, ImageError> {
+    let digest = descriptor.digest().to_string();
+    let stream = runtime.block_on(connection.attempt(Access::Read, |_| async {
+        Ok(connection.download.pull_blob_stream(&connection.name, digest.as_str()).await?)
+    }))?;
+    let (sender, receiver) = mpsc::channel(CHUNKS);
+    let pump =
+        Pump { connection: Arc::clone(connection), digest, size: descriptor.size(), at: 0, sender };
+    runtime.spawn(pump.run(stream));
+    Ok(BlobStream { receiver, chunk: Bytes::new(), _runtime: Arc::clone(runtime) })
+}
+
+/// The reader's end.
+pub(super) struct BlobStream {
+    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    chunk: Bytes,
+    /// Drives the other end.
+    _runtime: Arc<Runtime>,
+}
+
+impl Read for BlobStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(chunk) => self.chunk = chunk?,
+                None => return Ok(0),
+            }
+        }
+        let read = self.chunk.len().min(buffer.len());
+        let chunk = self.chunk.split_to(read);
+        let (start, _) = buffer.split_at_mut(read);
+        start.copy_from_slice(&chunk);
+        Ok(read)
+    }
+}
+
+struct Pump {
+    connection: Arc<Connection>,
+    digest: String,
+    size: u64,
+    /// Bytes that were handed to the reader.
+    at: u64,
+    sender: mpsc::Sender<io::Result<Bytes>>,
+}
+
+/// Why a stream ended.
+enum End {
+    /// All bytes are there, or more than all: the reader judges.
+    Complete,
+    /// The reader is gone.
+    Unwanted,
+    Cut(String),
+}
+
+impl Pump {
+    async fn run(mut self, first: SizedStream) {
+        let mut stream = Some((first, 0));
+        let (mut cuts, mut in_vain) = (0_u32, 0_u32);
+        loop {
+            let before = self.at;
+            let why = match stream.take() {
+                Some((stream, skip)) => match self.forward(stream, skip).await {
+                    End::Complete | End::Unwanted => return,
+                    End::Cut(why) => Kind::Connection(why).into(),
+                },
+                None => match self.reopen().await {
+                    Ok(reopened) => {
+                        stream = Some(reopened);
+                        continue;
+                    }
+                    Err(failure) => failure,
+                },
+            };
+            in_vain = if self.at > before { 0 } else { in_vain + 1 };
+            cuts += 1;
+            let wait = self.connection.retry.wait(in_vain, &why).filter(|_| cuts <= MAX_CUTS);
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => {
+                    let error = self.connection.explain(why, Access::Read, cuts);
+                    let why = format!(
+                        "blob {} after {} of {} bytes: {error}",
+                        self.digest, self.at, self.size
+                    );
+                    let _ = self.sender.send(Err(io::Error::other(why))).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hands chunks to the reader, without the first `skip` bytes.
+    async fn forward(&mut self, mut stream: SizedStream, mut skip: u64) -> End {
+        loop {
+            let mut chunk = match stream.next().await {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(_)) if self.at >= self.size => return End::Complete,
+                Some(Err(_)) => return End::Cut("the connection was lost".into()),
+                None if self.at >= self.size => return End::Complete,
+                None => return End::Cut("the blob ended too early".into()),
+            };
+            let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
+            let _ = chunk.split_to(skipped);
+            skip = skip.saturating_sub(skipped as u64);
+            if chunk.is_empty() {
+                continue;
+            }
+            self.at = self.at.saturating_add(chunk.len() as u64);
+            if self.sender.send(Ok(chunk)).await.is_err() {
+                return End::Unwanted;
+            }
+            // one byte more than announced is enough for the reader to refuse
+            if self.at > self.size {
+                return End::Complete;
+            }
+        }
+    }
+
+    /// The rest of the blob, and how many of its first bytes were read before.
+    async fn reopen(&self) -> Result<(SizedStream, u64), Failure> {
+        self.connection.grant(Access::Read).await?;
+        let client = &self.connection.download;
+        let name = &self.connection.name;
+        match client.pull_blob_stream_partial(name, self.digest.as_str(), self.at, None).await? {
+            BlobResponse::Partial(stream) => Ok((stream, 0)),
+            BlobResponse::Full(stream) => Ok((stream, self.at)),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Registries (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>) as
+//! [`Source`](super::Source) and [`Sink`](super::Sink).
+//!
+//! Blobs go through oci-client. Around it stands what it leaves to its users: credentials
+//! from the files that docker, podman and skopeo share ([`credentials`]), tokens for several
+//! repositories and from refresh tokens ([`login`]), retries with a reason ([`failure`]),
+//! downloads that go on where they were cut ([`download`]), and manifests of bounded size
+//! ([`connection`]). The traits are synchronous; each connection drives an async runtime.
+
+mod connection;
+pub mod credentials;
+mod download;
+mod failure;
+mod login;
+mod sink;
+mod source;
+mod upload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use sink::RegistrySink;
+pub use source::RegistrySource;
+
+/// How registries are reached.
+///
+/// Proxies are taken from the usual variables (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), but
+/// never for loopback hosts.
+#[derive(Debug, Clone)]
+pub struct RegistryOptions {
+    /// PEM files of certificate authorities that are trusted besides the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Plain HTTP to any host. Without it plain HTTP is spoken only to loopback hosts that do
+    /// not answer TLS.
+    pub plain_http: bool,
+    /// The only file credentials are taken from, instead of the usual ones.
+    pub auth_file: Option<PathBuf>,
+    /// How often a request is repeated after a failure that may pass.
+    pub retries: u32,
+    /// How long the first repetition waits; each further one waits twice as long.
+    pub backoff: Duration,
+    /// The runtime to use; one is started for each connection when there is none.
+    pub runtime: Option<Arc<tokio::runtime::Runtime>>,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            ca_files: Vec::new(),
+            plain_http: false,
+            auth_file: None,
+            retries: 4,
+            backoff: Duration::from_millis(500),
+            runtime: None,
+        }
+    }
+}
+
+/// What imgfix calls itself.
+const USER_AGENT: &str = concat!("imgfix/", env!("CARGO_PKG_VERSION"));

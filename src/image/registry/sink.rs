@@ -1,0 +1,93 @@
+//! A repository that is written to.
+
+use std::sync::Arc;
+
+use oci_client::Reference as Name;
+use oci_spec::image::Descriptor;
+use tokio::runtime::Runtime;
+
+use super::connection::{Connection, runtime};
+use super::failure::{Access, Kind};
+use super::{RegistryOptions, upload};
+use crate::image::transport::{OpenBlob, RawManifest, Sink, Source};
+use crate::image::{Digest, ImageError, Reference, digest_of};
+
+/// A tag of a registry.
+pub struct RegistrySink {
+    // dropped before the runtime
+    connection: Arc<Connection>,
+    runtime: Arc<Runtime>,
+    tag: String,
+}
+
+impl RegistrySink {
+    /// Connects to the registry of `name`, whose tag will be written.
+    ///
+    /// # Errors
+    /// There is no tag, or a digest; the credentials or certificates that were named cannot be
+    /// read.
+    pub fn open(name: &Name, options: &RegistryOptions) -> Result<Self, ImageError> {
+        let place = Reference::Registry(name.clone()).to_string();
+        let (Some(tag), None) = (name.tag(), name.digest()) else {
+            let why = "an image is published under a tag, not a digest; name one with -o";
+            return Err(ImageError::invalid(place, why));
+        };
+        let tag = tag.to_owned();
+        let runtime = runtime(options)?;
+        let connection = Arc::new(runtime.block_on(Connection::open(name, place, options))?);
+        Ok(Self { connection, runtime, tag })
+    }
+
+    fn mount(&self, digest: &Digest, from: &Name) -> bool {
+        let connection = &self.connection;
+        self.runtime.block_on(async {
+            connection.grant_mount_from(from.repository()).await;
+            let digest = digest.to_string();
+            // any refusal means that the bytes are sent; what is really wrong shows then
+            connection.upload.mount_blob(&connection.name, from, &digest).await.is_ok()
+        })
+    }
+}
+
+impl Sink for RegistrySink {
+    fn has_blob(&self, digest: &Digest) -> Result<bool, ImageError> {
+        let connection = &self.connection;
+        let digest = digest.to_string();
+        self.runtime.block_on(connection.attempt(Access::Write, |_| async {
+            Ok(connection.upload.blob_exists(&connection.name, &digest).await?)
+        }))
+    }
+
+    fn put_blob(&self, descriptor: &Descriptor, content: OpenBlob<'_>) -> Result<(), ImageError> {
+        let connection = &self.connection;
+        self.runtime.block_on(connection.attempt(Access::Write, |_| async {
+            // may itself wait for the network, on the threads that drive it
+            let content = tokio::task::block_in_place(content).map_err(Kind::Content)?;
+            upload::send(connection, descriptor, content).await
+        }))
+    }
+
+    fn link_blob(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<bool, ImageError> {
+        let Reference::Registry(from) = source.reference() else { return Ok(false) };
+        let name = &self.connection.name;
+        if from.resolve_registry() != name.resolve_registry() {
+            return Ok(false);
+        }
+        let digest = digest_of(descriptor, &self.connection.place)?;
+        if self.has_blob(&digest)? {
+            return Ok(true);
+        }
+        Ok(from.repository() != name.repository() && self.mount(&digest, from))
+    }
+
+    fn put_manifest(&self, manifest: &RawManifest) -> Result<(), ImageError> {
+        let digest = manifest.digest.to_string();
+        let put = self.connection.put_manifest(&digest, &manifest.media_type, &manifest.bytes);
+        self.runtime.block_on(put)
+    }
+
+    fn tag(&self, manifest: &RawManifest) -> Result<(), ImageError> {
+        let put = self.connection.put_manifest(&self.tag, &manifest.media_type, &manifest.bytes);
+        self.runtime.block_on(put)
+    }
+}
