@@ -391,11 +391,6 @@ impl Parser<'_> {
         let kind = match &member.kind {
             MemberKind::Directory => Kind::Directory,
             MemberKind::Fifo => Kind::Fifo,
-            MemberKind::CharDevice { major: 0, minor: 0 } => {
-                return Err(fail(
-                    "a character device 0/0 is overlayfs's own whiteout and cannot be in a layer",
-                ));
-            }
             &MemberKind::CharDevice { major, minor } => Kind::CharDevice { major, minor },
             &MemberKind::BlockDevice { major, minor } => Kind::BlockDevice { major, minor },
             MemberKind::Symlink(target) => {
@@ -438,4 +433,491 @@ impl Parser<'_> {
 
 fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name.get(..256).unwrap_or(name)).into_owned()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::super::compression::tests::compress;
+    use super::super::limits::LayerLimits;
+    use super::super::{FileSystem, LayerLoader, LinkId, Tree, Xattrs, merge};
+    use super::*;
+
+    /// A tar stream written by the `tar` crate, an independent implementation.
+    pub struct Archive(tar::Builder<Vec<u8>>);
+
+    impl Archive {
+        pub fn new() -> Self {
+            Self(tar::Builder::new(Vec::new()))
+        }
+
+        pub fn add(mut self, name: &str, kind: tar::EntryType, link: &str, data: &[u8]) -> Self {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_mode(0o644);
+            header.set_mtime(1_700_000_000);
+            header.set_size(data.len() as u64);
+            // Set by hand: the crate refuses the names that matter here.
+            let old = header.as_old_mut();
+            if name.len() <= 100 {
+                old.name[..name.len()].copy_from_slice(name.as_bytes());
+            }
+            old.linkname[..link.len()].copy_from_slice(link.as_bytes());
+            header.set_cksum();
+            if name.len() > 100 {
+                self.0.append_data(&mut header, name, data).unwrap();
+            } else {
+                self.0.append(&header, data).unwrap();
+            }
+            self
+        }
+
+        pub fn file(self, name: &str, data: &str) -> Self {
+            self.add(name, tar::EntryType::Regular, "", data.as_bytes())
+        }
+
+        pub fn dir(self, name: &str) -> Self {
+            self.add(name, tar::EntryType::Directory, "", b"")
+        }
+
+        pub fn symlink(self, name: &str, target: &str) -> Self {
+            self.add(name, tar::EntryType::Symlink, target, b"")
+        }
+
+        pub fn hard_link(self, name: &str, target: &str) -> Self {
+            self.add(name, tar::EntryType::Link, target, b"")
+        }
+
+        pub fn pax(mut self, records: &[(&str, &[u8])]) -> Self {
+            self.0.append_pax_extensions(records.iter().copied()).unwrap();
+            self
+        }
+
+        pub fn bytes(self) -> Vec<u8> {
+            self.0.into_inner().unwrap()
+        }
+    }
+
+    fn spec(compression: Option<Compression>) -> LayerSpec {
+        LayerSpec { name: "layer 1 of 1".into(), compression, diff_id: None }
+    }
+
+    fn read_with(blob: &[u8], limits: LayerLimits) -> Result<ParsedLayer, LayerError> {
+        read_layer(blob, &spec(None), &Budget::new(limits), &|_, _| true)
+    }
+
+    pub fn read(blob: &[u8]) -> Result<ParsedLayer, LayerError> {
+        read_with(blob, LayerLimits::default())
+    }
+
+    fn tree(layers: Vec<Vec<u8>>) -> Result<Tree, LayerError> {
+        let parsed = layers.iter().map(|blob| read(blob)).collect::<Result<Vec<_>, _>>()?;
+        merge(parsed, Arc::new(super::super::NoLayers))
+    }
+
+    /// Paths with what is there: a file's text, a link's target.
+    fn shown(layers: Vec<Vec<u8>>) -> Vec<String> {
+        let tree = tree(layers).unwrap();
+        let show = |(path, entry): (&ImagePath, &Entry)| match &entry.kind {
+            Kind::File(_) => {
+                format!("{path}={}", String::from_utf8_lossy(&tree.read(path).unwrap()))
+            }
+            Kind::Symlink(target) => format!("{path}->{}", String::from_utf8_lossy(target)),
+            _ => format!("{path}"),
+        };
+        tree.iter().map(show).collect()
+    }
+
+    fn message(result: Result<impl Sized, LayerError>) -> String {
+        result.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn all_compressions_give_the_same_layer() {
+        let plain = Archive::new().dir("./").dir("etc/").file("etc/a", "x").bytes();
+        let want = read(&plain).unwrap();
+        assert_eq!(want.diff_id, DiffId(Digest::of(&plain)));
+        assert_eq!(want.unpacked, plain.len() as u64);
+        for with in [Compression::Gzip, Compression::Zstd] {
+            assert_eq!(read(&compress(&plain, with)).unwrap(), want, "{with}");
+        }
+    }
+
+    #[test]
+    fn a_media_type_that_lies_is_refused() {
+        let blob = compress(&Archive::new().bytes(), Compression::Gzip);
+        let budget = Budget::new(LayerLimits::default());
+        let result = read_layer(&blob[..], &spec(Some(Compression::Zstd)), &budget, &|_, _| true);
+        assert_eq!(
+            message(result),
+            "layer 1 of 1: its media type says zstd, but its content is gzip"
+        );
+    }
+
+    #[test]
+    fn another_diff_id_is_refused() {
+        let blob = Archive::new().file("a", "x").bytes();
+        let budget = Budget::new(LayerLimits::default());
+        let mut spec = spec(None);
+        spec.diff_id = Some(DiffId(Digest::of(b"other")));
+        let result = read_layer(&blob[..], &spec, &budget, &|_, _| true);
+        assert!(matches!(result, Err(LayerError::DiffId { .. })));
+        spec.diff_id = Some(DiffId(Digest::of(&blob)));
+        assert!(read_layer(&blob[..], &spec, &budget, &|_, _| true).is_ok());
+    }
+
+    #[test]
+    fn the_blobs_own_error_comes_before_what_its_content_caused() {
+        struct Lying<'a>(&'a [u8]);
+        impl Read for Lying<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0.read(buffer)? {
+                    0 => Err(io::Error::other("digest mismatch")),
+                    got => Ok(got),
+                }
+            }
+        }
+        let good = Archive::new().file("a", "x").bytes();
+        let mut flipped = compress(&good, Compression::Gzip);
+        flipped[30] ^= 0x10;
+        let budget = Budget::new(LayerLimits::default());
+        for blob in [&good[..], &flipped, &good[..600], b"no tar at all", b""] {
+            let result = read_layer(Lying(blob), &spec(None), &budget, &|_, _| true);
+            assert_eq!(message(result), "layer 1 of 1: digest mismatch");
+        }
+    }
+
+    #[test]
+    fn damaged_streams_are_refused() {
+        let good = Archive::new().file("a", "some content").bytes();
+        let gzip = compress(&good, Compression::Gzip);
+        let mut flipped = good.clone();
+        flipped[3] ^= 1;
+        for blob in [&gzip[..gzip.len() - 9], &good[..600], &flipped, b"no tar at all"] {
+            let result = read(blob);
+            assert!(matches!(result, Err(LayerError::Corrupt { .. })), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_leave_the_root_are_refused() {
+        for archive in [
+            Archive::new().file("../etc/passwd", "x"),
+            Archive::new().file("usr/../../etc/passwd", "x"),
+            Archive::new().file("a", "x").hard_link("b", "../a"),
+            Archive::new().pax(&[("path", b"a/../../b")]).file("a", "x"),
+            Archive::new().file(".wh...", ""),
+            Archive::new().file("dir/.wh..", ""),
+        ] {
+            let result = read(&archive.bytes());
+            assert!(matches!(result, Err(LayerError::Entry { .. })), "{result:?}");
+        }
+        let absolute = shown(vec![Archive::new().file("/etc/a", "x").bytes()]);
+        assert_eq!(absolute, ["/", "/etc", "/etc/a=x"]);
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let bomb =
+            Archive::new().add("zeros", tar::EntryType::Regular, "", &vec![0; 8 << 20]).bytes();
+        let limits = LayerLimits { max_unpacked: 1 << 20, ..LayerLimits::default() };
+        for with in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let text = message(read_with(&compress(&bomb, with), limits));
+            assert!(text.contains("--max-unpacked-size"), "{text}");
+        }
+        // The same in holes that take no room in the archive.
+        let sparse = Archive::new()
+            .pax(&[("GNU.sparse.size", b"99999999999"), ("GNU.sparse.map", b"99999999999,0")])
+            .file("holes", "")
+            .bytes();
+        assert!(matches!(read_with(&sparse, limits), Err(LayerError::Unpacked { .. })));
+    }
+
+    #[test]
+    fn entries_and_metadata_have_limits() {
+        let many = (0..20).fold(Archive::new(), |a, n| a.file(&format!("f{n}"), "")).bytes();
+        let few = LayerLimits { max_entries: 19, ..LayerLimits::default() };
+        assert!(matches!(read_with(&many, few), Err(LayerError::Entries { .. })));
+        let small = LayerLimits { max_metadata: 30, ..LayerLimits::default() };
+        assert!(matches!(read_with(&many, small), Err(LayerError::Metadata { .. })));
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::XHeader);
+        header.set_size(1 << 40);
+        header.set_cksum();
+        let text = message(read(header.as_bytes()));
+        assert!(text.contains("extension header"), "{text}");
+    }
+
+    #[test]
+    fn only_wanted_files_stay_in_memory() {
+        let blob = Archive::new().dir("d").file("d/keep", "k").file("d/leave", "abc").bytes();
+        let only = |path: &ImagePath, _: u64| path.file_name() == b"keep";
+        let budget = Budget::new(LayerLimits::default());
+        let open = |layer| match layer {
+            0 => Ok(Box::new(io::Cursor::new(Archive::new().bytes())) as Box<dyn Read + Send>),
+            _ => Ok(Box::new(io::Cursor::new(
+                Archive::new().dir("d").file("d/keep", "k").file("d/leave", "abc").bytes(),
+            )) as _),
+        };
+        let layers = [Archive::new().bytes(), blob];
+        let specs = [spec(None), spec(Some(Compression::None))];
+        let parsed = read_layers(&specs, |at| Ok(&layers[at][..]), &budget, &only).unwrap();
+        let loader = Arc::new(LayerLoader::new(vec![None, Some(Compression::None)], open));
+        let tree = merge(parsed, Arc::clone(&loader) as _).unwrap();
+        let content = |path| match &tree.lstat(&ImagePath::literal(path)).unwrap().kind {
+            Kind::File(data) => data.content.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(content("/d/keep"), Content::Inline("k".into()));
+        assert_eq!(content("/d/leave"), Content::Layer { layer: 1, index: 2 });
+        assert_eq!(&tree.read(&ImagePath::literal("/d/leave")).unwrap()[..], b"abc");
+
+        let mut seen = Vec::new();
+        let wanted = [(1, [1, 2].into())].into();
+        loader
+            .load_many(&wanted, |layer, index, content| {
+                let mut text = String::new();
+                content.read_to_string(&mut text)?;
+                seen.push((layer, index, text));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(seen, [(1, 1, "k".into()), (1, 2, "abc".into())]);
+        assert!(loader.load_many(&[(1, [3].into())].into(), |_, _, _| Ok(())).is_err());
+    }
+
+    #[test]
+    fn one_bad_layer_is_the_error_of_all() {
+        let good = Archive::new().file("a", "x").bytes();
+        let specs: Vec<_> = (0..8)
+            .map(|n| LayerSpec { name: format!("layer {n}"), compression: None, diff_id: None })
+            .collect();
+        let budget = Budget::new(LayerLimits::default());
+        let open = |at| match at {
+            5 => Err(io::Error::other("gone")),
+            _ => Ok(&good[..]),
+        };
+        assert_eq!(message(read_layers(&specs, open, &budget, &|_, _| true)), "layer 5: gone");
+        let all = read_layers(&specs, |_| Ok(&good[..]), &budget, &|_, _| true).unwrap();
+        assert!(all.iter().zip(&specs).all(|(layer, spec)| layer.name == spec.name));
+    }
+
+    #[test]
+    fn attributes_come_from_header_and_extensions() {
+        let long = "d/".repeat(80) + "file";
+        let blob = Archive::new()
+            .pax(&[
+                ("path", "\u{fc}ber".as_bytes()),
+                ("uid", b"3000000"),
+                ("mtime", b"-1.5"),
+                ("SCHILY.xattr.security.capability", b"\x01\n\0=x"),
+            ])
+            .file("ignored", "x")
+            .file(&long, "long")
+            .add("null", tar::EntryType::Char, "", b"")
+            .add("pipe", tar::EntryType::Fifo, "", b"")
+            .bytes();
+        let tree = tree(vec![blob]).unwrap();
+        let entry = tree.lstat(&ImagePath::literal("/\u{fc}ber")).unwrap();
+        assert_eq!((entry.uid, entry.gid, entry.mtime, entry.mode), (3_000_000, 0, -2, 0o644));
+        let want: Xattrs = [(b"security.capability".to_vec(), b"\x01\n\0=x".to_vec())].into();
+        assert_eq!(entry.xattrs, want);
+        assert_eq!(&tree.read(&ImagePath::new(&long).unwrap()).unwrap()[..], b"long");
+        assert_eq!(tree.lstat(&ImagePath::literal("/pipe")).unwrap().kind, Kind::Fifo);
+        let null = &tree.lstat(&ImagePath::literal("/null")).unwrap().kind;
+        assert_eq!(null, &Kind::CharDevice { major: 0, minor: 0 });
+    }
+
+    #[test]
+    fn sparse_files_have_their_holes_back() {
+        let mut gnu = tar::Header::new_gnu();
+        gnu.set_entry_type(tar::EntryType::GNUSparse);
+        gnu.set_path("gnu").unwrap();
+        gnu.set_size(2);
+        let fields = gnu.as_gnu_mut().unwrap();
+        fields.sparse[0].set_offset(3);
+        fields.sparse[0].set_length(1);
+        fields.sparse[1].set_offset(6);
+        fields.sparse[1].set_length(1);
+        fields.set_real_size(8);
+        gnu.set_cksum();
+        let mut archive = Archive::new();
+        archive.0.append(&gnu, &b"ab"[..]).unwrap();
+        let mut map = b"2\n3\n1\n6\n1\n".to_vec();
+        map.resize(512, 0);
+        map.extend_from_slice(b"ab");
+        let v1: [(&str, &[u8]); 4] = [
+            ("GNU.sparse.major", b"1"),
+            ("GNU.sparse.minor", b"0"),
+            ("GNU.sparse.name", b"pax1.0"),
+            ("GNU.sparse.realsize", b"8"),
+        ];
+        let v01: [(&str, &[u8]); 3] = [
+            ("GNU.sparse.size", b"8"),
+            ("GNU.sparse.map", b"3,1,6,1"),
+            ("GNU.sparse.name", b"pax0.1"),
+        ];
+        let v00: [(&str, &[u8]); 5] = [
+            ("GNU.sparse.size", b"8"),
+            ("GNU.sparse.offset", b"3"),
+            ("GNU.sparse.numbytes", b"1"),
+            ("GNU.sparse.offset", b"6"),
+            ("GNU.sparse.numbytes", b"1"),
+        ];
+        let blob = archive
+            .pax(&v1)
+            .add("GNUSparseFile.0/x", tar::EntryType::Regular, "", &map)
+            .pax(&v01)
+            .file("GNUSparseFile.1/x", "ab")
+            .pax(&v00)
+            .file("pax0.0", "ab")
+            .file("after", "z")
+            .bytes();
+        let want = "\0\0\0a\0\0b\0";
+        assert_eq!(
+            shown(vec![blob]),
+            [
+                "/".into(),
+                "/after=z".into(),
+                format!("/gnu={want}"),
+                format!("/pax0.0={want}"),
+                format!("/pax0.1={want}"),
+                format!("/pax1.0={want}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn damaged_sparse_maps_are_refused() {
+        for (size, map) in
+            [("8", "3,1,3,1"), ("8", "3,1,6"), ("5", "3,1,6,1"), ("8", "3,1"), ("8", "1,3")]
+        {
+            let blob = Archive::new()
+                .pax(&[("GNU.sparse.size", size.as_bytes()), ("GNU.sparse.map", map.as_bytes())])
+                .file("f", "ab")
+                .bytes();
+            assert!(matches!(read(&blob), Err(LayerError::Corrupt { .. })), "{size} {map}");
+        }
+    }
+
+    fn base() -> Vec<u8> {
+        Archive::new().file("d/a", "1").file("d/b", "1").file("d-x", "1").file("e/f/g", "1").bytes()
+    }
+
+    #[test]
+    fn whiteouts_hide_lower_layers_only() {
+        let upper = Archive::new().file("d/.wh.a", "").file("d/a", "2").file(".wh.e", "").bytes();
+        assert_eq!(shown(vec![base(), upper]), ["/", "/d", "/d-x=1", "/d/a=2", "/d/b=1"]);
+        let whiteout_last =
+            Archive::new().file("e/new", "2").file(".wh.e", "").file("d/c", "2").bytes();
+        assert_eq!(
+            shown(vec![base(), whiteout_last]),
+            ["/", "/d", "/d-x=1", "/d/a=1", "/d/b=1", "/d/c=2", "/e", "/e/new=2"]
+        );
+    }
+
+    #[test]
+    fn opaque_directories_hide_lower_layers_only() {
+        for upper in [
+            Archive::new().file("d/.wh..wh..opq", "").file("d/c", "2"),
+            Archive::new().dir("d").file("d/c", "2").file("d/.wh..wh..opq", ""),
+        ] {
+            assert_eq!(
+                shown(vec![base(), upper.bytes()]),
+                ["/", "/d", "/d-x=1", "/d/c=2", "/e", "/e/f", "/e/f/g=1"]
+            );
+        }
+        let all = Archive::new().file(".wh..wh..opq", "").file("n", "2").bytes();
+        assert_eq!(shown(vec![base(), all]), ["/", "/n=2"]);
+    }
+
+    #[test]
+    fn entries_replace_what_was_there() {
+        let upper = Archive::new().file("d", "file").dir("d-x").symlink("e/f", "/d-x").bytes();
+        assert_eq!(shown(vec![base(), upper]), ["/", "/d=file", "/d-x", "/e", "/e/f->/d-x"]);
+        let twice = Archive::new().file("d/a", "2").file("d/a", "3").bytes();
+        assert!(shown(vec![base(), twice]).contains(&"/d/a=3".into()));
+    }
+
+    #[test]
+    fn entries_behind_a_linked_directory_land_where_it_leads() {
+        let lower = Archive::new().dir("usr/lib").symlink("lib", "usr/lib").symlink("up", "../..");
+        let upper = Archive::new().file("lib/x", "2").file("up/y", "2").bytes();
+        assert_eq!(
+            shown(vec![lower.bytes(), upper]),
+            ["/", "/lib->usr/lib", "/up->../..", "/usr", "/usr/lib", "/usr/lib/x=2", "/y=2"]
+        );
+    }
+
+    #[test]
+    fn a_directory_made_of_a_link_is_opaque_for_itself() {
+        // What overlayfs records for `rm lib && mkdir lib`.
+        let lower = Archive::new().file("usr/lib/x", "1").symlink("lib", "usr/lib").bytes();
+        let upper = Archive::new().dir("lib").file("lib/.wh..wh..opq", "").file("lib/y", "2");
+        assert_eq!(
+            shown(vec![lower, upper.bytes()]),
+            ["/", "/lib", "/lib/y=2", "/usr", "/usr/lib", "/usr/lib/x=1"]
+        );
+    }
+
+    #[test]
+    fn hard_links_share_an_inode_while_two_names_are_left() {
+        let lower = Archive::new().file("a", "1").hard_link("b", "a").hard_link("c", "/b").bytes();
+        let link = |tree: &Tree, path| match &tree.lstat(&ImagePath::literal(path)).unwrap().kind {
+            Kind::File(data) => data.link,
+            _ => None,
+        };
+        let both = tree(vec![lower.clone()]).unwrap();
+        assert_eq!(["/a", "/b", "/c"].map(|p| link(&both, p)), [Some(LinkId(0)); 3]);
+        let upper = Archive::new().file("a", "2").file(".wh.c", "").file("d", "").bytes();
+        let alone = tree(vec![lower.clone(), upper.clone()]).unwrap();
+        assert_eq!(["/a", "/b"].map(|p| link(&alone, p)), [None; 2]);
+        assert_eq!(shown(vec![lower.clone(), upper]), ["/", "/a=2", "/b=1", "/d="]);
+        let across = tree(vec![lower, Archive::new().hard_link("z", "c").bytes()]).unwrap();
+        assert_eq!(link(&across, "/z"), link(&across, "/a"));
+    }
+
+    #[test]
+    fn impossible_entries_are_refused() {
+        for (upper, why) in [
+            (Archive::new().hard_link("x", "missing"), "which is not in the image"),
+            (Archive::new().hard_link("x", "e"), "a directory"),
+            (Archive::new().file("d-x/y", ""), "is not a directory"),
+            (Archive::new().symlink("l", "l").file("l/y", ""), "too many levels"),
+        ] {
+            let text = message(tree(vec![base(), upper.bytes()]));
+            assert!(text.starts_with("layer 1 of 1: entry ") && text.contains(why), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_stream_makes_the_reader_panic(
+            flips in proptest::collection::vec((0usize..4096, 0u8..), 1..6),
+        ) {
+            let mut blob = Archive::new()
+                .pax(&[("GNU.sparse.size", b"8"), ("GNU.sparse.map", b"3,1,6,1")])
+                .file("s", "ab")
+                .file("d/a", "text")
+                .hard_link("b", "d/a")
+                .bytes();
+            for (at, value) in flips {
+                let at = at % blob.len();
+                blob[at] = value;
+                // Keep checksums right, so that the flip is seen.
+                for block in (0..blob.len()).step_by(512) {
+                    let header = &mut blob[block..block + 512];
+                    if header[257..262] == *b"ustar" {
+                        header[148..156].fill(b' ');
+                        let sum: u32 = header.iter().map(|&b| u32::from(b)).sum();
+                        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+                    }
+                }
+            }
+            if let Ok(layer) = read(&blob) {
+                let _ = merge(vec![layer], Arc::new(super::super::NoLayers));
+            }
+        }
+    }
 }

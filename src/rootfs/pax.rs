@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_empty_value_takes_a_record_back() {
-        let records = parse(b"10 path=a\n9 path=\n").unwrap();
+        let records = parse(b"10 path=a\n8 path=\n").unwrap();
         assert_eq!(records.path, None);
     }
 
