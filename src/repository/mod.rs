@@ -1,2 +1,13 @@
-//! To be written.
+//! What all package indexes share: fetching over HTTP or from files, a cache keyed by digest,
+//! mirrors, signatures and freshness. In come URLs and expected digests; out go verified
+//! bytes. This is the only room of the package side that touches the network.
+
+pub mod cache;
+pub mod fetch;
+pub mod freshness;
+pub mod mirror;
 pub mod signature;
+
+pub use cache::Cache;
+pub use fetch::{FetchError, FetchOptions, Fetcher};
+pub use mirror::Mirror;
