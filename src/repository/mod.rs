@@ -2,9 +2,11 @@
 //! mirrors, signatures and freshness. In come URLs and expected digests; out go verified
 //! bytes. This is the only room of the package side that touches the network.
 
+pub mod apt;
 pub mod cache;
 pub mod fetch;
 pub mod freshness;
+pub mod keys;
 pub mod mirror;
 pub mod signature;
 
