@@ -15,6 +15,7 @@ pub mod path_filter;
 pub mod preferences;
 pub mod relations;
 pub mod release;
+pub mod scripts_check;
 pub mod solve;
 pub mod sources;
 pub mod statoverride;
