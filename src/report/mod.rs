@@ -1,1 +1,17 @@
-//! To be written.
+//! Reports: what a repair did ([`before_after`]), what differs between two images
+//! ([`diff`]), and their renderings for people ([`text`]) and programs ([`json`]).
+//!
+//! In come values from the other rooms; out go strings. Nothing here prints, reads a clock
+//! or asks for a terminal: width and colour are values of [`terminal::Style`]. Everything
+//! that came from outside is made harmless for terminals before it is shown.
+
+pub mod before_after;
+pub mod diff;
+pub mod json;
+#[cfg(test)]
+mod schema_check;
+pub mod terminal;
+pub mod text;
+
+pub use before_after::{RepairReport, Verdict};
+pub use terminal::Style;

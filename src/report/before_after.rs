@@ -1,0 +1,471 @@
+//! The model of a repair's report: what was there, what was done, what is left. Renderers
+//! ([`super::text`], [`super::json`]) only lay it out.
+
+use serde::ser::Serializer;
+
+use crate::findings::{Finding, Severity};
+use crate::image::{DiffId, Digest, Platform};
+use crate::packages::{PackageId, VersionText};
+use crate::plan::Reason;
+
+/// The schema's name and version; a change that breaks readers gets a new number.
+pub const SCHEMA: &str = "imgfix/report/v1";
+
+/// One repair, all platforms. Make it with [`RepairReport::new`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RepairReport {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    pub tool: Tool,
+    pub image: NamedImage,
+    /// The repaired image; `None` when nothing was published.
+    pub output: Option<NamedImage>,
+    pub summary: Summary,
+    pub platforms: Vec<PlatformReport>,
+    /// What the user should look at (report of another image, expired ignore rules, ...).
+    pub warnings: Vec<String>,
+}
+
+/// Who made the report.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Tool {
+    pub name: &'static str,
+    pub version: &'static str,
+}
+
+/// An image by name and content.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct NamedImage {
+    /// As the user wrote it, or would write it.
+    pub reference: String,
+    /// Of the top manifest or index.
+    pub digest: Digest,
+}
+
+/// One platform's image.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PlatformReport {
+    pub platform: Platform,
+    /// Digest of the original's manifest.
+    pub original_manifest: Digest,
+    /// Digest of the repaired image's manifest; `None` when this platform is as it was.
+    pub manifest: Option<Digest>,
+    /// The patch layer.
+    pub layer: Option<LayerReport>,
+    /// In installation order.
+    pub packages: Vec<PackageChange>,
+    /// Every finding that applies to this platform.
+    pub findings: Vec<JudgedFinding>,
+    pub files: FileCounts,
+    /// What the installation did that a person may want to know.
+    pub effects: Vec<EffectNote>,
+    pub notes: Vec<String>,
+}
+
+/// The layer that a repair adds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LayerReport {
+    pub digest: Digest,
+    #[serde(serialize_with = "diff_id")]
+    pub diff_id: DiffId,
+    /// Bytes as stored.
+    pub size: u64,
+    /// Bytes of the uncompressed tar.
+    pub unpacked_size: u64,
+    /// Number of tar entries.
+    pub entries: u64,
+}
+
+fn diff_id<S: Serializer>(diff_id: &DiffId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(diff_id)
+}
+
+/// A package that was upgraded or newly installed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PackageChange {
+    #[serde(flatten)]
+    pub package: PackageId,
+    /// `None`: newly installed because an upgrade needs it.
+    pub from: Option<VersionText>,
+    pub to: VersionText,
+    /// Where the archive was taken from.
+    pub url: String,
+    pub sha256: Digest,
+    pub repository: String,
+}
+
+/// How many paths of the image the layer touches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FileCounts {
+    pub added: u64,
+    pub changed: u64,
+    pub removed: u64,
+}
+
+/// One sentence on what an installation did (`a changed conffile was kept: ...`).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct EffectNote {
+    pub package: String,
+    pub text: String,
+}
+
+/// A finding and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedFinding {
+    pub finding: Finding,
+    pub verdict: Verdict,
+}
+
+/// What became of a finding, read back from the repaired image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The package is at `version` now, which does not have the problem.
+    Fixed { version: String },
+    /// It is as it was, because.
+    NotFixed { reason: Reason },
+}
+
+/// How a verdict counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Fixed,
+    /// Still there.
+    Left,
+    /// Still there, and the user said to leave it.
+    Ignored,
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Verdict::Fixed { .. } => Outcome::Fixed,
+            Verdict::NotFixed { reason: Reason::Ignored { .. } } => Outcome::Ignored,
+            Verdict::NotFixed { .. } => Outcome::Left,
+        }
+    }
+}
+
+impl serde::Serialize for JudgedFinding {
+    /// The finding's fields, `verdict`, and `fixed_by` or `reason` with `explanation`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Flat<'a> {
+            #[serde(flatten)]
+            finding: &'a Finding,
+            verdict: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            fixed_by: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<&'a Reason>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            explanation: Option<String>,
+        }
+        let (verdict, fixed_by, reason) = match &self.verdict {
+            Verdict::Fixed { version } => ("fixed", Some(version.as_str()), None),
+            Verdict::NotFixed { reason } => ("not-fixed", None, Some(reason)),
+        };
+        let explanation = reason.map(super::text::explain);
+        Flat { finding: &self.finding, verdict, fixed_by, reason, explanation }
+            .serialize(serializer)
+    }
+}
+
+/// Findings by severity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SeverityCounts {
+    pub critical: usize,
+    pub high: usize,
+    pub medium: usize,
+    pub low: usize,
+    pub negligible: usize,
+    pub unknown: usize,
+}
+
+impl SeverityCounts {
+    /// Counts one finding more.
+    pub fn add(&mut self, severity: Severity) {
+        match severity {
+            Severity::Critical => self.critical += 1,
+            Severity::High => self.high += 1,
+            Severity::Medium => self.medium += 1,
+            Severity::Low => self.low += 1,
+            Severity::Negligible => self.negligible += 1,
+            Severity::Unknown => self.unknown += 1,
+        }
+    }
+
+    #[must_use]
+    pub fn of(&self, severity: Severity) -> usize {
+        match severity {
+            Severity::Critical => self.critical,
+            Severity::High => self.high,
+            Severity::Medium => self.medium,
+            Severity::Low => self.low,
+            Severity::Negligible => self.negligible,
+            Severity::Unknown => self.unknown,
+        }
+    }
+
+    #[must_use]
+    pub fn total(&self) -> usize {
+        Severity::WORST_FIRST.into_iter().map(|severity| self.of(severity)).sum()
+    }
+}
+
+/// Counts over all platforms: a finding of two platforms counts twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    /// All findings but the ignored ones.
+    pub findings: usize,
+    pub fixed: usize,
+    pub not_fixed: usize,
+    /// Left alone because the user said so.
+    pub ignored: usize,
+    /// All findings, the ignored ones included.
+    pub before: SeverityCounts,
+    /// What is left, the ignored ones included.
+    pub after: SeverityCounts,
+    /// Packages upgraded or installed.
+    pub packages: usize,
+}
+
+impl Summary {
+    /// Counts what the platforms' reports say.
+    #[must_use]
+    pub fn of(platforms: &[PlatformReport]) -> Self {
+        let mut summary = Self::default();
+        for judged in platforms.iter().flat_map(|platform| &platform.findings) {
+            let severity = judged.finding.severity;
+            summary.before.add(severity);
+            match judged.verdict.outcome() {
+                Outcome::Fixed => summary.fixed += 1,
+                Outcome::Left => {
+                    summary.not_fixed += 1;
+                    summary.after.add(severity);
+                }
+                Outcome::Ignored => {
+                    summary.ignored += 1;
+                    summary.after.add(severity);
+                }
+            }
+        }
+        summary.findings = summary.fixed + summary.not_fixed;
+        summary.packages = platforms.iter().map(|platform| platform.packages.len()).sum();
+        summary
+    }
+}
+
+impl RepairReport {
+    /// Puts the report together: findings are brought into the order of reports (worst
+    /// first) and counted.
+    #[must_use]
+    pub fn new(
+        image: NamedImage,
+        output: Option<NamedImage>,
+        mut platforms: Vec<PlatformReport>,
+        warnings: Vec<String>,
+    ) -> Self {
+        for platform in &mut platforms {
+            platform.findings.sort_by(|a, b| {
+                b.finding.severity.cmp(&a.finding.severity).then_with(|| a.finding.cmp(&b.finding))
+            });
+        }
+        Self {
+            schema: SCHEMA,
+            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            image,
+            output,
+            summary: Summary::of(&platforms),
+            platforms,
+            warnings,
+        }
+    }
+
+    /// Findings that are left and at least as bad as `severity`, for the exit code of
+    /// `--fail-on`. What the user chose to ignore does not count.
+    #[must_use]
+    pub fn remaining_at_or_above(&self, severity: Severity) -> usize {
+        self.platforms
+            .iter()
+            .flat_map(|platform| &platform.findings)
+            .filter(|judged| {
+                judged.verdict.outcome() == Outcome::Left && judged.finding.severity >= severity
+            })
+            .count()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod samples {
+    use super::*;
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn finding(id: &str, severity: Severity, package: &str, installed: &str) -> Finding {
+        Finding {
+            severity,
+            architecture: Some("amd64".into()),
+            ..Finding::system(id, package, installed)
+        }
+    }
+
+    fn fixed(finding: Finding, version: &str) -> JudgedFinding {
+        let finding = Finding { fixed: Some(version.into()), ..finding };
+        JudgedFinding { finding, verdict: Verdict::Fixed { version: version.into() } }
+    }
+
+    fn left(finding: Finding, reason: Reason) -> JudgedFinding {
+        JudgedFinding { finding, verdict: Verdict::NotFixed { reason } }
+    }
+
+    fn change(name: &str, from: Option<&str>, to: &str) -> PackageChange {
+        PackageChange {
+            package: PackageId { name: name.into(), architecture: "amd64".into() },
+            from: from.map(Into::into),
+            to: to.into(),
+            url: format!("http://deb.debian.org/debian-security/pool/{name}.deb"),
+            sha256: digest(name),
+            repository: "http://deb.debian.org/debian-security bookworm-security main".into(),
+        }
+    }
+
+    /// A repair with one of everything, and names that want to command the terminal.
+    pub fn report() -> RepairReport {
+        let ssl = |id, severity| finding(id, severity, "libssl3", "3.0.11-1~deb12u2");
+        let platform = PlatformReport {
+            platform: Platform { os: "linux".into(), architecture: "amd64".into(), variant: None },
+            original_manifest: digest("original manifest"),
+            manifest: Some(digest("new manifest")),
+            layer: Some(LayerReport {
+                digest: digest("layer"),
+                diff_id: DiffId(digest("diff id")),
+                size: 2_345_678,
+                unpacked_size: 8_100_000,
+                entries: 47,
+            }),
+            packages: vec![
+                change("libc6", Some("2.36-9+deb12u4"), "2.36-9+deb12u9"),
+                change("libssl3", Some("3.0.11-1~deb12u2"), "3.0.15-1~deb12u1"),
+                change("libnew1", None, "1.0-1"),
+            ],
+            findings: vec![
+                left(
+                    finding("CVE-2011-3374", Severity::Low, "apt", "2.6.1"),
+                    Reason::NoFixedVersion,
+                ),
+                fixed(ssl("CVE-2024-5535", Severity::Critical), "3.0.14-1~deb12u1"),
+                fixed(ssl("CVE-2024-6119", Severity::High), "3.0.14-1~deb12u2"),
+                fixed(
+                    finding("CVE-2024-2961", Severity::High, "libc6", "2.36-9+deb12u4"),
+                    "2.36-9+deb12u6",
+                ),
+                left(
+                    finding("CVE-2023-7008", Severity::Medium, "libsystemd0", "252.1"),
+                    Reason::NoFixedVersion,
+                ),
+                left(
+                    finding("CVE-2023-4911", Severity::High, "perl-base", "5.36.0-7"),
+                    Reason::NeedsScripts {
+                        package: "perl-base".into(),
+                        script: "postinst".into(),
+                        line: Some(12),
+                        detail: "perl -e".into(),
+                    },
+                ),
+                left(
+                    finding("CVE-2023-31484", Severity::Critical, "perl-base", "5.36.0-7"),
+                    Reason::NeedsScripts {
+                        package: "perl-base".into(),
+                        script: "postinst".into(),
+                        line: Some(12),
+                        detail: "perl -e".into(),
+                    },
+                ),
+                left(
+                    Finding {
+                        class: crate::findings::Class::Library,
+                        path: Some("/app/evil\x1b[2J.jar".into()),
+                        ..finding("CVE-2022-22965", Severity::Unknown, "org:\x1b[31mspring", "1\n2")
+                    },
+                    Reason::NoRecipe { class: "library".into() },
+                ),
+                left(
+                    finding("CVE-2020-1", Severity::Low, "bash", "5.2.15-2"),
+                    Reason::Ignored { by: ".trivyignore:3".into() },
+                ),
+            ],
+            files: FileCounts { added: 5, changed: 40, removed: 2 },
+            effects: vec![EffectNote {
+                package: "openssl:amd64".into(),
+                text: "/etc/ssl/openssl.cnf was changed in the image and stays".into(),
+            }],
+            notes: vec!["the image has no apt sources".into()],
+        };
+        RepairReport::new(
+            NamedImage {
+                reference: "docker://registry.example/app:1.0".into(),
+                digest: digest("image"),
+            },
+            Some(NamedImage {
+                reference: "docker://registry.example/app:1.0_fix".into(),
+                digest: digest("output"),
+            }),
+            vec![platform],
+            vec!["report.json is about debian 11".into()],
+        )
+    }
+
+    /// Nothing could be done, so nothing was published.
+    pub fn untouched() -> RepairReport {
+        let mut all = report();
+        let mut platform = all.platforms.remove(0);
+        platform.manifest = None;
+        platform.layer = None;
+        platform.packages.clear();
+        platform.files = FileCounts::default();
+        platform.effects.clear();
+        platform.notes.clear();
+        platform.findings.retain(|judged| judged.verdict.outcome() == Outcome::Left);
+        RepairReport::new(all.image, None, vec![platform], Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_agree_with_the_verdicts() {
+        let summary = samples::report().summary;
+        assert_eq!((summary.findings, summary.fixed, summary.not_fixed), (8, 3, 5));
+        assert_eq!((summary.ignored, summary.packages), (1, 3));
+        assert_eq!((summary.before.total(), summary.after.total()), (9, 6));
+        assert_eq!((summary.before.critical, summary.after.critical), (2, 1));
+        assert_eq!((summary.before.low, summary.after.low), (2, 2));
+    }
+
+    #[test]
+    fn what_is_left_decides_the_exit_code() {
+        let report = samples::report();
+        for (severity, want) in [
+            (Severity::Critical, 1),
+            (Severity::High, 2),
+            (Severity::Medium, 3),
+            (Severity::Low, 4),
+            (Severity::Unknown, 5),
+        ] {
+            assert_eq!(report.remaining_at_or_above(severity), want, "{severity}");
+        }
+    }
+
+    #[test]
+    fn the_worst_finding_comes_first() {
+        let report = samples::report();
+        let severities: Vec<Severity> =
+            report.platforms[0].findings.iter().map(|judged| judged.finding.severity).collect();
+        assert!(severities.windows(2).all(|pair| pair[0] >= pair[1]), "{severities:?}");
+    }
+}

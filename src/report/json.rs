@@ -1,0 +1,65 @@
+//! JSON renderings. The forms are documented in `docs/report-schema.md`, with JSON Schemas
+//! beside it that the tests hold the output against.
+
+use super::before_after::RepairReport;
+
+/// The report as JSON text, indented, ending in a newline.
+#[must_use]
+pub fn render(report: &RepairReport) -> String {
+    pretty(report)
+}
+
+/// Indented JSON with a final newline.
+pub(crate) fn pretty<T: serde::Serialize>(value: &T) -> String {
+    // Our own types have only string keys and finite numbers, so this cannot fail; an
+    // empty document would be noticed by every reader.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::before_after::samples;
+    use super::super::schema_check;
+    use super::*;
+
+    #[test]
+    fn the_json_is_as_it_was() {
+        insta::assert_snapshot!("report", render(&samples::report()));
+        insta::assert_snapshot!("untouched", render(&samples::untouched()));
+    }
+
+    #[test]
+    fn the_json_keeps_to_its_schema() {
+        let schema = include_str!("../../docs/report.schema.json");
+        for report in [samples::report(), samples::untouched()] {
+            schema_check::assert_valid(schema, &render(&report));
+        }
+    }
+
+    #[test]
+    fn every_reason_keeps_to_the_schema() {
+        use crate::plan::Reason;
+        let text = || "x".to_owned();
+        let reasons = [
+            Reason::NoFixedVersion,
+            Reason::NotInRepositories { wanted: text(), newest: None },
+            Reason::Held { package: text(), by: text() },
+            Reason::Conflict { package: text(), detail: text() },
+            Reason::NotOwned,
+            Reason::NeedsScripts { package: text(), script: text(), line: None, detail: text() },
+            Reason::NoRecipe { class: text() },
+            Reason::Ignored { by: text() },
+            Reason::UnsupportedImage { detail: text() },
+            Reason::StillPresent { installed: text() },
+        ];
+        let schema = include_str!("../../docs/report.schema.json");
+        for reason in reasons {
+            let mut report = samples::report();
+            report.platforms[0].findings[0].verdict =
+                super::super::Verdict::NotFixed { reason: reason.clone() };
+            schema_check::assert_valid(schema, &render(&report));
+        }
+    }
+}

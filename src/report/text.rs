@@ -1,0 +1,290 @@
+//! The repair report for people: the verdict first, then counts, packages, and what is not
+//! fixed with the reason, worst first.
+
+use std::collections::BTreeMap;
+
+use super::before_after::{
+    JudgedFinding, Outcome, PackageChange, PlatformReport, RepairReport, Verdict,
+};
+use super::terminal::{Accent, Detail, Style, Table, bytes, clean, count};
+use crate::findings::Severity;
+use crate::plan::Reason;
+
+/// The reason as one sentence.
+#[must_use]
+pub fn explain(reason: &Reason) -> String {
+    match reason {
+        Reason::NoFixedVersion => "the distribution has no fixed version".to_owned(),
+        Reason::NotInRepositories { wanted, newest: Some(newest) } => {
+            format!("the repositories have {newest}, not yet {wanted}")
+        }
+        Reason::NotInRepositories { wanted, newest: None } => {
+            format!("the repositories do not have the package ({wanted} wanted)")
+        }
+        Reason::Held { package, by } => format!("{package} is held by {by}"),
+        Reason::Conflict { package, detail } => {
+            format!("upgrading conflicts with {package}: {detail}")
+        }
+        Reason::NotOwned => "no package of the image has this name".to_owned(),
+        Reason::NeedsScripts { package, script, line, detail } => {
+            let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+            format!("the {script} script of {package} cannot be evaluated{line}: {detail}")
+        }
+        Reason::NoRecipe { class } => format!("findings of class {class} cannot be repaired yet"),
+        Reason::Ignored { by } => format!("ignored by {by}"),
+        Reason::UnsupportedImage { detail } => format!("the image is not supported: {detail}"),
+        Reason::StillPresent { installed } => {
+            format!("the repaired image still has {installed}, which is affected")
+        }
+    }
+}
+
+/// The whole report as text, ending in a newline.
+#[must_use]
+pub fn render(report: &RepairReport, style: Style) -> String {
+    let mut out = verdict(report, style);
+    for warning in &report.warnings {
+        let word = style.paint(Accent::Note, "warning:");
+        out.push_str(&format!("{word} {}\n", clean(warning)));
+    }
+    out.push_str(&counts(report, style));
+    let several = report.platforms.len() > 1;
+    for platform in &report.platforms {
+        if several || platform.layer.is_some() {
+            out.push('\n');
+            out.push_str(&platform_line(platform, style));
+        }
+        out.push_str(&packages(platform, style));
+        out.push_str(&findings(platform, style));
+        out.push_str(&notes(platform, style));
+    }
+    out
+}
+
+fn notes(platform: &PlatformReport, style: Style) -> String {
+    let effects = platform
+        .effects
+        .iter()
+        .map(|effect| format!("  {}: {}\n", clean(&effect.package), clean(&effect.text)));
+    let notes = platform.notes.iter().map(|note| format!("  {}\n", clean(note)));
+    let lines: String = effects.chain(notes).collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("\n{}\n{lines}", style.paint(Accent::Heading, "Notes"))
+}
+
+fn verdict(report: &RepairReport, style: Style) -> String {
+    let summary = &report.summary;
+    let name = clean(report.output.as_ref().map_or(&report.image.reference, |o| &o.reference));
+    let accent = if summary.not_fixed == 0 { Accent::Good } else { Accent::Note };
+    let upgraded = count(summary.packages, "package");
+    let mut line = match (&report.output, summary.findings) {
+        (Some(_), 0) => format!("{upgraded} upgraded in {name}"),
+        (Some(_), all) => format!("{} of {} fixed in {name}", summary.fixed, count(all, "finding")),
+        (None, 0) => format!("nothing to repair in {name}"),
+        (None, all) => {
+            format!("nothing published: none of {} can be fixed in {name}", count(all, "finding"))
+        }
+    };
+    if summary.ignored > 0 {
+        line.push_str(&format!(" ({} more ignored)", summary.ignored));
+    }
+    let mut out = format!("{}\n", style.paint(accent, &line));
+    out.push_str(&format!("  original {}\n", report.image.digest));
+    if let Some(output) = &report.output {
+        out.push_str(&format!("  repaired {}\n", output.digest));
+    }
+    out
+}
+
+fn counts(report: &RepairReport, style: Style) -> String {
+    let mut table = Table::new(&["severity", "before", "after"], &[]);
+    for severity in Severity::WORST_FIRST {
+        let (before, after) =
+            (report.summary.before.of(severity), report.summary.after.of(severity));
+        if before > 0 {
+            table.row([&severity.to_string(), &before.to_string(), &after.to_string()]);
+        }
+    }
+    section("", table, style)
+}
+
+fn platform_line(platform: &PlatformReport, style: Style) -> String {
+    let name = style.paint(Accent::Heading, &clean(&platform.platform.to_string()));
+    match &platform.layer {
+        None => format!("{name}: as it was\n"),
+        Some(layer) => format!(
+            "{name}: one layer of {} ({} unpacked); files: {} added, {} changed, {} removed\n",
+            bytes(layer.size),
+            bytes(layer.unpacked_size),
+            platform.files.added,
+            platform.files.changed,
+            platform.files.removed
+        ),
+    }
+}
+
+fn packages(platform: &PlatformReport, style: Style) -> String {
+    let mut fixes: BTreeMap<&str, Vec<&JudgedFinding>> = BTreeMap::new();
+    for judged in of_outcome(platform, Outcome::Fixed) {
+        fixes.entry(&judged.finding.package).or_default().push(judged);
+    }
+    let mut changes: Vec<(&PackageChange, &[&JudgedFinding])> = platform
+        .packages
+        .iter()
+        .map(|change| {
+            let fixes = fixes.get(change.package.name.as_ref()).map_or(&[][..], Vec::as_slice);
+            (change, fixes)
+        })
+        .collect();
+    // What fixes the worst finding first; findings are sorted already.
+    let worst = |fixes: &[&JudgedFinding]| fixes.first().map(|judged| judged.finding.severity);
+    changes.sort_by(|(a, a_fixes), (b, b_fixes)| {
+        worst(b_fixes).cmp(&worst(a_fixes)).then_with(|| a.package.cmp(&b.package))
+    });
+    let mut table = Table::new(&["package", "from", "to", "fixes"], &[3]);
+    for (change, fixes) in changes {
+        let from = change.from.as_ref().map_or("(new)", |version| version.as_ref());
+        let fixes = match style.detail {
+            Detail::Normal => by_severity(fixes),
+            Detail::Full => ids(fixes),
+        };
+        table.row([&change.package.to_string(), from, change.to.as_ref(), &fixes]);
+    }
+    section("Upgraded", table, style)
+}
+
+/// `2 critical, 1 high`.
+fn by_severity(findings: &[&JudgedFinding]) -> String {
+    let parts: Vec<String> = Severity::WORST_FIRST
+        .into_iter()
+        .filter_map(|severity| {
+            let number = findings.iter().filter(|j| j.finding.severity == severity).count();
+            (number > 0).then(|| format!("{number} {severity}"))
+        })
+        .collect();
+    parts.join(", ")
+}
+
+fn ids(findings: &[&JudgedFinding]) -> String {
+    findings.iter().map(|judged| judged.finding.id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// What is not fixed and what is ignored. A row gathers the findings of one package with one
+/// reason and is as bad as the worst of them.
+fn findings(platform: &PlatformReport, style: Style) -> String {
+    let mut out = left_table("Not fixed", platform, Outcome::Left, style);
+    let ignored = of_outcome(platform, Outcome::Ignored).count();
+    if ignored > 0 && style.detail == Detail::Full {
+        out.push_str(&left_table("Ignored", platform, Outcome::Ignored, style));
+    }
+    out
+}
+
+fn left_table(
+    title: &'static str,
+    platform: &PlatformReport,
+    outcome: Outcome,
+    style: Style,
+) -> String {
+    // Findings are sorted, worst first: the first of a group decides the group's place.
+    let mut rows: Vec<(Vec<&JudgedFinding>, &Reason)> = Vec::new();
+    let mut places: BTreeMap<(&str, Option<&str>, &str, Option<&str>, &Reason), usize> =
+        BTreeMap::new();
+    for judged in of_outcome(platform, outcome) {
+        let Verdict::NotFixed { reason } = &judged.verdict else { continue };
+        let finding = &judged.finding;
+        let key = (
+            finding.package.as_str(),
+            finding.architecture.as_deref(),
+            finding.installed.as_str(),
+            finding.path.as_deref(),
+            reason,
+        );
+        let place = *places.entry(key).or_insert_with(|| {
+            rows.push((Vec::new(), reason));
+            rows.len() - 1
+        });
+        if let Some((findings, _)) = rows.get_mut(place) {
+            findings.push(judged);
+        }
+    }
+    let mut table = Table::new(&["severity", "package", "installed", "findings", "why"], &[3, 4]);
+    for (judged, reason) in rows {
+        let Some(first) = judged.first().map(|judged| &judged.finding) else { continue };
+        let package = match &first.path {
+            Some(path) => format!("{} in {path}", first.package),
+            None => first.package.clone(),
+        };
+        table.row([
+            &first.severity.to_string(),
+            &package,
+            &first.installed,
+            &ids(&judged),
+            &explain(reason),
+        ]);
+    }
+    section(title, table, style)
+}
+
+fn of_outcome(platform: &PlatformReport, outcome: Outcome) -> impl Iterator<Item = &JudgedFinding> {
+    platform.findings.iter().filter(move |judged| judged.verdict.outcome() == outcome)
+}
+
+/// A titled table after a blank line; nothing when the table is empty.
+pub(super) fn section(title: &str, table: Table, style: Style) -> String {
+    if table.is_empty() {
+        return String::new();
+    }
+    let title = if title.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", style.paint(Accent::Heading, title))
+    };
+    format!("\n{title}{}", table.render(style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::before_after::samples;
+    use super::super::terminal::Colour;
+    use super::*;
+
+    #[test]
+    fn the_text_is_as_it_was() {
+        let at = |width| Style { width: Some(width), ..Style::default() };
+        insta::assert_snapshot!("pipe", render(&samples::report(), Style::default()));
+        insta::assert_snapshot!("terminal_100", render(&samples::report(), at(100)));
+        insta::assert_snapshot!("terminal_60", render(&samples::report(), at(60)));
+        insta::assert_snapshot!(
+            "full",
+            render(&samples::report(), Style { detail: Detail::Full, ..Style::default() })
+        );
+        insta::assert_snapshot!("untouched_text", render(&samples::untouched(), at(100)));
+    }
+
+    #[test]
+    fn without_findings_the_packages_are_the_verdict() {
+        let mut all = samples::report();
+        let mut platform = all.platforms.remove(0);
+        platform.findings.clear();
+        let report = RepairReport::new(all.image, all.output, vec![platform], Vec::new());
+        let text = render(&report, Style::default());
+        assert!(
+            text.starts_with("3 packages upgraded in docker://registry.example/app:1.0_fix\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn no_escape_of_others_reaches_the_terminal() {
+        let style = Style { colour: Colour::Always, width: Some(80), detail: Detail::Full };
+        let text = render(&samples::report(), style);
+        for part in text.split('\x1b').skip(1) {
+            let ours = ["[0m", "[1m", "[31m", "[32m", "[33m"];
+            assert!(ours.iter().any(|code| part.starts_with(code)), "{part:?}");
+        }
+        assert!(!render(&samples::report(), Style::default()).contains('\x1b'));
+    }
+}
