@@ -376,7 +376,7 @@ fn client_config(
 ) -> ClientConfig {
     // a proxy that is used for nothing keeps the variables' proxies away from this machine
     let (https_proxy, no_proxy) = match loopback {
-        true => (Some("http://127.0.0.1:9".to_owned()), Some("*".to_owned())),
+        true => (Some("http://127.0.0.1:9".to_owned()), Some("*,127.0.0.0/8,::1".to_owned())),
         false => (None, None),
     };
     ClientConfig {

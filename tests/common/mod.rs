@@ -1,0 +1,7 @@
+//! What several end-to-end tests need: registries, servers that misbehave, small images.
+//! Each test binary uses a part of it.
+#![allow(dead_code, clippy::expect_used, clippy::unwrap_used)]
+
+pub mod hostile;
+pub mod images;
+pub mod registry;

@@ -1,0 +1,241 @@
+//! Debian's `docker-registry` on a free loopback port, with its own storage; gone when
+//! dropped.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// What the registry asks of its clients.
+#[derive(Debug, Default, Clone)]
+pub struct Setup {
+    /// User name and password of HTTP basic authentication.
+    pub login: Option<(String, String)>,
+    /// TLS with a certificate of an authority made for this registry.
+    pub tls: bool,
+}
+
+/// A running registry.
+pub struct Registry {
+    child: Child,
+    dir: TempDir,
+    /// `127.0.0.1:PORT`
+    pub host: String,
+    setup: Setup,
+}
+
+impl Registry {
+    /// Plain HTTP, no login.
+    pub fn start() -> Self {
+        Self::start_with(Setup::default())
+    }
+
+    /// Starts a registry and waits until it listens.
+    pub fn start_with(setup: Setup) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        if let Some((user, password)) = &setup.login {
+            write_htpasswd(dir.path(), user, password);
+        }
+        if setup.tls {
+            write_certificates(dir.path());
+        }
+        for _ in 0..5 {
+            // another process may take the port between this and the registry's bind
+            let port = free_port();
+            let host = format!("127.0.0.1:{port}");
+            let config = dir.path().join("config.yml");
+            std::fs::write(&config, configuration(dir.path(), &host, &setup)).expect("config");
+            let log = std::fs::File::create(dir.path().join("log")).expect("log");
+            let child = Command::new("docker-registry")
+                .arg("serve")
+                .arg(&config)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .unwrap_or_else(|error| {
+                    panic!("docker-registry cannot be run ({error}); install the Debian package 'docker-registry'")
+                });
+            let mut registry = Self { child, dir, host, setup: setup.clone() };
+            if registry.wait() {
+                return registry;
+            }
+            let log = std::fs::read_to_string(registry.dir.path().join("log")).unwrap_or_default();
+            assert!(log.contains("address already in use"), "docker-registry failed: {log}");
+            registry.stop();
+            return Self::start_with(setup);
+        }
+        panic!("no free port for docker-registry");
+    }
+
+    /// A reference to an image here.
+    pub fn reference(&self, name: &str) -> String {
+        format!("docker://{}/{name}", self.host)
+    }
+
+    /// The certificate authority, when TLS is spoken.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.setup.tls.then(|| self.dir.path().join("ca.pem"))
+    }
+
+    /// A file of credentials as `docker login` writes it.
+    pub fn auth_file(&self) -> Option<PathBuf> {
+        let (user, password) = self.setup.login.as_ref()?;
+        let path = self.dir.path().join("auth.json");
+        let auths = serde_json::json!({"auths": {self.host.as_str(): {"username": user, "password": password}}});
+        std::fs::write(&path, auths.to_string()).expect("auth file");
+        Some(path)
+    }
+
+    /// What skopeo needs to talk to it: `prefix` is `src-` or `dest-` for copies, or empty.
+    pub fn skopeo_options(&self, prefix: &str) -> Vec<String> {
+        let mut options = Vec::new();
+        match self.setup.tls {
+            true => options
+                .push(format!("--{prefix}cert-dir={}", self.dir.path().join("certs").display())),
+            false => options.push(format!("--{prefix}tls-verify=false")),
+        }
+        if let Some((user, password)) = &self.setup.login {
+            options.push(format!("--{prefix}creds={user}:{password}"));
+        }
+        options
+    }
+
+    fn wait(&mut self) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if self.child.try_wait().expect("state of docker-registry").is_some() {
+                return false;
+            }
+            if TcpStream::connect(&self.host).is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        panic!("docker-registry does not listen on {}", self.host);
+    }
+
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Runs a program that must succeed; its standard output.
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| {
+        panic!("{program} cannot be run ({error}); install the Debian package that has it")
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn configuration(dir: &Path, host: &str, setup: &Setup) -> String {
+    let shown = dir.display();
+    let mut config = format!(
+        "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {shown}/data\n  delete:\n    enabled: true\nhttp:\n  addr: {host}\n"
+    );
+    if setup.tls {
+        config +=
+            &format!("  tls:\n    certificate: {shown}/server.pem\n    key: {shown}/server.key\n");
+    }
+    if setup.login.is_some() {
+        config += &format!("auth:\n  htpasswd:\n    realm: test\n    path: {shown}/htpasswd\n");
+    }
+    config
+}
+
+fn write_htpasswd(dir: &Path, user: &str, password: &str) {
+    let line =
+        Command::new("htpasswd").args(["-Bbn", "-C", "4", user, password]).output().unwrap_or_else(
+            |error| panic!("htpasswd cannot be run ({error}); install 'apache2-utils'"),
+        );
+    assert!(line.status.success(), "htpasswd failed");
+    std::fs::write(dir.join("htpasswd"), line.stdout).expect("htpasswd");
+}
+
+fn write_certificates(dir: &Path) {
+    let path = |name: &str| dir.join(name).display().to_string();
+    let (ca, ca_key) = (path("ca.pem"), path("ca.key"));
+    let (request, key, certificate) = (path("server.csr"), path("server.key"), path("server.pem"));
+    let names = path("names");
+    std::fs::write(
+        &names,
+        "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n",
+    )
+    .expect("names");
+    run(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=imgfix test authority",
+            "-keyout",
+            &ca_key,
+            "-out",
+            &ca,
+        ],
+    );
+    run(
+        "openssl",
+        &[
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-keyout",
+            &key,
+            "-out",
+            &request,
+        ],
+    );
+    run(
+        "openssl",
+        &[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            &ca,
+            "-CAkey",
+            &ca_key,
+            "-set_serial",
+            "1",
+            "-days",
+            "30",
+            "-extfile",
+            &names,
+            "-out",
+            &certificate,
+        ],
+    );
+    std::fs::create_dir(dir.join("certs")).expect("certs");
+    std::fs::copy(dir.join("ca.pem"), dir.join("certs/ca.crt")).expect("certs");
+}

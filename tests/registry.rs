@@ -1,0 +1,559 @@
+//! Registries, end to end: Debian's docker-registry with and without login and TLS, and
+//! servers that misbehave. skopeo is the judge of what was published.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::hostile::{Request, Response, Server};
+use common::images::{gzip, index_layout, layer, layout};
+use common::registry::{Registry, Setup, run};
+use imgfix::image::manifest::media_type;
+use imgfix::image::{
+    DiffId, Digest, Document, ImageError, LayerCompression, Reference, RegistryOptions, Sink,
+    Source, descriptor, load, open_sink, open_source,
+};
+use imgfix::progress::Silent;
+use imgfix::publish::{
+    NewImage, Patch, PatchLayer, Provenance, Publication, Published, manifest_descriptor,
+    original_of, publish, rebuild, rebuild_index,
+};
+
+fn reference(text: &str) -> Reference {
+    text.parse().expect("reference")
+}
+
+fn quick() -> RegistryOptions {
+    RegistryOptions { retries: 3, backoff: Duration::from_millis(10), ..RegistryOptions::default() }
+}
+
+fn options(registry: &Registry) -> RegistryOptions {
+    RegistryOptions {
+        ca_files: registry.ca_file().into_iter().collect(),
+        auth_file: registry.auth_file(),
+        ..quick()
+    }
+}
+
+fn provenance(source: &dyn Source) -> Provenance {
+    Provenance {
+        base_name: source.reference().base_name(),
+        original_digest: source.root().expect("root").digest,
+        plan_digest: Digest::of(b"plan"),
+        version: "0.0.0".into(),
+        source_date_epoch: None,
+    }
+}
+
+/// Copies an image or index as it is.
+fn copy(source: &dyn Source, sink: &dyn Sink) -> Published {
+    let set = load(source, None).expect("image");
+    let images = set
+        .images
+        .iter()
+        .map(|image| NewImage {
+            manifest: image.manifest.raw().clone(),
+            config: image.config.bytes().clone(),
+            patch: None,
+        })
+        .collect();
+    let index = match &set.root {
+        Document::Index(index) => Some(index.raw().clone()),
+        Document::Manifest(_) => None,
+    };
+    let publication = Publication { images, index, kept: Vec::new() };
+    publish(sink, source, &publication, &Silent).expect("publish")
+}
+
+/// Repairs every platform with one and the same patch layer.
+fn repair(source: &dyn Source, sink: &dyn Sink, content: &[u8]) -> Published {
+    let tar = layer("repaired", content);
+    let packed = gzip(&tar);
+    let patch = PatchLayer {
+        digest: Digest::of(&packed),
+        diff_id: DiffId(Digest::of(&tar)),
+        size: packed.len() as u64,
+        compression: LayerCompression::Gzip,
+    };
+    let set = load(source, None).expect("image");
+    let mut facts = provenance(source);
+    let mut rebuilt = Vec::new();
+    let mut replaced = BTreeMap::new();
+    for image in &set.images {
+        let original = original_of(&image.manifest, &image.config);
+        let (manifest, config) = match &original {
+            Some(original) => {
+                facts.base_name = original.base_name.clone();
+                facts.original_digest = original.original_digest;
+                (&original.manifest, &original.config)
+            }
+            None => (&image.manifest, &image.config),
+        };
+        let new = rebuild(manifest, config, &patch, &facts).expect("rebuild");
+        replaced.insert(image.manifest.digest(), manifest_descriptor(&new.manifest));
+        rebuilt.push(new);
+    }
+    let index = match &set.root {
+        Document::Index(index) => Some(rebuild_index(index, &replaced, &facts).expect("index")),
+        Document::Manifest(_) => None,
+    };
+    let open = || Ok(Box::new(std::io::Cursor::new(packed.clone())) as imgfix::image::BlobReader);
+    let images = rebuilt
+        .iter()
+        .map(|new| NewImage {
+            manifest: new.manifest.clone(),
+            config: new.config.clone(),
+            patch: Some(Patch { descriptor: &new.layer_descriptor, content: &open }),
+        })
+        .collect();
+    let kept = index.as_ref().map(|index| index.kept.clone()).unwrap_or_default();
+    let publication = Publication { images, index: index.map(|index| index.index), kept };
+    publish(sink, source, &publication, &Silent).expect("publish")
+}
+
+fn skopeo_inspect(registry: &Registry, name: &str) -> serde_json::Value {
+    let mut arguments = vec!["inspect".to_owned()];
+    arguments.extend(registry.skopeo_options(""));
+    arguments.push(registry.reference(name));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    serde_json::from_str(&run("skopeo", &arguments)).expect("json")
+}
+
+fn skopeo_raw_digest(registry: &Registry, name: &str) -> Digest {
+    let mut arguments = vec!["inspect".to_owned(), "--raw".to_owned()];
+    arguments.extend(registry.skopeo_options(""));
+    arguments.push(registry.reference(name));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Digest::of(run("skopeo", &arguments).as_bytes())
+}
+
+fn round_trip(setup: Setup) {
+    let registry = Registry::start_with(setup);
+    let options = options(&registry);
+    let dir = tempfile::tempdir().expect("dir");
+    let layers = [layer("base", &[7; 300_000]), layer("app", b"app")];
+    let original = layout(dir.path(), "1.0", &layers);
+    let name = reference(&registry.reference("team/app:1.0"));
+    let sent = copy(&original, open_sink(&name, &options).expect("sink").as_ref());
+    assert_eq!((sent.blobs_sent, sent.blobs_linked), (3, 0));
+    assert_eq!(skopeo_raw_digest(&registry, "team/app:1.0"), sent.digest);
+
+    let source = open_source(&name, &options).expect("source");
+    let fixed = name.with_fix_suffix("_fix").expect("fixed");
+    let done = repair(source.as_ref(), open_sink(&fixed, &options).expect("sink").as_ref(), b"one");
+    assert_eq!((done.blobs_sent, done.blobs_linked), (2, 2), "patch and config only");
+    assert_eq!(skopeo_raw_digest(&registry, "team/app:1.0_fix"), done.digest);
+    let seen = skopeo_inspect(&registry, "team/app:1.0_fix");
+    assert_eq!(seen["Layers"].as_array().map(Vec::len), Some(3));
+    let target = format!("oci:{}:1.0_fix", dir.path().join("back").display());
+    let mut arguments = vec!["copy".to_owned(), "-q".to_owned()];
+    arguments.extend(registry.skopeo_options("src-"));
+    arguments.extend([registry.reference("team/app:1.0_fix"), target]);
+    run("skopeo", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+
+    // repairing the repaired image replaces the patch layer
+    let source = open_source(&fixed, &options).expect("source");
+    let again =
+        repair(source.as_ref(), open_sink(&fixed, &options).expect("sink").as_ref(), b"two");
+    assert_ne!(again.digest, done.digest);
+    let seen = skopeo_inspect(&registry, "team/app:1.0_fix");
+    assert_eq!(seen["Layers"].as_array().map(Vec::len), Some(3));
+    let source = open_source(&name, &options).expect("source");
+    let direct =
+        repair(source.as_ref(), open_sink(&fixed, &options).expect("sink").as_ref(), b"two");
+    assert_eq!(direct.digest, again.digest, "from the original or from the repaired image");
+    assert_eq!(direct.bytes_sent, 0);
+}
+
+#[test]
+fn plain_http_on_loopback() {
+    round_trip(Setup::default());
+}
+
+#[test]
+fn basic_login() {
+    round_trip(Setup { login: Some(("user".into(), "p:a ss".into())), tls: false });
+}
+
+#[test]
+fn tls_with_an_own_authority_and_login() {
+    round_trip(Setup { login: Some(("user".into(), "secret".into())), tls: true });
+}
+
+#[test]
+fn an_unknown_authority_is_refused_with_the_way_out() {
+    let registry = Registry::start_with(Setup { login: None, tls: true });
+    let source = open_source(&reference(&registry.reference("app:1")), &quick());
+    let error = source.and_then(|source| source.root()).expect_err("untrusted").to_string();
+    assert!(error.contains("--ca-file"), "{error}");
+}
+
+#[test]
+fn a_missing_or_wrong_login_is_refused_with_the_way_out() {
+    let setup = Setup { login: Some(("user".into(), "hunter2".into())), tls: false };
+    let registry = Registry::start_with(setup);
+    let name = reference(&registry.reference("app:1"));
+    let nowhere = tempfile::NamedTempFile::new().expect("temp");
+    std::fs::write(nowhere.path(), "{}").expect("write");
+    let anonymous =
+        RegistryOptions { auth_file: Some(nowhere.path().to_owned()), ..options(&registry) };
+    let root = |options: &RegistryOptions| {
+        open_source(&name, options).and_then(|source| source.root()).expect_err("401").to_string()
+    };
+    let error = root(&anonymous);
+    assert!(error.contains("docker login 127.0.0.1"), "{error}");
+    let wrong = serde_json::json!({"auths": {registry.host.as_str(): {"username": "user", "password": "hunter3"}}});
+    std::fs::write(nowhere.path(), wrong.to_string()).expect("write");
+    let error = root(&anonymous);
+    assert!(error.contains("refuses the credentials in"), "{error}");
+    assert!(!error.contains("hunter"), "{error}");
+}
+
+#[test]
+fn an_index_is_published_and_read_back() {
+    let registry = Registry::start();
+    let dir = tempfile::tempdir().expect("dir");
+    let original = index_layout(dir.path(), "1.0", &layer("base", &[1; 1000]));
+    let name = reference(&registry.reference("app:1.0"));
+    let sent = copy(&original, open_sink(&name, &quick()).expect("sink").as_ref());
+    assert_eq!(sent.blobs_sent, 5, "one layer is shared");
+    let source = open_source(&name, &quick()).expect("source");
+    let fixed = reference(&registry.reference("app:1.0_fix"));
+    let done = repair(source.as_ref(), open_sink(&fixed, &quick()).expect("sink").as_ref(), b"x");
+    assert_eq!(skopeo_raw_digest(&registry, "app:1.0_fix"), done.digest);
+    let back = open_source(&fixed, &quick()).expect("source");
+    let set = load(back.as_ref(), None).expect("image");
+    let platforms: Vec<_> = set.images.iter().map(|image| image.platform.to_string()).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+    for image in &set.images {
+        assert_eq!(image.manifest.layers().len(), 3);
+        assert!(original_of(&image.manifest, &image.config).is_some());
+    }
+}
+
+#[test]
+fn another_repository_of_the_registry_mounts_the_layers() {
+    let registry =
+        Registry::start_with(Setup { login: Some(("u".into(), "p".into())), tls: false });
+    let options = options(&registry);
+    let dir = tempfile::tempdir().expect("dir");
+    let original = layout(dir.path(), "1", &[layer("base", &[9; 100_000])]);
+    let name = reference(&registry.reference("a/app:1"));
+    copy(&original, open_sink(&name, &options).expect("sink").as_ref());
+    let source = open_source(&name, &options).expect("source");
+    let other = reference(&registry.reference("b/other:1"));
+    let done = repair(source.as_ref(), open_sink(&other, &options).expect("sink").as_ref(), b"x");
+    assert_eq!((done.blobs_sent, done.blobs_linked), (2, 1), "the layer was mounted");
+    assert_eq!(skopeo_raw_digest(&registry, "b/other:1"), done.digest);
+}
+
+#[test]
+fn from_registry_to_registry_and_to_archives() {
+    let (first, second) = (Registry::start(), Registry::start());
+    let dir = tempfile::tempdir().expect("dir");
+    let layers = [layer("base", &[3; 2_000_000]), layer("app", b"app")];
+    let original = layout(&dir.path().join("layout"), "1", &layers);
+    let name = reference(&first.reference("app:1"));
+    let sent = copy(&original, open_sink(&name, &quick()).expect("sink").as_ref());
+    let source = open_source(&name, &quick()).expect("source");
+    let elsewhere = reference(&second.reference("app:1"));
+    copy(source.as_ref(), open_sink(&elsewhere, &quick()).expect("sink").as_ref());
+    assert_eq!(skopeo_raw_digest(&second, "app:1"), sent.digest);
+
+    let archives =
+        [("oci-archive", "oci.tar:1"), ("docker-archive", "docker.tar:example.org/app:1")];
+    for (transport, file) in archives {
+        let text = format!("{transport}:{}/{file}", dir.path().display());
+        let output = reference(&text);
+        let done =
+            repair(source.as_ref(), open_sink(&output, &quick()).expect("sink").as_ref(), b"x");
+        let inspected: serde_json::Value =
+            serde_json::from_str(&run("skopeo", &["inspect", &text])).expect("json");
+        assert_eq!(inspected["Layers"].as_array().map(Vec::len), Some(3), "{text}");
+        run(
+            "skopeo",
+            &["copy", "-q", &text, &format!("dir:{}", dir.path().join(transport).display())],
+        );
+        let back = open_source(&output, &quick()).expect("source");
+        assert_eq!(back.root().expect("root").digest, done.digest, "{text}");
+        let back = load(back.as_ref(), None).expect("image");
+        assert!(original_of(&back.images[0].manifest, &back.images[0].config).is_some());
+    }
+}
+
+#[test]
+fn archives_of_skopeo_are_read() {
+    let dir = tempfile::tempdir().expect("dir");
+    let layers = [layer("base", &[3; 20_000]), layer("app", b"app")];
+    layout(&dir.path().join("layout"), "1", &layers);
+    let from = format!("oci:{}/layout:1", dir.path().display());
+    for name in ["oci-archive:{}/a.tar:1", "docker-archive:{}/b.tar:app:1"] {
+        let name = name.replace("{}", &dir.path().display().to_string());
+        run("skopeo", &["copy", "-q", &from, &name]);
+        let source = open_source(&reference(&name), &quick()).expect("source");
+        let set = load(source.as_ref(), None).expect("image");
+        assert_eq!(set.images[0].config.diff_ids()[1], DiffId(Digest::of(&layers[1])));
+        for layer in set.images[0].manifest.layers() {
+            source.blob(layer).expect("blob").read_to_end(&mut Vec::new()).expect("layer");
+        }
+    }
+}
+
+#[test]
+fn wrong_content_is_not_published() {
+    let registry = Registry::start();
+    let sink = open_sink(&reference(&registry.reference("app:1")), &quick()).expect("sink");
+    let blob = descriptor(media_type::OCI_LAYER, &Digest::of(b"right"), 5);
+    let error =
+        sink.put_blob(&blob, &|| Ok(Box::new(&b"wrong"[..]))).expect_err("wrong").to_string();
+    assert!(error.contains("tampered"), "{error}");
+    assert!(!sink.has_blob(&Digest::of(b"right")).expect("has"));
+    assert!(
+        open_sink(
+            &reference(&format!("{}@{}", registry.host.clone() + "/app", Digest::of(b""))),
+            &quick()
+        )
+        .is_err()
+    );
+}
+
+// ---- servers that misbehave ----
+
+fn manifest_of(blob: &[u8]) -> Vec<u8> {
+    serde_json::json!({"schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST,
+        "config": descriptor(media_type::OCI_CONFIG, &Digest::of(b"{}"), 2),
+        "layers": [descriptor(media_type::OCI_LAYER, &Digest::of(blob), blob.len() as u64)]})
+    .to_string()
+    .into_bytes()
+}
+
+fn root_error(server: &Server) -> String {
+    let source =
+        open_source(&reference(&format!("{}/app:1", server.host)), &quick()).expect("source");
+    match source.root() {
+        Ok(_) => panic!("a manifest came"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn manifest_requests(server: &Server) -> usize {
+    server.requests().iter().filter(|request| request.path.contains("/manifests/")).count()
+}
+
+/// A registry that is open, and answers requests for images with `answer`.
+fn behind_ping(answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
+    Server::start(move |request| match request.path.as_str() {
+        "/v2/" => Response::new(200, "{}"),
+        _ => answer(request),
+    })
+}
+
+#[test]
+fn errors_for_good_are_told_at_once() {
+    for (status, why) in [(403, "docker login"), (404, "check its name and tag"), (400, "HTTP 400")]
+    {
+        let server = behind_ping(move |_| Response::new(status, ""));
+        let error = root_error(&server);
+        assert!(error.contains(why) && error.contains("/app:1"), "{status}: {error}");
+        assert_eq!(manifest_requests(&server), 1, "{status}");
+    }
+}
+
+#[test]
+fn errors_that_may_pass_are_met_with_patience_that_ends() {
+    for (status, why) in
+        [(429, "higher limits"), (500, "try again later"), (503, "try again later")]
+    {
+        let server = behind_ping(move |_| Response::new(status, ""));
+        let error = root_error(&server);
+        assert!(error.contains(why) && error.contains("4 times"), "{status}: {error}");
+        assert_eq!(manifest_requests(&server), 4, "{status}");
+    }
+}
+
+#[test]
+fn retry_after_is_honoured() {
+    let tried = std::sync::atomic::AtomicUsize::new(0);
+    let server =
+        behind_ping(move |_| match tried.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Response::new(429, "").header("Retry-After", 1),
+            _ => Response::new(200, manifest_of(b"x"))
+                .header("Content-Type", media_type::OCI_MANIFEST),
+        });
+    let before = Instant::now();
+    let source =
+        open_source(&reference(&format!("{}/app:1", server.host)), &quick()).expect("source");
+    assert_eq!(source.root().expect("root").digest, Digest::of(&manifest_of(b"x")));
+    assert!(before.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_named() {
+    let host = Server::start(|_| Response::new(200, "")).host.clone();
+    let source = open_source(&reference(&format!("{host}/app:1")), &quick()).expect("source");
+    let error = source.root().expect_err("gone").to_string();
+    assert!(error.contains("cannot be reached") && error.contains(&host), "{error}");
+}
+
+#[test]
+fn manifests_that_lie_or_never_end_are_refused() {
+    let lying = behind_ping(|_| {
+        Response::new(200, manifest_of(b"x")).header("Docker-Content-Digest", Digest::of(b"other"))
+    });
+    assert!(root_error(&lying).contains("tampered"));
+    let endless =
+        behind_ping(|_| Response { endless: true, ..Response::new(200, vec![b' '; 1 << 20]) });
+    let error = root_error(&endless);
+    assert!(error.contains("larger than"), "{error}");
+}
+
+/// Serves one blob, cut as `cut` says: from the first byte of the answer to how many follow.
+fn cut_server(
+    blob: Vec<u8>,
+    ranges: bool,
+    cut: impl Fn(usize) -> Option<usize> + Send + Sync + 'static,
+) -> Server {
+    behind_ping(move |request| {
+        if request.path.contains("/manifests/") {
+            return Response::new(200, manifest_of(&blob))
+                .header("Content-Type", media_type::OCI_MANIFEST);
+        }
+        let from = request
+            .header("range")
+            .filter(|_| ranges)
+            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
+            .unwrap_or(0_usize);
+        let status = if from > 0 { 206 } else { 200 };
+        let response = Response::new(status, &blob[from..]);
+        match cut(from) {
+            Some(after) => response.cut_after(after),
+            None => response,
+        }
+    })
+}
+
+fn download(server: &Server, blob: &[u8]) -> Result<Vec<u8>, String> {
+    let source =
+        open_source(&reference(&format!("{}/app:1", server.host)), &quick()).expect("source");
+    let wanted = descriptor(media_type::OCI_LAYER, &Digest::of(blob), blob.len() as u64);
+    let mut content = Vec::new();
+    let mut reader = source.blob(&wanted).map_err(|error: ImageError| error.to_string())?;
+    reader.read_to_end(&mut content).map_err(|error| error.to_string())?;
+    Ok(content)
+}
+
+fn noise(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|n| (n.wrapping_mul(2_654_435_761) >> 7) as u8).collect()
+}
+
+#[test]
+fn a_blob_that_is_cut_goes_on_where_it_was() {
+    let blob = noise(500_000);
+    let server = cut_server(blob.clone(), true, |_| Some(100_000));
+    assert!(download(&server, &blob).is_ok_and(|content| content == blob));
+    let sent: Vec<_> =
+        server.requests().iter().filter_map(|r| r.header("range").map(str::to_owned)).collect();
+    assert_eq!(sent.len(), 4, "{sent:?}");
+    assert!(sent.iter().all(|range| range != "bytes=0-"), "{sent:?}");
+}
+
+#[test]
+fn without_ranges_a_cut_blob_is_sent_again() {
+    let blob = noise(300_000);
+    let times = std::sync::atomic::AtomicUsize::new(0);
+    let server = cut_server(blob.clone(), false, move |_| {
+        match times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Some(100_000),
+            1 => Some(200_000),
+            _ => None,
+        }
+    });
+    assert!(download(&server, &blob).is_ok_and(|content| content == blob));
+}
+
+#[test]
+fn a_blob_that_never_goes_on_ends_in_an_error() {
+    let blob = noise(300_000);
+    let server = cut_server(blob.clone(), true, |from| Some(if from == 0 { 100_000 } else { 0 }));
+    let error = download(&server, &blob).expect_err("cut");
+    assert!(error.contains("after 100000 of 300000 bytes"), "{error}");
+}
+
+#[test]
+fn a_blob_with_other_bytes_is_refused() {
+    let blob = noise(100_000);
+    let mut other = blob.clone();
+    other[50_000] ^= 1;
+    let server = cut_server(other, true, |_| None);
+    let error = download(&server, &blob).expect_err("tampered");
+    assert!(error.contains("tampered"), "{error}");
+    let longer = cut_server([&blob[..], b"more"].concat(), true, |_| None);
+    let error = download(&longer, &blob).expect_err("longer");
+    assert!(error.contains("longer") || error.contains("announced"), "{error}");
+}
+
+/// A registry that wants a bearer token for `scope`.
+fn bearer_server(refuse: bool) -> Server {
+    let host = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
+    let known = std::sync::Arc::clone(&host);
+    let server = Server::start(move |request| {
+        let host = known.get().cloned().unwrap_or_default();
+        let challenge = format!(r#"Bearer realm="http://{host}/token",service="s""#);
+        if request.path.starts_with("/token") {
+            let scope = request.path.contains("scope=repository%3Aapp%3Apull");
+            let basic = request.header("authorization") == Some("Basic dXNlcjpzZWNyZXQ=");
+            return match scope && basic && !refuse {
+                true => Response::new(200, r#"{"token":"the-token","expires_in":300}"#),
+                false => Response::new(401, "secret"),
+            };
+        }
+        if request.header("authorization") == Some("Bearer the-token") {
+            return match request.path.as_str() {
+                "/v2/" => Response::new(200, ""),
+                path if path.contains("/manifests/") => Response::new(200, manifest_of(b"x"))
+                    .header("Content-Type", media_type::OCI_MANIFEST),
+                _ => Response::new(200, "x"),
+            };
+        }
+        Response::new(401, "").header("WWW-Authenticate", challenge)
+    });
+    host.set(server.host.clone()).expect("host");
+    server
+}
+
+fn with_login(server: &Server, dir: &Path) -> RegistryOptions {
+    let path = dir.join("auth.json");
+    let auths = serde_json::json!({"auths": {server.host.as_str(): {"auth": "dXNlcjpzZWNyZXQ="}}});
+    std::fs::write(&path, auths.to_string()).expect("auth");
+    RegistryOptions { auth_file: Some(path), ..quick() }
+}
+
+#[test]
+fn a_bearer_token_is_fetched_once_and_used() {
+    let dir = tempfile::tempdir().expect("dir");
+    let server = bearer_server(false);
+    let options = with_login(&server, dir.path());
+    let source =
+        open_source(&reference(&format!("{}/app:1", server.host)), &options).expect("source");
+    source.root().expect("root");
+    let blob = descriptor(media_type::OCI_LAYER, &Digest::of(b"x"), 1);
+    let mut content = String::new();
+    source.blob(&blob).expect("blob").read_to_string(&mut content).expect("read");
+    assert_eq!(content, "x");
+    let tokens = server.requests().iter().filter(|r| r.path.starts_with("/token")).count();
+    assert_eq!(tokens, 1);
+}
+
+#[test]
+fn a_refused_token_names_the_credentials_and_keeps_the_secret() {
+    let dir = tempfile::tempdir().expect("dir");
+    let server = bearer_server(true);
+    let options = with_login(&server, dir.path());
+    let source =
+        open_source(&reference(&format!("{}/app:1", server.host)), &options).expect("source");
+    let error = source.root().expect_err("refused").to_string();
+    assert!(error.contains("auth.json") && !error.contains("secret"), "{error}");
+}
