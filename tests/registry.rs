@@ -225,6 +225,8 @@ fn an_index_is_published_and_read_back() {
     let done = repair(source.as_ref(), open_sink(&fixed, &quick()).expect("sink").as_ref(), b"x");
     assert_eq!(skopeo_raw_digest(&registry, "app:1.0_fix"), done.digest);
     let back = open_source(&fixed, &quick()).expect("source");
+    let again = repair(back.as_ref(), open_sink(&fixed, &quick()).expect("sink").as_ref(), b"x");
+    assert_eq!(again.digest, done.digest, "repairing the repaired index changes nothing");
     let set = load(back.as_ref(), None).expect("image");
     let platforms: Vec<_> = set.images.iter().map(|image| image.platform.to_string()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
@@ -493,6 +495,47 @@ fn a_blob_with_other_bytes_is_refused() {
     let longer = cut_server([&blob[..], b"more"].concat(), true, |_| None);
     let error = download(&longer, &blob).expect_err("longer");
     assert!(error.contains("longer") || error.contains("announced"), "{error}");
+}
+
+#[test]
+fn an_upload_that_fails_is_sent_again_from_its_beginning() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let blob = noise(700_000);
+    let puts = AtomicUsize::new(0);
+    let server = behind_ping(move |request| match request.method.as_str() {
+        "HEAD" => Response::new(404, ""),
+        "POST" => Response::new(202, "").header("Location", "/v2/app/blobs/uploads/1"),
+        _ => match puts.fetch_add(1, Ordering::SeqCst) {
+            0 => Response::new(500, ""),
+            _ => Response::new(201, "").header("Location", "/v2/app/blobs/x"),
+        },
+    });
+    let sink = open_sink(&reference(&format!("{}/app:1", server.host)), &quick()).expect("sink");
+    let wanted = descriptor(media_type::OCI_LAYER, &Digest::of(&blob), blob.len() as u64);
+    let opened = AtomicUsize::new(0);
+    let open = || {
+        opened.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(std::io::Cursor::new(blob.clone())) as imgfix::image::BlobReader)
+    };
+    sink.put_blob(&wanted, &open).expect("put");
+    assert_eq!(opened.load(Ordering::SeqCst), 2);
+    let last = server.requests().into_iter().rfind(|request| request.method == "PUT").expect("put");
+    assert!(last.body == blob, "the whole blob came");
+    assert!(last.path.contains("digest=sha256"), "{}", last.path);
+}
+
+#[test]
+fn a_registry_that_forbids_writing_is_named() {
+    let server = behind_ping(|request| match request.method.as_str() {
+        "HEAD" => Response::new(404, ""),
+        _ => Response::new(403, r#"{"errors":[{"code":"DENIED","message":"read only"}]}"#),
+    });
+    let dir = tempfile::tempdir().expect("dir");
+    let options = with_login(&server, dir.path());
+    let sink = open_sink(&reference(&format!("{}/app:1", server.host)), &options).expect("sink");
+    let blob = descriptor(media_type::OCI_LAYER, &Digest::of(b"x"), 1);
+    let error = sink.put_blob(&blob, &|| Ok(Box::new(&b"x"[..]))).expect_err("403").to_string();
+    assert!(error.contains("may not write") && error.contains("read only"), "{error}");
 }
 
 /// A registry that wants a bearer token for `scope`.

@@ -114,6 +114,7 @@ pub fn digest_of(descriptor: &Descriptor, place: &str) -> Result<Digest, ImageEr
 
 /// A manifest of one image or an index of several.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each image, not many")]
 pub enum Document {
     Manifest(ImageManifest),
     Index(ImageIndex),
@@ -460,10 +461,7 @@ fn resolve_media_type(
     if schema != Some(2) {
         return Err(ImageError::invalid(place, "schemaVersion is not 2; it is not a manifest"));
     }
-    let own = match value.get("mediaType") {
-        None => None,
-        Some(own) => Some(own.as_str().unwrap_or_default()),
-    };
+    let own = value.get("mediaType").map(|own| own.as_str().unwrap_or_default());
     if let Some(own) = own {
         let own = known(own).ok_or_else(|| {
             unsupported(own, "want an OCI or Docker schema 2 image manifest or index")

@@ -219,7 +219,8 @@ mod tests {
     #[test]
     fn the_original_comes_back_byte_for_byte() {
         let same: &dyn Fn(&mut Value) = &|_| ();
-        let edits: Vec<(&str, Box<dyn Fn(&mut Value)>, Box<dyn Fn(&mut Value)>)> = vec![
+        type Edit = Box<dyn Fn(&mut Value)>;
+        let edits: Vec<(&str, Edit, Edit)> = vec![
             ("plain", Box::new(same), Box::new(same)),
             (
                 "no history",

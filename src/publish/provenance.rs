@@ -130,6 +130,11 @@ pub(super) fn set_marks(map: &mut Map<String, Value>, marks: &[(&str, String)]) 
     }
 }
 
+/// Whether annotations or labels have marks of a repair.
+pub(super) fn is_marked(map: &Map<String, Value>) -> bool {
+    map.contains_key(VERSION)
+}
+
 /// Takes the marks of a repair out of annotations or labels again.
 pub(super) fn unset_marks(map: &mut Map<String, Value>) {
     let ours =

@@ -14,7 +14,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::PublishError;
 use super::json_style::JsonStyle;
-use super::provenance::{CREATED_BY, Provenance, set_marks};
+use super::provenance::{CREATED_BY, Provenance, is_marked, set_marks, unset_marks};
 use crate::image::manifest::{ChildKind, MAX_LAYERS, descriptor};
 use crate::image::{
     DiffId, Digest, Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, RawManifest,
@@ -171,7 +171,12 @@ pub fn rebuild_index(
     }
     *old = entries;
     if index.format() == Format::Oci {
-        set_marks(object(&mut value, "annotations")?, &provenance.index_marks());
+        let annotations = object(&mut value, "annotations")?;
+        // marks of an earlier repair make way; what they stand in for comes back first
+        if is_marked(annotations) {
+            unset_marks(annotations);
+        }
+        set_marks(annotations, &provenance.index_marks());
     }
     let bytes = in_style_of(&index.raw().bytes, index.value(), &value);
     let media_type = index.raw().media_type.clone();

@@ -43,29 +43,15 @@ impl Registry {
         }
         for _ in 0..5 {
             // another process may take the port between this and the registry's bind
-            let port = free_port();
-            let host = format!("127.0.0.1:{port}");
+            let host = format!("127.0.0.1:{}", free_port());
             let config = dir.path().join("config.yml");
             std::fs::write(&config, configuration(dir.path(), &host, &setup)).expect("config");
-            let log = std::fs::File::create(dir.path().join("log")).expect("log");
-            let child = Command::new("docker-registry")
-                .arg("serve")
-                .arg(&config)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .unwrap_or_else(|error| {
-                    panic!("docker-registry cannot be run ({error}); install the Debian package 'docker-registry'")
-                });
-            let mut registry = Self { child, dir, host, setup: setup.clone() };
-            if registry.wait() {
-                return registry;
+            let mut child = spawn(&config, &dir.path().join("log"));
+            if listens(&mut child, &host) {
+                return Self { child, dir, host, setup };
             }
-            let log = std::fs::read_to_string(registry.dir.path().join("log")).unwrap_or_default();
+            let log = std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
             assert!(log.contains("address already in use"), "docker-registry failed: {log}");
-            registry.stop();
-            return Self::start_with(setup);
         }
         panic!("no free port for docker-registry");
     }
@@ -103,20 +89,6 @@ impl Registry {
         options
     }
 
-    fn wait(&mut self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            if self.child.try_wait().expect("state of docker-registry").is_some() {
-                return false;
-            }
-            if TcpStream::connect(&self.host).is_ok() {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(30));
-        }
-        panic!("docker-registry does not listen on {}", self.host);
-    }
-
     fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -127,6 +99,35 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn spawn(config: &Path, log: &Path) -> Child {
+    Command::new("docker-registry")
+        .arg("serve")
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(log).expect("log"))
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("docker-registry cannot be run ({error}); install the Debian package 'docker-registry'")
+        })
+}
+
+/// Waits for the registry; `false` when it ended instead.
+fn listens(child: &mut Child, host: &str) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        if child.try_wait().expect("state of docker-registry").is_some() {
+            return false;
+        }
+        if TcpStream::connect(host).is_ok() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let _ = child.kill();
+    panic!("docker-registry does not listen on {host}");
 }
 
 /// Runs a program that must succeed; its standard output.

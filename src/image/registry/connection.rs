@@ -3,7 +3,7 @@
 //! [`Connection`] is what the asynchronous side shares: HTTP clients, credentials, tokens,
 //! retries. It owns no runtime, so that a download that outlives its reader can drop it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::Path;
@@ -46,6 +46,8 @@ pub(super) struct Connection {
     pub credentials: Credentials,
     pub retry: Retry,
     grants: Mutex<BTreeMap<Access, (Grant, Instant)>>,
+    /// Repositories of the registry that a login for mounting was asked for.
+    mounted_from: Mutex<BTreeSet<String>>,
 }
 
 /// A manifest as the registry gave it.
@@ -117,6 +119,7 @@ impl Connection {
             credentials,
             retry: Retry { times: options.retries, first_wait: options.backoff },
             grants: Mutex::default(),
+            mounted_from: Mutex::default(),
         })
     }
 
@@ -186,6 +189,13 @@ impl Connection {
     /// Asks for a login that may also read `other`, a repository of the same registry. Best
     /// effort: without it the registry refuses the mount, and the blob is sent.
     pub(super) async fn grant_mount_from(&self, other: &str) {
+        let first = {
+            let mut asked = self.mounted_from.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.insert(other.to_owned())
+        };
+        if !first {
+            return;
+        }
         let scopes = [scope(self.name.repository(), Access::Write), scope(other, Access::Read)];
         let login = &self.credentials.login;
         if let Ok((grant, _)) = log_in(&self.http, &self.base, login, &scopes).await {
