@@ -1,0 +1,95 @@
+//! Package URLs of installed packages.
+//!
+//! Source: the `deb`, `apk` and `rpm` sections of
+//! <https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst>; `upstream` (the
+//! source package) as Syft and Grype write and read it.
+
+use crate::findings::purl::encode;
+use crate::packages::{Installed, Inventory};
+
+/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl`.
+#[must_use]
+pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
+    let kind = match inventory.family {
+        "apk" => "apk",
+        "rpm" => "rpm",
+        _ => "deb",
+    };
+    let distribution = &inventory.distribution;
+    let mut url = format!("pkg:{kind}/");
+    if !distribution.id.is_empty() {
+        url.push_str(&encode(&distribution.id.to_lowercase()));
+        url.push('/');
+    }
+    url.push_str(&encode(&package.id.name.0.to_lowercase()));
+    url.push('@');
+    url.push_str(&encode(&package.version.0));
+    // Qualifiers in the order of their names, as the canonical form asks for.
+    let mut separator = '?';
+    let mut qualifier = |key: &str, value: &str| {
+        if !value.is_empty() {
+            url.push_str(&format!("{separator}{key}={}", encode(value)));
+            separator = '&';
+        }
+    };
+    qualifier("arch", &package.id.architecture.0);
+    if !distribution.id.is_empty() {
+        let release = match distribution.version_id.as_str() {
+            "" => &distribution.codename,
+            version => version,
+        };
+        let distro = format!("{}-{release}", distribution.id);
+        qualifier("distro", distro.trim_end_matches('-'));
+    }
+    if let Some((name, version)) = &package.source {
+        if version == &package.version {
+            qualifier("upstream", &name.0);
+        } else {
+            qualifier("upstream", &format!("{name}@{version}"));
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::{Distribution, PackageId};
+
+    #[test]
+    fn every_part_is_encoded() {
+        let inventory = |id: &str, version_id: &str, codename: &str| Inventory {
+            family: "dpkg",
+            distribution: Distribution {
+                id: id.into(),
+                version_id: version_id.into(),
+                codename: codename.into(),
+                ..Distribution::default()
+            },
+            packages: Vec::new(),
+        };
+        let package = |name: &str, version: &str, source: Option<(&str, &str)>| Installed {
+            id: PackageId { name: name.into(), architecture: "amd64".into() },
+            version: version.into(),
+            source: source.map(|(name, version)| (name.into(), version.into())),
+            held: false,
+        };
+        for (inventory, package, want) in [
+            (
+                inventory("debian", "12", "bookworm"),
+                package("libstdc++6", "1:12.2.0-14~x+b1", Some(("gcc-12", "12.2.0-14"))),
+                "pkg:deb/debian/libstdc%2B%2B6@1:12.2.0-14~x%2Bb1?arch=amd64&distro=debian-12\
+                 &upstream=gcc-12%4012.2.0-14",
+            ),
+            (
+                inventory("debian", "", "trixie"),
+                package("a", "1", Some(("b", "1"))),
+                "pkg:deb/debian/a@1?arch=amd64&distro=debian-trixie&upstream=b",
+            ),
+            (inventory("", "", ""), package("a?b", "1", None), "pkg:deb/a%3Fb@1?arch=amd64"),
+            (inventory("x", "", ""), package("a", "1", None), "pkg:deb/x/a@1?arch=amd64&distro=x"),
+        ] {
+            assert_eq!(package_url(&inventory, &package), want);
+        }
+    }
+}
