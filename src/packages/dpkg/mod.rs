@@ -1,6 +1,8 @@
 //! Debian and Ubuntu: dpkg databases, .deb archives, apt repositories.
 
+pub mod apt_conf;
 pub mod ar;
+pub mod archives;
 pub mod conffiles;
 pub mod configuration;
 pub mod control;

@@ -6,9 +6,11 @@
 
 use bytes::Bytes;
 
+use super::apt_conf::{AptConf, truth};
 use super::control::parse_stanzas;
-use crate::packages::Distribution;
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
+
+pub use super::archives::missing;
 
 /// The most repositories an image may name.
 const MAX_SOURCES: usize = 1000;
@@ -50,19 +52,58 @@ pub enum Origin {
     User,
 }
 
+/// Whether index files are asked for by their digest (`by-hash/SHA256/...`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ByHash {
+    /// When the Release file says that the repository has them.
+    #[default]
+    AsReleased,
+    Never,
+    Always,
+}
+
+impl ByHash {
+    /// `By-Hash: yes|no|force`, in sources and apt.conf alike.
+    fn from_value(value: &str) -> Self {
+        if value.trim().eq_ignore_ascii_case("force") {
+            return Self::Always;
+        }
+        if truth(value) == Some(false) { Self::Never } else { Self::AsReleased }
+    }
+}
+
+/// User and password of a URL (`https://user:password@host/`). They go to that host only, and
+/// into no message, plan or report.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    pub user: String,
+    pub password: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Login(..)")
+    }
+}
+
 /// One repository: a URL, a suite, components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AptSource {
-    /// Ends in `/`.
+    /// Ends in `/`; without a login.
     pub url: String,
+    /// From the URL.
+    pub login: Option<Login>,
     /// `bookworm-security`; ends in `/` when it is an exact path, then there are no components.
     pub suite: String,
     pub components: Vec<String>,
     /// Only these architectures; empty: all of the image.
     pub architectures: Vec<String>,
+    /// Never these (`arch-=`).
+    pub without_architectures: Vec<String>,
     pub signed_by: SignedBy,
-    /// `Check-Valid-Until: no`.
+    /// `false` for `Check-Valid-Until: no`, of the source or of apt.conf.
     pub check_valid_until: bool,
+    pub by_hash: ByHash,
     pub origin: Origin,
 }
 
@@ -75,6 +116,14 @@ impl AptSource {
             return format!("{}{path}", self.url);
         }
         format!("{}dists/{}/", self.url, self.suite)
+    }
+
+    /// Whether packages of `architecture` are wanted from here.
+    #[must_use]
+    pub fn wants(&self, architecture: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|one| one == architecture);
+        (self.architectures.is_empty() || named(&self.architectures))
+            && !named(&self.without_architectures)
     }
 
     /// For messages: `http://deb.debian.org/debian bookworm`.
@@ -97,20 +146,23 @@ pub struct Sources {
 /// Unreadable files and lines that apt would refuse too.
 pub fn read(fs: &dyn FileSystem) -> Result<Sources, SourcesError> {
     let mut out = Sources::default();
+    let defaults = Options::from_conf(&AptConf::read(fs));
     let main = ImagePath::literal("/etc/apt/sources.list");
     if fs.stat(&main).is_some_and(|entry| entry.is_file()) {
-        parse_list(&main.to_string(), &fs.read(&main)?, Origin::Image, &mut out)?;
+        let text = fs.read(&main)?;
+        parse_list(&main.to_string(), &text, &defaults, Origin::Image, &mut out)?;
     }
     let folder = fs.resolve(&ImagePath::literal("/etc/apt/sources.list.d"))?;
     for path in fs.read_dir(&folder) {
-        if !fs.stat(&path).is_some_and(|entry| entry.is_file()) {
+        let name = path.file_name();
+        if !is_read_by_apt(name) || !fs.stat(&path).is_some_and(|entry| entry.is_file()) {
             continue;
         }
-        let name = path.file_name();
+        let (place, text) = (path.to_string(), fs.read(&path)?);
         if name.ends_with(b".list") {
-            parse_list(&path.to_string(), &fs.read(&path)?, Origin::Image, &mut out)?;
-        } else if name.ends_with(b".sources") {
-            parse_deb822(&path.to_string(), fs.read(&path)?, &mut out)?;
+            parse_list(&place, &text, &defaults, Origin::Image, &mut out)?;
+        } else {
+            parse_deb822(&place, &text, &defaults, &mut out)?;
         }
     }
     if out.sources.len() > MAX_SOURCES {
@@ -119,13 +171,20 @@ pub fn read(fs: &dyn FileSystem) -> Result<Sources, SourcesError> {
     Ok(out)
 }
 
+/// File names as sources.list(5) allows them in `sources.list.d`.
+fn is_read_by_apt(name: &[u8]) -> bool {
+    let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b));
+    plain && !name.starts_with(b".") && (name.ends_with(b".list") || name.ends_with(b".sources"))
+}
+
 /// One `--repository` value, in one-line syntax.
 ///
 /// # Errors
 /// Not a `deb` line.
 pub fn parse_option(line: &str) -> Result<Vec<AptSource>, SourcesError> {
     let mut out = Sources::default();
-    parse_list("--repository", line.as_bytes(), Origin::User, &mut out)?;
+    let defaults = Options::default();
+    parse_list("--repository", line.as_bytes(), &defaults, Origin::User, &mut out)?;
     match out.warnings.into_iter().next() {
         Some(why) => Err(SourcesError::Syntax { place: "--repository".to_owned(), why }),
         None if out.sources.is_empty() => Err(SourcesError::Syntax {
@@ -140,28 +199,49 @@ pub fn parse_option(line: &str) -> Result<Vec<AptSource>, SourcesError> {
 #[derive(Debug, Clone)]
 struct Options {
     architectures: Vec<String>,
+    without_architectures: Vec<String>,
     signed_by: SignedBy,
     check_valid_until: bool,
+    by_hash: ByHash,
+    /// Says that signatures need not be checked, which is not followed.
+    trusted: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { architectures: Vec::new(), signed_by: SignedBy::Trusted, check_valid_until: true }
+        Self {
+            architectures: Vec::new(),
+            without_architectures: Vec::new(),
+            signed_by: SignedBy::Trusted,
+            check_valid_until: true,
+            by_hash: ByHash::default(),
+            trusted: false,
+        }
     }
 }
 
 impl Options {
+    fn from_conf(conf: &AptConf) -> Self {
+        Self {
+            check_valid_until: conf.truth("Acquire::Check-Valid-Until", true),
+            by_hash: conf.get("Acquire::By-Hash").map_or(ByHash::default(), ByHash::from_value),
+            ..Self::default()
+        }
+    }
+
+    /// One option by its name in either syntax; a name may end in `+` or `-` (`arch-=i386`).
+    /// Options that change nothing here (languages, diffs, targets) are passed over.
     fn set(&mut self, name: &str, value: &str) {
-        match name.to_ascii_lowercase().as_str() {
-            "arch" | "architectures" => {
-                self.architectures = words(value);
-            }
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            "arch" | "architectures" => self.architectures = words(value),
+            // More than the default, which is every architecture of the image already.
+            "arch+" | "architectures-add" => {}
+            "arch-" | "architectures-remove" => self.without_architectures.extend(words(value)),
             "signed-by" => self.signed_by = signed_by(value),
-            "check-valid-until" => {
-                self.check_valid_until = !matches!(value.trim(), "no" | "false" | "0");
-            }
-            // trusted=yes and allow-insecure=yes are not followed: signatures are always
-            // checked. The others change nothing that imgfix does.
+            "check-valid-until" => self.check_valid_until = truth(value).unwrap_or(true),
+            "by-hash" => self.by_hash = ByHash::from_value(value),
+            "trusted" | "allow-insecure" => self.trusted |= truth(value) == Some(true),
             _ => {}
         }
     }
@@ -191,6 +271,7 @@ fn signed_by(value: &str) -> SignedBy {
 fn parse_list(
     file: &str,
     text: &[u8],
+    defaults: &Options,
     origin: Origin,
     out: &mut Sources,
 ) -> Result<(), SourcesError> {
@@ -208,14 +289,14 @@ fn parse_list(
             "deb-src" => continue,
             _ => return Err(fail(&format!("unknown kind of source {kind:?} (want deb)"))),
         }
-        let mut options = Options::default();
+        let mut options = defaults.clone();
         let mut rest = rest.trim_start();
         if let Some(inside) = rest.strip_prefix('[') {
             let (inside, after) = inside.split_once(']').ok_or_else(|| fail("'[' without ']'"))?;
             for option in inside.split_whitespace() {
                 let (name, value) =
                     option.split_once('=').ok_or_else(|| fail("an option without '='"))?;
-                options.set(name.trim_end_matches(['+', '-']), value);
+                options.set(name, value);
             }
             rest = after.trim_start();
         }
@@ -228,36 +309,41 @@ fn parse_list(
     Ok(())
 }
 
-fn parse_deb822(file: &str, text: Bytes, out: &mut Sources) -> Result<(), SourcesError> {
+fn parse_deb822(
+    file: &str,
+    text: &[u8],
+    defaults: &Options,
+    out: &mut Sources,
+) -> Result<(), SourcesError> {
     let fail = |why: String| SourcesError::Syntax { place: file.to_owned(), why };
+    let text = without_comments(text);
     for stanza in parse_stanzas(text).map_err(|error| fail(error.to_string()))? {
         let get = |field: &str| stanza.get(field).unwrap_or_default();
-        let enabled = !matches!(get("Enabled").trim(), "no" | "false" | "0");
+        let enabled = truth(get("Enabled")) != Some(false);
         if !enabled || !words(get("Types")).iter().any(|kind| kind == "deb") {
             continue;
         }
-        let mut options = Options::default();
-        for name in ["Architectures", "Signed-By", "Check-Valid-Until"] {
-            if let Some(value) = stanza.get(name) {
-                options.set(name, value);
+        let mut options = defaults.clone();
+        for field in stanza.fields() {
+            if let Ok(value) = std::str::from_utf8(field.value) {
+                options.set(field.name, value);
             }
         }
         let place = format!("{file}:{}", stanza.line());
+        let components = words(get("Components"));
         for url in words(get("URIs")) {
             for suite in words(get("Suites")) {
-                push(
-                    &place,
-                    &url,
-                    &suite,
-                    &words(get("Components")),
-                    &options,
-                    Origin::Image,
-                    out,
-                )?;
+                push(&place, &url, &suite, &components, &options, Origin::Image, out)?;
             }
         }
     }
     Ok(())
+}
+
+/// deb822 text without its comment lines, which may stand between the lines of a field.
+fn without_comments(text: &[u8]) -> Bytes {
+    let lines = text.split_inclusive(|&b| b == b'\n').filter(|line| !line.starts_with(b"#"));
+    lines.collect::<Vec<_>>().concat().into()
 }
 
 fn push(
@@ -270,23 +356,20 @@ fn push(
     out: &mut Sources,
 ) -> Result<(), SourcesError> {
     let fail = |why: String| SourcesError::Syntax { place: place.to_owned(), why };
-    let scheme = url.split(':').next().unwrap_or_default();
-    let url = match scheme {
-        "http" | "https" => url.to_owned(),
-        "file" | "copy" => {
-            let path = url.split_once(':').map_or("", |(_, path)| path).trim_start_matches("//");
-            if !path.starts_with('/') {
-                return Err(fail(format!("{url:?} is not an absolute path")));
-            }
-            format!("file://{path}")
-        }
-        _ => {
-            out.warnings.push(format!(
-                "{place}: {url} is passed over: only http, https and file repositories can be used"
-            ));
+    let (url, login) = match location(url, origin) {
+        Ok(found) => found,
+        Err(NoLocation::PassOver(why)) => {
+            out.warnings.push(format!("{place}: {why}"));
             return Ok(());
         }
+        Err(NoLocation::Wrong(why)) => return Err(fail(why)),
     };
+    if options.trusted {
+        out.warnings.push(format!(
+            "{place}: trusted=yes (or allow-insecure) is not followed: signatures are always \
+             checked; name the repository's key with signed-by, or give it with --keyring"
+        ));
+    }
     if suite.split('/').any(|part| part == "..") || components.iter().any(|c| c.contains("..")) {
         return Err(fail("'..' in a suite or component".to_owned()));
     }
@@ -294,141 +377,190 @@ fn push(
         return Err(fail("want components after a suite, and none after an exact path".to_owned()));
     }
     out.sources.push(AptSource {
-        url: format!("{}/", url.trim_end_matches('/')),
+        url,
+        login,
         suite: suite.to_owned(),
         components: components.to_vec(),
         architectures: options.architectures.clone(),
+        without_architectures: options.without_architectures.clone(),
         signed_by: options.signed_by.clone(),
         check_valid_until: options.check_valid_until,
+        by_hash: options.by_hash,
         origin,
     });
     Ok(())
 }
 
-/// Debian's releases that have a security archive under their own name, and whether that name
-/// is `X/updates` (before bullseye) or `X-security`.
-const DEBIAN: [&str; 5] = ["bullseye", "bookworm", "trixie", "forky", "duke"];
-const UBUNTU: [&str; 7] = ["focal", "jammy", "noble", "oracular", "plucky", "questing", "resolute"];
+enum NoLocation {
+    PassOver(String),
+    Wrong(String),
+}
 
-/// The suites of a known distribution that the image's sources should have, and do not: the
-/// security archive always; the main archive when there is no source at all (distroless).
-#[must_use]
-pub fn missing(
-    distribution: &Distribution,
-    architecture: &str,
-    sources: &[AptSource],
-) -> Vec<AptSource> {
-    let codename = distribution.codename.as_str();
-    let mut components: Vec<String> = Vec::new();
-    for component in sources.iter().flat_map(|source| &source.components) {
-        // Debian's security archive names its components updates/main in its Release file,
-        // and takes the plain names in sources
-        if [
-            "main",
-            "contrib",
-            "non-free",
-            "non-free-firmware",
-            "restricted",
-            "universe",
-            "multiverse",
-        ]
-        .contains(&component.as_str())
-            && !components.contains(component)
-        {
-            components.push(component.clone());
-        }
-    }
-    if components.is_empty() {
-        components.push("main".to_owned());
-    }
-    let added = |url: &str, suite: String| AptSource {
-        url: url.to_owned(),
-        suite,
-        components: components.clone(),
-        architectures: Vec::new(),
-        signed_by: SignedBy::Trusted,
-        check_valid_until: true,
-        origin: Origin::Added,
-    };
-    let security = format!("{codename}-security");
-    let known = match distribution.id.as_str() {
-        "debian" if DEBIAN.contains(&codename) => {
-            let main = "http://deb.debian.org/debian/";
-            vec![
-                added("http://deb.debian.org/debian-security/", security.clone()),
-                added(main, codename.to_owned()),
-                added(main, format!("{codename}-updates")),
-            ]
-        }
-        "ubuntu" if UBUNTU.contains(&codename) => {
-            let (main, secure) = if matches!(architecture, "amd64" | "i386") {
-                ("http://archive.ubuntu.com/ubuntu/", "http://security.ubuntu.com/ubuntu/")
-            } else {
-                ("http://ports.ubuntu.com/ubuntu-ports/", "http://ports.ubuntu.com/ubuntu-ports/")
-            };
-            vec![
-                added(secure, security.clone()),
-                added(main, codename.to_owned()),
-                added(main, format!("{codename}-updates")),
-            ]
-        }
-        _ => Vec::new(),
-    };
-    known
-        .into_iter()
-        .filter(|one| {
-            if one.suite == security {
-                let names = [
-                    security.as_str(),
-                    "stable-security",
-                    "oldstable-security",
-                    "oldoldstable-security",
-                ];
-                !sources.iter().any(|have| names.contains(&have.suite.as_str()))
-            } else {
-                sources.is_empty()
+/// The URL with a slash at the end, and its login taken out.
+///
+/// `file:` in an image's sources means a path in the image. It is passed over: followed, it
+/// would let an image read files of the machine that repairs it.
+fn location(text: &str, origin: Origin) -> Result<(String, Option<Login>), NoLocation> {
+    let scheme = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    match scheme.as_str() {
+        "http" | "https" => {}
+        "file" | "copy" if origin == Origin::User => {
+            let path = text.split_once(':').map_or("", |(_, path)| path);
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if !path.starts_with('/') {
+                return Err(NoLocation::Wrong(format!("{text:?} is not an absolute path")));
             }
-        })
-        .collect()
+            return Ok((format!("file://{}/", path.trim_end_matches('/')), None));
+        }
+        "file" | "copy" => {
+            return Err(NoLocation::PassOver(format!(
+                "{text} is passed over: a repository inside the image is not used; give one of \
+                 this machine with --repository"
+            )));
+        }
+        _ => {
+            return Err(NoLocation::PassOver(format!(
+                "{text} is passed over: only http, https and file repositories can be used"
+            )));
+        }
+    }
+    let mut url = url::Url::parse(text)
+        .map_err(|error| NoLocation::Wrong(format!("the URL cannot be used: {error}")))?;
+    if url.host_str().is_none_or(str::is_empty) || url.query().or(url.fragment()).is_some() {
+        return Err(NoLocation::Wrong("the URL must have a host, and no '?' or '#'".to_owned()));
+    }
+    let login = (!url.username().is_empty()).then(|| Login {
+        user: decoded(url.username()),
+        password: decoded(url.password().unwrap_or_default()),
+    });
+    if url.password().is_none() && login.is_none() {
+        return Ok((format!("{}/", text.trim_end_matches('/')), None));
+    }
+    let whole = url.set_username("").and_then(|()| url.set_password(None));
+    whole.map_err(|()| NoLocation::Wrong("the URL cannot have a login".to_owned()))?;
+    Ok((format!("{}/", url.as_str().trim_end_matches('/')), login))
+}
+
+/// Percent-decoding of a login.
+fn decoded(text: &str) -> String {
+    let form = format!("x={}", text.replace('+', "%2B"));
+    url::form_urlencoded::parse(form.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn list(text: &str) -> Result<Sources, SourcesError> {
         let mut out = Sources::default();
-        parse_list("l", text.as_bytes(), Origin::Image, &mut out).map(|()| out)
+        let defaults = Options::default();
+        parse_list("l", text.as_bytes(), &defaults, Origin::Image, &mut out).map(|()| out)
+    }
+
+    fn deb822(text: &str) -> Result<Sources, SourcesError> {
+        let mut out = Sources::default();
+        parse_deb822("s", text.as_bytes(), &Options::default(), &mut out).map(|()| out)
     }
 
     #[test]
     fn one_line_sources() {
         let got = list(
             "# x\ndeb [arch=amd64 signed-by=/k.gpg] http://a/debian bookworm main contrib # c\n\
-             deb-src http://a/debian bookworm main\ndeb file:/srv/repo ./\ndeb cdrom:[x]/ y main\n",
-        );
-        // a cdrom name may hold brackets; it is only passed over
-        let got = got.unwrap();
-        assert_eq!(got.sources.len(), 2);
+             deb-src http://a/debian bookworm main\ndeb http://b/repo/ ./\n\
+             deb cdrom:[x]/ y main\n\
+             deb [arch-=i386 by-hash=force check-valid-until=no trusted=yes] https://c x/y m\n",
+        )
+        .unwrap();
+        assert_eq!(got.sources.len(), 3);
         assert_eq!(got.sources[0].dists(), "http://a/debian/dists/bookworm/");
         assert_eq!(got.sources[0].components, ["main", "contrib"]);
+        assert!(got.sources[0].wants("amd64") && !got.sources[0].wants("i386"));
         let SignedBy::Named { files, .. } = &got.sources[0].signed_by else { panic!() };
         assert_eq!(files, &["/k.gpg"]);
-        assert_eq!(got.sources[1].dists(), "file:///srv/repo/");
-        assert_eq!(got.warnings.len(), 1);
+        assert_eq!(got.sources[1].dists(), "http://b/repo/");
+        let last = &got.sources[2];
+        assert!(last.wants("amd64") && !last.wants("i386") && !last.check_valid_until);
+        assert_eq!(last.by_hash, ByHash::Always);
+        // a cdrom name may hold brackets; it is only passed over
+        assert!(got.warnings[0].contains("cdrom"), "{:?}", got.warnings);
+        assert!(got.warnings[1].contains("signatures are always checked"), "{:?}", got.warnings);
+        assert_eq!(got.warnings.len(), 2);
     }
 
     #[test]
     fn deb822_sources() {
-        let mut out = Sources::default();
-        let text = "Types: deb deb-src\nURIs: http://a/d\nSuites: x x-updates\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n\nTypes: deb\nURIs: http://b\nSuites: y\nComponents: main\nEnabled: no\n";
-        parse_deb822("s", Bytes::from_static(text.as_bytes()), &mut out).unwrap();
-        assert_eq!(out.sources.len(), 2);
-        let SignedBy::Inline(key) = &out.sources[1].signed_by else { panic!() };
+        let got = deb822(
+            "# a comment\nTypes: deb deb-src\n# http://snapshot.debian.org/archive/x\n\
+             URIs: http://a/d\nSuites: x\n# between lines\n x-updates\nComponents: main\n\
+             Check-Valid-Until: off\nArchitectures-Remove: armhf\nSigned-By:\n\
+             \x20-----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n\
+             \x20-----END PGP PUBLIC KEY BLOCK-----\n\n\
+             Types: deb\nURIs: http://b\nSuites: y\nComponents: main\nEnabled: no\n",
+        )
+        .unwrap();
+        assert_eq!(got.sources.len(), 2);
+        assert_eq!(got.sources[1].suite, "x-updates");
+        assert!(!got.sources[1].check_valid_until && !got.sources[1].wants("armhf"));
+        let SignedBy::Inline(key) = &got.sources[1].signed_by else { panic!() };
         assert!(
             key.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabc\n-----END"),
             "{key:?}"
         );
+    }
+
+    #[test]
+    fn a_path_in_an_image_never_becomes_a_path_of_the_host() {
+        for line in ["deb file:/etc ./", "deb file:///srv x main", "deb COPY:/srv x main"] {
+            let got = list(line).unwrap();
+            assert!(got.sources.is_empty() && got.warnings.len() == 1, "{line}");
+        }
+        for (line, want) in [
+            ("deb file:/srv/repo ./", "file:///srv/repo/"),
+            ("deb file:///srv/repo/ ./", "file:///srv/repo/"),
+            ("deb copy:/srv ./", "file:///srv/"),
+        ] {
+            assert_eq!(parse_option(line).unwrap()[0].dists(), want);
+        }
+        assert!(parse_option("deb file:srv ./").is_err());
+    }
+
+    #[test]
+    fn logins_are_kept_out_of_urls_and_messages() {
+        let got = list("deb https://me:s%20e+cret@host:8443/d x main\n").unwrap();
+        let source = &got.sources[0];
+        assert_eq!(source.url, "https://host:8443/d/");
+        let login = source.login.as_ref().unwrap();
+        assert_eq!((login.user.as_str(), login.password.as_str()), ("me", "s e+cret"));
+        assert!(!format!("{source:?}{}", source.describe()).contains("cret"));
+        let wrong = list("deb https://me:secret@/d x main\n").unwrap_err().to_string();
+        assert!(!wrong.contains("secret"), "{wrong}");
+    }
+
+    #[test]
+    fn the_images_files_are_read_as_apt_reads_them() {
+        let files = [
+            ("/etc/apt/sources.list", "deb http://a x main\n"),
+            ("/etc/apt/sources.list.d/b.list", "deb http://b x main\n"),
+            ("/etc/apt/sources.list.d/a.sources", "Types: deb\nURIs: http://c\nSuites: ./\n"),
+            ("/etc/apt/sources.list.d/old.list.save", "nonsense\n"),
+            ("/etc/apt/sources.list.d/.hidden.list", "nonsense\n"),
+            ("/etc/apt/apt.conf.d/99snapshot", "Acquire::Check-Valid-Until \"false\";\n"),
+        ];
+        let tree = crate::rootfs::Tree::from_entries(
+            files.map(|(path, text)| {
+                (ImagePath::literal(path), crate::rootfs::Entry::file(text, 0o644, 0))
+            }),
+            std::sync::Arc::new(crate::rootfs::NoLayers),
+        );
+        let got = read(&tree).unwrap();
+        let urls: Vec<_> = got.sources.iter().map(|source| source.url.as_str()).collect();
+        assert_eq!(urls, ["http://a/", "http://c/", "http://b/"]);
+        assert!(got.sources.iter().all(|source| !source.check_valid_until));
     }
 
     #[test]
@@ -447,22 +579,21 @@ mod tests {
         assert!(parse_option("deb http://a b main").is_ok());
     }
 
-    #[test]
-    fn the_security_suite_is_found() {
-        let debian = Distribution {
-            id: "debian".into(),
-            codename: "bookworm".into(),
-            ..Distribution::default()
-        };
-        let main =
-            list("deb http://deb.debian.org/debian bookworm main contrib\n").unwrap().sources;
-        let added = missing(&debian, "amd64", &main);
-        assert_eq!(added.len(), 1);
-        assert_eq!(added[0].suite, "bookworm-security");
-        assert_eq!(added[0].components, ["main", "contrib"]);
-        assert_eq!(missing(&debian, "amd64", &[]).len(), 3);
-        let both =
-            list("deb http://s x-y main\ndeb http://s bookworm-security main\n").unwrap().sources;
-        assert!(missing(&debian, "amd64", &both).is_empty());
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let mut out = Sources::default();
+            let options = Options::default();
+            let _ = parse_list("l", &bytes, &options, Origin::Image, &mut out);
+            let _ = parse_deb822("s", &bytes, &options, &mut out);
+        }
+
+        #[test]
+        fn near_sources_never_panic(
+            line in "deb ?(\\[[a-z=+\\- ]{0,12}\\]?)? ?(http|file|cdrom)?:?/{0,3}[a-z:@%/.]{0,12} [a-z/.]{0,5} m?"
+        ) {
+            let _ = list(&line);
+            let _ = parse_option(&line);
+        }
     }
 }
