@@ -1,6 +1,8 @@
 //! Which packages go to which version, and why: pure functions from inventory, findings and
 //! available packages to a [`Plan`].
 
+pub mod build;
+pub mod order;
 pub mod solver;
 
 use crate::findings::Finding;
@@ -30,6 +32,17 @@ pub struct PlatformPlan {
     pub steps: Vec<Step>,
     /// Findings that no step fixes, each with its reason.
     pub unfixed: Vec<Unfixed>,
+    /// Without a report: newer versions that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub kept_back: Vec<KeptBack>,
+}
+
+/// A newer version that this plan leaves out, though everything newer was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct KeptBack {
+    pub package: PackageId,
+    pub version: VersionText,
+    pub reason: Reason,
 }
 
 /// One package to install at one version.

@@ -8,7 +8,7 @@
 //! unreachable target does not spoil the others.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -54,7 +54,16 @@ pub struct Relations {
     pub requires: Vec<Requirement>,
     pub excludes: Vec<Exclusion>,
     /// Why it can never be installed.
-    pub impossible: Option<String>,
+    pub impossible: Option<Impossible>,
+}
+
+/// Why a version can never be installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impossible {
+    /// The rest of the sentence `libc6 2.36 cannot be installed: …`.
+    pub why: String,
+    /// The version that is in its way, if there is one.
+    pub because_of: Option<Solvable>,
 }
 
 /// Packages as the solver sees them. Answers must not change while a plan is made.
@@ -102,7 +111,24 @@ pub const MAX_SENTENCES: usize = 6;
 /// There is no answer, and why.
 pub fn smallest(universe: &dyn Universe, task: &Task) -> Result<Vec<Solvable>, Explanation> {
     let mut changes = solve(universe, task, &|_| true)?;
-    for &extra in &changes.clone() {
+    let upgrades = |solvable: Solvable| {
+        let name = universe.name(solvable);
+        universe.candidates(name).iter().any(|&other| universe.is_installed(other))
+    };
+    // The solver tries what is installed first, and would rather add a package than upgrade
+    // one. An upgrade is the smaller change.
+    for extra in by_description(universe, &changes) {
+        if upgrades(extra) || task.targets.contains(&extra) || !changes.contains(&extra) {
+            continue;
+        }
+        let without = |solvable: Solvable| {
+            upgrades(solvable) || (changes.contains(&solvable) && solvable != extra)
+        };
+        if let Ok(fewer) = solve(universe, task, &without) {
+            changes = fewer;
+        }
+    }
+    for extra in by_description(universe, &changes) {
         if task.targets.contains(&extra) || !changes.contains(&extra) {
             continue;
         }
@@ -114,6 +140,13 @@ pub fn smallest(universe: &dyn Universe, task: &Task) -> Result<Vec<Solvable>, E
         }
     }
     Ok(changes)
+}
+
+/// Numbers follow the order in which questions were asked; descriptions do not.
+fn by_description(universe: &dyn Universe, solvables: &[Solvable]) -> Vec<Solvable> {
+    let mut sorted = solvables.to_vec();
+    sorted.sort_by_cached_key(|&solvable| universe.describe(solvable));
+    sorted
 }
 
 /// The most targets that can be reached together, going through them in the given order and
@@ -213,7 +246,7 @@ enum Sense {
 struct Sets {
     sets: Vec<VersionSet>,
     unions: Vec<Vec<VersionSetId>>,
-    strings: Vec<String>,
+    reasons: Vec<Impossible>,
 }
 
 /// Lets resolvo ask a [`Universe`].
@@ -324,9 +357,10 @@ impl Provider<'_> {
                 }
                 (ConflictEdge::Conflict(_), ConflictNode::Excluded(why)) => {
                     let sets = self.sets.borrow();
-                    let why = sets.strings.get(why.to_index()).cloned().unwrap_or_default();
-                    sentences.insert(format!("{who} cannot be installed: {why}"));
+                    let Some(reason) = sets.reasons.get(why.to_index()) else { continue };
+                    sentences.insert(format!("{who} cannot be installed: {}", reason.why));
                     involved.insert(from);
+                    involved.extend(reason.because_of);
                 }
                 _ => {}
             }
@@ -356,7 +390,8 @@ impl Interner for Provider<'_> {
     }
 
     fn display_string(&self, string: StringId) -> impl Display + '_ {
-        self.sets.borrow().strings.get(string.to_index()).cloned().unwrap_or_default()
+        let sets = self.sets.borrow();
+        sets.reasons.get(string.to_index()).map(|reason| reason.why.clone()).unwrap_or_default()
     }
 
     fn version_set_name(&self, set: VersionSetId) -> NameId {
@@ -424,10 +459,10 @@ impl DependencyProvider for Provider<'_> {
 
     async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
         let relations = self.universe.relations(from_id(solvable));
-        if let Some(why) = &relations.impossible {
+        if let Some(reason) = &relations.impossible {
             let mut sets = self.sets.borrow_mut();
-            sets.strings.push(why.clone());
-            return Dependencies::Unknown(StringId::from_index(sets.strings.len() - 1));
+            sets.reasons.push(reason.clone());
+            return Dependencies::Unknown(StringId::from_index(sets.reasons.len() - 1));
         }
         Dependencies::Known(KnownDependencies {
             requirements: relations
@@ -442,6 +477,8 @@ impl DependencyProvider for Provider<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -558,8 +595,8 @@ mod tests {
         let mut task = task(&universe, &[1]);
         task.forbidden.insert(Solvable(3));
         assert_eq!(smallest(&universe, &task), Ok(vec![Solvable(1), Solvable(5)]));
-        let impossible =
-            Relations { impossible: Some("too odd".to_owned()), ..Relations::default() };
+        let odd = Impossible { why: "too odd".to_owned(), because_of: None };
+        let impossible = Relations { impossible: Some(odd), ..Relations::default() };
         universe.relations.insert(Solvable(5), Rc::new(impossible));
         let explanation = smallest(&universe, &task).unwrap_err();
         assert!(explanation.sentences.iter().any(|s| s.ends_with("cannot be installed: too odd")));
