@@ -441,7 +441,7 @@ pub(super) mod tests {
 
     use super::super::compression::tests::compress;
     use super::super::limits::LayerLimits;
-    use super::super::{FileSystem, LayerLoader, LinkId, Tree, Xattrs, merge};
+    use super::super::{ContentLoader as _, FileSystem, LayerLoader, LinkId, Tree, Xattrs, merge};
     use super::*;
 
     /// A tar stream written by the `tar` crate, an independent implementation.
@@ -676,7 +676,7 @@ pub(super) mod tests {
         let mut seen = Vec::new();
         let wanted = [(1, [1, 2].into())].into();
         loader
-            .load_many(&wanted, |layer, index, content| {
+            .load_many(&wanted, &mut |layer, index, content| {
                 let mut text = String::new();
                 content.read_to_string(&mut text)?;
                 seen.push((layer, index, text));
@@ -684,7 +684,7 @@ pub(super) mod tests {
             })
             .unwrap();
         assert_eq!(seen, [(1, 1, "k".into()), (1, 2, "abc".into())]);
-        assert!(loader.load_many(&[(1, [3].into())].into(), |_, _, _| Ok(())).is_err());
+        assert!(loader.load_many(&[(1, [3].into())].into(), &mut |_, _, _| Ok(())).is_err());
     }
 
     #[test]

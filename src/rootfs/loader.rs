@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
 
-use super::ContentLoader;
 use super::compression::{Compression, Decoder, Source, detect};
 use super::tar_reader::{TarError, TarReader};
+use super::tree::{ContentLoader, MemberSink};
 
 /// A layer's blob as a stream that checks its own digest at the end.
 pub type Blob = Box<dyn Read + Send>;
@@ -27,31 +27,6 @@ impl LayerLoader {
         open: impl Fn(u32) -> io::Result<Blob> + Send + Sync + 'static,
     ) -> Self {
         Self { compressions, open: Box::new(open) }
-    }
-
-    /// Hands the content of many members to `sink`, as layer, index and stream, in ascending
-    /// order; each layer is read once.
-    ///
-    /// What `sink` is given is checked only when the layer has been read to its end: nothing
-    /// of it may be relied on before this returns `Ok`.
-    ///
-    /// # Errors
-    /// A layer cannot be read again or lacks a member; errors of `sink`.
-    pub fn load_many(
-        &self,
-        wanted: &BTreeMap<u32, BTreeSet<u32>>,
-        mut sink: impl FnMut(u32, u32, &mut dyn Read) -> io::Result<()>,
-    ) -> io::Result<()> {
-        for (&layer, indexes) in wanted {
-            let mut stream = self.stream(layer)?;
-            for &index in indexes {
-                stream.seek_to(index)?;
-                let sunk = sink(layer, index, &mut stream.tar);
-                stream.check(sunk)?;
-            }
-            stream.finish()?;
-        }
-        Ok(())
     }
 
     fn stream(&self, layer: u32) -> io::Result<LayerStream> {
@@ -76,6 +51,23 @@ impl ContentLoader for LayerLoader {
         let mut stream = self.stream(layer)?;
         stream.seek_to(index)?;
         Ok(Box::new(MemberContent { stream: Some(stream) }))
+    }
+
+    fn load_many(
+        &self,
+        wanted: &BTreeMap<u32, BTreeSet<u32>>,
+        sink: MemberSink<'_>,
+    ) -> io::Result<()> {
+        for (&layer, indexes) in wanted {
+            let mut stream = self.stream(layer)?;
+            for &index in indexes {
+                stream.seek_to(index)?;
+                let sunk = sink(layer, index, &mut stream.tar);
+                stream.check(sunk)?;
+            }
+            stream.finish()?;
+        }
+        Ok(())
     }
 }
 

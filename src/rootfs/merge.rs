@@ -26,14 +26,29 @@ pub fn merge(layers: Vec<ParsedLayer>, loader: Arc<dyn ContentLoader>) -> Result
     merge.nodes.insert(ImagePath::root(), Node { entry: Entry::directory(0o755, 0), layer: 0 });
     for (number, layer) in layers.into_iter().enumerate() {
         merge.layer = u32::try_from(number).unwrap_or(u32::MAX);
-        for Member { path, action } in layer.members {
-            merge.apply(&path, action).map_err(|why| LayerError::Entry {
-                layer: layer.name.clone(),
-                entry: path.to_string(),
-                why,
-            })?;
-        }
+        merge.add(layer)?;
     }
+    Ok(Tree::new(merge.finish(), loader))
+}
+
+/// Puts one more layer over a merged tree: the image as it will be with that layer. `number`
+/// is the layer's number from the lowest, greater than those below it, for `loader`.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_over(
+    base: &Tree,
+    layer: ParsedLayer,
+    number: u32,
+    loader: Arc<dyn ContentLoader>,
+) -> Result<Tree, LayerError> {
+    // What the layers below were numbered matters no more: they are all lower.
+    let lower = |(path, entry): (&ImagePath, &Entry)| {
+        (path.clone(), Node { entry: entry.clone(), layer: 0 })
+    };
+    let nodes = base.iter().map(lower).collect();
+    let mut merge = Merge { nodes, layer: number.max(1), next_link: base.next_link() };
+    merge.add(layer)?;
     Ok(Tree::new(merge.finish(), loader))
 }
 
@@ -51,6 +66,17 @@ struct Merge {
 }
 
 impl Merge {
+    fn add(&mut self, layer: ParsedLayer) -> Result<(), LayerError> {
+        for Member { path, action } in layer.members {
+            self.apply(&path, action).map_err(|why| LayerError::Entry {
+                layer: layer.name.clone(),
+                entry: path.to_string(),
+                why,
+            })?;
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, path: &ImagePath, action: Action) -> Result<(), String> {
         match action {
             Action::Ignore => {}

@@ -14,8 +14,13 @@ use std::io::{self, BufRead, Read};
 
 use super::Xattrs;
 use super::pax::{self, Sparse};
+use super::tar_format::{
+    CHECKSUM, Field, GID, GNU_EXTENDED, GNU_MORE_EXTENDED, GNU_MORE_SPARSE, GNU_REAL_SIZE,
+    GNU_SPARSE, LINK, MAGIC, MAJOR, MINOR, MODE, MTIME, NAME, PREFIX, SIZE, STAR_PREFIX,
+    STAR_TRAILER, TYPE, UID,
+};
 
-const BLOCK: u64 = 512;
+const BLOCK: u64 = super::tar_format::BLOCK as u64;
 
 /// The largest extension header (PAX records, long names) accepted, in bytes: the bound of
 /// Go's `archive/tar`.
@@ -497,30 +502,6 @@ impl Place {
         TarError::Invalid { place: self.name.clone(), why: why.into() }
     }
 }
-
-/// Where a field is in a header block: offset and length.
-type Field = (usize, usize);
-
-const NAME: Field = (0, 100);
-const MODE: Field = (100, 8);
-const UID: Field = (108, 8);
-const GID: Field = (116, 8);
-const SIZE: Field = (124, 12);
-const MTIME: Field = (136, 12);
-const CHECKSUM: Field = (148, 8);
-const TYPE: Field = (156, 1);
-const LINK: Field = (157, 100);
-const MAGIC: Field = (257, 8);
-const MAJOR: Field = (329, 8);
-const MINOR: Field = (337, 8);
-const PREFIX: Field = (345, 155);
-const STAR_PREFIX: Field = (345, 131);
-const STAR_TRAILER: Field = (508, 4);
-const GNU_SPARSE: Field = (386, 96);
-const GNU_EXTENDED: Field = (482, 1);
-const GNU_REAL_SIZE: Field = (483, 12);
-const GNU_MORE_SPARSE: Field = (0, 504);
-const GNU_MORE_EXTENDED: Field = (504, 1);
 
 /// One header block.
 struct Header([u8; BLOCK as usize]);

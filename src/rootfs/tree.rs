@@ -4,7 +4,7 @@
 //! applied as the OCI image layer specification says
 //! (<https://github.com/opencontainers/image-spec/blob/main/layer.md>).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
@@ -19,7 +19,29 @@ pub trait ContentLoader: Send + Sync {
     /// # Errors
     /// The layer cannot be read again.
     fn open(&self, layer: u32, index: u32) -> std::io::Result<Box<dyn Read + Send>>;
+
+    /// Hands the content of many members to `sink`, as layer, index and stream, in ascending
+    /// order. Implementations that stream layers read each one once; nothing that `sink` was
+    /// given may be relied on before this returns `Ok`.
+    ///
+    /// # Errors
+    /// A layer cannot be read again or lacks a member; errors of `sink`.
+    fn load_many(
+        &self,
+        wanted: &BTreeMap<u32, BTreeSet<u32>>,
+        sink: MemberSink<'_>,
+    ) -> std::io::Result<()> {
+        for (&layer, indexes) in wanted {
+            for &index in indexes {
+                sink(layer, index, &mut self.open(layer, index)?)?;
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Takes members' contents: layer, index, stream.
+pub type MemberSink<'a> = &'a mut dyn FnMut(u32, u32, &mut dyn Read) -> std::io::Result<()>;
 
 /// A loader for trees without layers, all of whose files are in memory or spooled.
 #[derive(Debug, Clone, Copy, Default)]
