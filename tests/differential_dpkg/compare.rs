@@ -1,114 +1,28 @@
-//! imgfix's result as a snapshot, and what differs between two snapshots.
+//! imgfix's result, and what differs between it and dpkg's.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
-use imgfix::packages::dpkg::deb::{Limits, unpack};
+use imgfix::packages::dpkg::deb::DebPackage;
 use imgfix::packages::dpkg::install::{InstallError, Mark, NewPackage, Options, install};
-use imgfix::rootfs::{
-    ContentLoader, Entry, FileSystem, ImagePath, Kind, LinkId, Overlay, Spool, Tree,
-};
+use imgfix::rootfs::Overlay;
 
-use super::deb::Deb;
-use super::root::{Node, NodeKind, Snapshot};
+use super::disk::{Node, NodeKind, Snapshot, overlay_snapshot, tree};
 
 /// What imgfix gives generated files, so that they are known here.
 const GENERATED: i64 = 42;
 
-struct NoContent;
-
-impl ContentLoader for NoContent {
-    fn open(&self, _layer: u32, _index: u32) -> std::io::Result<Box<dyn Read + Send>> {
-        Err(std::io::Error::other("everything is in memory here"))
-    }
-}
-
-/// Installs the packages over the snapshot.
-pub fn with_imgfix(before: &Snapshot, debs: &[Deb]) -> Result<Snapshot, InstallError> {
-    let tree = Arc::new(tree_of(before));
-    let mut overlay = Overlay::new(tree);
-    let spool = Spool::new().unwrap();
-    let packages: Vec<NewPackage> = debs
-        .iter()
-        .map(|deb| NewPackage {
-            package: unpack(&deb.bytes()[..], &spool, &Limits::default()).unwrap(),
-            mark: Mark::Manual,
-        })
-        .collect();
+/// Installs the packages over the root in `folder`, which stays as it is.
+pub fn with_imgfix(
+    folder: &Path,
+    skip: &[&str],
+    packages: Vec<DebPackage>,
+) -> Result<Snapshot, InstallError> {
+    let mut overlay = Overlay::new(Arc::new(tree(folder, skip)));
+    let packages: Vec<NewPackage> =
+        packages.into_iter().map(|package| NewPackage { package, mark: Mark::Manual }).collect();
     install(&mut overlay, &packages, &Options { timestamp: GENERATED })?;
-    Ok(snapshot_of(&overlay))
-}
-
-fn tree_of(snapshot: &Snapshot) -> Tree {
-    let mut links: BTreeMap<&str, u32> = BTreeMap::new();
-    for node in snapshot.values() {
-        *links.entry(&node.inode).or_default() += 1;
-    }
-    let ids: BTreeMap<&str, u64> = links
-        .iter()
-        .filter(|(_, count)| **count > 1)
-        .enumerate()
-        .map(|(id, (inode, _))| (*inode, id as u64))
-        .collect();
-    let entries = snapshot.iter().map(|(path, node)| {
-        let mut entry = match &node.kind {
-            NodeKind::Directory => Entry::directory(node.mode, node.mtime),
-            NodeKind::File(content) => Entry::file(content.clone(), node.mode, node.mtime),
-            NodeKind::Symlink(target) => Entry::symlink(target.clone(), node.mtime),
-            NodeKind::Fifo | NodeKind::Device(..) => Entry::directory(node.mode, node.mtime),
-        };
-        match (&mut entry.kind, &node.kind) {
-            (Kind::File(data), _) => {
-                data.link = ids.get(node.inode.as_str()).map(|id| LinkId(*id));
-            }
-            (kind, NodeKind::Fifo) => *kind = Kind::Fifo,
-            (kind, NodeKind::Device(major, minor)) => {
-                *kind = Kind::CharDevice { major: *major, minor: *minor };
-            }
-            _ => {}
-        }
-        entry.uid = node.uid;
-        entry.gid = node.gid;
-        (ImagePath::new(path).unwrap(), entry)
-    });
-    Tree::from_entries(entries, Arc::new(NoContent))
-}
-
-fn snapshot_of(overlay: &Overlay) -> Snapshot {
-    let mut snapshot = Snapshot::new();
-    let mut inodes: BTreeMap<LinkId, String> = BTreeMap::new();
-    for path in overlay.walk(&ImagePath::root()) {
-        let entry = overlay.lstat(&path).unwrap();
-        let name = path.to_string();
-        let mut inode = name.clone();
-        let kind = match &entry.kind {
-            Kind::Directory => NodeKind::Directory,
-            Kind::File(data) => {
-                if let Some(link) = data.link {
-                    inode = inodes.entry(link).or_insert_with(|| name.clone()).clone();
-                }
-                let mut content = Vec::new();
-                overlay.open(&path).unwrap().read_to_end(&mut content).unwrap();
-                NodeKind::File(content)
-            }
-            Kind::Symlink(target) => NodeKind::Symlink(target.clone()),
-            Kind::Fifo => NodeKind::Fifo,
-            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
-                NodeKind::Device(*major, *minor)
-            }
-        };
-        let node = Node {
-            kind,
-            mode: entry.mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime,
-            inode,
-        };
-        snapshot.insert(name, node);
-    }
-    snapshot
+    Ok(overlay_snapshot(&overlay))
 }
 
 /// What is left out of the comparison, each with its reason.
@@ -117,6 +31,8 @@ fn is_exempt(path: &str) -> bool {
     path.starts_with("/var/log/")
         || ["/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/triggers/Lock"]
             .contains(&path)
+        // A cache of ldconfig's by inode number, which an image cannot know.
+        || path == "/var/cache/ldconfig/aux-cache"
         // Made by any run of dpkg, always empty.
         || path == "/var/lib/dpkg/triggers/Unincorp"
         || path == "/var/lib/dpkg/parts"
@@ -162,8 +78,9 @@ fn compare(path: &str, dpkg: &Node, ours: &Node, out: &mut Vec<String>) {
     if dpkg.inode != ours.inode {
         out.push(format!("{path}: linked with {} | {}", dpkg.inode, ours.inode));
     }
-    // A directory's time is when something was put into it; a generated file's is now.
-    let is_directory = dpkg.kind == NodeKind::Directory;
+    // A directory's time is when something was put into it; a generated file's is now; the
+    // cache is written again by ldconfig, with the same content.
+    let is_directory = dpkg.kind == NodeKind::Directory || path == "/etc/ld.so.cache";
     if !is_directory && ours.mtime != GENERATED && dpkg.mtime != ours.mtime {
         out.push(format!("{path}: time {} | {}", dpkg.mtime, ours.mtime));
     }

@@ -8,9 +8,15 @@
 mod cases;
 mod compare;
 mod deb;
+mod disk;
 mod root;
 
+use imgfix::packages::dpkg::deb::{Limits, unpack};
+use imgfix::rootfs::Spool;
 use root::Root;
+
+/// The packages that are installed from lie inside the root too.
+const SKIP: &[&str] = &["/debs"];
 
 /// Runs `body` where chroot works: here for root, otherwise in this test again inside user
 /// namespaces.
@@ -44,12 +50,14 @@ fn check(case: &cases::Case) {
         root.dpkg_install(&case.before, "before");
     }
     (case.edit)(&root);
-    let before = root.snapshot();
-    let ours = compare::with_imgfix(&before, &case.after);
+    let spool = Spool::new().unwrap();
+    let unpacked = |deb: &deb::Deb| unpack(&deb.bytes()[..], &spool, &Limits::default()).unwrap();
+    let packages = case.after.iter().map(unpacked).collect();
+    let ours = compare::with_imgfix(root.folder(), SKIP, packages);
     let dpkg = root.try_dpkg_install(&case.after, "after");
     match (ours, dpkg) {
         (Ok(ours), Ok(())) => {
-            let differences = compare::differences(&ours, &root.snapshot());
+            let differences = compare::differences(&ours, &disk::snapshot(root.folder(), SKIP));
             assert!(
                 differences.is_empty(),
                 "{}: {} differences (dpkg | imgfix):\n{}",

@@ -1,8 +1,6 @@
 //! A root file system just large enough for dpkg, on disk, and snapshots of it.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,29 +11,6 @@ use super::deb::Deb;
 pub struct Root {
     folder: tempfile::TempDir,
 }
-
-/// One path of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    pub kind: NodeKind,
-    pub mode: u32,
-    pub uid: u32,
-    pub gid: u32,
-    pub mtime: i64,
-    /// The first of all paths that are this inode.
-    pub inode: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NodeKind {
-    Directory,
-    File(Vec<u8>),
-    Symlink(Vec<u8>),
-    Fifo,
-    Device(u32, u32),
-}
-
-pub type Snapshot = BTreeMap<String, Node>;
 
 pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
@@ -187,52 +162,9 @@ impl Root {
             .any(|file| fs::read_to_string(file.unwrap().path()).unwrap().contains("force-conf"))
     }
 
-    /// Everything inside, but the packages that are installed from.
-    pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::new();
-        let mut inodes = BTreeMap::new();
-        self.visit(self.folder.path(), &mut snapshot, &mut inodes);
-        snapshot
-    }
-
-    fn visit(&self, path: &Path, snapshot: &mut Snapshot, inodes: &mut BTreeMap<u64, String>) {
-        let inside = path.strip_prefix(self.folder.path()).unwrap();
-        let name = format!("/{}", inside.to_string_lossy());
-        if name == "/debs" {
-            return;
-        }
-        let meta = fs::symlink_metadata(path).unwrap();
-        let kind = meta.file_type();
-        let device = |rdev: u64| (((rdev >> 8) & 0xfff) as u32, (rdev & 0xff) as u32);
-        let node_kind = if kind.is_dir() {
-            NodeKind::Directory
-        } else if kind.is_file() {
-            NodeKind::File(fs::read(path).unwrap())
-        } else if kind.is_symlink() {
-            NodeKind::Symlink(fs::read_link(path).unwrap().as_os_str().as_bytes().to_vec())
-        } else if meta.rdev() != 0 {
-            let (major, minor) = device(meta.rdev());
-            NodeKind::Device(major, minor)
-        } else {
-            NodeKind::Fifo
-        };
-        let node = Node {
-            kind: node_kind,
-            mode: meta.mode() & 0o7777,
-            uid: meta.uid(),
-            gid: meta.gid(),
-            mtime: meta.mtime(),
-            inode: inodes.entry(meta.ino()).or_insert_with(|| name.clone()).clone(),
-        };
-        snapshot.insert(name, node);
-        if kind.is_dir() {
-            let mut children: Vec<_> =
-                fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-            children.sort();
-            for child in children {
-                self.visit(&child, snapshot, inodes);
-            }
-        }
+    /// Where it is on disk.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
