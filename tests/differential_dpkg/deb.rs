@@ -224,7 +224,7 @@ impl Deb {
 
     fn append(&self, builder: &mut tar::Builder<Vec<u8>>, path: &str, item: &Item) {
         let mut header = tar::Header::new_gnu();
-        header.set_mode(item.mode.into());
+        header.set_mode(item.mode);
         header.set_mtime(self.mtime());
         header.set_uid(item.owner.1);
         header.set_gid(item.group.1);

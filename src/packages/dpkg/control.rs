@@ -155,7 +155,7 @@ impl Stanzas {
         loop {
             match self.peek_line() {
                 None => break,
-                Some((line, _)) if line.is_empty() => break,
+                Some(([], _)) => break,
                 Some(_) => {}
             }
             fields.push(self.parse_field(start)?);

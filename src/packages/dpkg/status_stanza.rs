@@ -116,7 +116,7 @@ pub fn render(control: &Stanza, recorded: &Recorded<'_>) -> Result<Vec<u8>, Stan
         let is = |name: &&str| name.eq_ignore_ascii_case(field.name);
         let known = KNOWN.iter().any(|(name, _)| is(name))
             && !(recorded.protected == ProtectedField::Unknown && is(&"Protected"));
-        if !known && !DROPPED.iter().any(|name| is(name)) {
+        if !known && !DROPPED.iter().any(is) {
             push_field(&mut out, field.name, field.value);
         }
     }

@@ -53,16 +53,31 @@ impl Database {
         let file_interests = parse_file(fs, "triggers/File", parse_file_interests)?;
         let mut database = Self {
             dialect: Dialect::of(&status),
-            lists: FileLists::default(),
             configuration: Configuration::load(fs)?,
             status,
             diversions,
             overrides,
             accounts,
             file_interests,
+            ..Self::empty()
         };
         database.load_lists(fs)?;
         Ok(database)
+    }
+
+    /// The database of an image that records nothing.
+    pub(super) fn empty() -> Self {
+        let status = Status::default();
+        Self {
+            dialect: Dialect::of(&status),
+            status,
+            lists: FileLists::default(),
+            diversions: Diversions::default(),
+            overrides: Overrides::default(),
+            accounts: Accounts::default(),
+            configuration: Configuration::default(),
+            file_interests: Vec::new(),
+        }
     }
 
     fn load_lists(&mut self, fs: &Overlay) -> Result<(), InstallError> {

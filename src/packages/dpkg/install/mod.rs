@@ -6,13 +6,13 @@
 //! is decided before, by [`super::scripts_check`]. The behaviour is that of dpkg's
 //! `src/main/unpack.c`, `archives.c` and `configure.c`, called as `dpkg -i` with the whole set.
 //!
-//! - [`database`]: what the image records, and how it is written back
-//! - [`unpack`]: the payload, path by path
-//! - [`obsolete`]: what the former version had and the new one has not
-//! - [`takeover`]: files that come from other packages, and packages that vanish by it
-//! - [`info`]: control members under `/var/lib/dpkg/info`, and trigger interests
-//! - [`configure`]: conffiles
-//! - [`extended_states`]: apt's record of what was installed as a dependency only
+//! - `database`: what the image records, and how it is written back
+//! - `unpack`: the payload, path by path
+//! - `obsolete`: what the former version had and the new one has not
+//! - `takeover`: files that come from other packages, and packages that vanish by it
+//! - `info`: control members under `/var/lib/dpkg/info`, and trigger interests
+//! - `configure`: conffiles
+//! - `extended_states`: apt's record of what was installed as a dependency only
 //! - [`distroless`]: images without dpkg, whose packages are single files
 
 mod configure;

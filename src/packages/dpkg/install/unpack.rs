@@ -121,7 +121,8 @@ impl Run {
         Ok(Unpacked { place, former_version })
     }
 
-    fn begin<'a>(&self, control: &'a DebControl) -> Result<Unpacking<'a>, InstallError> {
+    /// What a run remembers of a package before it has looked at anything.
+    pub(super) fn begin<'a>(&self, control: &'a DebControl) -> Result<Unpacking<'a>, InstallError> {
         let same = control
             .stanza
             .get("Multi-Arch")
@@ -215,7 +216,7 @@ impl Run {
     }
 
     /// One path of the payload.
-    fn extract(
+    pub(super) fn extract(
         &mut self,
         unpacking: &mut Unpacking<'_>,
         shipped: &PayloadEntry,
@@ -504,7 +505,10 @@ impl Run {
         Ok((data, md5))
     }
 
-    fn place_deferred(&mut self, unpacking: &mut Unpacking<'_>) -> Result<(), InstallError> {
+    pub(super) fn place_deferred(
+        &mut self,
+        unpacking: &mut Unpacking<'_>,
+    ) -> Result<(), InstallError> {
         for Deferred { id, path, entry } in std::mem::take(&mut unpacking.deferred) {
             // A link of this package may have become a parent since.
             let path = self.overlay.resolve_parent(&path)?;

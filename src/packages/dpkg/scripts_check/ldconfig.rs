@@ -78,10 +78,9 @@ fn read_configuration(fs: &dyn FileSystem, path: &ImagePath, depth: usize, out: 
         let line = line.split(|&b| b == b'#').next().unwrap_or_default().trim_ascii();
         match line.strip_prefix(b"include") {
             Some(pattern) if pattern.starts_with(b" ") || pattern.starts_with(b"\t") => {
-                if depth < MAX_INCLUDES {
-                    for file in matching(fs, pattern.trim_ascii()) {
-                        read_configuration(fs, &file, depth + 1, out);
-                    }
+                let files = matching(fs, pattern.trim_ascii());
+                for file in files.iter().filter(|_| depth < MAX_INCLUDES) {
+                    read_configuration(fs, file, depth + 1, out);
                 }
             }
             _ if !line.is_empty() => out.push(line.to_vec()),
