@@ -1,0 +1,72 @@
+//! The command line: one file a subcommand, shared option groups in [`options`], terminals
+//! in [`output`]. Comes in: arguments and environment. Goes out: calls to the pipeline, text
+//! on stdout and stderr, an exit code.
+
+pub mod diff;
+pub mod exit;
+pub mod inventory;
+pub mod options;
+pub mod output;
+pub mod plan;
+pub mod repair;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Failure;
+use output::Output;
+
+/// Repairs container images: upgrades what a scanner found in one verified layer, without a
+/// daemon, without root, and without running anything from the image.
+#[derive(Debug, Parser)]
+#[command(name = "imgfix", version, propagate_version = true, after_help = exit::HELP)]
+struct Arguments {
+    #[command(flatten)]
+    output: output::OutputOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Repair an image and write it under the tag `<tag>_fix`
+    Repair(repair::RepairArguments),
+    /// Show what a repair would do, and why, without writing an image
+    Plan(plan::PlanArguments),
+    /// List the packages of an image, also as CycloneDX or SPDX
+    Inventory(inventory::InventoryArguments),
+    /// Compare two images: packages, files, configuration
+    Diff(diff::DiffArguments),
+}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap prints help and version to stdout with success, errors to stderr.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let output = Output::new(&arguments.output);
+    let result = match arguments.command {
+        Command::Repair(arguments) => repair::run(arguments, &output),
+        Command::Plan(arguments) => plan::run(arguments, &output),
+        Command::Inventory(arguments) => inventory::run(arguments, &output),
+        Command::Diff(arguments) => diff::run(arguments, &output),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            output.error(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// What a subcommand returns: an exit code, or why it failed.
+type CommandResult = Result<u8, Failure>;

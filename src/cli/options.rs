@@ -1,0 +1,206 @@
+//! Option groups that several subcommands share, and how they become the pipeline's values.
+//! Reading files named by options happens here, at the edge.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::findings::Severity;
+use crate::image::{Platform, Reference};
+
+use super::exit::Failure;
+
+/// How images are reached and read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Image options")]
+pub struct ImageOptions {
+    /// Only this platform of a multi-platform image (repeatable) [default: all Linux platforms]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Vec<Platform>,
+    /// Registry credentials [default: docker's config.json]
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    pub authfile: Option<PathBuf>,
+    /// Trust the certificates in this PEM file too, for registries and repositories (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Vec<PathBuf>,
+    /// Speak plain HTTP to the registry (loopback addresses: always allowed)
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Refuse images larger than this when unpacked (suffixes K, M, G, T)
+    #[arg(long, value_name = "SIZE", default_value = "32G", value_parser = parse_size)]
+    pub max_unpacked_size: u64,
+}
+
+/// Where upgraded packages come from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Repository options")]
+pub struct RepositoryOptions {
+    /// Use this repository instead of the image's own, in sources.list syntax (repeatable)
+    #[arg(long, value_name = "deb [OPTIONS] URL SUITE COMPONENT...")]
+    pub repository: Vec<String>,
+    /// Fetch what is under FROM from TO instead (repeatable)
+    #[arg(long, value_name = "FROM=TO")]
+    pub mirror: Vec<String>,
+    /// Verify repositories with this OpenPGP keyring instead of the image's (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub keyring: Vec<PathBuf>,
+    /// Do not add the distribution's security repository to the image's sources
+    #[arg(long)]
+    pub image_sources_only: bool,
+    /// Go on with a repository whose Valid-Until has passed
+    #[arg(long)]
+    pub allow_expired_index: bool,
+    /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]
+    #[arg(long, value_name = "DIR", env = "IMGFIX_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Keep no downloads
+    #[arg(long, conflicts_with_all = ["cache_dir", "offline"])]
+    pub no_cache: bool,
+    /// Use only what the cache has
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// What the scanners found, and which of it counts.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Finding options")]
+pub struct FindingOptions {
+    /// A scanner's report, Trivy or Grype JSON (repeatable; `-` is stdin) [default: repair
+    /// everything that the repositories have newer]
+    #[arg(short, long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Leave findings below this severity alone
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    pub min_severity: Option<Severity>,
+    /// Only this finding id (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub only: Vec<String>,
+    /// Not this finding id (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub ignore: Vec<String>,
+    /// Ids to ignore, in .trivyignore syntax
+    #[arg(long, value_name = "FILE")]
+    pub ignore_file: Option<PathBuf>,
+    /// Refuse a report that is about another image, instead of a warning
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// clap's value parser for image references.
+///
+/// # Errors
+/// Not a reference.
+pub fn parse_reference(text: &str) -> Result<Reference, String> {
+    text.parse::<Reference>().map_err(|error| error.to_string())
+}
+
+/// clap's value parser for severities, in any case.
+///
+/// # Errors
+/// Not a severity.
+pub fn parse_severity(text: &str) -> Result<Severity, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "unknown" => Ok(Severity::Unknown),
+        "negligible" => Ok(Severity::Negligible),
+        "low" => Ok(Severity::Low),
+        "medium" => Ok(Severity::Medium),
+        "high" => Ok(Severity::High),
+        "critical" => Ok(Severity::Critical),
+        _ => Err("want one of unknown, negligible, low, medium, high, critical".to_owned()),
+    }
+}
+
+/// A size in bytes with an optional binary suffix (K, M, G, T).
+///
+/// # Errors
+/// Not a size, or more than 64 bits.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size (want a number with an optional K, M, G or T)");
+    let upper = text.trim().to_ascii_uppercase();
+    let upper = upper.strip_suffix("IB").or_else(|| upper.strip_suffix('B')).unwrap_or(&upper);
+    let (digits, shift) = match upper.chars().last() {
+        Some('K') => (&upper[..upper.len() - 1], 10),
+        Some('M') => (&upper[..upper.len() - 1], 20),
+        Some('G') => (&upper[..upper.len() - 1], 30),
+        Some('T') => (&upper[..upper.len() - 1], 40),
+        _ => (upper, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).ok_or_else(wrong)
+}
+
+/// Reads a file that an option names; `-` is stdin. Bounded by `limit` bytes.
+///
+/// # Errors
+/// Unreadable, or larger than `limit`.
+pub fn read_file(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    use std::io::Read;
+    let fail = |why: String| Failure::Usage(format!("{option} {}: {why}", path.display()));
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path)
+            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| fail(format!("cannot read: {error}")))?;
+    if bytes.len() as u64 > limit {
+        return Err(fail(format!("more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Writes a file that an option names: to a temporary beside it first, so that a failure
+/// leaves the old one.
+///
+/// # Errors
+/// The directory or disk does not take it.
+pub fn write_file(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write;
+    use std::os::unix::fs::FileTypeExt;
+    let fail = |error: std::io::Error| {
+        Failure::Usage(format!("{option} {}: cannot write: {error}", path.display()))
+    };
+    // A device or pipe (/dev/stdout) is written, never replaced.
+    let special = std::fs::metadata(path).is_ok_and(|meta| {
+        let kind = meta.file_type();
+        kind.is_char_device() || kind.is_fifo() || kind.is_socket()
+    });
+    if special {
+        return std::fs::write(path, bytes).map_err(fail);
+    }
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(dir)
+        .map_err(fail)?;
+    file.write_all(bytes).map_err(fail)?;
+    file.persist(path).map_err(|error| fail(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_suffixes() {
+        for (text, want) in [("0", 0), ("12", 12), ("4K", 4096), ("1g", 1 << 30), ("2MiB", 2 << 20)]
+        {
+            assert_eq!(parse_size(text), Ok(want), "{text}");
+        }
+        for bad in ["", "x", "-1", "1.5G", "99999999999T"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Terminals: bars on stderr when it is a terminal, plain lines otherwise, silence with
+//! `-q`; colour only on a terminal and never with `NO_COLOR`.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::progress::{Progress, SharedProgress, Task};
+
+use super::exit::Failure;
+
+/// Options that every subcommand takes.
+#[derive(Debug, Args)]
+pub struct OutputOptions {
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more on stderr
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to colour [default: on a terminal, unless NO_COLOR is set]
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    color: When,
+}
+
+/// When to use something that only terminals show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How much goes to stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// Where a subcommand writes.
+pub struct Output {
+    /// Whether results on stdout may be coloured.
+    pub colour: bool,
+    progress: SharedProgress,
+}
+
+impl Output {
+    /// Looks at the terminals once.
+    #[must_use]
+    pub fn new(options: &OutputOptions) -> Self {
+        let allowed = match options.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => {
+                std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::io::stdout().is_terminal()
+            }
+        };
+        let level = match (options.quiet, options.verbose) {
+            (true, _) => Level::Quiet,
+            (false, 0) => Level::Normal,
+            (false, _) => Level::Verbose,
+        };
+        let bars = std::io::stderr().is_terminal() && level > Level::Quiet;
+        let progress: SharedProgress = if bars {
+            Arc::new(Bars { multi: MultiProgress::new(), level })
+        } else {
+            Arc::new(Lines { level })
+        };
+        Self { colour: allowed, progress }
+    }
+
+    /// The watcher to hand to the pipeline.
+    #[must_use]
+    pub fn progress(&self) -> SharedProgress {
+        Arc::clone(&self.progress)
+    }
+
+    /// Writes a result to stdout. A closed pipe (`| head`) is not an error.
+    ///
+    /// # Errors
+    /// Any other write error.
+    pub fn result(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The one line of a failure, on stderr, at every verbosity.
+    pub fn error(&self, failure: &Failure) {
+        eprintln!("imgfix: error: {}", printable(&failure.to_string()));
+    }
+}
+
+/// Control characters from images and servers must not reach the terminal as such.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
+}
+
+/// Plain lines: what started and what was said.
+struct Lines {
+    level: Level,
+}
+
+struct NoTask;
+
+impl Task for NoTask {
+    fn advance(&self, _bytes: u64) {}
+}
+
+impl Progress for Lines {
+    fn start(&self, what: &str, total: Option<u64>) -> Box<dyn Task> {
+        if self.level >= Level::Verbose {
+            match total {
+                Some(total) => {
+                    eprintln!("imgfix: {} ({})", printable(what), indicatif::HumanBytes(total));
+                }
+                None => eprintln!("imgfix: {}", printable(what)),
+            }
+        }
+        Box::new(NoTask)
+    }
+    fn message(&self, text: &str) {
+        if self.level >= Level::Normal {
+            eprintln!("imgfix: {}", printable(text));
+        }
+    }
+    fn warn(&self, text: &str) {
+        if self.level >= Level::Normal {
+            eprintln!("imgfix: warning: {}", printable(text));
+        }
+    }
+    fn detail(&self, text: &str) {
+        if self.level >= Level::Verbose {
+            eprintln!("imgfix: {}", printable(text));
+        }
+    }
+}
+
+/// Bars with bytes and rate, for terminals.
+struct Bars {
+    multi: MultiProgress,
+    level: Level,
+}
+
+struct BarTask {
+    bar: ProgressBar,
+    multi: MultiProgress,
+}
+
+impl Task for BarTask {
+    fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+}
+
+impl Drop for BarTask {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        self.multi.remove(&self.bar);
+    }
+}
+
+impl Progress for Bars {
+    fn start(&self, what: &str, total: Option<u64>) -> Box<dyn Task> {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::new_spinner(),
+        };
+        let template = match total {
+            Some(_) => "{msg:40!} {bar:20} {bytes:>10}/{total_bytes:<10} {bytes_per_sec}",
+            None => "{msg:40!} {spinner} {bytes:>10} {bytes_per_sec}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        let bar = self.multi.add(bar);
+        bar.set_message(printable(what));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Box::new(BarTask { bar, multi: self.multi.clone() })
+    }
+    fn message(&self, text: &str) {
+        let _ = self.multi.println(printable(text));
+    }
+    fn warn(&self, text: &str) {
+        let _ = self.multi.println(format!("warning: {}", printable(text)));
+    }
+    fn detail(&self, text: &str) {
+        if self.level >= Level::Verbose {
+            self.message(text);
+        }
+    }
+}

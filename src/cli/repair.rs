@@ -1,0 +1,77 @@
+//! `imgfix repair`: repair an image, publish it, report.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::findings::Severity;
+use crate::image::Reference;
+use crate::layer::Compression;
+use crate::pipeline::{self, RepairRequest};
+use crate::plan::Plan;
+use crate::report;
+
+use super::options::{
+    self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference, parse_severity,
+};
+use super::output::Output;
+use super::{CommandResult, exit};
+
+/// The largest plan file read, in bytes.
+const MAX_PLAN: u64 = 64 << 20;
+
+#[derive(Debug, Args)]
+pub struct RepairArguments {
+    /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF],
+    /// docker://HOST/REPO:TAG or HOST/REPO:TAG
+    #[arg(value_parser = parse_reference)]
+    image: Reference,
+    /// Write the repaired image here [default: beside the original, tag + suffix]
+    #[arg(short, long, value_name = "REF", value_parser = parse_reference)]
+    output: Option<Reference>,
+    /// What the repaired image's tag adds to the original's
+    #[arg(long, value_name = "SUFFIX", default_value = pipeline::DEFAULT_SUFFIX, conflicts_with = "output")]
+    tag_suffix: String,
+    /// Do exactly this plan, as `imgfix plan --save` wrote it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["min_severity", "only", "repository"])]
+    plan: Option<PathBuf>,
+    /// Compression of the patch layer
+    #[arg(long, value_enum, default_value = "gzip")]
+    compression: CompressionName,
+    /// Compression level (gzip 1-9, zstd 1-19)
+    #[arg(long, value_name = "N")]
+    compression_level: Option<u32>,
+    /// How the report on stdout is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Write the JSON report to this file too
+    #[arg(long, value_name = "FILE")]
+    report_file: Option<PathBuf>,
+    /// Exit with 3 when findings of this severity or worse remain
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    fail_on: Option<Severity>,
+    #[command(flatten)]
+    findings: FindingOptions,
+    #[command(flatten)]
+    repositories: RepositoryOptions,
+    #[command(flatten)]
+    images: ImageOptions,
+}
+
+/// Names of `--compression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompressionName {
+    Gzip,
+    Zstd,
+    None,
+}
+
+impl From<CompressionName> for Compression {
+    fn from(name: CompressionName) -> Self {
+        match name {
+            CompressionName::Gzip => Compression::Gzip,
+            CompressionName::Zstd => Compression::Zstd,
+            CompressionName::None => Compression::None,
+        }
+    }
+}
