@@ -1,0 +1,172 @@
+//! One platform's image, read: its original manifest and config (an earlier repair taken
+//! away), and the merged tree of its layers.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::image::{
+    Digest, ImageConfig, ImageManifest, LayerCompression, Platform, PlatformImage, Source,
+    digest_of,
+};
+use crate::progress::Progress;
+use crate::publish::{Fidelity, OriginalParts, original_of};
+use crate::rootfs::layer_reader::{LayerSpec, ParsedLayer, read_layers};
+use crate::rootfs::limits::Budget;
+use crate::rootfs::loader::LayerLoader;
+use crate::rootfs::merge::merge;
+use crate::rootfs::{Compression, ImagePath, Tree};
+
+use super::{Environment, RepairError};
+
+/// The largest file of a kept folder whose content stays in memory, in bytes.
+const KEEP_UP_TO: u64 = 32 << 20;
+
+/// Folders whose files' contents stay in memory: package databases, configuration, keys. What
+/// else is asked for is read from its layer again.
+const KEPT_FOLDERS: [&[u8]; 6] = [
+    b"/etc/",
+    b"/var/lib/dpkg/",
+    b"/var/lib/apt/extended_states",
+    b"/usr/share/keyrings/",
+    b"/usr/lib/os-release",
+    b"/usr/share/dpkg/",
+];
+
+/// A platform's image in memory.
+pub struct Loaded {
+    pub platform: Platform,
+    /// The original's manifest: without the patch layer of an earlier repair.
+    pub manifest: ImageManifest,
+    pub config: ImageConfig,
+    /// The manifest digest as the reference names it today.
+    pub current: Digest,
+    /// Where the image comes from, when it is a repaired one.
+    pub repaired_from: Option<OriginalParts>,
+    pub tree: Arc<Tree>,
+}
+
+/// Whether a file's content is kept in memory.
+pub(super) fn keep(path: &ImagePath, size: u64) -> bool {
+    size <= KEEP_UP_TO && KEPT_FOLDERS.iter().any(|folder| path.as_bytes().starts_with(folder))
+}
+
+/// Takes an earlier repair away and reads the layers.
+///
+/// # Errors
+/// A layer is missing, damaged, not what manifest and config say, or too large.
+pub fn load(
+    source: &Arc<dyn Source>,
+    image: PlatformImage,
+    environment: &Environment,
+) -> Result<Loaded, RepairError> {
+    let current = image.manifest.digest();
+    let repaired_from = original_of(&image.manifest, &image.config);
+    let (manifest, config) = match &repaired_from {
+        Some(parts) => {
+            if parts.fidelity == Fidelity::Equivalent {
+                environment.progress.warn(&format!(
+                    "{}: the image was converted since imgfix repaired it; its original is put \
+                     together from its layers",
+                    image.platform
+                ));
+            }
+            (parts.manifest.clone(), parts.config.clone())
+        }
+        None => (image.manifest, image.config),
+    };
+    let place = format!("{} ({})", source.reference(), image.platform);
+    config.check_layers(&manifest, &place)?;
+    let specs = specs(&place, &manifest, &config)?;
+    let budget = Budget::new(environment.limits);
+    let layers = manifest.layers();
+    let parsed = read_layers(
+        &specs,
+        |at| {
+            let descriptor = layers.get(at).ok_or_else(|| io::Error::other("no such layer"))?;
+            let blob = source.blob(descriptor).map_err(io::Error::other)?;
+            let name = format!("layer {} of {}", at + 1, layers.len());
+            Ok(Counted::new(blob, &*environment.progress, &name, descriptor.size()))
+        },
+        &budget,
+        &keep,
+    )?;
+    let loader = loader(source, &manifest, &specs);
+    let tree = Arc::new(merge(parsed, Arc::new(loader))?);
+    Ok(Loaded { platform: image.platform, manifest, config, current, repaired_from, tree })
+}
+
+fn specs(
+    place: &str,
+    manifest: &ImageManifest,
+    config: &ImageConfig,
+) -> Result<Vec<LayerSpec>, RepairError> {
+    let count = manifest.layers().len();
+    let mut specs = Vec::with_capacity(count);
+    for (at, (layer, diff_id)) in manifest.layers().iter().zip(config.diff_ids()).enumerate() {
+        let digest = digest_of(layer, place)?;
+        specs.push(LayerSpec {
+            name: format!("{place}: layer {} of {count} ({})", at + 1, digest.short()),
+            compression: LayerCompression::of_media_type(layer.media_type().as_ref())
+                .map(stream_compression),
+            diff_id: Some(*diff_id),
+        });
+    }
+    Ok(specs)
+}
+
+fn stream_compression(compression: LayerCompression) -> Compression {
+    match compression {
+        LayerCompression::None => Compression::None,
+        LayerCompression::Gzip => Compression::Gzip,
+        LayerCompression::Zstd => Compression::Zstd,
+    }
+}
+
+fn loader(source: &Arc<dyn Source>, manifest: &ImageManifest, specs: &[LayerSpec]) -> LayerLoader {
+    let source = Arc::clone(source);
+    let layers = manifest.layers().to_vec();
+    let compressions = specs.iter().map(|spec| spec.compression).collect();
+    LayerLoader::new(compressions, move |layer| {
+        let descriptor = usize::try_from(layer)
+            .ok()
+            .and_then(|at| layers.get(at))
+            .ok_or_else(|| io::Error::other("no such layer"))?;
+        source.blob(descriptor).map_err(io::Error::other)
+    })
+}
+
+/// Reads the patch layer as it will be published and merges it over the original's tree: the
+/// image as a container runtime will see it.
+///
+/// # Errors
+/// The layer is not readable or not what `spec` says.
+pub fn patched(
+    original: &Tree,
+    patch: impl io::Read + Send,
+    spec: &LayerSpec,
+    environment: &Environment,
+) -> Result<Tree, RepairError> {
+    let budget = Budget::new(environment.limits);
+    let top = crate::rootfs::layer_reader::read_layer(patch, spec, &budget, &keep)?;
+    Ok(merge(vec![ParsedLayer::of_tree(original), top], original.loader())?)
+}
+
+/// A stream that reports its bytes.
+struct Counted<R> {
+    inner: R,
+    task: Box<dyn crate::progress::Task>,
+}
+
+impl<R> Counted<R> {
+    fn new(inner: R, progress: &dyn Progress, name: &str, size: u64) -> Self {
+        Self { inner, task: progress.start(name, Some(size)) }
+    }
+}
+
+impl<R: io::Read> io::Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        self.task.advance(got as u64);
+        Ok(got)
+    }
+}
