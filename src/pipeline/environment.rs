@@ -1,0 +1,85 @@
+//! What a run is given from outside: the clock, the watcher, limits, and how registries and
+//! repositories are reached. Made once at the edge, then only read.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use crate::image::RegistryOptions;
+use crate::progress::SharedProgress;
+use crate::repository::freshness::Expired;
+use crate::repository::signature::Keyring;
+use crate::repository::{Cache, FetchOptions, Fetcher, Mirror};
+use crate::rootfs::limits::LayerLimits;
+
+use super::RepairError;
+
+/// Where packages come from, as the user wants it.
+#[derive(Debug, Clone, Default)]
+pub struct RepositoryChoice {
+    /// `--repository` lines; when there are any, the image's sources are not used.
+    pub lines: Vec<String>,
+    pub mirrors: Vec<Mirror>,
+    /// `--keyring`: replaces the image's keys.
+    pub keyring: Option<Keyring>,
+    pub image_sources_only: bool,
+    pub allow_expired: bool,
+    pub cache: CacheChoice,
+    pub offline: bool,
+    /// PEM files.
+    pub certificates: Vec<Vec<u8>>,
+}
+
+/// Where downloads are kept.
+#[derive(Debug, Clone, Default)]
+pub enum CacheChoice {
+    /// For this run only.
+    #[default]
+    Temporary,
+    Kept(PathBuf),
+}
+
+/// Everything from outside.
+pub struct Environment {
+    pub progress: SharedProgress,
+    pub registry: RegistryOptions,
+    pub repositories: RepositoryChoice,
+    pub limits: LayerLimits,
+    /// Seconds since the epoch: for signatures, freshness and expiry dates of ignore rules.
+    /// No digest depends on it.
+    pub now: i64,
+    /// `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<i64>,
+    pub runtime: Arc<Runtime>,
+}
+
+impl Environment {
+    /// What to do with expired indexes.
+    #[must_use]
+    pub fn expired(&self) -> Expired {
+        if self.repositories.allow_expired { Expired::Allow } else { Expired::Refuse }
+    }
+
+    /// Opens the cache and prepares downloads.
+    ///
+    /// # Errors
+    /// The cache directory cannot be made; a certificate is unusable.
+    pub fn fetcher(&self) -> Result<Fetcher, RepairError> {
+        let cache = match &self.repositories.cache {
+            CacheChoice::Temporary => Cache::temporary(),
+            CacheChoice::Kept(dir) => Cache::open(dir),
+        };
+        let place = match &self.repositories.cache {
+            CacheChoice::Temporary => "the system's temporary directory".to_owned(),
+            CacheChoice::Kept(dir) => dir.display().to_string(),
+        };
+        let cache = cache.map_err(|source| RepairError::Cache { place, source })?;
+        let options = FetchOptions {
+            offline: self.repositories.offline,
+            mirrors: self.repositories.mirrors.clone(),
+            certificates: self.repositories.certificates.clone(),
+        };
+        Ok(Fetcher::new(Arc::clone(&self.runtime), cache, options, Arc::clone(&self.progress))?)
+    }
+}
