@@ -1,0 +1,84 @@
+//! The steps of a repair, in order, and nothing else: what each step does is in its own room.
+//!
+//! report → findings ─┐
+//! reference → image → rootfs → inventory → plan → apply → layer → verify → publish → report
+//!
+//! Verification comes before publication: the patch layer is read back from the bytes that
+//! will be sent and judged there, so a repair that did not do what it claims is never
+//! published. After publication the destination is asked again for what it now serves.
+
+pub mod environment;
+pub mod load;
+pub mod planning;
+pub mod repair;
+pub mod repositories;
+pub mod scan;
+
+pub use environment::{CacheChoice, Environment, RepositoryChoice};
+pub use planning::{PlanRequest, Planned, plan};
+pub use repair::{Compressing, PlatformOutcome, RepairOutcome, RepairRequest, repair};
+pub use scan::{NamedReport, ScanInput};
+
+use crate::image::{ImageError, ReferenceError};
+
+/// What a repaired image's tag adds.
+pub const DEFAULT_SUFFIX: &str = "_fix";
+
+/// Why a run ended without its result. Nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    #[error(transparent)]
+    Layer(#[from] crate::rootfs::layer_reader::LayerError),
+    #[error(transparent)]
+    Rootfs(#[from] crate::rootfs::RootfsError),
+    #[error(transparent)]
+    Findings(#[from] crate::findings::FindingsError),
+    #[error("{image}: {source}")]
+    Inventory { image: String, source: crate::packages::dpkg::inventory::InventoryError },
+    #[error(transparent)]
+    Preferences(#[from] crate::packages::dpkg::preferences::PreferencesError),
+    #[error(transparent)]
+    Sources(#[from] crate::packages::dpkg::sources::SourcesError),
+    #[error(transparent)]
+    Repository(#[from] crate::repository::apt::AptError),
+    #[error(transparent)]
+    Signature(#[from] crate::repository::signature::SignatureError),
+    #[error(transparent)]
+    Fetch(#[from] crate::repository::FetchError),
+    #[error("cannot use the cache in {place}: {source}")]
+    Cache { place: String, source: std::io::Error },
+    #[error("{archive}: {source}")]
+    Archive { archive: String, source: crate::packages::dpkg::deb::DebError },
+    #[error("{archive}: it is package {found}, but the index said {wanted}")]
+    OtherPackage { archive: String, found: String, wanted: String },
+    #[error("cannot read {archive}: {source}")]
+    ArchiveFile { archive: String, source: std::io::Error },
+    #[error("{image}: {source}")]
+    Install { image: String, source: crate::packages::dpkg::install::InstallError },
+    #[error("cannot write temporary files: {0}; free space or set TMPDIR")]
+    Temporary(std::io::Error),
+    #[error("writing the patch layer: {0}")]
+    WriteLayer(String),
+    #[error(transparent)]
+    Publish(#[from] crate::publish::PublishError),
+    #[error("{image}: the image has no dpkg database; imgfix repairs Debian and Ubuntu images")]
+    Unsupported { image: String },
+    #[error("{report} is about another image: {why} (--strict)")]
+    OtherImage { report: String, why: String },
+    #[error(
+        "the plan is for {wanted}, but {image} is {found}: make a new plan with 'imgfix plan --save'"
+    )]
+    OtherPlan { image: String, wanted: String, found: String },
+    #[error("the plan has no steps for {platform} of {image}: make a new plan with 'imgfix plan --save'")]
+    NoPlan { image: String, platform: String },
+    #[error("{image} has no image for {wanted}; it has {have}")]
+    NoPlatform { image: String, wanted: String, have: String },
+    #[error("the repaired image is not what the plan says: {0}; nothing was published")]
+    Verification(String),
+    #[error("the image was published as {reference}, but reading it back failed: {why}")]
+    ReadBack { reference: String, why: String },
+}
