@@ -7,14 +7,17 @@
 //! that function in the order the data flows; [`pipeline`] is the only place that knows
 //! the order.
 
+pub mod cli;
 pub mod findings;
 pub mod image;
 pub mod inventory;
 pub mod layer;
 pub mod packages;
+pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod publish;
 pub mod report;
 pub mod repository;
 pub mod rootfs;
+pub mod verify;

@@ -7,6 +7,7 @@
 //! will be sent and judged there, so a repair that did not do what it claims is never
 //! published. After publication the destination is asked again for what it now serves.
 
+pub mod apply;
 pub mod environment;
 pub mod load;
 pub mod planning;
@@ -16,7 +17,7 @@ pub mod scan;
 
 pub use environment::{CacheChoice, Environment, RepositoryChoice};
 pub use planning::{PlanRequest, Planned, plan};
-pub use repair::{Compressing, PlatformOutcome, RepairOutcome, RepairRequest, repair};
+pub use repair::{RepairRequest, repair};
 pub use scan::{NamedReport, ScanInput};
 
 use crate::image::{ImageError, ReferenceError};

@@ -10,37 +10,18 @@ use crate::findings::{Class, Finding};
 use crate::packages::dpkg::inventory::DpkgInventory;
 use crate::packages::dpkg::version::Version;
 use crate::plan::{PlatformPlan, Reason};
-
-/// How a finding ended.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "verdict", rename_all = "kebab-case")]
-pub enum Verdict {
-    /// The repaired image has this version, which is fixed.
-    Fixed { version: String },
-    NotFixed { reason: Reason },
-}
-
-/// A finding with its verdict.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Judged {
-    #[serde(flatten)]
-    pub finding: Finding,
-    #[serde(flatten)]
-    pub verdict: Verdict,
-}
+use crate::report::{JudgedFinding, Verdict};
 
 /// Judges every finding on the repaired image.
 #[must_use]
-pub fn judge(findings: &[Finding], after: &DpkgInventory, plan: &PlatformPlan) -> Vec<Judged> {
-    let mut reasons: BTreeMap<&Finding, &Reason> = BTreeMap::new();
-    for unfixed in &plan.unfixed {
-        reasons.insert(&unfixed.finding, &unfixed.reason);
-    }
+pub fn judge(findings: &[Finding], after: &DpkgInventory, plan: &PlatformPlan) -> Vec<JudgedFinding> {
+    let reasons: BTreeMap<&Finding, &Reason> =
+        plan.unfixed.iter().map(|one| (&one.finding, &one.reason)).collect();
     findings
         .iter()
         .map(|finding| {
             let verdict = one(finding, after, reasons.get(finding).copied());
-            Judged { finding: finding.clone(), verdict }
+            JudgedFinding { finding: finding.clone(), verdict }
         })
         .collect()
 }

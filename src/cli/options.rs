@@ -2,13 +2,25 @@
 //! Reading files named by options happens here, at the edge.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use etcetera::BaseStrategy;
+use tokio::runtime::Runtime;
 
-use crate::findings::Severity;
-use crate::image::{Platform, Reference};
+use crate::findings::filter::parse_ignore_file;
+use crate::findings::report::MAX_REPORT;
+use crate::findings::{Filter, Severity};
+use crate::image::{Platform, Reference, RegistryOptions};
+use crate::pipeline::{CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput};
+use crate::repository::signature::Keyring;
+use crate::rootfs::limits::LayerLimits;
 
 use super::exit::Failure;
+use super::output::Output;
+
+/// The largest key, certificate or ignore file, in bytes.
+const MAX_KEYS: u64 = 16 << 20;
 
 /// How images are reached and read.
 #[derive(Debug, Args)]
@@ -187,6 +199,119 @@ pub fn write_file(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure
     file.write_all(bytes).map_err(fail)?;
     file.persist(path).map_err(|error| fail(error.error))?;
     Ok(())
+}
+
+/// Everything from outside, from the options and the process's environment. The only place
+/// that reads the clock.
+///
+/// # Errors
+/// An option's file cannot be read or is not what it should be.
+pub fn environment(
+    images: &ImageOptions,
+    repositories: &RepositoryOptions,
+    output: &Output,
+) -> Result<Environment, Failure> {
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::Usage(format!("cannot start the network runtime: {error}")))?;
+    let runtime = Arc::new(runtime);
+    let mut certificates = Vec::new();
+    for path in &images.ca_file {
+        certificates.push(read_file("--ca-file", path, MAX_KEYS)?);
+    }
+    let mut keyring: Option<Keyring> = None;
+    for path in &repositories.keyring {
+        let bytes = read_file("--keyring", path, MAX_KEYS)?;
+        let parsed = Keyring::parse(&path.display().to_string(), &bytes)
+            .map_err(|error| Failure::Usage(format!("--keyring: {error}")))?;
+        keyring.get_or_insert_default().extend(parsed);
+    }
+    let mut mirrors = Vec::new();
+    for text in &repositories.mirror {
+        let mirror = text.parse().map_err(|why| Failure::Usage(format!("--mirror: {why}")))?;
+        mirrors.push(mirror);
+    }
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    Ok(Environment {
+        progress: output.progress(),
+        registry: RegistryOptions {
+            ca_files: images.ca_file.clone(),
+            plain_http: images.plain_http,
+            auth_file: images.authfile.clone(),
+            runtime: Some(Arc::clone(&runtime)),
+            ..RegistryOptions::default()
+        },
+        repositories: RepositoryChoice {
+            lines: repositories.repository.clone(),
+            mirrors,
+            keyring,
+            image_sources_only: repositories.image_sources_only,
+            allow_expired: repositories.allow_expired_index,
+            cache: cache(repositories)?,
+            offline: repositories.offline,
+            certificates,
+        },
+        limits: LayerLimits { max_unpacked: images.max_unpacked_size, ..LayerLimits::default() },
+        now,
+        source_date_epoch: source_date_epoch()?,
+        runtime,
+    })
+}
+
+/// `--cache-dir`, else `$XDG_CACHE_HOME/imgfix`.
+fn cache(options: &RepositoryOptions) -> Result<CacheChoice, Failure> {
+    if options.no_cache {
+        return Ok(CacheChoice::Temporary);
+    }
+    if let Some(dir) = &options.cache_dir {
+        return Ok(CacheChoice::Kept(dir.clone()));
+    }
+    let base = etcetera::choose_base_strategy().map_err(|error| {
+        Failure::Usage(format!("cannot tell the cache directory ({error}); give --cache-dir"))
+    })?;
+    Ok(CacheChoice::Kept(base.cache_dir().join("imgfix")))
+}
+
+/// <https://reproducible-builds.org/specs/source-date-epoch/>.
+fn source_date_epoch() -> Result<Option<i64>, Failure> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) if !text.is_empty() => text.parse().map(Some).map_err(|_| {
+            Failure::Usage(format!("SOURCE_DATE_EPOCH={text:?} is not a number of seconds"))
+        }),
+        _ => Ok(None),
+    }
+}
+
+/// Reads the reports and ignore files that the options name.
+///
+/// # Errors
+/// A file cannot be read, or the ignore file is malformed.
+pub fn scan(options: &FindingOptions) -> Result<ScanInput, Failure> {
+    let mut reports = Vec::new();
+    for path in &options.report {
+        let bytes = read_file("--report", path, MAX_REPORT)?;
+        reports.push(NamedReport { name: path.display().to_string(), bytes });
+    }
+    let rules = match &options.ignore_file {
+        Some(path) => {
+            let bytes = read_file("--ignore-file", path, MAX_KEYS)?;
+            parse_ignore_file(&path.display().to_string(), &bytes)?
+        }
+        None => Vec::new(),
+    };
+    let filter = Filter {
+        min_severity: options.min_severity,
+        only: options.only.clone(),
+        ignore: options.ignore.clone(),
+        rules,
+    };
+    if reports.is_empty() && filter != Filter::default() {
+        let why = "--min-severity, --only, --ignore and --ignore-file choose among findings: \
+                   give the scanner's report with -r";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    Ok(ScanInput { reports, filter, strict: options.strict })
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use clap::{Args, ValueEnum};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::progress::{Progress, SharedProgress, Task};
+use crate::report::Style;
+use crate::report::terminal::Colour;
 
 use super::exit::Failure;
 
@@ -46,6 +48,8 @@ enum Level {
 pub struct Output {
     /// Whether results on stdout may be coloured.
     pub colour: bool,
+    /// Columns of the terminal on stdout.
+    width: Option<u16>,
     progress: SharedProgress,
 }
 
@@ -72,7 +76,21 @@ impl Output {
         } else {
             Arc::new(Lines { level })
         };
-        Self { colour: allowed, progress }
+        let width = std::io::stdout()
+            .is_terminal()
+            .then(|| console::Term::stdout().size_checked().map(|(_, columns)| columns))
+            .flatten();
+        Self { colour: allowed, width, progress }
+    }
+
+    /// How results on stdout are laid out.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        Style {
+            width: self.width,
+            colour: if self.colour { Colour::Always } else { Colour::Never },
+            ..Style::default()
+        }
     }
 
     /// The watcher to hand to the pipeline.

@@ -6,14 +6,15 @@ use clap::{Args, ValueEnum};
 
 use crate::findings::Severity;
 use crate::image::Reference;
-use crate::layer::Compression;
-use crate::pipeline::{self, RepairRequest};
+use crate::layer::{Compression, LayerOptions};
+use crate::pipeline::{self, PlanRequest, RepairRequest};
 use crate::plan::Plan;
 use crate::report;
 
 use super::options::{
     self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference, parse_severity,
 };
+use super::exit::Failure;
 use super::output::Output;
 use super::{CommandResult, exit};
 
@@ -74,4 +75,46 @@ impl From<CompressionName> for Compression {
             CompressionName::None => Compression::None,
         }
     }
+}
+
+/// Runs `imgfix repair`.
+///
+/// # Errors
+/// Usage, or the repair failed; nothing was published then.
+pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
+    let saved = match &arguments.plan {
+        Some(path) => {
+            let bytes = options::read_file("--plan", path, MAX_PLAN)?;
+            Some(Plan::load(&bytes).map_err(|error| {
+                Failure::Usage(format!("--plan {}: {error}", path.display()))
+            })?)
+        }
+        None => None,
+    };
+    let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
+    let request = RepairRequest {
+        plan: PlanRequest {
+            image: arguments.image,
+            platforms: arguments.images.platform.clone(),
+            scan: options::scan(&arguments.findings)?,
+        },
+        saved,
+        output: arguments.output,
+        suffix: arguments.tag_suffix,
+        layer: LayerOptions {
+            compression: arguments.compression.into(),
+            level: arguments.compression_level,
+        },
+    };
+    let report = pipeline::repair(&request, &environment)?;
+    let json = report::json::render(&report);
+    if let Some(path) = &arguments.report_file {
+        options::write_file("--report-file", path, json.as_bytes())?;
+    }
+    output.result(&match arguments.format {
+        Format::Json => json,
+        Format::Text => report::text::render(&report, output.style()),
+    })?;
+    let remaining = arguments.fail_on.map_or(0, |least| report.remaining_at_or_above(least));
+    Ok(if remaining > 0 { exit::REMAINING } else { exit::DONE })
 }

@@ -114,7 +114,7 @@ fn specs(
     Ok(specs)
 }
 
-fn stream_compression(compression: LayerCompression) -> Compression {
+pub(super) fn stream_compression(compression: LayerCompression) -> Compression {
     match compression {
         LayerCompression::None => Compression::None,
         LayerCompression::Gzip => Compression::Gzip,

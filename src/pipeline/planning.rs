@@ -13,16 +13,18 @@ use crate::findings::{Filtered, Finding};
 use crate::image::{self, Digest, Document, ImageSet, Platform, Reference, Source};
 use crate::packages::PackageId;
 use crate::packages::dpkg::deb::{DebControl, Limits, inspect_control};
-use crate::packages::dpkg::index::PackageIndex;
 use crate::packages::dpkg::inventory::DpkgInventory;
 use crate::packages::dpkg::preferences::Preferences;
 use crate::packages::dpkg::scripts_check::check_scripts;
 use crate::packages::dpkg::status::Status;
-use crate::plan::{Plan, PlatformPlan, Reason, Step, Unfixed};
+use crate::packages::dpkg::solve::DpkgUniverse;
+use crate::plan::build::{self, Context, Request, Requests};
+use crate::plan::{Plan, PlatformPlan, Reason, Step};
 use crate::repository::Fetcher;
 use crate::repository::apt::Verified;
 use crate::rootfs::{FileSystem, ImagePath};
 
+use super::apply::{Applied, Outcome, Workshop};
 use super::load::{self, Loaded};
 use super::scan::{self, ScanInput};
 use super::{Environment, RepairError, repositories};
@@ -38,12 +40,16 @@ pub struct PlanRequest {
 /// One platform, loaded and planned.
 pub struct PlannedPlatform {
     pub loaded: Loaded,
+    /// The image with the plan's packages installed; `None` without steps.
+    pub applied: Option<Applied>,
     pub inventory: DpkgInventory,
     /// All findings about it, those left out by the user's filter too.
     pub findings: Vec<Finding>,
     pub plan: PlatformPlan,
     /// Which repositories were asked, and who signed them. Empty for a saved plan.
     pub repositories: Vec<Verified>,
+    /// What the planner saw on the way, for people.
+    pub notes: Vec<String>,
 }
 
 /// An image, loaded and planned.
@@ -100,15 +106,20 @@ pub fn plan(
     let mut platforms = Vec::with_capacity(loaded.len());
     for (loaded, inventory) in loaded.into_iter().zip(inventories) {
         let job = Job { loaded: &loaded, inventory: &inventory, fetcher: &fetcher, environment };
-        let (plan, repositories, all) = match saved {
-            Some(saved) => {
-                let plan = saved_plan(saved, &loaded, &name)?;
-                let all = plan_findings(&plan, findings.as_ref(), &loaded.platform);
-                (plan, Vec::new(), all)
-            }
+        let done = match saved {
+            Some(saved) => job.follow(saved_plan(saved, &loaded, &name)?, findings.as_ref())?,
             None => job.plan(findings.as_ref())?,
         };
-        platforms.push(PlannedPlatform { loaded, inventory, findings: all, plan, repositories });
+        let Done { plan, applied, findings: all, repositories, notes } = done;
+        platforms.push(PlannedPlatform {
+            loaded,
+            applied,
+            inventory,
+            findings: all,
+            plan,
+            repositories,
+            notes,
+        });
     }
     let plan = Plan {
         schema: crate::plan::SCHEMA.to_owned(),
@@ -186,11 +197,7 @@ fn plan_findings(
 ) -> Vec<Finding> {
     match filtered {
         Some(filtered) => everything(filtered, platform),
-        None => {
-            let mut all = plan.fixes.clone();
-            all.extend(plan.unfixed.iter().map(|one| one.finding.clone()));
-            all
-        }
+        None => plan.unfixed.iter().map(|one| one.finding.clone()).collect(),
     }
 }
 
@@ -208,18 +215,23 @@ struct Job<'a> {
     environment: &'a Environment,
 }
 
+/// What planning of one platform ends with.
+struct Done {
+    plan: PlatformPlan,
+    applied: Option<Applied>,
+    findings: Vec<Finding>,
+    repositories: Vec<Verified>,
+    notes: Vec<String>,
+}
+
 impl Job<'_> {
-    fn plan(
-        &self,
-        filtered: Option<&Filtered>,
-    ) -> Result<(PlatformPlan, Vec<Verified>, Vec<Finding>), RepairError> {
+    fn plan(&self, filtered: Option<&Filtered>) -> Result<Done, RepairError> {
         let tree = &*self.loaded.tree;
         let preferences = Preferences::read(tree)?;
         let mut architectures = vec![self.inventory.native.to_string()];
         architectures.extend(self.inventory.foreign.iter().map(ToString::to_string));
-        self.environment
-            .progress
-            .message(&format!("{}: reading the repositories", self.loaded.platform));
+        let platform = &self.loaded.platform;
+        self.environment.progress.message(&format!("{platform}: reading the repositories"));
         let available = repositories::available(
             tree,
             &self.inventory.distribution,
@@ -227,44 +239,83 @@ impl Job<'_> {
             self.fetcher,
             self.environment,
         )?;
-        let kept = filtered.map(|all| scan::of_platform(&all.kept, &self.loaded.platform));
-        let mut plan = self.settle(&available.index, &preferences, kept.as_deref())?;
-        let mut all = Vec::new();
-        if let Some(filtered) = filtered {
-            for ignored in &filtered.ignored {
-                let one = std::slice::from_ref(&ignored.finding);
-                for finding in scan::of_platform(one, &self.loaded.platform) {
-                    let reason = Reason::Ignored { by: ignored.by.clone() };
-                    plan.unfixed.push(Unfixed { finding, reason });
-                }
-            }
-            all = everything(filtered, &self.loaded.platform);
+        self.environment.progress.message(&format!("{platform}: planning"));
+        let requests = requests(filtered, platform);
+        let universe = DpkgUniverse::new(self.inventory, &available.index, &preferences);
+        let (planned, applied) = self.settle(&universe, &requests)?;
+        let mut notes = planned.notes;
+        if !planned.mismatches.is_empty() {
+            let count = planned.mismatches.len();
+            let note = format!(
+                "{count} findings are about package versions that the image does not have: \
+                 is the report about another image?"
+            );
+            self.environment.progress.warn(&note);
+            notes.push(note);
         }
-        Ok((plan, available.verified, all))
+        Ok(Done {
+            plan: planned.plan,
+            applied,
+            findings: filtered.map(|all| everything(all, platform)).unwrap_or_default(),
+            repositories: available.verified,
+            notes,
+        })
     }
 
-    /// Plans until no chosen package needs its scripts.
+    /// Does what a saved plan says, or fails.
+    fn follow(
+        &self,
+        plan: PlatformPlan,
+        filtered: Option<&Filtered>,
+    ) -> Result<Done, RepairError> {
+        let findings = plan_findings(&plan, filtered, &self.loaded.platform);
+        let mut workshop = Workshop::new()?;
+        let mut applied = None;
+        if !plan.steps.is_empty() {
+            let paths = self.fetch(&plan.steps)?;
+            let mut seen = BTreeMap::new();
+            let barred = self.bar(&plan.steps, &paths, &mut seen)?.into_iter().next();
+            let outcome = match barred {
+                Some((id, reason)) => Outcome::Barred(id, reason),
+                None => workshop.apply(self.loaded, &plan.steps, &paths, self.environment)?,
+            };
+            applied = match outcome {
+                Outcome::Applied(applied) => Some(applied),
+                Outcome::Barred(id, reason) => {
+                    let why = format!("{id} cannot be installed: {reason}");
+                    return Err(RepairError::Verification(why));
+                }
+            };
+        }
+        Ok(Done { plan, applied, findings, repositories: Vec::new(), notes: Vec::new() })
+    }
+
+    /// Plans until every chosen package can be installed without running anything.
     fn settle(
         &self,
-        index: &PackageIndex,
-        preferences: &Preferences,
-        findings: Option<&[Finding]>,
-    ) -> Result<PlatformPlan, RepairError> {
+        universe: &DpkgUniverse<'_>,
+        requests: &Requests,
+    ) -> Result<(build::Planned, Option<Applied>), RepairError> {
+        let context = Context {
+            platform: self.loaded.platform.clone(),
+            manifest_digest: original_manifest(self.loaded),
+        };
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();
         let mut seen: BTreeMap<Digest, Result<(), Reason>> = BTreeMap::new();
+        let mut workshop = Workshop::new()?;
         loop {
-            let plan = crate::plan::build::plan_platform(&crate::plan::build::Input {
-                platform: &self.loaded.platform,
-                manifest_digest: original_manifest(self.loaded),
-                inventory: self.inventory,
-                index,
-                preferences,
-                findings,
-                barred: &barred,
-            });
-            let fresh = self.bar(&plan.steps, &mut seen)?;
+            let planned = build::plan(universe, requests, &barred, &context);
+            if planned.plan.steps.is_empty() {
+                return Ok((planned, None));
+            }
+            let steps = &planned.plan.steps;
+            let paths = self.fetch(steps)?;
+            let mut fresh = self.bar(steps, &paths, &mut seen)?;
             if fresh.is_empty() {
-                return Ok(plan);
+                match workshop.apply(self.loaded, steps, &paths, self.environment)? {
+                    Outcome::Applied(applied) => return Ok((planned, Some(applied))),
+                    Outcome::Barred(id, reason) => fresh.push((id, reason)),
+                }
             }
             for (id, reason) in fresh {
                 self.environment.progress.detail(&format!("{id} is left alone: {reason}"));
@@ -273,36 +324,51 @@ impl Job<'_> {
         }
     }
 
+    fn fetch(&self, steps: &[Step]) -> Result<Vec<PathBuf>, RepairError> {
+        let archives: Vec<_> = steps.iter().map(|step| &step.archive).collect();
+        Ok(self.fetcher.archives(&archives)?)
+    }
+
     /// The steps that need scripts. Each archive is looked at once.
     fn bar(
         &self,
         steps: &[Step],
+        paths: &[PathBuf],
         seen: &mut BTreeMap<Digest, Result<(), Reason>>,
     ) -> Result<Vec<(PackageId, Reason)>, RepairError> {
-        let new: Vec<&Step> =
-            steps.iter().filter(|step| !seen.contains_key(&step.archive.sha256)).collect();
-        let archives: Vec<_> = new.iter().map(|step| &step.archive).collect();
-        let paths = self.fetcher.archives(&archives)?;
         let status = status(&*self.loaded.tree);
-        for (step, path) in new.iter().zip(&paths) {
-            let control = control(step, path)?;
-            let entry = status.as_ref().and_then(|status| {
-                let same = control.stanza.get("Multi-Arch").is_some_and(|v| v.trim() == "same");
-                let id = &step.package;
-                let slot = status.slot(id.name.as_ref(), id.architecture.as_ref(), same)?;
-                status.entries.get(slot)
-            });
-            let result = check_scripts(&*self.loaded.tree, entry, &control);
-            seen.insert(step.archive.sha256, result);
+        let mut out = Vec::new();
+        for (step, path) in steps.iter().zip(paths) {
+            if !seen.contains_key(&step.archive.sha256) {
+                let control = control(step, path)?;
+                let entry = status.as_ref().and_then(|status| {
+                    let same = control.stanza.get("Multi-Arch").is_some_and(|v| v.trim() == "same");
+                    let id = &step.package;
+                    let slot = status.slot(id.name.as_ref(), id.architecture.as_ref(), same)?;
+                    status.entries.get(slot)
+                });
+                let result = check_scripts(&*self.loaded.tree, entry, &control);
+                seen.insert(step.archive.sha256, result);
+            }
+            if let Some(Err(reason)) = seen.get(&step.archive.sha256) {
+                out.push((step.package.clone(), reason.clone()));
+            }
         }
-        Ok(steps
-            .iter()
-            .filter_map(|step| match seen.get(&step.archive.sha256) {
-                Some(Err(reason)) => Some((step.package.clone(), reason.clone())),
-                _ => None,
-            })
-            .collect())
+        Ok(out)
     }
+}
+
+/// The planner's requests from what the user's filter made of the reports.
+fn requests(filtered: Option<&Filtered>, platform: &Platform) -> Requests {
+    let Some(filtered) = filtered else { return Requests::Everything };
+    let kept = scan::of_platform(&filtered.kept, platform).into_iter().map(Request::from);
+    let ignored = filtered.ignored.iter().flat_map(|one| {
+        let settled = Some(Reason::Ignored { by: one.by.clone() });
+        scan::of_platform(std::slice::from_ref(&one.finding), platform)
+            .into_iter()
+            .map(move |finding| Request { finding, settled: settled.clone() })
+    });
+    Requests::Findings(kept.chain(ignored).collect())
 }
 
 /// The image's status file; `None` for an image without dpkg.
@@ -342,13 +408,4 @@ pub fn open_archive(url: &str, path: &Path) -> Result<BufReader<File>, RepairErr
 #[must_use]
 pub fn root_is_index(set: &ImageSet) -> bool {
     matches!(set.root, Document::Index(_))
-}
-
-/// The archives of a plan's steps, fetched and verified, in the order of the steps.
-///
-/// # Errors
-/// As [`Fetcher::archives`].
-pub fn archives(fetcher: &Fetcher, plan: &PlatformPlan) -> Result<Vec<PathBuf>, RepairError> {
-    let wanted: Vec<_> = plan.steps.iter().map(|step| &step.archive).collect();
-    Ok(fetcher.archives(&wanted)?)
 }

@@ -7,11 +7,12 @@
 
 pub mod before_after;
 pub mod diff;
+pub mod effects;
 pub mod json;
 #[cfg(test)]
 mod schema_check;
 pub mod terminal;
 pub mod text;
 
-pub use before_after::{RepairReport, Verdict};
+pub use before_after::{JudgedFinding, RepairReport, Verdict};
 pub use terminal::Style;

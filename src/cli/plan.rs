@@ -1,0 +1,58 @@
+//! `imgfix plan`: what a repair would do, and why.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::image::Reference;
+use crate::pipeline::{self, PlanRequest};
+use crate::plan::explain;
+
+use super::options::{
+    self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference,
+};
+use super::output::Output;
+use super::{CommandResult, exit};
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// The image, as for 'imgfix repair'
+    #[arg(value_parser = parse_reference)]
+    image: Reference,
+    /// Save the plan for 'imgfix repair --plan'
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// How the plan on stdout is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    findings: FindingOptions,
+    #[command(flatten)]
+    repositories: RepositoryOptions,
+    #[command(flatten)]
+    images: ImageOptions,
+}
+
+/// Runs `imgfix plan`.
+///
+/// # Errors
+/// Usage, or no plan could be made.
+pub fn run(arguments: PlanArguments, output: &Output) -> CommandResult {
+    let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
+    let request = PlanRequest {
+        image: arguments.image,
+        platforms: arguments.images.platform.clone(),
+        scan: options::scan(&arguments.findings)?,
+    };
+    let planned = pipeline::plan(&request, None, &environment)?;
+    let mut json = serde_json::to_string_pretty(&planned.plan)?;
+    json.push('\n');
+    if let Some(path) = &arguments.save {
+        options::write_file("--save", path, json.as_bytes())?;
+    }
+    output.result(&match arguments.format {
+        Format::Json => json,
+        Format::Text => explain::render(&planned.plan),
+    })?;
+    Ok(exit::DONE)
+}
