@@ -74,7 +74,9 @@ pub enum RepairError {
         "the plan is for {wanted}, but {image} is {found}: make a new plan with 'imgfix plan --save'"
     )]
     OtherPlan { image: String, wanted: String, found: String },
-    #[error("the plan has no steps for {platform} of {image}: make a new plan with 'imgfix plan --save'")]
+    #[error(
+        "the plan has no steps for {platform} of {image}: make a new plan with 'imgfix plan --save'"
+    )]
     NoPlan { image: String, platform: String },
     #[error("{image} has no image for {wanted}; it has {have}")]
     NoPlatform { image: String, wanted: String, have: String },

@@ -14,7 +14,11 @@ use crate::report::{JudgedFinding, Verdict};
 
 /// Judges every finding on the repaired image.
 #[must_use]
-pub fn judge(findings: &[Finding], after: &DpkgInventory, plan: &PlatformPlan) -> Vec<JudgedFinding> {
+pub fn judge(
+    findings: &[Finding],
+    after: &DpkgInventory,
+    plan: &PlatformPlan,
+) -> Vec<JudgedFinding> {
     let reasons: BTreeMap<&Finding, &Reason> =
         plan.unfixed.iter().map(|one| (&one.finding, &one.reason)).collect();
     findings
@@ -59,9 +63,7 @@ fn one(finding: &Finding, after: &DpkgInventory, planned: Option<&Reason>) -> Ve
             version: installed.first().map(|(v, _)| v.to_string()).unwrap_or_default(),
         },
         Some((version, _)) => not_fixed(
-            planned
-                .cloned()
-                .unwrap_or(Reason::StillPresent { installed: version.to_string() }),
+            planned.cloned().unwrap_or(Reason::StillPresent { installed: version.to_string() }),
         ),
     }
 }

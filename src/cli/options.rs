@@ -159,8 +159,7 @@ pub fn read_file(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Failu
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path)
-            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| fail(format!("cannot read: {error}")))?;
     if bytes.len() as u64 > limit {

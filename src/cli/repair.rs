@@ -11,10 +11,10 @@ use crate::pipeline::{self, PlanRequest, RepairRequest};
 use crate::plan::Plan;
 use crate::report;
 
+use super::exit::Failure;
 use super::options::{
     self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference, parse_severity,
 };
-use super::exit::Failure;
 use super::output::Output;
 use super::{CommandResult, exit};
 
@@ -82,15 +82,16 @@ impl From<CompressionName> for Compression {
 /// # Errors
 /// Usage, or the repair failed; nothing was published then.
 pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
-    let saved = match &arguments.plan {
-        Some(path) => {
-            let bytes = options::read_file("--plan", path, MAX_PLAN)?;
-            Some(Plan::load(&bytes).map_err(|error| {
-                Failure::Usage(format!("--plan {}: {error}", path.display()))
-            })?)
-        }
-        None => None,
-    };
+    let saved =
+        match &arguments.plan {
+            Some(path) => {
+                let bytes = options::read_file("--plan", path, MAX_PLAN)?;
+                Some(Plan::load(&bytes).map_err(|error| {
+                    Failure::Usage(format!("--plan {}: {error}", path.display()))
+                })?)
+            }
+            None => None,
+        };
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
     let request = RepairRequest {
         plan: PlanRequest {

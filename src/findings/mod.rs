@@ -12,7 +12,7 @@ mod grype;
 pub mod identity;
 pub mod merge;
 pub mod purl;
-mod report;
+pub mod report;
 mod trivy;
 
 pub use error::FindingsError;

@@ -148,7 +148,7 @@ pub fn patched(
 ) -> Result<Tree, RepairError> {
     let budget = Budget::new(environment.limits);
     let top = crate::rootfs::layer_reader::read_layer(patch, spec, &budget, &keep)?;
-    Ok(merge(vec![ParsedLayer::of_tree(original), top], original.loader())?)
+    Ok(merge(vec![ParsedLayer::of_tree(original), top], Arc::clone(original.loader()))?)
 }
 
 /// A stream that reports its bytes.

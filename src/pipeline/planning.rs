@@ -16,8 +16,8 @@ use crate::packages::dpkg::deb::{DebControl, Limits, inspect_control};
 use crate::packages::dpkg::inventory::DpkgInventory;
 use crate::packages::dpkg::preferences::Preferences;
 use crate::packages::dpkg::scripts_check::check_scripts;
-use crate::packages::dpkg::status::Status;
 use crate::packages::dpkg::solve::DpkgUniverse;
+use crate::packages::dpkg::status::Status;
 use crate::plan::build::{self, Context, Request, Requests};
 use crate::plan::{Plan, PlatformPlan, Reason, Step};
 use crate::repository::Fetcher;
@@ -148,8 +148,7 @@ fn chosen(
             });
         }
     }
-    let fits =
-        |image: &&image::PlatformImage| wanted.iter().any(|one| image.platform.matches(one));
+    let fits = |image: &&image::PlatformImage| wanted.iter().any(|one| image.platform.matches(one));
     Ok(set.images.iter().filter(fits).cloned().collect())
 }
 
@@ -263,11 +262,7 @@ impl Job<'_> {
     }
 
     /// Does what a saved plan says, or fails.
-    fn follow(
-        &self,
-        plan: PlatformPlan,
-        filtered: Option<&Filtered>,
-    ) -> Result<Done, RepairError> {
+    fn follow(&self, plan: PlatformPlan, filtered: Option<&Filtered>) -> Result<Done, RepairError> {
         let findings = plan_findings(&plan, filtered, &self.loaded.platform);
         let mut workshop = Workshop::new()?;
         let mut applied = None;
@@ -386,7 +381,8 @@ fn control(step: &Step, path: &Path) -> Result<DebControl, RepairError> {
     let found = format!("{} {} {}", control.name(), control.version(), control.architecture());
     let wanted = format!("{} {} {}", step.package.name, step.to, control.architecture());
     let architecture = control.architecture();
-    if found != wanted || !(architecture == "all" || architecture == step.package.architecture.as_ref())
+    if found != wanted
+        || !(architecture == "all" || architecture == step.package.architecture.as_ref())
     {
         return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
     }
@@ -402,7 +398,6 @@ pub fn open_archive(url: &str, path: &Path) -> Result<BufReader<File>, RepairErr
         .map(|file| BufReader::with_capacity(1 << 17, file))
         .map_err(|source| RepairError::ArchiveFile { archive: url.to_owned(), source })
 }
-
 
 /// The digest of the top document that a repaired index or manifest replaces.
 #[must_use]

@@ -134,9 +134,7 @@ fn one(
         notes,
     };
     let Some(Applied { overlay, effects, .. }) = applied else {
-        environment
-            .progress
-            .message(&format!("{}: nothing can be upgraded", loaded.platform));
+        environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
         report.findings = crate::verify::judge(&findings, &inventory, &plan);
         return Ok(Repaired {
             platform: loaded.platform,
@@ -330,9 +328,7 @@ fn publish_all(
             manifest: one.manifest.clone(),
             config: one.config.clone(),
             patch: match (&one.patch, open) {
-                (Some((descriptor, _)), Some(open)) => {
-                    Some(Patch { descriptor, content: &**open })
-                }
+                (Some((descriptor, _)), Some(open)) => Some(Patch { descriptor, content: &**open }),
                 _ => None,
             },
         })
@@ -392,7 +388,8 @@ fn read_back(
     }
     for one in repaired {
         let found = set.images.iter().find(|image| {
-            image.platform == one.platform && Digest::of(image.config.bytes()) == Digest::of(&one.config)
+            image.platform == one.platform
+                && Digest::of(image.config.bytes()) == Digest::of(&one.config)
         });
         let Some(found) = found else {
             return Err(failed(format!("it has no repaired image for {}", one.platform)));

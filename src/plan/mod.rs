@@ -2,8 +2,12 @@
 //! available packages to a [`Plan`].
 
 pub mod build;
+pub mod document;
+pub mod explain;
 pub mod order;
 pub mod solver;
+
+pub use document::{PlanError, SCHEMA};
 
 use crate::findings::Finding;
 use crate::image::{Digest, Platform};

@@ -203,11 +203,12 @@ fn index_parts(
         add("", "");
         return Ok(parts);
     }
+    let all = (!release.all_is_everywhere).then_some("all");
     for component in &source.components {
         // bullseye-security and its successors list updates/main as main
         let folder = component.strip_prefix("updates/").unwrap_or(component);
         let mut any = false;
-        for architecture in options.architectures.iter().map(String::as_str).chain(["all"]) {
+        for architecture in options.architectures.iter().map(String::as_str).chain(all) {
             let chosen = &source.architectures;
             if !chosen.is_empty()
                 && architecture != "all"

@@ -80,6 +80,23 @@ pub struct ParsedLayer {
     pub members: Vec<Member>,
 }
 
+impl ParsedLayer {
+    /// A merged tree as one layer, to merge another over it.
+    #[must_use]
+    pub fn of_tree(tree: &super::Tree) -> Self {
+        let member = |(path, entry): (&ImagePath, &Entry)| Member {
+            path: path.clone(),
+            action: Action::Set(entry.clone()),
+        };
+        Self {
+            name: "the original image".to_owned(),
+            diff_id: DiffId(Digest::of(b"")),
+            unpacked: 0,
+            members: tree.iter().map(member).collect(),
+        }
+    }
+}
+
 /// One member of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

@@ -442,6 +442,8 @@ impl Builder {
         let range = (start, self.text.len());
         match self.values.get_mut(field as usize) {
             Some(slot @ None) => *slot = Some(range),
+            // bullseye's packages have Protected and its older name Important
+            Some(_) if field == Field::Protected => self.text.truncate(start),
             _ => return Err(self.error(format!("the field {field:?} is there twice"))),
         }
         Ok(())

@@ -33,6 +33,9 @@ pub struct Release {
     pub valid_until: Option<String>,
     pub by_hash: bool,
     pub architectures: Vec<String>,
+    /// `Architecture: all` packages are in the index of every architecture, and an own index
+    /// for `all` need not be read (`No-Support-for-Architecture-all: Packages`).
+    pub all_is_everywhere: bool,
     pub components: Vec<String>,
     files: BTreeMap<String, (u64, Digest)>,
 }
@@ -83,6 +86,9 @@ impl Release {
             valid_until: some("Valid-Until"),
             by_hash: yes("Acquire-By-Hash"),
             architectures: list("Architectures"),
+            all_is_everywhere: get("No-Support-for-Architecture-all")
+                .split_whitespace()
+                .any(|word| word == "Packages"),
             components: list("Components"),
             files,
         })
