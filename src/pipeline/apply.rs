@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::image::Digest;
 use crate::packages::PackageId;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
-use crate::packages::dpkg::install::{Effect, InstallError, Mark, NewPackage, Options, install};
+use crate::packages::dpkg::install::{
+    Effect, InstallError, Mark, NewPackage, Options, distroless, install,
+};
+use crate::packages::dpkg::inventory::{DpkgInventory, Record};
 use crate::packages::dpkg::scripts_check::check_triggers;
 use crate::plan::{Reason, Step};
 use crate::rootfs::{Overlay, Spool};
@@ -91,6 +94,7 @@ impl Workshop {
     pub fn apply(
         &mut self,
         loaded: &Loaded,
+        inventory: &DpkgInventory,
         steps: &[Step],
         paths: &[PathBuf],
         environment: &Environment,
@@ -112,7 +116,14 @@ impl Workshop {
         let timestamp = environment.source_date_epoch.unwrap_or(newest);
         let mut overlay = Overlay::new(std::sync::Arc::clone(&loaded.tree));
         let image = loaded.platform.to_string();
-        let effects = match install(&mut overlay, &packages, &Options { timestamp }) {
+        let options = Options { timestamp };
+        let without_dpkg = is_distroless(inventory);
+        let installed = if without_dpkg {
+            distroless::install(&mut overlay, &packages, &options)
+        } else {
+            install(&mut overlay, &packages, &options)
+        };
+        let effects = match installed {
             Ok(effects) => effects,
             Err(error) => {
                 return match blamed(&error, steps) {
@@ -125,6 +136,9 @@ impl Workshop {
                 };
             }
         };
+        if without_dpkg {
+            return Ok(Outcome::Applied(Applied { overlay, effects, timestamp }));
+        }
         let debs: Vec<&DebPackage> = packages.iter().map(|new| &new.package).collect();
         if let Err(reason) = check_triggers(&*loaded.tree, &overlay, &debs) {
             let named = match &reason {
@@ -138,6 +152,13 @@ impl Workshop {
         }
         Ok(Outcome::Applied(Applied { overlay, effects, timestamp }))
     }
+}
+
+/// Whether the image's packages are single files without dpkg: then its builder has run no
+/// maintainer script and no trigger, and none is missed.
+#[must_use]
+pub fn is_distroless(inventory: &DpkgInventory) -> bool {
+    !inventory.packages.iter().any(|package| package.record == Record::Status)
 }
 
 /// The step that an installation error is about, when it is about one.

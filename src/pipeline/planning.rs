@@ -24,7 +24,7 @@ use crate::repository::Fetcher;
 use crate::repository::apt::Verified;
 use crate::rootfs::{FileSystem, ImagePath};
 
-use super::apply::{Applied, Outcome, Workshop};
+use super::apply::{Applied, Outcome, Workshop, is_distroless};
 use super::load::{self, Loaded};
 use super::scan::{self, ScanInput};
 use super::{Environment, RepairError, repositories};
@@ -272,7 +272,13 @@ impl Job<'_> {
             let barred = self.bar(&plan.steps, &paths, &mut seen)?.into_iter().next();
             let outcome = match barred {
                 Some((id, reason)) => Outcome::Barred(id, reason),
-                None => workshop.apply(self.loaded, &plan.steps, &paths, self.environment)?,
+                None => workshop.apply(
+                    self.loaded,
+                    self.inventory,
+                    &plan.steps,
+                    &paths,
+                    self.environment,
+                )?,
             };
             applied = match outcome {
                 Outcome::Applied(applied) => Some(applied),
@@ -307,7 +313,13 @@ impl Job<'_> {
             let paths = self.fetch(steps)?;
             let mut fresh = self.bar(steps, &paths, &mut seen)?;
             if fresh.is_empty() {
-                match workshop.apply(self.loaded, steps, &paths, self.environment)? {
+                match workshop.apply(
+                    self.loaded,
+                    self.inventory,
+                    steps,
+                    &paths,
+                    self.environment,
+                )? {
                     Outcome::Applied(applied) => return Ok((planned, Some(applied))),
                     Outcome::Barred(id, reason) => fresh.push((id, reason)),
                 }
@@ -342,7 +354,11 @@ impl Job<'_> {
                     let slot = status.slot(id.name.as_ref(), id.architecture.as_ref(), same)?;
                     status.entries.get(slot)
                 });
-                let result = check_scripts(&*self.loaded.tree, entry, &control);
+                let result = if is_distroless(self.inventory) {
+                    Ok(())
+                } else {
+                    check_scripts(&*self.loaded.tree, entry, &control)
+                };
                 seen.insert(step.archive.sha256, result);
             }
             if let Some(Err(reason)) = seen.get(&step.archive.sha256) {

@@ -3,7 +3,7 @@
 
 use time::OffsetDateTime;
 
-use crate::findings::{self, Filter, Filtered, Finding, ImageFacts, Match};
+use crate::findings::{self, Filter, Filtered, Finding, ImageFacts, Match, ScanReport};
 use crate::image::{Digest, Platform, digest_of};
 use crate::packages::Distribution;
 
@@ -41,7 +41,7 @@ pub fn findings(
     }
     let mut reports = Vec::with_capacity(input.reports.len());
     for report in &input.reports {
-        let parsed = findings::parse_report(&report.name, &report.bytes)?;
+        let mut parsed = findings::parse_report(&report.name, &report.bytes)?;
         for warning in &parsed.warnings {
             environment.progress.warn(&format!("{}: {warning}", report.name));
         }
@@ -51,6 +51,11 @@ pub fn findings(
             }
             let name = &report.name;
             environment.progress.warn(&format!("{name} seems to be about another image: {why}"));
+        }
+        if let Some(platform) = only_platform(&parsed, facts) {
+            for finding in &mut parsed.findings {
+                finding.platform.get_or_insert_with(|| platform.to_string());
+            }
         }
         reports.push(parsed);
     }
@@ -65,6 +70,46 @@ pub fn findings(
         environment.progress.warn(&format!("{rule} has expired and is not followed any more"));
     }
     Ok(Some(filtered))
+}
+
+/// Of an image with several platforms, the one that a report is about: by digest, else by the
+/// architecture of its packages.
+fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a Platform> {
+    if facts.len() < 2 {
+        return None;
+    }
+    let by_digest = facts.iter().filter(|fact| {
+        findings::matches_image(&report.artifact, std::slice::from_ref(fact)) == Match::Yes
+    });
+    if let [one] = by_digest.collect::<Vec<_>>().as_slice() {
+        return Some(&one.platform);
+    }
+    let mut named = report
+        .findings
+        .iter()
+        .filter_map(|finding| finding.architecture.as_deref())
+        .filter(|architecture| *architecture != "all");
+    let first = named.next()?;
+    if named.any(|other| other != first) {
+        return None;
+    }
+    let by_architecture = facts.iter().filter(|fact| debian_name(&fact.platform) == first);
+    match by_architecture.collect::<Vec<_>>().as_slice() {
+        [one] => Some(&one.platform),
+        _ => None,
+    }
+}
+
+/// Debian's name of a platform's architecture (<https://wiki.debian.org/SupportedArchitectures>).
+fn debian_name(platform: &Platform) -> &str {
+    match (platform.architecture.as_str(), platform.variant.as_deref()) {
+        ("386", _) => "i386",
+        ("arm", Some("v5" | "v6")) => "armel",
+        ("arm", _) => "armhf",
+        ("ppc64le", _) => "ppc64el",
+        ("mips64le", _) => "mips64el",
+        (other, _) => other,
+    }
 }
 
 /// What is known of a loaded image, to hold reports against.

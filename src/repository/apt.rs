@@ -203,7 +203,10 @@ fn index_parts(
         add("", "");
         return Ok(parts);
     }
-    let all = (!release.all_is_everywhere).then_some("all");
+    // As apt: an index for `all` counts only where the Release file names that architecture
+    // and does not say that the others have it all.
+    let named = release.architectures.iter().any(|one| one == "all");
+    let all = (named && !release.all_is_everywhere).then_some("all");
     for component in &source.components {
         // bullseye-security and its successors list updates/main as main
         let folder = component.strip_prefix("updates/").unwrap_or(component);
