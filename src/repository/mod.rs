@@ -4,11 +4,14 @@
 
 pub mod apt;
 pub mod cache;
+pub mod cleartext;
 pub mod fetch;
 pub mod freshness;
 pub mod keys;
 pub mod mirror;
 pub mod signature;
+#[cfg(test)]
+mod testing;
 
 pub use cache::Cache;
 pub use fetch::{FetchError, FetchOptions, Fetcher};
