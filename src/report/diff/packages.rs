@@ -1,0 +1,83 @@
+//! Package differences: by `name:architecture`, with the direction where the family's order
+//! of versions is known.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::packages::dpkg::version::Version;
+use crate::packages::{Inventory, PackageId, VersionText};
+
+/// Packages that differ, each list sorted by name and architecture.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PackagesDiff {
+    pub added: Vec<PackageVersion>,
+    pub removed: Vec<PackageVersion>,
+    pub upgraded: Vec<VersionChange>,
+    pub downgraded: Vec<VersionChange>,
+    /// Another version, and no telling which is newer.
+    pub changed: Vec<VersionChange>,
+}
+
+/// A package at a version.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PackageVersion {
+    #[serde(flatten)]
+    pub package: PackageId,
+    pub version: VersionText,
+}
+
+/// A package that has another version.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct VersionChange {
+    #[serde(flatten)]
+    pub package: PackageId,
+    pub from: VersionText,
+    pub to: VersionText,
+}
+
+impl PackagesDiff {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty()
+            && self.removed.is_empty()
+            && self.upgraded.is_empty()
+            && self.downgraded.is_empty()
+            && self.changed.is_empty()
+    }
+}
+
+/// Compares two inventories of one family.
+#[must_use]
+pub fn diff_packages(before: &Inventory, after: &Inventory) -> PackagesDiff {
+    let by_id = |inventory: &Inventory| -> BTreeMap<PackageId, VersionText> {
+        inventory.packages.iter().map(|p| (p.id.clone(), p.version.clone())).collect()
+    };
+    let (old, mut new) = (by_id(before), by_id(after));
+    let mut diff = PackagesDiff::default();
+    for (package, from) in old {
+        let Some(to) = new.remove(&package) else {
+            diff.removed.push(PackageVersion { package, version: from });
+            continue;
+        };
+        if from == to {
+            continue;
+        }
+        let list = match order(before.family, &from, &to) {
+            Some(Ordering::Less) => &mut diff.upgraded,
+            Some(Ordering::Greater) => &mut diff.downgraded,
+            Some(Ordering::Equal) | None => &mut diff.changed,
+        };
+        list.push(VersionChange { package, from, to });
+    }
+    diff.added =
+        new.into_iter().map(|(package, version)| PackageVersion { package, version }).collect();
+    diff
+}
+
+fn order(family: &str, a: &VersionText, b: &VersionText) -> Option<Ordering> {
+    if !family.starts_with("dpkg") {
+        return None;
+    }
+    let parse = |version: &VersionText| Version::parse_recorded(&version.0).ok();
+    Some(parse(a)?.cmp(&parse(b)?))
+}
