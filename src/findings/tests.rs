@@ -261,6 +261,75 @@ fn real_reports_parse_whole() {
     assert!(read >= 18, "only {read} reports of the folder were read");
 }
 
+/// Facts of the images of an OCI layout of `fixtures/`, read with nothing but a JSON parser.
+fn layout_facts(folder: &std::path::Path) -> Vec<ImageFacts> {
+    let read = |digest: &str| -> Value {
+        let name = digest.strip_prefix("sha256:").unwrap();
+        let bytes = std::fs::read(folder.join("blobs/sha256").join(name)).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let index: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("index.json")).unwrap()).unwrap();
+    let top = text(&index["manifests"][0]["digest"]);
+    let manifests = match read(&top)["manifests"].as_array() {
+        Some(list) => list.iter().map(|entry| text(&entry["digest"])).collect(),
+        None => vec![top.clone()],
+    };
+    manifests
+        .into_iter()
+        .map(|digest| {
+            let manifest = read(&digest);
+            let config = read(&text(&manifest["config"]["digest"]));
+            let digests = |list: &Value, key: Option<&str>| -> Vec<crate::image::Digest> {
+                let items = list.as_array().unwrap().iter();
+                items.map(|i| text(key.map_or(i, |k| &i[k])).parse().unwrap()).collect()
+            };
+            let arch = text(&config["architecture"]);
+            ImageFacts {
+                platform: format!("linux/{arch}").parse().unwrap(),
+                manifest_digests: vec![top.parse().unwrap(), digest.parse().unwrap()],
+                config_digest: text(&manifest["config"]["digest"]).parse().unwrap(),
+                diff_ids: digests(&config["rootfs"]["diff_ids"], None)
+                    .into_iter()
+                    .map(crate::image::DiffId)
+                    .collect(),
+                layer_digests: digests(&manifest["layers"], Some("digest")),
+                distribution: None,
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_fixtures_reports_are_about_the_fixtures_images() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let facts = |name: &str| layout_facts(&fixtures.join(name));
+    for (image, other, reports) in [
+        ("debian-12", "distroless", &["debian-12"][..]),
+        ("distroless", "debian-12", &["distroless-amd64", "distroless-arm64"]),
+    ] {
+        for report in reports {
+            let read = |scanner: &str| {
+                let name = format!("{report}.{scanner}.json");
+                let bytes = std::fs::read(fixtures.join("reports").join(&name)).unwrap();
+                let report = parse_report(&name, &bytes).unwrap();
+                let value: Value = serde_json::from_slice(&bytes).unwrap();
+                assert_eq!(report.findings.len(), count_independently(&value), "{name}");
+                assert_eq!(matches_image(&report.artifact, &facts(image)), Match::Yes, "{name}");
+                let foreign = matches_image(&report.artifact, &facts(other));
+                assert!(matches!(foreign, Match::No { .. }), "{name}: {foreign:?}");
+                report
+            };
+            let (trivy, grype) = (read("trivy"), read("grype"));
+            let alone = merge(vec![trivy.clone()]).len();
+            assert!(alone > 0, "{report}");
+            // Both are about the same problems, told twice.
+            assert_eq!(merge(vec![trivy, grype]).len(), alone, "{report}");
+        }
+    }
+}
+
 /// Arbitrary JSON, biased to the keys that the parsers know.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -190,8 +190,7 @@ fn left_table(
 ) -> String {
     // Findings are sorted, worst first: the first of a group decides the group's place.
     let mut rows: Vec<(Vec<&JudgedFinding>, &Reason)> = Vec::new();
-    let mut places: BTreeMap<(&str, Option<&str>, &str, Option<&str>, &Reason), usize> =
-        BTreeMap::new();
+    let mut places = BTreeMap::new();
     for judged in of_outcome(platform, outcome) {
         let Verdict::NotFixed { reason } = &judged.verdict else { continue };
         let finding = &judged.finding;

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-use crate::rootfs::loader::LayerLoader;
-use crate::rootfs::{Content, FileSystem, ImagePath, Kind, RootfsError};
+use crate::rootfs::{Content, FileSystem, ImagePath, Kind, RootfsError, Tree};
 
 /// Takes the content of the paths (several when they are hard links of one file).
 pub type Sink<'a> = dyn FnMut(&[ImagePath], &mut dyn Read) -> io::Result<()> + 'a;
@@ -35,17 +34,12 @@ impl Contents for Opened<'_> {
 }
 
 /// Reads every layer that is needed once.
-pub struct LayerContents<'a> {
-    pub tree: &'a dyn FileSystem,
-    pub loader: &'a LayerLoader,
-}
-
-impl Contents for LayerContents<'_> {
+impl Contents for Tree {
     fn read_each(&self, wanted: &[ImagePath], sink: &mut Sink<'_>) -> Result<(), RootfsError> {
         let mut places: BTreeMap<(u32, u32), Vec<ImagePath>> = BTreeMap::new();
         let mut others = Vec::new();
         for path in wanted {
-            let entry = self.tree.lstat(path).ok_or_else(|| RootfsError::NotFound(path.clone()))?;
+            let entry = self.lstat(path).ok_or_else(|| RootfsError::NotFound(path.clone()))?;
             match &entry.kind {
                 Kind::File(data) => match &data.content {
                     Content::Layer { layer, index } => {
@@ -56,13 +50,13 @@ impl Contents for LayerContents<'_> {
                 _ => return Err(RootfsError::NotAFile(path.clone())),
             }
         }
-        Opened(self.tree).read_each(&others, sink)?;
+        Opened(self).read_each(&others, sink)?;
         let mut members: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for (layer, index) in places.keys() {
             members.entry(*layer).or_default().insert(*index);
         }
-        self.loader
-            .load_many(&members, |layer, index, content| match places.get(&(layer, index)) {
+        self.loader()
+            .load_many(&members, &mut |layer, index, content| match places.get(&(layer, index)) {
                 Some(paths) => sink(paths, content),
                 None => Ok(()),
             })

@@ -15,7 +15,7 @@ mod render;
 mod texts;
 
 pub use config::{ConfigChange, diff_config};
-pub use contents::{Contents, LayerContents, Opened};
+pub use contents::{Contents, Opened};
 pub use files::{Aspect, FileChange, FileState, FilesDiff, PathState};
 pub use packages::{PackagesDiff, VersionChange, diff_packages};
 pub use render::render;

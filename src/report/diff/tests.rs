@@ -238,3 +238,51 @@ fn long_lists_are_counted_unless_all_is_asked_for() {
     let full = render(&diff, Style { detail: Detail::Full, ..Style::default() });
     assert!(full.contains("+ /file099 (1 B)") && full.contains("- /usr/share/old/b"), "{full}");
 }
+
+#[test]
+fn layers_are_read_once_and_hard_links_get_one_content() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, text) in [("a", "alpha"), ("b", "beta")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    let blob = archive.into_inner().unwrap();
+    let opened = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&opened);
+    let loader = crate::rootfs::LayerLoader::new(vec![None], move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(std::io::Cursor::new(blob.clone())) as _)
+    });
+    let entries = vec![
+        ("/b", in_layer(0, 1, 4)),
+        ("/also-b", in_layer(0, 1, 4)),
+        ("/a", in_layer(0, 0, 5)),
+        ("/inline", Entry::file("here", 0o644, 1)),
+        ("/dir", Entry::directory(0o755, 1)),
+    ];
+    let tree = Tree::from_entries(
+        entries.into_iter().map(|(path, entry)| (ImagePath::new(path).unwrap(), entry)),
+        Arc::new(loader),
+    );
+    let path = |text: &str| ImagePath::new(text).unwrap();
+    let mut got = BTreeMap::new();
+    tree.read_each(
+        &[path("/b"), path("/inline"), path("/a"), path("/also-b")],
+        &mut |paths, content| {
+            let mut text = String::new();
+            content.read_to_string(&mut text)?;
+            got.extend(paths.iter().map(|path| (path.to_string(), text.clone())));
+            Ok(())
+        },
+    )
+    .unwrap();
+    let want = [("/a", "alpha"), ("/also-b", "beta"), ("/b", "beta"), ("/inline", "here")];
+    assert_eq!(got.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect::<Vec<_>>(), want);
+    assert_eq!(opened.load(Ordering::Relaxed), 1);
+    for missing in ["/dir", "/nowhere"] {
+        assert!(tree.read_each(&[path(missing)], &mut |_, _| Ok(())).is_err(), "{missing}");
+    }
+}
