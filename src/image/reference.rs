@@ -136,9 +136,29 @@ impl Reference {
     pub fn base_name(&self) -> String {
         match self {
             Self::Registry(reference) => reference.to_string(),
-            other => other.to_string(),
+            // where the image lies on this machine is nothing of the image's, and a repair must
+            // give the same bytes from anywhere
+            Self::OciLayout { dir, tag } => {
+                Self::OciLayout { dir: last_name(dir), tag: tag.clone() }.to_string()
+            }
+            Self::OciArchive { file, tag } => {
+                Self::OciArchive { file: last_name(file), tag: tag.clone() }.to_string()
+            }
+            Self::DockerArchive { file, reference } => {
+                Self::DockerArchive { file: last_name(file), reference: reference.clone() }
+                    .to_string()
+            }
         }
     }
+}
+
+/// The last component of a path; of `.` and `..` what they stand for.
+fn last_name(path: &Path) -> PathBuf {
+    let resolved = match path.file_name() {
+        Some(name) => return PathBuf::from(name),
+        None => path.canonicalize(),
+    };
+    resolved.ok().and_then(|path| path.file_name().map(PathBuf::from)).unwrap_or_default()
 }
 
 /// Longest tag (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>).

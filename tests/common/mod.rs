@@ -2,6 +2,7 @@
 //! Each test binary uses a part of it.
 #![allow(dead_code, clippy::expect_used, clippy::unwrap_used)]
 
+pub mod cli;
 pub mod hostile;
 pub mod images;
 pub mod registry;

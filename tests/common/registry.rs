@@ -240,3 +240,23 @@ fn write_certificates(dir: &Path) {
     std::fs::create_dir(dir.join("certs")).expect("certs");
     std::fs::copy(dir.join("ca.pem"), dir.join("certs/ca.crt")).expect("certs");
 }
+
+impl Registry {
+    /// Every stored file: its size and when it was written.
+    pub fn stored(&self) -> std::collections::BTreeMap<PathBuf, (u64, std::time::SystemTime)> {
+        let mut files = std::collections::BTreeMap::new();
+        let mut folders = vec![self.dir.path().join("data")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                match entry.metadata().expect("metadata") {
+                    meta if meta.is_dir() => folders.push(path),
+                    meta => {
+                        files.insert(path, (meta.len(), meta.modified().expect("time")));
+                    }
+                }
+            }
+        }
+        files
+    }
+}
