@@ -7,21 +7,25 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fetch::{FetchError, Fetcher, Wanted};
 use super::freshness::{self, Expired, FreshnessError};
 use super::signature::{Keyring, SignatureError, Signer, verify_cleartext, verify_detached};
+use crate::image::Digest;
 use crate::packages::dpkg::index::{PackageIndex, RepositoryInfo};
-use crate::packages::dpkg::packages_file::{IndexError, PackagesFile};
+use crate::packages::dpkg::packages_file::{FORMAT, IndexError, PackagesFile};
 use crate::packages::dpkg::release::{Release, ReleaseError};
-use crate::packages::dpkg::sources::{AptSource, Origin};
+use crate::packages::dpkg::sources::{AptSource, ByHash, Origin};
 
 /// The largest Release file, in bytes.
 const MAX_RELEASE: u64 = 16 << 20;
-/// The largest unpacked `Packages` file, in bytes.
-const MAX_INDEX: u64 = 1 << 30;
-/// The name of the compact form in the cache; its number changes with the format.
-const COMPACT: &str = "apt-packages-1";
+/// The most threads that load at once.
+const THREADS: usize = 4;
+/// A gzip index is preferred to the xz one when it is at most so much larger, in bytes:
+/// fetching these takes less time than xz takes longer to unpack (Debian's largest index:
+/// 3 MB more, 0.3 s less).
+const GZIP_MARGIN: u64 = 4 << 20;
 
 /// Why repositories could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +46,18 @@ pub enum AptError {
         "{url} is not signed (no InRelease and no Release.gpg); unsigned repositories are refused"
     )]
     Unsigned { url: String },
-    #[error("{name}: the repository calls itself {found:?}, not {wanted:?}")]
+    #[error(
+        "{name}: the repository calls itself {found:?}, not {wanted:?}: the mirror answers with \
+         another suite"
+    )]
     OtherSuite { name: String, found: String, wanted: String },
-    #[error("{name} has no index for component {component:?} and architecture {architecture:?}")]
-    NoComponent { name: String, component: String, architecture: String },
+    #[error(
+        "{name} has no index for component {component:?} and architecture {architecture:?}; it \
+         has the components {has}"
+    )]
+    NoComponent { name: String, component: String, architecture: String, has: String },
+    #[error("{name} lists no Packages file with a SHA-256")]
+    NoIndex { name: String },
     #[error("{name}: {source}")]
     Index { name: String, source: IndexError },
     #[error("{name}: cannot decompress: {why}")]
@@ -93,22 +105,32 @@ pub struct Loaded {
 /// An index file to load.
 struct Part {
     wanted: Wanted,
+    /// `xz`, `gz`, `zst`, or empty.
+    compression: &'static str,
     info: Arc<RepositoryInfo>,
 }
 
 /// Loads all sources, in their order.
 ///
 /// # Errors
-/// The first source that cannot be fetched, verified or read.
+/// The first source that cannot be fetched, verified or read. A source that imgfix added is
+/// left out when the archive does not have it; that is no error.
 pub fn load(
     sources: &[SignedSource],
     fetcher: &Fetcher,
     options: &LoadOptions,
 ) -> Result<Loaded, AptError> {
+    let native = options.architectures.first().map(String::as_str).unwrap_or_default();
+    let sources: Vec<SignedSource> =
+        sources.iter().map(|source| source.clone().for_architecture(native)).collect();
+    for source in sources.iter().map(|source| &source.source) {
+        if let Some(login) = &source.login {
+            fetcher.login(&source.url, login);
+        }
+    }
     let mut loaded = Loaded::default();
     let mut parts = Vec::new();
-    // Release files are small; each host answers one at a time.
-    let releases = parallel(sources, |source| release(source, fetcher, options));
+    let releases = parallel(&sources, |source| release(source, fetcher, options));
     for (source, result) in sources.iter().zip(releases) {
         let Some((release, signer)) = result? else { continue };
         loaded.verified.push(Verified {
@@ -124,22 +146,40 @@ pub fn load(
     Ok(loaded)
 }
 
-/// Maps on as many threads as there are items, up to a bound, keeping the order.
-fn parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    const THREADS: usize = 4;
-    let mut out = Vec::with_capacity(items.len());
-    for chunk in items.chunks(THREADS) {
-        std::thread::scope(|scope| {
-            let handles: Vec<_> = chunk.iter().map(|item| scope.spawn(|| work(item))).collect();
-            for handle in handles {
-                match handle.join() {
-                    Ok(result) => out.push(result),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-        });
+impl SignedSource {
+    /// `$(ARCH)` in URL and suite: sources.list(5).
+    fn for_architecture(mut self, native: &str) -> Self {
+        for text in [&mut self.source.url, &mut self.source.suite] {
+            *text = text.replace("$(ARCH)", native);
+        }
+        self
     }
-    out
+}
+
+/// Maps on several threads, keeping the order.
+fn parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return done };
+            done.push((at, work(item)));
+        }
+    };
+    let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..items.len().min(THREADS)).map(|_| scope.spawn(run)).collect();
+        let mut results = run();
+        for thread in threads {
+            match thread.join() {
+                Ok(more) => results.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    });
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The verified Release file of a source; `None` when imgfix added the source and the archive
@@ -150,39 +190,69 @@ fn release(
     options: &LoadOptions,
 ) -> Result<Option<(Release, Signer)>, AptError> {
     let apt = &source.source;
-    let dists = apt.dists();
     if source.keyring.is_empty() {
         return Err(AptError::NoKeyring { repository: apt.describe() });
     }
-    let url = format!("{dists}InRelease");
-    let (text, signer, name) = match fetcher.latest(&url, MAX_RELEASE)? {
-        Some(bytes) => {
-            let (text, signer) = verify_cleartext(&url, &bytes, &source.keyring, options.now)?;
-            (text, signer, url)
+    let Some((name, text, signer)) = signed_text(source, fetcher, options.now)? else {
+        if apt.origin == Origin::Added {
+            let place = apt.describe();
+            fetcher.progress().detail(&format!("{place} is not there, and not needed: left out"));
+            return Ok(None);
         }
-        None => {
-            let url = format!("{dists}Release");
-            let Some(bytes) = fetcher.latest(&url, MAX_RELEASE)? else {
-                if apt.origin == Origin::Added {
-                    return Ok(None);
-                }
-                return Err(AptError::NoRelease { url: dists, suite: apt.suite.clone() });
-            };
-            let signature = fetcher
-                .latest(&format!("{url}.gpg"), MAX_RELEASE)?
-                .ok_or_else(|| AptError::Unsigned { url: dists.clone() })?;
-            let signer = verify_detached(&url, &bytes, &signature, &source.keyring, options.now)?;
-            (String::from_utf8_lossy(&bytes).into_owned(), signer, url)
-        }
+        return Err(AptError::NoRelease { url: apt.dists(), suite: apt.suite.clone() });
     };
     let release = Release::parse(&name, &text)?;
     let until = release.valid_until.as_deref().filter(|_| apt.check_valid_until);
     freshness::check(&name, release.date.as_deref(), until, options.now, options.expired)?;
-    if !release.answers_to(&apt.suite) {
-        let (found, wanted) = (release.suite.clone(), apt.suite.clone());
-        return Err(AptError::OtherSuite { name, found, wanted });
-    }
+    check_suite(&name, apt, &release, fetcher)?;
     Ok(Some((release, signer)))
+}
+
+/// The text of `InRelease`, or else of `Release` with `Release.gpg`, after its signature was
+/// verified, and the URL it comes from. `None`: the repository has neither.
+fn signed_text(
+    source: &SignedSource,
+    fetcher: &Fetcher,
+    now: i64,
+) -> Result<Option<(String, String, Signer)>, AptError> {
+    let dists = source.source.dists();
+    let url = format!("{dists}InRelease");
+    if let Some(bytes) = fetcher.latest(&url, MAX_RELEASE)? {
+        let (text, signer) = verify_cleartext(&url, &bytes, &source.keyring, now)?;
+        return Ok(Some((url, text, signer)));
+    }
+    let url = format!("{dists}Release");
+    let Some(bytes) = fetcher.latest(&url, MAX_RELEASE)? else { return Ok(None) };
+    let signature = fetcher
+        .latest(&format!("{url}.gpg"), MAX_RELEASE)?
+        .ok_or_else(|| AptError::Unsigned { url: dists })?;
+    let signer = verify_detached(&url, &bytes, &signature, &source.keyring, now)?;
+    let text = String::from_utf8(bytes.to_vec())
+        .map_err(|_| ReleaseError { name: url.clone(), why: "it is not UTF-8".to_owned() })?;
+    Ok(Some((url, text, signer)))
+}
+
+/// The same keys sign every suite of Debian and of Ubuntu: there, another suite than the one
+/// asked for may be an attack, and is an error. Elsewhere names are kept loosely, and apt, too,
+/// only warns ("Conflicting distribution").
+fn check_suite(
+    name: &str,
+    source: &AptSource,
+    release: &Release,
+    fetcher: &Fetcher,
+) -> Result<(), AptError> {
+    if release.answers_to(&source.suite) {
+        return Ok(());
+    }
+    let found = if release.codename.is_empty() { &release.suite } else { &release.codename };
+    let strict = matches!(release.origin.as_str(), "Debian" | "Ubuntu");
+    if strict || source.origin == Origin::Added {
+        let (name, found) = (name.to_owned(), found.clone());
+        return Err(AptError::OtherSuite { name, found, wanted: source.suite.clone() });
+    }
+    let wanted = &source.suite;
+    fetcher.progress().warn(&format!("{name}: the repository calls itself {found}, not {wanted}"));
+    Ok(())
 }
 
 /// Which index files of a Release are wanted.
@@ -191,60 +261,60 @@ fn index_parts(
     release: &Release,
     options: &LoadOptions,
 ) -> Result<Vec<Part>, AptError> {
-    let mut parts = Vec::new();
-    let native = options.architectures.first().map(String::as_str).unwrap_or_default();
-    let mut add = |component: &str, folder: &str| {
-        let part = part(source, release, component, folder);
-        let found = part.is_some();
-        parts.extend(part);
-        found
-    };
     if source.components.is_empty() {
-        add("", "");
-        return Ok(parts);
+        let only = part(source, release, "", "");
+        let missing = || AptError::NoIndex { name: source.describe() };
+        return Ok(vec![only.ok_or_else(missing)?]);
     }
-    // As apt: an index for `all` counts only where the Release file names that architecture
-    // and does not say that the others have it all.
-    let named = release.architectures.iter().any(|one| one == "all");
-    let all = (named && !release.all_is_everywhere).then_some("all");
+    let all = release.has_all().then_some("all");
+    let wanted: Vec<&str> = options
+        .architectures
+        .iter()
+        .map(String::as_str)
+        .filter(|architecture| source.wants(architecture))
+        .collect();
+    let mut parts = Vec::new();
     for component in &source.components {
         // bullseye-security and its successors list updates/main as main
         let folder = component.strip_prefix("updates/").unwrap_or(component);
-        let mut any = false;
-        for architecture in options.architectures.iter().map(String::as_str).chain(all) {
-            let chosen = &source.architectures;
-            if !chosen.is_empty()
-                && architecture != "all"
-                && !chosen.iter().any(|a| a == architecture)
-            {
-                continue;
-            }
-            any |= add(component, &format!("{folder}/binary-{architecture}/"));
+        let before = parts.len();
+        for architecture in wanted.iter().copied().chain(all) {
+            let folder = format!("{folder}/binary-{architecture}/");
+            parts.extend(part(source, release, component, &folder));
         }
-        if !any && source.origin != Origin::Added && source.architectures.is_empty() {
+        let needed = source.origin != Origin::Added && source.architectures.is_empty();
+        if let Some(architecture) = wanted.first()
+            && needed
+            && parts.len() == before
+        {
             return Err(AptError::NoComponent {
                 name: source.describe(),
                 component: component.clone(),
-                architecture: native.to_owned(),
+                architecture: (*architecture).to_owned(),
+                has: release.components.join(", "),
             });
         }
     }
     Ok(parts)
 }
 
-/// One index file in the compression that is cheapest to read, if the Release lists it.
+/// One index file, if the Release lists it.
 fn part(source: &AptSource, release: &Release, component: &str, folder: &str) -> Option<Part> {
     let plain = format!("{folder}Packages");
+    let (compression, size, digest) = choose(|compression| match compression {
+        "" => release.file(&plain),
+        _ => release.file(&format!("{plain}.{compression}")),
+    })?;
+    let dot = if compression.is_empty() { "" } else { "." };
+    let path = format!("{plain}{dot}{compression}");
     let dists = source.dists();
-    let (path, (size, digest)) = [".zst", ".xz", ".gz", ""]
-        .iter()
-        .map(|ending| format!("{plain}{ending}"))
-        .find_map(|path| release.file(&path).map(|found| (path, found)))?;
-    let mut urls = Vec::new();
-    if release.by_hash {
-        urls.push(format!("{dists}{folder}by-hash/SHA256/{}", digest.hex()));
-    }
-    urls.push(format!("{dists}{path}"));
+    let by_hash = match source.by_hash {
+        ByHash::AsReleased => release.by_hash,
+        ByHash::Never => false,
+        ByHash::Always => true,
+    };
+    let hashed = by_hash.then(|| format!("{dists}{folder}by-hash/SHA256/{}", digest.hex()));
+    let urls = hashed.into_iter().chain([format!("{dists}{path}")]).collect();
     let info = RepositoryInfo {
         url: source.url.clone(),
         suite: source.suite.clone(),
@@ -259,34 +329,53 @@ fn part(source: &AptSource, release: &Release, component: &str, folder: &str) ->
         added: source.origin == Origin::Added,
     };
     let name = format!("{} {path}", source.describe());
-    Some(Part { wanted: Wanted { urls, size, digest, name }, info: Arc::new(info) })
+    Some(Part { wanted: Wanted { urls, size, digest, name }, compression, info: Arc::new(info) })
+}
+
+/// The compression that takes least time to fetch and read, of those that are listed.
+fn choose(listed: impl Fn(&str) -> Option<(u64, Digest)>) -> Option<(&'static str, u64, Digest)> {
+    let found = |compression: &'static str| {
+        listed(compression).map(|(size, digest)| (compression, size, digest))
+    };
+    let smallest = match (found("xz"), found("gz")) {
+        (Some(xz), Some(gz)) => Some(if gz.1 > xz.1 + GZIP_MARGIN { xz } else { gz }),
+        (xz, gz) => xz.or(gz),
+    };
+    found("zst").or(smallest).or_else(|| found(""))
 }
 
 /// A `Packages` file in its compact form: from the cache, or computed and kept there.
 fn packages(part: &Part, fetcher: &Fetcher) -> Result<PackagesFile, AptError> {
-    let wanted = &part.wanted;
-    let failed = |source| AptError::Index { name: wanted.name.clone(), source };
-    if let Some(bytes) = fetcher.cache().derived(COMPACT, &wanted.digest)
-        && let Ok(file) = PackagesFile::from_bytes(bytes)
-    {
-        return Ok(file);
+    let (wanted, cache) = (&part.wanted, fetcher.cache());
+    let compact = format!("apt-packages-{FORMAT}");
+    let kept = cache.derived(&compact, &wanted.digest).map(PackagesFile::from_bytes);
+    let file = if let Some(Ok(file)) = kept {
+        file
+    } else {
+        let path = fetcher.one_of(wanted)?;
+        let reader = decompress(&path, part.compression)
+            .map_err(|why| AptError::Decompress { name: wanted.name.clone(), why })?;
+        let file = PackagesFile::read(BufReader::with_capacity(1 << 18, reader))
+            .map_err(|source| AptError::Index { name: wanted.name.clone(), source })?;
+        // A cache that cannot be written costs time in the next run, nothing else.
+        if cache.keep_derived(&compact, &wanted.digest, file.as_bytes()).is_ok() {
+            cache.forget(&wanted.digest);
+        }
+        file
+    };
+    if let Some((count, first)) = file.left_out() {
+        let name = &wanted.name;
+        fetcher.progress().warn(&format!(
+            "{name}: {count} packages are left out that cannot be fetched safely ({first})"
+        ));
     }
-    let paths = fetcher.all(std::slice::from_ref(wanted))?;
-    let path = paths.first().ok_or_else(|| FetchError::NotFound { url: wanted.name.clone() })?;
-    let ending = wanted.urls.last().and_then(|url| url.rsplit('.').next()).unwrap_or_default();
-    let reader = decompress(path, ending)
-        .map_err(|why| AptError::Decompress { name: wanted.name.clone(), why })?;
-    let file = PackagesFile::read(BufReader::with_capacity(1 << 18, reader.take(MAX_INDEX)))
-        .map_err(failed)?;
-    // A cache that cannot be written costs time in the next run, nothing else.
-    let _ = fetcher.cache().keep_derived(COMPACT, &wanted.digest, file.as_bytes());
     Ok(file)
 }
 
-fn decompress(path: &Path, ending: &str) -> Result<Box<dyn Read>, String> {
+fn decompress(path: &Path, compression: &str) -> Result<Box<dyn Read>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let file = BufReader::with_capacity(1 << 17, file);
-    Ok(match ending {
+    Ok(match compression {
         "zst" => Box::new(
             zstd::stream::read::Decoder::with_buffer(file).map_err(|error| error.to_string())?,
         ),
@@ -294,4 +383,302 @@ fn decompress(path: &Path, ending: &str) -> Result<Box<dyn Read>, String> {
         "gz" => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         _ => Box::new(file),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Write as _;
+
+    use super::super::FetchOptions;
+    use super::super::testing::{NOW, Reply, Server, TestKey, fetcher, fetcher_at};
+    use super::*;
+    use crate::packages::dpkg::sources::parse_option;
+
+    /// A repository as files below `dists/`, and how it is signed.
+    struct Repository {
+        key: TestKey,
+        /// Fields of the Release file ahead of its digests.
+        fields: String,
+        files: BTreeMap<String, Vec<u8>>,
+    }
+
+    const PACKAGES: &str = "main/binary-amd64/Packages";
+
+    impl Repository {
+        fn new() -> Self {
+            let fields = "Origin: Test\nSuite: stable\nCodename: x\nComponents: main\n\
+                          Architectures: amd64\nDate: Mon, 23 Nov 2026 00:00:00 UTC\n";
+            let repository =
+                Self { key: TestKey::new(1), fields: fields.to_owned(), files: BTreeMap::new() };
+            let text = packages("a");
+            let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+            xz.write_all(text.as_bytes()).unwrap();
+            repository
+                .file(PACKAGES, text.into_bytes())
+                .file(&format!("{PACKAGES}.xz"), xz.finish().unwrap())
+        }
+
+        fn field(mut self, line: &str) -> Self {
+            self.fields += &format!("{line}\n");
+            self
+        }
+
+        fn file(mut self, path: &str, content: Vec<u8>) -> Self {
+            self.files.insert(path.to_owned(), content);
+            self
+        }
+
+        fn release(&self) -> String {
+            let lines = self.files.iter().map(|(path, content)| {
+                format!(" {} {} {path}\n", Digest::of(content).hex(), content.len())
+            });
+            format!("{}SHA256:\n{}", self.fields, lines.collect::<String>())
+        }
+
+        /// What a server has, by path.
+        fn served(&self) -> BTreeMap<String, Vec<u8>> {
+            let dists = "/d/dists/x";
+            let mut out: BTreeMap<String, Vec<u8>> = self
+                .files
+                .iter()
+                .map(|(path, content)| (format!("{dists}/{path}"), content.clone()))
+                .collect();
+            let inline = self.key.sign_inline(&self.release());
+            out.insert(format!("{dists}/InRelease"), inline);
+            out
+        }
+
+        fn load(&self, files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, AptError> {
+            let server = Server::files(files);
+            let (fetcher, _cache) = fetcher(FetchOptions::default());
+            load(&[source(&server, "x main", &self.key)], &fetcher, &options())
+        }
+
+        fn why(&self, change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) -> String {
+            let mut files = self.served();
+            change(&mut files);
+            self.load(files).unwrap_err().to_string()
+        }
+    }
+
+    fn packages(name: &str) -> String {
+        let sha = Digest::of(b"").hex();
+        format!(
+            "Package: {name}\nVersion: 1\nArchitecture: amd64\nFilename: pool/{name}.deb\n\
+             Size: 0\nSHA256: {sha}\n"
+        )
+    }
+
+    fn source(server: &Server, rest: &str, key: &TestKey) -> SignedSource {
+        let line = format!("deb {}d {rest}", server.url);
+        let source = parse_option(&line).unwrap().remove(0);
+        SignedSource { source, keyring: key.keyring() }
+    }
+
+    fn options() -> LoadOptions {
+        let architectures = vec!["amd64".to_owned()];
+        LoadOptions { architectures, now: NOW, expired: Expired::Refuse }
+    }
+
+    #[test]
+    fn a_signed_repository_is_loaded_and_the_second_time_from_the_cache() {
+        let repository = Repository::new();
+        let server = Server::files(repository.served());
+        let (fetcher, cache) = fetcher(FetchOptions::default());
+        let sources = [source(&server, "x main", &repository.key)];
+        let loaded = load(&sources, &fetcher, &options()).unwrap();
+        let found = loaded.index.versions("a");
+        assert_eq!(found[0].archive().url, format!("{}d/pool/a.deb", server.url));
+        assert_eq!(found[0].repository.archive, "stable");
+        assert_eq!(loaded.verified[0].signer.fingerprint, repository.key.fingerprint());
+        let first = ["/d/dists/x/InRelease".to_owned(), format!("/d/dists/x/{PACKAGES}.xz")];
+        assert_eq!(server.paths(), first);
+        load(&sources, &fetcher, &options()).unwrap();
+        assert_eq!(server.paths().len(), 3, "{:?}", server.paths());
+        let offline = FetchOptions { offline: true, ..FetchOptions::default() };
+        let offline = fetcher_at(cache.path(), offline);
+        assert_eq!(load(&sources, &offline, &options()).unwrap().index.len(), 1);
+        assert_eq!(server.paths().len(), 3);
+    }
+
+    #[test]
+    fn indexes_are_asked_for_by_hash_and_else_by_name() {
+        let repository = Repository::new().field("Acquire-By-Hash: yes");
+        let xz = &repository.files[&format!("{PACKAGES}.xz")];
+        let by_hash =
+            format!("/d/dists/x/main/binary-amd64/by-hash/SHA256/{}", Digest::of(xz).hex());
+        let plain = format!("/d/dists/x/{PACKAGES}.xz");
+        let mut files = repository.served();
+        for (there, want) in [(false, vec![&by_hash, &plain]), (true, vec![&by_hash])] {
+            if there {
+                files.insert(by_hash.clone(), xz.clone());
+                files.remove(&plain);
+            }
+            let server = Server::files(files.clone());
+            let (fetcher, _cache) = fetcher(FetchOptions::default());
+            load(&[source(&server, "x main", &repository.key)], &fetcher, &options()).unwrap();
+            assert_eq!(server.paths().iter().skip(1).collect::<Vec<_>>(), want);
+        }
+    }
+
+    #[test]
+    fn nothing_unsigned_wrongly_signed_or_altered_is_believed() {
+        let repository = Repository::new();
+        let inrelease = "/d/dists/x/InRelease";
+        let other = TestKey::new(7).sign_inline(&repository.release());
+        let altered = String::from_utf8(repository.served()[inrelease].clone()).unwrap();
+        let altered = altered.replace("Origin: Test", "Origin: Fake");
+        type Change<'a> = Box<dyn FnOnce(&mut BTreeMap<String, Vec<u8>>) + 'a>;
+        let cases: Vec<(Change<'_>, &str)> = vec![
+            (Box::new(|f| drop(f.insert(inrelease.into(), other))), "none of these keys is in"),
+            (Box::new(|f| drop(f.insert(inrelease.into(), altered.into()))), "it was changed"),
+            (
+                Box::new(|f| drop(f.insert(inrelease.into(), repository.release().into()))),
+                "not a clear-signed",
+            ),
+            (Box::new(|f| drop(f.remove(inrelease))), "neither InRelease nor Release"),
+            (
+                Box::new(|f| {
+                    f.remove(inrelease);
+                    f.insert("/d/dists/x/Release".into(), repository.release().into());
+                }),
+                "unsigned repositories are refused",
+            ),
+            (
+                Box::new(|f| {
+                    let path = format!("/d/dists/x/{PACKAGES}.xz");
+                    f.get_mut(&path).unwrap()[20] ^= 1;
+                }),
+                "not what the repository's index says",
+            ),
+            (Box::new(|f| drop(f.remove(&format!("/d/dists/x/{PACKAGES}.xz")))), "not found"),
+        ];
+        for (change, want) in cases {
+            let why = repository.why(change);
+            assert!(why.contains(want), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_release_with_a_detached_signature_counts_as_well() {
+        let repository = Repository::new();
+        let text = repository.release();
+        let mut files = repository.served();
+        files.remove("/d/dists/x/InRelease");
+        files.insert("/d/dists/x/Release".into(), text.clone().into());
+        files.insert("/d/dists/x/Release.gpg".into(), repository.key.sign_detached_armored(&text));
+        assert_eq!(repository.load(files).unwrap().index.len(), 1);
+    }
+
+    #[test]
+    fn old_releases_are_refused_unless_allowed() {
+        let until = "Valid-Until: Mon, 23 Nov 2026 12:00:00 UTC";
+        let repository = Repository::new().field(until);
+        let why = repository.why(|_| ());
+        assert!(why.contains("--allow-expired-index") && why.contains("23 Nov 2026"), "{why}");
+        let server = Server::files(repository.served());
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let expired = LoadOptions { expired: Expired::Allow, ..options() };
+        load(&[source(&server, "x main", &repository.key)], &fetcher, &expired).unwrap();
+        let mut lax = source(&server, "x main", &repository.key);
+        lax.source.check_valid_until = false;
+        load(&[lax], &fetcher, &options()).unwrap();
+    }
+
+    #[test]
+    fn another_suite_is_an_error_where_the_same_keys_sign_all_suites() {
+        for (origin, fails) in [("Origin: Test", false), ("Origin: Debian", true)] {
+            let mut repository = Repository::new();
+            repository.fields = repository.fields.replace("Origin: Test", origin);
+            repository.fields = repository.fields.replace("Codename: x", "Codename: y");
+            let result = repository.load(repository.served());
+            assert_eq!(result.is_err(), fails, "{origin}: {:?}", result.err());
+        }
+    }
+
+    #[test]
+    fn a_missing_component_is_named_and_a_missing_added_source_is_left_out() {
+        let repository = Repository::new();
+        let server = Server::files(repository.served());
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let none = source(&server, "x contrib", &repository.key);
+        let why = load(&[none.clone()], &fetcher, &options()).unwrap_err().to_string();
+        assert!(why.contains("\"contrib\"") && why.contains("components main"), "{why}");
+        for rest in ["x contrib", "nowhere main"] {
+            let mut added = source(&server, rest, &repository.key);
+            added.source.origin = Origin::Added;
+            assert!(load(&[added], &fetcher, &options()).unwrap().index.is_empty(), "{rest}");
+        }
+        let mut keyless = none;
+        keyless.keyring = Keyring::default();
+        let why = load(&[keyless], &fetcher, &options()).unwrap_err().to_string();
+        assert!(why.contains("--keyring"), "{why}");
+    }
+
+    #[test]
+    fn flat_repositories_and_architectures_in_paths() {
+        let repository = Repository::new();
+        let text = repository.files[PACKAGES].clone();
+        let mut flat = Repository::new();
+        flat.files = BTreeMap::from([("Packages".to_owned(), text.clone())]);
+        let inline = flat.key.sign_inline(&flat.release());
+        let server = Server::start(move |request, _| match request.path.as_str() {
+            "/d/amd64/InRelease" => Reply::ok(inline.clone()),
+            "/d/amd64/Packages" => Reply::ok(text.clone()),
+            _ => Reply::status(404),
+        });
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let loaded = load(&[source(&server, "$(ARCH)/", &flat.key)], &fetcher, &options()).unwrap();
+        assert_eq!(loaded.index.versions("a")[0].repository.component, "");
+    }
+
+    #[test]
+    fn the_quickest_compression_is_chosen() {
+        let digest = Digest::of(b"");
+        for (listed, want) in [
+            (&[("", 9), ("xz", 1 << 20), ("gz", 3 << 20)][..], "gz"),
+            (&[("xz", 1 << 20), ("gz", 8 << 20)], "xz"),
+            (&[("xz", 1), ("gz", 1), ("zst", 5)], "zst"),
+            (&[("", 9)], ""),
+        ] {
+            let find = |name: &str| {
+                listed.iter().find(|(one, _)| *one == name).map(|(_, size)| (*size, digest))
+            };
+            assert_eq!(choose(find).unwrap().0, want);
+        }
+    }
+
+    /// The real thing, with times: `cargo test --release -- --ignored --nocapture real_debian`.
+    #[test]
+    #[ignore = "needs Debian's repositories"]
+    fn real_debian_bullseye_cold_and_warm() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let options = LoadOptions { now: now.as_secs().try_into().unwrap(), ..options() };
+        let keyring = super::super::keys::builtin("debian");
+        let lines = [
+            "deb http://deb.debian.org/debian bullseye main",
+            "deb http://deb.debian.org/debian bullseye-updates main",
+            "deb http://deb.debian.org/debian-security bullseye-security main",
+        ];
+        let sources: Vec<SignedSource> = lines
+            .iter()
+            .flat_map(|line| parse_option(line).unwrap())
+            .map(|source| SignedSource { source, keyring: keyring.clone() })
+            .collect();
+        let dir = tempfile::tempdir().unwrap();
+        for run in ["cold", "warm", "warm"] {
+            let start = std::time::Instant::now();
+            let fetcher = fetcher_at(dir.path(), FetchOptions::default());
+            let ready = start.elapsed();
+            let loaded = load(&sources, &fetcher, &options).unwrap();
+            let took = start.elapsed();
+            let versions = loaded.index.versions("libssl1.1");
+            assert!(versions.len() >= 2 && loaded.index.len() > 50_000);
+            let looked = start.elapsed() - took;
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+            println!("{run}: client {ready:?}, loaded {took:?}, lookup {looked:?}, {peak}");
+        }
+    }
 }

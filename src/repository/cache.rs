@@ -10,11 +10,15 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::image::Digest;
+
+/// A temporary file of this age belongs to no running process.
+const LEFT_BEHIND: Duration = Duration::from_secs(24 * 3600);
 
 /// A cache directory.
 #[derive(Debug)]
@@ -41,8 +45,26 @@ impl Cache {
     /// # Errors
     /// The directory cannot be made.
     pub fn open(root: &Path) -> io::Result<Self> {
-        fs::create_dir_all(root.join("tmp"))?;
-        Ok(Self { root: root.to_owned(), _temporary: None })
+        let mut builder = fs::DirBuilder::new();
+        // What is computed from verified content is trusted when it is read again: nobody else
+        // may write it. A directory that is there already keeps its mode.
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(root.join("tmp"))?;
+        let cache = Self { root: root.to_owned(), _temporary: None };
+        cache.sweep();
+        Ok(cache)
+    }
+
+    /// Removes what runs that were killed have left a day ago.
+    fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(self.root.join("tmp")) else { return };
+        for entry in entries.flatten() {
+            let age = entry.metadata().and_then(|data| data.modified());
+            let age = age.ok().and_then(|at| at.elapsed().ok());
+            if age.is_some_and(|age| age > LEFT_BEHIND) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// A cache for this run only, in the system's temporary directory.
@@ -94,6 +116,11 @@ impl Cache {
         let path = self.object_path(digest);
         self.persist(staged, &path)?;
         Ok(path)
+    }
+
+    /// Drops an object that is not needed any more.
+    pub fn forget(&self, digest: &Digest) {
+        let _ = fs::remove_file(self.object_path(digest));
     }
 
     /// What is known of the file at `url`.
@@ -197,6 +224,24 @@ mod tests {
         bytes[0] ^= 1;
         fs::write(&path, bytes).unwrap();
         assert_eq!(cache.derived("index", &of), None);
+    }
+
+    #[test]
+    fn old_leftovers_are_swept_and_new_files_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("cache");
+        let cache = Cache::open(&root).unwrap();
+        let staged = cache.staging().unwrap();
+        let old = root.join("tmp/get-old");
+        fs::write(&old, b"x").unwrap();
+        let past = std::time::SystemTime::now() - LEFT_BEHIND * 2;
+        File::options().write(true).open(&old).unwrap().set_modified(past).unwrap();
+        drop(cache);
+        Cache::open(&root).unwrap();
+        assert!(!old.exists() && staged.path().exists());
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&root).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

@@ -4,16 +4,16 @@
 
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::header::{
-    ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
-    RETRY_AFTER,
+    CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    RANGE, RETRY_AFTER,
 };
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
@@ -21,6 +21,7 @@ use tokio::runtime::Runtime;
 use super::cache::{Cache, Revalidation};
 use super::mirror::{self, Mirror};
 use crate::image::Digest;
+use crate::packages::dpkg::sources::Login;
 use crate::plan::Archive;
 use crate::progress::{SharedProgress, Task};
 
@@ -28,6 +29,8 @@ use crate::progress::{SharedProgress, Task};
 const AT_ONCE: usize = 8;
 /// Further tries after a failure that may pass.
 const RETRIES: u32 = 4;
+/// The wait before the first further try; each later one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 300 });
 /// The longest wait between tries.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(20);
@@ -51,6 +54,8 @@ pub enum FetchError {
     NotFound { url: String },
     #[error("{url} is not in the cache, and --offline allows no download")]
     Offline { url: String },
+    #[error("{url}: the server answered {status}")]
+    Refused { url: String, status: StatusCode },
     #[error("{url}: {why}")]
     Failed { url: String, why: String },
     #[error(
@@ -83,6 +88,17 @@ pub struct Fetcher {
     cache: Cache,
     options: FetchOptions,
     progress: SharedProgress,
+    /// Base URLs and who logs in there.
+    logins: RwLock<Vec<(String, Login)>>,
+}
+
+/// Where something is fetched from.
+struct Target {
+    /// After `--mirror`.
+    url: String,
+    /// The same without a password, for messages and the cache.
+    label: String,
+    login: Option<Login>,
 }
 
 /// A failure, and whether trying again makes sense.
@@ -123,7 +139,40 @@ impl Fetcher {
             }
         }
         let client = builder.build().map_err(setup)?;
-        Ok(Self { runtime, client, cache, options, progress })
+        let logins = RwLock::default();
+        Ok(Self { runtime, client, cache, options, progress, logins })
+    }
+
+    /// Logs in for everything below `base`. Other hosts (`--mirror`, redirects) do not get the
+    /// login.
+    pub fn login(&self, base: &str, login: &Login) {
+        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+        let new = (base.to_owned(), login.clone());
+        if !logins.contains(&new) {
+            logins.push(new);
+        }
+    }
+
+    fn target(&self, url: &str) -> Target {
+        let actual = mirror::apply(&self.options.mirrors, url);
+        let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        let found = logins.iter().find(|(base, _)| actual.starts_with(base.as_str()));
+        let login = found.map(|(_, login)| login.clone());
+        Target { label: without_login(&actual), url: actual, login }
+    }
+
+    fn get(&self, target: &Target) -> RequestBuilder {
+        let request = self.client.get(&target.url);
+        match &target.login {
+            Some(login) => request.basic_auth(&login.user, Some(&login.password)),
+            None => request,
+        }
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn progress(&self) -> &SharedProgress {
+        &self.progress
     }
 
     #[must_use]
@@ -131,7 +180,15 @@ impl Fetcher {
         &self.cache
     }
 
-    /// A package archive, verified: its file in the cache.
+    /// One thing with a known digest: its file in the cache, verified.
+    ///
+    /// # Errors
+    /// As [`Fetcher::all`].
+    pub fn one_of(&self, wanted: &Wanted) -> Result<PathBuf, FetchError> {
+        self.runtime.block_on(self.one(wanted))
+    }
+
+    /// Package archives, verified: their files in the cache, in the order asked for.
     ///
     /// # Errors
     /// As [`Fetcher::all`].
@@ -170,79 +227,109 @@ impl Fetcher {
         if let Some(path) = self.cache.object(&wanted.digest) {
             return Ok(path);
         }
-        let mut missing = None;
-        for url in &wanted.urls {
+        let (last, others) = wanted.urls.split_last().ok_or_else(|| {
+            let url = wanted.name.clone();
+            FetchError::NotFound { url }
+        })?;
+        if self.options.offline && !self.target(last).is_local() {
+            return Err(FetchError::Offline { url: last.clone() });
+        }
+        for url in others {
+            // Some servers do not say "not found" for what they do not have.
             match self.download(url, wanted).await {
-                Err(error @ FetchError::NotFound { .. }) => missing = Some(error),
+                Err(error @ (FetchError::NotFound { .. } | FetchError::Refused { .. })) => {
+                    self.progress.detail(&format!("{error}; trying {last}"));
+                }
                 other => return other,
             }
         }
-        let url = wanted.name.clone();
-        Err(missing.unwrap_or(FetchError::NotFound { url }))
+        self.download(last, wanted).await
     }
 
     async fn download(&self, url: &str, wanted: &Wanted) -> Result<PathBuf, FetchError> {
-        let actual = mirror::apply(&self.options.mirrors, url);
-        if let Some(path) = local(&actual)? {
-            return self.copy(&actual, &path, wanted);
-        }
-        if self.options.offline {
-            return Err(FetchError::Offline { url: url.to_owned() });
+        let target = self.target(url);
+        if let Some(path) = local(&target)? {
+            return self.copy(&target.label, &path, wanted);
         }
         let task = self.progress.start(&wanted.name, Some(wanted.size));
         let mut staged = self.cache.staging().map_err(|source| self.disk(source))?;
         let mut tries = 0;
         loop {
-            match self.stream(&actual, wanted, &mut staged, &*task).await {
+            match self.stream(&target, wanted, &mut staged, &*task).await {
                 Ok(()) => break,
-                Err(Attempt { error, again: None }) => return Err(error),
-                Err(Attempt { error, again: Some(_) }) if tries >= RETRIES => return Err(error),
-                Err(Attempt { error, again: Some(wait) }) => {
-                    self.progress.detail(&format!("{error}; trying again"));
-                    tokio::time::sleep(backoff(tries, wait)).await;
-                    tries += 1;
-                }
+                Err(attempt) => self.wait(attempt, &mut tries).await?,
             }
         }
-        self.verified(&actual, staged, wanted)
+        self.verified(&target.label, staged, wanted)
+    }
+
+    /// Waits before the next try, if there is to be one.
+    async fn wait(&self, attempt: Attempt, tries: &mut u32) -> Result<(), FetchError> {
+        let Attempt { error, again: Some(asked) } = attempt else { return Err(attempt.error) };
+        if *tries >= RETRIES {
+            return Err(error);
+        }
+        self.progress.detail(&format!("{error}; trying again"));
+        tokio::time::sleep(backoff(*tries, asked)).await;
+        *tries += 1;
+        Ok(())
     }
 
     /// One request; goes on where an earlier one was cut off when the server can.
     async fn stream(
         &self,
-        url: &str,
+        target: &Target,
         wanted: &Wanted,
         staged: &mut NamedTempFile,
         task: &dyn Task,
     ) -> Result<(), Attempt> {
+        let label = &target.label;
         let fatal = |error| Attempt { error, again: None };
         let disk = |source| fatal(self.disk(source));
         let mut have = staged.as_file().metadata().map_err(disk)?.len();
-        let mut request = self.client.get(url);
+        let mut request = self.get(target);
         if have > 0 {
             request = request.header(RANGE, format!("bytes={have}-"));
         }
-        let response = request.send().await.map_err(|error| passing(url, &error))?;
-        let response = good(url, response)?;
-        if have > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
+        let response = request.send().await.map_err(|error| passing(label, &error))?;
+        let restart = |staged: &NamedTempFile| staged.as_file().set_len(0).map_err(disk);
+        let again = || {
+            let why = "the server cannot go on where it was cut off".to_owned();
+            Attempt { error: FetchError::Failed { url: label.clone(), why }, again: Some(None) }
+        };
+        if have > 0 && response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            restart(staged)?;
+            return Err(again());
+        }
+        let response = good(label, response)?;
+        if have > 0 && !continues(&response, have) {
+            restart(staged)?;
             have = 0;
-            staged.as_file().set_len(0).map_err(disk)?;
+            if response.status() == StatusCode::PARTIAL_CONTENT {
+                return Err(again());
+            }
+        }
+        let mismatch = |why| fatal(FetchError::Mismatch { url: label.clone(), why });
+        if let Some(rest) = response.content_length()
+            && have.saturating_add(rest) != wanted.size
+        {
+            let total = have.saturating_add(rest);
+            return Err(mismatch(format!("{total} bytes instead of {}", wanted.size)));
         }
         staged.seek(std::io::SeekFrom::Start(have)).map_err(disk)?;
         let mut body = response.bytes_stream();
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| passing(url, &error))?;
+            let chunk = chunk.map_err(|error| passing(label, &error))?;
             have += chunk.len() as u64;
             if have > wanted.size {
-                let why = format!("more than the {} bytes it should have", wanted.size);
-                return Err(fatal(FetchError::Mismatch { url: url.to_owned(), why }));
+                return Err(mismatch(format!("more than {} bytes", wanted.size)));
             }
             staged.write_all(&chunk).map_err(disk)?;
             task.advance(chunk.len() as u64);
         }
         if have < wanted.size {
             let why = format!("the connection ended after {have} of {} bytes", wanted.size);
-            let error = FetchError::Failed { url: url.to_owned(), why };
+            let error = FetchError::Failed { url: label.clone(), why };
             return Err(Attempt { error, again: Some(None) });
         }
         Ok(())
@@ -284,15 +371,15 @@ impl Fetcher {
     /// # Errors
     /// The server fails, or `--offline` and not in the cache.
     pub fn latest(&self, url: &str, limit: u64) -> Result<Option<Bytes>, FetchError> {
-        let actual = mirror::apply(&self.options.mirrors, url);
-        if let Some(path) = local(&actual)? {
-            return match open_local(&actual, &path) {
-                Ok(file) => read_bounded(&actual, file, limit).map(Some),
+        let target = self.target(url);
+        if let Some(path) = local(&target)? {
+            return match open_local(&target.label, &path) {
+                Ok(file) => read_bounded(&target.label, file, limit).map(Some),
                 Err(FetchError::NotFound { .. }) => Ok(None),
                 Err(error) => Err(error),
             };
         }
-        let known = self.cache.revalidation(&actual).and_then(|known| {
+        let known = self.cache.revalidation(&target.label).and_then(|known| {
             let bytes = std::fs::read(self.cache.object(&known.digest)?).ok()?;
             Some((known, Bytes::from(bytes)))
         });
@@ -302,37 +389,32 @@ impl Fetcher {
                 None => Err(FetchError::Offline { url: url.to_owned() }),
             };
         }
-        self.runtime.block_on(self.revalidated(&actual, known, limit))
+        self.runtime.block_on(self.revalidated(&target, known, limit))
     }
 
     async fn revalidated(
         &self,
-        url: &str,
+        target: &Target,
         known: Option<(Revalidation, Bytes)>,
         limit: u64,
     ) -> Result<Option<Bytes>, FetchError> {
         let mut tries = 0;
         loop {
-            match self.ask(url, known.as_ref(), limit).await {
-                Ok(found) => return Ok(found),
+            match self.ask(target, known.as_ref(), limit).await {
+                Ok(found) => return Ok(Some(found)),
                 Err(Attempt { error: FetchError::NotFound { .. }, .. }) => return Ok(None),
-                Err(Attempt { error, again: None }) => return Err(error),
-                Err(Attempt { error, again: Some(_) }) if tries >= RETRIES => return Err(error),
-                Err(Attempt { error, again: Some(wait) }) => {
-                    self.progress.detail(&format!("{error}; trying again"));
-                    tokio::time::sleep(backoff(tries, wait)).await;
-                    tries += 1;
-                }
+                Err(attempt) => self.wait(attempt, &mut tries).await?,
             }
         }
     }
 
     async fn ask(
         &self,
-        url: &str,
+        target: &Target,
         known: Option<&(Revalidation, Bytes)>,
         limit: u64,
-    ) -> Result<Option<Bytes>, Attempt> {
+    ) -> Result<Bytes, Attempt> {
+        let label = &target.label;
         let mut headers = HeaderMap::new();
         if let Some((known, _)) = known {
             let value = |text: &Option<String>| text.as_deref().map(HeaderValue::from_str);
@@ -343,12 +425,12 @@ impl Fetcher {
                 headers.insert(IF_MODIFIED_SINCE, date);
             }
         }
-        let response = self.client.get(url).headers(headers).send().await;
-        let response = response.map_err(|error| passing(url, &error))?;
+        let response = self.get(target).headers(headers).send().await;
+        let response = response.map_err(|error| passing(label, &error))?;
         if let (StatusCode::NOT_MODIFIED, Some((_, bytes))) = (response.status(), known) {
-            return Ok(Some(bytes.clone()));
+            return Ok(bytes.clone());
         }
-        let response = good(url, response)?;
+        let response = good(label, response)?;
         let header = |name| {
             response
                 .headers()
@@ -360,18 +442,21 @@ impl Fetcher {
         let mut content = Vec::new();
         let mut body = response.bytes_stream();
         while let Some(chunk) = body.next().await {
-            content.extend_from_slice(&chunk.map_err(|error| passing(url, &error))?);
+            content.extend_from_slice(&chunk.map_err(|error| passing(label, &error))?);
             if content.len() as u64 > limit {
                 let why = format!("more than {limit} bytes");
-                let error = FetchError::Failed { url: url.to_owned(), why };
+                let error = FetchError::Failed { url: label.clone(), why };
                 return Err(Attempt { error, again: None });
             }
         }
         let digest = Digest::of(&content);
-        let known = Revalidation { url: url.to_owned(), digest, etag, last_modified };
-        self.store(&known, &content)
+        let new = Revalidation { url: label.clone(), digest, etag, last_modified };
+        self.store(&new, &content)
             .map_err(|source| Attempt { error: self.disk(source), again: None })?;
-        Ok(Some(content.into()))
+        if let Some((old, _)) = known.filter(|(old, _)| old.digest != digest) {
+            self.cache.forget(&old.digest);
+        }
+        Ok(content.into())
     }
 
     fn store(&self, known: &Revalidation, content: &[u8]) -> std::io::Result<()> {
@@ -386,15 +471,40 @@ impl Fetcher {
     }
 }
 
+impl Target {
+    fn is_local(&self) -> bool {
+        self.url.starts_with("file:")
+    }
+}
+
+/// The URL without user and password.
+fn without_login(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
+            let bare = parsed.set_username("").and_then(|()| parsed.set_password(None));
+            bare.map_or_else(|()| "a URL with a login".to_owned(), |()| parsed.to_string())
+        }
+        _ => url.to_owned(),
+    }
+}
+
 /// The path behind a `file://` URL; `None` for HTTP.
-fn local(url: &str) -> Result<Option<PathBuf>, FetchError> {
-    let failed = |why: &str| FetchError::Failed { url: url.to_owned(), why: why.to_owned() };
-    let parsed = url::Url::parse(url).map_err(|error| failed(&error.to_string()))?;
+fn local(target: &Target) -> Result<Option<PathBuf>, FetchError> {
+    let failed = |why: &str| FetchError::Failed { url: target.label.clone(), why: why.to_owned() };
+    let parsed = url::Url::parse(&target.url).map_err(|error| failed(&error.to_string()))?;
     match parsed.scheme() {
         "http" | "https" => Ok(None),
         "file" => parsed.to_file_path().map(Some).map_err(|()| failed("not a local path")),
         _ => Err(failed("only http, https and file URLs can be fetched")),
     }
+}
+
+/// Whether an answer to a request for a range goes on at `have`.
+fn continues(response: &Response, have: u64) -> bool {
+    let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
+    response.status() == StatusCode::PARTIAL_CONTENT
+        && start.and_then(|start| start.trim().parse().ok()) == Some(have)
 }
 
 fn open_local(url: &str, path: &Path) -> Result<std::fs::File, FetchError> {
@@ -415,7 +525,7 @@ fn read_bounded(url: &str, file: std::fs::File, limit: u64) -> Result<Bytes, Fet
     Ok(bytes.into())
 }
 
-fn good(url: &str, response: reqwest::Response) -> Result<reqwest::Response, Attempt> {
+fn good(url: &str, response: Response) -> Result<Response, Attempt> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -431,11 +541,11 @@ fn good(url: &str, response: reqwest::Response) -> Result<reqwest::Response, Att
         .map(Duration::from_secs);
     let passes = status.is_server_error()
         || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
-    let error = FetchError::Failed { url, why: format!("the server answered {status}") };
+    let error = FetchError::Refused { url, status };
     Err(Attempt { error, again: passes.then_some(wait) })
 }
 
-/// A failure of the connection. The URL is not repeated and may hold no password.
+/// A failure of the connection. reqwest's own text would repeat the URL, with a password.
 fn passing(url: &str, error: &reqwest::Error) -> Attempt {
     use std::error::Error;
     let mut why = "the connection failed".to_owned();
@@ -449,7 +559,7 @@ fn passing(url: &str, error: &reqwest::Error) -> Attempt {
 }
 
 fn backoff(tries: u32, asked: Option<Duration>) -> Duration {
-    asked.unwrap_or(Duration::from_millis(300 << tries.min(6))).min(MAX_WAIT)
+    asked.unwrap_or(FIRST_WAIT * (1 << tries.min(6))).min(MAX_WAIT)
 }
 
 struct HashWriter<'a>(&'a mut Sha256);
@@ -461,5 +571,193 @@ impl Write for HashWriter<'_> {
     }
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::testing::{Reply, Server, fetcher};
+    use super::*;
+
+    const BODY: &[u8] = b"0123456789abcdefghij";
+
+    fn wanted(urls: &[String]) -> Wanted {
+        Wanted {
+            urls: urls.to_vec(),
+            size: BODY.len() as u64,
+            digest: Digest::of(BODY),
+            name: "thing".to_owned(),
+        }
+    }
+
+    /// Fetches [`BODY`] from `/x` of a server.
+    fn get(server: &Server) -> Result<Vec<u8>, FetchError> {
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let path = fetcher.one_of(&wanted(&[format!("{}x", server.url)]))?;
+        Ok(std::fs::read(path).unwrap())
+    }
+
+    #[test]
+    fn a_cut_connection_goes_on_where_it_ended() {
+        let server = Server::start(|request, before| match request.header("range") {
+            None => Reply::ok(BODY).cut(7),
+            Some("bytes=7-") => Reply { status: 206, ..Reply::ok(&BODY[7..]) }
+                .header("Content-Range", "bytes 7-19/20")
+                .cut(5),
+            Some("bytes=12-") if before == 2 => Reply::status(503),
+            Some("bytes=12-") => Reply { status: 206, ..Reply::ok(&BODY[12..]) }
+                .header("Content-Range", "bytes 12-19/20"),
+            Some(other) => panic!("{other}"),
+        });
+        assert_eq!(get(&server).unwrap(), BODY);
+        assert_eq!(server.requests().len(), 4);
+    }
+
+    #[test]
+    fn a_server_without_ranges_is_read_from_the_start_again() {
+        let whole = Server::start(|_, before| match before {
+            0 => Reply::ok(BODY).cut(7),
+            _ => Reply::ok(BODY),
+        });
+        assert_eq!(get(&whole).unwrap(), BODY);
+        let wrong_place =
+            Server::start(|request, before| match (before, request.header("range")) {
+                (0, None) => Reply::ok(BODY).cut(7),
+                (1, Some(_)) => Reply { status: 206, ..Reply::ok(&BODY[3..]) }
+                    .header("Content-Range", "bytes 3-19/20"),
+                (2, None) => Reply::ok(BODY).cut(9),
+                (3, Some(_)) => Reply::status(416),
+                (4, None) => Reply::ok(BODY),
+                other => panic!("{other:?}"),
+            });
+        assert_eq!(get(&wrong_place).unwrap(), BODY);
+    }
+
+    #[test]
+    fn busy_servers_are_asked_again_and_not_for_ever() {
+        let busy = Server::start(|_, before| match before {
+            0 => Reply::status(429).header("Retry-After", "0"),
+            1 => Reply::status(502),
+            _ => Reply::ok(BODY),
+        });
+        assert_eq!(get(&busy).unwrap(), BODY);
+        let down = Server::start(|_, _| Reply::status(500));
+        let error = get(&down).unwrap_err().to_string();
+        assert!(error.contains("the server answered 500"), "{error}");
+        assert_eq!(down.requests().len(), 1 + RETRIES as usize);
+        for status in [401, 403, 404] {
+            let server = Server::start(move |_, _| Reply::status(status));
+            assert!(get(&server).is_err());
+            assert_eq!(server.requests().len(), 1, "{status} is final");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_thing_asked_for_is_refused_and_not_kept() {
+        for body in [&b"0123456789abcdefghiX"[..], b"short", b"0123456789abcdefghij and more"] {
+            let server = Server::start(move |_, _| Reply::ok(body));
+            let (fetcher, cache) = fetcher(FetchOptions::default());
+            let result = fetcher.one_of(&wanted(&[format!("{}x", server.url)]));
+            assert!(matches!(result, Err(FetchError::Mismatch { .. })), "{result:?}");
+            assert!(!cache.path().join("objects").exists());
+            assert_eq!(std::fs::read_dir(cache.path().join("tmp")).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn the_next_place_is_tried_when_one_has_it_not() {
+        for status in [404, 403] {
+            let server = Server::start(move |request, _| match request.path.as_str() {
+                "/by-hash" => Reply::status(status),
+                _ => Reply::ok(BODY),
+            });
+            let (fetcher, _cache) = fetcher(FetchOptions::default());
+            let urls = ["by-hash", "plain"].map(|path| format!("{}{path}", server.url));
+            fetcher.one_of(&wanted(&urls)).unwrap();
+            assert_eq!(server.paths(), ["/by-hash", "/plain"]);
+        }
+    }
+
+    #[test]
+    fn a_second_run_and_an_offline_run_use_the_cache() {
+        let server = Server::start(|_, _| Reply::ok(BODY));
+        let (online, cache) = fetcher(FetchOptions::default());
+        let url = format!("{}x", server.url);
+        online.all(&[wanted(std::slice::from_ref(&url))]).unwrap();
+        online.all(&[wanted(std::slice::from_ref(&url))]).unwrap();
+        assert_eq!(server.requests().len(), 1);
+        let offline = FetchOptions { offline: true, ..FetchOptions::default() };
+        let offline = super::super::testing::fetcher_at(cache.path(), offline);
+        offline.one_of(&wanted(std::slice::from_ref(&url))).unwrap();
+        let miss = Wanted { digest: Digest::of(b"other"), ..wanted(std::slice::from_ref(&url)) };
+        let error = offline.one_of(&miss).unwrap_err().to_string();
+        assert!(error.contains(&url) && error.contains("--offline"), "{error}");
+        assert!(matches!(offline.latest(&url, 100), Err(FetchError::Offline { .. })));
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[test]
+    fn an_unchanged_index_is_not_sent_again() {
+        let server =
+            Server::start(|request, before| match (before, request.header("if-none-match")) {
+                (_, Some("\"v1\"")) if before == 1 => Reply::status(304),
+                (_, Some("\"v1\"")) => Reply::ok("new"),
+                _ => Reply::ok("old").header("ETag", "\"v1\"").header("Last-Modified", "yesterday"),
+            });
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let url = format!("{}InRelease", server.url);
+        for want in ["old", "old", "new"] {
+            assert_eq!(fetcher.latest(&url, 100).unwrap().unwrap(), want);
+        }
+        assert_eq!(server.requests()[1].header("if-modified-since"), Some("yesterday"));
+        assert!(fetcher.latest(&url, 2).is_err());
+    }
+
+    #[test]
+    fn mirrors_and_files_take_the_place_of_the_network() {
+        let server = Server::files(BTreeMap::from([("/m/x".to_owned(), BODY.to_vec())]));
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x"), BODY).unwrap();
+        let to = [format!("{}m", server.url), format!("file://{}", dir.path().display())];
+        for to in to {
+            let mirror: Mirror = format!("http://example.invalid/debian={to}").parse().unwrap();
+            let options = FetchOptions { mirrors: vec![mirror], ..FetchOptions::default() };
+            let (fetcher, _cache) = fetcher(options);
+            fetcher.one_of(&wanted(&["http://example.invalid/debian/x".to_owned()])).unwrap();
+            let missing = fetcher.latest("http://example.invalid/debian/no", 10).unwrap();
+            assert_eq!(missing, None);
+        }
+    }
+
+    #[test]
+    fn logins_go_to_their_host_and_into_no_message() {
+        let server = Server::start(|request, _| match request.header("authorization") {
+            Some("Basic bWU6c2VjcmV0") => Reply::ok("yes"),
+            _ => Reply::status(401),
+        });
+        let login = Login { user: "me".to_owned(), password: "secret".to_owned() };
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let url = format!("{}x", server.url);
+        assert!(matches!(fetcher.latest(&url, 10), Err(FetchError::Refused { .. })));
+        fetcher.login("http://other.invalid/", &login);
+        assert!(fetcher.latest(&url, 10).is_err());
+        fetcher.login(&server.url, &login);
+        assert_eq!(fetcher.latest(&url, 10).unwrap().unwrap(), "yes");
+        assert_eq!(without_login("http://me:secret@h/x"), "http://h/x");
+    }
+
+    #[test]
+    fn redirects_end() {
+        let server = Server::start(|request, _| match request.path.as_str() {
+            "/x" => Reply::status(302).header("Location", "/y"),
+            "/y" => Reply::ok(BODY),
+            _ => Reply::status(302).header("Location", "/loop"),
+        });
+        assert_eq!(get(&server).unwrap(), BODY);
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let error = fetcher.latest(&format!("{}loop", server.url), 10).unwrap_err().to_string();
+        assert!(error.contains("too many redirects"), "{error}");
     }
 }

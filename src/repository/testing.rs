@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use pgp::composed::{
@@ -17,8 +18,11 @@ use pgp::packet::{
 use pgp::ser::Serialize as _;
 use pgp::types::{Duration, KeyDetails as _, Password, SigningKey, Tag, Timestamp};
 use rand::SeedableRng as _;
+use tempfile::TempDir;
 
 use super::signature::Keyring;
+use super::{Cache, FetchOptions, Fetcher};
+use crate::progress::Silent;
 
 /// 24 November 2026.
 pub const NOW: i64 = 1_795_481_582;
@@ -216,6 +220,19 @@ fn armored(signature: Signature) -> Vec<u8> {
     pgp::composed::DetachedSignature::new(signature)
         .to_armored_bytes(ArmorOptions::default())
         .unwrap()
+}
+
+/// A fetcher with a cache of its own.
+pub fn fetcher(options: FetchOptions) -> (Fetcher, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (fetcher_at(dir.path(), options), dir)
+}
+
+pub fn fetcher_at(cache: &Path, options: FetchOptions) -> Fetcher {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let cache = Cache::open(cache).unwrap();
+    Fetcher::new(Arc::new(runtime), cache, options, Arc::new(Silent)).unwrap()
 }
 
 /// What a client asked for.

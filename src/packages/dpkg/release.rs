@@ -100,6 +100,12 @@ impl Release {
         self.files.get(path).copied()
     }
 
+    /// Whether `binary-all` has packages that the indexes of the architectures have not.
+    #[must_use]
+    pub fn has_all(&self) -> bool {
+        !self.all_is_everywhere && self.architectures.iter().any(|name| name == "all")
+    }
+
     /// Whether this is the suite that a source asked for: by suite, codename, or as Debian's
     /// security archive is named (`bookworm/updates`).
     #[must_use]
@@ -120,6 +126,8 @@ fn clip(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -144,6 +152,49 @@ mod tests {
             String::new(),
         ] {
             assert!(Release::parse("r", &text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_suite_is_known_by_each_of_its_names() {
+        let release = |suite: &str, codename: &str| {
+            Release::parse("r", &format!("Suite: {suite}\nCodename: {codename}\nSHA256:\n"))
+                .unwrap()
+        };
+        let security = release("oldstable-security", "bookworm-security");
+        for (wanted, want) in [
+            ("bookworm-security", true),
+            ("oldstable-security", true),
+            ("bookworm", false),
+            ("bookworm/", true),
+        ] {
+            assert_eq!(security.answers_to(wanted), want, "{wanted}");
+        }
+        assert!(release("oldoldstable", "buster").answers_to("buster/updates"));
+    }
+
+    #[test]
+    fn packages_for_all_architectures_are_read_once() {
+        let release = |text: &str| Release::parse("r", &format!("{text}SHA256:\n")).unwrap();
+        for (text, want) in [
+            ("Architectures: all amd64\n", true),
+            ("Architectures: amd64\n", false),
+            ("Architectures: all amd64\nNo-Support-for-Architecture-all: Packages\n", false),
+        ] {
+            assert_eq!(release(text).has_all(), want, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text: String) {
+            let _ = Release::parse("r", &text);
+            let _ = Release::parse("r", &format!("SHA256:\n {text}\n"));
+        }
+
+        #[test]
+        fn near_releases_never_panic(text in "((SHA256|Suite|Date|x)?[: ]{0,2}[0-9a-f./]{0,9}\n){0,20}") {
+            let _ = Release::parse("r", &text);
         }
     }
 }
