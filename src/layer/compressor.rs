@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use super::gzip::ParallelGzip;
 use crate::rootfs::Compression;
 
-/// Level for gzip when none is asked for: measured on Debian packages' content, 7 to 9 take
-/// two to five times as long for one percent.
-const GZIP_LEVEL: u32 = 6;
+/// Level for gzip when none is asked for. Measured on 158 MB of programs, libraries, scripts
+/// and documentation, a processor: level 1 takes 107 MB/s to 90.0 MB, level 3 takes 60 MB/s to
+/// 79.0 MB, level 6 takes 45 MB/s to 77.8 MB, level 9 takes 30 MB/s to 77.2 MB.
+const GZIP_LEVEL: u32 = 3;
 
 /// Level for zstd when none is asked for: the library's own.
 const ZSTD_LEVEL: u32 = 3;
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn levels_are_checked_before_anything_is_written() {
         for (compression, asked, want) in [
-            (Compression::Gzip, None, Some(6)),
+            (Compression::Gzip, None, Some(3)),
             (Compression::Gzip, Some(9), Some(9)),
             (Compression::Gzip, Some(10), None),
             (Compression::Zstd, None, Some(3)),

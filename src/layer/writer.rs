@@ -1,7 +1,7 @@
 //! [`write_layer`]: an overlay's changes as a layer blob.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,13 +15,16 @@ use crate::rootfs::{
     SpoolFile,
 };
 
-const BLOCK: u64 = 512;
+const BLOCK: u64 = crate::rootfs::tar_format::BLOCK as u64;
+
+/// Bytes gathered before the output is written.
+const OUTPUT_BUFFER: usize = 128 * 1024;
 
 /// How a layer is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerOptions {
     pub compression: Compression,
-    /// gzip: 0 to 9, 6 when `None`; zstd: 1 to 19, 3 when `None`.
+    /// gzip: 0 to 9, 3 when `None`; zstd: 1 to 19, 3 when `None`.
     pub level: Option<u32>,
 }
 
@@ -81,7 +84,7 @@ fn write_with(
     let level = level(options.compression, options.level)?;
     let items = plan(overlay)?;
     let lower = fetch_lower(overlay, &items)?;
-    let blob = Hashed::new(out);
+    let blob = Hashed::new(BufWriter::with_capacity(OUTPUT_BUFFER, out));
     let compressor = Compressor::new(blob, options.compression, level, threads);
     let mut tar = Hashed::new(compressor.map_err(WriteError::Output)?);
     for item in &items {
@@ -91,7 +94,7 @@ fn write_with(
     tar.write_all(&[0; 2 * BLOCK as usize]).map_err(WriteError::Output)?;
     let (compressor, diff_id, unpacked) = tar.finish();
     let blob = compressor.finish().map_err(WriteError::Output)?;
-    let (out, digest, size) = blob.finish();
+    let (mut out, digest, size) = blob.finish();
     out.flush().map_err(WriteError::Output)?;
     let entries = items.len() as u64;
     Ok(WrittenLayer { digest, diff_id: DiffId(diff_id), size, unpacked, entries })

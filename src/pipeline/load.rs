@@ -10,10 +10,10 @@ use crate::image::{
 };
 use crate::progress::Progress;
 use crate::publish::{Fidelity, OriginalParts, original_of};
-use crate::rootfs::layer_reader::{LayerSpec, ParsedLayer, read_layers};
+use crate::rootfs::layer_reader::{LayerSpec, read_layers};
 use crate::rootfs::limits::Budget;
 use crate::rootfs::loader::LayerLoader;
-use crate::rootfs::merge::merge;
+use crate::rootfs::merge::{merge, merge_over};
 use crate::rootfs::{Compression, ImagePath, Tree};
 
 use super::{Environment, RepairError};
@@ -148,7 +148,8 @@ pub fn patched(
 ) -> Result<Tree, RepairError> {
     let budget = Budget::new(environment.limits);
     let top = crate::rootfs::layer_reader::read_layer(patch, spec, &budget, &keep)?;
-    Ok(merge(vec![ParsedLayer::of_tree(original), top], Arc::clone(original.loader()))?)
+    // The patch is no layer that the original's loader knows: its large files are not asked for.
+    Ok(merge_over(original, top, u32::MAX, Arc::clone(original.loader()))?)
 }
 
 /// A stream that reports its bytes.

@@ -80,23 +80,6 @@ pub struct ParsedLayer {
     pub members: Vec<Member>,
 }
 
-impl ParsedLayer {
-    /// A merged tree as one layer, to merge another over it.
-    #[must_use]
-    pub fn of_tree(tree: &super::Tree) -> Self {
-        let member = |(path, entry): (&ImagePath, &Entry)| Member {
-            path: path.clone(),
-            action: Action::Set(entry.clone()),
-        };
-        Self {
-            name: "the original image".to_owned(),
-            diff_id: DiffId(Digest::of(b"")),
-            unpacked: 0,
-            members: tree.iter().map(member).collect(),
-        }
-    }
-}
-
 /// One member of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -458,7 +441,9 @@ pub(super) mod tests {
 
     use super::super::compression::tests::compress;
     use super::super::limits::LayerLimits;
-    use super::super::{ContentLoader as _, FileSystem, LayerLoader, LinkId, Tree, Xattrs, merge};
+    use super::super::{
+        ContentLoader as _, FileSystem, LayerLoader, LinkId, Tree, Xattrs, merge, merge_over,
+    };
     use super::*;
 
     /// A tar stream written by the `tar` crate, an independent implementation.
@@ -893,6 +878,26 @@ pub(super) mod tests {
         assert_eq!(shown(vec![lower.clone(), upper]), ["/", "/a=2", "/b=1", "/d="]);
         let across = tree(vec![lower, Archive::new().hard_link("z", "c").bytes()]).unwrap();
         assert_eq!(link(&across, "/z"), link(&across, "/a"));
+    }
+
+    #[test]
+    fn a_layer_over_a_tree_keeps_what_the_tree_has() {
+        let lower = Archive::new().file("a", "1").hard_link("b", "a").file("c", "1").bytes();
+        let budget = Budget::new(LayerLimits::default());
+        let none = |_: &ImagePath, _: u64| false;
+        let parse = |blob: &[u8]| read_layer(blob, &spec(None), &budget, &none).unwrap();
+        let layers = vec![parse(&Archive::new().bytes()), parse(&lower)];
+        let base = merge(layers, Arc::new(super::super::NoLayers)).unwrap();
+        let upper = Archive::new().file("x", "2").hard_link("y", "x").file(".wh.c", "").bytes();
+        let over = merge_over(&base, parse(&upper), 2, Arc::new(super::super::NoLayers)).unwrap();
+        let data = |path| match &over.lstat(&ImagePath::literal(path))?.kind {
+            Kind::File(data) => Some((data.content.clone(), data.link)),
+            _ => None,
+        };
+        let at = |layer, index, link| Some((Content::Layer { layer, index }, Some(LinkId(link))));
+        assert_eq!((data("/a"), data("/b")), (at(1, 0, 0), at(1, 0, 0)));
+        assert_eq!((data("/x"), data("/y")), (at(2, 0, 1), at(2, 0, 1)));
+        assert_eq!(data("/c"), None);
     }
 
     #[test]
