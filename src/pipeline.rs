@@ -8,6 +8,7 @@
 //! published. After publication the destination is asked again for what it now serves.
 
 pub mod apply;
+pub mod compare;
 pub mod environment;
 pub mod load;
 pub mod planning;
@@ -15,6 +16,7 @@ pub mod repair;
 pub mod repositories;
 pub mod scan;
 
+pub use compare::{diff, inventories};
 pub use environment::{CacheChoice, Environment, RepositoryChoice};
 pub use planning::{PlanRequest, Planned, plan};
 pub use repair::{RepairRequest, repair};
@@ -66,6 +68,8 @@ pub enum RepairError {
     WriteLayer(String),
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
+    #[error(transparent)]
+    Diff(#[from] crate::report::diff::DiffError),
     #[error("{image}: the image has no dpkg database; imgfix repairs Debian and Ubuntu images")]
     Unsupported { image: String },
     #[error("{report} is about another image: {why} (--strict)")]

@@ -1,9 +1,80 @@
-//! `imgfix inventory`: the packages of an image.
+//! `imgfix inventory`: the packages of an image, for people, programs and SBOM tools.
+
+use clap::{Args, ValueEnum};
+
+use crate::image::Reference;
+use crate::inventory::{self, Subject};
+use crate::packages::Inventory;
+use crate::pipeline;
+
+use super::exit::Failure;
+use super::options::{self, ImageOptions, RepositoryOptions, parse_reference};
 use super::output::Output;
 use super::{CommandResult, exit};
-use clap::Args;
+
 #[derive(Debug, Args)]
-pub struct InventoryArguments {}
-pub fn run(_arguments: InventoryArguments, _output: &Output) -> CommandResult {
+pub struct InventoryArguments {
+    /// The image, as for 'imgfix repair'
+    #[arg(value_parser = parse_reference)]
+    image: Reference,
+    /// How the list is written; the SBOM formats describe one platform
+    #[arg(long, value_enum, default_value = "table")]
+    format: ListFormat,
+    #[command(flatten)]
+    images: ImageOptions,
+}
+
+/// Names of `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    Table,
+    Json,
+    /// CycloneDX 1.6 JSON
+    Cyclonedx,
+    /// SPDX 2.3 JSON
+    Spdx,
+}
+
+/// Runs `imgfix inventory`.
+///
+/// # Errors
+/// Usage, or the image cannot be read.
+pub fn run(arguments: InventoryArguments, output: &Output) -> CommandResult {
+    let environment =
+        options::environment(&arguments.images, &RepositoryOptions::default(), output)?;
+    let platforms = &arguments.images.platform;
+    let all = pipeline::inventories(&arguments.image, platforms, &environment)?;
+    // Documents say when they were made; SOURCE_DATE_EPOCH makes them reproducible.
+    let created = environment.source_date_epoch.unwrap_or(environment.now);
+    let text = match arguments.format {
+        ListFormat::Table => {
+            let tables = all.iter().map(|(s, i)| inventory::table(s, i, output.style()));
+            tables.collect::<Vec<_>>().join("\n")
+        }
+        ListFormat::Json => inventory::json(&all),
+        ListFormat::Cyclonedx => {
+            let (subject, packages) = single(&all)?;
+            inventory::cyclonedx(subject, packages, created)?
+        }
+        ListFormat::Spdx => {
+            let (subject, packages) = single(&all)?;
+            inventory::spdx(subject, packages, created)?
+        }
+    };
+    output.result(&text)?;
     Ok(exit::DONE)
+}
+
+/// An SBOM is about one image.
+fn single(all: &[(Subject, Inventory)]) -> Result<(&Subject, &Inventory), Failure> {
+    match all {
+        [(subject, inventory)] => Ok((subject, inventory)),
+        many => {
+            let have: Vec<String> = many.iter().map(|(s, _)| s.platform.to_string()).collect();
+            Err(Failure::Usage(format!(
+                "an SBOM describes one image, and this one has {}: choose with --platform",
+                have.join(", ")
+            )))
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub struct ImageOptions {
 }
 
 /// Where upgraded packages come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Repository options")]
 pub struct RepositoryOptions {
     /// Use this repository instead of the image's own, in sources.list syntax (repeatable)

@@ -45,22 +45,35 @@ pub struct Loaded {
     pub tree: Arc<Tree>,
 }
 
+/// Which image is meant when it is a repaired one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// The original, with the patch layer of an earlier repair taken away.
+    Original,
+    /// The image as it is.
+    AsIs,
+}
+
 /// Whether a file's content is kept in memory.
 pub(super) fn keep(path: &ImagePath, size: u64) -> bool {
     size <= KEEP_UP_TO && KEPT_FOLDERS.iter().any(|folder| path.as_bytes().starts_with(folder))
 }
 
-/// Takes an earlier repair away and reads the layers.
+/// Reads the layers of an image, or of the original that it was repaired from.
 ///
 /// # Errors
 /// A layer is missing, damaged, not what manifest and config say, or too large.
 pub fn load(
     source: &Arc<dyn Source>,
     image: PlatformImage,
+    view: View,
     environment: &Environment,
 ) -> Result<Loaded, RepairError> {
     let current = image.manifest.digest();
-    let repaired_from = original_of(&image.manifest, &image.config);
+    let repaired_from = match view {
+        View::Original => original_of(&image.manifest, &image.config),
+        View::AsIs => None,
+    };
     let (manifest, config) = match &repaired_from {
         Some(parts) => {
             if parts.fidelity == Fidelity::Equivalent {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::findings::{Filtered, Finding};
-use crate::image::{self, Digest, Document, ImageSet, Platform, Reference, Source};
+use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
 use crate::packages::PackageId;
 use crate::packages::dpkg::deb::{DebControl, Limits, inspect_control};
 use crate::packages::dpkg::inventory::DpkgInventory;
@@ -25,7 +25,7 @@ use crate::repository::apt::Verified;
 use crate::rootfs::{FileSystem, ImagePath};
 
 use super::apply::{Applied, Outcome, Workshop, is_distroless};
-use super::load::{self, Loaded};
+use super::load::{self, Loaded, View};
 use super::scan::{self, ScanInput};
 use super::{Environment, RepairError, repositories};
 
@@ -84,7 +84,7 @@ pub fn plan(
     let chosen = chosen(&set, &request.platforms, &name)?;
     let loaded: Vec<Loaded> = chosen
         .into_iter()
-        .map(|one| load::load(&source, one, environment))
+        .map(|one| load::load(&source, one, View::Original, environment))
         .collect::<Result<_, _>>()?;
     let image_digest = original_digest(&set, &loaded);
     if let Some(saved) = saved
@@ -130,7 +130,11 @@ pub fn plan(
     Ok(Planned { source, set, platforms, fetcher, plan })
 }
 
-fn chosen(
+/// The images of the wanted platforms; all when none is named.
+///
+/// # Errors
+/// The image has none for a wanted platform.
+pub fn chosen(
     set: &ImageSet,
     wanted: &[Platform],
     name: &str,
@@ -413,10 +417,4 @@ pub fn open_archive(url: &str, path: &Path) -> Result<BufReader<File>, RepairErr
     File::open(path)
         .map(|file| BufReader::with_capacity(1 << 17, file))
         .map_err(|source| RepairError::ArchiveFile { archive: url.to_owned(), source })
-}
-
-/// The digest of the top document that a repaired index or manifest replaces.
-#[must_use]
-pub fn root_is_index(set: &ImageSet) -> bool {
-    matches!(set.root, Document::Index(_))
 }

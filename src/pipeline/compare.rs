@@ -1,0 +1,112 @@
+//! Looking at images without repairing them: what is installed, and what differs.
+
+use crate::image::{self, Platform, Reference};
+use crate::inventory::Subject;
+use crate::packages::Inventory;
+use crate::packages::dpkg::inventory::DpkgInventory;
+use crate::report::diff::{DiffOptions, ImageDiff, Side, diff_images};
+
+use super::load::{self, Loaded, View};
+use super::{Environment, RepairError, planning};
+
+/// Every wanted platform of an image, as it is.
+fn open(
+    reference: &Reference,
+    platforms: &[Platform],
+    environment: &Environment,
+) -> Result<Vec<Loaded>, RepairError> {
+    let name = reference.to_string();
+    environment.progress.message(&format!("reading {name}"));
+    let source = image::open_source(reference, &environment.registry)?;
+    let set = image::load(&*source, None)?;
+    planning::chosen(&set, platforms, &name)?
+        .into_iter()
+        .map(|one| load::load(&source, one, View::AsIs, environment))
+        .collect()
+}
+
+/// What is installed in each platform's image.
+///
+/// # Errors
+/// The image cannot be read, or has no package database that is understood.
+pub fn inventories(
+    reference: &Reference,
+    platforms: &[Platform],
+    environment: &Environment,
+) -> Result<Vec<(Subject, Inventory)>, RepairError> {
+    let name = reference.to_string();
+    open(reference, platforms, environment)?
+        .into_iter()
+        .map(|loaded| {
+            let inventory = planning::inventory(&name, &loaded)?.to_inventory();
+            let subject = Subject {
+                reference: name.clone(),
+                platform: loaded.platform.clone(),
+                manifest: loaded.manifest.digest(),
+            };
+            Ok((subject, inventory))
+        })
+        .collect()
+}
+
+/// What differs between two images, platform by platform of the first.
+///
+/// # Errors
+/// An image cannot be read; the second has no image for a platform of the first.
+pub fn diff(
+    before: &Reference,
+    after: &Reference,
+    platforms: &[Platform],
+    environment: &Environment,
+) -> Result<Vec<ImageDiff>, RepairError> {
+    let old = open(before, platforms, environment)?;
+    let wanted: Vec<Platform> = match (platforms, old.as_slice()) {
+        // two single images are compared whatever their platforms are called
+        ([], [_]) => Vec::new(),
+        _ => old.iter().map(|one| one.platform.clone()).collect(),
+    };
+    let new = open(after, &wanted, environment)?;
+    let mut diffs = Vec::with_capacity(old.len());
+    for (at, one) in old.iter().enumerate() {
+        let partner = new
+            .iter()
+            .find(|other| other.platform == one.platform)
+            .or_else(|| new.get(at).filter(|_| old.len() == 1));
+        let Some(other) = partner else {
+            return Err(RepairError::NoPlatform {
+                image: after.to_string(),
+                wanted: one.platform.to_string(),
+                have: new.iter().map(|o| o.platform.to_string()).collect::<Vec<_>>().join(", "),
+            });
+        };
+        let inventories = [inventory(one), inventory(other)];
+        let [first, second] = &inventories;
+        diffs.push(diff_images(
+            &side(before, one, first.as_ref()),
+            &side(after, other, second.as_ref()),
+            DiffOptions::default(),
+        )?);
+    }
+    Ok(diffs)
+}
+
+/// Packages are compared where both images have a database that is understood.
+fn inventory(loaded: &Loaded) -> Option<Inventory> {
+    DpkgInventory::read(&*loaded.tree).ok().map(|inventory| inventory.to_inventory())
+}
+
+fn side<'a>(
+    reference: &Reference,
+    loaded: &'a Loaded,
+    inventory: Option<&'a Inventory>,
+) -> Side<'a> {
+    Side {
+        label: reference.to_string(),
+        manifest: Some(loaded.manifest.digest()),
+        inventory,
+        tree: &*loaded.tree,
+        layers: loaded.config.diff_ids(),
+        config: loaded.config.value(),
+        contents: &*loaded.tree,
+    }
+}
