@@ -498,6 +498,14 @@ fn every_platform_of_a_distroless_index_is_repaired() {
         let record = std::fs::read_to_string(record).expect("record");
         assert_eq!(version_in(&record, EXPAT.0).as_deref(), Some(EXPAT.1), "{architecture}");
     }
+    let mut again = place.on("repair", &place.image("static_fix"));
+    again.args(["-q", "--format=json", "-r", &report("distroless-amd64.trivy")]);
+    again.args(["-r", &report("distroless-arm64.trivy")]);
+    assert_eq!(
+        Some(ran(&mut again).expect(0).digest().as_str()),
+        json["output"]["digest"].as_str()
+    );
+    assert_eq!(place.tagged("static_fix_fix"), None);
     let one = ran(place.on("repair", &place.image("static")).args([
         "-q",
         "--format=json",
