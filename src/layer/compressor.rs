@@ -29,9 +29,9 @@ pub struct LevelError {
 /// compression has no level.
 pub(super) fn level(compression: Compression, asked: Option<u32>) -> Result<u32, LevelError> {
     let (range, default, allowed) = match compression {
-        Compression::Gzip => (0..=9, GZIP_LEVEL, "0 to 9"),
-        Compression::Zstd => (1..=19, ZSTD_LEVEL, "1 to 19"),
-        Compression::None => (1..=0, 0, "none"),
+        Compression::Gzip => (0..10, GZIP_LEVEL, "0 to 9"),
+        Compression::Zstd => (1..20, ZSTD_LEVEL, "1 to 19"),
+        Compression::None => (0..0, 0, "none"),
     };
     match asked {
         None => Ok(default),

@@ -159,8 +159,8 @@ impl Block {
 
 /// The longest prefix that leaves a name which fits.
 fn divide(name: &[u8]) -> Option<(&[u8], &[u8])> {
-    let slashes = name.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(at, _)| at);
-    let at = slashes.filter(|&at| at <= PREFIX.1 && at > 0 && at + 1 < name.len()).last()?;
+    let is_divide = |&at: &usize| name.get(at) == Some(&b'/') && at + 1 < name.len();
+    let at = (1..=PREFIX.1).rev().find(is_divide)?;
     let (prefix, rest) = (name.get(..at)?, name.get(at + 1..)?);
     (rest.len() <= NAME.1).then_some((prefix, rest))
 }
@@ -173,8 +173,11 @@ mod tests {
         Header { kind: b'0', name: name.to_vec(), mode: 0o4755, ..Header::default() }
     }
 
-    /// What the `tar` crate, an independent reader, makes of it.
-    fn read(header: &Header<'_>) -> (Vec<u8>, Vec<u8>, u64, u64, Vec<(Vec<u8>, Vec<u8>)>) {
+    type Records = Vec<(Vec<u8>, Vec<u8>)>;
+
+    /// What the `tar` crate, an independent reader, makes of it: name, link, owner, time,
+    /// PAX records.
+    fn read(header: &Header<'_>) -> (Vec<u8>, Vec<u8>, u64, u64, Records) {
         let mut bytes = header.encode().unwrap();
         bytes.resize(bytes.len() + 1024, 0);
         let mut archive = tar::Archive::new(&bytes[..]);
@@ -184,7 +187,7 @@ mod tests {
                 let record = record.unwrap();
                 (record.key_bytes().to_vec(), record.value_bytes().to_vec())
             })
-            .collect::<Vec<_>>()
+            .collect::<Records>()
         });
         let link = entry.link_name_bytes().unwrap_or_default().into_owned();
         let head = entry.header();

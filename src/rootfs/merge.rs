@@ -137,11 +137,9 @@ impl Merge {
             .ok_or_else(|| format!("a hard link to {target}, which is not in the image"))?;
         match &mut node.entry.kind {
             Kind::Directory => return Err(format!("a hard link to {target}, a directory")),
-            Kind::File(data) => {
-                if data.link.is_none() {
-                    data.link = Some(LinkId(self.next_link));
-                    self.next_link += 1;
-                }
+            Kind::File(data) if data.link.is_none() => {
+                data.link = Some(LinkId(self.next_link));
+                self.next_link += 1;
             }
             _ => {}
         }

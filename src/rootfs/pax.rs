@@ -86,7 +86,7 @@ impl Sparse {
             b"size" | b"realsize" => self.size = optional(value, decimal)?,
             b"offset" | b"numbytes" => {
                 // Format 0.0 repeats the two keys, always in this order.
-                if (self.map.len() % 2 == 0) != (key == b"offset") {
+                if self.map.len().is_multiple_of(2) != (key == b"offset") {
                     return None;
                 }
                 self.map.push(decimal(value)?);
