@@ -52,7 +52,7 @@ pub fn run(arguments: PlanArguments, output: &Output) -> CommandResult {
     }
     output.result(&match arguments.format {
         Format::Json => json,
-        Format::Text => explain::render(&planned.plan),
+        Format::Text => explain::render(&planned.plan, output.style()),
     })?;
     Ok(exit::DONE)
 }

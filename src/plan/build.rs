@@ -562,7 +562,10 @@ fn needed_by(family: &dyn Family, changes: &[Solvable], change: Solvable) -> Bec
     if let Some(exclusion) = relations.excludes.iter().find(|e| changes.contains(&e.with)) {
         return needed(exclusion.with, own_words(family, exclusion.with, exclusion));
     }
-    for asks in relations.requires.iter().filter(|r| !r.alternatives.iter().any(chosen)) {
+    let lost = |alternatives: &[Solvable]| {
+        !alternatives.iter().any(|other| *other != change && chosen(other))
+    };
+    for asks in relations.requires.iter().filter(|r| lost(&r.alternatives)) {
         let gone = asks.alternatives.iter().find_map(|alternative| {
             changes.iter().find(|c| family.name(**c) == family.name(*alternative))
         });

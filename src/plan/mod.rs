@@ -16,6 +16,7 @@ use crate::packages::{PackageId, VersionText};
 /// What will be done to one image (all its platforms), exactly. Saved by `plan --save`, and
 /// `repair --plan` does this and nothing else. Its digest is over its JSON.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// `imgfix/plan/v1`.
     pub schema: String,
@@ -28,6 +29,7 @@ pub struct Plan {
 
 /// The plan for one platform's image.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlatformPlan {
     pub platform: Platform,
     /// Digest of the platform's original manifest.
@@ -43,6 +45,7 @@ pub struct PlatformPlan {
 
 /// A newer version that this plan leaves out, though everything newer was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KeptBack {
     pub package: PackageId,
     pub version: VersionText,
@@ -51,6 +54,7 @@ pub struct KeptBack {
 
 /// One package to install at one version.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Step {
     pub package: PackageId,
     /// `None`: newly installed because an upgrade needs it.
@@ -62,6 +66,7 @@ pub struct Step {
 
 /// A package archive, by content.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Archive {
     /// Absolute URL at the repository (before `--mirror`).
     pub url: String,
@@ -86,6 +91,7 @@ pub enum Because {
 
 /// A finding that this plan leaves.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Unfixed {
     pub finding: Finding,
     pub reason: Reason,

@@ -13,30 +13,7 @@ use crate::plan::Reason;
 /// The reason as one sentence.
 #[must_use]
 pub fn explain(reason: &Reason) -> String {
-    match reason {
-        Reason::NoFixedVersion => "the distribution has no fixed version".to_owned(),
-        Reason::NotInRepositories { wanted, newest: Some(newest) } => {
-            format!("the repositories have {newest}, not yet {wanted}")
-        }
-        Reason::NotInRepositories { wanted, newest: None } => {
-            format!("the repositories do not have the package ({wanted} wanted)")
-        }
-        Reason::Held { package, by } => format!("{package} is held by {by}"),
-        Reason::Conflict { package, detail } => {
-            format!("upgrading conflicts with {package}: {detail}")
-        }
-        Reason::NotOwned => "no package of the image has this name".to_owned(),
-        Reason::NeedsScripts { package, script, line, detail } => {
-            let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
-            format!("the {script} script of {package} cannot be evaluated{line}: {detail}")
-        }
-        Reason::NoRecipe { class } => format!("findings of class {class} cannot be repaired yet"),
-        Reason::Ignored { by } => format!("ignored by {by}"),
-        Reason::UnsupportedImage { detail } => format!("the image is not supported: {detail}"),
-        Reason::StillPresent { installed } => {
-            format!("the repaired image still has {installed}, which is affected")
-        }
-    }
+    reason.to_string()
 }
 
 /// The whole report as text, ending in a newline.
