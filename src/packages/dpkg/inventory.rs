@@ -44,7 +44,7 @@ pub enum InventoryError {
         line: usize,
         package: String,
         field: &'static str,
-        source: RelationError,
+        source: Box<RelationError>,
     },
     #[error("{path}: {found} files are more than the {} that are read", distroless::MAX_FILES)]
     TooManyFiles { path: ImagePath, found: usize },
@@ -302,7 +302,7 @@ impl Place<'_> {
                 line: stanza.line(),
                 package: package.to_owned(),
                 field,
-                source,
+                source: Box::new(source),
             }
         };
         let get = |field| stanza.get(field).unwrap_or_default();
