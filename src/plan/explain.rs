@@ -4,6 +4,7 @@
 //! In comes a [`Plan`]; out comes text for a terminal or a pipe. Names and details come from
 //! images, reports and repositories, so that everything is cleaned before it is shown.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -101,7 +102,7 @@ fn unfixed(platform: &PlatformPlan, style: Style) -> String {
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
     let worst = |of: &[&super::Unfixed]| of.iter().map(|unfixed| unfixed.finding.severity).max();
-    rows.sort_by(|(_, a), (_, b)| worst(b).cmp(&worst(a)));
+    rows.sort_by_key(|(_, of)| Reverse(worst(of)));
     let mut table = Table::new(&["severity", "package", "findings", "why not"], &[2, 3]);
     for ((package, reason), of) in rows {
         let severity = worst(&of).map(|severity| severity.to_string()).unwrap_or_default();

@@ -558,6 +558,21 @@ fn steps_are_in_the_order_of_their_relations() {
     assert_eq!(steps(&Case::new(image, repository).plan()), ["c 1>2", "a 1>2", "b 1>2"]);
 }
 
+#[test]
+fn only_what_an_upgrade_reaches_is_looked_up() {
+    let others: Vec<String> =
+        (0..100).map(|n| format!("other{n} 1; Depends: other{}", n + 1)).collect();
+    let mut repository: Vec<&str> = others.iter().map(String::as_str).collect();
+    repository.extend(["a 2; Depends: b, n", "b 2; Depends: other1 | a", "n 1"]);
+    let (inventory, index) = (inventory(&["a 1", "b 1"]), index(&repository));
+    let pins = Preferences::default();
+    let universe = DpkgUniverse::new(&inventory, &index, &pins);
+    let planned = plan(&universe, &Requests::Everything, &BTreeMap::new(), &context());
+    assert_eq!(steps(&planned), ["n >1", "a 1>2", "b 1>2"]);
+    // a, b and n.
+    assert_eq!(universe.lookups(), 3);
+}
+
 /// Random systems, judged by trying every other state of them.
 mod random {
     use proptest::prelude::*;
