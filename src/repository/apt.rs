@@ -225,7 +225,7 @@ fn signed_text(
     let Some(bytes) = fetcher.latest(&url, MAX_RELEASE)? else { return Ok(None) };
     let signature = fetcher
         .latest(&format!("{url}.gpg"), MAX_RELEASE)?
-        .ok_or_else(|| AptError::Unsigned { url: dists })?;
+        .ok_or(AptError::Unsigned { url: dists })?;
     let signer = verify_detached(&url, &bytes, &signature, &source.keyring, now)?;
     let text = String::from_utf8(bytes.to_vec())
         .map_err(|_| ReleaseError { name: url.clone(), why: "it is not UTF-8".to_owned() })?;
@@ -603,7 +603,7 @@ mod tests {
         let server = Server::files(repository.served());
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let none = source(&server, "x contrib", &repository.key);
-        let why = load(&[none.clone()], &fetcher, &options()).unwrap_err().to_string();
+        let why = load(std::slice::from_ref(&none), &fetcher, &options()).unwrap_err().to_string();
         assert!(why.contains("\"contrib\"") && why.contains("components main"), "{why}");
         for rest in ["x contrib", "nowhere main"] {
             let mut added = source(&server, rest, &repository.key);

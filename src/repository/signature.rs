@@ -430,7 +430,7 @@ fn not_expired(key: &impl KeyDetails, binding: &Signature, now: i64) -> Result<(
 fn check_data(
     data: &[u8],
     signature: &Signature,
-    key: &(impl VerifyingKey + KeyDetails),
+    key: &impl VerifyingKey,
     now: i64,
 ) -> Result<(), Refusal> {
     acceptable(signature, key, now)?;
@@ -443,11 +443,7 @@ fn check_data(
 }
 
 /// Whether a signature of this kind, by a key of this kind, made at this time, may count.
-fn acceptable(
-    signature: &Signature,
-    key: &(impl VerifyingKey + KeyDetails),
-    now: i64,
-) -> Result<(), String> {
+fn acceptable(signature: &Signature, key: &impl VerifyingKey, now: i64) -> Result<(), String> {
     let named = fingerprint(key);
     if !matches!(signature.version(), SignatureVersion::V4 | SignatureVersion::V6) {
         return Err(format!("the signature by {named} has an old format"));
