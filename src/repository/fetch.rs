@@ -85,6 +85,8 @@ pub struct Wanted {
 pub struct Fetcher {
     runtime: Arc<Runtime>,
     client: Client,
+    /// Whether there are certificates to verify servers with.
+    https: bool,
     cache: Cache,
     options: FetchOptions,
     progress: SharedProgress,
@@ -118,31 +120,22 @@ impl Fetcher {
     ) -> Result<Self, FetchError> {
         // Another part of the program may have installed the provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let setup = |error: reqwest::Error| FetchError::Setup(error.to_string());
-        let mut builder = Client::builder()
-            .user_agent(concat!("imgfix/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(STALLED)
-            .redirect(reqwest::redirect::Policy::custom(|attempt| {
-                let from_https = attempt.previous().iter().any(|url| url.scheme() == "https");
-                if attempt.previous().len() > REDIRECTS {
-                    attempt.error("too many redirects")
-                } else if from_https && attempt.url().scheme() != "https" {
-                    attempt.error("a redirect leads from https to http")
-                } else {
-                    attempt.follow()
-                }
-            }));
+        let mut certificates = Vec::new();
         for pem in &options.certificates {
-            for certificate in reqwest::Certificate::from_pem_bundle(pem).map_err(setup)? {
-                builder = builder.add_root_certificate(certificate);
-            }
+            certificates.extend(reqwest::Certificate::from_pem_bundle(pem).map_err(setup)?);
         }
-        let client = builder.build().map_err(setup)?;
+        // A machine without certificates (a bare container) can still fetch over http, where
+        // Debian's and Ubuntu's own archives are: signatures protect them.
+        let (client, https) = match builder().tls_certs_merge(certificates.clone()).build() {
+            Ok(client) => (client, true),
+            Err(_) => {
+                let https = !certificates.is_empty();
+                (builder().tls_certs_only(certificates).build().map_err(setup)?, https)
+            }
+        };
         let logins = RwLock::default();
-        Ok(Self { runtime, client, cache, options, progress, logins })
+        Ok(Self { runtime, client, https, cache, options, progress, logins })
     }
-
     /// Logs in for everything below `base`. Other hosts (`--mirror`, redirects) do not get the
     /// login.
     pub fn login(&self, base: &str, login: &Login) {
@@ -248,7 +241,7 @@ impl Fetcher {
 
     async fn download(&self, url: &str, wanted: &Wanted) -> Result<PathBuf, FetchError> {
         let target = self.target(url);
-        if let Some(path) = local(&target)? {
+        if let Some(path) = self.local(&target)? {
             return self.copy(&target.label, &path, wanted);
         }
         let task = self.progress.start(&wanted.name, Some(wanted.size));
@@ -335,6 +328,22 @@ impl Fetcher {
         Ok(())
     }
 
+    /// The path behind a `file://` URL; `None` for HTTP.
+    fn local(&self, target: &Target) -> Result<Option<PathBuf>, FetchError> {
+        let failed =
+            |why: &str| FetchError::Failed { url: target.label.clone(), why: why.to_owned() };
+        let parsed = url::Url::parse(&target.url).map_err(|error| failed(&error.to_string()))?;
+        match parsed.scheme() {
+            "https" if !self.https && !self.options.offline => Err(failed(
+                "this machine has no certificates to verify the server with; install \
+                 ca-certificates or give them with --ca-file",
+            )),
+            "http" | "https" => Ok(None),
+            "file" => parsed.to_file_path().map(Some).map_err(|()| failed("not a local path")),
+            _ => Err(failed("only http, https and file URLs can be fetched")),
+        }
+    }
+
     fn copy(&self, url: &str, path: &Path, wanted: &Wanted) -> Result<PathBuf, FetchError> {
         let mut staged = self.cache.staging().map_err(|source| self.disk(source))?;
         let file = open_local(url, path)?;
@@ -372,7 +381,7 @@ impl Fetcher {
     /// The server fails, or `--offline` and not in the cache.
     pub fn latest(&self, url: &str, limit: u64) -> Result<Option<Bytes>, FetchError> {
         let target = self.target(url);
-        if let Some(path) = local(&target)? {
+        if let Some(path) = self.local(&target)? {
             return match open_local(&target.label, &path) {
                 Ok(file) => read_bounded(&target.label, file, limit).map(Some),
                 Err(FetchError::NotFound { .. }) => Ok(None),
@@ -488,15 +497,31 @@ fn without_login(url: &str) -> String {
     }
 }
 
-/// The path behind a `file://` URL; `None` for HTTP.
-fn local(target: &Target) -> Result<Option<PathBuf>, FetchError> {
-    let failed = |why: &str| FetchError::Failed { url: target.label.clone(), why: why.to_owned() };
-    let parsed = url::Url::parse(&target.url).map_err(|error| failed(&error.to_string()))?;
-    match parsed.scheme() {
-        "http" | "https" => Ok(None),
-        "file" => parsed.to_file_path().map(Some).map_err(|()| failed("not a local path")),
-        _ => Err(failed("only http, https and file URLs can be fetched")),
-    }
+fn builder() -> reqwest::ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("imgfix/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .read_timeout(STALLED)
+        .redirect(reqwest::redirect::Policy::custom(|attempt| {
+            let from_https = attempt.previous().iter().any(|url| url.scheme() == "https");
+            if attempt.previous().len() > REDIRECTS {
+                attempt.error("too many redirects")
+            } else if from_https && attempt.url().scheme() != "https" {
+                attempt.error("a redirect leads from https to http")
+            } else {
+                attempt.follow()
+            }
+        }))
+}
+
+fn setup(error: reqwest::Error) -> FetchError {
+    FetchError::Setup(cause(&error).unwrap_or_else(|| error.to_string()))
+}
+
+/// The innermost reason of an error.
+fn cause(error: &dyn std::error::Error) -> Option<String> {
+    let innermost = std::iter::successors(error.source(), |inner| inner.source()).last();
+    innermost.map(ToString::to_string)
 }
 
 /// Whether an answer to a request for a range goes on at `have`.
@@ -547,13 +572,7 @@ fn good(url: &str, response: Response) -> Result<Response, Attempt> {
 
 /// A failure of the connection. reqwest's own text would repeat the URL, with a password.
 fn passing(url: &str, error: &reqwest::Error) -> Attempt {
-    use std::error::Error;
-    let mut why = "the connection failed".to_owned();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        why = inner.to_string();
-        source = inner.source();
-    }
+    let why = cause(error).unwrap_or_else(|| "the connection failed".to_owned());
     let again = if error.is_redirect() || error.is_builder() { None } else { Some(None) };
     Attempt { error: FetchError::Failed { url: url.to_owned(), why }, again }
 }

@@ -105,4 +105,11 @@ mod tests {
             Ok(())
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_dates_never_panic(text: String, now: i32) {
+            let _ = check("r", Some(&text), Some(&text), now.into(), Expired::Refuse);
+        }
+    }
 }
