@@ -263,8 +263,7 @@ fn index_parts(
 ) -> Result<Vec<Part>, AptError> {
     if source.components.is_empty() {
         let only = part(source, release, "", "");
-        let missing = || AptError::NoIndex { name: source.describe() };
-        return Ok(vec![only.ok_or_else(missing)?]);
+        return Ok(vec![only.ok_or(AptError::NoIndex { name: source.describe() })?]);
     }
     let all = release.has_all().then_some("all");
     let wanted: Vec<&str> = options
