@@ -23,4 +23,5 @@ pub mod publish;
 pub mod report;
 pub mod repository;
 pub mod rootfs;
+pub mod scripts;
 pub mod verify;
