@@ -61,6 +61,14 @@ fn steps(planned: &Planned) -> BTreeSet<String> {
 }
 
 fn apt(root: &Path, arguments: &[&str]) -> String {
+    match try_apt(root, arguments) {
+        Ok(text) => text,
+        Err(text) => panic!("{text}"),
+    }
+}
+
+/// What apt says; as an error when it fails.
+fn try_apt(root: &Path, arguments: &[&str]) -> Result<String, String> {
     let root = root.display();
     let output = Command::new("apt-get")
         .env("LC_ALL", "C")
@@ -74,25 +82,46 @@ fn apt(root: &Path, arguments: &[&str]) -> String {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    text
+    if output.status.success() {
+        return Ok(text);
+    }
+    Err(text + &String::from_utf8_lossy(&output.stderr))
 }
 
-/// `name version` of every `Inst` line; removals as `-name`.
+/// Whether apt chose the same packages and failed only to put them in an order: a circle
+/// through a `Pre-Depends`, which Debian's policy forbids and imgfix, which installs a set at
+/// once, need not care about.
+fn has_no_order(error: &str, offered: &str) -> bool {
+    const MESSAGES: [&str; 4] = [
+        "E: Conf Broken",
+        "E: Could not configure",
+        "E: Could not perform immediate configuration",
+        "probably a dependency cycle",
+    ];
+    offered.contains("Pre-Depends") && MESSAGES.iter().any(|message| error.contains(message))
+}
+
+/// `name version` of every `Inst` line; removals as `-name`. What apt takes away and puts back
+/// in a newer version, to get around a conflict on the way, is not removed.
 fn simulated(text: &str) -> BTreeSet<String> {
-    text.lines()
-        .filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            match words.as_slice() {
-                ["Remv", name, ..] => Some(format!("-{name}")),
-                ["Inst", name, from, to, ..] if from.starts_with('[') => {
-                    Some(format!("{name} {}", to.trim_start_matches('(')))
-                }
-                ["Inst", name, to, ..] => Some(format!("{name} {}", to.trim_start_matches('('))),
-                _ => None,
+    let mut removed = BTreeSet::new();
+    let mut installed = BTreeSet::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, to) = match words.as_slice() {
+            ["Remv", name, ..] => {
+                removed.insert(*name);
+                continue;
             }
-        })
-        .collect()
+            ["Inst", name, from, to, ..] if from.starts_with('[') => (name, to),
+            ["Inst", name, to, ..] => (name, to),
+            _ => continue,
+        };
+        removed.remove(name);
+        installed.insert(format!("{name} {}", to.trim_start_matches('(')));
+    }
+    installed.extend(removed.into_iter().map(|name| format!("-{name}")));
+    installed
 }
 
 fn has_apt() -> bool {
@@ -185,19 +214,23 @@ fn apt_agrees_with_plans_of_random_systems() {
             let wanted: Vec<String> = ours.iter().map(|step| step.replace(' ', "=")).collect();
             let mut arguments = vec!["--simulate", "install"];
             arguments.extend(wanted.iter().map(String::as_str));
-            let text = apt(root.path(), &arguments);
+            let text = match try_apt(root.path(), &arguments) {
+                Ok(text) => text,
+                Err(error) if has_no_order(&error, &offered) => return Ok(()),
+                Err(error) => panic!("{error}"),
+            };
             prop_assert_eq!(&simulated(&text), &ours, "{}\n{}\n{}", text, status, offered);
             judged.set(judged.get() + usize::from(!ours.is_empty()));
-            // What apt manages without removals, imgfix manages too.
-            let text = apt(root.path(), &["--simulate", "--with-new-pkgs", "upgrade"]);
-            let upgraded = |set: &BTreeSet<String>| {
-                let installed =
-                    |step: &&String| status.contains(&format!("Package: {}\n", &step[..2]));
-                set.iter().filter(installed).count()
-            };
-            let theirs = simulated(&text);
+            // What apt manages without removals, imgfix manages too. Where packages exclude each
+            // other, imgfix takes the first by name (there are no severities here) and apt what
+            // its own search meets: so of all that differs, the first must be ours.
+            // (apt's search gives up on some systems: then it manages nothing.)
+            let text = try_apt(root.path(), &["--simulate", "--with-new-pkgs", "upgrade"]);
+            let theirs = text.map(|text| simulated(&text)).unwrap_or_default();
+            let installed = |step: &&String| status.contains(&format!("Package: {}\n", &step[..2]));
+            let first = ours.symmetric_difference(&theirs).find(installed);
             prop_assert!(
-                upgraded(&ours) >= upgraded(&theirs),
+                first.is_none_or(|step| ours.contains(step)),
                 "{ours:?} {theirs:?}\n{status}\n{offered}"
             );
             Ok(())
