@@ -24,4 +24,6 @@ pub mod report;
 pub mod repository;
 pub mod rootfs;
 pub mod scripts;
+pub mod staging;
+pub mod unfinished;
 pub mod verify;

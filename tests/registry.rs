@@ -21,9 +21,14 @@ use imgfix::publish::{
     NewImage, Patch, PatchLayer, Provenance, Publication, Published, manifest_descriptor,
     original_of, publish, rebuild, rebuild_index,
 };
+use imgfix::unfinished::Unfinished;
 
 fn reference(text: &str) -> Reference {
     text.parse().expect("reference")
+}
+
+fn sink_of(name: &Reference, options: &RegistryOptions) -> Result<Box<dyn Sink>, ImageError> {
+    open_sink(name, options, &Unfinished::default())
 }
 
 fn quick() -> RegistryOptions {
@@ -137,13 +142,13 @@ fn round_trip(setup: Setup) {
     let layers = [layer("base", &[7; 300_000]), layer("app", b"app")];
     let original = layout(dir.path(), "1.0", &layers);
     let name = reference(&registry.reference("team/app:1.0"));
-    let sent = copy(&original, open_sink(&name, &options).expect("sink").as_ref());
+    let sent = copy(&original, sink_of(&name, &options).expect("sink").as_ref());
     assert_eq!((sent.blobs_sent, sent.blobs_linked), (3, 0));
     assert_eq!(skopeo_raw_digest(&registry, "team/app:1.0"), sent.digest);
 
     let source = open_source(&name, &options).expect("source");
     let fixed = name.with_fix_suffix("_fix").expect("fixed");
-    let done = repair(source.as_ref(), open_sink(&fixed, &options).expect("sink").as_ref(), b"one");
+    let done = repair(source.as_ref(), sink_of(&fixed, &options).expect("sink").as_ref(), b"one");
     assert_eq!((done.blobs_sent, done.blobs_linked), (2, 2), "patch and config only");
     assert_eq!(skopeo_raw_digest(&registry, "team/app:1.0_fix"), done.digest);
     let seen = skopeo_inspect(&registry, "team/app:1.0_fix");
@@ -156,14 +161,12 @@ fn round_trip(setup: Setup) {
 
     // repairing the repaired image replaces the patch layer
     let source = open_source(&fixed, &options).expect("source");
-    let again =
-        repair(source.as_ref(), open_sink(&fixed, &options).expect("sink").as_ref(), b"two");
+    let again = repair(source.as_ref(), sink_of(&fixed, &options).expect("sink").as_ref(), b"two");
     assert_ne!(again.digest, done.digest);
     let seen = skopeo_inspect(&registry, "team/app:1.0_fix");
     assert_eq!(seen["Layers"].as_array().map(Vec::len), Some(3));
     let source = open_source(&name, &options).expect("source");
-    let direct =
-        repair(source.as_ref(), open_sink(&fixed, &options).expect("sink").as_ref(), b"two");
+    let direct = repair(source.as_ref(), sink_of(&fixed, &options).expect("sink").as_ref(), b"two");
     assert_eq!(direct.digest, again.digest, "from the original or from the repaired image");
     assert_eq!(direct.bytes_sent, 0);
 }
@@ -218,14 +221,14 @@ fn an_index_is_published_and_read_back() {
     let dir = tempfile::tempdir().expect("dir");
     let original = index_layout(dir.path(), "1.0", &layer("base", &[1; 1000]));
     let name = reference(&registry.reference("app:1.0"));
-    let sent = copy(&original, open_sink(&name, &quick()).expect("sink").as_ref());
+    let sent = copy(&original, sink_of(&name, &quick()).expect("sink").as_ref());
     assert_eq!(sent.blobs_sent, 5, "one layer is shared");
     let source = open_source(&name, &quick()).expect("source");
     let fixed = reference(&registry.reference("app:1.0_fix"));
-    let done = repair(source.as_ref(), open_sink(&fixed, &quick()).expect("sink").as_ref(), b"x");
+    let done = repair(source.as_ref(), sink_of(&fixed, &quick()).expect("sink").as_ref(), b"x");
     assert_eq!(skopeo_raw_digest(&registry, "app:1.0_fix"), done.digest);
     let back = open_source(&fixed, &quick()).expect("source");
-    let again = repair(back.as_ref(), open_sink(&fixed, &quick()).expect("sink").as_ref(), b"x");
+    let again = repair(back.as_ref(), sink_of(&fixed, &quick()).expect("sink").as_ref(), b"x");
     assert_eq!(again.digest, done.digest, "repairing the repaired index changes nothing");
     let set = load(back.as_ref(), None).expect("image");
     let platforms: Vec<_> = set.images.iter().map(|image| image.platform.to_string()).collect();
@@ -244,10 +247,10 @@ fn another_repository_of_the_registry_mounts_the_layers() {
     let dir = tempfile::tempdir().expect("dir");
     let original = layout(dir.path(), "1", &[layer("base", &[9; 100_000])]);
     let name = reference(&registry.reference("a/app:1"));
-    copy(&original, open_sink(&name, &options).expect("sink").as_ref());
+    copy(&original, sink_of(&name, &options).expect("sink").as_ref());
     let source = open_source(&name, &options).expect("source");
     let other = reference(&registry.reference("b/other:1"));
-    let done = repair(source.as_ref(), open_sink(&other, &options).expect("sink").as_ref(), b"x");
+    let done = repair(source.as_ref(), sink_of(&other, &options).expect("sink").as_ref(), b"x");
     assert_eq!((done.blobs_sent, done.blobs_linked), (2, 1), "the layer was mounted");
     assert_eq!(skopeo_raw_digest(&registry, "b/other:1"), done.digest);
 }
@@ -259,10 +262,10 @@ fn from_registry_to_registry_and_to_archives() {
     let layers = [layer("base", &[3; 2_000_000]), layer("app", b"app")];
     let original = layout(&dir.path().join("layout"), "1", &layers);
     let name = reference(&first.reference("app:1"));
-    let sent = copy(&original, open_sink(&name, &quick()).expect("sink").as_ref());
+    let sent = copy(&original, sink_of(&name, &quick()).expect("sink").as_ref());
     let source = open_source(&name, &quick()).expect("source");
     let elsewhere = reference(&second.reference("app:1"));
-    copy(source.as_ref(), open_sink(&elsewhere, &quick()).expect("sink").as_ref());
+    copy(source.as_ref(), sink_of(&elsewhere, &quick()).expect("sink").as_ref());
     assert_eq!(skopeo_raw_digest(&second, "app:1"), sent.digest);
 
     let archives =
@@ -271,7 +274,7 @@ fn from_registry_to_registry_and_to_archives() {
         let text = format!("{transport}:{}/{file}", dir.path().display());
         let output = reference(&text);
         let done =
-            repair(source.as_ref(), open_sink(&output, &quick()).expect("sink").as_ref(), b"x");
+            repair(source.as_ref(), sink_of(&output, &quick()).expect("sink").as_ref(), b"x");
         let inspected: serde_json::Value =
             serde_json::from_str(&run("skopeo", &["inspect", &text])).expect("json");
         assert_eq!(inspected["Layers"].as_array().map(Vec::len), Some(3), "{text}");
@@ -307,14 +310,14 @@ fn archives_of_skopeo_are_read() {
 #[test]
 fn wrong_content_is_not_published() {
     let registry = Registry::start();
-    let sink = open_sink(&reference(&registry.reference("app:1")), &quick()).expect("sink");
+    let sink = sink_of(&reference(&registry.reference("app:1")), &quick()).expect("sink");
     let blob = descriptor(media_type::OCI_LAYER, &Digest::of(b"right"), 5);
     let error =
         sink.put_blob(&blob, &|| Ok(Box::new(&b"wrong"[..]))).expect_err("wrong").to_string();
     assert!(error.contains("tampered"), "{error}");
     assert!(!sink.has_blob(&Digest::of(b"right")).expect("has"));
     assert!(
-        open_sink(
+        sink_of(
             &reference(&format!("{}@{}", registry.host.clone() + "/app", Digest::of(b""))),
             &quick()
         )
@@ -510,7 +513,7 @@ fn an_upload_that_fails_is_sent_again_from_its_beginning() {
             _ => Response::new(201, "").header("Location", "/v2/app/blobs/x"),
         },
     });
-    let sink = open_sink(&reference(&format!("{}/app:1", server.host)), &quick()).expect("sink");
+    let sink = sink_of(&reference(&format!("{}/app:1", server.host)), &quick()).expect("sink");
     let wanted = descriptor(media_type::OCI_LAYER, &Digest::of(&blob), blob.len() as u64);
     let opened = AtomicUsize::new(0);
     let open = || {
@@ -532,7 +535,7 @@ fn a_registry_that_forbids_writing_is_named() {
     });
     let dir = tempfile::tempdir().expect("dir");
     let options = with_login(&server, dir.path());
-    let sink = open_sink(&reference(&format!("{}/app:1", server.host)), &options).expect("sink");
+    let sink = sink_of(&reference(&format!("{}/app:1", server.host)), &options).expect("sink");
     let blob = descriptor(media_type::OCI_LAYER, &Digest::of(b"x"), 1);
     let error = sink.put_blob(&blob, &|| Ok(Box::new(&b"x"[..]))).expect_err("403").to_string();
     assert!(error.contains("may not write") && error.contains("read only"), "{error}");

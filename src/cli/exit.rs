@@ -18,7 +18,14 @@ Exit codes:
   0  done
   1  failed, nothing published
   2  usage
-  3  published, but findings at or above --fail-on remain";
+  3  published, but findings at or above --fail-on remain
+  130, 143  interrupted (SIGINT, SIGTERM); the message says whether something was published";
+
+/// The exit code that shells give to a process ended by a signal.
+#[must_use]
+pub fn of_signal(signal: i32) -> i32 {
+    128 + signal
+}
 
 /// Why a subcommand failed.
 #[derive(Debug)]

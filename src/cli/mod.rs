@@ -4,6 +4,7 @@
 
 pub mod diff;
 pub mod exit;
+pub mod interrupt;
 pub mod inventory;
 pub mod options;
 pub mod output;
@@ -11,6 +12,7 @@ pub mod plan;
 pub mod repair;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
@@ -52,7 +54,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let output = Output::new(&arguments.output);
+    let output = Arc::new(Output::new(&arguments.output));
+    if let Err(error) = interrupt::watch(Arc::clone(&output)) {
+        output.progress().warn(&format!("an interruption may leave files behind: {error}"));
+    }
     let result = match arguments.command {
         Command::Repair(arguments) => repair::run(arguments, &output),
         Command::Plan(arguments) => plan::run(arguments, &output),

@@ -15,6 +15,8 @@ use crate::image::{Platform, Reference, RegistryOptions};
 use crate::pipeline::{CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput};
 use crate::repository::signature::Keyring;
 use crate::rootfs::limits::LayerLimits;
+use crate::staging::{self, Staged};
+use crate::unfinished::Unfinished;
 
 use super::exit::Failure;
 use super::output::Output;
@@ -173,7 +175,12 @@ pub fn read_file(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Failu
 ///
 /// # Errors
 /// The directory or disk does not take it.
-pub fn write_file(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn write_file(
+    option: &str,
+    path: &Path,
+    bytes: &[u8],
+    unfinished: &Unfinished,
+) -> Result<(), Failure> {
     use std::io::Write;
     use std::os::unix::fs::FileTypeExt;
     let fail = |error: std::io::Error| {
@@ -187,17 +194,9 @@ pub fn write_file(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure
     if special {
         return std::fs::write(path, bytes).map_err(fail);
     }
-    let dir = match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(dir)
-        .map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
+    let mut staged = Staged::create_in(staging::parent(path), unfinished).map_err(fail)?;
+    staged.file().write_all(bytes).map_err(fail)?;
+    staged.persist(path, || ()).map_err(fail)
 }
 
 /// Everything from outside, from the options and the process's environment. The only place
@@ -255,6 +254,7 @@ pub fn environment(
         now,
         source_date_epoch: source_date_epoch()?,
         runtime,
+        unfinished: output.unfinished().clone(),
     })
 }
 

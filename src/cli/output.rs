@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::progress::{Progress, SharedProgress, Task};
 use crate::report::Style;
 use crate::report::terminal::Colour;
+use crate::unfinished::Unfinished;
 
 use super::exit::Failure;
 
@@ -58,6 +59,9 @@ pub struct Output {
     /// Columns of the terminal on stdout.
     width: Option<u16>,
     progress: SharedProgress,
+    /// Of the progress, when it is shown as bars.
+    bars: Option<MultiProgress>,
+    unfinished: Unfinished,
 }
 
 impl Output {
@@ -78,16 +82,16 @@ impl Output {
             (false, _) => Level::Verbose,
         };
         let bars = std::io::stderr().is_terminal() && level > Level::Quiet;
-        let progress: SharedProgress = if bars {
-            Arc::new(Bars { multi: MultiProgress::new(), level })
-        } else {
-            Arc::new(Lines { level })
+        let bars = bars.then(MultiProgress::new);
+        let progress: SharedProgress = match &bars {
+            Some(multi) => Arc::new(Bars { multi: multi.clone(), level }),
+            None => Arc::new(Lines { level }),
         };
         let width = std::io::stdout()
             .is_terminal()
             .then(|| console::Term::stdout().size_checked().map(|(_, columns)| columns))
             .flatten();
-        Self { colour: allowed, width, progress }
+        Self { colour: allowed, width, progress, bars, unfinished: Unfinished::default() }
     }
 
     /// How results on stdout are laid out.
@@ -104,6 +108,21 @@ impl Output {
     #[must_use]
     pub fn progress(&self) -> SharedProgress {
         Arc::clone(&self.progress)
+    }
+
+    /// What an interruption takes back.
+    #[must_use]
+    pub fn unfinished(&self) -> &Unfinished {
+        &self.unfinished
+    }
+
+    /// The one line of an interruption, where the bars were.
+    pub fn interrupted(&self, text: &str) {
+        if let Some(bars) = &self.bars {
+            let _ = bars.clear();
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        eprintln!("imgfix: {}", printable(text));
     }
 
     /// Writes a result to stdout. A closed pipe (`| head`) is not an error.

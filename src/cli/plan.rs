@@ -48,7 +48,7 @@ pub fn run(arguments: PlanArguments, output: &Output) -> CommandResult {
     let mut json = serde_json::to_string_pretty(&planned.plan)?;
     json.push('\n');
     if let Some(path) = &arguments.save {
-        options::write_file("--save", path, json.as_bytes())?;
+        options::write_file("--save", path, json.as_bytes(), output.unfinished())?;
     }
     output.result(&match arguments.format {
         Format::Json => json,

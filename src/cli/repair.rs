@@ -110,7 +110,7 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
     let report = pipeline::repair(&request, &environment)?;
     let json = report::json::render(&report);
     if let Some(path) = &arguments.report_file {
-        options::write_file("--report-file", path, json.as_bytes())?;
+        options::write_file("--report-file", path, json.as_bytes(), output.unfinished())?;
     }
     output.result(&match arguments.format {
         Format::Json => json,

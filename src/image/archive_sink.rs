@@ -18,10 +18,11 @@ use serde_json::json;
 use super::layout::{OCI_LAYOUT, blob_path, with_entry};
 use super::manifest::{Document, descriptor, digest_of};
 use super::reference::parse_name;
-use super::staging::{self, Staged};
 use super::transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
 use super::verified::{copy_blob, write_error};
 use super::{Digest, Reference};
+use crate::staging::{self, Staged};
+use crate::unfinished::Unfinished;
 
 /// What an archive can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +54,14 @@ impl ArchiveSink {
     ///
     /// # Errors
     /// The directory of `file` cannot be written, or `file` is not a regular file.
-    pub fn oci(file: &Path, tag: Option<&str>) -> Result<Self, ImageError> {
+    pub fn oci(
+        file: &Path,
+        tag: Option<&str>,
+        unfinished: &Unfinished,
+    ) -> Result<Self, ImageError> {
         let name = tag.map(str::to_owned);
         let reference = Reference::OciArchive { file: file.to_owned(), tag: name.clone() };
-        Self::open(Flavour::Oci, file, name, &reference)
+        Self::open(Flavour::Oci, file, name, &reference, unfinished)
     }
 
     /// Makes ready to write `docker-archive:FILE[:REF]`. What is at `file` is replaced at the
@@ -64,7 +69,11 @@ impl ArchiveSink {
     ///
     /// # Errors
     /// As [`ArchiveSink::oci`]; also a position (`@0`) instead of a name.
-    pub fn docker(file: &Path, name: Option<&str>) -> Result<Self, ImageError> {
+    pub fn docker(
+        file: &Path,
+        name: Option<&str>,
+        unfinished: &Unfinished,
+    ) -> Result<Self, ImageError> {
         let given = name.map(str::to_owned);
         let reference = Reference::DockerArchive { file: file.to_owned(), reference: given };
         let name = match name {
@@ -75,7 +84,7 @@ impl ArchiveSink {
             Some(name) => Some(with_tag(name)),
             None => None,
         };
-        Self::open(Flavour::Docker, file, name, &reference)
+        Self::open(Flavour::Docker, file, name, &reference, unfinished)
     }
 
     fn open(
@@ -83,6 +92,7 @@ impl ArchiveSink {
         path: &Path,
         name: Option<String>,
         reference: &Reference,
+        unfinished: &Unfinished,
     ) -> Result<Self, ImageError> {
         let place = reference.to_string();
         if path.exists() && !path.is_file() {
@@ -90,7 +100,7 @@ impl ArchiveSink {
         }
         let dir = staging::parent(path);
         staging::remove_stale(dir);
-        let staged = start(dir).map_err(|error| write_error(&place, error))?;
+        let staged = start(dir, unfinished).map_err(|error| write_error(&place, error))?;
         let state = Mutex::new(State { staged: Some(staged), blobs: BTreeSet::new() });
         Ok(Self { flavour, path: path.to_owned(), name, place, state })
     }
@@ -227,10 +237,11 @@ impl Sink for ArchiveSink {
                 staged.file().write_all(content)?;
                 pad(staged.file(), size)?;
             }
-            staged.file().write_all(&[0; 1024])
+            staged.file().write_all(&[0; 1024])?;
+            staged.sync()
         };
         write(&mut staged)
-            .and_then(|()| staged.persist(&self.path))
+            .and_then(|()| staged.publish(&self.path, &self.place, || ()))
             .map_err(|error| write_error(&self.place, error))
     }
 }
@@ -241,8 +252,8 @@ fn with_tag(name: &str) -> String {
     if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
 }
 
-fn start(dir: &Path) -> std::io::Result<Staged> {
-    let mut staged = Staged::create_in(dir)?;
+fn start(dir: &Path, unfinished: &Unfinished) -> std::io::Result<Staged> {
+    let mut staged = Staged::create_in(dir, unfinished)?;
     for name in ["blobs/", "blobs/sha256/"] {
         let mut header = header(name, 0)?;
         header.set_entry_type(tar::EntryType::Directory);
@@ -330,9 +341,12 @@ mod tests {
     fn both_kinds_are_read_back() {
         let dir = tempfile::tempdir().expect("dir");
         let (oci, docker) = (dir.path().join("oci.tar"), dir.path().join("docker.tar"));
-        let (_, set) = write(&ArchiveSink::oci(&oci, Some("1_fix")).expect("sink"));
+        let (_, set) =
+            write(&ArchiveSink::oci(&oci, Some("1_fix"), &Unfinished::default()).expect("sink"));
         check(&open_oci(&oci, Some("1_fix")).expect("source"), &set);
-        write(&ArchiveSink::docker(&docker, Some("app:1_fix")).expect("sink"));
+        write(
+            &ArchiveSink::docker(&docker, Some("app:1_fix"), &Unfinished::default()).expect("sink"),
+        );
         check(&DockerArchiveSource::open(&docker, Some("app:1_fix")).expect("source"), &set);
         check(&open_oci(&docker, Some("1_fix")).expect("source"), &set);
     }
@@ -344,7 +358,9 @@ mod tests {
             .iter()
             .map(|name| {
                 let path = dir.path().join(name);
-                write(&ArchiveSink::docker(&path, Some("app")).expect("sink"));
+                write(
+                    &ArchiveSink::docker(&path, Some("app"), &Unfinished::default()).expect("sink"),
+                );
                 std::fs::read(path).expect("read")
             })
             .collect();
@@ -357,7 +373,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("app.tar");
         std::fs::write(&path, b"old").expect("write");
-        let sink = ArchiveSink::oci(&path, None).expect("sink");
+        let sink = ArchiveSink::oci(&path, None, &Unfinished::default()).expect("sink");
         let blob = descriptor(media_type::OCI_LAYER, &Digest::of(b"x"), 1);
         sink.put_blob(&blob, &|| Ok(Box::new(&b"x"[..]))).expect("put");
         assert_eq!(std::fs::read(&path).expect("read"), b"old");
@@ -370,7 +386,7 @@ mod tests {
     fn a_failed_blob_can_be_written_again() {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("app.tar");
-        let sink = ArchiveSink::oci(&path, None).expect("sink");
+        let sink = ArchiveSink::oci(&path, None, &Unfinished::default()).expect("sink");
         let wrong = descriptor(media_type::OCI_LAYER, &Digest::of(b"base"), 4);
         for content in [&b"bas"[..], b"bass", b"bases"] {
             assert!(sink.put_blob(&wrong, &|| Ok(Box::new(content))).is_err());
@@ -383,7 +399,7 @@ mod tests {
     fn a_docker_archive_takes_no_index() {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("app.tar");
-        let sink = ArchiveSink::docker(&path, None).expect("sink");
+        let sink = ArchiveSink::docker(&path, None, &Unfinished::default()).expect("sink");
         let index: Value = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX,
             "manifests": []});
         let bytes = bytes::Bytes::from(index.to_string());
@@ -393,8 +409,11 @@ mod tests {
         assert!(error.contains("--platform"), "{error}");
         drop(sink);
         assert!(!path.exists());
-        assert!(ArchiveSink::docker(&path, Some("@0")).is_err());
-        assert!(ArchiveSink::docker(dir.path(), None).is_err());
-        assert!(ArchiveSink::docker(Path::new("/nonexistent/app.tar"), None).is_err());
+        assert!(ArchiveSink::docker(&path, Some("@0"), &Unfinished::default()).is_err());
+        assert!(ArchiveSink::docker(dir.path(), None, &Unfinished::default()).is_err());
+        assert!(
+            ArchiveSink::docker(Path::new("/nonexistent/app.tar"), None, &Unfinished::default())
+                .is_err()
+        );
     }
 }

@@ -10,19 +10,20 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
 use super::manifest::{MAX_MANIFEST, descriptor, digest_of, media_type, read_descriptor};
-use super::staging::{self, Staged};
 use super::transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
 use super::verified::{copy_blob, read_small, verified_blob, write_error};
 use super::{Digest, Reference};
+use crate::staging::{self, Staged};
+use crate::unfinished::{Pending, Unfinished};
 
 /// The annotation of an entry of `index.json` that is its tag.
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -248,18 +249,45 @@ pub struct LayoutSink {
     dir: PathBuf,
     tag: Option<String>,
     place: String,
-    state: Mutex<State>,
-    /// Locked shared while this sink may count on blobs being there.
-    presence: Option<File>,
+    unfinished: Unfinished,
+    traces: Arc<Mutex<Traces>>,
+    _pending: Pending,
 }
 
+/// What a sink has put into a layout and no tag names yet.
 #[derive(Default)]
-struct State {
-    /// Blobs that were not there before.
+struct Traces {
+    /// Files that were not there before.
     written: BTreeSet<PathBuf>,
     /// Directories that were not there before, outermost first.
     created: Vec<PathBuf>,
-    tagged: bool,
+    /// Locked shared while the sink may count on blobs being there.
+    presence: Option<File>,
+}
+
+impl Traces {
+    /// Removes them, unless another writer of the layout may count on them.
+    fn remove(&mut self) {
+        let alone = self.presence.take().is_none_or(|presence| {
+            let _ = presence.unlock();
+            presence.try_lock().is_ok()
+        });
+        let (written, created) =
+            (std::mem::take(&mut self.written), std::mem::take(&mut self.created));
+        if !alone {
+            return;
+        }
+        for file in written {
+            let _ = std::fs::remove_file(file);
+        }
+        for dir in created.iter().rev() {
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
+}
+
+fn lock(traces: &Mutex<Traces>) -> MutexGuard<'_, Traces> {
+    traces.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl LayoutSink {
@@ -267,7 +295,11 @@ impl LayoutSink {
     ///
     /// # Errors
     /// It cannot be written, or holds something that is not an OCI layout.
-    pub fn open(dir: &Path, tag: Option<&str>) -> Result<Self, ImageError> {
+    pub fn open(
+        dir: &Path,
+        tag: Option<&str>,
+        unfinished: &Unfinished,
+    ) -> Result<Self, ImageError> {
         let tag = tag.map(str::to_owned);
         let place = Reference::OciLayout { dir: dir.to_owned(), tag: tag.clone() }.to_string();
         let foreign = dir.is_dir()
@@ -280,35 +312,36 @@ impl LayoutSink {
             let why = "the directory is not empty and not an OCI layout; name another with -o";
             return Err(ImageError::invalid(place, why));
         }
-        let mut sink = Self {
-            dir: dir.to_owned(),
-            tag,
-            place: place.clone(),
-            state: Mutex::default(),
-            presence: None,
-        };
-        sink.prepare().map_err(|error| write_error(&place, error))?;
+        let traces = Arc::new(Mutex::new(Traces::default()));
+        let undo = Arc::clone(&traces);
+        let pending = unfinished.remember(Box::new(move || lock(&undo).remove()));
+        let unfinished = unfinished.clone();
+        let sink = Self { dir: dir.to_owned(), tag, place, unfinished, traces, _pending: pending };
+        sink.prepare().map_err(|error| write_error(&sink.place, error))?;
         Ok(sink)
     }
 
     /// Creates what is missing and proves that it can be written, before hours of work.
-    fn prepare(&mut self) -> io::Result<()> {
+    fn prepare(&self) -> io::Result<()> {
         let blobs = self.blobs();
         for path in [self.dir.clone(), self.dir.join("blobs"), blobs.clone()] {
             let missing: Vec<PathBuf> =
                 path.ancestors().take_while(|p| !p.exists()).map(Path::to_owned).collect();
             for dir in missing.into_iter().rev().filter(|dir| !dir.as_os_str().is_empty()) {
-                std::fs::create_dir(&dir)?;
-                self.state.get_mut().unwrap_or_else(PoisonError::into_inner).created.push(dir);
+                self.unfinished.whole(|| {
+                    std::fs::create_dir(&dir)?;
+                    lock(&self.traces).created.push(dir);
+                    Ok::<_, io::Error>(())
+                })?;
             }
         }
         for dir in [&self.dir, &blobs] {
             staging::remove_stale(dir);
-            drop(Staged::create_in(dir)?);
+            drop(Staged::create_in(dir, &self.unfinished)?);
         }
         let presence = File::open(&blobs)?;
         if presence.lock_shared().is_ok() {
-            self.presence = Some(presence);
+            lock(&self.traces).presence = Some(presence);
         }
         Ok(())
     }
@@ -317,28 +350,30 @@ impl LayoutSink {
         self.dir.join("blobs/sha256")
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn store(&self, descriptor: &Descriptor, content: BlobReader) -> Result<(), ImageError> {
         let path = self.dir.join(blob_path(&digest_of(descriptor, &self.place)?));
         let fail = |error| write_error(&self.place, error);
-        let mut staged = Staged::create_in(&self.blobs()).map_err(fail)?;
+        let mut staged = Staged::create_in(&self.blobs(), &self.unfinished).map_err(fail)?;
         copy_blob(content, descriptor, staged.file(), &self.place)?;
+        self.keep(staged, path).map_err(fail)
+    }
+
+    /// Gives a file its name; it goes again if no tag follows.
+    fn keep(&self, mut staged: Staged, path: PathBuf) -> io::Result<()> {
+        staged.sync()?;
         let new = !path.exists();
-        staged.persist(&path).map_err(fail)?;
-        if new {
-            self.state().written.insert(path);
-        }
-        Ok(())
+        staged.persist(&path, || {
+            if new {
+                lock(&self.traces).written.insert(path.clone());
+            }
+        })
     }
 
     fn point_tag(&self, manifest: &Descriptor) -> Result<(), ImageError> {
         let fail = |error| write_error(&self.place, error);
         // locks the whole read-change-write; gone with the file handle
-        let lock = File::open(&self.dir).map_err(fail)?;
-        let _ = lock.lock();
+        let directory = File::open(&self.dir).map_err(fail)?;
+        let _ = directory.lock();
         let path = self.dir.join("index.json");
         let index = match std::fs::read(&path) {
             Ok(bytes) => Some(parse_index(&bytes, &self.place)?),
@@ -348,9 +383,22 @@ impl LayoutSink {
         let index = with_entry(index, manifest, self.tag.as_deref());
         let version = self.dir.join("oci-layout");
         if !version.exists() {
-            staging::write(&version, OCI_LAYOUT).map_err(fail)?;
+            let staged = self.staged(OCI_LAYOUT).map_err(fail)?;
+            self.keep(staged, version).map_err(fail)?;
         }
-        staging::write(&path, index.to_string().as_bytes()).map_err(fail)
+        let mut staged = self.staged(index.to_string().as_bytes()).map_err(fail)?;
+        let publish = || {
+            staged.sync()?;
+            // from here on the tag names them
+            staged.publish(&path, &self.place, || *lock(&self.traces) = Traces::default())
+        };
+        publish().map_err(fail)
+    }
+
+    fn staged(&self, content: &[u8]) -> io::Result<Staged> {
+        let mut staged = Staged::create_in(&self.dir, &self.unfinished)?;
+        staged.file().write_all(content)?;
+        Ok(staged)
     }
 }
 
@@ -384,32 +432,13 @@ impl Sink for LayoutSink {
             self.put_manifest(manifest)?;
         }
         let size = manifest.bytes.len() as u64;
-        self.point_tag(&descriptor(&manifest.media_type, &manifest.digest, size))?;
-        self.state().tagged = true;
-        Ok(())
+        self.point_tag(&descriptor(&manifest.media_type, &manifest.digest, size))
     }
 }
 
 impl Drop for LayoutSink {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if state.tagged {
-            return;
-        }
-        // another writer of this layout may have found our blobs and counts on them
-        let alone = self.presence.as_ref().is_none_or(|presence| {
-            let _ = presence.unlock();
-            presence.try_lock().is_ok()
-        });
-        if !alone {
-            return;
-        }
-        for blob in &state.written {
-            let _ = std::fs::remove_file(blob);
-        }
-        for dir in state.created.iter().rev() {
-            let _ = std::fs::remove_dir(dir);
-        }
+        lock(&self.traces).remove();
     }
 }
 
@@ -452,7 +481,7 @@ mod tests {
     fn what_is_stored_is_read_back() {
         let temp = tempfile::tempdir().expect("dir");
         let dir = temp.path().join("a/b/layout");
-        let sink = LayoutSink::open(&dir, Some("1.0")).expect("sink");
+        let sink = LayoutSink::open(&dir, Some("1.0"), &Unfinished::default()).expect("sink");
         let stored = put(&sink, b"layer");
         sink.put_manifest(&manifest("{}")).expect("manifest");
         sink.tag(&manifest("{}")).expect("tag");
@@ -470,7 +499,8 @@ mod tests {
     fn a_tag_is_replaced_in_place_and_others_are_kept() {
         let temp = tempfile::tempdir().expect("dir");
         for (tag, content) in [("a", "{}"), ("b", "{\"b\":1}"), ("a", "{\"a\":2}")] {
-            let sink = LayoutSink::open(temp.path(), Some(tag)).expect("sink");
+            let sink =
+                LayoutSink::open(temp.path(), Some(tag), &Unfinished::default()).expect("sink");
             sink.tag(&manifest(content)).expect("tag");
         }
         let index = std::fs::read_to_string(temp.path().join("index.json")).expect("index");
@@ -488,7 +518,7 @@ mod tests {
     fn without_a_tag_nothing_is_left() {
         let temp = tempfile::tempdir().expect("dir");
         let dir = temp.path().join("new");
-        let sink = LayoutSink::open(&dir, Some("1")).expect("sink");
+        let sink = LayoutSink::open(&dir, Some("1"), &Unfinished::default()).expect("sink");
         put(&sink, b"layer");
         drop(sink);
         assert!(!dir.exists());
@@ -497,8 +527,9 @@ mod tests {
     #[test]
     fn blobs_of_others_survive_a_failed_writer() {
         let temp = tempfile::tempdir().expect("dir");
-        let failing = LayoutSink::open(temp.path(), Some("1")).expect("sink");
-        let other = LayoutSink::open(temp.path(), Some("2")).expect("sink");
+        let failing =
+            LayoutSink::open(temp.path(), Some("1"), &Unfinished::default()).expect("sink");
+        let other = LayoutSink::open(temp.path(), Some("2"), &Unfinished::default()).expect("sink");
         let shared = put(&failing, b"shared");
         let digest = digest_of(&shared, "x").expect("digest");
         assert!(other.has_blob(&digest).expect("has"));
@@ -509,7 +540,7 @@ mod tests {
     #[test]
     fn wrong_content_is_not_stored() {
         let temp = tempfile::tempdir().expect("dir");
-        let sink = LayoutSink::open(temp.path(), Some("1")).expect("sink");
+        let sink = LayoutSink::open(temp.path(), Some("1"), &Unfinished::default()).expect("sink");
         for wrong in [&b"other"[..], b"laye", b"layer+"] {
             let error = sink.put_blob(&blob(b"layer"), &|| Ok(Box::new(wrong))).expect_err("wrong");
             assert!(error.to_string().contains("blob sha256:"), "{error}");
@@ -520,7 +551,7 @@ mod tests {
     #[test]
     fn damaged_and_missing_blobs_are_errors() {
         let temp = tempfile::tempdir().expect("dir");
-        let sink = LayoutSink::open(temp.path(), Some("1")).expect("sink");
+        let sink = LayoutSink::open(temp.path(), Some("1"), &Unfinished::default()).expect("sink");
         let stored = put(&sink, b"layer");
         sink.tag(&manifest("{}")).expect("tag");
         let source = LayoutSource::open(temp.path(), Some("1")).expect("source");
@@ -544,21 +575,26 @@ mod tests {
         let missing = temp.path().join("missing");
         assert!(matches!(LayoutSource::open(&missing, None), Err(ImageError::NotFound { .. })));
         std::fs::write(temp.path().join("thesis.txt"), b"").expect("write");
-        let error = LayoutSink::open(temp.path(), None).err().expect("foreign").to_string();
+        let error = LayoutSink::open(temp.path(), None, &Unfinished::default())
+            .err()
+            .expect("foreign")
+            .to_string();
         assert!(error.contains("not an OCI layout"), "{error}");
     }
 
     #[test]
     fn the_same_layout_needs_no_copy() {
         let temp = tempfile::tempdir().expect("dir");
-        let sink = LayoutSink::open(temp.path(), Some("1")).expect("sink");
+        let sink = LayoutSink::open(temp.path(), Some("1"), &Unfinished::default()).expect("sink");
         let stored = put(&sink, b"layer");
         sink.tag(&manifest("{}")).expect("tag");
         let source = LayoutSource::open(temp.path(), Some("1")).expect("source");
-        let again = LayoutSink::open(&temp.path().join("."), Some("2")).expect("sink");
+        let again = LayoutSink::open(&temp.path().join("."), Some("2"), &Unfinished::default())
+            .expect("sink");
         assert!(again.link_blob(&stored, &source).expect("link"));
         let elsewhere = tempfile::tempdir().expect("dir");
-        let other = LayoutSink::open(elsewhere.path(), Some("2")).expect("sink");
+        let other =
+            LayoutSink::open(elsewhere.path(), Some("2"), &Unfinished::default()).expect("sink");
         assert!(!other.link_blob(&stored, &source).expect("link"));
     }
 }

@@ -14,7 +14,6 @@ pub mod platform;
 pub mod platforms;
 pub mod reference;
 pub mod registry;
-pub mod staging;
 mod tar_index;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,6 +10,7 @@ use super::manifest::Document;
 use super::platforms::ImageSet;
 use super::registry::{RegistryOptions, RegistrySink, RegistrySource};
 use super::transport::{ImageError, Sink, Source};
+use crate::unfinished::Unfinished;
 
 /// Opens an image for reading.
 ///
@@ -29,21 +30,27 @@ pub fn open_source(
     })
 }
 
-/// Opens a place for writing. Nothing shows under the name before [`Sink::tag`].
+/// Opens a place for writing. Nothing shows under the name before [`Sink::tag`]; what is
+/// written before that is noted in `unfinished`.
 ///
 /// # Errors
 /// The place cannot be written.
 pub fn open_sink(
     reference: &Reference,
     options: &RegistryOptions,
+    unfinished: &Unfinished,
 ) -> Result<Box<dyn Sink>, ImageError> {
     Ok(match reference {
-        Reference::OciLayout { dir, tag } => Box::new(LayoutSink::open(dir, tag.as_deref())?),
-        Reference::OciArchive { file, tag } => Box::new(ArchiveSink::oci(file, tag.as_deref())?),
-        Reference::DockerArchive { file, reference } => {
-            Box::new(ArchiveSink::docker(file, reference.as_deref())?)
+        Reference::OciLayout { dir, tag } => {
+            Box::new(LayoutSink::open(dir, tag.as_deref(), unfinished)?)
         }
-        Reference::Registry(name) => Box::new(RegistrySink::open(name, options)?),
+        Reference::OciArchive { file, tag } => {
+            Box::new(ArchiveSink::oci(file, tag.as_deref(), unfinished)?)
+        }
+        Reference::DockerArchive { file, reference } => {
+            Box::new(ArchiveSink::docker(file, reference.as_deref(), unfinished)?)
+        }
+        Reference::Registry(name) => Box::new(RegistrySink::open(name, options, unfinished)?),
     })
 }
 

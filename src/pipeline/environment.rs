@@ -12,6 +12,7 @@ use crate::repository::freshness::Expired;
 use crate::repository::signature::Keyring;
 use crate::repository::{Cache, FetchOptions, Fetcher, Mirror};
 use crate::rootfs::limits::LayerLimits;
+use crate::unfinished::Unfinished;
 
 use super::RepairError;
 
@@ -52,6 +53,8 @@ pub struct Environment {
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<i64>,
     pub runtime: Arc<Runtime>,
+    /// What an interruption takes back.
+    pub unfinished: Unfinished,
 }
 
 impl Environment {
@@ -67,8 +70,8 @@ impl Environment {
     /// The cache directory cannot be made; a certificate is unusable.
     pub fn fetcher(&self) -> Result<Fetcher, RepairError> {
         let cache = match &self.repositories.cache {
-            CacheChoice::Temporary => Cache::temporary(),
-            CacheChoice::Kept(dir) => Cache::open(dir),
+            CacheChoice::Temporary => Cache::temporary(&self.unfinished),
+            CacheChoice::Kept(dir) => Cache::open(dir, &self.unfinished),
         };
         let place = match &self.repositories.cache {
             CacheChoice::Temporary => "the system's temporary directory".to_owned(),

@@ -362,7 +362,7 @@ fn publish_all(
             publication.kept = index.children().iter().map(|one| one.descriptor.clone()).collect();
         }
     }
-    let sink = image::open_sink(output, &environment.registry)?;
+    let sink = image::open_sink(output, &environment.registry, &environment.unfinished)?;
     let published = publish::publish(&*sink, source, &publication, &*environment.progress)?;
     environment.progress.detail(&format!(
         "{} bytes sent in {} blobs, {} blobs were there",

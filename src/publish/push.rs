@@ -241,6 +241,7 @@ mod tests {
     use crate::image::testing::MemorySource;
     use crate::image::{Document, load};
     use crate::progress::Silent;
+    use crate::unfinished::Unfinished;
 
     fn open_patch() -> Result<BlobReader, ImageError> {
         Ok(Box::new(PATCH))
@@ -264,7 +265,8 @@ mod tests {
         let new_index = rebuild_index(index, &replaced, &provenance()).expect("index");
 
         let temp = tempfile::tempdir().expect("dir");
-        let sink = LayoutSink::open(temp.path(), Some("1_fix")).expect("sink");
+        let sink =
+            LayoutSink::open(temp.path(), Some("1_fix"), &Unfinished::default()).expect("sink");
         let patch = Some(Patch { descriptor: &new.layer_descriptor, content: &open_patch });
         let images =
             vec![NewImage { manifest: new.manifest.clone(), config: new.config.clone(), patch }];
@@ -283,7 +285,7 @@ mod tests {
         copy.blob(layer).expect("blob").read_to_string(&mut content).expect("read");
         assert_eq!(content.as_bytes(), PATCH);
         let again = publish(
-            &LayoutSink::open(temp.path(), Some("1_fix")).expect("sink"),
+            &LayoutSink::open(temp.path(), Some("1_fix"), &Unfinished::default()).expect("sink"),
             &copy,
             &publication,
             &Silent,
@@ -302,7 +304,7 @@ mod tests {
             rebuild(&image.manifest, &image.config, &patch(), &provenance()).expect("rebuild");
         let temp = tempfile::tempdir().expect("dir");
         let dir = temp.path().join("layout");
-        let sink = LayoutSink::open(&dir, Some("1_fix")).expect("sink");
+        let sink = LayoutSink::open(&dir, Some("1_fix"), &Unfinished::default()).expect("sink");
         let wrong: OpenBlob<'_> = &|| Ok(Box::new(&b"wrong"[..]));
         let patch = Some(Patch { descriptor: &new.layer_descriptor, content: wrong });
         let images = vec![NewImage { manifest: new.manifest, config: new.config, patch }];

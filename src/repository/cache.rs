@@ -10,22 +10,21 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
 use crate::image::Digest;
-
-/// A temporary file of this age belongs to no running process.
-const LEFT_BEHIND: Duration = Duration::from_secs(24 * 3600);
+use crate::staging::{self, Staged};
+use crate::unfinished::{Pending, Unfinished};
 
 /// A cache directory.
 #[derive(Debug)]
 pub struct Cache {
     root: PathBuf,
+    unfinished: Unfinished,
     /// Removes the directory at the end of a run that keeps nothing.
-    _temporary: Option<TempDir>,
+    _temporary: Option<(TempDir, Pending)>,
 }
 
 /// What a server said about a file that changes.
@@ -44,37 +43,33 @@ impl Cache {
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub fn open(root: &Path, unfinished: &Unfinished) -> io::Result<Self> {
         let mut builder = fs::DirBuilder::new();
         // What is computed from verified content is trusted when it is read again: nobody else
         // may write it. A directory that is there already keeps its mode.
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(root.join("tmp"))?;
-        let cache = Self { root: root.to_owned(), _temporary: None };
-        cache.sweep();
-        Ok(cache)
-    }
-
-    /// Removes what runs that were killed have left a day ago.
-    fn sweep(&self) {
-        let Ok(entries) = fs::read_dir(self.root.join("tmp")) else { return };
-        for entry in entries.flatten() {
-            let age = entry.metadata().and_then(|data| data.modified());
-            let age = age.ok().and_then(|at| at.elapsed().ok());
-            if age.is_some_and(|age| age > LEFT_BEHIND) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        // what runs that were killed have left
+        staging::remove_stale(&root.join("tmp"));
+        Ok(Self { root: root.to_owned(), unfinished: unfinished.clone(), _temporary: None })
     }
 
     /// A cache for this run only, in the system's temporary directory.
     ///
     /// # Errors
     /// No directory can be made there.
-    pub fn temporary() -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("imgfix-cache").tempdir()?;
+    pub fn temporary(unfinished: &Unfinished) -> io::Result<Self> {
+        let (dir, pending) = unfinished.make(|| {
+            let dir = tempfile::Builder::new().prefix("imgfix-cache").tempdir()?;
+            let path = dir.path().to_owned();
+            let undo = move || {
+                let _ = fs::remove_dir_all(path);
+            };
+            Ok::<_, io::Error>((dir, Box::new(undo) as _))
+        })?;
         fs::create_dir_all(dir.path().join("tmp"))?;
-        Ok(Self { root: dir.path().to_owned(), _temporary: Some(dir) })
+        let root = dir.path().to_owned();
+        Ok(Self { root, unfinished: unfinished.clone(), _temporary: Some((dir, pending)) })
     }
 
     /// Where the directory is.
@@ -104,15 +99,15 @@ impl Cache {
     ///
     /// # Errors
     /// The cache's disk.
-    pub fn staging(&self) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new().prefix("get-").tempfile_in(self.root.join("tmp"))
+    pub fn staging(&self) -> io::Result<Staged> {
+        Staged::create_in(&self.root.join("tmp"), &self.unfinished)
     }
 
     /// Puts a staged file, whose digest the caller has verified, in its place.
     ///
     /// # Errors
     /// The cache's disk.
-    pub fn keep(&self, staged: NamedTempFile, digest: &Digest) -> io::Result<PathBuf> {
+    pub fn keep(&self, staged: Staged, digest: &Digest) -> io::Result<PathBuf> {
         let path = self.object_path(digest);
         self.persist(staged, &path)?;
         Ok(path)
@@ -138,7 +133,7 @@ impl Cache {
     pub fn remember(&self, known: &Revalidation) -> io::Result<()> {
         let bytes = serde_json::to_vec(known).map_err(io::Error::other)?;
         let mut staged = self.staging()?;
-        staged.write_all(&bytes)?;
+        staged.file().write_all(&bytes)?;
         self.persist(staged, &self.revalidation_path(&known.url))
     }
 
@@ -161,8 +156,8 @@ impl Cache {
     /// The cache's disk.
     pub fn keep_derived(&self, name: &str, of: &Digest, bytes: &[u8]) -> io::Result<()> {
         let mut staged = self.staging()?;
-        staged.write_all(bytes)?;
-        staged.write_all(&Sha256::digest(bytes))?;
+        staged.file().write_all(bytes)?;
+        staged.file().write_all(&Sha256::digest(bytes))?;
         self.persist(staged, &self.derived_path(name, of))
     }
 
@@ -170,12 +165,11 @@ impl Cache {
         self.root.join("derived").join(name).join(of.hex())
     }
 
-    fn persist(&self, staged: NamedTempFile, path: &Path) -> io::Result<()> {
+    fn persist(&self, staged: Staged, path: &Path) -> io::Result<()> {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
         }
-        staged.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        staged.persist(path, || ())
     }
 }
 
@@ -197,7 +191,7 @@ mod tests {
 
     fn put(cache: &Cache, content: &[u8]) -> (Digest, PathBuf) {
         let mut staged = cache.staging().unwrap();
-        staged.write_all(content).unwrap();
+        staged.file().write_all(content).unwrap();
         let digest = Digest::of(content);
         let path = cache.keep(staged, &digest).unwrap();
         (digest, path)
@@ -205,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_damaged_object_is_dropped() {
-        let cache = Cache::temporary().unwrap();
+        let cache = Cache::temporary(&Unfinished::default()).unwrap();
         let (digest, path) = put(&cache, b"content");
         assert_eq!(cache.object(&digest).as_deref(), Some(path.as_path()));
         fs::write(&path, b"Content").unwrap();
@@ -215,7 +209,7 @@ mod tests {
 
     #[test]
     fn derived_bytes_are_checked() {
-        let cache = Cache::temporary().unwrap();
+        let cache = Cache::temporary(&Unfinished::default()).unwrap();
         let of = Digest::of(b"x");
         cache.keep_derived("index", &of, b"abc").unwrap();
         assert_eq!(cache.derived("index", &of).as_deref(), Some(&b"abc"[..]));
@@ -227,18 +221,18 @@ mod tests {
     }
 
     #[test]
-    fn old_leftovers_are_swept_and_new_files_stay() {
+    fn leftovers_of_killed_runs_are_swept_and_files_of_living_ones_stay() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("cache");
-        let cache = Cache::open(&root).unwrap();
+        let cache = Cache::open(&root, &Unfinished::default()).unwrap();
         let staged = cache.staging().unwrap();
-        let old = root.join("tmp/get-old");
+        let old = root.join("tmp/.imgfix-old.partial");
         fs::write(&old, b"x").unwrap();
-        let past = std::time::SystemTime::now() - LEFT_BEHIND * 2;
-        File::options().write(true).open(&old).unwrap().set_modified(past).unwrap();
         drop(cache);
-        Cache::open(&root).unwrap();
-        assert!(!old.exists() && staged.path().exists());
+        Cache::open(&root, &Unfinished::default()).unwrap();
+        assert!(!old.exists());
+        assert_eq!(fs::read_dir(root.join("tmp")).unwrap().count(), 1);
+        drop(staged);
         let mode =
             std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&root).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o700);
@@ -246,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_temporary_cache_leaves_nothing() {
-        let cache = Cache::temporary().unwrap();
+        let cache = Cache::temporary(&Unfinished::default()).unwrap();
         let root = cache.root().to_owned();
         put(&cache, b"x");
         drop(cache);

@@ -15,7 +15,6 @@ use reqwest::header::{
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 use super::cache::{Cache, Revalidation};
@@ -24,6 +23,7 @@ use crate::image::Digest;
 use crate::packages::dpkg::sources::Login;
 use crate::plan::Archive;
 use crate::progress::{SharedProgress, Task};
+use crate::staging::Staged;
 
 /// Downloads under way at once.
 const AT_ONCE: usize = 8;
@@ -273,19 +273,19 @@ impl Fetcher {
         &self,
         target: &Target,
         wanted: &Wanted,
-        staged: &mut NamedTempFile,
+        staged: &mut Staged,
         task: &dyn Task,
     ) -> Result<(), Attempt> {
         let label = &target.label;
         let fatal = |error| Attempt { error, again: None };
         let disk = |source| fatal(self.disk(source));
-        let mut have = staged.as_file().metadata().map_err(disk)?.len();
+        let mut have = staged.file().metadata().map_err(disk)?.len();
         let mut request = self.get(target);
         if have > 0 {
             request = request.header(RANGE, format!("bytes={have}-"));
         }
         let response = request.send().await.map_err(|error| passing(label, &error))?;
-        let restart = |staged: &NamedTempFile| staged.as_file().set_len(0).map_err(disk);
+        let restart = |staged: &mut Staged| staged.file().set_len(0).map_err(disk);
         let again = || {
             let why = "the server cannot go on where it was cut off".to_owned();
             Attempt { error: FetchError::Failed { url: label.clone(), why }, again: Some(None) }
@@ -309,7 +309,7 @@ impl Fetcher {
             let total = have.saturating_add(rest);
             return Err(mismatch(format!("{total} bytes instead of {}", wanted.size)));
         }
-        staged.seek(std::io::SeekFrom::Start(have)).map_err(disk)?;
+        staged.file().seek(std::io::SeekFrom::Start(have)).map_err(disk)?;
         let mut body = response.bytes_stream();
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| passing(label, &error))?;
@@ -317,7 +317,7 @@ impl Fetcher {
             if have > wanted.size {
                 return Err(mismatch(format!("more than {} bytes", wanted.size)));
             }
-            staged.write_all(&chunk).map_err(disk)?;
+            staged.file().write_all(&chunk).map_err(disk)?;
             task.advance(chunk.len() as u64);
         }
         if have < wanted.size {
@@ -348,7 +348,7 @@ impl Fetcher {
         let mut staged = self.cache.staging().map_err(|source| self.disk(source))?;
         let file = open_local(url, path)?;
         let mut limited = std::io::Read::take(file, wanted.size + 1);
-        std::io::copy(&mut limited, &mut staged)
+        std::io::copy(&mut limited, staged.file())
             .map_err(|error| FetchError::Failed { url: url.to_owned(), why: error.to_string() })?;
         self.verified(url, staged, wanted)
     }
@@ -356,13 +356,13 @@ impl Fetcher {
     fn verified(
         &self,
         url: &str,
-        mut staged: NamedTempFile,
+        mut staged: Staged,
         wanted: &Wanted,
     ) -> Result<PathBuf, FetchError> {
         let disk = |source| self.disk(source);
-        staged.rewind().map_err(disk)?;
+        staged.file().rewind().map_err(disk)?;
         let mut hash = Sha256::new();
-        let size = std::io::copy(&mut staged, &mut HashWriter(&mut hash)).map_err(disk)?;
+        let size = std::io::copy(staged.file(), &mut HashWriter(&mut hash)).map_err(disk)?;
         let found = Digest::from_sha256(hash.finalize().into());
         let why = if size != wanted.size {
             format!("{size} bytes instead of {}", wanted.size)
@@ -470,7 +470,7 @@ impl Fetcher {
 
     fn store(&self, known: &Revalidation, content: &[u8]) -> std::io::Result<()> {
         let mut staged = self.cache.staging()?;
-        staged.write_all(content)?;
+        staged.file().write_all(content)?;
         self.cache.keep(staged, &known.digest)?;
         self.cache.remember(known)
     }

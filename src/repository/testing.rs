@@ -231,7 +231,7 @@ pub fn fetcher(options: FetchOptions) -> (Fetcher, TempDir) {
 pub fn fetcher_at(cache: &Path, options: FetchOptions) -> Fetcher {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let cache = Cache::open(cache).unwrap();
+    let cache = Cache::open(cache, &crate::unfinished::Unfinished::default()).unwrap();
     Fetcher::new(Arc::new(runtime), cache, options, Arc::new(Silent)).unwrap()
 }
 

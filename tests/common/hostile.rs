@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+
+use super::cli::{blob, tagged};
 
 /// A request that came.
 #[derive(Debug, Clone, Default)]
@@ -145,4 +148,41 @@ fn write_response(
     let end = response.cut_after.unwrap_or(usize::MAX).min(response.body.len());
     stream.write_all(&response.body[..end])?;
     stream.flush()
+}
+
+/// A registry that serves the tag `12` of a layout as `team/app:12` and takes nothing; `answer`
+/// may answer first.
+pub fn serve_layout(
+    layout: PathBuf,
+    answer: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+) -> Server {
+    Server::start(move |request| {
+        if let Some(response) = answer(request) {
+            return response;
+        }
+        let last = request.path.rsplit('/').next().unwrap_or_default();
+        if request.path == "/v2/" {
+            return Response::new(200, "{}");
+        }
+        if request.method != "GET" && request.method != "HEAD" {
+            return Response::new(500, "");
+        }
+        let digest = match last {
+            "12" => tagged(&layout, "12").expect("tag"),
+            other => other.to_owned(),
+        };
+        if !digest.starts_with("sha256:") {
+            return Response::new(404, "{}");
+        }
+        let Ok(bytes) = std::fs::read(blob(&layout, &digest)) else {
+            return Response::new(404, "{}");
+        };
+        let kind = match request.path.contains("/manifests/") {
+            true => "application/vnd.oci.image.manifest.v1+json",
+            false => "application/octet-stream",
+        };
+        Response::new(200, bytes)
+            .header("Content-Type", kind)
+            .header("Docker-Content-Digest", digest)
+    })
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use imgfix::image::layout::{LayoutSink, LayoutSource};
 use imgfix::image::manifest::media_type;
 use imgfix::image::{Digest, RawManifest, Sink, descriptor};
+use imgfix::unfinished::Unfinished;
 use serde_json::{Value, json};
 
 /// A tar layer with one file.
@@ -53,7 +54,7 @@ fn manifest(sink: &dyn Sink, architecture: &str, layers: &[Vec<u8>]) -> RawManif
 
 /// A layout with one image of gzip layers.
 pub fn layout(dir: &Path, tag: &str, layers: &[Vec<u8>]) -> LayoutSource {
-    let sink = LayoutSink::open(dir, Some(tag)).expect("layout");
+    let sink = LayoutSink::open(dir, Some(tag), &Unfinished::default()).expect("layout");
     let manifest = manifest(&sink, "amd64", layers);
     sink.tag(&manifest).expect("tag");
     LayoutSource::open(dir, Some(tag)).expect("layout")
@@ -61,7 +62,7 @@ pub fn layout(dir: &Path, tag: &str, layers: &[Vec<u8>]) -> LayoutSource {
 
 /// A layout with an index of two platforms that share their first layer.
 pub fn index_layout(dir: &Path, tag: &str, shared: &[u8]) -> LayoutSource {
-    let sink = LayoutSink::open(dir, Some(tag)).expect("layout");
+    let sink = LayoutSink::open(dir, Some(tag), &Unfinished::default()).expect("layout");
     let manifests: Vec<_> = ["amd64", "arm64"]
         .iter()
         .map(|architecture| {

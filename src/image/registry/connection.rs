@@ -16,6 +16,7 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::token_cache::{RegistryToken, RegistryTokenType};
 use oci_client::{Reference as Name, RegistryOperation};
 use reqwest::header::{self, HeaderMap};
+use url::Url;
 
 use super::credentials::{self, Credentials, Login};
 use super::failure::{Access, Failure, Kind, Retry, explain, specified_message};
@@ -36,12 +37,12 @@ pub(super) struct Connection {
     pub name: Name,
     /// How errors call it.
     pub place: String,
-    http: reqwest::Client,
-    /// For blobs that come.
-    pub download: oci_client::Client,
+    pub http: reqwest::Client,
     /// For blobs that go: without a limit on the time until the answer, which is the time of
     /// the upload.
-    pub upload: oci_client::Client,
+    pub sending: reqwest::Client,
+    /// For blobs that come.
+    pub oci: oci_client::Client,
     base: String,
     pub credentials: Credentials,
     pub retry: Retry,
@@ -90,31 +91,30 @@ impl Connection {
         for path in &options.ca_files {
             certificates.extend(read_certificates(path)?);
         }
-        let http = http_client(&certificates, is_loopback(host), options.plain_http)
-            .map_err(|error| fail(format!("TLS cannot be set up: {error}")))?;
+        let no_tls = |error: &dyn std::fmt::Display| fail(format!("TLS cannot be set up: {error}"));
+        let builder = || http_client(&certificates, is_loopback(host), options.plain_http);
+        let http = builder().and_then(|builder| builder.read_timeout(PATIENCE).build());
+        let http = http.map_err(|error| no_tls(&error))?;
+        let sending = builder().and_then(reqwest::ClientBuilder::build);
+        let sending = sending.map_err(|error| no_tls(&error))?;
         let scheme = match options.plain_http {
             true => "http",
             false if is_loopback(host) => loopback_scheme(&http, host).await,
             false => "https",
         };
-        let client = |read_timeout| {
-            let config = client_config(&certificates, scheme, is_loopback(host), read_timeout);
-            oci_client::Client::try_from(config)
-                .map_err(|error| fail(format!("TLS cannot be set up: {error}")))
-        };
-        let (download, upload) = (client(Some(PATIENCE))?, client(None)?);
+        let config = client_config(&certificates, scheme, is_loopback(host));
+        let oci = oci_client::Client::try_from(config).map_err(|error| no_tls(&error))?;
         let stored = match &credentials.login {
             Login::Basic(user, password) => RegistryAuth::Basic(user.clone(), password.clone()),
             _ => RegistryAuth::Anonymous,
         };
-        download.store_auth_if_needed(host, &stored).await;
-        upload.store_auth_if_needed(host, &stored).await;
+        oci.store_auth_if_needed(host, &stored).await;
         Ok(Self {
             name: name.clone(),
             place: place.clone(),
             http,
-            download,
-            upload,
+            sending,
+            oci,
             base: format!("{scheme}://{host}"),
             credentials,
             retry: Retry { times: options.retries, first_wait: options.backoff },
@@ -175,9 +175,13 @@ impl Connection {
         if let Some(grant) = known {
             return Ok(grant);
         }
-        let scopes = [scope(self.name.repository(), access)];
-        let (grant, lifetime) =
-            log_in(&self.http, &self.base, &self.credentials.login, &scopes).await?;
+        self.log_in(access, &[scope(self.name.repository(), access)]).await
+    }
+
+    async fn log_in(&self, access: Access, scopes: &[String]) -> Result<Grant, Failure> {
+        let now = Instant::now();
+        let login = &self.credentials.login;
+        let (grant, lifetime) = log_in(&self.http, &self.base, login, scopes).await?;
         self.remember(access, &grant).await;
         let lifetime = lifetime.min(Duration::from_secs(24 * 3600)).saturating_sub(RENEWAL);
         let until = now.checked_add(lifetime.max(Duration::from_secs(1))).unwrap_or(now);
@@ -197,10 +201,8 @@ impl Connection {
             return;
         }
         let scopes = [scope(self.name.repository(), Access::Write), scope(other, Access::Read)];
-        let login = &self.credentials.login;
-        if let Ok((grant, _)) = log_in(&self.http, &self.base, login, &scopes).await {
-            self.remember(Access::Write, &grant).await;
-        }
+        // it is the login for writing from now on
+        let _ = self.log_in(Access::Write, &scopes).await;
     }
 
     /// Hands a login to oci-client, which would otherwise get its own.
@@ -214,20 +216,24 @@ impl Connection {
                 RegistryTokenType::Bearer(RegistryToken::Token { token: token.clone() })
             }
         };
-        for client in [&self.download, &self.upload] {
-            let mut operations = vec![RegistryOperation::Pull];
-            if access == Access::Write {
-                operations.push(RegistryOperation::Push);
-            }
-            for operation in operations {
-                client.tokens.insert(&self.name, operation, token.clone()).await;
-            }
+        let mut operations = vec![RegistryOperation::Pull];
+        if access == Access::Write {
+            operations.push(RegistryOperation::Push);
+        }
+        for operation in operations {
+            self.oci.tokens.insert(&self.name, operation, token.clone()).await;
         }
     }
 
     fn forget(&self, access: Access) {
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
         grants.remove(&access);
+    }
+
+    /// The address of something of the repository.
+    pub(super) fn url(&self, what: &str) -> Result<Url, String> {
+        let text = format!("{}/v2/{}/{what}", self.base, self.name.repository());
+        Url::parse(&text).map_err(|_| format!("{text} is not a URL"))
     }
 
     fn manifest_url(&self, reference: &str) -> String {
@@ -283,7 +289,10 @@ impl Connection {
     }
 }
 
-fn with_grant(request: reqwest::RequestBuilder, grant: &Grant) -> reqwest::RequestBuilder {
+pub(super) fn with_grant(
+    request: reqwest::RequestBuilder,
+    grant: &Grant,
+) -> reqwest::RequestBuilder {
     match grant {
         Grant::Open => request,
         Grant::Basic(user, password) => request.basic_auth(user, Some(password)),
@@ -361,11 +370,10 @@ fn http_client(
     certificates: &[Vec<u8>],
     loopback: bool,
     plain_http: bool,
-) -> Result<reqwest::Client, reqwest::Error> {
+) -> Result<reqwest::ClientBuilder, reqwest::Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(PATIENCE)
-        .read_timeout(PATIENCE)
         // a redirect must not strip the encryption
         .https_only(!loopback && !plain_http);
     if loopback {
@@ -375,15 +383,10 @@ fn http_client(
         .iter()
         .map(|pem| reqwest::Certificate::from_pem(pem))
         .collect::<Result<_, _>>()?;
-    builder.tls_certs_merge(roots).build()
+    Ok(builder.tls_certs_merge(roots))
 }
 
-fn client_config(
-    certificates: &[Vec<u8>],
-    scheme: &str,
-    loopback: bool,
-    read_timeout: Option<Duration>,
-) -> ClientConfig {
+fn client_config(certificates: &[Vec<u8>], scheme: &str, loopback: bool) -> ClientConfig {
     // a proxy that is used for nothing keeps the variables' proxies away from this machine
     let (https_proxy, no_proxy) = match loopback {
         true => (Some("http://127.0.0.1:9".to_owned()), Some("*,127.0.0.0/8,::1".to_owned())),
@@ -391,14 +394,13 @@ fn client_config(
     };
     ClientConfig {
         protocol: if scheme == "http" { ClientProtocol::Http } else { ClientProtocol::Https },
-        use_monolithic_push: true,
         extra_root_certificates: certificates
             .iter()
             .map(|pem| Certificate { encoding: CertificateEncoding::Pem, data: pem.clone() })
             .collect(),
         platform_resolver: None,
         connect_timeout: Some(PATIENCE),
-        read_timeout,
+        read_timeout: Some(PATIENCE),
         user_agent: USER_AGENT,
         https_proxy,
         no_proxy,

@@ -33,7 +33,7 @@ pub(super) fn open(
 ) -> Result<BlobStream, ImageError> {
     let digest = descriptor.digest().to_string();
     let stream = runtime.block_on(connection.attempt(Access::Read, |_| async {
-        Ok(connection.download.pull_blob_stream(&connection.name, digest.as_str()).await?)
+        Ok(connection.oci.pull_blob_stream(&connection.name, digest.as_str()).await?)
     }))?;
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let pump =
@@ -151,7 +151,7 @@ impl Pump {
     /// The rest of the blob, and how many of its first bytes were read before.
     async fn reopen(&self) -> Result<(SizedStream, u64), Failure> {
         self.connection.grant(Access::Read).await?;
-        let client = &self.connection.download;
+        let client = &self.connection.oci;
         let name = &self.connection.name;
         match client.pull_blob_stream_partial(name, self.digest.as_str(), self.at, None).await? {
             BlobResponse::Partial(stream) => Ok((stream, 0)),

@@ -6,11 +6,13 @@ use oci_client::Reference as Name;
 use oci_spec::image::Descriptor;
 use tokio::runtime::Runtime;
 
+use super::RegistryOptions;
 use super::connection::{Connection, runtime};
 use super::failure::{Access, Kind};
-use super::{RegistryOptions, upload};
+use super::upload::{Begun, begin};
 use crate::image::transport::{OpenBlob, RawManifest, Sink, Source};
 use crate::image::{Digest, ImageError, Reference, digest_of};
+use crate::unfinished::{Published, Unfinished};
 
 /// A tag of a registry.
 pub struct RegistrySink {
@@ -18,6 +20,7 @@ pub struct RegistrySink {
     connection: Arc<Connection>,
     runtime: Arc<Runtime>,
     tag: String,
+    unfinished: Unfinished,
 }
 
 impl RegistrySink {
@@ -26,7 +29,11 @@ impl RegistrySink {
     /// # Errors
     /// There is no tag, or a digest; the credentials or certificates that were named cannot be
     /// read.
-    pub fn open(name: &Name, options: &RegistryOptions) -> Result<Self, ImageError> {
+    pub fn open(
+        name: &Name,
+        options: &RegistryOptions,
+        unfinished: &Unfinished,
+    ) -> Result<Self, ImageError> {
         let place = Reference::Registry(name.clone()).to_string();
         let (Some(tag), None) = (name.tag(), name.digest()) else {
             let why = "an image is published under a tag, not a digest; name one with -o";
@@ -35,16 +42,24 @@ impl RegistrySink {
         let tag = tag.to_owned();
         let runtime = runtime(options)?;
         let connection = Arc::new(runtime.block_on(Connection::open(name, place, options))?);
-        Ok(Self { connection, runtime, tag })
+        Ok(Self { connection, runtime, tag, unfinished: unfinished.clone() })
     }
 
+    /// Whether the registry took the blob from its repository `from`. Any refusal means that
+    /// the bytes are sent; what is really wrong shows then.
     fn mount(&self, digest: &Digest, from: &Name) -> bool {
         let connection = &self.connection;
         self.runtime.block_on(async {
             connection.grant_mount_from(from.repository()).await;
-            let digest = digest.to_string();
-            // any refusal means that the bytes are sent; what is really wrong shows then
-            connection.upload.mount_blob(&connection.name, from, &digest).await.is_ok()
+            let Ok(grant) = connection.grant(Access::Write).await else { return false };
+            match begin(connection, grant, Some((digest, from)), &self.unfinished).await {
+                Ok(Begun::Mounted) => true,
+                Ok(Begun::Waiting(upload)) => {
+                    upload.cancel().await;
+                    false
+                }
+                Err(_) => false,
+            }
         })
     }
 }
@@ -54,16 +69,19 @@ impl Sink for RegistrySink {
         let connection = &self.connection;
         let digest = digest.to_string();
         self.runtime.block_on(connection.attempt(Access::Write, |_| async {
-            Ok(connection.upload.blob_exists(&connection.name, &digest).await?)
+            Ok(connection.oci.blob_exists(&connection.name, &digest).await?)
         }))
     }
 
     fn put_blob(&self, descriptor: &Descriptor, content: OpenBlob<'_>) -> Result<(), ImageError> {
         let connection = &self.connection;
-        self.runtime.block_on(connection.attempt(Access::Write, |_| async {
+        self.runtime.block_on(connection.attempt(Access::Write, |grant| async {
             // may itself wait for the network, on the threads that drive it
             let content = tokio::task::block_in_place(content).map_err(Kind::Content)?;
-            upload::send(connection, descriptor, content).await
+            match begin(connection, grant, None, &self.unfinished).await? {
+                Begun::Mounted => Ok(()),
+                Begun::Waiting(upload) => upload.send(descriptor, content).await,
+            }
         }))
     }
 
@@ -87,7 +105,14 @@ impl Sink for RegistrySink {
     }
 
     fn tag(&self, manifest: &RawManifest) -> Result<(), ImageError> {
+        let place = self.connection.place.clone();
+        self.unfinished.set_published(Published::Perhaps(place.clone()));
         let put = self.connection.put_manifest(&self.tag, &manifest.media_type, &manifest.bytes);
-        self.runtime.block_on(put)
+        let done = self.runtime.block_on(put);
+        self.unfinished.set_published(match done {
+            Ok(()) => Published::Tag(place),
+            Err(_) => Published::Nothing,
+        });
+        done
     }
 }
