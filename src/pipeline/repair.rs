@@ -19,7 +19,7 @@ use crate::publish::{
     self, NewImage, Patch, PatchLayer, Provenance, Publication, Rebuilt, manifest_descriptor,
 };
 use crate::report::before_after::{
-    EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PlatformReport,
+    EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PlatformReport,
 };
 use crate::report::{RepairReport, effects};
 use crate::rootfs::layer_reader::LayerSpec;
@@ -122,12 +122,22 @@ fn one(
             repository: step.archive.repository.clone(),
         })
         .collect();
+    let kept_back = plan
+        .kept_back
+        .iter()
+        .map(|kept| PackageKept {
+            package: kept.package.clone(),
+            version: kept.version.clone(),
+            reason: kept.reason.clone(),
+        })
+        .collect();
     let mut report = PlatformReport {
         platform: loaded.platform.clone(),
         original_manifest: loaded.manifest.digest(),
         manifest: None,
         layer: None,
         packages,
+        kept_back,
         findings: Vec::new(),
         files: FileCounts::default(),
         effects: Vec::new(),

@@ -54,6 +54,9 @@ pub struct PlatformReport {
     pub layer: Option<LayerReport>,
     /// In installation order.
     pub packages: Vec<PackageChange>,
+    /// Without a scanner's report: newer versions that were left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_back: Vec<PackageKept>,
     /// Every finding that applies to this platform.
     pub findings: Vec<JudgedFinding>,
     pub files: FileCounts,
@@ -92,6 +95,32 @@ pub struct PackageChange {
     pub url: String,
     pub sha256: Digest,
     pub repository: String,
+}
+
+/// A package that the repositories have newer and that was left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageKept {
+    pub package: PackageId,
+    /// The newer version.
+    pub version: VersionText,
+    pub reason: Reason,
+}
+
+impl serde::Serialize for PackageKept {
+    /// The package's fields, `version`, and `reason` with `explanation`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Flat<'a> {
+            #[serde(flatten)]
+            package: &'a PackageId,
+            version: &'a VersionText,
+            reason: &'a Reason,
+            explanation: String,
+        }
+        let explanation = super::text::explain(&self.reason);
+        Flat { package: &self.package, version: &self.version, reason: &self.reason, explanation }
+            .serialize(serializer)
+    }
 }
 
 /// How many paths of the image the layer touches.
@@ -351,6 +380,11 @@ pub(super) mod samples {
                 change("libssl3", Some("3.0.11-1~deb12u2"), "3.0.15-1~deb12u1"),
                 change("libnew1", None, "1.0-1"),
             ],
+            kept_back: vec![PackageKept {
+                package: PackageId { name: "tzdata".into(), architecture: "all".into() },
+                version: "2024b-0+deb12u1".into(),
+                reason: Reason::Held { package: "tzdata".into(), by: "dpkg".into() },
+            }],
             findings: vec![
                 left(
                     finding("CVE-2011-3374", Severity::Low, "apt", "2.6.1"),

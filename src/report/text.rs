@@ -32,6 +32,7 @@ pub fn render(report: &RepairReport, style: Style) -> String {
             out.push_str(&platform_line(platform, style));
         }
         out.push_str(&packages(platform, style));
+        out.push_str(&kept_back(platform, style));
         out.push_str(&findings(platform, style));
         out.push_str(&notes(platform, style));
     }
@@ -130,6 +131,15 @@ fn packages(platform: &PlatformReport, style: Style) -> String {
         table.row([&change.package.to_string(), from, change.to.as_ref(), &fixes]);
     }
     section("Upgraded", table, style)
+}
+
+fn kept_back(platform: &PlatformReport, style: Style) -> String {
+    let mut table = Table::new(&["package", "newer version", "why not"], &[2]);
+    for kept in &platform.kept_back {
+        let package = kept.package.to_string();
+        table.row([&package, kept.version.as_ref(), &explain(&kept.reason)]);
+    }
+    section("Left at their versions", table, style)
 }
 
 /// `2 critical, 1 high`.
