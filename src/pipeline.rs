@@ -17,7 +17,7 @@ pub mod repositories;
 pub mod scan;
 
 pub use compare::{diff, inventories};
-pub use environment::{CacheChoice, Environment, RepositoryChoice};
+pub use environment::{CacheChoice, Environment, RepositoryChoice, ScriptsMode};
 pub use planning::{PlanRequest, Planned, plan};
 pub use repair::{RepairRequest, repair};
 pub use scan::{NamedReport, ScanInput};

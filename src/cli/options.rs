@@ -12,7 +12,9 @@ use crate::findings::filter::parse_ignore_file;
 use crate::findings::report::MAX_REPORT;
 use crate::findings::{Filter, Severity};
 use crate::image::{Platform, Reference, RegistryOptions};
-use crate::pipeline::{CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput};
+use crate::pipeline::{
+    CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
+};
 use crate::repository::signature::Keyring;
 use crate::rootfs::limits::LayerLimits;
 use crate::staging::{self, Staged};
@@ -64,6 +66,15 @@ pub struct RepositoryOptions {
     /// Go on with a repository whose Valid-Until has passed
     #[arg(long)]
     pub allow_expired_index: bool,
+    /// How maintainer scripts are run
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_enum,
+        default_value_t,
+        help_heading = "Upgrade options"
+    )]
+    pub scripts: ScriptsMode,
     /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]
     #[arg(long, value_name = "DIR", env = "IMGFIX_CACHE_DIR")]
     pub cache_dir: Option<PathBuf>,
@@ -250,6 +261,7 @@ pub fn environment(
             offline: repositories.offline,
             certificates,
         },
+        scripts: repositories.scripts,
         limits: LayerLimits { max_unpacked: images.max_unpacked_size, ..LayerLimits::default() },
         now,
         source_date_epoch: source_date_epoch()?,

@@ -1,25 +1,27 @@
 //! A plan's packages over the image: archives unpacked (several at a time, each once),
-//! installed into an overlay, triggers looked at.
+//! installed into an overlay, with their scripts and triggers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::image::Digest;
 use crate::packages::PackageId;
+use crate::packages::dpkg::commands;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
 use crate::packages::dpkg::install::{
-    Effect, InstallError, Mark, NewPackage, Options, distroless, install,
+    Effect, InstallError, Mark, NewPackage, NoScripts, Options, ScriptRunner, distroless, install,
 };
 use crate::packages::dpkg::inventory::{DpkgInventory, Record};
-use crate::packages::dpkg::scripts_check::check_triggers;
+use crate::packages::dpkg::virtual_runner::VirtualRunner;
 use crate::plan::{Reason, Step};
 use crate::rootfs::{Overlay, Spool};
+use crate::scripts::Settings;
 
 use super::load::Loaded;
 use super::planning::open_archive;
-use super::{Environment, RepairError};
+use super::{Environment, RepairError, ScriptsMode};
 
 /// Unpacked packages of one run, by archive digest.
 pub struct Workshop {
@@ -114,43 +116,71 @@ impl Workshop {
             .max()
             .unwrap_or(0);
         let timestamp = environment.source_date_epoch.unwrap_or(newest);
-        let mut overlay = Overlay::new(std::sync::Arc::clone(&loaded.tree));
+        let mut overlay = Overlay::new(Arc::clone(&loaded.tree));
         let image = loaded.platform.to_string();
         let options = Options { timestamp };
         let without_dpkg = is_distroless(inventory);
         let installed = if without_dpkg {
             distroless::install(&mut overlay, &packages, &options)
         } else {
-            install(&mut overlay, &packages, &options)
+            let mut runner = runner(inventory, timestamp, environment.scripts);
+            with_deep_stack(|| install(&mut overlay, &packages, &options, &mut *runner))?
         };
         let effects = match installed {
             Ok(effects) => effects,
             Err(error) => {
                 return match blamed(&error, steps) {
-                    Some(id) => {
-                        let package = id.name.to_string();
-                        let reason = Reason::Conflict { package, detail: error.to_string() };
-                        Ok(Outcome::Barred(id, reason))
-                    }
+                    Some(id) => Ok(Outcome::Barred(id.clone(), reason(&id, error))),
                     None => Err(RepairError::Install { image, source: error }),
                 };
             }
         };
-        if without_dpkg {
-            return Ok(Outcome::Applied(Applied { overlay, effects, timestamp }));
-        }
-        let debs: Vec<&DebPackage> = packages.iter().map(|new| &new.package).collect();
-        if let Err(reason) = check_triggers(&*loaded.tree, &overlay, &debs) {
-            let named = match &reason {
-                Reason::NeedsScripts { package, .. } => step_named(package, steps),
-                _ => None,
-            };
-            return match named {
-                Some(id) => Ok(Outcome::Barred(id, reason)),
-                None => Err(RepairError::Verification(format!("a trigger: {reason}"))),
-            };
-        }
         Ok(Outcome::Applied(Applied { overlay, effects, timestamp }))
+    }
+}
+
+/// How scripts are run, as the user wants it.
+fn runner(
+    inventory: &DpkgInventory,
+    timestamp: i64,
+    mode: ScriptsMode,
+) -> Box<dyn ScriptRunner + Send> {
+    match mode {
+        ScriptsMode::Never => Box::new(NoScripts),
+        ScriptsMode::Virtual => {
+            let architecture = inventory.native.to_string();
+            let settings = Settings { now: timestamp, architecture };
+            Box::new(VirtualRunner::new(Arc::new(commands::table()), settings))
+        }
+    }
+}
+
+/// The stack for evaluating scripts, in bytes: the evaluator calls itself as deep as scripts
+/// nest, which is bounded.
+const SCRIPT_STACK: usize = 256 << 20;
+
+fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, RepairError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("scripts".to_owned())
+            .stack_size(SCRIPT_STACK)
+            .spawn_scoped(scope, work)
+            .map_err(RepairError::Temporary)?;
+        thread.join().map_err(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Why a step cannot be done, from the error that it made.
+fn reason(id: &PackageId, error: InstallError) -> Reason {
+    match error {
+        InstallError::Script { package, script, line, detail, .. } => {
+            let script = match package == id.name.as_ref() {
+                true => script,
+                false => format!("{package}.{script}"),
+            };
+            Reason::NeedsScripts { package: id.name.to_string(), script, line, detail }
+        }
+        other => Reason::Conflict { package: id.name.to_string(), detail: other.to_string() },
     }
 }
 
@@ -172,7 +202,13 @@ fn blamed(error: &InstallError, steps: &[Step]) -> Option<PackageId> {
         | InstallError::NoParent { package, .. }
         | InstallError::Path { package, .. } => step_named(package, steps),
         InstallError::Vanishes { by, .. } => step_named(by, steps),
-        InstallError::Rootfs(_) | InstallError::Database { .. } => None,
+        InstallError::Script { package, activated_by, .. } => activated_by
+            .as_ref()
+            .and_then(|by| step_named(by, steps))
+            .or_else(|| step_named(package, steps)),
+        InstallError::Rootfs(_)
+        | InstallError::Database { .. }
+        | InstallError::TriggerCircle { .. } => None,
     }
 }
 

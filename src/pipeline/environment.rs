@@ -32,6 +32,16 @@ pub struct RepositoryChoice {
     pub certificates: Vec<Vec<u8>>,
 }
 
+/// How maintainer scripts are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ScriptsMode {
+    /// Evaluated in a virtual shell; a package whose scripts cannot be is left alone
+    #[default]
+    Virtual,
+    /// Not at all: packages that have scripts to run are left alone
+    Never,
+}
+
 /// Where downloads are kept.
 #[derive(Debug, Clone, Default)]
 pub enum CacheChoice {
@@ -47,6 +57,7 @@ pub struct Environment {
     pub registry: RegistryOptions,
     pub repositories: RepositoryChoice,
     pub limits: LayerLimits,
+    pub scripts: ScriptsMode,
     /// Seconds since the epoch: for signatures, freshness and expiry dates of ignore rules.
     /// No digest depends on it.
     pub now: i64,

@@ -1,9 +1,9 @@
 //! From images and reports to a [`Plan`]: each platform is loaded and inventoried, the
-//! repositories are asked, the planner chooses, and every chosen package's scripts are looked
-//! at; packages whose scripts cannot be done without are barred and the planner chooses
-//! again, until nothing is barred any more.
+//! repositories are asked, the planner chooses, and the chosen packages are installed on trial;
+//! a package that cannot be (a script that cannot be evaluated, most of all) is barred and the
+//! planner chooses again, until nothing is barred any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,16 @@ use std::sync::Arc;
 use crate::findings::{Filtered, Finding};
 use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
 use crate::packages::PackageId;
-use crate::packages::dpkg::deb::{DebControl, Limits, inspect_control};
+use crate::packages::dpkg::deb::{Limits, inspect_control};
 use crate::packages::dpkg::inventory::DpkgInventory;
 use crate::packages::dpkg::preferences::Preferences;
-use crate::packages::dpkg::scripts_check::check_scripts;
 use crate::packages::dpkg::solve::DpkgUniverse;
-use crate::packages::dpkg::status::Status;
 use crate::plan::build::{self, Context, Request, Requests};
 use crate::plan::{Plan, PlatformPlan, Reason, Step};
 use crate::repository::Fetcher;
 use crate::repository::apt::Verified;
-use crate::rootfs::{FileSystem, ImagePath};
 
-use super::apply::{Applied, Outcome, Workshop, is_distroless};
+use super::apply::{Applied, Outcome, Workshop};
 use super::load::{self, Loaded, View};
 use super::scan::{self, ScanInput};
 use super::{Environment, RepairError, repositories};
@@ -271,20 +268,15 @@ impl Job<'_> {
         let mut workshop = Workshop::new()?;
         let mut applied = None;
         if !plan.steps.is_empty() {
-            let paths = self.fetch(&plan.steps)?;
-            let mut seen = BTreeMap::new();
-            let barred = self.bar(&plan.steps, &paths, &mut seen)?.into_iter().next();
-            let outcome = match barred {
-                Some((id, reason)) => Outcome::Barred(id, reason),
-                None => workshop.apply(
-                    self.loaded,
-                    self.inventory,
-                    &plan.steps,
-                    &paths,
-                    self.environment,
-                )?,
-            };
-            applied = match outcome {
+            let mut known = BTreeSet::new();
+            let paths = self.fetch(&plan.steps, &mut known)?;
+            applied = match workshop.apply(
+                self.loaded,
+                self.inventory,
+                &plan.steps,
+                &paths,
+                self.environment,
+            )? {
                 Outcome::Applied(applied) => Some(applied),
                 Outcome::Barred(id, reason) => {
                     let why = format!("{id} cannot be installed: {reason}");
@@ -295,7 +287,7 @@ impl Job<'_> {
         Ok(Done { plan, applied, findings, repositories: Vec::new(), notes: Vec::new() })
     }
 
-    /// Plans until every chosen package can be installed without running anything.
+    /// Plans until every chosen package can be installed, its scripts evaluated.
     fn settle(
         &self,
         universe: &DpkgUniverse<'_>,
@@ -306,7 +298,7 @@ impl Job<'_> {
             manifest_digest: original_manifest(self.loaded),
         };
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();
-        let mut seen: BTreeMap<Digest, Result<(), Reason>> = BTreeMap::new();
+        let mut known = BTreeSet::new();
         let mut workshop = Workshop::new()?;
         loop {
             let planned = build::plan(universe, requests, &barred, &context);
@@ -314,62 +306,35 @@ impl Job<'_> {
                 return Ok((planned, None));
             }
             let steps = &planned.plan.steps;
-            let paths = self.fetch(steps)?;
-            let mut fresh = self.bar(steps, &paths, &mut seen)?;
-            if fresh.is_empty() {
-                match workshop.apply(
-                    self.loaded,
-                    self.inventory,
-                    steps,
-                    &paths,
-                    self.environment,
-                )? {
-                    Outcome::Applied(applied) => return Ok((planned, Some(applied))),
-                    Outcome::Barred(id, reason) => fresh.push((id, reason)),
+            let paths = self.fetch(steps, &mut known)?;
+            let outcome =
+                workshop.apply(self.loaded, self.inventory, steps, &paths, self.environment)?;
+            match outcome {
+                Outcome::Applied(applied) => return Ok((planned, Some(applied))),
+                Outcome::Barred(id, reason) => {
+                    let note = format!("{id} is left alone: {reason}");
+                    self.environment.progress.detail(&note);
+                    barred.insert(id, reason);
                 }
             }
-            for (id, reason) in fresh {
-                self.environment.progress.detail(&format!("{id} is left alone: {reason}"));
-                barred.insert(id, reason);
-            }
         }
     }
 
-    fn fetch(&self, steps: &[Step]) -> Result<Vec<PathBuf>, RepairError> {
-        let archives: Vec<_> = steps.iter().map(|step| &step.archive).collect();
-        Ok(self.fetcher.archives(&archives)?)
-    }
-
-    /// The steps that need scripts. Each archive is looked at once.
-    fn bar(
+    /// Fetches the steps' archives; each that is not `known` is checked to be the package
+    /// that the index promised.
+    fn fetch(
         &self,
         steps: &[Step],
-        paths: &[PathBuf],
-        seen: &mut BTreeMap<Digest, Result<(), Reason>>,
-    ) -> Result<Vec<(PackageId, Reason)>, RepairError> {
-        let status = status(&*self.loaded.tree);
-        let mut out = Vec::new();
-        for (step, path) in steps.iter().zip(paths) {
-            if !seen.contains_key(&step.archive.sha256) {
-                let control = control(step, path)?;
-                let entry = status.as_ref().and_then(|status| {
-                    let same = control.stanza.get("Multi-Arch").is_some_and(|v| v.trim() == "same");
-                    let id = &step.package;
-                    let slot = status.slot(id.name.as_ref(), id.architecture.as_ref(), same)?;
-                    status.entries.get(slot)
-                });
-                let result = if is_distroless(self.inventory) {
-                    Ok(())
-                } else {
-                    check_scripts(&*self.loaded.tree, entry, &control)
-                };
-                seen.insert(step.archive.sha256, result);
-            }
-            if let Some(Err(reason)) = seen.get(&step.archive.sha256) {
-                out.push((step.package.clone(), reason.clone()));
+        known: &mut BTreeSet<Digest>,
+    ) -> Result<Vec<PathBuf>, RepairError> {
+        let archives: Vec<_> = steps.iter().map(|step| &step.archive).collect();
+        let paths = self.fetcher.archives(&archives)?;
+        for (step, path) in steps.iter().zip(&paths) {
+            if known.insert(step.archive.sha256) {
+                check_archive(step, path)?;
             }
         }
-        Ok(out)
+        Ok(paths)
     }
 }
 
@@ -386,14 +351,8 @@ fn requests(filtered: Option<&Filtered>, platform: &Platform) -> Requests {
     Requests::Findings(kept.chain(ignored).collect())
 }
 
-/// The image's status file; `None` for an image without dpkg.
-fn status(fs: &dyn FileSystem) -> Option<Status> {
-    let text = fs.read(&ImagePath::literal("/var/lib/dpkg/status")).ok()?;
-    Status::parse(text).ok()
-}
-
-/// The control part of a step's archive, checked to be the package that the index promised.
-fn control(step: &Step, path: &Path) -> Result<DebControl, RepairError> {
+/// Checks that a step's archive is the package that the index promised.
+fn check_archive(step: &Step, path: &Path) -> Result<(), RepairError> {
     let archive = || step.archive.url.clone();
     let file = open_archive(&step.archive.url, path)?;
     let control = inspect_control(file, &Limits::default())
@@ -406,7 +365,7 @@ fn control(step: &Step, path: &Path) -> Result<DebControl, RepairError> {
     {
         return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
     }
-    Ok(control)
+    Ok(())
 }
 
 /// Opens a fetched archive.

@@ -7,6 +7,9 @@ use crate::packages::dpkg::install::EffectKind;
 pub fn sentence(effect: &EffectKind) -> Option<String> {
     Some(match effect {
         EffectKind::Installed { .. } => return None,
+        EffectKind::ScriptRan { script, arguments } => {
+            format!("{} {} was evaluated", script.name(), arguments.join(" "))
+        }
         EffectKind::ConffileKept { path, shipped_as } => {
             format!("{path} was changed in the image and is kept; the package's is {shipped_as}")
         }

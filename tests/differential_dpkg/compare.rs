@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgfix::packages::dpkg::deb::DebPackage;
-use imgfix::packages::dpkg::install::{InstallError, Mark, NewPackage, Options, install};
+use imgfix::packages::dpkg::install::{
+    InstallError, Mark, NewPackage, NoScripts, Options, install,
+};
 use imgfix::rootfs::Overlay;
 
 use super::disk::{Node, NodeKind, Snapshot, overlay_snapshot, tree};
@@ -21,7 +23,7 @@ pub fn with_imgfix(
     let mut overlay = Overlay::new(Arc::new(tree(folder, skip)));
     let packages: Vec<NewPackage> =
         packages.into_iter().map(|package| NewPackage { package, mark: Mark::Manual }).collect();
-    install(&mut overlay, &packages, &Options { timestamp: GENERATED })?;
+    install(&mut overlay, &packages, &Options { timestamp: GENERATED }, &mut NoScripts)?;
     Ok(overlay_snapshot(&overlay))
 }
 

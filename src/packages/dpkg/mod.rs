@@ -3,6 +3,7 @@
 pub mod apt_conf;
 pub mod ar;
 pub mod archives;
+pub mod commands;
 pub mod conffiles;
 pub mod configuration;
 pub mod control;
@@ -17,7 +18,6 @@ pub mod path_filter;
 pub mod preferences;
 pub mod relations;
 pub mod release;
-pub mod scripts_check;
 pub mod solve;
 pub mod sources;
 pub mod statoverride;
@@ -25,5 +25,6 @@ pub mod status;
 pub mod status_stanza;
 pub mod triggers;
 pub mod version;
+pub mod virtual_runner;
 
 pub use version::{Version, VersionError};

@@ -121,16 +121,25 @@ impl Status {
             .position(|entry| entry.name == name && entry.architecture == architecture)
     }
 
-    /// The file as dpkg writes it.
+    /// The file as dpkg writes it. `instead` may give another text for the stanza of an
+    /// entry, by its place.
     #[must_use]
-    pub fn render(&self, order: StanzaOrder) -> Vec<u8> {
-        let mut entries: Vec<&StatusEntry> = self.entries.iter().collect();
+    pub fn render(
+        &self,
+        order: StanzaOrder,
+        instead: impl Fn(usize, &Stanza) -> Option<Bytes>,
+    ) -> Vec<u8> {
+        let mut entries: Vec<(usize, &StatusEntry)> = self.entries.iter().enumerate().collect();
         if order == StanzaOrder::ByName {
-            entries.sort_by_key(|entry| (&entry.name, &entry.architecture));
+            entries.sort_by_key(|(_, entry)| (&entry.name, &entry.architecture));
         }
-        let mut out = Vec::with_capacity(entries.iter().map(|e| e.stanza.text().len() + 2).sum());
-        for entry in entries {
-            out.extend_from_slice(entry.stanza.text());
+        let size = self.entries.iter().map(|entry| entry.stanza.text().len() + 2).sum();
+        let mut out = Vec::with_capacity(size);
+        for (place, entry) in entries {
+            match instead(place, &entry.stanza) {
+                Some(text) => out.extend_from_slice(&text),
+                None => out.extend_from_slice(entry.stanza.text()),
+            }
             if !out.ends_with(b"\n") {
                 out.push(b'\n');
             }
@@ -155,7 +164,7 @@ mod tests {
     #[test]
     fn an_untouched_file_is_written_byte_for_byte() {
         let status = Status::parse(TEXT).unwrap();
-        assert_eq!(status.render(StanzaOrder::ByName), TEXT.as_bytes());
+        assert_eq!(status.render(StanzaOrder::ByName, |_, _| None), TEXT.as_bytes());
         assert_eq!(status.entries[3].state, State::ConfigFiles);
     }
 
@@ -165,8 +174,8 @@ mod tests {
                     Package: a-b\nStatus: install ok installed\n\n\
                     Package: a\nStatus: install ok installed\n\n";
         let status = Status::parse(text).unwrap();
-        assert_eq!(status.render(StanzaOrder::AsFound), text.as_bytes());
-        let sorted = status.render(StanzaOrder::ByName);
+        assert_eq!(status.render(StanzaOrder::AsFound, |_, _| None), text.as_bytes());
+        let sorted = status.render(StanzaOrder::ByName, |_, _| None);
         assert!(sorted.starts_with(b"Package: a\n"));
         assert!(sorted.ends_with(b"Package: b\nStatus: install ok installed\n\n"));
     }
@@ -200,7 +209,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
             if let Ok(status) = Status::parse(bytes) {
-                let _ = status.render(StanzaOrder::ByName);
+                let _ = status.render(StanzaOrder::ByName, |_, _| None);
             }
         }
     }

@@ -10,24 +10,40 @@ use super::super::conffiles::{
 };
 use super::super::deb::hex;
 use super::super::status::State;
+use super::progress::Phase;
+use super::scripts::Script;
 use super::unpack::{Unpacked, beside, conffile_target};
 use super::{EffectKind, InstallError, Run};
 use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay, RootfsError};
 
-impl Run {
+impl Run<'_> {
+    /// Configures a package: its conffiles, then its `postinst`.
+    pub(super) fn configure(&mut self, unpacked: &Unpacked) -> Result<(), InstallError> {
+        let place = unpacked.place;
+        self.activate_of_installed(place)?;
+        self.configure_conffiles(place)?;
+        self.note(place, Phase::HalfConfigured, unpacked.config_version.as_ref());
+        let version = unpacked.config_version.clone().unwrap_or_default();
+        self.run_installed(place, Script::Postinst, vec!["configure".into(), version])?;
+        if self.progress.get(&place).is_some_and(|p| p.phase == Phase::HalfConfigured) {
+            self.note_installed(place);
+        }
+        Ok(())
+    }
+
     /// Puts the package's conffiles in their places, or beside them, and records their
     /// hashes.
-    pub(super) fn configure(&mut self, unpacked: &Unpacked) -> Result<(), InstallError> {
-        let mut records = self.database.conffiles(unpacked.place)?;
+    fn configure_conffiles(&mut self, place: usize) -> Result<(), InstallError> {
+        let mut records = self.database.conffiles(place)?;
         if records.is_empty() {
             return Ok(());
         }
         for record in &mut records {
             if !record.obsolete && !record.remove_on_upgrade {
-                self.configure_one(unpacked.place, record)?;
+                self.configure_one(place, record)?;
             }
         }
-        self.database.set_conffiles(unpacked.place, &records)
+        self.database.set_conffiles(place, &records)
     }
 
     fn configure_one(
@@ -59,14 +75,20 @@ impl Run {
         let policy: ConffilePolicy = self.database.configuration.conffiles;
         match decide(&record.hash, &current, &shipped, policy) {
             Decision::Keep => self.overlay.remove(&new),
-            Decision::Install => self.overlay.rename(&new, path)?,
+            Decision::Install => {
+                self.activate_path(&record.path, &package);
+                self.overlay.rename(&new, path)?;
+            }
             Decision::KeepWithDist => {
                 self.overlay.remove(&beside(&path, ".dpkg-old")?);
                 let shipped_as = beside(&path, ".dpkg-dist")?;
                 self.overlay.rename(&new, shipped_as.clone())?;
                 self.tell(place, EffectKind::ConffileKept { path, shipped_as });
             }
-            Decision::InstallWithBackup => self.install_with_backup(place, path, &new)?,
+            Decision::InstallWithBackup => {
+                self.activate_path(&record.path, &package);
+                self.install_with_backup(place, path, &new)?;
+            }
         }
         record.hash = shipped;
         Ok(())

@@ -107,6 +107,40 @@ impl Database {
         dpkg.map_or("amd64", |entry| entry.architecture.as_str())
     }
 
+    /// The version of the image's dpkg; empty where there is none.
+    pub(super) fn dpkg_version(&self) -> String {
+        let dpkg = self.status.entries.iter().find(|entry| entry.name == "dpkg");
+        let version = dpkg.map(StatusEntry::version).unwrap_or_default();
+        // The program knows its upstream version.
+        let upstream = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
+        upstream.to_owned()
+    }
+
+    /// How many instances of a package are installed.
+    pub(super) fn instances(&self, name: &str) -> usize {
+        let installed =
+            |entry: &&StatusEntry| entry.name == name && entry.state == State::Installed;
+        self.status.entries.iter().filter(installed).count()
+    }
+
+    /// The installed package that an interest names: `name`, or `name:architecture`.
+    pub(super) fn place_of(&self, label: &str) -> Option<usize> {
+        let (name, architecture) = match label.split_once(':') {
+            Some((name, architecture)) => (name, Some(architecture)),
+            None => (label, None),
+        };
+        self.status.entries.iter().position(|entry| {
+            entry.name == name
+                && entry.state == State::Installed
+                && architecture.is_none_or(|architecture| entry.architecture == architecture)
+        })
+    }
+
+    /// The text of `status`; `instead` may give another text for the stanza of a place.
+    pub(super) fn render(&self, instead: impl Fn(usize, &Stanza) -> Option<Bytes>) -> Vec<u8> {
+        self.status.render(self.dialect.order, instead)
+    }
+
     pub(super) fn entry(&self, package: usize) -> Option<&StatusEntry> {
         self.status.entries.get(package)
     }
@@ -220,18 +254,7 @@ impl Dialect {
     }
 }
 
-impl Run {
-    /// Writes `status`, and keeps the former one as `status-old`.
-    pub(super) fn write_status(&mut self) -> Result<(), InstallError> {
-        let status = self.overlay.resolve_parent(&file("status"))?;
-        if let Some(former) = self.overlay.lstat(&status).cloned() {
-            let old = self.overlay.resolve_parent(&file("status-old"))?;
-            self.overlay.set(old, former)?;
-        }
-        let text = self.database.status.render(self.database.dialect.order);
-        self.write(&file("status"), text)
-    }
-
+impl Run<'_> {
     /// Writes a generated file as dpkg does: mode 0644, owned by root.
     pub(super) fn write(&mut self, path: &ImagePath, text: Vec<u8>) -> Result<(), InstallError> {
         let real = self.overlay.resolve_parent(path)?;

@@ -16,7 +16,7 @@ use super::super::statoverride::Accounts;
 use super::configure::current_md5;
 use super::database::{Database, file, read_optional};
 use super::unpack::beside;
-use super::{Effect, EffectKind, InstallError, NewPackage, Options, Run};
+use super::{Effect, EffectKind, InstallError, NewPackage, NoScripts, Options, Run};
 use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay};
 
 /// One package of `status.d`.
@@ -38,12 +38,8 @@ pub fn install(
     options: &Options,
 ) -> Result<Vec<Effect>, InstallError> {
     let recorded = recorded_packages(overlay)?;
-    let mut run = Run {
-        database: empty_database(overlay)?,
-        overlay: overlay.clone(),
-        options: *options,
-        effects: Vec::new(),
-    };
+    let mut no_scripts = NoScripts;
+    let mut run = Run::new(empty_database(overlay)?, overlay, options, &mut no_scripts);
     for new in packages {
         run.replace(&new.package, &recorded)?;
     }
@@ -95,7 +91,7 @@ fn listed_files(sums: &[u8]) -> BTreeSet<Vec<u8>> {
         .collect()
 }
 
-impl Run {
+impl Run<'_> {
     fn replace(
         &mut self,
         package: &DebPackage,

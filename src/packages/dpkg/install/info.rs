@@ -11,7 +11,7 @@ use super::unpack::{Unpacking, name_of};
 use super::{InstallError, Run};
 use crate::rootfs::{Entry, FileData, FileSystem, ImagePath, Kind, Xattrs};
 
-impl Run {
+impl Run<'_> {
     /// Writes list, members and interests of an unpacked package. `former_stem` is what the
     /// names of its files began with before.
     pub(super) fn update_info(
@@ -68,7 +68,7 @@ impl Run {
         Ok(files)
     }
 
-    fn member_entry(&self, member: &ControlMember) -> Entry {
+    pub(super) fn member_entry(&self, member: &ControlMember) -> Entry {
         let accounts = &self.database.accounts;
         let user = member.user.name.as_deref().and_then(|name| accounts.user(name));
         let group = member.group.name.as_deref().and_then(|name| accounts.group(name));

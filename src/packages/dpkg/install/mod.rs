@@ -2,9 +2,9 @@
 //!
 //! In come unpacked packages (a whole set that belongs together) and the image; out comes the
 //! overlay with what dpkg would have made of it, byte for byte in the package database, and
-//! the [`Effect`]s worth telling. Maintainer scripts are not run here: whether that is right
-//! is decided before, by [`super::scripts_check`]. The behaviour is that of dpkg's
-//! `src/main/unpack.c`, `archives.c` and `configure.c`, called as `dpkg -i` with the whole set.
+//! the [`Effect`]s worth telling. Maintainer scripts are handed to a [`ScriptRunner`] at dpkg's
+//! moments. The behaviour is that of dpkg's `src/main/unpack.c`, `archives.c`, `configure.c` and
+//! `trigproc.c`, called by apt with the whole set.
 //!
 //! - `database`: what the image records, and how it is written back
 //! - `unpack`: the payload, path by path
@@ -12,6 +12,9 @@
 //! - `takeover`: files that come from other packages, and packages that vanish by it
 //! - `info`: control members under `/var/lib/dpkg/info`, and trigger interests
 //! - `configure`: conffiles
+//! - `progress`: the states between, as scripts see them
+//! - `scripts`: which script is due, and how it is called
+//! - `trigger_queue`: activated triggers
 //! - `extended_states`: apt's record of what was installed as a dependency only
 //! - [`distroless`]: images without dpkg, whose packages are single files
 
@@ -22,12 +25,22 @@ mod extended_states;
 mod file_lists;
 mod info;
 mod obsolete;
+mod progress;
+mod scripts;
 mod takeover;
+mod trigger_queue;
 mod unpack;
 
+use std::collections::BTreeMap;
+
 use super::deb::DebPackage;
+use super::relations::parse_clauses;
 use crate::rootfs::{ImagePath, Overlay, PathError, RootfsError};
 use database::Database;
+use progress::Progress;
+pub use scripts::{NoScripts, Ran, Script, ScriptCall, ScriptRunner};
+use trigger_queue::TriggerQueue;
+use unpack::Unpacked;
 
 /// How a newly installed package is recorded for `apt autoremove`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +92,8 @@ pub enum EffectKind {
     ConffileSaved { path: ImagePath, saved_as: ImagePath },
     /// An obsolete file stays because `owner` has the same file under another name.
     SharedFileKept { path: ImagePath, owner: String },
+    /// A maintainer script was run.
+    ScriptRan { script: Script, arguments: Vec<String> },
     /// An obsolete directory stays because something is in it.
     DirectoryKept { path: ImagePath },
 }
@@ -109,39 +124,74 @@ pub enum InstallError {
              script could tell what that means"
     )]
     Vanishes { package: String, by: String },
+    #[error("{}", script_error(package, activated_by.as_deref(), script, *line, detail))]
+    Script {
+        /// Whose script it is.
+        package: String,
+        /// The package of the set that activated the trigger, for a script run by one.
+        activated_by: Option<String>,
+        script: String,
+        line: Option<u32>,
+        detail: String,
+    },
+    #[error("the triggers of these packages set each other off without end: {packages}")]
+    TriggerCircle { packages: String },
     #[error("package {package}: {source}")]
     Path { package: String, source: PathError },
 }
 
-/// Installs a set of packages, all or none: unpacks each in the given order, then configures
-/// each, as `dpkg -i` with all of them does. On success `overlay` has the result; on error it
-/// is as it was.
+impl InstallError {
+    /// Says which package's upgrade set a trigger's script off.
+    fn activated_by(mut self, by: Option<String>) -> Self {
+        if let Self::Script { activated_by, .. } = &mut self {
+            *activated_by = by;
+        }
+        self
+    }
+}
+
+fn script_error(
+    package: &str,
+    activated_by: Option<&str>,
+    script: &str,
+    line: Option<u32>,
+    detail: &str,
+) -> String {
+    let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
+    let by = activated_by.map(|by| format!(" (a trigger that {by} activates)")).unwrap_or_default();
+    format!("{package}'s {script}{line}{by}: {detail}")
+}
+
+/// Installs a set of packages, all or none, as apt has dpkg do it: each is unpacked in the
+/// given order, those that another one pre-depends on are configured before that is unpacked,
+/// then the others are configured, and at the end triggers are processed. On success `overlay`
+/// has the result; on error it is as it was.
 ///
 /// # Errors
-/// What dpkg would refuse, and what it could do only by running a script.
+/// What dpkg would refuse, and a script that fails or cannot be run.
 pub fn install(
     overlay: &mut Overlay,
     packages: &[NewPackage],
     options: &Options,
+    scripts: &mut dyn ScriptRunner,
 ) -> Result<Vec<Effect>, InstallError> {
-    let mut run = Run {
-        database: Database::load(overlay)?,
-        overlay: overlay.clone(),
-        options: *options,
-        effects: Vec::new(),
-    };
-    let mut unpacked = Vec::with_capacity(packages.len());
+    let mut run = Run::new(Database::load(overlay)?, overlay, options, scripts);
     let mut automatic = Vec::new();
+    let mut unconfigured: Vec<Unpacked> = Vec::new();
+    let controls: Vec<_> = packages.iter().map(|new| &new.package.control).collect();
+    run.preconfigure(&controls)?;
     for new in packages {
+        if wants_configured(&new.package, &unconfigured, &run) {
+            run.configure_all(&mut unconfigured)?;
+        }
         let done = run.unpack(&new.package)?;
         if new.mark == Mark::Automatic && done.former_version.is_none() {
             automatic.push(&new.package.control);
         }
-        unpacked.push(done);
+        unconfigured.push(done);
     }
-    for one in &unpacked {
-        run.configure(one)?;
-    }
+    run.configure_all(&mut unconfigured)?;
+    run.process_triggers()?;
     run.write_status()?;
     let native = run.database.native_architecture().to_owned();
     extended_states::record(&mut run.overlay, &automatic, &native, options.timestamp)?;
@@ -149,15 +199,52 @@ pub fn install(
     Ok(run.effects)
 }
 
+/// Whether a package pre-depends on one that is not configured yet.
+fn wants_configured(package: &DebPackage, unconfigured: &[Unpacked], run: &Run<'_>) -> bool {
+    let wanted = package.control.stanza.get("Pre-Depends").map(parse_clauses);
+    let wanted = wanted.and_then(Result::ok).unwrap_or_default();
+    let names: Vec<&str> =
+        wanted.iter().flat_map(|clause| &clause.0).map(|relation| relation.name.as_str()).collect();
+    unconfigured.iter().any(|one| names.contains(&run.database.name(one.place)))
+}
+
 /// The state of one call of [`install`].
-struct Run {
+struct Run<'s> {
     overlay: Overlay,
     database: Database,
     options: Options,
     effects: Vec<Effect>,
+    scripts: &'s mut dyn ScriptRunner,
+    /// Packages that are not simply installed, by their place in the database.
+    progress: BTreeMap<usize, Progress>,
+    triggers: TriggerQueue,
 }
 
-impl Run {
+impl<'s> Run<'s> {
+    fn new(
+        database: Database,
+        overlay: &Overlay,
+        options: &Options,
+        scripts: &'s mut dyn ScriptRunner,
+    ) -> Self {
+        Self {
+            overlay: overlay.clone(),
+            database,
+            options: *options,
+            effects: Vec::new(),
+            scripts,
+            progress: BTreeMap::new(),
+            triggers: TriggerQueue::default(),
+        }
+    }
+
+    fn configure_all(&mut self, unconfigured: &mut Vec<Unpacked>) -> Result<(), InstallError> {
+        for one in std::mem::take(unconfigured) {
+            self.configure(&one)?;
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, package: usize, kind: EffectKind) {
         let package = self.database.label(package);
         self.effects.push(Effect { package, kind });

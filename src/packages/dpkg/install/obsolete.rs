@@ -15,7 +15,7 @@ use super::unpack::{Unpacking, beside, conffile_target};
 use super::{EffectKind, InstallError, Run};
 use crate::rootfs::{Entry, FileSystem, ImagePath};
 
-impl Run {
+impl Run<'_> {
     /// Removes what the new version no longer has.
     pub(super) fn remove_obsolete(
         &mut self,
@@ -77,6 +77,7 @@ impl Run {
         let Some(present) = self.overlay.lstat(&path) else { return Ok(()) };
         if present.is_dir() {
             if !path.is_root() {
+                self.activate_path(&name, &unpacking.name);
                 self.remove_directory(place, path);
             }
             return Ok(());
@@ -94,6 +95,7 @@ impl Run {
             self.tell(place, EffectKind::SharedFileKept { path, owner });
             return Ok(());
         }
+        self.activate_path(&name, &unpacking.name);
         self.overlay.remove(&path);
         Ok(())
     }

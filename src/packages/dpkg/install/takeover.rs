@@ -11,7 +11,7 @@ use super::file_lists::NameId;
 use super::unpack::{Unpacking, name_of};
 use super::{InstallError, Run};
 
-impl Run {
+impl Run<'_> {
     /// Takes placed paths from the lists of other packages, and marks conffiles that went
     /// over as obsolete there.
     pub(super) fn take_from_others(

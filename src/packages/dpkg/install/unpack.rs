@@ -15,6 +15,8 @@ use super::super::status::State;
 use super::configure::md5_of;
 use super::database::{Database, info_stem};
 use super::file_lists::NameId;
+use super::progress::Phase;
+use super::scripts::Script;
 use super::{EffectKind, InstallError, Run};
 use crate::rootfs::{
     Entry, FileData, FileSystem, ImagePath, Kind, LinkId, Overlay, RootfsError, Xattrs,
@@ -74,6 +76,18 @@ pub(super) struct Unpacked {
     pub(super) place: usize,
     /// `None` when no version was installed before.
     pub(super) former_version: Option<String>,
+    /// The version that was configured last, also of a package that was removed since.
+    pub(super) config_version: Option<String>,
+}
+
+/// What was there of a package.
+#[derive(Default)]
+struct Former {
+    installed: bool,
+    /// The version that was configured last.
+    version: Option<String>,
+    /// What the names of its `info` files begin with.
+    stem: Option<String>,
 }
 
 impl Unpacking<'_> {
@@ -91,34 +105,78 @@ impl Unpacking<'_> {
     }
 }
 
-impl Run {
+impl Run<'_> {
     /// Unpacks a package and records it, its conffiles not yet configured.
     pub(super) fn unpack(&mut self, package: &DebPackage) -> Result<Unpacked, InstallError> {
-        let mut unpacking = self.begin(&package.control)?;
-        let former_version = unpacking
-            .place
-            .and_then(|at| self.database.entry(at))
-            .filter(|entry| entry.state == State::Installed)
-            .map(|entry| entry.version().to_owned());
-        let former_stem = unpacking
-            .place
-            .and_then(|at| self.database.entry(at))
-            .map(|entry| info_stem(&self.overlay, entry));
+        let control = &package.control;
+        let mut unpacking = self.begin(control)?;
+        let former = self.former(unpacking.place);
+        if let Some(place) = unpacking.place {
+            self.activate_of_installed(place)?;
+        }
+        self.activate_of_new(control)?;
         self.read_conffiles(&mut unpacking)?;
+        self.place_new_control(control)?;
+        self.before_unpacking(unpacking.place, control, &former)?;
         for entry in &package.payload {
+            self.activate_path(&entry.path, &unpacking.name);
             self.extract(&mut unpacking, entry)?;
         }
         self.place_deferred(&mut unpacking)?;
+        if let (Some(place), true) = (unpacking.place, former.installed) {
+            self.run_installed_or_new(place, control, Script::Postrm)?;
+        }
         self.remove_obsolete(&mut unpacking)?;
         let conffiles = self.conffile_records(&unpacking);
-        let place = self.database.record(unpacking.place, unpacking.control, &conffiles)?;
+        let place = self.database.record(unpacking.place, control, &conffiles)?;
         unpacking.place = Some(place);
-        self.update_info(&unpacking, place, former_stem.as_deref())?;
+        self.update_info(&unpacking, place, former.stem.as_deref())?;
         self.check_vanishing(&unpacking, place)?;
         self.take_from_others(&unpacking, place)?;
-        let to = package.control.version().to_owned();
-        self.tell(place, EffectKind::Installed { from: former_version.clone(), to });
-        Ok(Unpacked { place, former_version })
+        self.remove_new_control()?;
+        self.note(place, Phase::Unpacked, former.version.as_ref());
+        let to = control.version().to_owned();
+        let from = former.version.clone().filter(|_| former.installed);
+        self.tell(place, EffectKind::Installed { from: from.clone(), to });
+        Ok(Unpacked { place, former_version: from, config_version: former.version })
+    }
+
+    /// What the database has of the package before it is unpacked.
+    fn former(&self, place: Option<usize>) -> Former {
+        let Some(entry) = place.and_then(|at| self.database.entry(at)) else {
+            return Former::default();
+        };
+        let version = match entry.state {
+            State::Installed => Some(entry.version().to_owned()),
+            _ => entry.stanza.get("Config-Version").map(str::to_owned),
+        };
+        Former {
+            installed: entry.state == State::Installed,
+            version,
+            stem: Some(info_stem(&self.overlay, entry)),
+        }
+    }
+
+    /// The scripts that run before anything is unpacked: the old `prerm`, the new `preinst`.
+    fn before_unpacking(
+        &mut self,
+        place: Option<usize>,
+        control: &DebControl,
+        former: &Former,
+    ) -> Result<(), InstallError> {
+        if let (Some(place), true) = (place, former.installed) {
+            self.note(place, Phase::HalfConfigured, former.version.as_ref());
+            self.run_installed_or_new(place, control, Script::Prerm)?;
+            self.note(place, Phase::Unpacked, former.version.as_ref());
+        }
+        if let Some(place) = place {
+            self.note(place, Phase::HalfInstalled, former.version.as_ref());
+        }
+        let mut arguments = vec![if former.installed { "upgrade" } else { "install" }.to_owned()];
+        if let Some(version) = &former.version {
+            arguments.extend([version.clone(), control.version().to_owned()]);
+        }
+        self.run_new(place, control, Script::Preinst, arguments)
     }
 
     /// What a run remembers of a package before it has looked at anything.
@@ -673,6 +731,6 @@ pub(super) fn lossy(bytes: &[u8]) -> String {
 }
 
 /// The name of a list entry, for [`Run`]'s helpers.
-pub(super) fn name_of(run: &Run, id: NameId) -> Arc<[u8]> {
+pub(super) fn name_of(run: &Run<'_>, id: NameId) -> Arc<[u8]> {
     run.database.lists.name(id)
 }

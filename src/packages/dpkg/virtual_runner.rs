@@ -1,0 +1,102 @@
+//! Maintainer scripts in the virtual shell: nothing of the image is executed.
+//!
+//! In comes a script that is due, from [`super::install`]; it is evaluated over the overlay with
+//! the environment that dpkg and apt give to scripts (`src/main/script.c`, and apt's
+//! noninteractive use in image builds).
+
+use std::sync::Arc;
+
+use bstr::BString;
+
+use super::deb::DebControl;
+use super::install::{Ran, ScriptCall, ScriptRunner};
+use crate::rootfs::{ImagePath, Overlay};
+use crate::scripts::{Call, Descriptors, Environment, Machine, Settings, Stop, Stream, Table};
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Evaluates scripts with a table of commands.
+pub struct VirtualRunner {
+    table: Arc<Table>,
+    settings: Settings,
+}
+
+impl VirtualRunner {
+    #[must_use]
+    pub fn new(table: Arc<Table>, settings: Settings) -> Self {
+        Self { table, settings }
+    }
+
+    /// Gives the overlay to a machine for the time of `work`.
+    fn on_machine<T>(
+        &self,
+        overlay: &mut Overlay,
+        work: impl FnOnce(&mut Machine) -> Result<T, Stop>,
+    ) -> Result<(T, Vec<u8>), Stop> {
+        let empty = Overlay::new(Arc::clone(overlay.tree()));
+        let taken = std::mem::replace(overlay, empty);
+        let mut machine = Machine::new(taken, self.settings.clone(), Arc::clone(&self.table));
+        let result = work(&mut machine);
+        let transcript = machine.transcript().to_vec();
+        *overlay = machine.overlay;
+        result.map(|value| (value, transcript))
+    }
+}
+
+/// What apt's and dpkg's own environment has in an image build.
+fn base_environment() -> Environment {
+    let pairs = [
+        ("PATH", PATH),
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DPKG_FRONTEND_LOCKED", "true"),
+        ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+        ("DPKG_ROOT", ""),
+        ("DPKG_COLORS", "never"),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn environment(call: &ScriptCall) -> Environment {
+    let mut environment = base_environment();
+    let instances = call.instances.to_string();
+    let own: [(&str, &str); 6] = [
+        ("DPKG_MAINTSCRIPT_PACKAGE", &call.package),
+        ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", &instances),
+        ("DPKG_MAINTSCRIPT_ARCH", &call.architecture),
+        ("DPKG_MAINTSCRIPT_NAME", call.script.name()),
+        ("DPKG_MAINTSCRIPT_DEBUG", "0"),
+        ("DPKG_RUNNING_VERSION", &call.dpkg_version),
+    ];
+    environment.extend(own.map(|(name, value)| (BString::from(name), BString::from(value))));
+    environment
+}
+
+impl ScriptRunner for VirtualRunner {
+    fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
+        let mut argv = vec![BString::from(call.path.as_bytes())];
+        argv.extend(call.arguments.iter().map(|word| BString::from(word.as_str())));
+        let program = Call {
+            argv,
+            environment: environment(call),
+            directory: ImagePath::root(),
+            umask: 0o022,
+            descriptors: Descriptors::standard(
+                Stream::null(),
+                Stream::terminal(),
+                Stream::terminal(),
+            ),
+        };
+        let (status, transcript) = self.on_machine(overlay, |machine| machine.execute(program))?;
+        Ok(Ran { status, transcript })
+    }
+
+    fn preconfigure(
+        &mut self,
+        _overlay: &mut Overlay,
+        _packages: &[&DebControl],
+    ) -> Result<(), Stop> {
+        Ok(())
+    }
+}
