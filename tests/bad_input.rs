@@ -264,6 +264,39 @@ fn media_types_that_are_unknown_or_foreign() {
     );
 }
 
+/// The manifest is a good one, but whoever goes by the descriptor reads something else.
+#[test]
+fn a_descriptor_of_an_unknown_type_over_a_good_manifest() {
+    for media_type in ["application/vnd.example.manifest", "application/json", ""] {
+        let place = Place::debian();
+        let mut index = read_json(&place.path("image/index.json"));
+        index["manifests"][0]["mediaType"] = json!(media_type);
+        std::fs::write(place.path("image/index.json"), index.to_string()).expect("index");
+        refused(
+            &place,
+            &mut place.repair(&place.image("12")),
+            1,
+            &["index.json", &format!("{media_type:?}"), "image manifest"],
+        );
+    }
+    let place = Place::debian();
+    let layout = place.path("image");
+    let server = serve_layout(layout.clone(), move |request| {
+        let digest = tagged(&layout, "12").expect("tag");
+        request.path.ends_with("/manifests/12").then(|| {
+            Response::new(200, std::fs::read(blob(&layout, &digest)).expect("manifest"))
+                .header("Content-Type", "application/vnd.example.manifest")
+        })
+    });
+    let image = format!("docker://{}/team/app:12", server.host);
+    refused(
+        &place,
+        &mut place.repair(&image),
+        1,
+        &["team/app", "application/vnd.example.manifest"],
+    );
+}
+
 #[test]
 fn something_that_is_no_image() {
     let place = Place::debian();

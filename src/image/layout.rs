@@ -18,7 +18,9 @@ use bytes::Bytes;
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
-use super::manifest::{MAX_MANIFEST, descriptor, digest_of, media_type, read_descriptor};
+use super::manifest::{
+    MAX_MANIFEST, check_manifest_type, descriptor, digest_of, media_type, read_descriptor,
+};
 use super::transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
 use super::verified::{copy_blob, read_small, verified_blob, write_error};
 use super::{Digest, Reference};
@@ -212,7 +214,9 @@ fn choose(
         };
         return Err(ImageError::invalid(place, why));
     }
-    let descriptor = read_descriptor(Some(first), &format!("{place}: index.json"))?;
+    let place = format!("{place}: index.json");
+    let descriptor = read_descriptor(Some(first), &place)?;
+    check_manifest_type(&descriptor, &place)?;
     Ok((descriptor, ref_name(first).map(str::to_owned)))
 }
 

@@ -438,53 +438,68 @@ fn parse_json(bytes: &[u8], limit: u64, place: &str) -> Result<Value, ImageError
     if value.is_object() { Ok(value) } else { Err(ImageError::invalid(place, "not a JSON object")) }
 }
 
-/// The media type of a manifest: its own `mediaType` field, else what the transport said, else
-/// (transports that do not know say `application/json` or nothing) its fields.
+/// What a transport may say of a manifest when it does not know its kind.
+const GENERIC: [&str; 4] = ["", "application/json", "application/octet-stream", "text/plain"];
+
+fn unsupported(media_type: &str, why: &str, place: &str) -> ImageError {
+    ImageError::MediaType {
+        place: place.to_owned(),
+        media_type: media_type.chars().take(200).collect(),
+        why: why.to_owned(),
+    }
+}
+
+/// The media type of a manifest, when it is one that is repaired.
+fn known_media_type(name: &str, place: &str) -> Result<&'static str, ImageError> {
+    let known = media_type::MANIFESTS.into_iter().find(|known| *known == name);
+    let why = "want an OCI or Docker schema 2 image manifest or index";
+    known.ok_or_else(|| unsupported(name, why, place))
+}
+
+/// Checks a descriptor that says what it is about, as those of a layout must: other readers go
+/// by what it says, so its manifest may not be taken for anything else.
+///
+/// # Errors
+/// Its media type is not that of an image manifest or index.
+pub(super) fn check_manifest_type(descriptor: &Descriptor, place: &str) -> Result<(), ImageError> {
+    known_media_type(descriptor.media_type().as_ref(), place).map(|_| ())
+}
+
+/// The media type of a manifest: its own `mediaType` field and what the transport said must
+/// agree; a transport that does not know ([`GENERIC`]) leaves it to the field, and without one
+/// to the other fields.
 fn resolve_media_type(
     transport: &str,
     value: &Value,
     place: &str,
 ) -> Result<&'static str, ImageError> {
     let transport = transport.split(';').next().unwrap_or_default().trim();
-    let known = |name: &str| media_type::MANIFESTS.into_iter().find(|known| *known == name);
-    let unsupported = |name: &str, why: &str| ImageError::MediaType {
-        place: place.to_owned(),
-        media_type: name.chars().take(200).collect(),
-        why: why.to_owned(),
-    };
     let schema = value.get("schemaVersion").and_then(Value::as_u64);
     if schema == Some(1) || transport.contains("docker.distribution.manifest.v1+") {
         let why = "Docker's schema 1 was retired in 2019; convert it first: 'skopeo copy \
                    --format v2s2 SOURCE DESTINATION'";
-        return Err(unsupported("schema 1", why));
+        return Err(unsupported("schema 1", why, place));
     }
     if schema != Some(2) {
         return Err(ImageError::invalid(place, "schemaVersion is not 2; it is not a manifest"));
     }
     let own = value.get("mediaType").map(|own| own.as_str().unwrap_or_default());
-    if let Some(own) = own {
-        let own = known(own).ok_or_else(|| {
-            unsupported(own, "want an OCI or Docker schema 2 image manifest or index")
-        })?;
-        return match known(transport) {
-            Some(transport) if transport != own => Err(ImageError::invalid(
-                place,
-                format!("it was announced as {transport}, but says that it is {own}"),
-            )),
-            _ => Ok(own),
-        };
-    }
-    if let Some(transport) = known(transport) {
-        return Ok(transport);
-    }
-    if !matches!(transport, "" | "application/json" | "application/octet-stream" | "text/plain") {
-        let why = "want an OCI or Docker schema 2 image manifest or index";
-        return Err(unsupported(transport, why));
-    }
-    match (value.get("manifests").is_some(), value.get("config").is_some()) {
-        (true, false) => Ok(media_type::OCI_INDEX),
-        (false, true) => Ok(media_type::OCI_MANIFEST),
-        _ => Err(ImageError::invalid(place, "it is neither an image manifest nor an index")),
+    let own = own.map(|own| known_media_type(own, place)).transpose()?;
+    let announced = match GENERIC.contains(&transport) {
+        true => None,
+        false => Some(known_media_type(transport, place)?),
+    };
+    match (own, announced) {
+        (Some(own), Some(announced)) if own != announced => Err(ImageError::invalid(
+            place,
+            format!("it was announced as {announced}, but says that it is {own}"),
+        )),
+        (Some(known), _) | (None, Some(known)) => Ok(known),
+        (None, None) => match (value.get("manifests").is_some(), value.get("config").is_some()) {
+            (true, false) => Ok(media_type::OCI_INDEX),
+            (false, true) => Ok(media_type::OCI_MANIFEST),
+            _ => Err(ImageError::invalid(place, "it is neither an image manifest nor an index")),
+        },
     }
 }
 
