@@ -11,7 +11,9 @@ pub mod apply;
 pub mod compare;
 pub mod environment;
 pub mod load;
+pub mod patch;
 pub mod planning;
+pub mod publication;
 pub mod repair;
 pub mod repositories;
 pub mod scan;
@@ -84,6 +86,11 @@ pub enum RepairError {
     NoPlan { image: String, platform: String },
     #[error("{image} has no image for {wanted}; it has {have}")]
     NoPlatform { image: String, wanted: String, have: String },
+    #[error(
+        "{image} ends in {suffix:?} already, but is no image that imgfix repaired: name the \
+         repaired image with -o, so that the original stays"
+    )]
+    ReplacesOriginal { image: String, suffix: String },
     #[error("the repaired image is not what the plan says: {0}; nothing was published")]
     Verification(String),
     #[error("the image was published as {reference}, but reading it back failed: {why}")]

@@ -1,0 +1,151 @@
+//! The patch layer of one platform: written from the overlay, then read back over the original
+//! and held against what was to be done. What is judged is what will be published.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::image::{BlobReader, LayerCompression};
+use crate::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
+use crate::packages::dpkg::inventory::DpkgInventory;
+use crate::plan::Step;
+use crate::publish::PatchLayer;
+use crate::report::before_after::FileCounts;
+use crate::rootfs::layer_reader::LayerSpec;
+use crate::rootfs::{Change, FileSystem, Overlay, Tree};
+
+use super::load::{self, Loaded};
+use super::{Environment, RepairError};
+
+/// A patch layer: its facts, and its bytes in a file without a name.
+pub struct TemporaryLayer {
+    pub written: WrittenLayer,
+    compression: LayerCompression,
+    file: Arc<File>,
+}
+
+impl TemporaryLayer {
+    /// Writes the changes of `overlay` as a layer.
+    ///
+    /// # Errors
+    /// The disk of the system's temporary directory is full; a changed file cannot be read.
+    pub fn write(overlay: &Overlay, options: &LayerOptions) -> Result<Self, RepairError> {
+        let mut file = tempfile::tempfile().map_err(RepairError::Temporary)?;
+        let written = write_layer(overlay, options, &mut file)
+            .map_err(|error| RepairError::WriteLayer(error.to_string()))?;
+        let compression = match options.compression {
+            Compression::None => LayerCompression::None,
+            Compression::Gzip => LayerCompression::Gzip,
+            Compression::Zstd => LayerCompression::Zstd,
+        };
+        Ok(Self { written, compression, file: Arc::new(file) })
+    }
+
+    /// The bytes as they will be published, from their beginning.
+    #[must_use]
+    pub fn reader(&self) -> BlobReader {
+        Box::new(PositionedReader { file: Arc::clone(&self.file), at: 0 })
+    }
+
+    /// What manifest and config say of it.
+    #[must_use]
+    pub fn facts(&self) -> PatchLayer {
+        PatchLayer {
+            digest: self.written.digest,
+            diff_id: self.written.diff_id,
+            size: self.written.size,
+            compression: self.compression,
+        }
+    }
+
+    /// Reads the layer over the original; every changed path and every step must show in the
+    /// result, whose inventory is returned.
+    ///
+    /// # Errors
+    /// The repaired image is not what overlay and steps say.
+    pub fn verify(
+        &self,
+        loaded: &Loaded,
+        overlay: &Overlay,
+        steps: &[Step],
+        environment: &Environment,
+    ) -> Result<DpkgInventory, RepairError> {
+        let spec = LayerSpec {
+            name: format!("the patch layer ({})", self.written.digest.short()),
+            compression: Some(load::stream_compression(self.compression)),
+            diff_id: Some(self.written.diff_id),
+        };
+        let tree = load::patched(&loaded.tree, self.reader(), &spec, environment)?;
+        same_view(&tree, overlay)?;
+        let after = DpkgInventory::read(&tree).map_err(|source| RepairError::Inventory {
+            image: format!("the repaired image ({})", loaded.platform),
+            source,
+        })?;
+        check_steps(steps, &after)?;
+        Ok(after)
+    }
+}
+
+struct PositionedReader {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for PositionedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read_at(buffer, self.at)?;
+        self.at += got as u64;
+        Ok(got)
+    }
+}
+
+/// Every changed path must be in the repaired image as the package manager left it.
+fn same_view(tree: &Tree, overlay: &Overlay) -> Result<(), RepairError> {
+    let wrong = |path: &dyn std::fmt::Display, why: &str| {
+        Err(RepairError::Verification(format!("{path} {why}")))
+    };
+    for (path, change) in overlay.changes() {
+        match (change, tree.lstat(path)) {
+            (Change::Removed, None) => {}
+            (Change::Removed, Some(_)) => return wrong(path, "is still there"),
+            (Change::Set(_), None) => return wrong(path, "is missing"),
+            (Change::Set(want), Some(have)) => {
+                let alike = std::mem::discriminant(&want.kind)
+                    == std::mem::discriminant(&have.kind)
+                    && (want.mode, want.uid, want.gid, want.mtime, want.size())
+                        == (have.mode, have.uid, have.gid, have.mtime, have.size());
+                if !alike {
+                    return wrong(path, "has other metadata than the package gives it");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every step must show in the repaired image's inventory.
+fn check_steps(steps: &[Step], after: &DpkgInventory) -> Result<(), RepairError> {
+    for step in steps {
+        let found = after.packages.iter().find(|package| package.id == step.package);
+        if found.is_none_or(|package| package.version.to_text() != step.to) {
+            let why = format!("{} is not at version {}", step.package, step.to);
+            return Err(RepairError::Verification(why));
+        }
+    }
+    Ok(())
+}
+
+/// How many files the repair adds, changes and removes.
+#[must_use]
+pub fn count(overlay: &Overlay) -> FileCounts {
+    let mut counts = FileCounts::default();
+    for (path, change) in overlay.changes() {
+        match change {
+            Change::Removed => counts.removed += overlay.tree().walk(path).len() as u64,
+            Change::Set(_) if overlay.tree().lstat(path).is_some() => counts.changed += 1,
+            Change::Set(_) => counts.added += 1,
+        }
+    }
+    counts
+}
