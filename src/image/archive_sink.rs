@@ -81,7 +81,7 @@ impl ArchiveSink {
                 let why = "an image is written under a name, as docker-archive:FILE:app:1.0";
                 return Err(ImageError::invalid(reference.to_string(), why));
             }
-            Some(name) => Some(with_tag(name)),
+            Some(name) => Some(full_name(name, &reference.to_string())?),
             None => None,
         };
         Self::open(Flavour::Docker, file, name, &reference, unfinished)
@@ -246,10 +246,11 @@ impl Sink for ArchiveSink {
     }
 }
 
-/// `docker load` wants a tag on every name.
-fn with_tag(name: &str) -> String {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
+/// The name as skopeo writes it into `RepoTags`: with host and tag, so that however it was
+/// spelled the same archive comes out. `docker load` wants a tag on every name.
+fn full_name(name: &str, place: &str) -> Result<String, ImageError> {
+    let full = parse_name(name).map_err(|why| ImageError::invalid(place, why))?;
+    Ok(full.to_string())
 }
 
 fn start(dir: &Path, unfinished: &Unfinished) -> std::io::Result<Staged> {
@@ -365,7 +366,8 @@ mod tests {
             })
             .collect();
         assert!(files[0] == files[1]);
-        assert!(files[0].windows(12).any(|text| text == b"\"app:latest\""));
+        let name = b"\"docker.io/library/app:latest\"";
+        assert!(files[0].windows(name.len()).any(|text| text == name));
     }
 
     #[test]

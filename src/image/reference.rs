@@ -144,9 +144,16 @@ impl Reference {
             Self::OciArchive { file, tag } => {
                 Self::OciArchive { file: last_name(file), tag: tag.clone() }.to_string()
             }
+            // the name that the archive gives the image, however short it was written
             Self::DockerArchive { file, reference } => {
-                Self::DockerArchive { file: last_name(file), reference: reference.clone() }
-                    .to_string()
+                let full = reference.as_deref().and_then(|name| parse_name(name).ok());
+                full.map_or_else(
+                    || {
+                        Self::DockerArchive { file: last_name(file), reference: reference.clone() }
+                            .to_string()
+                    },
+                    |full| full.to_string(),
+                )
             }
         }
     }
@@ -409,6 +416,27 @@ mod tests {
         let both = format!("debian:12@{ZEROS}");
         let written = parsed(&both).with_fix_suffix("-patched").map(|r| r.to_string());
         assert_eq!(written.as_deref(), Ok("docker://docker.io/library/debian:12-patched"));
+    }
+
+    #[test]
+    fn a_base_name_does_not_depend_on_spelling_or_place() {
+        let table = [
+            ("debian:12", "docker.io/library/debian:12"),
+            ("docker://docker.io/library/debian:12", "docker.io/library/debian:12"),
+            ("oci:/srv/app:1", "oci:app:1"),
+            ("oci:srv/../app:1", "oci:app:1"),
+            ("oci-archive:/srv/app.tar:1", "oci-archive:app.tar:1"),
+            ("docker-archive:/srv/app.tar:app:1", "docker.io/library/app:1"),
+            ("docker-archive:b.tar:app:1", "docker.io/library/app:1"),
+            ("docker-archive:b.tar:app", "docker.io/library/app:latest"),
+            ("docker-archive:b.tar:docker.io/library/app:1", "docker.io/library/app:1"),
+            ("docker-archive:b.tar:example.org/a/app:1", "example.org/a/app:1"),
+            ("docker-archive:/srv/b.tar", "docker-archive:b.tar"),
+            ("docker-archive:/srv/b.tar:@0", "docker-archive:b.tar:@0"),
+        ];
+        for (text, name) in table {
+            assert_eq!(parsed(text).base_name(), name, "{text}");
+        }
     }
 
     #[test]
