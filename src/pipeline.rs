@@ -17,6 +17,7 @@ pub mod publication;
 pub mod repair;
 pub mod repositories;
 pub mod scan;
+pub mod seen_versions;
 
 pub use compare::{diff, inventories};
 pub use environment::{CacheChoice, Environment, RepositoryChoice, ScriptsMode};

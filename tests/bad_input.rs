@@ -345,6 +345,45 @@ fn a_report_for_another_image() {
     assert!(warned.stderr.contains("another image"), "{}", warned.stderr);
 }
 
+/// A report that names no image, and versions that `old` makes of the installed ones.
+fn nameless_report(place: &Place, old: impl Fn(&str) -> String) -> String {
+    let mut trivy = read_json(Path::new(&report("debian-12.trivy")));
+    trivy["Metadata"] = json!({"OS": trivy["Metadata"]["OS"]});
+    trivy["ArtifactName"] = json!("app");
+    for result in trivy["Results"].as_array_mut().expect("results") {
+        for one in result["Vulnerabilities"].as_array_mut().into_iter().flatten() {
+            let seen = one["InstalledVersion"].as_str().expect("version").to_owned();
+            one["InstalledVersion"] = json!(old(&seen));
+            one["PkgIdentifier"] = json!({});
+        }
+    }
+    let path = place.path("nameless.json");
+    std::fs::write(&path, trivy.to_string()).expect("report");
+    path.display().to_string()
+}
+
+#[test]
+fn a_report_whose_versions_the_image_does_not_have() {
+    let place = Place::debian();
+    let stale = nameless_report(&place, |seen| match seen {
+        "2.5.0-1+deb12u2" => "2.5.0-1+deb12u1".to_owned(),
+        other => other.to_owned(),
+    });
+    let mut command = place.on("repair", &place.image("12"));
+    let named =
+        [&stale, "another image", "libexpat1 2.5.0-1+deb12u1", "the image has 2.5.0-1+deb12u2"];
+    refused(&place, command.args(["-q", "--strict", "-r", &stale]), 1, &named);
+    let warned = ran(place.on("repair", &place.image("12")).args(["-r", &stale])).expect(0);
+    for text in ["warning: ", "another image", "libexpat1 2.5.0-1+deb12u1"] {
+        assert!(warned.stderr.contains(text), "{}", warned.stderr);
+    }
+    // the same without a wrong version is no reason for either
+    let right = nameless_report(&place, str::to_owned);
+    let mut command = place.on("repair", &place.image("12"));
+    let silent = ran(command.args(["--strict", "-r", &right])).expect(0);
+    assert!(!silent.stderr.contains("warning: "), "{}", silent.stderr);
+}
+
 // --- repositories -------------------------------------------------------------------------
 
 const DIST: &str = "repository/dists/bookworm-security";

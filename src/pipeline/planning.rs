@@ -93,12 +93,8 @@ pub fn plan(
     let inventories: Vec<DpkgInventory> =
         loaded.iter().map(|one| inventory(&name, one)).collect::<Result<_, _>>()?;
     let root = set.root.raw().digest;
-    let facts: Vec<_> = loaded
-        .iter()
-        .zip(&inventories)
-        .map(|(one, inventory)| scan::facts(root, one, inventory.distribution.clone()))
-        .collect();
-    let findings = scan::findings(&request.scan, &facts, environment)?;
+    let scanned = scan::Scanned { root, platforms: &loaded, inventories: &inventories };
+    let findings = scan::findings(&request.scan, &scanned, environment)?;
     let fetcher = environment.fetcher()?;
     let mut platforms = Vec::with_capacity(loaded.len());
     for (loaded, inventory) in loaded.into_iter().zip(inventories) {
@@ -244,13 +240,14 @@ impl Job<'_> {
         let universe = DpkgUniverse::new(self.inventory, &available.index, &preferences);
         let (planned, applied) = self.settle(&universe, &requests)?;
         let mut notes = planned.notes;
-        if !planned.mismatches.is_empty() {
+        // of a report about the repaired image, whose original is planned for, nothing else is
+        // to be expected
+        if !planned.mismatches.is_empty() && self.loaded.repaired_from.is_none() {
             let count = planned.mismatches.len();
             let note = format!(
                 "{count} findings are about package versions that the image does not have: \
                  is the report about another image?"
             );
-            self.environment.progress.warn(&note);
             notes.push(note);
         }
         Ok(Done {

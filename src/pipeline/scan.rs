@@ -5,9 +5,10 @@ use time::OffsetDateTime;
 
 use crate::findings::{self, Filter, Filtered, Finding, ImageFacts, Match, ScanReport};
 use crate::image::{Digest, Platform, digest_of};
-use crate::packages::Distribution;
+use crate::packages::dpkg::inventory::DpkgInventory;
 
 use super::load::Loaded;
+use super::seen_versions::unknown_versions;
 use super::{Environment, RepairError};
 
 /// A report's name (for messages) and bytes.
@@ -27,32 +28,43 @@ pub struct ScanInput {
     pub strict: bool,
 }
 
-/// All findings of all reports that the user wants, or `None` without reports.
+/// The image that reports are held against.
+pub struct Scanned<'a> {
+    /// What the reference names: an index, or the manifest.
+    pub root: Digest,
+    pub platforms: &'a [Loaded],
+    /// What is installed, for each platform.
+    pub inventories: &'a [DpkgInventory],
+}
+
+/// All findings of all reports that the user wants, or `None` without reports. Each report is
+/// held against the image's digests and what is installed in it.
 ///
 /// # Errors
 /// A report cannot be read; with `strict`, a report about another image.
 pub fn findings(
     input: &ScanInput,
-    facts: &[ImageFacts],
+    image: &Scanned<'_>,
     environment: &Environment,
 ) -> Result<Option<Filtered>, RepairError> {
     if input.reports.is_empty() {
         return Ok(None);
     }
+    let facts = image.facts();
     let mut reports = Vec::with_capacity(input.reports.len());
     for report in &input.reports {
         let mut parsed = findings::parse_report(&report.name, &report.bytes)?;
         for warning in &parsed.warnings {
             environment.progress.warn(&format!("{}: {warning}", report.name));
         }
-        if let Match::No { why } = findings::matches_image(&parsed.artifact, facts) {
+        if let Some(why) = image.other_image(&parsed, &facts) {
             if input.strict {
                 return Err(RepairError::OtherImage { report: report.name.clone(), why });
             }
             let name = &report.name;
             environment.progress.warn(&format!("{name} seems to be about another image: {why}"));
         }
-        if let Some(platform) = only_platform(&parsed, facts) {
+        if let Some(platform) = only_platform(&parsed, &facts) {
             for finding in &mut parsed.findings {
                 finding.platform.get_or_insert_with(|| platform.to_string());
             }
@@ -70,6 +82,23 @@ pub fn findings(
         environment.progress.warn(&format!("{rule} has expired and is not followed any more"));
     }
     Ok(Some(filtered))
+}
+
+impl Scanned<'_> {
+    fn facts(&self) -> Vec<ImageFacts> {
+        let platforms = self.platforms.iter().zip(self.inventories);
+        platforms.map(|(one, inventory)| facts(self.root, one, inventory)).collect()
+    }
+
+    /// Why a report is about another image than this, if it seems so.
+    fn other_image(&self, report: &ScanReport, facts: &[ImageFacts]) -> Option<String> {
+        match findings::matches_image(&report.artifact, facts) {
+            Match::No { why } => Some(why),
+            // a report about the repaired image names versions that its original does not have
+            _ if self.platforms.iter().any(|one| one.repaired_from.is_some()) => None,
+            _ => unknown_versions(&report.findings, self.inventories),
+        }
+    }
 }
 
 /// Of an image with several platforms, the one that a report is about: by digest, else by the
@@ -113,8 +142,7 @@ fn debian_name(platform: &Platform) -> &str {
 }
 
 /// What is known of a loaded image, to hold reports against.
-#[must_use]
-pub fn facts(root: Digest, loaded: &Loaded, distribution: Distribution) -> ImageFacts {
+fn facts(root: Digest, loaded: &Loaded, inventory: &DpkgInventory) -> ImageFacts {
     let layers = loaded.manifest.layers();
     let place = loaded.platform.to_string();
     let mut digests = vec![root, loaded.current, loaded.manifest.digest()];
@@ -127,7 +155,7 @@ pub fn facts(root: Digest, loaded: &Loaded, distribution: Distribution) -> Image
         config_digest: Digest::of(loaded.config.bytes()),
         diff_ids: loaded.config.diff_ids().to_vec(),
         layer_digests: layers.iter().filter_map(|one| digest_of(one, &place).ok()).collect(),
-        distribution: Some(distribution),
+        distribution: Some(inventory.distribution.clone()),
     }
 }
 
