@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::findings::{Class, Finding};
-use crate::packages::dpkg::inventory::DpkgInventory;
+use crate::packages::dpkg::inventory::{DpkgInventory, InstalledPackage};
 use crate::packages::dpkg::version::Version;
 use crate::plan::{PlatformPlan, Reason};
 use crate::report::{JudgedFinding, Verdict};
@@ -33,21 +33,10 @@ pub fn judge(
 fn one(finding: &Finding, after: &DpkgInventory, planned: Option<&Reason>) -> Verdict {
     let not_fixed = |reason| Verdict::NotFixed { reason };
     if finding.class != Class::System {
-        let class = format!("{:?}", finding.class).to_lowercase();
+        let class = finding.class.to_string();
         return not_fixed(planned.cloned().unwrap_or(Reason::NoRecipe { class }));
     }
-    let installed: Vec<(&Version, &Version)> = after
-        .packages
-        .iter()
-        .filter(|package| {
-            package.id.name.as_ref() == finding.package
-                && finding
-                    .architecture
-                    .as_deref()
-                    .is_none_or(|wanted| wanted == package.id.architecture.as_ref())
-        })
-        .map(|package| (&package.version, package.source_version()))
-        .collect();
+    let installed = concerned(finding, after);
     if installed.is_empty() {
         return not_fixed(planned.cloned().unwrap_or(Reason::NotOwned));
     }
@@ -58,12 +47,112 @@ fn one(finding: &Finding, after: &DpkgInventory, planned: Option<&Reason>) -> Ve
         let detail = format!("the report's fixed version {fixed:?} is not a Debian version");
         return not_fixed(Reason::UnsupportedImage { detail });
     };
-    match installed.iter().find(|(version, _)| **version < fixed) {
+    // Fixed versions count the source package, as in the planner.
+    let affected =
+        |package: &&InstalledPackage| *package.source_version() < fixed && package.version != fixed;
+    match installed.iter().copied().find(affected) {
         None => Verdict::Fixed {
-            version: installed.first().map(|(v, _)| v.to_string()).unwrap_or_default(),
+            version: installed.first().map(|one| one.version.to_string()).unwrap_or_default(),
         },
-        Some((version, _)) => not_fixed(
-            planned.cloned().unwrap_or(Reason::StillPresent { installed: version.to_string() }),
+        Some(package) => not_fixed(
+            planned
+                .cloned()
+                .unwrap_or(Reason::StillPresent { installed: package.version.to_string() }),
         ),
+    }
+}
+
+/// The installed packages that a finding is about: by binary name, or else by source name,
+/// which some scanners use.
+fn concerned<'a>(finding: &Finding, after: &'a DpkgInventory) -> Vec<&'a InstalledPackage> {
+    let of = |name: &dyn Fn(&InstalledPackage) -> bool| -> Vec<&'a InstalledPackage> {
+        let of_architecture = |package: &InstalledPackage| {
+            finding.architecture.as_deref().is_none_or(|wanted| {
+                let own = package.id.architecture.as_ref();
+                own == wanted || own == "all" || wanted == "all"
+            })
+        };
+        let packages = after.packages.iter();
+        packages.filter(|package| name(package) && of_architecture(package)).collect()
+    };
+    let by_name = of(&|package| package.id.name.as_ref() == finding.package);
+    if by_name.is_empty() {
+        return of(&|package| package.source_name() == finding.package);
+    }
+    by_name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::dpkg::index::MultiArch;
+    use crate::packages::dpkg::inventory::{Record, Relations};
+    use crate::packages::{Distribution, PackageId};
+
+    fn package(name: &str, version: &str, source: Option<(&str, &str)>) -> InstalledPackage {
+        InstalledPackage {
+            id: PackageId { name: name.into(), architecture: "amd64".into() },
+            version: Version::parse(version).unwrap(),
+            source: source.map(|(name, version)| (name.into(), Version::parse(version).unwrap())),
+            relations: Relations::default(),
+            multi_arch: MultiArch::No,
+            essential: false,
+            held: false,
+            auto: false,
+            record: Record::Status,
+            unfinished: None,
+        }
+    }
+
+    fn verdict(finding: &Finding) -> String {
+        let inventory = DpkgInventory {
+            distribution: Distribution::default(),
+            native: "amd64".into(),
+            foreign: Vec::new(),
+            packages: vec![
+                package("libc6", "2.36-9+deb12u9", Some(("glibc", "2.36-9+deb12u9"))),
+                package("libc-bin", "2.36-9+deb12u4", Some(("glibc", "2.36-9+deb12u4"))),
+                package("gcc", "4:12.2.0-3", Some(("gcc-defaults", "1.203"))),
+            ],
+        };
+        match one(finding, &inventory, None) {
+            Verdict::Fixed { version } => format!("fixed by {version}"),
+            Verdict::NotFixed { reason } => format!("not fixed: {reason:?}"),
+        }
+    }
+
+    #[test]
+    fn a_finding_is_judged_by_what_is_installed() {
+        let finding = |package: &str, fixed: Option<&str>| Finding {
+            fixed: fixed.map(Into::into),
+            ..Finding::system("CVE-1", package, "1")
+        };
+        for (finding, want) in [
+            (finding("libc6", Some("2.36-9+deb12u7")), "fixed by 2.36-9+deb12u9"),
+            (
+                finding("libc-bin", Some("2.36-9+deb12u7")),
+                "not fixed: StillPresent { installed: \"2.36-9+deb12u4\" }",
+            ),
+            // By source name: every binary of it counts.
+            (
+                finding("glibc", Some("2.36-9+deb12u7")),
+                "not fixed: StillPresent { installed: \"2.36-9+deb12u4\" }",
+            ),
+            (finding("glibc", Some("2.36-9+deb12u4")), "fixed by 2.36-9+deb12u9"),
+            // The binary's version is larger than the source's, and does not count.
+            (
+                finding("gcc", Some("1.204")),
+                "not fixed: StillPresent { installed: \"4:12.2.0-3\" }",
+            ),
+            (finding("gcc", Some("1.203")), "fixed by 4:12.2.0-3"),
+            (finding("bash", Some("1")), "not fixed: NotOwned"),
+            (finding("libc6", None), "not fixed: NoFixedVersion"),
+            (
+                Finding { class: Class::Malicious, ..finding("libc6", Some("1")) },
+                "not fixed: NoRecipe { class: \"malicious\" }",
+            ),
+        ] {
+            assert_eq!(verdict(&finding), want, "{finding:?}");
+        }
     }
 }

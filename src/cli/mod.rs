@@ -4,6 +4,7 @@
 
 pub mod diff;
 pub mod exit;
+pub mod findings;
 pub mod interrupt;
 pub mod inventory;
 pub mod options;
@@ -40,6 +41,8 @@ enum Command {
     Inventory(inventory::InventoryArguments),
     /// Compare two images: packages, files, configuration
     Diff(diff::DiffArguments),
+    /// Show what scanners' reports say, in one form
+    Findings(findings::FindingsArguments),
 }
 
 /// Runs the program with the process's arguments.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(arguments, &output),
         Command::Inventory(arguments) => inventory::run(arguments, &output),
         Command::Diff(arguments) => diff::run(arguments, &output),
+        Command::Findings(arguments) => findings::run(arguments, &output),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -90,7 +90,7 @@ pub struct RepositoryOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Finding options")]
 pub struct FindingOptions {
-    /// A scanner's report, Trivy or Grype JSON (repeatable; `-` is stdin) [default: repair
+    /// A scanner's report of any known format (repeatable; `-` is stdin) [default: repair
     /// everything that the repositories have newer]
     #[arg(short, long, value_name = "FILE")]
     pub report: Vec<PathBuf>,

@@ -3,8 +3,9 @@
 
 use super::report::MAX_REPORT;
 
-const FORMATS: &str = "known formats are Trivy JSON (`trivy image --format json -o report.json \
-IMAGE`) and Grype JSON (`grype -o json --file report.json IMAGE`)";
+const FORMATS: &str = "known are the reports of Trivy, Grype, Clair, Harbor, AWS Inspector, \
+Snyk, Anchore, Aqua, NeuVector, OSV-Scanner, GitLab and Alibaba Cloud, SARIF, CycloneDX with \
+vulnerabilities, and imgfix/findings/v1 (docs/findings.md)";
 
 /// Why what was given is not a usable report or ignore file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +26,10 @@ pub enum FindingsError {
          are in the file, let it write the file itself; {FORMATS}"
     )]
     NotJson { name: String, line: usize, column: usize, why: String },
-    #[error("{name}: not a Trivy or Grype report but {what}; {FORMATS}")]
+    #[error("{name}: not a scanner's report but {what}; {FORMATS}")]
     UnknownFormat { name: String, what: String },
+    #[error("{name}: the XML is not well-formed at byte {at} ({why}); make the report again")]
+    NotXml { name: String, at: u64, why: String },
     #[error("{name}: at {place}: {why}; make the report again with a current {scanner}")]
     Entry { name: String, scanner: &'static str, place: String, why: String },
     #[error(

@@ -8,12 +8,22 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
+use super::format::Format;
 use super::report::{Place, from_json, image_path, non_empty, title};
 use super::{
     ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport, purl,
 };
 
 const SCANNER: &str = "Grype";
+
+pub(super) const FORMAT: Format = Format {
+    recognise: |shape| {
+        shape
+            .object()
+            .is_some_and(|keys| keys.has("matches") && keys.has_any(&["source", "descriptor"]))
+    },
+    parse,
+};
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
@@ -139,7 +149,7 @@ impl<'de> Deserialize<'de> for Target {
 }
 
 /// Reads a report that was recognised as Grype's.
-pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     let report: Report = from_json(name, SCANNER, bytes)?;
     let artifact = identity(report.source, report.distro);
     let mut warnings = Vec::new();

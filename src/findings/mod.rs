@@ -6,20 +6,40 @@
 //! ([`ArtifactIdentity`]), and whether that is the image at hand ([`matches_image`]). Nothing
 //! that a scanner lists as a problem is dropped silently.
 
+mod alibaba;
+mod anchore;
+mod aqua;
+mod clair;
+mod clair_v4;
+mod cyclonedx;
+mod cyclonedx_xml;
 pub mod error;
 pub mod filter;
+pub mod format;
+mod generic;
+mod gitlab;
 mod grype;
+mod harbor;
 pub mod identity;
+mod inspector;
 pub mod merge;
+mod neuvector;
+mod osv;
 pub mod purl;
 pub mod report;
+mod sarif;
+mod shape;
+mod snyk;
 mod trivy;
+mod trivy_operator;
 
 pub use error::FindingsError;
 pub use filter::{Filter, Filtered, IgnoreRule, IgnoredFinding, parse_ignore_file};
+pub use format::ReportFormat;
+pub use generic::SCHEMA as FINDINGS_SCHEMA;
 pub use identity::{ArtifactIdentity, ImageFacts, Match, matches_image};
 pub use merge::merge;
-pub use report::{MAX_REPORT, ReportFormat, ScanReport, parse_report};
+pub use report::{MAX_REPORT, ScanReport, parse_report};
 
 use std::fmt;
 
@@ -92,6 +112,17 @@ pub enum Class {
     Baseline,
     /// A malicious file.
     Malicious,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Class::System => "system",
+            Class::Library => "library",
+            Class::Baseline => "baseline",
+            Class::Malicious => "malicious",
+        })
+    }
 }
 
 /// What is known about a fix; the scanners' words differ, these are imgfix's.
@@ -174,5 +205,9 @@ impl Finding {
     }
 }
 
+#[cfg(test)]
+mod real_reports;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;

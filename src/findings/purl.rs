@@ -18,6 +18,47 @@ pub fn qualifier(purl: &str, key: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
+/// What a package URL says of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageUrl {
+    /// `deb`, `npm`, ...
+    pub kind: String,
+    /// As the ecosystem writes it: `libc6`, `org.apache:log4j`, `@scope/name`,
+    /// `github.com/a/b`. A distribution's name is not part of it.
+    pub name: String,
+    /// With an RPM's epoch; empty when the URL has none.
+    pub version: String,
+    pub architecture: Option<String>,
+}
+
+/// Takes a package URL apart; `None` when it is none.
+#[must_use]
+pub fn parse(purl: &str) -> Option<PackageUrl> {
+    let rest = purl.trim().strip_prefix("pkg:")?.trim_start_matches('/');
+    let rest = rest.split('#').next()?.split('?').next()?;
+    let (kind, rest) = rest.split_once('/')?;
+    // `@` of a scope is written %40, but some tools leave it as it is.
+    let (path, version) = match rest.rsplit_once('@') {
+        Some((path, version)) if !path.is_empty() && !version.contains('/') => (path, version),
+        _ => (rest, ""),
+    };
+    let parts: Vec<String> =
+        path.split('/').filter(|part| !part.is_empty()).map(decode).collect::<Option<_>>()?;
+    let (name, namespace) = parts.split_last()?;
+    let kind = kind.to_ascii_lowercase();
+    let name = match (kind.as_str(), namespace) {
+        (_, []) | ("deb" | "apk" | "rpm" | "alpm", _) => name.clone(),
+        ("maven", namespace) => format!("{}:{name}", namespace.join("/")),
+        (_, namespace) => format!("{}/{name}", namespace.join("/")),
+    };
+    let version = decode(version)?;
+    let version = match qualifier(purl, "epoch") {
+        Some(epoch) if kind == "rpm" && epoch != "0" => format!("{epoch}:{version}"),
+        _ => version,
+    };
+    Some(PackageUrl { kind, name, version, architecture: qualifier(purl, "arch") })
+}
+
 fn decode(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -68,6 +109,28 @@ mod tests {
             ("pkg:deb/debian/a@1#x?arch=amd64", "arch", None),
         ] {
             assert_eq!(qualifier(purl, key).as_deref(), want, "{purl}");
+        }
+    }
+
+    #[test]
+    fn parts_are_found_in_the_ecosystems_words() {
+        for (purl, want) in [
+            ("pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?arch=amd64", "deb libc6 2.36-9+deb12u4 amd64"),
+            ("pkg:deb/debian/zlib@1:1.2.11", "deb zlib 1:1.2.11 -"),
+            ("pkg:rpm/centos/bash@4.2-1?epoch=1&arch=x86_64", "rpm bash 1:4.2-1 x86_64"),
+            ("pkg:maven/org.apache/log4j@2.13", "maven org.apache:log4j 2.13 -"),
+            ("pkg:npm/%40babel/core@7.0.0#lib", "npm @babel/core 7.0.0 -"),
+            ("pkg:npm/@babel/core", "npm @babel/core  -"),
+            ("pkg:golang/github.com/a/b@v1.2.3", "golang github.com/a/b v1.2.3 -"),
+            ("pkg:PyPI/django@3", "pypi django 3 -"),
+        ] {
+            let got = parse(purl).unwrap();
+            let arch = got.architecture.unwrap_or_else(|| "-".into());
+            let got = format!("{} {} {} {arch}", got.kind, got.name, got.version);
+            assert_eq!(got, want, "{purl}");
+        }
+        for bad in ["", "libc6", "pkg:", "pkg:deb", "pkg:deb/", "pkg:deb/a%ff@1", "pkg:deb/@1"] {
+            assert_eq!(parse(bad).map(|p| p.name).filter(|n| n != "@1"), None, "{bad}");
         }
     }
 

@@ -2,31 +2,15 @@
 //! told from the content.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use super::{ArtifactIdentity, Finding, FindingsError, Severity, grype, trivy};
+use super::format::FORMATS;
+use super::shape::Shape;
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, Severity, cyclonedx_xml,
+};
 
 /// The largest report that is read, in bytes.
 pub const MAX_REPORT: u64 = 512 << 20;
-
-/// Which scanner wrote the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReportFormat {
-    /// `trivy image --format json`, schema version 2.
-    Trivy,
-    /// `grype -o json`.
-    Grype,
-}
-
-impl std::fmt::Display for ReportFormat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            ReportFormat::Trivy => "Trivy",
-            ReportFormat::Grype => "Grype",
-        })
-    }
-}
 
 /// One report, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,30 +28,6 @@ pub struct ScanReport {
     pub warnings: Vec<String>,
 }
 
-/// The top-level keys by which formats are told apart; values are skipped unread.
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Probe {
-    #[serde(rename = "SchemaVersion")]
-    schema_version: Option<IgnoredAny>,
-    #[serde(rename = "Results")]
-    results: Option<IgnoredAny>,
-    #[serde(rename = "ArtifactName")]
-    artifact_name: Option<IgnoredAny>,
-    #[serde(rename = "ArtifactType")]
-    artifact_type: Option<IgnoredAny>,
-    #[serde(rename = "ClusterName")]
-    cluster_name: Option<IgnoredAny>,
-    matches: Option<IgnoredAny>,
-    source: Option<IgnoredAny>,
-    descriptor: Option<IgnoredAny>,
-    #[serde(rename = "bomFormat")]
-    bom_format: Option<IgnoredAny>,
-    #[serde(rename = "spdxVersion")]
-    spdx_version: Option<IgnoredAny>,
-    runs: Option<IgnoredAny>,
-}
-
 /// Reads a scanner's report. `name` is used in messages only.
 ///
 /// # Errors
@@ -82,54 +42,42 @@ pub fn parse_report(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsErro
         return Err(FindingsError::Utf16 { name: name.to_owned() });
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match detect(name, bytes)? {
-        ReportFormat::Trivy => trivy::parse(name, bytes),
-        ReportFormat::Grype => grype::parse(name, bytes),
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => Err(FindingsError::Empty { name: name.to_owned() }),
+        Some(b'<') => cyclonedx_xml::parse(name, bytes),
+        Some(_) => parse_json(name, bytes),
     }
 }
 
-fn detect(name: &str, bytes: &[u8]) -> Result<ReportFormat, FindingsError> {
-    let unknown = |what: &str| {
-        Err(FindingsError::UnknownFormat { name: name.to_owned(), what: what.to_owned() })
+/// Tells the format of a JSON text and reads it.
+fn parse_json(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+    // Syntax first: text that is no JSON at all deserves that message.
+    let shape: Shape = serde_json::from_slice(bytes).map_err(|e| json_error(name, bytes, &e))?;
+    if let Some(format) = FORMATS.iter().find(|format| (format.recognise)(&shape)) {
+        return (format.parse)(name, bytes);
+    }
+    let what = match &shape {
+        Shape::EmptyList => return Ok(empty_list(name)),
+        Shape::Scalar => "a single JSON value",
+        Shape::List(_) => "a JSON list of something else",
+        Shape::Object(keys) if keys.has("spdxVersion") => {
+            "an SPDX document (these list packages, not findings)"
+        }
+        Shape::Object(keys) if keys.has("bomFormat") => {
+            "a CycloneDX document without vulnerabilities (an SBOM lists packages, not findings)"
+        }
+        Shape::Object(keys) if keys.has("Results") => "a Trivy-like object without SchemaVersion",
+        Shape::Object(_) => "other JSON",
     };
-    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => return Err(FindingsError::Empty { name: name.to_owned() }),
-        Some(b'{') => {}
-        // Syntax first: text that is no JSON at all deserves that message.
-        Some(b'[') => {
-            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|e| json_error(name, bytes, &e))?;
-            return unknown("a JSON array (Trivy before 0.20 wrote these)");
-        }
-        Some(_) => {
-            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|e| json_error(name, bytes, &e))?;
-            return unknown("a single JSON value");
-        }
+    Err(FindingsError::UnknownFormat { name: name.to_owned(), what: what.to_owned() })
+}
+
+/// Several scanners write `[]` for an image without findings.
+fn empty_list(name: &str) -> ScanReport {
+    ScanReport {
+        warnings: vec![format!("{name}: an empty list, taken as a report without findings")],
+        ..Collector::new(name, "").finish(ReportFormat::Generic, ArtifactIdentity::default())
     }
-    let probe: Probe =
-        serde_json::from_slice(bytes).map_err(|error| json_error(name, bytes, &error))?;
-    if probe.schema_version.is_some()
-        && (probe.results.is_some()
-            || probe.artifact_name.is_some()
-            || probe.artifact_type.is_some())
-    {
-        return Ok(ReportFormat::Trivy);
-    }
-    if probe.matches.is_some() && (probe.source.is_some() || probe.descriptor.is_some()) {
-        return Ok(ReportFormat::Grype);
-    }
-    unknown(if probe.bom_format.is_some() {
-        "a CycloneDX document"
-    } else if probe.spdx_version.is_some() {
-        "an SPDX document"
-    } else if probe.runs.is_some() {
-        "a SARIF log"
-    } else if probe.cluster_name.is_some() {
-        "a Trivy cluster report"
-    } else if probe.results.is_some() {
-        "a Trivy-like object without SchemaVersion"
-    } else {
-        "other JSON"
-    })
 }
 
 /// A syntax error of the whole text.
@@ -162,6 +110,61 @@ pub(super) fn from_json<'de, T: Deserialize<'de>>(
         place: error.path().to_string(),
         why: error.inner().to_string(),
     })
+}
+
+/// Like [`from_json`] for tools that write one document or a list of them. The second part of
+/// each pair is the document's path for messages: empty, or `[2].`.
+pub(super) fn documents<'de, T: Deserialize<'de>>(
+    name: &str,
+    scanner: &'static str,
+    bytes: &'de [u8],
+) -> Result<Vec<(T, String)>, FindingsError> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return Ok(vec![(from_json(name, scanner, bytes)?, String::new())]);
+    }
+    let list: Vec<T> = from_json(name, scanner, bytes)?;
+    Ok(list.into_iter().enumerate().map(|(at, one)| (one, format!("[{at}]."))).collect())
+}
+
+/// Gathers what a report has, entry by entry.
+pub(super) struct Collector<'a> {
+    name: &'a str,
+    scanner: &'static str,
+    pub findings: Vec<Finding>,
+    pub passed: usize,
+    pub warnings: Vec<String>,
+}
+
+impl<'a> Collector<'a> {
+    /// `scanner` is the tool to run again when an entry is bad.
+    pub fn new(name: &'a str, scanner: &'static str) -> Self {
+        Self { name, scanner, findings: Vec::new(), passed: 0, warnings: Vec::new() }
+    }
+
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The entry at a JSON path.
+    pub fn place(&self, path: String) -> Place<'a> {
+        Place { name: self.name, scanner: self.scanner, path }
+    }
+
+    /// The severity that a word at `place` means.
+    pub fn severity(&mut self, place: &Place<'_>, word: Option<&str>) -> Severity {
+        place.severity(word, &mut self.warnings)
+    }
+
+    pub fn finish(self, format: ReportFormat, artifact: ArtifactIdentity) -> ScanReport {
+        ScanReport {
+            name: self.name.to_owned(),
+            format,
+            artifact,
+            findings: self.findings,
+            passed: self.passed,
+            warnings: self.warnings,
+        }
+    }
 }
 
 /// What an entry must have.
@@ -197,11 +200,86 @@ impl Place<'_> {
         if word.is_empty() {
             return Severity::Unknown;
         }
-        word.parse().unwrap_or_else(|error| {
+        severity_word(word).unwrap_or_else(|error| {
             warnings.push(format!("{}: at {}: {error}; taken as unknown", self.name, self.path));
             Severity::Unknown
         })
     }
+}
+
+/// A severity in any scanner's words.
+fn severity_word(word: &str) -> Result<Severity, super::SeverityError> {
+    Ok(match word.to_ascii_lowercase().as_str() {
+        // Clair 2 has one above critical.
+        "defcon1" | "fatal" => Severity::Critical,
+        "important" => Severity::High,
+        "moderate" => Severity::Medium,
+        "minor" => Severity::Low,
+        "unimportant" | "info" | "informational" | "minimal" => Severity::Negligible,
+        "none" | "unassigned" | "undefined" | "untriaged" | "not yet assigned" => Severity::Unknown,
+        _ => return word.parse(),
+    })
+}
+
+/// The severity of a CVSS 3 or 4 base score.
+///
+/// Source: CVSS v3.1 specification, section 5 (qualitative severity rating scale).
+pub(super) fn severity_of_score(score: f64) -> Severity {
+    match score {
+        score if score >= 9.0 => Severity::Critical,
+        score if score >= 7.0 => Severity::High,
+        score if score >= 4.0 => Severity::Medium,
+        score if score > 0.0 => Severity::Low,
+        _ => Severity::Unknown,
+    }
+}
+
+/// The class of a package of a type in scanners' or package URLs' words (`deb`, `maven`).
+pub(super) fn class_of_type(kind: &str) -> Class {
+    match kind.to_ascii_lowercase().as_str() {
+        "deb" | "dpkg" | "apk" | "apkg" | "rpm" | "alpm" | "portage" | "os" | "os-pkgs" => {
+            Class::System
+        }
+        _ => Class::Library,
+    }
+}
+
+/// The class of a package when the report gives only its name: coordinates of language
+/// ecosystems (`org.apache:log4j`, `@scope/name`, `github.com/a/b`) hold a colon or a slash,
+/// names of distribution packages never do.
+pub(super) fn class_of_name(package: &str) -> Class {
+    if package.contains([':', '/']) { Class::Library } else { Class::System }
+}
+
+/// `1.2, 1.3`: one version a release line.
+pub(super) fn split_versions(text: Option<&str>) -> Vec<String> {
+    text.unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|version| !is_no_version(version))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Scanners' words for `there is none`.
+fn is_no_version(text: &str) -> bool {
+    ["", "none", "null", "n/a", "not fixed", "not-fixed", "unknown", "notavailable"]
+        .contains(&text.to_ascii_lowercase().as_str())
+}
+
+/// The first of `versions` as the fixed one, the rest beside it.
+pub(super) fn with_fixes(finding: Finding, versions: Vec<String>) -> Finding {
+    let mut versions = versions.into_iter();
+    Finding { fixed: versions.next(), also_fixed_in: versions.collect(), ..finding }
+}
+
+/// Sorted names without duplicates, blanks and `id` itself.
+pub(super) fn aliases(id: &str, names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<String> =
+        names.into_iter().filter(|name| name != id && !name.trim().is_empty()).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// A text, unless it is missing or blank.

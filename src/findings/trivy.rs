@@ -1,6 +1,8 @@
-//! Trivy's JSON report, schema version 2 (`trivy image --format json`).
+//! Trivy's JSON report (`trivy image --format json`): schema version 2, the list of results that
+//! versions before 0.20 wrote, and the reports of a cluster (`trivy k8s`), whose resources hold
+//! the same results.
 //!
-//! Source: `pkg/types/report.go` and `pkg/fanal/types/artifact.go` of Trivy, and
+//! Source: `pkg/k8s/report/report.go`, `pkg/types/report.go` and `pkg/fanal/types/artifact.go` of Trivy, and
 //! <https://trivy.dev/latest/docs/configuration/reporting/#json>. `Results[]` has one element
 //! a package store or file; its `Class` says what the element's lists hold.
 
@@ -8,17 +10,50 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::report::{Place, from_json, image_path, non_empty, title};
+use super::format::Format;
+use super::report::{Collector, Place, from_json, image_path, non_empty, split_versions, title};
+use super::shape::{Keys, Shape};
 use super::{
     ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport, purl,
 };
 
 const SCANNER: &str = "Trivy";
 
+pub(super) const FORMAT: Format = Format {
+    recognise: |shape| match (shape.object(), shape.list()) {
+        (Some(keys), _) => {
+            keys.has("SchemaVersion") && keys.has_any(&["Results", "ArtifactName", "ArtifactType"])
+                || is_cluster(keys)
+        }
+        (_, Some(keys)) => is_result(keys),
+        _ => false,
+    },
+    parse,
+};
+
+fn is_cluster(keys: &Keys) -> bool {
+    keys.has("ClusterName")
+        && keys.has_any(&["Resources", "Findings", "Vulnerabilities", "Misconfigurations"])
+}
+
+/// An element of the older list.
+fn is_result(keys: &Keys) -> bool {
+    keys.has("Target")
+        && keys.has_any(&["Vulnerabilities", "Type", "Class", "Misconfigurations", "Secrets"])
+}
+
 /// Result types that gather many files under one heading (`Target` is then `Java`, `Node.js`,
-/// ..., not a file; the file is in `PkgPath`).
-const GATHERED: &[&str] =
-    &["jar", "node-pkg", "python-pkg", "gemspec", "conda-pkg", "conda-environment", "wordpress"];
+/// ..., not a file; the file is in `PkgPath`), and those about no file at all.
+const GATHERED: &[&str] = &[
+    "jar",
+    "node-pkg",
+    "python-pkg",
+    "gemspec",
+    "conda-pkg",
+    "conda-environment",
+    "wordpress",
+    "kubernetes",
+];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
@@ -126,8 +161,41 @@ struct License {
     file_path: Option<String>,
 }
 
+/// A cluster's report, or a part of one.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
+struct Cluster {
+    cluster_name: Option<String>,
+    resources: Option<Vec<Resource>>,
+    /// `Resources` in consolidated reports.
+    findings: Option<Vec<Resource>>,
+    /// Trivy before 0.37.
+    vulnerabilities: Option<Vec<Resource>>,
+    /// Trivy before 0.37.
+    misconfigurations: Option<Vec<Resource>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
+struct Resource {
+    kind: Option<String>,
+    name: Option<String>,
+    results: Option<Vec<ResultEntry>>,
+}
+
 /// Reads a report that was recognised as Trivy's.
-pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+    let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if is_list {
+        let results: Vec<ResultEntry> = from_json(name, SCANNER, bytes)?;
+        let mut reader = Reader::new(name, None);
+        reader.results("", results)?;
+        return Ok(reader.out.finish(ReportFormat::Trivy, ArtifactIdentity::default()));
+    }
+    let shape: Shape = from_json(name, SCANNER, bytes)?;
+    if shape.object().is_some_and(is_cluster) {
+        return parse_cluster(name, from_json(name, SCANNER, bytes)?);
+    }
     let report: Report = from_json(name, SCANNER, bytes)?;
     if report.schema_version != 2 {
         return Err(FindingsError::UnknownFormat {
@@ -136,24 +204,39 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsErro
         });
     }
     let artifact = identity(report.artifact_name, report.artifact_type, report.metadata);
-    let mut reader = Reader {
-        name,
-        platform: artifact.platform.clone(),
-        findings: Vec::new(),
-        passed: 0,
-        warnings: Vec::new(),
-    };
-    for (index, result) in report.results.unwrap_or_default().into_iter().enumerate() {
-        reader.result(index, result)?;
+    let mut reader = Reader::new(name, artifact.platform.clone());
+    reader.results("Results", report.results.unwrap_or_default())?;
+    Ok(reader.out.finish(ReportFormat::Trivy, artifact))
+}
+
+fn parse_cluster(name: &str, cluster: Cluster) -> Result<ScanReport, FindingsError> {
+    let mut reader = Reader::new(name, None);
+    let mut resources = BTreeSet::new();
+    for (list, entries) in [
+        ("Resources", cluster.resources),
+        ("Findings", cluster.findings),
+        ("Vulnerabilities", cluster.vulnerabilities),
+        ("Misconfigurations", cluster.misconfigurations),
+    ] {
+        for (index, resource) in entries.unwrap_or_default().into_iter().enumerate() {
+            resources.insert((resource.kind, resource.name));
+            let path = format!("{list}[{index}].Results");
+            reader.results(&path, resource.results.unwrap_or_default())?;
+        }
     }
-    Ok(ScanReport {
-        name: name.to_owned(),
-        format: ReportFormat::Trivy,
-        artifact,
-        findings: reader.findings,
-        passed: reader.passed,
-        warnings: reader.warnings,
-    })
+    if resources.len() > 1 {
+        reader.out.warnings.push(format!(
+            "{name}: about {} resources of a cluster; findings of other images are not told apart \
+             and are judged by package and version",
+            resources.len()
+        ));
+    }
+    let artifact = ArtifactIdentity {
+        name: cluster.cluster_name.unwrap_or_default(),
+        kind: Some("cluster".to_owned()),
+        ..ArtifactIdentity::default()
+    };
+    Ok(reader.out.finish(ReportFormat::Trivy, artifact))
 }
 
 fn identity(
@@ -187,11 +270,8 @@ fn identity(
 }
 
 struct Reader<'a> {
-    name: &'a str,
     platform: Option<String>,
-    findings: Vec<Finding>,
-    passed: usize,
-    warnings: Vec<String>,
+    out: Collector<'a>,
 }
 
 /// What the entries of one element of `Results` share.
@@ -202,19 +282,32 @@ struct Target {
     file: Option<String>,
 }
 
-impl Reader<'_> {
-    fn result(&mut self, index: usize, result: ResultEntry) -> Result<(), FindingsError> {
-        let name = self.name;
+impl<'a> Reader<'a> {
+    fn new(name: &'a str, platform: Option<String>) -> Self {
+        Self { platform, out: Collector::new(name, SCANNER) }
+    }
+
+    /// `path` is the list's in the report.
+    fn results(&mut self, path: &str, results: Vec<ResultEntry>) -> Result<(), FindingsError> {
+        for (index, result) in results.into_iter().enumerate() {
+            self.result(&format!("{path}[{index}]"), result)?;
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, path: &str, result: ResultEntry) -> Result<(), FindingsError> {
+        let name = self.out.name();
         let place = |list: &str, at: usize| Place {
             name,
             scanner: SCANNER,
-            path: format!("Results[{index}].{list}[{at}]"),
+            path: format!("{path}.{list}[{at}]"),
         };
         let class = result.class.unwrap_or_default();
         let kind = result.kind.unwrap_or_default();
-        let is_file = class != "os-pkgs" && !GATHERED.contains(&kind.as_str());
+        let is_system = class == "os-pkgs" || class.is_empty() && is_distribution(&kind);
+        let is_file = !is_system && !GATHERED.contains(&kind.as_str());
         let target = Target {
-            class: if class == "os-pkgs" { Class::System } else { Class::Library },
+            class: if is_system { Class::System } else { Class::Library },
             file: non_empty(result.target).filter(|_| is_file).map(|text| image_path(&text)),
             kind,
         };
@@ -241,12 +334,12 @@ impl Reader<'_> {
     ) -> Result<(), FindingsError> {
         let id = place.required("VulnerabilityID", entry.id)?;
         let package = place.required("PkgName", entry.pkg_name)?;
-        let severity = place.severity(entry.severity.as_deref(), &mut self.warnings);
+        let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
         let mut fixes = split_versions(entry.fixed_version.as_deref()).into_iter();
         let purl = entry.pkg_identifier.and_then(|identifier| identifier.purl);
         let aliases: BTreeSet<String> =
             entry.vendor_ids.unwrap_or_default().into_iter().filter(|alias| *alias != id).collect();
-        self.findings.push(Finding {
+        self.out.findings.push(Finding {
             class: target.class,
             severity,
             architecture: purl.and_then(|purl| purl::qualifier(&purl, "arch")),
@@ -272,10 +365,10 @@ impl Reader<'_> {
     ) -> Result<(), FindingsError> {
         let id = place.required("ID", entry.id)?;
         if matches!(entry.status.as_deref(), Some("PASS" | "EXCEPTION")) {
-            self.passed += 1;
+            self.out.passed += 1;
             return Ok(());
         }
-        let severity = place.severity(entry.severity.as_deref(), &mut self.warnings);
+        let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
         self.baseline(&id, severity, &target.kind, target.file.clone(), entry.title);
         Ok(())
     }
@@ -287,14 +380,14 @@ impl Reader<'_> {
         entry: Secret,
     ) -> Result<(), FindingsError> {
         let id = place.required("RuleID", entry.rule_id)?;
-        let severity = place.severity(entry.severity.as_deref(), &mut self.warnings);
+        let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
         self.baseline(&id, severity, "secret", target.file.clone(), entry.title);
         Ok(())
     }
 
     fn license(&mut self, place: &Place<'_>, entry: License) -> Result<(), FindingsError> {
         let id = place.required("Name", entry.name)?;
-        let severity = place.severity(entry.severity.as_deref(), &mut self.warnings);
+        let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
         let package = non_empty(entry.pkg_name).unwrap_or_else(|| "license".to_owned());
         let path = non_empty(entry.file_path).map(|path| image_path(&path));
         let title = non_empty(entry.category).map(|category| format!("license: {category}"));
@@ -310,7 +403,7 @@ impl Reader<'_> {
         path: Option<String>,
         text: Option<String>,
     ) {
-        self.findings.push(Finding {
+        self.out.findings.push(Finding {
             class: Class::Baseline,
             severity,
             title: title(text),
@@ -321,14 +414,35 @@ impl Reader<'_> {
     }
 }
 
-/// `FixedVersion` may list one version a release line: `4.2.16, 5.0.7`.
-fn split_versions(text: Option<&str>) -> Vec<String> {
-    text.unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|version| !version.is_empty())
-        .map(str::to_owned)
-        .collect()
+/// Old reports have no `Class`: their `Type` is then a distribution or a kind of library.
+///
+/// Source: `pkg/fanal/types/const.go` of Trivy, the OS types.
+fn is_distribution(kind: &str) -> bool {
+    [
+        "alma",
+        "alpine",
+        "amazon",
+        "azurelinux",
+        "cbl-mariner",
+        "centos",
+        "chainguard",
+        "debian",
+        "fedora",
+        "opensuse",
+        "opensuse.leap",
+        "opensuse.tumbleweed",
+        "opensuse-leap",
+        "oracle",
+        "photon",
+        "redhat",
+        "rocky",
+        "suse linux enterprise server",
+        "slem",
+        "sles",
+        "ubuntu",
+        "wolfi",
+    ]
+    .contains(&kind)
 }
 
 /// Source: `pkg/types/status.go` of trivy-db.

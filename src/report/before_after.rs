@@ -211,6 +211,18 @@ pub struct SeverityCounts {
     pub unknown: usize,
 }
 
+impl std::fmt::Display for SeverityCounts {
+    /// `2 critical, 1 high`; nothing for no findings.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts: Vec<String> = Severity::WORST_FIRST
+            .into_iter()
+            .filter(|severity| self.of(*severity) > 0)
+            .map(|severity| format!("{} {severity}", self.of(severity)))
+            .collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
 impl SeverityCounts {
     /// Counts one finding more.
     pub fn add(&mut self, severity: Severity) {

@@ -8,6 +8,7 @@
 pub mod before_after;
 pub mod diff;
 pub mod effects;
+pub mod findings_list;
 pub mod json;
 #[cfg(test)]
 mod schema_check;

@@ -1,0 +1,56 @@
+//! `imgfix findings`: what scanners' reports say, in one form.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::findings::{MAX_REPORT, merge, parse_report};
+use crate::report::findings_list;
+
+use super::options;
+use super::output::Output;
+use super::{CommandResult, exit};
+
+#[derive(Debug, Args)]
+pub struct FindingsArguments {
+    /// Scanners' reports of any known format (`-` is stdin)
+    #[arg(required = true, value_name = "FILE")]
+    reports: Vec<PathBuf>,
+    /// How the list is written; JSON is imgfix/findings/v1
+    #[arg(long, value_enum, default_value = "table")]
+    format: ListFormat,
+}
+
+/// Names of `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    Table,
+    Json,
+}
+
+/// Runs `imgfix findings`.
+///
+/// # Errors
+/// A file cannot be read or is no report that imgfix knows.
+pub fn run(arguments: FindingsArguments, output: &Output) -> CommandResult {
+    let mut reports = Vec::with_capacity(arguments.reports.len());
+    for path in &arguments.reports {
+        let bytes = options::read_file("report", path, MAX_REPORT)?;
+        let name = if path.as_os_str() == "-" {
+            "standard input".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        let report = parse_report(&name, &bytes)?;
+        for warning in &report.warnings {
+            output.progress().warn(warning);
+        }
+        reports.push(report);
+    }
+    let findings = merge(reports.clone());
+    output.result(&match arguments.format {
+        ListFormat::Table => findings_list::table(&reports, &findings, output.style()),
+        ListFormat::Json => findings_list::json(&reports, &findings),
+    })?;
+    Ok(exit::DONE)
+}

@@ -1,0 +1,99 @@
+//! `imgfix/findings/v1`: the minimal format of `docs/findings.md`, which any script can write.
+//! It is this project's own, so it is strict: an unknown key is an error, not a finding lost.
+
+use serde::Deserialize;
+
+use super::format::Format;
+use super::report::{Collector, aliases, from_json, image_path, non_empty, title};
+use super::{ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport};
+
+/// The value of `schema`.
+pub const SCHEMA: &str = "imgfix/findings/v1";
+
+const SCANNER: &str = "converter (docs/findings.md)";
+
+pub(super) const FORMAT: Format = Format {
+    recognise: |shape| shape.object().is_some_and(|keys| keys.has_all(&["schema", "findings"])),
+    parse,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Report {
+    schema: String,
+    image: Option<Image>,
+    findings: Vec<Entry>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "an object")]
+struct Image {
+    reference: Option<String>,
+    digest: Option<String>,
+    platform: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Entry {
+    id: String,
+    package: Option<String>,
+    #[serde(default)]
+    installed: String,
+    fixed: Option<String>,
+    #[serde(default)]
+    also_fixed_in: Vec<String>,
+    severity: Option<String>,
+    class: Option<Class>,
+    status: Option<FixStatus>,
+    architecture: Option<String>,
+    path: Option<String>,
+    title: Option<String>,
+    #[serde(default)]
+    aliases: Vec<String>,
+    platform: Option<String>,
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+    let report: Report = from_json(name, SCANNER, bytes)?;
+    let mut out = Collector::new(name, SCANNER);
+    if report.schema != SCHEMA {
+        return Err(FindingsError::UnknownFormat {
+            name: name.to_owned(),
+            what: format!("findings of schema {:?} (this imgfix reads {SCHEMA})", report.schema),
+        });
+    }
+    let image = report.image.unwrap_or_default();
+    for (at, entry) in report.findings.into_iter().enumerate() {
+        let place = out.place(format!("findings[{at}]"));
+        let id = place.required("id", Some(entry.id))?;
+        let class = entry.class.unwrap_or(Class::System);
+        let package = match (class, non_empty(entry.package), &entry.path) {
+            (_, Some(package), _) => package,
+            // What is wrong with a file needs no package.
+            (Class::Baseline | Class::Malicious, None, Some(path)) => path.clone(),
+            (_, package, _) => place.required("package", package)?,
+        };
+        let severity = out.severity(&place, entry.severity.as_deref());
+        out.findings.push(Finding {
+            class,
+            severity,
+            architecture: non_empty(entry.architecture),
+            fixed: non_empty(entry.fixed),
+            also_fixed_in: entry.also_fixed_in,
+            status: entry.status,
+            aliases: aliases(&id, entry.aliases),
+            title: title(entry.title),
+            path: non_empty(entry.path).map(|path| image_path(&path)),
+            platform: non_empty(entry.platform).or_else(|| image.platform.clone()),
+            ..Finding::system(&id, &package, &entry.installed)
+        });
+    }
+    let artifact = ArtifactIdentity {
+        name: image.reference.unwrap_or_default(),
+        manifest_digests: non_empty(image.digest).into_iter().collect(),
+        platform: image.platform,
+        ..ArtifactIdentity::default()
+    };
+    Ok(out.finish(ReportFormat::Generic, artifact))
+}

@@ -1,0 +1,101 @@
+//! Harbor's vulnerability report (`GET .../artifacts/.../additions/vulnerabilities`): an object
+//! keyed by media type, or the report alone as a scanner adapter gives it.
+//!
+//! Source: `api/spec/scanner-adapter-openapi-v1.2.yaml` of
+//! <https://github.com/goharbor/pluggable-scanner-spec>, `HarborVulnerabilityReport`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::format::Format;
+use super::report::{
+    Collector, class_of_name, from_json, non_empty, split_versions, title, with_fixes,
+};
+use super::shape::Shape;
+use super::{ArtifactIdentity, Finding, FindingsError, ReportFormat, ScanReport};
+
+const SCANNER: &str = "Harbor scan";
+
+const MEDIA_TYPES: [&str; 2] = [
+    "application/vnd.security.vulnerability.report",
+    "application/vnd.scanner.adapter.vuln.report.harbor",
+];
+
+pub(super) const FORMAT: Format = Format {
+    recognise: |shape| {
+        shape.object().is_some_and(|keys| {
+            MEDIA_TYPES.iter().any(|kind| keys.any_starts_with(kind))
+                || keys.has_all(&["generated_at", "scanner", "vulnerabilities"])
+        })
+    },
+    parse,
+};
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Report {
+    artifact: Option<Artifact>,
+    vulnerabilities: Option<Vec<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Artifact {
+    repository: Option<String>,
+    digest: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Entry {
+    id: Option<String>,
+    package: Option<String>,
+    version: Option<String>,
+    fix_version: Option<String>,
+    severity: Option<String>,
+    description: Option<String>,
+    artifact_digests: Option<Vec<String>>,
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+    let shape: Shape = from_json(name, SCANNER, bytes)?;
+    let wrapped = shape
+        .object()
+        .is_some_and(|keys| MEDIA_TYPES.iter().any(|kind| keys.any_starts_with(kind)));
+    let reports: BTreeMap<String, Report> = if wrapped {
+        from_json(name, SCANNER, bytes)?
+    } else {
+        BTreeMap::from([(String::new(), from_json(name, SCANNER, bytes)?)])
+    };
+    let mut out = Collector::new(name, SCANNER);
+    let mut artifact = ArtifactIdentity::default();
+    // The same content in two versions of the format: the newer has all.
+    let Some((media_type, report)) = reports.into_iter().next_back() else {
+        return Ok(out.finish(ReportFormat::Harbor, artifact));
+    };
+    let prefix = if media_type.is_empty() { media_type } else { format!("[{media_type:?}].") };
+    if let Some(about) = report.artifact {
+        artifact.name = about.repository.unwrap_or_default();
+        artifact.manifest_digests.extend(non_empty(about.digest));
+    }
+    for (at, entry) in report.vulnerabilities.unwrap_or_default().into_iter().enumerate() {
+        let place = out.place(format!("{prefix}vulnerabilities[{at}]"));
+        let id = place.required("id", entry.id)?;
+        let package = place.required("package", entry.package)?;
+        let severity = out.severity(&place, entry.severity.as_deref());
+        for digest in entry.artifact_digests.unwrap_or_default() {
+            if !artifact.manifest_digests.contains(&digest) {
+                artifact.manifest_digests.push(digest);
+            }
+        }
+        let finding = Finding {
+            class: class_of_name(&package),
+            severity,
+            title: title(entry.description),
+            ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
+        };
+        out.findings.push(with_fixes(finding, split_versions(entry.fix_version.as_deref())));
+    }
+    Ok(out.finish(ReportFormat::Harbor, artifact))
+}

@@ -1,0 +1,258 @@
+//! AWS Inspector 2 (`aws inspector2 list-findings`) and ECR (`aws ecr
+//! describe-image-scan-findings`, basic and enhanced scanning).
+//!
+//! Source: `Finding` of the Inspector 2 API reference and `ImageScanFindings` of the ECR API
+//! reference (<https://docs.aws.amazon.com/inspector/v2/APIReference/API_Finding.html>,
+//! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFindings.html>).
+
+use serde::Deserialize;
+
+use super::format::Format;
+use super::report::{
+    Collector, aliases, class_of_type, from_json, image_path, non_empty, split_versions, title,
+    with_fixes,
+};
+use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport};
+
+const SCANNER: &str = "AWS Inspector";
+
+pub(super) const FORMAT: Format = Format {
+    recognise: |shape| {
+        shape.object().is_some_and(|keys| {
+            keys.has("imageScanFindings") || keys.has("findings") && !keys.has("schema")
+        })
+    },
+    parse,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Report {
+    findings: Option<Vec<Entry>>,
+    image_scan_findings: Option<ImageScan>,
+    repository_name: Option<String>,
+    image_id: Option<ImageId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct ImageId {
+    image_digest: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct ImageScan {
+    findings: Option<Vec<Basic>>,
+    enhanced_findings: Option<Vec<Entry>>,
+}
+
+/// A finding of ECR's basic scanning.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Basic {
+    name: Option<String>,
+    description: Option<String>,
+    severity: Option<String>,
+    attributes: Option<Vec<Attribute>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Attribute {
+    key: Option<String>,
+    value: Option<String>,
+}
+
+/// A finding of Inspector.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Entry {
+    finding_arn: Option<String>,
+    severity: Option<String>,
+    status: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+    package_vulnerability_details: Option<Details>,
+    resources: Option<Vec<Resource>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Details {
+    vulnerability_id: Option<String>,
+    related_vulnerabilities: Option<Vec<String>>,
+    vulnerable_packages: Option<Vec<Package>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Package {
+    name: Option<String>,
+    version: Option<String>,
+    release: Option<String>,
+    epoch: Option<u32>,
+    arch: Option<String>,
+    package_manager: Option<String>,
+    file_path: Option<String>,
+    fixed_in_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Resource {
+    details: Option<ResourceDetails>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct ResourceDetails {
+    aws_ecr_container_image: Option<Image>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Image {
+    image_hash: Option<String>,
+    repository_name: Option<String>,
+    image_tags: Option<Vec<String>>,
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+    let report: Report = from_json(name, SCANNER, bytes)?;
+    let mut out = Collector::new(name, SCANNER);
+    let mut artifact = ArtifactIdentity {
+        name: report.repository_name.unwrap_or_default(),
+        manifest_digests: report
+            .image_id
+            .and_then(|image| non_empty(image.image_digest))
+            .into_iter()
+            .collect(),
+        ..ArtifactIdentity::default()
+    };
+    let (basic, enhanced) = match report.image_scan_findings {
+        Some(scan) => (scan.findings, scan.enhanced_findings),
+        None => (None, None),
+    };
+    for (at, entry) in basic.unwrap_or_default().into_iter().enumerate() {
+        basic_finding(&mut out, format!("imageScanFindings.findings[{at}]"), entry)?;
+    }
+    for (list, entries) in
+        [("findings", report.findings), ("imageScanFindings.enhancedFindings", enhanced)]
+    {
+        for (at, entry) in entries.unwrap_or_default().into_iter().enumerate() {
+            identify(&mut artifact, &entry);
+            finding(&mut out, format!("{list}[{at}]"), entry)?;
+        }
+    }
+    Ok(out.finish(ReportFormat::Inspector, artifact))
+}
+
+/// Several images in one list are all noted: the image at hand is one of them or not.
+fn identify(artifact: &mut ArtifactIdentity, entry: &Entry) {
+    let resources = entry.resources.iter().flatten();
+    for image in resources.filter_map(|r| r.details.as_ref()?.aws_ecr_container_image.as_ref()) {
+        if artifact.name.is_empty() {
+            let tag = image.image_tags.iter().flatten().next();
+            artifact.name = match (&image.repository_name, tag) {
+                (Some(name), Some(tag)) => format!("{name}:{tag}"),
+                (name, _) => name.clone().unwrap_or_default(),
+            };
+        }
+        if let Some(digest) = non_empty(image.image_hash.clone())
+            && !artifact.manifest_digests.contains(&digest)
+        {
+            artifact.manifest_digests.push(digest);
+        }
+    }
+}
+
+fn basic_finding(out: &mut Collector<'_>, path: String, entry: Basic) -> Result<(), FindingsError> {
+    let place = out.place(path);
+    let id = place.required("name", entry.name)?;
+    let attributes = entry.attributes.unwrap_or_default();
+    let attribute = |wanted: &str| {
+        let found = attributes.iter().find(|one| one.key.as_deref() == Some(wanted));
+        found.and_then(|one| one.value.clone())
+    };
+    let package = place.required("attributes.package_name", attribute("package_name"))?;
+    let severity = out.severity(&place, entry.severity.as_deref());
+    let finding = Finding {
+        severity,
+        title: title(entry.description),
+        ..Finding::system(&id, &package, &attribute("package_version").unwrap_or_default())
+    };
+    let fixes = split_versions(attribute("fixed_in_version").as_deref());
+    out.findings.push(with_fixes(finding, fixes));
+    Ok(())
+}
+
+fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), FindingsError> {
+    let place = out.place(path.clone());
+    // Closed: Inspector itself says that it is gone.
+    if entry.status.as_deref() == Some("CLOSED") {
+        out.passed += 1;
+        return Ok(());
+    }
+    let severity = out.severity(&place, entry.severity.as_deref());
+    let Some(details) = entry.package_vulnerability_details else {
+        // Code and network reachability findings have no package.
+        let id = place.required("findingArn", entry.finding_arn)?;
+        out.findings.push(Finding {
+            class: Class::Baseline,
+            severity,
+            title: title(entry.title),
+            ..Finding::system(&id, "configuration", "")
+        });
+        return Ok(());
+    };
+    let id =
+        place.required("packageVulnerabilityDetails.vulnerabilityId", details.vulnerability_id)?;
+    let names = aliases(&id, details.related_vulnerabilities.unwrap_or_default());
+    let text = title(non_empty(entry.description).or(entry.title));
+    for (at, package) in details.vulnerable_packages.unwrap_or_default().into_iter().enumerate() {
+        let place =
+            out.place(format!("{path}.packageVulnerabilityDetails.vulnerablePackages[{at}]"));
+        let name = place.required("name", package.name.clone())?;
+        let class = class_of_type(package.package_manager.as_deref().unwrap_or("OS"));
+        let finding = Finding {
+            class,
+            severity,
+            architecture: package.arch.as_deref().and_then(debian_architecture),
+            aliases: names.clone(),
+            title: text.clone(),
+            path: non_empty(package.file_path.clone())
+                .filter(|_| class != Class::System)
+                .map(|path| image_path(&path)),
+            ..Finding::system(&id, &name, &full_version(&package))
+        };
+        let fixes = split_versions(package.fixed_in_version.as_deref());
+        let fixes = fixes.into_iter().map(|version| without_zero_epoch(&version)).collect();
+        out.findings.push(with_fixes(finding, fixes));
+    }
+    Ok(())
+}
+
+/// `epoch:version-release`, as the package manager writes it.
+fn full_version(package: &Package) -> String {
+    let mut text = match package.epoch {
+        Some(epoch) if epoch > 0 => format!("{epoch}:"),
+        _ => String::new(),
+    };
+    text.push_str(package.version.as_deref().unwrap_or_default());
+    if let Some(release) = package.release.as_deref().filter(|release| !release.is_empty()) {
+        text.push('-');
+        text.push_str(release);
+    }
+    text
+}
+
+fn without_zero_epoch(version: &str) -> String {
+    version.strip_prefix("0:").unwrap_or(version).to_owned()
+}
+
+/// Inspector's words (`X86_64`, `AMD64`, `ALL`) in package managers'.
+fn debian_architecture(word: &str) -> Option<String> {
+    let word = word.to_ascii_lowercase();
+    (!word.is_empty() && word != "all" && word != "noarch").then_some(word)
+}

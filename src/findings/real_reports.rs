@@ -1,0 +1,190 @@
+//! Real reports of every scanner (`../shared/data/reports`, or the folder in `IMGFIX_REPORTS`):
+//! each parses whole, counted against jq; cut off or with a type swapped, each gives one error
+//! that names file and place. Where the folder is not, the tests say loudly that they did not
+//! run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+
+use super::tests::{pointers, with};
+use super::*;
+
+/// What jq must count in the raw file, by the file's name: findings only, without what the
+/// scanner itself lists as passed.
+const COUNTS: &[(&str, ReportFormat, &str)] = &[
+    ("anchore_grype-", ReportFormat::Grype, ".matches | length"),
+    ("anchorectl_vulns-", ReportFormat::Anchore, "length"),
+    ("aqua-", ReportFormat::Aqua, "[.resources[].vulnerabilities | length] | add"),
+    (
+        "aws_inspector2-",
+        ReportFormat::Inspector,
+        r#"[.findings[] | select(.status != "CLOSED")
+            | .packageVulnerabilityDetails.vulnerablePackages | length] | add"#,
+    ),
+    ("clair-clair_", ReportFormat::Clair, ".vulnerabilities | length"),
+    ("clair-clairklar_", ReportFormat::Clair, "[.Vulnerabilities[] | length] | add"),
+    ("cyclonedx-", ReportFormat::CycloneDx, "[.vulnerabilities[].affects | length] | add"),
+    ("harbor_", ReportFormat::Harbor, "[.[].vulnerabilities | length] | add"),
+    (
+        "neuvector-",
+        ReportFormat::NeuVector,
+        ".report | .vulnerabilities + .secrets + .setid_perms | length",
+    ),
+    ("osv_scanner-", ReportFormat::Osv, "[.results[].packages[].vulnerabilities | length] | add"),
+    (
+        "snyk-container",
+        ReportFormat::Snyk,
+        "[.vulnerabilities, .applications[].vulnerabilities | length] | add",
+    ),
+    ("trivy-alpine-310.sarif", ReportFormat::Sarif, "[.runs[].results | length] | add"),
+    (
+        "trivy-",
+        ReportFormat::Trivy,
+        r#"[.Results[] | .Vulnerabilities, .Secrets, .Licenses,
+            (.Misconfigurations // [] | map(select(.Status != "PASS"))) | length] | add // 0"#,
+    ),
+];
+
+fn folder() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = std::env::var_os("IMGFIX_REPORTS").map(PathBuf::from);
+    let found = named
+        .into_iter()
+        .chain([root.join("../shared/data/reports"), root.join("../../shared/data/reports")])
+        .find(|path| path.is_dir());
+    if found.is_none() {
+        eprintln!(
+            "\n*** NOT RUN: no folder ../shared/data/reports and no IMGFIX_REPORTS: the real \
+             reports of the scanners are not at hand ***\n"
+        );
+    }
+    found
+}
+
+/// Name, bytes and path of every report.
+fn reports(folder: &Path) -> Vec<(String, Vec<u8>, PathBuf)> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 29, "only {} reports in {}", paths.len(), folder.display());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.into_iter().map(|path| (name(&path), std::fs::read(&path).unwrap(), path)).collect()
+}
+
+fn jq(filter: &str, path: &Path) -> usize {
+    let output = Command::new("jq").arg("-r").arg(filter).arg(path).output();
+    let output = output.expect("jq (Debian package jq) counts what is in the raw files");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn every_finding_of_every_real_report_is_read() {
+    let Some(folder) = folder() else { return };
+    for (name, bytes, path) in reports(&folder) {
+        let (_, format, filter) = COUNTS
+            .iter()
+            .find(|(prefix, ..)| name.starts_with(prefix))
+            .unwrap_or_else(|| panic!("{name}: say in COUNTS how jq counts it"));
+        let report = parse_report(&name, &bytes).unwrap();
+        assert_eq!(report.format, *format, "{name}");
+        assert_eq!(report.findings.len(), jq(filter, &path), "{name}");
+        assert_eq!(report.warnings, [""; 0], "{name}");
+        for finding in &report.findings {
+            assert!(!finding.id.is_empty() && !finding.package.is_empty(), "{name}: {finding:?}");
+        }
+    }
+}
+
+#[test]
+fn versions_and_classes_of_real_reports_are_understood() {
+    let Some(folder) = folder() else { return };
+    for (file, want) in [
+        ("anchorectl_vulns-many_vulns.json", "CVE-2011-3374 System Negligible apt 1.4.9 -> -"),
+        ("aqua-many_vulns.json", "CVE-2019-14697 System High musl 1.1.20-r4 -> 1.1.20-r5"),
+        (
+            "aws_inspector2-aws_inspector2_many_vul.json",
+            "CVE-2015-8035 System Low libxml2 2.9.1-6.el7_2.3 -> 2.9.1-6.el7.4",
+        ),
+        (
+            "clair-clairklar_mixed.json",
+            "RHSA-2019:0109 System Critical perl-libs 4:5.16.3-293.el7 -> 4:5.16.3-294.el7_6",
+        ),
+        (
+            "cyclonedx-nested-component-log4j.json",
+            "GHSA-p6xc-xr62-6r2g Library High org.apache.logging.log4j:log4j-core 2.13.2 -> 2.17.0",
+        ),
+        (
+            "harbor_vulnerability-harbor-trivy-vuln.json",
+            "CVE-2022-1304 System High e2fsprogs 1.46.2-2 -> -",
+        ),
+        ("neuvector-many_vulns.json", "CVE-2015-8356 System High openssh 7.2_p2-r0 -> 1:7.2p2-3"),
+        ("osv_scanner-some_findings.json", "MAL-2023-1035 Malicious Unknown flot-axis 0.0.0 -> -"),
+        ("snyk-container.json", "SNYK-DEBIAN11-GCC10-5901313 System Low libgcc-s1 10.2.1-6 -> -"),
+        ("trivy-alpine-310.sarif", "CVE-2019-1549 System Medium libssl1.1 1.1.1c-r0 -> 1.1.1d-r0"),
+    ] {
+        let report = parse_report(file, &std::fs::read(folder.join(file)).unwrap()).unwrap();
+        let lines: Vec<String> = report
+            .findings
+            .iter()
+            .map(|f| {
+                let fixed = f.fixed.as_deref().unwrap_or("-");
+                let (id, package, installed) = (&f.id, &f.package, &f.installed);
+                format!("{id} {:?} {:?} {package} {installed} -> {fixed}", f.class, f.severity)
+            })
+            .collect();
+        assert!(lines.iter().any(|line| line == want), "{file}: {want}\n{}", lines.join("\n"));
+    }
+}
+
+#[test]
+fn a_real_report_cut_anywhere_is_one_error_with_name_and_place() {
+    let Some(folder) = folder() else { return };
+    let mut random = StdRng::seed_from_u64(5);
+    for (name, bytes, _) in reports(&folder) {
+        let length = bytes.trim_ascii_end().len();
+        for _ in 0..50 {
+            let at = random.gen_range(1..length);
+            let error = parse_report(&name, &bytes[..at]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{name}: ")), "{error}");
+            let place = format!("after {at} bytes");
+            assert!(error.contains(&place) || error.contains("line "), "{name} at {at}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_real_report_with_a_type_swapped_is_a_report_or_an_error_with_name_and_place() {
+    let Some(folder) = folder() else { return };
+    let mut random = StdRng::seed_from_u64(7);
+    let others = [
+        Value::Null,
+        json!(true),
+        json!(-7),
+        json!("text"),
+        json!([]),
+        json!([[]]),
+        json!({"a": 1}),
+    ];
+    for (name, bytes, _) in reports(&folder) {
+        let value: Value = serde_json::from_slice(&bytes).unwrap();
+        let places = pointers(&value);
+        for _ in 0..50 {
+            let at = &places[random.gen_range(0..places.len())];
+            let new = others[random.gen_range(0..others.len())].clone();
+            let swapped = with(value.clone(), at, new.clone()).to_string();
+            if let Err(error) = parse_report(&name, swapped.as_bytes()) {
+                let error = error.to_string();
+                let whole = at.is_empty() || error.contains("not a scanner's report");
+                assert!(
+                    error.starts_with(&format!("{name}: at ")) || whole,
+                    "{name}: {at} is {new}: {error}"
+                );
+            }
+        }
+    }
+}

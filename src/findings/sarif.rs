@@ -1,0 +1,357 @@
+//! SARIF 2.1.0 as container scanners write it: Trivy, Grype, Docker Scout, and others that put
+//! a package URL or the lines `Package: ...` into the message or the rule. A result without a
+//! package is kept as one of configuration.
+//!
+//! Source: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>; what the scanners put into it:
+//! `pkg/report/sarif.go` of Trivy, `grype/presenter/sarif` of Grype, `docker scout cves --format
+//! sarif`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::Deserialize;
+
+use super::format::Format;
+use super::report::{
+    Collector, Place, class_of_type, from_json, image_path, non_empty, severity_of_score,
+    split_versions, title, with_fixes,
+};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity, purl,
+};
+
+const SCANNER: &str = "scanner";
+
+pub(super) const FORMAT: Format =
+    Format { recognise: |shape| shape.object().is_some_and(|keys| keys.has("runs")), parse };
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Log {
+    version: Option<String>,
+    runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Run {
+    tool: Option<Tool>,
+    results: Option<Vec<Entry>>,
+    properties: Option<RunProperties>,
+}
+
+/// Trivy's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct RunProperties {
+    image_name: Option<String>,
+    #[serde(rename = "imageID")]
+    image_id: Option<String>,
+    repo_digests: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Tool {
+    driver: Driver,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Driver {
+    name: Option<String>,
+    rules: Option<Vec<Rule>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Rule {
+    id: Option<String>,
+    name: Option<String>,
+    short_description: Option<Message>,
+    help: Option<Message>,
+    properties: Option<RuleProperties>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct RuleProperties {
+    tags: Option<Vec<String>>,
+    #[serde(rename = "security-severity")]
+    score: Option<String>,
+    /// Docker Scout's.
+    #[serde(rename = "cvssV3_severity")]
+    word: Option<String>,
+    /// Docker Scout's, and Grype's since 0.90.
+    purls: Option<Vec<String>>,
+    /// Docker Scout's.
+    fixed_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Message {
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Entry {
+    rule_id: Option<String>,
+    rule_index: Option<i64>,
+    level: Option<String>,
+    kind: Option<String>,
+    baseline_state: Option<String>,
+    message: Option<Message>,
+    locations: Option<Vec<Location>>,
+    suppressions: Option<Vec<Suppression>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Suppression {
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Location {
+    physical_location: Option<PhysicalLocation>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct PhysicalLocation {
+    artifact_location: Option<ArtifactLocation>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct ArtifactLocation {
+    uri: Option<String>,
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
+    let log: Log = from_json(name, SCANNER, bytes)?;
+    if let Some(version) = log.version.filter(|version| version != "2.1.0") {
+        return Err(FindingsError::UnknownFormat {
+            name: name.to_owned(),
+            what: format!("SARIF of version {version:?} (2.1.0 is read)"),
+        });
+    }
+    let mut out = Collector::new(name, SCANNER);
+    let mut artifact = ArtifactIdentity::default();
+    for (number, run) in log.runs.into_iter().enumerate() {
+        if let Some(properties) = run.properties {
+            artifact.name = properties.image_name.unwrap_or_default();
+            artifact.config_digest = non_empty(properties.image_id);
+            artifact.manifest_digests.extend(
+                properties
+                    .repo_digests
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|digest| digest.rsplit('@').next().unwrap_or_default().to_owned()),
+            );
+        }
+        let driver = run.tool.map(|tool| tool.driver);
+        let tool = driver.as_ref().and_then(|driver| driver.name.clone()).unwrap_or_default();
+        let rules = driver.and_then(|driver| driver.rules).unwrap_or_default();
+        let by_id: BTreeMap<&str, &Rule> =
+            rules.iter().filter_map(|rule| Some((rule.id.as_deref()?, rule))).collect();
+        for (at, entry) in run.results.unwrap_or_default().into_iter().enumerate() {
+            let place = out.place(format!("runs[{number}].results[{at}]"));
+            if is_settled(&entry) {
+                out.passed += 1;
+                continue;
+            }
+            let rule = entry
+                .rule_index
+                .and_then(|index| rules.get(usize::try_from(index).ok()?))
+                .filter(|rule| entry.rule_id.is_none() || rule.id == entry.rule_id)
+                .or_else(|| by_id.get(entry.rule_id.as_deref()?).copied());
+            let finding = finding(&mut out, &place, &tool, &entry, rule)?;
+            out.findings.push(finding);
+        }
+    }
+    Ok(out.finish(ReportFormat::Sarif, artifact))
+}
+
+/// Passed, gone since the baseline, or accepted by somebody.
+fn is_settled(entry: &Entry) -> bool {
+    matches!(entry.kind.as_deref(), Some("pass" | "notApplicable"))
+        || entry.baseline_state.as_deref() == Some("absent")
+        || entry.suppressions.as_ref().is_some_and(|list| {
+            !list.is_empty()
+                && list.iter().all(|one| matches!(one.status.as_deref(), None | Some("accepted")))
+        })
+}
+
+fn finding(
+    out: &mut Collector<'_>,
+    place: &Place<'_>,
+    tool: &str,
+    entry: &Entry,
+    rule: Option<&Rule>,
+) -> Result<Finding, FindingsError> {
+    let rule_id = entry.rule_id.clone().or_else(|| rule.and_then(|rule| rule.id.clone()));
+    let rule_id = place.required("ruleId", rule_id)?;
+    let message = entry.message.as_ref().and_then(|message| message.text.as_deref());
+    let help = rule.and_then(|rule| rule.help.as_ref()?.text.as_deref());
+    let said = Said::of(&[message.unwrap_or_default(), help.unwrap_or_default()]);
+    let properties = rule.and_then(|rule| rule.properties.as_ref());
+    let package = package(&said, message.unwrap_or_default(), properties);
+    let severity = severity(out, place, entry, &said, properties);
+    let uri = entry.locations.iter().flatten().find_map(|location| {
+        non_empty(location.physical_location.as_ref()?.artifact_location.as_ref()?.uri.clone())
+    });
+    let id = said.get(&["vulnerability"]).filter(|id| rule_id.starts_with(id)).unwrap_or(&rule_id);
+    let text = rule.and_then(|rule| rule.short_description.as_ref()?.text.clone());
+    let kind = rule.and_then(|rule| rule.name.as_deref()).unwrap_or_default();
+    let Some(package) = package else {
+        let about = if kind.is_empty() { tool } else { kind };
+        let about = if about.is_empty() { "configuration" } else { about };
+        return Ok(Finding {
+            class: Class::Baseline,
+            severity,
+            title: title(text.or_else(|| message.map(str::to_owned))),
+            path: uri.map(|path| image_path(&path)),
+            ..Finding::system(id, &about.to_ascii_lowercase(), "")
+        });
+    };
+    let class = match (package.class, kind) {
+        (Some(class), _) => class,
+        (None, "OsPackageVulnerability") => Class::System,
+        (None, "LanguageSpecificPackageVulnerability") => Class::Library,
+        (None, _) => super::report::class_of_name(&package.name),
+    };
+    let fixed = properties
+        .and_then(|properties| properties.fixed_version.as_deref())
+        .or_else(|| said.get(&["fixedversion", "fixversion"]));
+    let finding = Finding {
+        class,
+        severity,
+        architecture: package.architecture,
+        title: title(text),
+        path: uri.filter(|_| class == Class::Library).map(|path| image_path(&path)),
+        ..Finding::system(id, &package.name, &package.version)
+    };
+    Ok(with_fixes(finding, split_versions(fixed)))
+}
+
+/// `Key: value` lines of texts, the keys in lower case without spaces. The first of a key
+/// counts: the message is about the very finding, the rule's help speaks of all.
+struct Said(BTreeMap<String, String>);
+
+impl Said {
+    /// More lines than a scanner writes are not looked at.
+    const MAX_LINES: usize = 64;
+
+    fn of(texts: &[&str]) -> Self {
+        let mut said = BTreeMap::new();
+        for line in texts.iter().flat_map(|text| text.lines().take(Self::MAX_LINES)) {
+            let line = line.trim();
+            // Both write this one without a colon.
+            let pair = match line.strip_prefix("Vulnerability ") {
+                Some(id) if !id.contains([':', ' ']) => Some(("Vulnerability", id)),
+                _ => line.split_once(':'),
+            };
+            let Some((key, value)) = pair else { continue };
+            let key: String = key.split_whitespace().collect::<String>().to_ascii_lowercase();
+            let value = value.trim();
+            if !value.is_empty() && key.len() < 40 {
+                said.entry(key).or_insert_with(|| value.to_owned());
+            }
+        }
+        Self(said)
+    }
+
+    fn get(&self, keys: &[&str]) -> Option<&str> {
+        keys.iter().find_map(|key| self.0.get(*key)).map(String::as_str)
+    }
+}
+
+struct PackageSaid {
+    name: String,
+    version: String,
+    class: Option<Class>,
+    architecture: Option<String>,
+}
+
+fn package(said: &Said, message: &str, properties: Option<&RuleProperties>) -> Option<PackageSaid> {
+    let of_purl = |text: &str| {
+        purl::parse(text).map(|purl| PackageSaid {
+            class: Some(class_of_type(&purl.kind)),
+            name: purl.name,
+            version: purl.version,
+            architecture: purl.architecture,
+        })
+    };
+    let said_package = said.get(&["package"]);
+    // The message names the one of the rule's package URLs that this result is about.
+    if let Some(package) = said_package.and_then(of_purl) {
+        return Some(package);
+    }
+    let purls = properties.and_then(|properties| properties.purls.as_deref()).unwrap_or_default();
+    if let ([purl], None) = (purls, said_package) {
+        return of_purl(purl);
+    }
+    if let Some((name, version, kind)) = grype_message(message) {
+        let class = Some(class_of_type(&kind));
+        return Some(PackageSaid { name, version, class, architecture: None });
+    }
+    if let Some(name) = said_package {
+        let version = said.get(&["installedversion", "version"]).unwrap_or_default();
+        return Some(PackageSaid {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            class: said.get(&["type"]).map(class_of_type),
+            architecture: None,
+        });
+    }
+    purls.first().and_then(|purl| of_purl(purl))
+}
+
+/// Name, version and type in Grype's sentence.
+fn grype_message(message: &str) -> Option<(String, String, String)> {
+    static SENTENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"reports (\S+) at version (\S+)\s+which (?:is|would result in) a vulnerable \((\S+)\)",
+        )
+        .ok()
+    });
+    let found = SENTENCE.as_ref()?.captures(message)?;
+    let part = |at: usize| Some(found.get(at)?.as_str().to_owned());
+    Some((part(1)?, part(2)?, part(3)?))
+}
+
+/// The scanner's word where there is one; else what the score or, last, the level says.
+fn severity(
+    out: &mut Collector<'_>,
+    place: &Place<'_>,
+    entry: &Entry,
+    said: &Said,
+    properties: Option<&RuleProperties>,
+) -> Severity {
+    if let Some(word) = said.get(&["severity"]) {
+        return out.severity(place, Some(word));
+    }
+    if let Some(properties) = properties {
+        if let Some(word) = properties.word.as_deref().and_then(|word| word.parse().ok()) {
+            return word;
+        }
+        let mut tags = properties.tags.iter().flatten();
+        if let Some(word) = tags.find_map(|tag| tag.parse().ok()) {
+            return word;
+        }
+        if let Some(score) = properties.score.as_deref().and_then(|score| score.parse().ok()) {
+            return severity_of_score(score);
+        }
+    }
+    match entry.level.as_deref() {
+        Some("error") => Severity::High,
+        Some("warning") => Severity::Medium,
+        Some("note") => Severity::Low,
+        _ => Severity::Unknown,
+    }
+}

@@ -1,0 +1,147 @@
+//! Scanner reports as one normalised list, for people and programs: what `imgfix findings`
+//! prints. In come reports as read; out goes text. The JSON is `imgfix/findings/v1` itself, so
+//! imgfix reads its own output.
+
+use crate::findings::{FINDINGS_SCHEMA, Finding, ScanReport};
+
+use super::before_after::SeverityCounts;
+use super::terminal::{Accent, Style, Table, clean, count};
+
+/// What each report is, a table of all findings, and the counts.
+#[must_use]
+pub fn table(reports: &[ScanReport], findings: &[Finding], style: Style) -> String {
+    let mut out = String::new();
+    for report in reports {
+        let about = match report.artifact.name.as_str() {
+            "" => String::new(),
+            name => format!(" about {}", clean(name)),
+        };
+        let passed = match report.passed {
+            0 => String::new(),
+            number => format!(", {} passed", count(number, "check")),
+        };
+        let findings = count(report.findings.len(), "finding");
+        let name = clean(&report.name);
+        out.push_str(&format!("{name}: {}, {findings}{passed}{about}\n", report.format));
+    }
+    let mut rows =
+        Table::new(&["severity", "class", "id", "package", "installed", "fixed in"], &[]);
+    let mut counts = SeverityCounts::default();
+    for finding in findings {
+        counts.add(finding.severity);
+        let package = match &finding.path {
+            Some(path) if *path != finding.package => format!("{} in {path}", finding.package),
+            _ => finding.package.clone(),
+        };
+        let fixed: Vec<&str> =
+            finding.fixed.iter().chain(&finding.also_fixed_in).map(String::as_str).collect();
+        rows.row([
+            &finding.severity.to_string(),
+            &finding.class.to_string(),
+            &finding.id,
+            &package,
+            &finding.installed,
+            &fixed.join(", "),
+        ]);
+    }
+    if !rows.is_empty() {
+        out.push('\n');
+        out.push_str(&rows.render(style));
+    }
+    let words = counts.to_string();
+    let total = count(findings.len(), "finding");
+    let line = if words.is_empty() { total } else { format!("{total}: {words}") };
+    out.push_str(&format!("\n{}\n", style.paint(Accent::Heading, &line)));
+    out
+}
+
+/// The list as `imgfix/findings/v1`, ending in a newline. `reports` says which image it is
+/// about when it is one report.
+#[must_use]
+pub fn json(reports: &[ScanReport], findings: &[Finding]) -> String {
+    #[derive(serde::Serialize)]
+    struct List<'a> {
+        schema: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        image: Option<Image<'a>>,
+        findings: &'a [Finding],
+    }
+    #[derive(serde::Serialize)]
+    struct Image<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        platform: Option<&'a str>,
+    }
+    let image = match reports {
+        [one] => {
+            let artifact = &one.artifact;
+            let digest = match artifact.manifest_digests.as_slice() {
+                [one] => Some(one.as_str()),
+                _ => None,
+            };
+            let reference = Some(artifact.name.as_str()).filter(|name| !name.is_empty());
+            let platform = artifact.platform.as_deref();
+            (reference.is_some() || digest.is_some() || platform.is_some()).then_some(Image {
+                reference,
+                digest,
+                platform,
+            })
+        }
+        _ => None,
+    };
+    let list = List { schema: FINDINGS_SCHEMA, image, findings };
+    // Serialising plain data to memory cannot fail.
+    let mut text = serde_json::to_string_pretty(&list).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::{merge, parse_report};
+
+    fn report() -> ScanReport {
+        let text = serde_json::json!({"schema": "imgfix/findings/v1",
+        "image": {"reference": "app:1.0", "digest": "sha256:33", "platform": "linux/amd64"},
+        "findings": [
+            {"id": "CVE-2024-1", "package": "libc6", "installed": "2.36-9", "severity": "high",
+             "fixed": "2.36-9+deb12u9", "also_fixed_in": ["2.40"], "status": "fixed",
+             "architecture": "amd64", "title": "a title", "aliases": ["DSA-1"]},
+            {"id": "CVE-\u{1b}[31m2", "package": "org.a:b", "installed": "1",
+             "class": "library", "path": "/app/b.jar", "severity": "low"},
+            {"id": "EICAR", "class": "malicious", "path": "/tmp/e.com", "severity": "critical"}
+        ]});
+        parse_report("r.json", text.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_table_reads_well_and_commands_no_terminal() {
+        let report = report();
+        let findings = merge(vec![report.clone()]);
+        insta::assert_snapshot!(table(&[report], &findings, Style::default()));
+    }
+
+    #[test]
+    fn the_json_is_a_report_with_the_same_findings() {
+        let report = report();
+        let findings = merge(vec![report.clone()]);
+        let text = json(&[report], &findings);
+        super::super::schema_check::assert_valid(
+            include_str!("../../docs/findings.schema.json"),
+            &text,
+        );
+        let again = parse_report("again", text.as_bytes()).unwrap();
+        assert_eq!(again.artifact.name, "app:1.0");
+        assert_eq!(merge(vec![again]), findings);
+    }
+
+    #[test]
+    fn no_finding_is_said_so() {
+        let text = table(&[], &[], Style::default());
+        assert_eq!(text, "\n0 findings\n");
+    }
+}
