@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Makes a signed apt repository of packages rebuilt with newer versions.
 
-usage: rebuild.py DEBS REPOSITORY GNUPGHOME
+usage: rebuild.py DEBS REPOSITORY GNUPGHOME [PACKAGE...]
 
-In:  DEBS, a folder of .deb files, one version a package; GNUPGHOME with one secret key.
+In:  DEBS, a folder of .deb files, one version a package; GNUPGHOME with one secret key; PACKAGEs whose configuration
+     files get a comment behind them.
 Out: REPOSITORY with dists/own/{InRelease,main/binary-ARCH/Packages} and pool/, in which every package has `+own1`
      behind its version. Relations that name an exact version of another of these packages name the new one. The
-     payload and the scripts are the original's bytes: only `control` is written anew.
+     payload and the scripts are the original's bytes, but for those comments: only `control` is written anew.
 """
 import datetime
+import gzip
 import hashlib
 import io
 import lzma
-import gzip
 import os
 import re
 import subprocess
@@ -87,6 +88,26 @@ class Package:
         # A source without a version of its own has the binary's: it stays what it was.
         self.fields = [(field, value(field, text)) for field, text in self.fields]
 
+    def control_file(self, name):
+        with tarfile.open(fileobj=io.BytesIO(self.tar)) as tar:
+            member = next((m for m in tar if m.name.lstrip("./") == name), None)
+            return tar.extractfile(member).read().decode() if member else ""
+
+    def change_conffiles(self):
+        """Adds a comment to every configuration file."""
+        conffiles = {path.lstrip("/") for path in self.control_file("conffiles").split("\n") if path.startswith("/")}
+        at = next(i for i, (name, _) in enumerate(self.members) if name.startswith("data.tar"))
+        data, out = plain(*self.members[at]), io.BytesIO()
+        with tarfile.open(fileobj=io.BytesIO(data)) as old, \
+                tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as new:
+            for member in old:
+                content = old.extractfile(member).read() if member.isreg() else None
+                if content is not None and member.name.removeprefix("./") in conffiles:
+                    content += b"# rebuilt\n"
+                    member.size = len(content)
+                new.addfile(member, io.BytesIO(content) if content is not None else None)
+        self.members[at] = ("data.tar.gz", gzip.compress(out.getvalue(), 1, mtime=0))
+
     def control(self):
         return "".join(f"{field}: {value}\n" for field, value in self.fields)
 
@@ -130,9 +151,9 @@ def release(folder, architecture, home):
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
-    debs, repository, home = sys.argv[1:]
+    debs, repository, home, *changed = sys.argv[1:]
     names = sorted(name for name in os.listdir(debs) if name.endswith(".deb"))
     packages = [Package(os.path.join(debs, name)) for name in names]
     versions = {package.field("Package"): package.field("Version") for package in packages}
@@ -143,8 +164,13 @@ def main():
     folder = os.path.join(repository, "dists/own")
     os.makedirs(os.path.join(folder, f"main/binary-{architecture}"))
     os.makedirs(os.path.join(repository, "pool"))
+    unknown = set(changed) - versions.keys()
+    if unknown:
+        sys.exit(f"rebuild.py: no archive of {', '.join(sorted(unknown))}")
     for package in packages:
         package.bump(versions)
+        if package.field("Package") in changed:
+            package.change_conffiles()
     with open(os.path.join(folder, f"main/binary-{architecture}/Packages"), "w", encoding="utf-8") as file:
         file.write("\n".join(store(package, repository) for package in packages))
     release(folder, architecture, home)
