@@ -1,6 +1,7 @@
 //! Package managers: how a family records, orders, fetches and installs packages. One folder
 //! a family; nothing here reaches the network, an image or a report.
 
+pub mod apk;
 pub mod dpkg;
 
 use std::fmt;
