@@ -5,6 +5,7 @@
 //! through [`FileSystem`], and the overlay whose changes the `layer` room writes. Nothing
 //! here knows of packages, registries or the host's own file system.
 
+pub mod accounts;
 pub mod compression;
 pub mod entry;
 pub mod filesystem;
@@ -21,6 +22,7 @@ mod tar_reader;
 pub mod tree;
 pub mod whiteout;
 
+pub use accounts::Accounts;
 pub use compression::Compression;
 pub use entry::{Content, Entry, FileData, Kind, LinkId, Xattrs};
 pub use filesystem::{FileSystem, RootfsError};

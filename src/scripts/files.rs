@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::stream::Open;
 use super::{Errno, Machine, Stop, Stream, Sys};
 use crate::rootfs::filesystem::MAX_LINKS;
-use crate::rootfs::{Entry, FileSystem, ImagePath, Kind, RootfsError};
+use crate::rootfs::{Entry, FileData, FileSystem, ImagePath, Kind, RootfsError};
 
 /// What the last component of a path does when it is a symbolic link.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -501,6 +501,70 @@ impl Machine {
     pub fn set_mtime(&mut self, directory: &ImagePath, path: &[u8], mtime: i64) -> Sys<()> {
         let path = attempt!(self.existing(directory, path, Last::Followed));
         self.change_inode(&path, |entry| entry.mtime = mtime)
+    }
+
+    /// As [`Machine::set_mtime`], but of a link itself.
+    ///
+    /// # Errors
+    /// As [`Machine::follow`].
+    pub fn set_link_mtime(&mut self, directory: &ImagePath, path: &[u8], mtime: i64) -> Sys<()> {
+        let path = attempt!(self.existing(directory, path, Last::Taken));
+        self.change_inode(&path, |entry| entry.mtime = mtime)
+    }
+
+    /// Gives the content of one file to another without reading it, links in both followed. A
+    /// file that is there keeps mode and owner; a new one gets the mode.
+    ///
+    /// # Errors
+    /// As [`Machine::follow`]; a device other than `/dev/null`.
+    pub fn copy_content(
+        &mut self,
+        directory: &ImagePath,
+        from: &[u8],
+        to: &[u8],
+        mode: u32,
+    ) -> Sys<()> {
+        let from = attempt!(self.follow(directory, from));
+        let to = attempt!(self.follow(directory, to));
+        let data = match self.entry(&from).map(|entry| entry.kind) {
+            Some(Kind::File(data)) => FileData { link: None, ..data },
+            None => return Ok(Err(Errno::NotFound)),
+            Some(Kind::Directory) => return Ok(Err(Errno::IsADirectory)),
+            Some(_) if is_device(&from) => {
+                return self.write_file(&ImagePath::root(), to.as_bytes(), Bytes::new(), mode);
+            }
+            Some(_) => return Err(Stop::new(format!("it copies {from}, which is not a file"))),
+        };
+        let now = self.settings.now;
+        match self.entry(&to) {
+            None => {
+                let entry =
+                    Entry { kind: Kind::File(data), ..Entry::file(Bytes::new(), mode, now) };
+                self.make(to, entry)
+            }
+            Some(entry) if entry.is_file() => self.change_inode(&to, |entry| {
+                let link = match &entry.kind {
+                    Kind::File(old) => old.link,
+                    _ => None,
+                };
+                entry.kind = Kind::File(FileData { link, ..data.clone() });
+                entry.mtime = now;
+                entry.xattrs.remove(&b"security.capability"[..]);
+            }),
+            Some(entry) if entry.is_dir() => Ok(Err(Errno::IsADirectory)),
+            Some(_) if is_device(&to) => Ok(Ok(())),
+            Some(_) => Err(Stop::new(format!("it writes to {to}, which is not a file"))),
+        }
+    }
+
+    /// Makes a named pipe or a device node like `like`.
+    ///
+    /// # Errors
+    /// As [`Machine::follow`].
+    pub fn make_special(&mut self, directory: &ImagePath, path: &[u8], like: &Entry) -> Sys<()> {
+        let path = attempt!(self.locate(directory, path));
+        let entry = Entry { kind: like.kind.clone(), ..Entry::file(Bytes::new(), like.mode, 0) };
+        self.make(path, Entry { mtime: self.settings.now, ..entry })
     }
 
     /// Sets or removes an extended attribute, links followed.

@@ -1,48 +1,11 @@
-//! Owner and mode overrides (`dpkg-statoverride(1)`) and the image's accounts.
+//! Owner and mode overrides (`dpkg-statoverride(1)`).
 //!
-//! In come `/var/lib/dpkg/statoverride`, `/etc/passwd` and `/etc/group`; out come numbers for
-//! names, and the owner and mode that a path gets whatever the package says.
+//! In come `/var/lib/dpkg/statoverride` and the image's accounts; out come the owner and mode
+//! that a path gets whatever the package says.
 
 use std::collections::BTreeMap;
 
-/// User or group names and their numbers.
-#[derive(Debug, Clone, Default)]
-pub struct Accounts {
-    users: BTreeMap<Vec<u8>, u32>,
-    groups: BTreeMap<Vec<u8>, u32>,
-}
-
-impl Accounts {
-    /// Reads `passwd(5)` and `group(5)` texts. Lines that are not entries are passed over,
-    /// and the first of several entries of one name counts, as in `getpwnam(3)`.
-    #[must_use]
-    pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
-        Self { users: numbers(passwd), groups: numbers(group) }
-    }
-
-    #[must_use]
-    pub fn user(&self, name: &[u8]) -> Option<u32> {
-        self.users.get(name).copied()
-    }
-
-    #[must_use]
-    pub fn group(&self, name: &[u8]) -> Option<u32> {
-        self.groups.get(name).copied()
-    }
-}
-
-fn numbers(text: &[u8]) -> BTreeMap<Vec<u8>, u32> {
-    let mut out = BTreeMap::new();
-    for line in text.split(|&b| b == b'\n') {
-        let mut fields = line.split(|&b| b == b':');
-        let (Some(name), Some(number)) = (fields.next(), fields.nth(1)) else { continue };
-        let number = std::str::from_utf8(number).ok().and_then(|text| text.parse().ok());
-        if let Some(number) = number {
-            out.entry(name.to_vec()).or_insert(number);
-        }
-    }
-    out
-}
+use crate::rootfs::Accounts;
 
 /// What a path gets instead of the package's owner and mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,14 +88,6 @@ mod tests {
             b"root:x:0:0:root:/root:/bin/sh\nman:x:6:12:::\nman:x:7:12:::\n+nis\n",
             b"root:x:0:\nshadow:x:42:\n",
         )
-    }
-
-    #[test]
-    fn names_are_those_of_the_image() {
-        let accounts = accounts();
-        assert_eq!(accounts.user(b"man"), Some(6));
-        assert_eq!(accounts.group(b"shadow"), Some(42));
-        assert_eq!(accounts.user(b"nobody"), None);
     }
 
     #[test]

@@ -5,6 +5,12 @@ use lexopt::prelude::*;
 use super::super::files::attempt;
 use super::super::{Errno, Process, Status, Stop, Sys};
 use super::mode::Mode;
+use super::operands::quoted;
+
+struct Asked {
+    mode: Option<Mode>,
+    verbose: bool,
+}
 
 /// Makes directories.
 ///
@@ -12,13 +18,14 @@ use super::mode::Mode;
 /// An option that is not evaluated; a path of a running system.
 pub fn run(process: &mut Process<'_>) -> Status {
     let mut parents = false;
+    let mut verbose = false;
     let mut mode = None;
     let mut folders = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
         match option {
             Short('p') | Long("parents") => parents = true,
-            Short('v') | Long("verbose") => {}
+            Short('v') | Long("verbose") => verbose = true,
             Short('m') | Long("mode") => {
                 mode = Some(options.value().map_err(|error| process.misused(&error))?);
             }
@@ -33,12 +40,13 @@ pub fn run(process: &mut Process<'_>) -> Status {
             None => return Err(process.unsupported(format!("mode {}", text.display()))),
         },
     };
+    let asked = Asked { mode, verbose };
     let mut status = 0;
     for folder in folders {
         let folder = folder.as_encoded_bytes();
         let made = match parents {
-            true => with_parents(process, folder, mode.as_ref()),
-            false => one(process, folder, mode.as_ref()),
+            true => with_parents(process, folder, &asked),
+            false => one(process, folder, &asked),
         };
         if let Err(errno) = made? {
             let text = String::from_utf8_lossy(folder).into_owned();
@@ -49,18 +57,19 @@ pub fn run(process: &mut Process<'_>) -> Status {
     Ok(status)
 }
 
-fn one(process: &mut Process<'_>, folder: &[u8], mode: Option<&Mode>) -> Sys<()> {
+fn one(process: &mut Process<'_>, folder: &[u8], asked: &Asked) -> Sys<()> {
     let usual = 0o777 & !process.call.umask;
     let directory = &process.call.directory;
-    let mode = mode.map_or(usual, |mode| mode.apply(usual, true, process.call.umask));
+    let mode =
+        asked.mode.as_ref().map_or(usual, |mode| mode.apply(0o777, true, process.call.umask));
     attempt!(process.machine.make_dir(directory, folder, mode));
-    // A mode that was asked for holds whatever the umask and the directory above say.
+    announce(process, folder, asked)?;
     Ok(Ok(()))
 }
 
 /// Directories above are made with the usual mode, and writable for their owner; one that is
 /// there is no error.
-fn with_parents(process: &mut Process<'_>, folder: &[u8], mode: Option<&Mode>) -> Sys<()> {
+fn with_parents(process: &mut Process<'_>, folder: &[u8], asked: &Asked) -> Sys<()> {
     for at in ends_of_components(folder) {
         let above = folder.get(..at).unwrap_or_default();
         if is_directory(process, above)? {
@@ -69,11 +78,20 @@ fn with_parents(process: &mut Process<'_>, folder: &[u8], mode: Option<&Mode>) -
         let umask = process.call.umask;
         let usual = (0o777 & !umask) | 0o300;
         attempt!(process.machine.make_dir(&process.call.directory, above, usual));
+        announce(process, above, asked)?;
     }
     if is_directory(process, folder)? {
         return Ok(Ok(()));
     }
-    one(process, folder, mode)
+    attempt!(one(process, folder, asked));
+    Ok(Ok(()))
+}
+
+fn announce(process: &mut Process<'_>, folder: &[u8], asked: &Asked) -> Result<(), Stop> {
+    match asked.verbose {
+        true => process.print(format!("mkdir: created directory {}\n", quoted(folder))),
+        false => Ok(()),
+    }
 }
 
 fn is_directory(process: &Process<'_>, path: &[u8]) -> Result<bool, Stop> {

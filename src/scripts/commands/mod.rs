@@ -4,14 +4,57 @@
 //! One file a command. Each knows the options that real scripts use; any other option is a
 //! [`Stop`](super::Stop), so that a script is never evaluated as if it had not asked for it.
 
+mod cat;
+mod chmod;
+mod chown;
+mod copy;
+mod cp;
+mod date;
+mod destination;
+#[cfg(test)]
+mod differential;
+mod install;
+mod ln;
 mod mkdir;
+mod mktemp;
 pub mod mode;
+mod mv;
+mod names;
+mod operands;
+mod options;
+mod readlink;
+mod remove;
 #[cfg(test)]
 pub(crate) mod testing;
+mod touch;
 mod truth;
 
 use super::Command;
 
 /// All commands of this folder by name.
-pub const COMMANDS: &[(&str, Command)] =
-    &[("false", truth::no), ("mkdir", mkdir::run), ("true", truth::yes)];
+pub const COMMANDS: &[(&str, Command)] = &[
+    ("basename", names::basename),
+    ("cat", cat::cat),
+    ("chgrp", chown::chgrp),
+    ("chmod", chmod::run),
+    ("chown", chown::chown),
+    ("cp", cp::run),
+    ("date", date::run),
+    ("dirname", names::dirname),
+    ("false", truth::no),
+    ("install", install::run),
+    ("ln", ln::run),
+    ("mkdir", mkdir::run),
+    ("mktemp", mktemp::mktemp),
+    ("mv", mv::run),
+    ("pwd", readlink::pwd),
+    ("readlink", readlink::readlink),
+    ("realpath", readlink::realpath),
+    ("rm", remove::rm),
+    ("rmdir", remove::rmdir),
+    ("tee", cat::tee),
+    ("tempfile", mktemp::tempfile),
+    ("touch", touch::run),
+    ("true", truth::yes),
+    ("unlink", remove::unlink),
+];

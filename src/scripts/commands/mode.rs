@@ -6,8 +6,11 @@ pub struct Mode(Vec<Clause>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clause {
-    /// All bits.
-    Octal(u32),
+    /// All bits. With five digits or more a directory loses its setuid and setgid bits too.
+    Octal {
+        bits: u32,
+        digits: usize,
+    },
     Symbolic {
         who: u32,
         everyone: bool,
@@ -35,7 +38,7 @@ impl Mode {
         if text.first().is_some_and(u8::is_ascii_digit) {
             let text = std::str::from_utf8(text).ok()?;
             let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o7777)?;
-            return Some(Self(vec![Clause::Octal(bits)]));
+            return Some(Self(vec![Clause::Octal { bits, digits: text.len() }]));
         }
         let mut clauses = Vec::new();
         for clause in text.split(|&b| b == b',') {
@@ -107,8 +110,10 @@ fn permissions(letters: &[u8]) -> Option<Permissions> {
 impl Clause {
     fn apply(self, mode: u32, is_directory: bool, umask: u32) -> u32 {
         let (who, everyone, operator, permissions) = match self {
-            Self::Octal(bits) if is_directory => return bits | (mode & 0o6000),
-            Self::Octal(bits) => return bits,
+            Self::Octal { bits, digits } if is_directory && digits < 5 => {
+                return bits | (mode & 0o6000);
+            }
+            Self::Octal { bits, .. } => return bits,
             Self::Symbolic { who, everyone, operator, permissions } => {
                 (who, everyone, operator, permissions)
             }

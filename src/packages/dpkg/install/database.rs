@@ -8,14 +8,14 @@ use super::super::control::{Stanza, parse_stanzas};
 use super::super::deb::DebControl;
 use super::super::diversions::Diversions;
 use super::super::relations::parse_list;
-use super::super::statoverride::{Accounts, Overrides};
+use super::super::statoverride::Overrides;
 use super::super::status::{StanzaOrder, State, Status, StatusEntry};
 use super::super::status_stanza::{ProtectedField, Recorded, render};
 use super::super::triggers::{Interest, parse_file_interests};
 use super::super::version::Version;
 use super::file_lists::FileLists;
 use super::{InstallError, Run};
-use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay, RootfsError};
+use crate::rootfs::{Accounts, Entry, FileSystem, ImagePath, Overlay, RootfsError};
 
 const DATABASE: &str = "/var/lib/dpkg";
 

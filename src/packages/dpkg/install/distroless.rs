@@ -12,12 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::conffiles::{ConffilePolicy, Decision, NEW_CONFFILE, ShippedKind, decide};
 use super::super::control::parse_stanzas;
 use super::super::deb::{DebPackage, PayloadKind, listed_name};
-use super::super::statoverride::Accounts;
 use super::configure::current_md5;
 use super::database::{Database, file, read_optional};
 use super::unpack::beside;
 use super::{Effect, EffectKind, InstallError, NewPackage, NoScripts, Options, Run};
-use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay};
+use crate::rootfs::{Accounts, Entry, FileSystem, ImagePath, Overlay};
 
 /// One package of `status.d`.
 struct Recorded {
