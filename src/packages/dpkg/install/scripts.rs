@@ -10,10 +10,10 @@ use bytes::Bytes;
 
 use super::super::deb::DebControl;
 use super::super::diversions::Diversions;
-use super::super::statoverride::{Accounts, Overrides};
+use super::super::statoverride::Overrides;
 use super::database::{damaged, file, info_file, read_optional};
 use super::{EffectKind, InstallError, Run};
-use crate::rootfs::{FileSystem, ImagePath, Overlay};
+use crate::rootfs::{Accounts, FileSystem, ImagePath, Overlay};
 use crate::scripts::Stop;
 
 /// A maintainer script by its name in the package.
