@@ -178,17 +178,21 @@ fn plain_http_on_loopback() {
 
 #[test]
 fn basic_login() {
-    round_trip(Setup { login: Some(("user".into(), "p:a ss".into())), tls: false });
+    round_trip(Setup { login: Some(("user".into(), "p:a ss".into())), ..Setup::default() });
 }
 
 #[test]
 fn tls_with_an_own_authority_and_login() {
-    round_trip(Setup { login: Some(("user".into(), "secret".into())), tls: true });
+    round_trip(Setup {
+        login: Some(("user".into(), "secret".into())),
+        tls: true,
+        ..Setup::default()
+    });
 }
 
 #[test]
 fn an_unknown_authority_is_refused_with_the_way_out() {
-    let registry = Registry::start_with(Setup { login: None, tls: true });
+    let registry = Registry::start_with(Setup { tls: true, ..Setup::default() });
     let source = open_source(&reference(&registry.reference("app:1")), &quick());
     let error = source.and_then(|source| source.root()).expect_err("untrusted").to_string();
     assert!(error.contains("--ca-file"), "{error}");
@@ -196,7 +200,7 @@ fn an_unknown_authority_is_refused_with_the_way_out() {
 
 #[test]
 fn a_missing_or_wrong_login_is_refused_with_the_way_out() {
-    let setup = Setup { login: Some(("user".into(), "hunter2".into())), tls: false };
+    let setup = Setup { login: Some(("user".into(), "hunter2".into())), ..Setup::default() };
     let registry = Registry::start_with(setup);
     let name = reference(&registry.reference("app:1"));
     let nowhere = tempfile::NamedTempFile::new().expect("temp");
@@ -242,7 +246,7 @@ fn an_index_is_published_and_read_back() {
 #[test]
 fn another_repository_of_the_registry_mounts_the_layers() {
     let registry =
-        Registry::start_with(Setup { login: Some(("u".into(), "p".into())), tls: false });
+        Registry::start_with(Setup { login: Some(("u".into(), "p".into())), ..Setup::default() });
     let options = options(&registry);
     let dir = tempfile::tempdir().expect("dir");
     let original = layout(dir.path(), "1", &[layer("base", &[9; 100_000])]);

@@ -296,18 +296,24 @@ fn a_registry_over_plain_http() {
 
 #[test]
 fn a_registry_with_basic_authentication() {
-    over_a_registry(Setup { login: Some(("ann".into(), "s3cret".into())), tls: false });
+    over_a_registry(Setup { login: Some(("ann".into(), "s3cret".into())), ..Setup::default() });
 }
 
 #[test]
 fn a_registry_over_tls_with_its_own_authority_and_login() {
-    over_a_registry(Setup { login: Some(("ann".into(), "s3cret".into())), tls: true });
+    over_a_registry(Setup {
+        login: Some(("ann".into(), "s3cret".into())),
+        tls: true,
+        ..Setup::default()
+    });
 }
 
 #[test]
 fn credentials_come_from_dockers_configuration_and_are_needed() {
-    let registry =
-        Registry::start_with(Setup { login: Some(("ann".into(), "s3cret".into())), tls: false });
+    let registry = Registry::start_with(Setup {
+        login: Some(("ann".into(), "s3cret".into())),
+        ..Setup::default()
+    });
     let place = Place::debian();
     let from = registry.reference("app:12");
     let mut copy = vec!["copy".to_owned()];

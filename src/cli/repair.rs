@@ -39,7 +39,7 @@ pub struct RepairArguments {
     /// Compression of the patch layer
     #[arg(long, value_enum, default_value = "gzip")]
     compression: CompressionName,
-    /// Compression level (gzip 1-9, zstd 1-19)
+    /// Compression level: gzip 0 to 9 [default: 3], zstd 1 to 19 [default: 3]
     #[arg(long, value_name = "N")]
     compression_level: Option<u32>,
     /// How the report on stdout is written
@@ -92,6 +92,11 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
             }
             None => None,
         };
+    let layer = LayerOptions {
+        compression: arguments.compression.into(),
+        level: arguments.compression_level,
+    };
+    layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
     let request = RepairRequest {
         plan: PlanRequest {
@@ -102,10 +107,7 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
         saved,
         output: arguments.output,
         suffix: arguments.tag_suffix,
-        layer: LayerOptions {
-            compression: arguments.compression.into(),
-            level: arguments.compression_level,
-        },
+        layer,
     };
     let report = pipeline::repair(&request, &environment)?;
     let json = report::json::render(&report);

@@ -15,7 +15,7 @@ const ZSTD_LEVEL: u32 = 3;
 
 /// A compression level that the compression does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("compression level {level} is not one of {compression}'s: {allowed}")]
+#[error("{level} is no level of {compression} (want {allowed})")]
 pub struct LevelError {
     level: u32,
     compression: Compression,
@@ -31,7 +31,7 @@ pub(super) fn level(compression: Compression, asked: Option<u32>) -> Result<u32,
     let (range, default, allowed) = match compression {
         Compression::Gzip => (0..10, GZIP_LEVEL, "0 to 9"),
         Compression::Zstd => (1..20, ZSTD_LEVEL, "1 to 19"),
-        Compression::None => (0..0, 0, "none"),
+        Compression::None => (0..0, 0, "no level"),
     };
     match asked {
         None => Ok(default),
@@ -110,7 +110,7 @@ mod tests {
         }
         assert_eq!(
             level(Compression::Gzip, Some(10)).unwrap_err().to_string(),
-            "compression level 10 is not one of gzip's: 0 to 9"
+            "10 is no level of gzip (want 0 to 9)"
         );
     }
 }

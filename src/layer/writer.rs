@@ -28,6 +28,16 @@ pub struct LayerOptions {
     pub level: Option<u32>,
 }
 
+impl LayerOptions {
+    /// Checks the level before anything is done.
+    ///
+    /// # Errors
+    /// The compression has no such level.
+    pub fn check(&self) -> Result<(), LevelError> {
+        level(self.compression, self.level).map(|_| ())
+    }
+}
+
 /// A layer that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrittenLayer {

@@ -52,19 +52,10 @@ fn has_version(package: &InstalledPackage, finding: &Finding) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Read};
     use std::sync::Arc;
 
     use super::*;
-    use crate::rootfs::{ContentLoader, Entry, ImagePath, Tree};
-
-    struct NoLayers;
-
-    impl ContentLoader for NoLayers {
-        fn open(&self, _: u32, _: u32) -> io::Result<Box<dyn Read + Send>> {
-            Err(io::ErrorKind::NotFound.into())
-        }
-    }
+    use crate::rootfs::{Entry, ImagePath, NoLayers, Tree};
 
     const STATUS: &str = "Package: libexpat1\nStatus: install ok installed\nSource: expat (2.5.0-1)\n\
         Version: 2.5.0-1+b1\nArchitecture: amd64\nMaintainer: a\nDescription: b\n";

@@ -6,3 +6,5 @@ pub mod cli;
 pub mod hostile;
 pub mod images;
 pub mod registry;
+pub mod relay;
+pub mod tokens;

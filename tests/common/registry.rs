@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::hostile::Request;
+use super::tokens::TokenServer;
+
 /// What the registry asks of its clients.
 #[derive(Debug, Default, Clone)]
 pub struct Setup {
@@ -15,6 +18,8 @@ pub struct Setup {
     pub login: Option<(String, String)>,
     /// TLS with a certificate of an authority made for this registry.
     pub tls: bool,
+    /// The login is asked for by a token server, not by the registry.
+    pub tokens: bool,
 }
 
 /// A running registry.
@@ -24,6 +29,7 @@ pub struct Registry {
     /// `127.0.0.1:PORT`
     pub host: String,
     setup: Setup,
+    tokens: Option<TokenServer>,
 }
 
 impl Registry {
@@ -35,8 +41,17 @@ impl Registry {
     /// Starts a registry and waits until it listens.
     pub fn start_with(setup: Setup) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut auth = String::new();
+        let mut tokens = None;
         if let Some((user, password)) = &setup.login {
-            write_htpasswd(dir.path(), user, password);
+            match setup.tokens {
+                true => {
+                    let server = TokenServer::start(dir.path(), user, password);
+                    auth = server.configuration();
+                    tokens = Some(server);
+                }
+                false => auth = write_htpasswd(dir.path(), user, password),
+            }
         }
         if setup.tls {
             write_certificates(dir.path());
@@ -45,10 +60,11 @@ impl Registry {
             // another process may take the port between this and the registry's bind
             let host = format!("127.0.0.1:{}", free_port());
             let config = dir.path().join("config.yml");
-            std::fs::write(&config, configuration(dir.path(), &host, &setup)).expect("config");
+            std::fs::write(&config, configuration(dir.path(), &host, &setup, &auth))
+                .expect("config");
             let mut child = spawn(&config, &dir.path().join("log"));
             if listens(&mut child, &host) {
-                return Self { child, dir, host, setup };
+                return Self { child, dir, host, setup, tokens };
             }
             let log = std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
             assert!(log.contains("address already in use"), "docker-registry failed: {log}");
@@ -68,9 +84,14 @@ impl Registry {
 
     /// A file of credentials as `docker login` writes it.
     pub fn auth_file(&self) -> Option<PathBuf> {
+        self.auth_file_for(&self.host)
+    }
+
+    /// The same for the registry under another name.
+    pub fn auth_file_for(&self, host: &str) -> Option<PathBuf> {
         let (user, password) = self.setup.login.as_ref()?;
         let path = self.dir.path().join("auth.json");
-        let auths = serde_json::json!({"auths": {self.host.as_str(): {"username": user, "password": password}}});
+        let auths = serde_json::json!({"auths": {host: {"username": user, "password": password}}});
         std::fs::write(&path, auths.to_string()).expect("auth file");
         Some(path)
     }
@@ -145,7 +166,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-fn configuration(dir: &Path, host: &str, setup: &Setup) -> String {
+fn configuration(dir: &Path, host: &str, setup: &Setup, auth: &str) -> String {
     let shown = dir.display();
     let mut config = format!(
         "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {shown}/data\n  delete:\n    enabled: true\nhttp:\n  addr: {host}\n"
@@ -154,19 +175,18 @@ fn configuration(dir: &Path, host: &str, setup: &Setup) -> String {
         config +=
             &format!("  tls:\n    certificate: {shown}/server.pem\n    key: {shown}/server.key\n");
     }
-    if setup.login.is_some() {
-        config += &format!("auth:\n  htpasswd:\n    realm: test\n    path: {shown}/htpasswd\n");
-    }
-    config
+    config + auth
 }
 
-fn write_htpasswd(dir: &Path, user: &str, password: &str) {
+/// Writes the password; the `auth:` section of the configuration.
+fn write_htpasswd(dir: &Path, user: &str, password: &str) -> String {
     let line =
         Command::new("htpasswd").args(["-Bbn", "-C", "4", user, password]).output().unwrap_or_else(
             |error| panic!("htpasswd cannot be run ({error}); install 'apache2-utils'"),
         );
     assert!(line.status.success(), "htpasswd failed");
     std::fs::write(dir.join("htpasswd"), line.stdout).expect("htpasswd");
+    format!("auth:\n  htpasswd:\n    realm: test\n    path: {}/htpasswd\n", dir.display())
 }
 
 fn write_certificates(dir: &Path) {
@@ -176,7 +196,7 @@ fn write_certificates(dir: &Path) {
     let names = path("names");
     std::fs::write(
         &names,
-        "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n",
+        "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.test\nbasicConstraints=CA:FALSE\n",
     )
     .expect("names");
     run(
@@ -242,6 +262,17 @@ fn write_certificates(dir: &Path) {
 }
 
 impl Registry {
+    /// What the token server was asked, when there is one.
+    pub fn token_requests(&self) -> Vec<Request> {
+        self.tokens.as_ref().map(|tokens| tokens.server.requests()).unwrap_or_default()
+    }
+
+    /// Uploads that were begun and neither finished nor cancelled.
+    pub fn open_uploads(&self) -> Vec<PathBuf> {
+        let upload = |path: &PathBuf| path.components().any(|part| part.as_os_str() == "_uploads");
+        self.stored().into_keys().filter(upload).collect()
+    }
+
     /// Every stored file: its size and when it was written.
     pub fn stored(&self) -> std::collections::BTreeMap<PathBuf, (u64, std::time::SystemTime)> {
         let mut files = std::collections::BTreeMap::new();

@@ -89,7 +89,8 @@ pub(super) async fn begin(
     Ok(Begun::Waiting(Upload { connection, grant, location, pending }))
 }
 
-/// Best effort: a registry that does not take part forgets the upload some day.
+/// Best effort. docker-registry refuses it once a part of the bytes has come (the address names
+/// an offset that only a finished request tells); it purges such uploads after a week.
 async fn cancel(connection: Arc<Connection>, grant: Grant, location: Url) {
     let request = with_grant(connection.http.delete(location), &grant).send();
     let _ = tokio::time::timeout(CANCELLING, request).await;

@@ -1,0 +1,14 @@
+//! A repository's Packages file: it is read or refused, and its packed form, as the cache keeps
+//! it, is taken back. Damaged packed forms are refused.
+#![no_main]
+
+use imgfix::packages::dpkg::packages_file::PackagesFile;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = PackagesFile::from_bytes(data.to_vec());
+    let Ok(packages) = PackagesFile::read(data) else { return };
+    let again = PackagesFile::from_bytes(packages.as_bytes().clone()).expect("its own form");
+    assert_eq!(again.len(), packages.len());
+    assert_eq!(again.left_out(), packages.left_out());
+});
