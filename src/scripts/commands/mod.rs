@@ -14,6 +14,7 @@ mod destination;
 #[cfg(test)]
 mod differential;
 mod install;
+pub mod ldconfig;
 mod ln;
 mod mkdir;
 mod mktemp;
@@ -43,6 +44,8 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("dirname", names::dirname),
     ("false", truth::no),
     ("install", install::run),
+    ("ldconfig", ldconfig::run),
+    ("ldconfig.real", ldconfig::run),
     ("ln", ln::run),
     ("mkdir", mkdir::run),
     ("mktemp", mktemp::mktemp),

@@ -1,0 +1,201 @@
+//! `/etc/ld.so.conf` and what it includes: the folders to search, in order (ldconfig(8)).
+
+use super::super::super::{Process, Stop};
+use super::folders::Origin;
+
+/// How deep `include` lines may nest.
+const MAX_DEPTH: usize = 16;
+
+/// How many lines all files together may have.
+const MAX_LINES: usize = 100_000;
+
+/// A line that names a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub text: Vec<u8>,
+    pub origin: Origin,
+}
+
+/// Reads a configuration file; one that is missing has no lines.
+///
+/// # Errors
+/// A path of a running system; includes without end.
+pub fn read(process: &mut Process<'_>, path: &[u8]) -> Result<Vec<Line>, Stop> {
+    let mut lines = Vec::new();
+    read_file(process, path, 0, &mut lines)?;
+    Ok(lines)
+}
+
+fn read_file(
+    process: &mut Process<'_>,
+    path: &[u8],
+    depth: usize,
+    out: &mut Vec<Line>,
+) -> Result<(), Stop> {
+    if depth > MAX_DEPTH {
+        return Err(Stop::new("the configuration of ldconfig includes itself"));
+    }
+    let directory = process.call.directory.clone();
+    let text = match process.machine.read_file(&directory, path)? {
+        Ok(text) => text,
+        Err(super::super::super::Errno::NotFound) => return Ok(()),
+        Err(errno) => {
+            let path = String::from_utf8_lossy(path).into_owned();
+            let text = "Warning: ignoring configuration file that cannot be opened";
+            return process.complain(format!("{text}: {path}: {errno}"));
+        }
+    };
+    for (number, line) in text.split(|&b| b == b'\n').enumerate() {
+        let line = line.split(|&b| b == b'#' || b == 0).next().unwrap_or_default();
+        let line = line.trim_ascii_start();
+        if line.is_empty() {
+            continue;
+        }
+        let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+        if line.starts_with(b"include") && is_blank(line.get(7)) {
+            let patterns = line.get(8..).unwrap_or_default().split(|b| is_blank(Some(b)));
+            for pattern in patterns.filter(|pattern| !pattern.is_empty()) {
+                for file in matching(process, path, pattern)? {
+                    read_file(process, &file, depth + 1, out)?;
+                }
+            }
+        } else if line.len() > 5
+            && line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"hwcap"))
+            && is_blank(line.get(5))
+        {
+            return Err(process.unsupported("a hwcap line in its configuration"));
+        } else if out.len() >= MAX_LINES {
+            return Err(Stop::new("the configuration of ldconfig is too long"));
+        } else {
+            let origin = Origin { file: path.to_vec(), line: number + 1 };
+            out.push(Line { text: line.to_vec(), origin });
+        }
+    }
+    Ok(())
+}
+
+/// The files that a pattern names, in byte order; relative ones beside the file they are in.
+fn matching(
+    process: &mut Process<'_>,
+    beside: &[u8],
+    pattern: &[u8],
+) -> Result<Vec<Vec<u8>>, Stop> {
+    let mut pattern = pattern.to_vec();
+    if !pattern.starts_with(b"/")
+        && let Some(slash) = beside.iter().rposition(|&b| b == b'/')
+    {
+        pattern = [beside.get(..=slash).unwrap_or_default(), &pattern].concat();
+    }
+    let directory = process.call.directory.clone();
+    let mut found: Vec<Vec<u8>> = vec![Vec::new()];
+    for (at, part) in pattern.split(|&b| b == b'/').enumerate() {
+        let mut next = Vec::new();
+        for base in &found {
+            let base = if at == 0 { Vec::new() } else { [base, &b"/"[..]].concat() };
+            if !part.iter().any(|b| b"*?[\\".contains(b)) {
+                next.push([&base, part].concat());
+                continue;
+            }
+            let folder = if base.is_empty() { &b"."[..] } else { &base };
+            let Ok(names) = process.machine.read_dir(&directory, folder)? else { continue };
+            let matches = names.into_iter().filter(|name| matches(part, name));
+            next.extend(matches.map(|name| [&base[..], &name].concat()));
+        }
+        found = next;
+    }
+    let mut files = Vec::new();
+    for file in found {
+        if process.machine.lstat(&directory, &file)?.is_ok() {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// fnmatch(3) with `FNM_PERIOD`, for one component.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') {
+        return false;
+    }
+    // Where to go on after the last star: in the pattern, and in the name.
+    let mut retry: Option<(usize, usize)> = None;
+    let (mut p, mut n) = (0, 0);
+    while n < name.len() || p < pattern.len() {
+        if pattern.get(p) == Some(&b'*') {
+            retry = Some((p, n + 1));
+            p += 1;
+            continue;
+        }
+        match name.get(n).and_then(|&byte| match_one(pattern.get(p..)?, byte)) {
+            Some(used) => (p, n) = (p + used, n + 1),
+            None => match retry {
+                Some((star, next)) if next <= name.len() => (p, n) = (star, next),
+                _ => return false,
+            },
+        }
+    }
+    true
+}
+
+/// How much of the pattern matches a byte at its start.
+fn match_one(pattern: &[u8], byte: u8) -> Option<usize> {
+    match *pattern.first()? {
+        b'?' => Some(1),
+        b'\\' => (*pattern.get(1)? == byte).then_some(2),
+        b'[' => match set(pattern, byte) {
+            Some((true, used)) => Some(used),
+            Some((false, _)) => None,
+            None => (byte == b'[').then_some(1),
+        },
+        literal => (literal == byte).then_some(1),
+    }
+}
+
+/// Whether a bracket expression has a byte, and its length; `None` when it does not end.
+fn set(pattern: &[u8], byte: u8) -> Option<(bool, usize)> {
+    let mut at = 1;
+    let negated = matches!(pattern.get(at)?, b'!' | b'^');
+    at += usize::from(negated);
+    let mut found = false;
+    let first = at;
+    loop {
+        let low = *pattern.get(at)?;
+        if low == b']' && at > first {
+            return Some((found != negated, at + 1));
+        }
+        match (pattern.get(at + 1), pattern.get(at + 2)) {
+            (Some(b'-'), Some(&high)) if high != b']' => {
+                found |= (low..=high).contains(&byte);
+                at += 3;
+            }
+            _ => {
+                found |= low == byte;
+                at += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_the_shell() {
+        for (pattern, name, want) in [
+            ("*.conf", "libc.conf", true),
+            ("*.conf", ".conf", false),
+            ("*.conf", "libc.conf.dpkg-new", false),
+            ("*", "", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("?[0-9]*", "a1", true),
+            ("?[!0-9]*", "a1", false),
+            ("[]x]", "]", true),
+            ("\\*", "*", true),
+            ("[", "[", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), want, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! [`Inspections`]: the libraries of an image looked into, each file once, and each layer
+//! read at most once for all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+
+use super::super::super::{Process, Stop};
+use super::elf::{Class, Inspected, inspect};
+use super::folders::Folder;
+use super::libraries::names;
+use super::program::Program;
+use crate::rootfs::{Content, Entry, FileSystem as _, ImagePath, Kind};
+
+/// What files are, by their path with all links followed.
+#[derive(Default)]
+pub struct Inspections(BTreeMap<ImagePath, Inspected>);
+
+impl Inspections {
+    /// Looks into all files in the folders that lie in layers.
+    ///
+    /// # Errors
+    /// A layer cannot be read again.
+    pub fn gather(
+        process: &mut Process<'_>,
+        program: &Program,
+        folders: &[Folder],
+    ) -> Result<Self, Stop> {
+        let mut wanted: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        let mut files: BTreeMap<(u32, u32), (Vec<ImagePath>, u64)> = BTreeMap::new();
+        for folder in folders {
+            for (name, _) in names(process, program, folder)? {
+                let own = [folder.real.as_bytes(), b"/", &name].concat();
+                let Ok(real) = process.machine.follow(&ImagePath::root(), &own)? else { continue };
+                let entry = process.machine.overlay.lstat(&real);
+                let Some(Kind::File(data)) = entry.map(|entry| &entry.kind) else { continue };
+                if let Content::Layer { layer, index } = data.content {
+                    wanted.entry(layer).or_default().insert(index);
+                    let (paths, _) =
+                        files.entry((layer, index)).or_insert_with(|| (Vec::new(), data.size));
+                    paths.push(real);
+                }
+            }
+        }
+        let mut known = BTreeMap::new();
+        let mut sink = |layer: u32, index: u32, content: &mut dyn Read| {
+            if let Some((paths, size)) = files.remove(&(layer, index)) {
+                let inspected = inspect(content, size)?;
+                known.extend(paths.into_iter().map(|path| (path, inspected.clone())));
+            }
+            Ok(())
+        };
+        let loader = process.machine.overlay.tree().loader();
+        loader
+            .load_many(&wanted, &mut sink)
+            .map_err(|error| Stop::new(format!("libraries cannot be read: {error}")))?;
+        Ok(Self(known))
+    }
+
+    /// What a file is. Those that are too small to be anything are told as such.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn of(
+        &mut self,
+        process: &mut Process<'_>,
+        program: &Program,
+        path: &ImagePath,
+        entry: &Entry,
+    ) -> Result<Inspected, Stop> {
+        let smallest = match program.processor.class {
+            Class::Elf32 => 52,
+            Class::Elf64 => 64,
+        };
+        if entry.size() < smallest {
+            if entry.size() == 0 {
+                process.complain(format!("File {path} is empty, not checked."))?;
+            }
+            return Ok(Inspected::Unusable);
+        }
+        if let Some(known) = self.0.get(path) {
+            return Ok(known.clone());
+        }
+        let failed = |error: String| Stop::new(format!("{path} cannot be read: {error}"));
+        let mut content =
+            process.machine.overlay.open(path).map_err(|error| failed(error.to_string()))?;
+        let inspected =
+            inspect(&mut content, entry.size()).map_err(|error| failed(error.to_string()))?;
+        self.0.insert(path.clone(), inspected.clone());
+        Ok(inspected)
+    }
+}
