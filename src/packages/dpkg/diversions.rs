@@ -77,6 +77,11 @@ impl Diversions {
         self.by_target.get(path).map(Vec::as_slice)
     }
 
+    /// Every diverted path and where it goes.
+    pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.by_original.iter().map(|(from, diversion)| (&from[..], &diversion.target[..]))
+    }
+
     /// Whether `path` is diverted, and by which package (`Some(None)`: locally).
     #[must_use]
     pub fn diverter(&self, path: &[u8]) -> Option<Option<&str>> {

@@ -1,10 +1,50 @@
-//! The commands that only Debian's maintainer scripts call, one file each, and the table of all
-//! commands that such scripts may call.
+//! The commands of Debian's family that maintainer scripts call, over the machine's files.
+//!
+//! In comes a call; out come the status, the words that scripts read, and the database files
+//! as the real program leaves them: scripts see the package database as files under
+//! `/var/lib/dpkg`, as real processes do. One file a command; a form that is not evaluated is
+//! a [`Stop`](crate::scripts::Stop). Programs of the image that are shell scripts
+//! (`invoke-rc.d`, `dpkg-maintscript-helper`) are evaluated and have no file here.
+//!
+//! - `files`, `options`, `fnmatch`: what the programs share
+//! - `database`, `accounts`: the image's packages, its users and groups
 
-use crate::scripts::{self, Table};
+mod accounts;
+mod compare_versions;
+mod database;
+mod dpkg;
+mod dpkg_divert;
+mod dpkg_query;
+mod dpkg_realpath;
+mod dpkg_statoverride;
+mod dpkg_trigger;
+mod files;
+mod fnmatch;
+mod format;
+mod getent;
+mod id;
+mod options;
 
-/// Every command for maintainer scripts of Debian packages.
+use crate::scripts::{Command, Table, commands};
+
+/// All commands of this folder by name.
+pub const COMMANDS: &[(&str, Command)] = &[
+    ("dpkg", dpkg::run),
+    ("dpkg-divert", dpkg_divert::run),
+    ("dpkg-query", dpkg_query::run),
+    ("dpkg-realpath", dpkg_realpath::run),
+    ("dpkg-statoverride", dpkg_statoverride::run),
+    ("dpkg-trigger", dpkg_trigger::run),
+    ("getent", getent::run),
+    ("groups", id::groups),
+    ("id", id::run),
+    ("vigr", id::interactive),
+    ("vipw", id::interactive),
+    ("whoami", id::whoami),
+];
+
+/// What scripts of the family may call: these commands, and those of every family.
 #[must_use]
 pub fn table() -> Table {
-    Table::new().with(scripts::commands::COMMANDS)
+    Table::new().with(commands::COMMANDS).with(COMMANDS)
 }

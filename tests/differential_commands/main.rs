@@ -1,0 +1,61 @@
+//! Runs command lines with the machine's real programs in a chroot, and with imgfix's own over
+//! a tree of the same root, and compares: exit status, standard output, and every path below
+//! the directories that such programs change (type, mode, owner, link target, content).
+//!
+//! Needs root, overlayfs, and the programs: those of this machine, or of the root file system
+//! that `IMGFIX_ORACLE_ROOT` names. A program that the root does not have fails the test. No
+//! network.
+
+mod case;
+mod disk;
+mod real;
+mod virtually;
+
+use case::Case;
+
+fn check_all(text: &str) {
+    let mut wrong = Vec::new();
+    for case in Case::parse_all(text) {
+        if let Err(problem) = check(&case) {
+            wrong.push(format!("== {}\n{problem}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{} cases differ\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let root = real::Root::mount();
+    root.prepare(&case.prepare);
+    let before = disk::read(root.path());
+    let mut virtually = virtually::Run::new(before, root.now());
+    let mut problems = String::new();
+    for line in &case.lines {
+        let want = root.run(line);
+        match virtually.run(line) {
+            Err(stop) => {
+                return Err(format!("{problems}{}: stops: {stop}\n", line.join(" ")));
+            }
+            Ok(got) => {
+                if (got.status, &got.output) != (want.status, &want.output) {
+                    problems += &format!(
+                        "{}: status {} not {}, output\n{}--- not\n{}--- errors\n{}--- not\n{}",
+                        line.join(" "),
+                        got.status,
+                        want.status,
+                        got.output,
+                        want.output,
+                        got.errors,
+                        want.errors
+                    );
+                }
+            }
+        }
+    }
+    problems += &disk::differences(&disk::read(root.path()), &virtually.files());
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+#[test]
+fn commands_do_what_the_real_ones_do() {
+    check_all(include_str!("dpkg.cases"));
+}
