@@ -24,7 +24,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
 impl Root {
     pub fn mount() -> Self {
         assert_eq!(std::fs::metadata("/proc/self").unwrap().uid(), 0, "run this test as root");
-        let lower = std::env::var("IMGFIX_ORACLE_ROOT").unwrap_or_else(|_| "/".into());
+        let lower = std::env::var("IMGFIX_ORACLE_ROOT").expect("IMGFIX_ORACLE_ROOT");
         let folder = tempfile::Builder::new().prefix("imgfix-oracle").tempdir_in("/dev/shm");
         let folder = folder.unwrap();
         for name in ["upper", "work", "merged"] {
