@@ -63,6 +63,12 @@ impl Machine {
         self.deeper(|machine| machine.execute_file(&path, call))
     }
 
+    /// Runs the program at a path that [`Machine::which`] gave.
+    pub(super) fn start(&mut self, path: &[u8], call: Call) -> Status {
+        self.spend(1)?;
+        self.deeper(|machine| machine.execute_file(path, call))
+    }
+
     fn deeper(&mut self, run: impl FnOnce(&mut Self) -> Status) -> Status {
         if self.depth >= MAX_DEPTH {
             return Err(Stop::new("programs call each other too deep"));

@@ -36,6 +36,8 @@ pub struct Machine {
     pub settings: Settings,
     pub(super) table: Arc<Table>,
     pub(super) depth: usize,
+    /// How deep constructs of all running scripts nest.
+    pub(super) nesting: usize,
     steps: u64,
     transcript: Vec<u8>,
     /// For names of temporary files, which must be the same in every run.
@@ -45,7 +47,16 @@ pub struct Machine {
 impl Machine {
     #[must_use]
     pub fn new(overlay: Overlay, settings: Settings, table: Arc<Table>) -> Self {
-        Self { overlay, settings, table, depth: 0, steps: 0, transcript: Vec::new(), names: 0 }
+        Self {
+            overlay,
+            settings,
+            table,
+            depth: 0,
+            nesting: 0,
+            steps: 0,
+            transcript: Vec::new(),
+            names: 0,
+        }
     }
 
     /// Counts work.

@@ -7,6 +7,7 @@
 //! where something would have been needed that this machine does not have. A stop is never
 //! turned into a status: what cannot be evaluated faithfully is not evaluated at all.
 //!
+//! - [`syntax`]: scripts as trees
 //! - [`shell`]: what a script does
 //! - [`execute`]: which program a name means
 //! - [`machine`], [`files`], [`stream`]: what a kernel would give to a process
@@ -22,6 +23,7 @@ pub mod process;
 pub mod shell;
 pub mod stop;
 pub mod stream;
+pub mod syntax;
 pub mod table;
 
 pub use errno::Errno;

@@ -1,0 +1,76 @@
+//! `sh`, `dash`, `bash`: shells called by name, with `-c` or a file.
+
+use bstr::BString;
+
+use super::super::shell::{self, Dialect, Script};
+use super::super::{Process, Status};
+
+/// `sh` and `dash`.
+///
+/// # Errors
+/// The script cannot be evaluated.
+pub fn posix(process: &mut Process<'_>) -> Status {
+    run(process, Dialect::Posix)
+}
+
+/// `bash`.
+///
+/// # Errors
+/// The script cannot be evaluated.
+pub fn bash(process: &mut Process<'_>) -> Status {
+    run(process, Dialect::Bash)
+}
+
+fn run(process: &mut Process<'_>, dialect: Dialect) -> Status {
+    let mut options = Vec::new();
+    let mut rest = process.arguments();
+    let mut text_given = false;
+    while let Some(word) = rest.first().filter(|word| word.len() > 1 && matches!(word.first(), Some(b'-' | b'+'))) {
+        rest = rest.get(1..).unwrap_or_default();
+        if &word[..] == b"--" {
+            break;
+        }
+        if word.starts_with(b"--") {
+            return Err(process.unsupported(&word[..]));
+        }
+        let letters: Vec<u8> = word.iter().copied().filter(|b| *b != b'c').collect();
+        text_given |= letters.len() < word.len();
+        if letters.contains(&b's') || letters.contains(&b'i') {
+            return Err(process.unsupported(&word[..]));
+        }
+        if letters.contains(&b'o') {
+            let Some((name, after)) = rest.split_first() else {
+                return Err(process.unsupported(&word[..]));
+            };
+            rest = after;
+            options.push([&b"-o "[..], &name[..]].concat());
+        }
+        options.push(letters.into_iter().filter(|b| *b != b'o').collect());
+    }
+    let Some((first, rest)) = rest.split_first() else {
+        return Err(process.unsupported("a script on its standard input"));
+    };
+    let own = process.call.argv.first().cloned().unwrap_or_default();
+    let (name, text, argv) = match text_given {
+        true => {
+            let argv = if rest.is_empty() { vec![own.clone()] } else { rest.to_vec() };
+            (format!("{own} -c"), first.to_vec().into(), argv)
+        }
+        false => match process.read_operand(first)? {
+            Ok(text) => {
+                let argv: Vec<BString> = std::iter::once(first).chain(rest).cloned().collect();
+                (first.to_string(), text, argv)
+            }
+            Err(_) => {
+                process.complain(format!("0: cannot open {first}: No such file"))?;
+                return Ok(match dialect {
+                    Dialect::Posix => 2,
+                    Dialect::Bash => 127,
+                });
+            }
+        },
+    };
+    let script = Script { name, text, dialect, options };
+    let call = super::super::Call { argv, ..process.call.clone() };
+    shell::run(process.machine, &script, call)
+}

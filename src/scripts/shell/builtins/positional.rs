@@ -1,0 +1,21 @@
+//! `shift`.
+
+use bstr::BString;
+
+use crate::scripts::shell::flow::{Eval, Failure};
+use crate::scripts::shell::{Dialect, Shell};
+
+pub(super) fn shift(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {
+    let count = match argv.get(1) {
+        Some(text) => shell.number(b"shift", text)? as usize,
+        None => 1,
+    };
+    if count > shell.state.positional.len() {
+        return match shell.dialect {
+            Dialect::Posix => Err(shell.complain(b"shift", b"can't shift that many")),
+            Dialect::Bash => Ok(1),
+        };
+    }
+    shell.state.positional.drain(..count);
+    Ok(0)
+}

@@ -1,0 +1,207 @@
+//! Scripts whose status and output are those of the real dash and bash.
+//!
+//! `cases/*.txt` holds scripts with what dash (or, in `bash*.txt`, bash) gave for them, in a
+//! directory with the files of [`FILES`]. The test here needs neither; the ignored one asks
+//! the real shells again: `cargo test --lib shell::tests::real -- --ignored`, and with
+//! `IMGFIX_RECORD=1` in the environment writes down what they say.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use bstr::BString;
+
+use super::{Dialect, Script, run};
+use crate::rootfs::{FileSystem as _, ImagePath};
+use crate::scripts::commands::testing::Image;
+use crate::scripts::{Call, Descriptors, Environment, Status, Stream};
+
+/// What is in the directory that scripts run in.
+const FILES: &[&str] = &[
+    "a.txt=one\ntwo\nthree\n",
+    "b.txt=x:y:z\n",
+    "empty=",
+    "dir/",
+    "dir/.hidden=h",
+    "dir/inner=inner\n",
+    "dir/sub/",
+    "dir/sub/deep.txt=deep\n",
+    "[x]=brackets",
+    "lib.sh=libvar=set\nlibfn() { echo \"lib $1\"; }\n",
+];
+
+const PLACE: &str = "/tmp/place";
+
+const ARGUMENTS: &[&str] = &["first", "second arg", ""];
+
+struct Case {
+    name: String,
+    script: String,
+    status: u8,
+    output: String,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scripts/shell/cases")
+}
+
+/// Case files with their dialects.
+fn case_files() -> Vec<(PathBuf, Dialect)> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let dialect = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("bash") { Dialect::Bash } else { Dialect::Posix }
+    };
+    files.into_iter().map(|path| (path.clone(), dialect(&path))).collect()
+}
+
+/// `==== NAME`, the script, `---- STATUS`, the output.
+fn cases(text: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for part in text.split("==== ").skip(1) {
+        let (name, rest) = part.split_once('\n').unwrap();
+        let (script, rest) = rest.split_once("---- ").unwrap_or((rest, "0\n"));
+        let (status, output) = rest.split_once('\n').unwrap();
+        cases.push(Case {
+            name: name.to_owned(),
+            script: script.to_owned(),
+            status: status.trim().parse().unwrap(),
+            output: output.to_owned(),
+        });
+    }
+    cases
+}
+
+/// What an evaluation of a script gives: its status and output.
+pub(super) fn evaluate(script: &str, dialect: Dialect) -> (Status, String, Image) {
+    let mut paths = vec!["/tmp/".to_owned(), format!("{PLACE}/"), "/home/".to_owned()];
+    paths.extend(FILES.iter().map(|file| format!("{PLACE}/{file}")));
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let mut image = Image::new(&paths);
+    let (output, errors) = (Stream::collector(), Stream::collector());
+    let environment: Environment = [
+        (BString::from("PATH"), BString::from("/usr/sbin:/usr/bin:/sbin:/bin")),
+        (BString::from("HOME"), BString::from("/home")),
+    ]
+    .into();
+    let mut argv = vec![BString::from("script")];
+    argv.extend(ARGUMENTS.iter().map(|argument| BString::from(*argument)));
+    let call = Call {
+        argv,
+        environment,
+        directory: ImagePath::new(PLACE).unwrap(),
+        umask: 0o022,
+        descriptors: Descriptors::standard(
+            Stream::input("input 1\ninput 2\n"),
+            output.clone(),
+            errors.clone(),
+        ),
+    };
+    let script = Script {
+        name: "script".into(),
+        text: script.to_owned().into(),
+        dialect,
+        options: Vec::new(),
+    };
+    let status = run(&mut image.machine, &script, call);
+    let mut text = String::from_utf8_lossy(&output.collected()).into_owned();
+    if let Err(stop) = &status {
+        writeln!(text, "STOP {stop}").unwrap();
+    }
+    (status, text, image)
+}
+
+/// Runs a test on a thread with the stack that the pipeline gives to scripts.
+fn with_stack(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(256 << 20).spawn(test).unwrap();
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn scripts_do_what_they_do_in_the_real_shells() {
+    with_stack(|| {
+        let mut wrong = String::new();
+        for (path, dialect) in case_files() {
+            for case in cases(&std::fs::read_to_string(&path).unwrap()) {
+                let (status, output, _) = evaluate(&case.script, dialect);
+                let status = status.unwrap_or(255);
+                if (status, &output) != (case.status, &case.output) {
+                    writeln!(
+                        wrong,
+                        "==== {} {}\n{}---- want {}\n{}---- got {status}\n{output}",
+                        path.file_name().unwrap().display(),
+                        case.name,
+                        case.script,
+                        case.status,
+                        case.output,
+                    )
+                    .unwrap();
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "\n{wrong}");
+    });
+}
+
+/// Runs a script with a real shell, in a directory with the same files.
+fn really(script: &str, dialect: Dialect) -> (u8, String) {
+    use std::process::{Command, Stdio};
+    let shell = match dialect {
+        Dialect::Posix => "dash",
+        Dialect::Bash => "bash",
+    };
+    let place = Path::new(PLACE);
+    let _ = std::fs::remove_dir_all(place);
+    std::fs::create_dir_all(place).unwrap();
+    for file in FILES {
+        let (name, content) = file.split_once('=').unwrap_or((file, ""));
+        match name.ends_with('/') {
+            true => std::fs::create_dir_all(place.join(name)).unwrap(),
+            false => std::fs::write(place.join(name), content).unwrap(),
+        }
+    }
+    let input = place.with_extension("input");
+    std::fs::write(&input, "input 1\ninput 2\n").unwrap();
+    let file = place.with_extension("script");
+    std::fs::write(&file, script).unwrap();
+    let output = Command::new("timeout")
+        .args(["10", shell])
+        .arg(&file)
+        .args(ARGUMENTS)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/home")
+        .current_dir(place)
+        .stdin(std::fs::File::open(&input).unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .output()
+        .unwrap();
+    let status = u8::try_from(output.status.code().unwrap()).unwrap();
+    (status, String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+#[ignore = "needs dash and bash, and writes to /tmp/place"]
+fn real_shells_still_say_the_same() {
+    let record = std::env::var_os("IMGFIX_RECORD").is_some();
+    let mut wrong = String::new();
+    for (path, dialect) in case_files() {
+        let mut text = String::new();
+        for case in cases(&std::fs::read_to_string(&path).unwrap()) {
+            let (status, output) = really(&case.script, dialect);
+            if (status, &output) != (case.status, &case.output) {
+                let Case { name, script, .. } = &case;
+                writeln!(wrong, "==== {name}\n{script}---- {status}\n{output}").unwrap();
+            }
+            write!(text, "==== {}\n{}---- {status}\n{output}", case.name, case.script).unwrap();
+        }
+        if record {
+            std::fs::write(&path, text).unwrap();
+        }
+    }
+    assert!(record || wrong.is_empty(), "\n{wrong}");
+}
