@@ -25,6 +25,7 @@ mod operands;
 mod options;
 mod readlink;
 mod remove;
+mod shells;
 #[cfg(test)]
 pub(crate) mod testing;
 mod touch;
@@ -35,11 +36,13 @@ use super::Command;
 /// All commands of this folder by name.
 pub const COMMANDS: &[(&str, Command)] = &[
     ("basename", names::basename),
+    ("bash", shells::bash),
     ("cat", cat::cat),
     ("chgrp", chown::chgrp),
     ("chmod", chmod::run),
     ("chown", chown::chown),
     ("cp", cp::run),
+    ("dash", shells::posix),
     ("date", date::run),
     ("dirname", names::dirname),
     ("false", truth::no),
@@ -55,6 +58,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("realpath", readlink::realpath),
     ("rm", remove::rm),
     ("rmdir", remove::rmdir),
+    ("sh", shells::posix),
     ("tee", cat::tee),
     ("tempfile", mktemp::tempfile),
     ("touch", touch::run),

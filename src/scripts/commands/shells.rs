@@ -23,9 +23,12 @@ pub fn bash(process: &mut Process<'_>) -> Status {
 
 fn run(process: &mut Process<'_>, dialect: Dialect) -> Status {
     let mut options = Vec::new();
-    let mut rest = process.arguments();
+    let arguments = process.arguments().to_vec();
+    let mut rest = &arguments[..];
     let mut text_given = false;
-    while let Some(word) = rest.first().filter(|word| word.len() > 1 && matches!(word.first(), Some(b'-' | b'+'))) {
+    while let Some(word) =
+        rest.first().filter(|word| word.len() > 1 && matches!(word.first(), Some(b'-' | b'+')))
+    {
         rest = rest.get(1..).unwrap_or_default();
         if &word[..] == b"--" {
             break;

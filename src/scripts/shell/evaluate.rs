@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use bstr::BString;
 
+use super::Shell;
 use super::expand::{Byte, pattern};
 use super::flow::{Eval, Exit, Failure};
-use super::{Dialect, Shell};
 use crate::scripts::syntax::Parser;
 use crate::scripts::syntax::tree::{
     AndOr, Arm, ArmEnd, Command, Connective, Goes, Ground, Kind, Pipeline, Word,
@@ -170,11 +170,7 @@ impl Shell<'_> {
                     Ok(()) => self.compound(kind, failure),
                     Err(Exit::Error) => {
                         let status = self.redirect_failure();
-                        match self.dialect {
-                            // dash does not look at this failure under `set -e`.
-                            Dialect::Posix => self.checked(status, Failure::Tested),
-                            Dialect::Bash => self.checked(status, failure),
-                        }
+                        self.checked(status, failure)
                     }
                     Err(other) => Err(other),
                 };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bstr::BString;
 
 use super::{Dialect, Script, run};
-use crate::rootfs::{FileSystem as _, ImagePath};
+use crate::rootfs::ImagePath;
 use crate::scripts::commands::testing::Image;
 use crate::scripts::{Call, Descriptors, Environment, Status, Stream};
 
@@ -85,7 +85,7 @@ pub(super) fn evaluate(script: &str, dialect: Dialect) -> (Status, String, Image
         (BString::from("HOME"), BString::from("/home")),
     ]
     .into();
-    let mut argv = vec![BString::from("script")];
+    let mut argv = vec![BString::from(format!("{PLACE}.script"))];
     argv.extend(ARGUMENTS.iter().map(|argument| BString::from(*argument)));
     let call = Call {
         argv,

@@ -42,6 +42,13 @@ fn status(shell: &mut Shell<'_>, argv: &[BString]) -> Eval<u8> {
 }
 
 pub(super) fn return_(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {
+    if let Some(text) = argv.get(1)
+        && shell.dialect == Dialect::Posix
+        && shell.number(b"return", text)? > 255
+    {
+        // dash keeps such a number in `$?`.
+        return Err(Stop::new("return with a status above 255").into());
+    }
     Err(Exit::Return(status(shell, argv)?))
 }
 

@@ -111,7 +111,12 @@ fn joined(directory: &[u8], target: &[u8]) -> Vec<u8> {
             name => components.push(name),
         }
     }
-    [b"/".to_vec(), bstr::join("/", components)].concat()
+    // Two slashes at the beginning, and only two, are kept: POSIX leaves their meaning open.
+    let root: &[u8] = match whole.starts_with(b"//") && !whole.starts_with(b"///") {
+        true => b"//",
+        false => b"/",
+    };
+    [root.to_vec(), bstr::join("/", components)].concat()
 }
 
 pub(super) fn pwd(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {

@@ -54,6 +54,7 @@ fn single(letter: u8) -> Option<u8> {
     Some(match letter {
         b'a' => 7,
         b'b' => 8,
+        b'e' => 27,
         b'f' => 12,
         b'n' => b'\n',
         b'r' => b'\r',

@@ -2,8 +2,8 @@
 
 use bstr::BString;
 
-use crate::scripts::shell::Shell;
 use crate::scripts::shell::flow::{Eval, Failure};
+use crate::scripts::shell::{Dialect, Shell};
 use crate::scripts::syntax::is_name;
 
 pub(super) fn getopts(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {
@@ -46,6 +46,9 @@ pub(super) fn getopts(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Ev
     let ended = matches!(found, Found::End);
     match scan.argument {
         Some(argument) => shell.assign(b"OPTARG", argument)?,
+        None if !ended && shell.dialect == Dialect::Posix => {
+            shell.assign(b"OPTARG", BString::default())?;
+        }
         None if !ended => {
             if shell.state.variables.unset(b"OPTARG").is_err() {
                 return Err(shell.complain(b"getopts", b"OPTARG: is read only"));

@@ -133,13 +133,14 @@ impl Shell<'_> {
     }
 
     /// The value of `$-`.
-    pub(in crate::scripts::shell) fn option_letters(&self) -> String {
+    pub(in crate::scripts::shell) fn option_letters(&self) -> Vec<u8> {
         let mut options = self.state.options;
-        let mut letters = String::new();
-        for (letter, _, place) in OPTIONS {
-            if *letter != 0 && *place(&mut options) {
-                letters.push(char::from(*letter));
-            }
+        let on =
+            OPTIONS.iter().rev().filter(|(letter, _, place)| *letter != 0 && *place(&mut options));
+        let mut letters: Vec<u8> = on.map(|(letter, ..)| *letter).collect();
+        if self.dialect == Dialect::Bash {
+            letters.extend(*b"hB");
+            letters.sort_by_key(|letter| (letter.is_ascii_uppercase(), *letter));
         }
         letters
     }

@@ -356,7 +356,7 @@ impl Expression<'_, '_, '_> {
         if self.peek() == Some(b'[') {
             return Err(Stop::new("an array in arithmetic").into());
         }
-        if &name[..] == b"LINENO" {
+        if &name[..] == b"LINENO" && self.shell.dialect == Dialect::Bash {
             return Ok(i64::from(self.shell.state.line));
         }
         if self.shell.dialect == Dialect::Bash && super::parameter::is_living(name) {

@@ -85,7 +85,11 @@ impl Shell<'_> {
                 let length = match content {
                     Content::Unset => 0,
                     Content::Text(text) => text.len(),
-                    Content::List { .. } => self.state.positional.len(),
+                    Content::List { values, .. } => match self.dialect {
+                        Dialect::Bash => values.len(),
+                        // dash measures the joined text.
+                        Dialect::Posix => bstr::join(" ", values).len(),
+                    },
                 };
                 fields.push_result(length.to_string().as_bytes(), mode);
                 Ok(())
@@ -95,6 +99,9 @@ impl Shell<'_> {
             }
             Operation::Remove { side, extent, pattern } => {
                 let content = self.must_be_set(&parameter.name, content)?;
+                if matches!(content, Content::List { .. }) && self.dialect == Dialect::Posix {
+                    return Err(Stop::new("a part of all positional parameters").into());
+                }
                 let pattern = self.expand_pattern(pattern)?;
                 let content = self
                     .each(content, |shell, text| shell.removed(&text, &pattern, *side, *extent))?;
@@ -124,7 +131,8 @@ impl Shell<'_> {
             // There are no commands in the background.
             b"!" => Content::Unset,
             b"0" => Content::Text(self.state.name.clone()),
-            b"LINENO" => number(u64::from(self.state.line)),
+            // dash is built without it in Debian.
+            b"LINENO" if self.dialect == Dialect::Bash => number(u64::from(self.state.line)),
             _ if name.first().is_some_and(u8::is_ascii_digit) => {
                 let index: Option<usize> =
                     std::str::from_utf8(name).ok().and_then(|text| text.parse().ok());
