@@ -8,10 +8,12 @@
 //!
 //! - `files`, `options`, `fnmatch`: what the programs share
 //! - `database`, `accounts`: the image's packages, its users and groups
+//! - [`debconf`]: the frontend and the tools of debconf
 
 mod accounts;
 mod compare_versions;
 mod database;
+pub mod debconf;
 mod dpkg;
 mod dpkg_divert;
 mod dpkg_query;
@@ -46,5 +48,5 @@ pub const COMMANDS: &[(&str, Command)] = &[
 /// What scripts of the family may call: these commands, and those of every family.
 #[must_use]
 pub fn table() -> Table {
-    Table::new().with(commands::COMMANDS).with(COMMANDS)
+    Table::new().with(commands::COMMANDS).with(COMMANDS).with(debconf::COMMANDS)
 }
