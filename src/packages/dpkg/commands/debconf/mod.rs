@@ -7,7 +7,7 @@
 //! of images use, with databases of the driver `File` in stacks. What debconf does when it
 //! fails itself (it dies with a message) is a stop.
 //!
-//! - [`configuration`]: debconf.conf
+//! - [`configuration`][]: debconf.conf
 //! - [`databases`], [`item`]: questions, templates, and their files
 //! - [`templates_file`], [`language`], [`text`]: what a package ships, in whose words
 //! - [`session`]: the protocol
