@@ -10,11 +10,12 @@ use crate::image::{
 };
 use crate::progress::Progress;
 use crate::publish::{Fidelity, OriginalParts, original_of};
-use crate::rootfs::layer_reader::{LayerSpec, read_layers};
+use crate::rootfs::layer_reader::{LayerSpec, Wanted, read_layers};
 use crate::rootfs::limits::Budget;
 use crate::rootfs::loader::LayerLoader;
 use crate::rootfs::merge::{merge, merge_over};
 use crate::rootfs::{Compression, ImagePath, Tree};
+use crate::scripts::commands::ldconfig;
 
 use super::{Environment, RepairError};
 
@@ -23,13 +24,16 @@ const KEEP_UP_TO: u64 = 32 << 20;
 
 /// Folders whose files' contents stay in memory: package databases, configuration, keys. What
 /// else is asked for is read from its layer again.
-const KEPT_FOLDERS: [&[u8]; 6] = [
+const KEPT_FOLDERS: [&[u8]; 8] = [
     b"/etc/",
     b"/var/lib/dpkg/",
     b"/var/lib/apt/extended_states",
     b"/usr/share/keyrings/",
     b"/usr/lib/os-release",
     b"/usr/share/dpkg/",
+    // which release of glibc writes the library cache
+    b"/sbin/ldconfig",
+    b"/usr/sbin/ldconfig",
 ];
 
 /// A platform's image in memory.
@@ -101,7 +105,7 @@ pub fn load(
             Ok(Counted::new(blob, &*environment.progress, &name, descriptor.size()))
         },
         &budget,
-        &keep,
+        Wanted { keep: &keep, note: &ldconfig::note },
     )?;
     let loader = loader(source, &manifest, &specs);
     let tree = Arc::new(merge(parsed, Arc::new(loader))?);

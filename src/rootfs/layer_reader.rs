@@ -5,11 +5,14 @@
 //! wanted in memory. A layer is read once from start to end; decompression runs in a thread
 //! of its own beside hashing and parsing, and several layers are read at a time.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::compression::{Compression, Source, detect};
@@ -68,6 +71,27 @@ pub struct LayerSpec {
 /// Decides which files' content stays in memory, by path and size.
 pub type Keep<'a> = &'a (dyn Fn(&ImagePath, u64) -> bool + Sync);
 
+/// Makes a note of a file whose content is not kept: what a reader will want to know of it
+/// later without the layer being read again. Gets path, size and content; reads as much of
+/// the content as it likes.
+pub type Note<'a> =
+    &'a (dyn Fn(&ImagePath, u64, &mut dyn Read) -> io::Result<Option<Bytes>> + Sync);
+
+/// What is wanted of files besides their metadata.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub keep: Keep<'a>,
+    pub note: Note<'a>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Contents only.
+    #[must_use]
+    pub fn kept(keep: Keep<'a>) -> Self {
+        Self { keep, note: &|_, _, _| Ok(None) }
+    }
+}
+
 /// A layer's members in the order of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedLayer {
@@ -78,6 +102,8 @@ pub struct ParsedLayer {
     /// Bytes of the uncompressed tar stream.
     pub unpacked: u64,
     pub members: Vec<Member>,
+    /// Notes of files by their index among the members.
+    pub notes: BTreeMap<u32, Bytes>,
 }
 
 /// One member of a layer.
@@ -116,7 +142,7 @@ pub fn read_layer(
     budget: &Budget,
     keep: Keep<'_>,
 ) -> Result<ParsedLayer, LayerError> {
-    read_until(reader, spec, budget, keep, &AtomicBool::new(false))
+    read_until(reader, spec, budget, Wanted::kept(keep), &AtomicBool::new(false))
 }
 
 /// Reads all layers, as many at a time as there are processors. `open` gives the stream of
@@ -128,7 +154,7 @@ pub fn read_layers<R: Read + Send>(
     specs: &[LayerSpec],
     open: impl Fn(usize) -> io::Result<R> + Sync,
     budget: &Budget,
-    keep: Keep<'_>,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<ParsedLayer>, LayerError> {
     let stop = AtomicBool::new(false);
     let next = AtomicUsize::new(0);
@@ -139,7 +165,7 @@ pub fn read_layers<R: Read + Send>(
             let Some(spec) = specs.get(at) else { return };
             let result = open(at)
                 .map_err(|source| LayerError::Read { layer: spec.name.clone(), source })
-                .and_then(|reader| read_until(reader, spec, budget, keep, &stop));
+                .and_then(|reader| read_until(reader, spec, budget, wanted, &stop));
             if result.is_err() {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -164,7 +190,7 @@ fn read_until(
     reader: impl Read + Send,
     spec: &LayerSpec,
     budget: &Budget,
-    keep: Keep<'_>,
+    wanted: Wanted<'_>,
     stop: &AtomicBool,
 ) -> Result<ParsedLayer, LayerError> {
     let (full, incoming) = sync_channel(CHUNKS_WAITING);
@@ -174,7 +200,7 @@ fn read_until(
     std::thread::scope(|scope| {
         let pump = scope.spawn(move || decompress(reader, spec, budget, stop, &full, &recycled));
         // Dropping the chunks tells the other thread that no more are wanted.
-        let parsed = parse(chunks, spec, budget, keep);
+        let parsed = parse(chunks, spec, budget, wanted);
         let pumped = pump.join().unwrap_or_else(|_| {
             Err(LayerError::Corrupt {
                 layer: spec.name.clone(),
@@ -280,15 +306,17 @@ fn parse(
     chunks: Chunks,
     spec: &LayerSpec,
     budget: &Budget,
-    keep: Keep<'_>,
+    wanted: Wanted<'_>,
 ) -> Result<ParsedLayer, LayerError> {
     let mut tar = TarReader::new(chunks);
     let mut members = Vec::new();
+    let notes = RefCell::default();
     let failed =
         |error: TarError| LayerError::Corrupt { layer: spec.name.clone(), why: error.to_string() };
     while let Some(member) = tar.next_member().map_err(failed)? {
         let index = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        members.push(Parser { spec, budget, keep }.member(&mut tar, member, index)?);
+        members
+            .push(Parser { spec, budget, wanted, notes: &notes }.member(&mut tar, member, index)?);
     }
     let chunks = tar.get_mut();
     loop {
@@ -306,7 +334,13 @@ fn parse(
         return Err(LayerError::DiffId { layer: spec.name.clone(), expected, found });
     }
     let unpacked = chunks.total;
-    Ok(ParsedLayer { name: spec.name.clone(), diff_id: found, unpacked, members })
+    Ok(ParsedLayer {
+        name: spec.name.clone(),
+        diff_id: found,
+        unpacked,
+        members,
+        notes: notes.into_inner(),
+    })
 }
 
 /// Turns tar members into a layer's members.
@@ -314,7 +348,8 @@ fn parse(
 struct Parser<'a> {
     spec: &'a LayerSpec,
     budget: &'a Budget,
-    keep: Keep<'a>,
+    wanted: Wanted<'a>,
+    notes: &'a RefCell<BTreeMap<u32, Bytes>>,
 }
 
 impl Parser<'_> {
@@ -416,17 +451,22 @@ impl Parser<'_> {
         member: &TarMember,
         index: u32,
     ) -> Result<Content, LayerError> {
-        let wanted = member.size <= super::filesystem::MAX_READ
-            && (member.size == 0 || (self.keep)(path, member.size))
+        let corrupt = |error: io::Error| LayerError::Corrupt {
+            layer: self.spec.name.clone(),
+            why: format!("{}: {error}", lossy(&member.name)),
+        };
+        let kept = member.size <= super::filesystem::MAX_READ
+            && (member.size == 0 || (self.wanted.keep)(path, member.size))
             && self.budget.take_inline(member.size);
-        if !wanted {
+        if !kept {
+            let note = (self.wanted.note)(path, member.size, tar).map_err(corrupt)?;
+            if let Some(note) = note.filter(|note| self.budget.take_inline(note.len() as u64)) {
+                self.notes.borrow_mut().insert(index, note);
+            }
             return Ok(Content::Layer { layer: 0, index });
         }
         let mut bytes = Vec::new();
-        tar.read_to_end(&mut bytes).map_err(|error| LayerError::Corrupt {
-            layer: self.spec.name.clone(),
-            why: format!("{}: {error}", lossy(&member.name)),
-        })?;
+        tar.read_to_end(&mut bytes).map_err(corrupt)?;
         Ok(Content::Inline(bytes.into()))
     }
 }
@@ -664,7 +704,8 @@ pub(super) mod tests {
         };
         let layers = [Archive::new().bytes(), blob];
         let specs = [spec(None), spec(Some(Compression::None))];
-        let parsed = read_layers(&specs, |at| Ok(&layers[at][..]), &budget, &only).unwrap();
+        let parsed =
+            read_layers(&specs, |at| Ok(&layers[at][..]), &budget, Wanted::kept(&only)).unwrap();
         let loader = Arc::new(LayerLoader::new(vec![None, Some(Compression::None)], open));
         let tree = merge(parsed, Arc::clone(&loader) as _).unwrap();
         let content = |path| match &tree.lstat(&ImagePath::literal(path)).unwrap().kind {
@@ -690,6 +731,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn notes_are_made_of_files_that_are_left() {
+        let blob = Archive::new().file("keep", "k").file("note", "abc").file("leave", "d").bytes();
+        let note = |path: &ImagePath, size: u64, content: &mut dyn Read| {
+            let mut first = [0];
+            content.read_exact(&mut first)?;
+            let wanted = path.file_name() == b"note";
+            Ok(wanted.then(|| format!("{}{size}", char::from(first[0])).into()))
+        };
+        let keep = |path: &ImagePath, _: u64| path.file_name() == b"keep";
+        let layers = [Archive::new().file("low", "x").bytes(), blob];
+        let budget = Budget::new(LayerLimits::default());
+        let wanted = Wanted { keep: &keep, note: &note };
+        let specs = [spec(None), spec(None)];
+        let parsed = read_layers(&specs, |at| Ok(&layers[at][..]), &budget, wanted).unwrap();
+        let tree = merge(parsed, Arc::new(super::super::NoLayers)).unwrap();
+        assert_eq!(tree.note(1, 1).map(|note| &note[..]), Some(&b"a3"[..]));
+        assert_eq!([(0, 0), (1, 0), (1, 2)].map(|(l, i)| tree.note(l, i)), [None; 3]);
+    }
+
+    #[test]
     fn one_bad_layer_is_the_error_of_all() {
         let good = Archive::new().file("a", "x").bytes();
         let specs: Vec<_> = (0..8)
@@ -700,8 +761,12 @@ pub(super) mod tests {
             5 => Err(io::Error::other("gone")),
             _ => Ok(&good[..]),
         };
-        assert_eq!(message(read_layers(&specs, open, &budget, &|_, _| true)), "layer 5: gone");
-        let all = read_layers(&specs, |_| Ok(&good[..]), &budget, &|_, _| true).unwrap();
+        assert_eq!(
+            message(read_layers(&specs, open, &budget, Wanted::kept(&|_, _| true))),
+            "layer 5: gone"
+        );
+        let all =
+            read_layers(&specs, |_| Ok(&good[..]), &budget, Wanted::kept(&|_, _| true)).unwrap();
         assert!(all.iter().zip(&specs).all(|(layer, spec)| layer.name == spec.name));
     }
 

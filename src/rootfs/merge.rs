@@ -11,6 +11,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::filesystem::follow;
 use super::layer_reader::{Action, LayerError, Member, ParsedLayer};
 use super::tree::{below, children};
@@ -22,13 +24,15 @@ use super::{Content, ContentLoader, Entry, ImagePath, Kind, LinkId, Tree};
 /// A hard link without a target, an entry below something that is not a directory, a loop of
 /// symbolic links.
 pub fn merge(layers: Vec<ParsedLayer>, loader: Arc<dyn ContentLoader>) -> Result<Tree, LayerError> {
-    let mut merge = Merge { nodes: BTreeMap::new(), layer: 0, next_link: 0 };
+    let mut merge =
+        Merge { nodes: BTreeMap::new(), layer: 0, next_link: 0, notes: BTreeMap::new() };
     merge.nodes.insert(ImagePath::root(), Node { entry: Entry::directory(0o755, 0), layer: 0 });
     for (number, layer) in layers.into_iter().enumerate() {
         merge.layer = u32::try_from(number).unwrap_or(u32::MAX);
         merge.add(layer)?;
     }
-    Ok(Tree::new(merge.finish(), loader))
+    let notes = std::mem::take(&mut merge.notes);
+    Ok(Tree::new(merge.finish(), loader).with_notes(notes))
 }
 
 /// Puts one more layer over a merged tree: the image as it will be with that layer. `number`
@@ -47,9 +51,11 @@ pub fn merge_over(
         (path.clone(), Node { entry: entry.clone(), layer: 0 })
     };
     let nodes = base.iter().map(lower).collect();
-    let mut merge = Merge { nodes, layer: number.max(1), next_link: base.next_link() };
+    let notes = base.notes().clone();
+    let mut merge = Merge { nodes, layer: number.max(1), next_link: base.next_link(), notes };
     merge.add(layer)?;
-    Ok(Tree::new(merge.finish(), loader))
+    let notes = std::mem::take(&mut merge.notes);
+    Ok(Tree::new(merge.finish(), loader).with_notes(notes))
 }
 
 struct Node {
@@ -63,10 +69,14 @@ struct Merge {
     /// The layer being applied.
     layer: u32,
     next_link: u64,
+    /// By layer and index.
+    notes: BTreeMap<(u32, u32), Bytes>,
 }
 
 impl Merge {
     fn add(&mut self, layer: ParsedLayer) -> Result<(), LayerError> {
+        let number = self.layer;
+        self.notes.extend(layer.notes.into_iter().map(|(index, note)| ((number, index), note)));
         for Member { path, action } in layer.members {
             self.apply(&path, action).map_err(|why| LayerError::Entry {
                 layer: layer.name.clone(),

@@ -9,6 +9,8 @@ use std::io::Read;
 use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{Content, Entry, FileSystem, ImagePath, Kind, LinkId, RootfsError};
 
 /// Reads a layer member's content again, for files too large to keep in memory.
@@ -58,6 +60,7 @@ pub struct Tree {
     entries: BTreeMap<ImagePath, Entry>,
     loader: Arc<dyn ContentLoader>,
     next_link: u64,
+    notes: BTreeMap<(u32, u32), Bytes>,
 }
 
 impl Tree {
@@ -87,7 +90,22 @@ impl Tree {
     pub(super) fn new(entries: BTreeMap<ImagePath, Entry>, loader: Arc<dyn ContentLoader>) -> Self {
         let links = entries.values().filter_map(link);
         let next_link = links.map(|id| id.0.saturating_add(1)).max().unwrap_or(0);
-        Self { entries, loader, next_link }
+        Self { entries, loader, next_link, notes: BTreeMap::new() }
+    }
+
+    /// This tree with notes that were made of files while their layers were read.
+    pub(super) fn with_notes(self, notes: BTreeMap<(u32, u32), Bytes>) -> Self {
+        Self { notes, ..self }
+    }
+
+    pub(super) fn notes(&self) -> &BTreeMap<(u32, u32), Bytes> {
+        &self.notes
+    }
+
+    /// The note that was made of member `index` of layer `layer` when the layer was read.
+    #[must_use]
+    pub fn note(&self, layer: u32, index: u32) -> Option<&Bytes> {
+        self.notes.get(&(layer, index))
     }
 
     /// Number of entries, the root included.

@@ -1,8 +1,13 @@
-//! [`Inspections`]: the libraries of an image looked into, each file once, and each layer
-//! read at most once for all of them.
+//! [`Inspections`]: the libraries of an image looked into, each file once.
+//!
+//! What a file in a layer is was noted when the layer was read ([`note`]); for those without
+//! a note each layer is read again once for all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{self, Read};
+
+use bstr::ByteSlice as _;
+use bytes::Bytes;
 
 use super::super::super::{Process, Stop};
 use super::elf::{Class, Inspected, inspect};
@@ -10,6 +15,22 @@ use super::folders::Folder;
 use super::libraries::names;
 use super::program::Program;
 use crate::rootfs::{Content, Entry, FileSystem as _, ImagePath, Kind};
+
+/// The note of a file that may be a library, for the reader of layers.
+///
+/// # Errors
+/// The content's own.
+pub fn note(path: &ImagePath, size: u64, content: &mut dyn Read) -> io::Result<Option<Bytes>> {
+    let name = path.file_name();
+    let is_named = name.starts_with(b"lib") || name.starts_with(b"ld");
+    if !is_named || !name.contains_str(".so") {
+        return Ok(None);
+    }
+    match inspect(content, size)? {
+        Inspected::OutOfReach => Ok(None),
+        known => Ok(serde_json::to_vec(&known).ok().map(Bytes::from)),
+    }
+}
 
 /// What files are, by their path with all links followed.
 #[derive(Default)]
@@ -25,6 +46,7 @@ impl Inspections {
         program: &Program,
         folders: &[Folder],
     ) -> Result<Self, Stop> {
+        let mut known = BTreeMap::new();
         let mut wanted: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         let mut files: BTreeMap<(u32, u32), (Vec<ImagePath>, u64)> = BTreeMap::new();
         for folder in folders {
@@ -34,6 +56,11 @@ impl Inspections {
                 let entry = process.machine.overlay.lstat(&real);
                 let Some(Kind::File(data)) = entry.map(|entry| &entry.kind) else { continue };
                 if let Content::Layer { layer, index } = data.content {
+                    let note = process.machine.overlay.tree().note(layer, index);
+                    if let Some(noted) = note.and_then(|note| serde_json::from_slice(note).ok()) {
+                        known.insert(real, noted);
+                        continue;
+                    }
                     wanted.entry(layer).or_default().insert(index);
                     let (paths, _) =
                         files.entry((layer, index)).or_insert_with(|| (Vec::new(), data.size));
@@ -41,7 +68,6 @@ impl Inspections {
                 }
             }
         }
-        let mut known = BTreeMap::new();
         let mut sink = |layer: u32, index: u32, content: &mut dyn Read| {
             if let Some((paths, size)) = files.remove(&(layer, index)) {
                 let inspected = inspect(content, size)?;

@@ -30,6 +30,7 @@ use cache::Cache;
 use configuration::Line;
 use folders::{Folders, Origin};
 use inspections::Inspections;
+pub use inspections::note;
 use libraries::Manner;
 use listing::Kernels;
 use program::{Format, Program};
