@@ -7,14 +7,15 @@
 
 mod case;
 mod disk;
+mod random;
 mod real;
 mod virtually;
 
 use case::Case;
 
-fn check_all(text: &str) {
+fn check_all(cases: impl IntoIterator<Item = Case>) {
     let mut wrong = Vec::new();
-    for case in Case::parse_all(text) {
+    for case in cases {
         if let Err(problem) = check(&case) {
             wrong.push(format!("== {}\n{problem}", case.name));
         }
@@ -57,5 +58,11 @@ fn check(case: &Case) -> Result<(), String> {
 #[test]
 #[ignore = "needs a root file system: tests/differential_commands/run makes some"]
 fn commands_do_what_the_real_ones_do() {
-    check_all(include_str!("dpkg.cases"));
+    check_all(Case::parse_all(include_str!("dpkg.cases")));
+}
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn alternatives_agree_on_random_sequences() {
+    check_all((0..200).map(random::alternatives));
 }

@@ -26,6 +26,7 @@ mod format;
 mod getent;
 mod id;
 mod options;
+mod update_alternatives;
 
 use crate::scripts::{Command, Table, commands};
 
@@ -40,6 +41,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("getent", getent::run),
     ("groups", id::groups),
     ("id", id::run),
+    ("update-alternatives", update_alternatives::run),
     ("vigr", id::interactive),
     ("vipw", id::interactive),
     ("whoami", id::whoami),
