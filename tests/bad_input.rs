@@ -199,6 +199,21 @@ fn names_that_leave_the_root() {
     }
 }
 
+/// Absolute names are names below the image's root, as for every container engine.
+#[test]
+fn absolute_names_stay_in_the_image() {
+    let place = Place::debian();
+    let outside = place.path("outside");
+    let name = outside.display().to_string();
+    with_layer(&place, &raw_tar(tar::EntryType::Regular, &name, ""));
+    ran(&mut place.repair(&place.image("12"))).expect(0);
+    assert!(!outside.exists());
+    let (before, after) = (place.image("12"), place.image("12_fix"));
+    let diff = ran(place.imgfix().args(["diff", "-q", "--format=json", &before, &after])).expect(0);
+    assert!(!diff.stdout.contains(&name), "the patch has touched {name}");
+    nothing_temporary(&place);
+}
+
 /// Such a link is no error, since inside a container it stays in the root: nothing outside
 /// may be read or written through it.
 #[test]
@@ -634,6 +649,20 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+/// Before the work where it can be known, and never with the exit code of an image that was
+/// not published.
+#[test]
+fn a_report_that_cannot_be_written() {
+    let place = Place::debian();
+    let image = place.image("12");
+    for option in ["--report-file=nowhere/report.json", "--report-file=tmp/x/y"] {
+        refused(&place, place.repair(&image).arg(option), 2, &["--report-file", "cannot write"]);
+    }
+    let late = ran(place.repair(&image).arg("--report-file=/dev/full")).expect(1);
+    assert!(late.stderr.contains("12_fix was published, but not its report"), "{}", late.stderr);
+    assert!(place.tagged("12_fix").is_some());
 }
 
 #[test]

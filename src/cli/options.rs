@@ -181,33 +181,56 @@ pub fn read_file(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Failu
     Ok(bytes)
 }
 
-/// Writes a file that an option names: to a temporary beside it first, so that a failure
-/// leaves the old one.
-///
-/// # Errors
-/// The directory or disk does not take it.
-pub fn write_file(
-    option: &str,
-    path: &Path,
-    bytes: &[u8],
-    unfinished: &Unfinished,
-) -> Result<(), Failure> {
-    use std::io::Write;
-    use std::os::unix::fs::FileTypeExt;
-    let fail = |error: std::io::Error| {
-        Failure::Usage(format!("{option} {}: cannot write: {error}", path.display()))
-    };
-    // A device or pipe (/dev/stdout) is written, never replaced.
-    let special = std::fs::metadata(path).is_ok_and(|meta| {
-        let kind = meta.file_type();
-        kind.is_char_device() || kind.is_fifo() || kind.is_socket()
-    });
-    if special {
-        return std::fs::write(path, bytes).map_err(fail);
+/// A file that an option names and a run writes at its end: opened before the work, so that a
+/// directory that cannot be written shows at once, and under its name only when it is whole.
+pub struct OutputFile {
+    option: &'static str,
+    path: PathBuf,
+    /// `None`: a device or pipe (`/dev/stdout`), which is written and never replaced.
+    staged: Option<Staged>,
+}
+
+impl OutputFile {
+    /// # Errors
+    /// The directory of `path` cannot be written.
+    pub fn open(
+        option: &'static str,
+        path: &Path,
+        unfinished: &Unfinished,
+    ) -> Result<Self, Failure> {
+        use std::os::unix::fs::FileTypeExt;
+        let special = std::fs::metadata(path).is_ok_and(|meta| {
+            let kind = meta.file_type();
+            kind.is_char_device() || kind.is_fifo() || kind.is_socket()
+        });
+        let staged = match special {
+            true => None,
+            false => {
+                let staged = Staged::create_in(staging::parent(path), unfinished);
+                Some(staged.map_err(|error| cannot_write(option, path, &error))?)
+            }
+        };
+        Ok(Self { option, path: path.to_owned(), staged })
     }
-    let mut staged = Staged::create_in(staging::parent(path), unfinished).map_err(fail)?;
-    staged.file().write_all(bytes).map_err(fail)?;
-    staged.persist(path, || ()).map_err(fail)
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// The disk does not take it; a file that was there before is as it was.
+    pub fn write(self, bytes: &[u8]) -> Result<(), Failure> {
+        use std::io::Write;
+        let written = match self.staged {
+            None => std::fs::write(&self.path, bytes),
+            Some(mut staged) => {
+                staged.file().write_all(bytes).and_then(|()| staged.persist(&self.path, || ()))
+            }
+        };
+        written.map_err(|error| cannot_write(self.option, &self.path, &error))
+    }
+}
+
+fn cannot_write(option: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Usage(format!("{option} {}: cannot write: {error}", path.display()))
 }
 
 /// Everything from outside, from the options and the process's environment. The only place

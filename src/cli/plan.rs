@@ -9,7 +9,7 @@ use crate::pipeline::{self, PlanRequest};
 use crate::plan::explain;
 
 use super::options::{
-    self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference,
+    self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions, parse_reference,
 };
 use super::output::Output;
 use super::{CommandResult, exit};
@@ -38,6 +38,8 @@ pub struct PlanArguments {
 /// # Errors
 /// Usage, or no plan could be made.
 pub fn run(arguments: PlanArguments, output: &Output) -> CommandResult {
+    let open = |path: &PathBuf| OutputFile::open("--save", path, output.unfinished());
+    let file = arguments.save.as_ref().map(open).transpose()?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
     let request = PlanRequest {
         image: arguments.image,
@@ -47,8 +49,8 @@ pub fn run(arguments: PlanArguments, output: &Output) -> CommandResult {
     let planned = pipeline::plan(&request, None, &environment)?;
     let mut json = serde_json::to_string_pretty(&planned.plan)?;
     json.push('\n');
-    if let Some(path) = &arguments.save {
-        options::write_file("--save", path, json.as_bytes(), output.unfinished())?;
+    if let Some(file) = file {
+        file.write(json.as_bytes())?;
     }
     output.result(&match arguments.format {
         Format::Json => json,

@@ -1,6 +1,6 @@
 //! `imgfix repair`: repair an image, publish it, report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -9,11 +9,12 @@ use crate::image::Reference;
 use crate::layer::{Compression, LayerOptions};
 use crate::pipeline::{self, PlanRequest, RepairRequest};
 use crate::plan::Plan;
-use crate::report;
+use crate::report::{self, RepairReport};
 
 use super::exit::Failure;
 use super::options::{
-    self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference, parse_severity,
+    self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions, parse_reference,
+    parse_severity,
 };
 use super::output::Output;
 use super::{CommandResult, exit};
@@ -31,7 +32,13 @@ pub struct RepairArguments {
     #[arg(short, long, value_name = "REF", value_parser = parse_reference)]
     output: Option<Reference>,
     /// What the repaired image's tag adds to the original's
-    #[arg(long, value_name = "SUFFIX", default_value = pipeline::DEFAULT_SUFFIX, conflicts_with = "output")]
+    #[arg(
+        long,
+        value_name = "SUFFIX",
+        default_value = pipeline::DEFAULT_SUFFIX,
+        conflicts_with = "output",
+        allow_hyphen_values = true
+    )]
     tag_suffix: String,
     /// Do exactly this plan, as `imgfix plan --save` wrote it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["min_severity", "only", "repository"])]
@@ -82,21 +89,13 @@ impl From<CompressionName> for Compression {
 /// # Errors
 /// Usage, or the repair failed; nothing was published then.
 pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
-    let saved =
-        match &arguments.plan {
-            Some(path) => {
-                let bytes = options::read_file("--plan", path, MAX_PLAN)?;
-                Some(Plan::load(&bytes).map_err(|error| {
-                    Failure::Usage(format!("--plan {}: {error}", path.display()))
-                })?)
-            }
-            None => None,
-        };
     let layer = LayerOptions {
         compression: arguments.compression.into(),
         level: arguments.compression_level,
     };
     layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
+    let open = |path: &PathBuf| OutputFile::open("--report-file", path, output.unfinished());
+    let report_file = arguments.report_file.as_ref().map(open).transpose()?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
     let request = RepairRequest {
         plan: PlanRequest {
@@ -104,20 +103,43 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
             platforms: arguments.images.platform.clone(),
             scan: options::scan(&arguments.findings)?,
         },
-        saved,
+        saved: arguments.plan.as_deref().map(saved_plan).transpose()?,
         output: arguments.output,
         suffix: arguments.tag_suffix,
         layer,
     };
     let report = pipeline::repair(&request, &environment)?;
-    let json = report::json::render(&report);
-    if let Some(path) = &arguments.report_file {
-        options::write_file("--report-file", path, json.as_bytes(), output.unfinished())?;
-    }
-    output.result(&match arguments.format {
-        Format::Json => json,
-        Format::Text => report::text::render(&report, output.style()),
-    })?;
+    tell(&report, arguments.format, report_file, output)
+        .map_err(|failure| but_published(&report, &failure))?;
     let remaining = arguments.fail_on.map_or(0, |least| report.remaining_at_or_above(least));
     Ok(if remaining > 0 { exit::REMAINING } else { exit::DONE })
+}
+
+fn saved_plan(path: &Path) -> Result<Plan, Failure> {
+    let bytes = options::read_file("--plan", path, MAX_PLAN)?;
+    Plan::load(&bytes)
+        .map_err(|error| Failure::Usage(format!("--plan {}: {error}", path.display())))
+}
+
+/// Writes the report to where it is wanted.
+fn tell(
+    report: &RepairReport,
+    format: Format,
+    file: Option<OutputFile>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let json = report::json::render(report);
+    if let Some(file) = file {
+        file.write(json.as_bytes())?;
+    }
+    output.result(&match format {
+        Format::Json => json,
+        Format::Text => report::text::render(report, output.style()),
+    })
+}
+
+/// A report that nobody gets is a failure, but what was published stays.
+fn but_published(report: &RepairReport, failure: &Failure) -> Failure {
+    let what = report.output.as_ref().map_or("the image", |output| output.reference.as_str());
+    Failure::Work(format!("{what} was published, but not its report: {failure}").into())
 }

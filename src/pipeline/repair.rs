@@ -102,8 +102,11 @@ fn one(
         report.findings = crate::verify::judge(&findings, &inventory, &plan);
         return Ok((unchanged(loaded), report));
     };
-    let count_text = format!("writing {} upgraded packages", plan.steps.len());
-    environment.progress.message(&format!("{}: {count_text}", loaded.platform));
+    let packages = match plan.steps.len() {
+        1 => "1 upgraded package".to_owned(),
+        n => format!("{n} upgraded packages"),
+    };
+    environment.progress.message(&format!("{}: writing {packages}", loaded.platform));
     let layer = TemporaryLayer::write(&overlay, options)?;
     let after = layer.verify(&loaded, &overlay, &plan.steps, environment)?;
     let Rebuilt { manifest, config, layer_descriptor, .. } =
