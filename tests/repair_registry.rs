@@ -186,6 +186,25 @@ fn a_zstd_layer_cannot_be_put_on_a_docker_manifest() {
 }
 
 #[test]
+fn a_docker_manifest_goes_into_an_archive_but_into_no_oci_layout() {
+    let registry = Registry::start();
+    let place = Place::debian();
+    push(&registry, &place.image("12"), "team/app:12", &["--format=v2s2"]);
+    let from = registry.reference("team/app:12");
+    let new = place.path("new").display().to_string();
+    for output in [format!("oci:{new}:1"), format!("oci-archive:{new}:1")] {
+        let refused = ran(repair(&place, &registry, &from).args(["-o", &output])).expect(1);
+        assert!(refused.stderr.contains("docker-archive:FILE"), "{}", refused.stderr);
+        assert!(!place.path("new").exists());
+    }
+    let output = format!("docker-archive:{new}:app:1");
+    ran(repair(&place, &registry, &from).args(["-o", &output])).expect(0);
+    let shown = run("skopeo", &["inspect", &output]);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["Layers"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
 fn a_docker_manifest_list_stays_one() {
     let registry = Registry::start();
     let place = Place::new();

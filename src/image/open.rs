@@ -6,7 +6,7 @@ use super::Reference;
 use super::archive::{DockerArchiveSource, open_oci};
 use super::archive_sink::{ArchiveSink, several_platforms};
 use super::layout::{LayoutSink, LayoutSource};
-use super::manifest::Document;
+use super::manifest::{Document, Format};
 use super::platforms::ImageSet;
 use super::registry::{RegistryOptions, RegistrySink, RegistrySource};
 use super::transport::{ImageError, Sink, Source};
@@ -54,15 +54,30 @@ pub fn open_sink(
     })
 }
 
-/// Whether `output` can hold `set` at all, asked before the work is done.
+/// Whether `output` can hold `set`, read from `source`, at all; asked before the work is done.
 ///
 /// # Errors
-/// An index for a docker-archive.
-pub fn check_output(output: &Reference, set: &ImageSet) -> Result<(), ImageError> {
+/// An index for a docker-archive; a Docker schema 2 image for an OCI layout, whose other
+/// readers would not find it.
+pub fn check_output(
+    output: &Reference,
+    source: &Reference,
+    set: &ImageSet,
+) -> Result<(), ImageError> {
+    let is_layout = |reference: &Reference| {
+        matches!(reference, Reference::OciLayout { .. } | Reference::OciArchive { .. })
+    };
+    let docker = set.images.iter().any(|image| image.manifest.format() == Format::Docker);
     match (output, &set.root) {
         (Reference::DockerArchive { .. }, Document::Index(_)) => {
             Err(several_platforms(&output.to_string()))
         }
+        _ if docker && is_layout(output) && !is_layout(source) => Err(ImageError::invalid(
+            output.to_string(),
+            "an OCI layout holds OCI images, and this is a Docker schema 2 image; write \
+             docker-archive:FILE or to a registry with -o, or convert it first: 'skopeo copy \
+             --format oci SOURCE DESTINATION'",
+        )),
         _ => Ok(()),
     }
 }

@@ -67,7 +67,7 @@ fn output_of(request: &RepairRequest, planned: &Planned) -> Result<Reference, Re
         let (image, suffix) = (source.to_string(), request.suffix.clone());
         return Err(RepairError::ReplacesOriginal { image, suffix });
     }
-    image::check_output(&output, &planned.set)?;
+    image::check_output(&output, source, &planned.set)?;
     Ok(output)
 }
 
