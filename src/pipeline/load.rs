@@ -24,11 +24,12 @@ const KEEP_UP_TO: u64 = 32 << 20;
 
 /// Folders whose files' contents stay in memory: package databases, configuration, keys. What
 /// else is asked for is read from its layer again.
-const KEPT_FOLDERS: [&[u8]; 8] = [
+const KEPT_FOLDERS: [&[u8]; 9] = [
     b"/etc/",
     b"/var/lib/dpkg/",
     b"/var/lib/apt/extended_states",
     b"/usr/share/keyrings/",
+    b"/usr/share/ca-certificates/",
     b"/usr/lib/os-release",
     b"/usr/share/dpkg/",
     // which release of glibc writes the library cache

@@ -234,6 +234,71 @@ fn ldconfig_leaves_what_the_real_one_leaves() {
     });
 }
 
+/// Certificates as `openssl` makes them, with names that are equal in canonical form only.
+fn certificates(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let make = |name: &str, subject: &str, more: &[&str]| {
+        let done = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:1024", "-nodes", "-keyout", "/dev/null"])
+            .args(["-utf8", "-multivalue-rdn", "-days", "1", "-subj", subject, "-out"])
+            .arg(folder.join(name))
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    make("a.pem", "/C=DE/O=Some  Thing/CN= Root  CA ", &[]);
+    make("b.crt", "/C=de/O=some thing/CN=root ca", &[]);
+    make("c.cer", "/C=DE/O=\u{dc}n\u{ef}c\u{f6}de \u{1f600}/CN=x", &[]);
+    make("d.pem", "/C=DE/O=A+OU=B/CN=multi", &[]);
+    make("e.pem", "/C=DE/CN=crl", &[]);
+    make("f.pem", "/CN=", &[]);
+    make("g.txt", "/CN=other", &[]);
+    fs::copy(folder.join("a.pem"), folder.join("z.pem")).unwrap();
+    let two = [fs::read(folder.join("a.pem")).unwrap(), fs::read(folder.join("b.crt")).unwrap()];
+    fs::write(folder.join("two.pem"), two.concat()).unwrap();
+    fs::write(folder.join("text.pem"), "no certificate\n").unwrap();
+    fs::write(folder.join("damaged.pem"), "-----BEGIN CERTIFICATE-----\n??\n").unwrap();
+    symlink("/nowhere", folder.join("gone.pem")).unwrap();
+    symlink("old.pem", folder.join("01234567.0")).unwrap();
+    symlink("old.pem", folder.join("01234567.r3")).unwrap();
+    symlink("old.pem", folder.join("0123456.0")).unwrap();
+    symlink("a.pem", folder.join("linked.pem")).unwrap();
+}
+
+/// Whole roots need `openssl`, which small ones cannot have.
+#[test]
+fn openssl_rehash_leaves_what_the_real_one_leaves() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("etc/certs");
+    certificates(&folder);
+    fs::create_dir_all(scratch.path().join("usr/bin")).unwrap();
+    fs::write(scratch.path().join("usr/bin/openssl"), "\x7fELF").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(scratch.path().join("usr/bin/openssl"), mode).unwrap();
+    for round in 0..4 {
+        let ours = ours(scratch.path(), &["openssl", "rehash", "-v", "/etc/certs"]);
+        let real = Command::new("openssl").args(["rehash", "-v"]).arg(&folder).output().unwrap();
+        let text = |output: &[u8]| String::from_utf8_lossy(output).into_owned();
+        let told = text(&real.stdout).replace(folder.to_str().unwrap(), "/etc/certs");
+        assert_eq!(text(&ours.output), told, "round {round}");
+        assert_eq!(Some(ours.status), real.status.code(), "round {round}");
+        let left = disk::snapshot(scratch.path(), SKIP);
+        let kinds = |snapshot: &disk::Snapshot| {
+            let kind = |(name, node): (&String, &disk::Node)| (name.clone(), node.kind.clone());
+            snapshot.iter().map(kind).collect::<Vec<_>>()
+        };
+        assert!(kinds(&ours.files) == kinds(&left), "round {round}");
+        match round {
+            0 => fs::remove_file(folder.join("a.pem")).unwrap(),
+            1 => fs::rename(folder.join("b.crt"), folder.join("y.crt")).unwrap(),
+            _ => {
+                fs::write(folder.join("new.pem"), fs::read(folder.join("g.txt")).unwrap()).unwrap()
+            }
+        }
+    }
+}
+
 #[test]
 fn caches_of_whole_roots_are_as_the_real_programs_make_them() {
     let Some(roots) = std::env::var_os("IMGFIX_ROOTS") else { return };

@@ -21,6 +21,7 @@ mod mktemp;
 pub mod mode;
 mod mv;
 mod names;
+pub mod openssl;
 mod operands;
 mod options;
 mod readlink;
@@ -53,6 +54,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("mkdir", mkdir::run),
     ("mktemp", mktemp::mktemp),
     ("mv", mv::run),
+    ("openssl", openssl::run),
     ("pwd", readlink::pwd),
     ("readlink", readlink::readlink),
     ("realpath", readlink::realpath),
