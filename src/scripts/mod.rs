@@ -12,6 +12,7 @@
 //! - [`execute`]: which program a name means
 //! - [`machine`], [`files`], [`stream`]: what a kernel would give to a process
 //! - [`process`], [`table`]: what a command sees, and which commands there are
+//! - [`regex`]: POSIX regular expressions
 //! - [`commands`]: the commands that scripts of every family use, one file each
 
 pub mod commands;
@@ -20,6 +21,7 @@ pub mod execute;
 pub mod files;
 pub mod machine;
 pub mod process;
+pub mod regex;
 pub mod shell;
 pub mod stop;
 pub mod stream;
