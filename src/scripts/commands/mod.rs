@@ -13,6 +13,7 @@ mod date;
 mod destination;
 #[cfg(test)]
 mod differential;
+mod grep;
 mod install;
 pub mod ldconfig;
 mod ln;
@@ -27,6 +28,7 @@ mod options;
 mod readlink;
 mod remove;
 mod shells;
+mod sed;
 #[cfg(test)]
 pub(crate) mod testing;
 mod touch;
@@ -47,6 +49,9 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("date", date::run),
     ("dirname", names::dirname),
     ("false", truth::no),
+    ("egrep", grep::run),
+    ("fgrep", grep::run),
+    ("grep", grep::run),
     ("install", install::run),
     ("ldconfig", ldconfig::run),
     ("ldconfig.real", ldconfig::run),
@@ -61,6 +66,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("rm", remove::rm),
     ("rmdir", remove::rmdir),
     ("sh", shells::posix),
+    ("sed", sed::run),
     ("tee", cat::tee),
     ("tempfile", mktemp::tempfile),
     ("touch", touch::run),
