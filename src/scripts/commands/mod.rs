@@ -27,8 +27,8 @@ mod operands;
 mod options;
 mod readlink;
 mod remove;
-mod shells;
 mod sed;
+mod shells;
 #[cfg(test)]
 pub(crate) mod testing;
 mod touch;
