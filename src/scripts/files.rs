@@ -567,6 +567,16 @@ impl Machine {
         self.make(path, Entry { mtime: self.settings.now, ..entry })
     }
 
+    /// How many names the file has; 1 for everything that is not a regular file. The last
+    /// component is not followed.
+    ///
+    /// # Errors
+    /// As [`Machine::follow`].
+    pub fn links(&self, directory: &ImagePath, path: &[u8]) -> Sys<usize> {
+        let path = attempt!(self.existing(directory, path, Last::Taken));
+        Ok(Ok(self.names_of(&path).len()))
+    }
+
     /// Sets or removes an extended attribute, links followed.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ mod date;
 mod destination;
 #[cfg(test)]
 mod differential;
+mod find;
+mod glob;
 mod grep;
 mod install;
 pub mod ldconfig;
@@ -33,6 +35,7 @@ mod shells;
 pub(crate) mod testing;
 mod touch;
 mod truth;
+mod xargs;
 
 use super::Command;
 
@@ -51,6 +54,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("false", truth::no),
     ("egrep", grep::run),
     ("fgrep", grep::run),
+    ("find", find::run),
     ("grep", grep::run),
     ("install", install::run),
     ("ldconfig", ldconfig::run),
@@ -72,4 +76,5 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("touch", touch::run),
     ("true", truth::yes),
     ("unlink", remove::unlink),
+    ("xargs", xargs::run),
 ];

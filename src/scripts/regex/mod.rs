@@ -19,6 +19,8 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub(super) use parse::class_bytes;
+
 use super::Stop;
 use parse::Node;
 use program::Program;

@@ -458,6 +458,6 @@ fn class(name: &[u8]) -> Option<Set> {
 }
 
 /// A named class of bytes for `tr`.
-pub(super) fn class_bytes(name: &[u8]) -> Option<Vec<u8>> {
+pub(in super::super) fn class_bytes(name: &[u8]) -> Option<Vec<u8>> {
     class(name).map(|set| (0..=255).filter(|&byte| set.has(byte)).collect())
 }

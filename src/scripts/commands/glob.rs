@@ -1,0 +1,139 @@
+//! Shell patterns (`fnmatch(3)` without flags, in the C locale): `*`, `?`, `[...]` and backslashes.
+
+/// Whether a letter's case counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CaseOf {
+    Counts,
+    Ignored,
+}
+
+/// Whether all of `text` fits the pattern. Slashes and leading periods are bytes like others.
+pub(super) fn matches(pattern: &[u8], text: &[u8], case: CaseOf) -> bool {
+    let (mut at, mut position) = (0, 0);
+    // Where to go on after the last star: behind it, with one more byte taken by it.
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        if pattern.get(at) == Some(&b'*') {
+            at += 1;
+            star = Some((at, position));
+            continue;
+        }
+        let step = match (text.get(position), pattern.get(at)) {
+            (None, None) => return true,
+            (Some(&byte), Some(_)) => element(pattern, at, byte, case),
+            _ => None,
+        };
+        match (step, star) {
+            (Some(next), _) => {
+                at = next;
+                position += 1;
+            }
+            (None, Some((behind, taken))) if taken < text.len() => {
+                at = behind;
+                position = taken + 1;
+                star = Some((behind, taken + 1));
+            }
+            (None, _) => return false,
+        }
+    }
+}
+
+/// Where the pattern goes on when its element at `at` takes `byte`.
+fn element(pattern: &[u8], at: usize, byte: u8, case: CaseOf) -> Option<usize> {
+    let fold = |byte: u8| match case {
+        CaseOf::Counts => byte,
+        CaseOf::Ignored => byte.to_ascii_lowercase(),
+    };
+    match pattern.get(at)? {
+        b'?' => Some(at + 1),
+        b'[' => match bracket(pattern, at, byte, case) {
+            Some((end, true)) => Some(end),
+            Some((_, false)) => None,
+            None => (byte == b'[').then_some(at + 1),
+        },
+        b'\\' => match pattern.get(at + 1) {
+            Some(&next) => (fold(next) == fold(byte)).then_some(at + 2),
+            None => None,
+        },
+        &plain => (fold(plain) == fold(byte)).then_some(at + 1),
+    }
+}
+
+/// Where the bracket expression at `at` ends and whether it takes `byte`; `None` when it does not
+/// end, so that `[` is a byte like others.
+fn bracket(pattern: &[u8], at: usize, byte: u8, case: CaseOf) -> Option<(usize, bool)> {
+    let mut at = at + 1;
+    let inverted = matches!(pattern.get(at)?, b'!' | b'^');
+    at += usize::from(inverted);
+    let mut found = false;
+    let mut first = true;
+    loop {
+        let mut low = *pattern.get(at)?;
+        if low == b']' && !first {
+            return Some((at + 1, found != inverted));
+        }
+        first = false;
+        if low == b'[' && pattern.get(at + 1) == Some(&b':') {
+            let inside = pattern.get(at + 2..)?;
+            let end = inside.windows(2).position(|pair| pair == b":]")?;
+            found |= in_class(inside.get(..end)?, byte);
+            at += end + 4;
+            continue;
+        }
+        if low == b'\\' {
+            at += 1;
+            low = *pattern.get(at)?;
+        }
+        at += 1;
+        let mut high = low;
+        if pattern.get(at) == Some(&b'-') && pattern.get(at + 1).is_some_and(|&b| b != b']') {
+            high = *pattern.get(at + 1)?;
+            at += 2;
+            if high == b'\\' {
+                high = *pattern.get(at)?;
+                at += 1;
+            }
+        }
+        let range = low..=high;
+        found |= range.contains(&byte)
+            || case == CaseOf::Ignored
+                && (range.contains(&byte.to_ascii_lowercase())
+                    || range.contains(&byte.to_ascii_uppercase()));
+    }
+}
+
+fn in_class(name: &[u8], byte: u8) -> bool {
+    super::super::regex::class_bytes(name).is_some_and(|bytes| bytes.contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_fnmatch_does() {
+        for (pattern, text, want) in [
+            ("*.txt", "a.txt", true),
+            ("*.txt", ".txt", true),
+            ("*.txt", "a.txt~", false),
+            ("a?c", "a/c", true),
+            ("*a*b*", "xxaxxbxx", true),
+            ("*a*b", "ab_", false),
+            ("[!a-c]x", "dx", true),
+            ("[^a-c]x", "bx", false),
+            ("[]a]", "]", true),
+            ("[[:digit:]_]*", "5", true),
+            ("[a", "[a", true),
+            (r"\*", "*", true),
+            (r"\*", "a", false),
+            (r"[\]]", "]", true),
+            ("", "", true),
+            ("*", "", true),
+            ("?", "", false),
+        ] {
+            let got = matches(pattern.as_bytes(), text.as_bytes(), CaseOf::Counts);
+            assert_eq!(got, want, "{pattern} {text}");
+        }
+        assert!(matches(b"RE[a-d]*", b"readme", CaseOf::Ignored));
+    }
+}
