@@ -66,3 +66,9 @@ fn commands_do_what_the_real_ones_do() {
 fn alternatives_agree_on_random_sequences() {
     check_all((0..200).map(random::alternatives));
 }
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn debconf_and_its_users_do_what_the_real_ones_do() {
+    check_all(Case::parse_all(include_str!("debconf.cases")));
+}

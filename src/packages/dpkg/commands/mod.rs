@@ -26,6 +26,7 @@ mod format;
 mod getent;
 mod id;
 mod options;
+mod pam_auth_update;
 mod update_alternatives;
 
 use crate::scripts::{Command, Table, commands};
@@ -41,6 +42,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("getent", getent::run),
     ("groups", id::groups),
     ("id", id::run),
+    ("pam-auth-update", pam_auth_update::run),
     ("update-alternatives", update_alternatives::run),
     ("vigr", id::interactive),
     ("vipw", id::interactive),

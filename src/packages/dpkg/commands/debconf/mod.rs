@@ -11,8 +11,10 @@
 //! - [`databases`], [`item`]: questions, templates, and their files
 //! - [`templates_file`], [`language`], [`text`]: what a package ships, in whose words
 //! - [`session`]: the protocol
+//! - [`client`]: for native commands that ask questions
 //! - [`frontend`], [`preconfigure`], [`tools`]: the programs
 
+pub mod client;
 mod configuration;
 mod databases;
 mod frontend;
@@ -25,6 +27,8 @@ mod templates_file;
 mod tests;
 mod text;
 mod tools;
+
+pub use text::{list, words};
 
 use crate::scripts::Command;
 

@@ -29,6 +29,11 @@ pub fn words(line: &[u8]) -> Vec<BString> {
     line.split(is_space).filter(|word| !word.is_empty()).map(BString::from).collect()
 }
 
+/// What stands between commas that one space follows: the value of a multiselect question.
+pub fn list(value: &[u8]) -> Vec<BString> {
+    value.split_str(", ").filter(|name| !name.is_empty()).map(BString::from).collect()
+}
+
 /// What stands between commas that a blank follows.
 pub fn split_list(text: &[u8]) -> impl Iterator<Item = BString> {
     pieces(text, &[]).into_iter()
