@@ -8,7 +8,7 @@ use bstr::{BStr, BString, ByteSlice as _};
 
 use super::configuration::Configuration;
 use super::databases::{Databases, Role, Wording};
-use super::text::{escape, split_choices, unescaped_words, words};
+use super::text::{escape, split_choices, unescaped_words, words, wrap};
 use crate::scripts::{Call, Coprocess, Machine, Stop};
 
 /// Which commands a client gets its texts escaped with.
@@ -81,6 +81,9 @@ pub struct Session {
     /// Whether a progress bar is shown.
     progress: bool,
 }
+
+/// How many bytes long the lines of messages may be.
+const WIDTH: usize = 75;
 
 /// A reply: a code and a text.
 type Reply = Result<Vec<u8>, Stop>;
@@ -369,15 +372,16 @@ impl Session {
             return Err(Stop::new(format!("debconf would mail the message {question}")));
         }
         let text = |field: &[u8]| self.databases.text(question, field, Wording::Translated);
-        let message = [
-            &self.title[..],
-            b"\n\n",
-            &text(b"description"),
-            b"\n\n",
-            &text(b"extended_description"),
-            b"\n",
-        ]
-        .concat();
+        let text =
+            [&text(b"description")[..], b"\n\n", &text(b"extended_description"), b"\n"].concat();
+        let mut message = Vec::new();
+        let title = std::mem::take(&mut self.title);
+        if !title.is_empty() {
+            let line = "-".repeat(title.len());
+            message.extend_from_slice(&[&title[..], b"\n", line.as_bytes(), b"\n\n"].concat());
+        }
+        message.extend_from_slice(&wrap(&text, WIDTH));
+        message.push(b'\n');
         if let Some(output) = self.call.descriptors.get(1) {
             let _unusable = machine.write(output, &message)?;
         }

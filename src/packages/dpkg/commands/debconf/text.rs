@@ -150,6 +150,24 @@ fn next_variable(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     None
 }
 
+/// Breaks lines at blanks so that none is longer than `width` bytes (as perl's `Text::Wrap`).
+pub fn wrap(text: &[u8], width: usize) -> Vec<u8> {
+    let mut wrapped = Vec::new();
+    for line in text.lines_with_terminator() {
+        let mut rest = line.strip_suffix(b"\n").unwrap_or(line);
+        while rest.len() > width {
+            let at = rest.iter().take(width + 1).rposition(is_space);
+            let (end, next) = at.map_or((width, width), |at| (at, at + 1));
+            wrapped.extend_from_slice(rest.get(..end).unwrap_or_default());
+            wrapped.push(b'\n');
+            rest = rest.get(next..).unwrap_or_default();
+        }
+        wrapped.extend_from_slice(rest);
+        wrapped.extend(line.ends_with(b"\n").then_some(b'\n'));
+    }
+    wrapped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +193,12 @@ mod tests {
         assert_eq!(strings(&unescaped_words(br"SET a b\ c\nd \\")), ["SET", "a", "b c\nd", "\\"]);
         assert_eq!(strings(&unescaped_words(b" GO ")), ["", "GO"]);
         assert_eq!(unescape(&escape(b"a\\n\nb")), "a\\n\nb");
+    }
+
+    #[test]
+    fn long_lines_are_broken_at_blanks() {
+        let text = b"one two three\n\nfour\n abcdefghij k";
+        assert_eq!(wrap(text, 8).as_bstr(), "one two\nthree\n\nfour\n\nabcdefgh\nij k");
     }
 
     #[test]
