@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use bstr::BString;
 
-use super::Shell;
 use super::expand::{Byte, pattern};
 use super::flow::{Eval, Exit, Failure};
+use super::{Dialect, Shell};
 use crate::scripts::syntax::Parser;
 use crate::scripts::syntax::tree::{
     AndOr, Arm, ArmEnd, Command, Connective, Goes, Ground, Kind, Pipeline, Word,
@@ -33,9 +33,6 @@ impl Shell<'_> {
                 Stop::new(format!("syntax error: {}", error.problem))
             })?;
             let Some(commands) = commands else { return Ok(status) };
-            if self.state.options.no_execute {
-                continue;
-            }
             status = self.list(&commands, failure)?;
         }
     }
@@ -76,7 +73,13 @@ impl Shell<'_> {
     fn pipeline(&mut self, pipeline: &Pipeline, failure: Failure) -> Eval {
         let inner = if pipeline.negated { Failure::Tested } else { failure };
         let status = match &pipeline.commands[..] {
-            [command] => self.command(command, inner)?,
+            [command] => {
+                let status = self.command(command, inner)?;
+                if self.dialect == Dialect::Bash {
+                    self.state.pipe_statuses = vec![status];
+                }
+                status
+            }
             commands => self.pipe(commands, inner)?,
         };
         if pipeline.negated {
@@ -140,6 +143,9 @@ impl Shell<'_> {
 
     pub(super) fn command(&mut self, command: &Command, failure: Failure) -> Eval {
         self.machine.spend(1)?;
+        if self.state.options.no_execute {
+            return Ok(0);
+        }
         if self.machine.nesting >= MAX_NESTING {
             return Err(Stop::new("commands nest too deep").into());
         }
@@ -198,8 +204,16 @@ impl Shell<'_> {
                 self.state.functions.insert(name.clone(), Rc::clone(body));
                 0
             }
-            Kind::Condition(_) | Kind::Arithmetic(_) | Kind::ArithmeticFor { .. } => {
-                return Err(Stop::new("a construct of bash that is not evaluated").into());
+            Kind::Condition(condition) => {
+                let status = u8::from(!self.condition(condition)?);
+                return self.checked(status, failure);
+            }
+            Kind::Arithmetic(word) => {
+                let status = self.arithmetic_command(word)?;
+                return self.checked(status, failure);
+            }
+            Kind::ArithmeticFor { start, condition, step, body } => {
+                self.arithmetic_for((start, condition, step), body, failure)?
             }
         };
         self.state.status = status;

@@ -11,7 +11,9 @@
 //! - [`evaluate`], [`simple`], [`redirect`]: commands
 //! - [`expand`]: words
 //! - [`builtins`]: the commands that the shell has itself
+//! - [`bash`]: what only bash has
 
+mod bash;
 mod builtins;
 mod evaluate;
 mod expand;

@@ -1,15 +1,17 @@
 //! Simple commands: assignments, and which function, builtin or program a name means.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice as _};
 
+use super::bash::Element;
 use super::builtins::{self, Builtin, Class};
 use super::flow::{Eval, Exit, Failure};
 use super::variables::Value;
 use super::{Dialect, Shell};
 use crate::scripts::syntax::is_name;
-use crate::scripts::syntax::tree::{AssignedValue, Assignment, Command, Redirect, Simple, Word};
+use crate::scripts::syntax::tree::{Assignment, Command, Part, Redirect, Simple, Word};
 use crate::scripts::{Call, Stop};
 
 /// What a command's name means.
@@ -28,6 +30,8 @@ struct Expanded {
     special: bool,
     /// `command -p`: the default `PATH` is searched.
     default_path: bool,
+    /// `NAME=(...)` among the arguments of a declaration (bash).
+    arrays: Vec<(BString, Value)>,
 }
 
 impl Shell<'_> {
@@ -73,26 +77,12 @@ impl Shell<'_> {
             Err(Exit::Error) => return Ok(self.redirect_failure()),
             other => other?,
         }
+        let mut traced = Vec::new();
         for assignment in &simple.assignments {
-            let (name, value) = self.assigned(assignment)?;
-            if self.state.options.trace {
-                let text = [&name[..], b"=", &value[..]].concat();
-                self.trace(&[text.into()])?;
-            }
-            self.assign(&name, value)?;
+            self.lasting_assignment(assignment, &mut traced)?;
         }
+        self.trace(&traced)?;
         Ok(self.state.substituted.unwrap_or(0))
-    }
-
-    /// Name and value of an assignment of text.
-    fn assigned(&mut self, assignment: &Assignment) -> Eval<(BString, BString)> {
-        let AssignedValue::Word(word) = &assignment.value else {
-            return Err(Stop::new("an array of bash").into());
-        };
-        if assignment.index.is_some() || assignment.append {
-            return Err(Stop::new("an assignment of bash that is not evaluated").into());
-        }
-        Ok((assignment.name.clone(), self.expand_value(word)?))
     }
 
     /// Expands the words of a command. The first one decides how the others are expanded:
@@ -139,13 +129,29 @@ impl Shell<'_> {
             functions = false;
         };
         let declares = matches!(&meaning, Meaning::Builtin(builtin) if builtin.declares);
+        let mut arrays = Vec::new();
         for word in words {
-            match declares && assigns(word) {
-                true => argv.push(self.expand_value(word)?),
-                false => self.expand_word(word, &mut argv)?,
+            if let [Part::Literal(name), Part::Array(elements)] = &word.parts[..] {
+                let name = name.trim_end_with(|c| c == '=');
+                arrays.push((name.into(), self.array_value(name, elements, BTreeMap::new())?));
+                argv.push(name.into());
+                continue;
+            }
+            match assigned_word(word).filter(|_| declares) {
+                Some((name, value)) => {
+                    let value = self.expand_value(&value)?;
+                    argv.push([&name[..], &value[..]].concat().into());
+                }
+                None => self.expand_word(word, &mut argv)?,
             }
         }
-        Ok(Some(Expanded { argv, meaning, special: special.unwrap_or(false), default_path }))
+        Ok(Some(Expanded {
+            argv,
+            meaning,
+            special: special.unwrap_or(false),
+            default_path,
+            arrays,
+        }))
     }
 
     /// What a name means, programs not looked for.
@@ -172,9 +178,7 @@ impl Shell<'_> {
         if assignments.is_empty() || lasting {
             let mut traced = Vec::new();
             for assignment in assignments {
-                let (name, value) = self.assigned(assignment)?;
-                traced.push([&name[..], b"=", &value[..]].concat().into());
-                self.assign(&name, value)?;
+                self.lasting_assignment(assignment, &mut traced)?;
             }
             traced.extend(expanded.argv.iter().cloned());
             self.trace(&traced)?;
@@ -191,17 +195,32 @@ impl Shell<'_> {
         result
     }
 
+    fn lasting_assignment(
+        &mut self,
+        assignment: &Assignment,
+        traced: &mut Vec<BString>,
+    ) -> Eval<()> {
+        let (element, value) = self.assigned(assignment)?;
+        if let Value::Text(text) = &value {
+            traced.push([&assignment.name[..], b"=", &text[..]].concat().into());
+        }
+        self.assign_element(&assignment.name, element, value)
+    }
+
     fn local_assignments(
         &mut self,
         assignments: &[Assignment],
         traced: &mut Vec<BString>,
     ) -> Eval<()> {
         for assignment in assignments {
-            let (name, value) = self.assigned(assignment)?;
+            let name = &assignment.name;
+            let (Element::Whole, Value::Text(value)) = self.assigned(assignment)? else {
+                return Err(Stop::new("an array assigned before a command").into());
+            };
             traced.push([&name[..], b"=", &value[..]].concat().into());
-            self.state.variables.hide(&name);
-            self.assign(&name, value)?;
-            self.state.variables.mark(&name, |variable| variable.exported = true);
+            self.state.variables.hide(name);
+            self.assign(name, value)?;
+            self.state.variables.mark(name, |variable| variable.exported = true);
         }
         Ok(())
     }
@@ -209,12 +228,18 @@ impl Shell<'_> {
     fn invoke(&mut self, expanded: Expanded, failure: Failure) -> Eval {
         match expanded.meaning {
             Meaning::Function(body) => self.call_function(&body, expanded.argv, failure),
-            Meaning::Builtin(builtin) => match (builtin.run)(self, &expanded.argv, failure) {
-                Err(Exit::Error) if !(expanded.special && self.dialect == Dialect::Posix) => {
-                    Ok(builtin.failure(self.dialect))
+            Meaning::Builtin(builtin) => {
+                let result = (builtin.run)(self, &expanded.argv, failure);
+                for (name, value) in expanded.arrays {
+                    self.assign_element(&name, Element::Whole, value)?;
                 }
-                other => other,
-            },
+                match result {
+                    Err(Exit::Error) if !(expanded.special && self.dialect == Dialect::Posix) => {
+                        Ok(builtin.failure(self.dialect))
+                    }
+                    other => other,
+                }
+            }
             Meaning::Program => self.run_program(expanded.argv, expanded.default_path),
         }
     }
@@ -307,6 +332,9 @@ impl Shell<'_> {
             self.state.scan = Default::default();
         }
         if self.state.variables.set(name, Value::Text(value)).is_err() {
+            if self.dialect == Dialect::Bash {
+                return Err(Stop::new("an assignment to a read-only variable").into());
+            }
             return Err(self.error([name, b": is read only"].concat()));
         }
         if self.state.options.all_export {
@@ -334,11 +362,16 @@ enum Found {
     Nothing,
 }
 
-/// Whether a word is `NAME=...` as it stands in the script.
-fn assigns(word: &Word) -> bool {
-    use crate::scripts::syntax::tree::Part;
-    let Some(Part::Literal(text)) = word.parts.first() else { return false };
-    text.iter()
-        .position(|b| *b == b'=')
-        .is_some_and(|at| is_name(text.get(..at).unwrap_or_default()))
+/// `NAME=` and the value of a word that looks like an assignment as it stands in the script.
+fn assigned_word(word: &Word) -> Option<(BString, Word)> {
+    let (Part::Literal(text), rest) = word.parts.split_first()? else { return None };
+    let equals = text.iter().position(|b| *b == b'=')?;
+    is_name(text.get(..equals)?).then_some(())?;
+    let (name, value) = text.split_at(equals + 1);
+    let mut parts = Vec::new();
+    if !value.is_empty() {
+        parts.push(Part::Literal(value.into()));
+    }
+    parts.extend_from_slice(rest);
+    Some((name.into(), Word { parts }))
 }

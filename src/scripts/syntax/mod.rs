@@ -15,6 +15,8 @@ mod expansion;
 mod parser;
 mod redirection;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod tests;
 pub mod tree;
 mod word;

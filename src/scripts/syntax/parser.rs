@@ -261,6 +261,8 @@ impl<'t> Parser<'t> {
                 item.ground = Ground::Background;
             }
             (Some(b'\n' | b')') | None, _) => {}
+            // After a compound command no separator is needed: `{ { a; } }`.
+            (Some(_), _) if CLOSERS.iter().any(|word| self.at_word(word)) => {}
             (Some(_), _) => return Err(self.unexpected()),
         }
         Ok(item)

@@ -13,8 +13,9 @@ fn real_scripts_are_parsed() {
         "for i in a b; do echo $i; done\nwhile read x; do :; done < /etc/passwd\n",
         "x=1 y= cmd a\\ b 'c d' \"e $f\"\n(cd /; ls) | grep -q x && { y; }\n",
         "for s; do\n x\ndone\nfor t do y; done\nfor u\nin a; do z; done",
-        "case x in esac\ncase $x in a) ;; b) c esac",
+        "case x in esac\ncase $x in a) ;; b) c\nesac",
         "a=`echo \\`b\\``; c=\"`echo \"d\"`\"; e=${f:-\"${g}\"} h=\"${i#'j'}\"",
+        "f() { if a; then b; fi }; ( { a; } ); { ( b ) }; while a; do { b; } done",
         "if a; then b; fi >c 2>&1; { d; } <e; f() (g)\n",
     ] {
         let parsed = Parser::new(script.as_bytes(), Dialect::Posix).all();

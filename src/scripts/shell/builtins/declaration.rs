@@ -1,4 +1,4 @@
-//! `export`, `readonly`, `local`, `unset`.
+//! dash's `export`, `readonly`, `local`, and `unset`.
 
 use bstr::BString;
 
@@ -33,12 +33,6 @@ fn declare(
                 break;
             }
             b"-p" => listed = true,
-            b"-n" if shell.dialect == Dialect::Bash && &name[..] == b"export" => {
-                for name in arguments.get(1..).unwrap_or_default() {
-                    shell.state.variables.mark(name, |variable| variable.exported = false);
-                }
-                return Ok(0);
-            }
             other => {
                 let option = String::from_utf8_lossy(other).into_owned();
                 return Err(Stop::new(format!("{name} with {option}")).into());
@@ -63,9 +57,6 @@ fn declare(
 }
 
 fn list(shell: &mut Shell<'_>, name: &[u8], marked: fn(&Variable) -> bool) -> Eval {
-    if shell.dialect == Dialect::Bash {
-        return Err(Stop::new("a list of variables (declare -x)").into());
-    }
     let mut out = Vec::new();
     for (variable, content) in shell.state.variables.iter().filter(|(_, content)| marked(content)) {
         out.extend_from_slice(&[name, b" ", variable].concat());
@@ -88,7 +79,7 @@ fn split(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// In dash a local variable keeps the value it had; in bash it has none.
+/// A local variable keeps the value it had.
 pub(super) fn local(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {
     if shell.state.functions_running == 0 {
         return Err(shell.complain(b"local", b"not in a function"));
@@ -101,11 +92,9 @@ pub(super) fn local(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
         if !is_name(name) {
             return Err(shell.complain(b"local", [name, b": bad variable name"].concat()));
         }
-        let first = shell.state.variables.hide(name);
+        shell.state.variables.hide(name);
         if let Some(value) = value {
             shell.assign(name, value.into())?;
-        } else if first && shell.dialect == Dialect::Bash {
-            shell.state.variables.mark(name, |variable| variable.value = None);
         }
     }
     Ok(0)
@@ -129,6 +118,9 @@ pub(super) fn unset(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
         if what == Some(b'f') {
             shell.state.functions.remove(name);
             continue;
+        }
+        if !is_name(name) && shell.dialect == Dialect::Bash {
+            return Err(Stop::new(format!("unset of {name}")).into());
         }
         if !is_name(name) {
             return Err(shell.complain(b"unset", [&name[..], b": bad variable name"].concat()));

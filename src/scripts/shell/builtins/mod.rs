@@ -19,7 +19,7 @@ mod unevaluated;
 use bstr::BString;
 
 use super::flow::{Eval, Failure};
-use super::{Dialect, Shell};
+use super::{Dialect, Shell, bash};
 
 /// What POSIX calls special: errors end the shell, assignments before it stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(super) struct Builtin {
     pub dialects: &'static [Dialect],
 }
 
+const DASH: &[Dialect] = &[Dialect::Posix];
+const BASH: &[Dialect] = &[Dialect::Bash];
 const BOTH: &[Dialect] = &[Dialect::Posix, Dialect::Bash];
 
 impl Builtin {
@@ -76,9 +78,12 @@ const BUILTINS: &[Builtin] = &[
     Builtin::special("eval", control::eval),
     Builtin::special("exec", control::exec),
     Builtin::special("exit", control::exit),
-    Builtin::special("export", declaration::export).declaring(),
-    Builtin::special("local", declaration::local).declaring(),
-    Builtin::special("readonly", declaration::readonly).declaring(),
+    Builtin::special("export", declaration::export).declaring().only(DASH),
+    Builtin::special("export", bash::declare).declaring().only(BASH),
+    Builtin::special("local", declaration::local).declaring().only(DASH),
+    Builtin::regular("local", bash::declare).declaring().only(BASH),
+    Builtin::special("readonly", declaration::readonly).declaring().only(DASH),
+    Builtin::special("readonly", bash::declare).declaring().only(BASH),
     Builtin::special("return", control::return_),
     Builtin::special("set", set::set),
     Builtin::special("shift", positional::shift),
@@ -89,7 +94,7 @@ const BUILTINS: &[Builtin] = &[
     Builtin::regular("alias", unevaluated::alias),
     Builtin::regular("bg", unevaluated::stop),
     Builtin::regular("cd", directory::cd),
-    Builtin::regular("chdir", directory::cd).only(&[Dialect::Posix]),
+    Builtin::regular("chdir", directory::cd).only(DASH),
     Builtin::regular("command", lookup::command),
     Builtin::regular("echo", echo::echo),
     Builtin::regular("false", no),
@@ -102,7 +107,7 @@ const BUILTINS: &[Builtin] = &[
     Builtin::regular("printf", printf::printf),
     Builtin::regular("pwd", directory::pwd),
     Builtin::regular("read", read::read),
-    Builtin::regular("source", control::dot).only(&[Dialect::Bash]),
+    Builtin::regular("source", control::dot).only(BASH),
     Builtin::regular("test", test::test),
     Builtin::regular("true", yes),
     Builtin::regular("type", lookup::type_),
@@ -110,32 +115,33 @@ const BUILTINS: &[Builtin] = &[
     Builtin::regular("umask", umask::umask),
     Builtin::regular("unalias", unevaluated::unalias),
     Builtin::regular("wait", unevaluated::no_jobs),
-    Builtin::regular("caller", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("bind", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("builtin", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("compgen", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("complete", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("declare", unevaluated::stop).declaring().only(&[Dialect::Bash]),
-    Builtin::regular("dirs", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("disown", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("enable", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("help", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("history", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("let", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("logout", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("mapfile", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("popd", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("pushd", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("readarray", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("shopt", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("suspend", unevaluated::stop).only(&[Dialect::Bash]),
-    Builtin::regular("typeset", unevaluated::stop).declaring().only(&[Dialect::Bash]),
+    Builtin::regular("caller", unevaluated::stop).only(BASH),
+    Builtin::regular("bind", unevaluated::stop).only(BASH),
+    Builtin::regular("builtin", unevaluated::stop).only(BASH),
+    Builtin::regular("compgen", unevaluated::stop).only(BASH),
+    Builtin::regular("complete", unevaluated::stop).only(BASH),
+    Builtin::regular("declare", bash::declare).declaring().only(BASH),
+    Builtin::regular("dirs", unevaluated::stop).only(BASH),
+    Builtin::regular("disown", unevaluated::stop).only(BASH),
+    Builtin::regular("enable", unevaluated::stop).only(BASH),
+    Builtin::regular("help", unevaluated::stop).only(BASH),
+    Builtin::regular("history", unevaluated::stop).only(BASH),
+    Builtin::regular("let", bash::let_).only(BASH),
+    Builtin::regular("logout", unevaluated::stop).only(BASH),
+    Builtin::regular("mapfile", unevaluated::stop).only(BASH),
+    Builtin::regular("popd", unevaluated::stop).only(BASH),
+    Builtin::regular("pushd", unevaluated::stop).only(BASH),
+    Builtin::regular("readarray", unevaluated::stop).only(BASH),
+    Builtin::regular("shopt", bash::shopt).only(BASH),
+    Builtin::regular("suspend", unevaluated::stop).only(BASH),
+    Builtin::regular("typeset", bash::declare).declaring().only(BASH),
 ];
 
 /// The builtin of a name.
 pub(super) fn find(name: &[u8], dialect: Dialect) -> Option<&'static Builtin> {
-    let found = BUILTINS.iter().find(|builtin| builtin.name.as_bytes() == name)?;
-    found.dialects.contains(&dialect).then_some(found)
+    let is_meant =
+        |builtin: &&Builtin| builtin.name.as_bytes() == name && builtin.dialects.contains(&dialect);
+    BUILTINS.iter().find(is_meant)
 }
 
 fn yes(_: &mut Shell<'_>, _: &[BString], _: Failure) -> Eval {

@@ -13,8 +13,9 @@ use bstr::BString;
 pub(super) use field::Byte;
 use field::Fields;
 
-use super::Shell;
+use super::bash::expand_braces;
 use super::flow::{Eval, Exit};
+use super::{Dialect, Shell};
 use crate::scripts::syntax::tree::{AndOr, Part, Word};
 use crate::scripts::{Stop, Stream};
 
@@ -55,6 +56,17 @@ impl Shell<'_> {
 
     /// Adds the fields of one word.
     pub(super) fn expand_word(&mut self, word: &Word, all: &mut Vec<BString>) -> Eval<()> {
+        if self.dialect == Dialect::Bash {
+            for word in expand_braces(word)? {
+                self.machine.spend(1)?;
+                self.expand_word_without_braces(&word, all)?;
+            }
+            return Ok(());
+        }
+        self.expand_word_without_braces(word, all)
+    }
+
+    fn expand_word_without_braces(&mut self, word: &Word, all: &mut Vec<BString>) -> Eval<()> {
         let mut fields = Fields::new(self.separators());
         self.parts(&word.parts, COMMAND_WORD, &mut fields)?;
         for field in fields.finish() {
@@ -203,7 +215,7 @@ impl Shell<'_> {
     }
 
     fn enter_substitution(&mut self) {
-        if self.dialect == super::Dialect::Bash && !self.state.shell_options.inherit_errexit {
+        if self.dialect == Dialect::Bash && !self.state.shell_options.inherit_errexit {
             self.state.options.exit_on_error = false;
         }
     }

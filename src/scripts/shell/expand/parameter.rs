@@ -5,10 +5,11 @@ use bstr::BString;
 use super::field::{Byte, Fields};
 use super::{Mode, Tilde, pattern};
 use crate::scripts::Stop;
+use crate::scripts::shell::bash::cased;
 use crate::scripts::shell::flow::{Eval, Exit};
 use crate::scripts::shell::{Dialect, Shell};
 use crate::scripts::syntax::is_name;
-use crate::scripts::syntax::tree::{Alternative, Extent, Operation, Parameter, Side, Word};
+use crate::scripts::syntax::tree::{Alternative, Extent, Index, Operation, Parameter, Side, Word};
 
 /// What a parameter stands for.
 enum Content {
@@ -49,6 +50,22 @@ const LIVING: &[&[u8]] = &[
     b"BASH_REMATCH",
 ];
 
+/// The bytes that an offset and a length mean: negative ones count from the end.
+fn range(size: usize, offset: i64, length: Option<i64>) -> Option<(usize, usize)> {
+    let size = i64::try_from(size).ok()?;
+    let from = if offset < 0 { size.saturating_add(offset) } else { offset };
+    if from < 0 || from > size {
+        return Some((0, 0));
+    }
+    let to = match length {
+        None => size,
+        Some(length) if length < 0 => size.saturating_add(length),
+        Some(length) => from.saturating_add(length).min(size),
+    };
+    (to >= from).then_some(())?;
+    Some((usize::try_from(from).ok()?, usize::try_from(to).ok()?))
+}
+
 /// Whether a variable of bash changes by itself.
 pub(super) fn is_living(name: &[u8]) -> bool {
     LIVING.contains(&name)
@@ -57,7 +74,6 @@ pub(super) fn is_living(name: &[u8]) -> bool {
 impl Parameter {
     /// Whether it is `$@` in one of its forms: nothing at all when there are no values.
     pub(super) fn is_all(&self) -> bool {
-        use crate::scripts::syntax::tree::Index;
         let all = &self.name[..] == b"@" || self.index == Some(Index::All);
         all && self.operation != Operation::Length
     }
@@ -70,13 +86,47 @@ impl Shell<'_> {
         mode: Mode,
         fields: &mut Fields,
     ) -> Eval<()> {
-        if parameter.index.is_some() || parameter.indirect {
-            return Err(Stop::new("an array or indirect expansion of bash").into());
-        }
-        let content = self.content(&parameter.name)?;
+        let name = self.meant_name(parameter)?;
+        let content = match &parameter.index {
+            None => self.content(&name)?,
+            Some(index) => self.element(&name, index)?,
+        };
         match &parameter.operation {
             Operation::Value => {
                 let content = self.must_be_set(&parameter.name, content)?;
+                self.push_content(content, mode, fields);
+                Ok(())
+            }
+            Operation::Names => {
+                let names = self.state.variables.iter().map(|(known, _)| known);
+                let values = names.filter(|known| known.starts_with(&name[..])).cloned().collect();
+                self.push_content(Content::List { values, joined: false }, mode, fields);
+                Ok(())
+            }
+            Operation::Keys => {
+                let keys = self.elements(&name).into_keys();
+                let values = keys.map(|key| key.to_string().into()).collect();
+                self.push_content(Content::List { values, joined: false }, mode, fields);
+                Ok(())
+            }
+            Operation::Replace { place, pattern, with } => {
+                let content = self.must_be_set(&name, content)?;
+                let pattern = self.expand_pattern(pattern)?;
+                let with = self.expand_text(with)?;
+                let content = self
+                    .each(content, |shell, text| shell.replaced(&text, &pattern, &with, *place))?;
+                self.push_content(content, mode, fields);
+                Ok(())
+            }
+            Operation::Case { to, all } => {
+                let content = self.must_be_set(&name, content)?;
+                let content = self.each(content, |_, text| Ok(cased(&text, *to, *all)))?;
+                self.push_content(content, mode, fields);
+                Ok(())
+            }
+            Operation::Substring { offset, length } => {
+                let content = self.must_be_set(&name, content)?;
+                let content = self.substring(content, offset, length.as_ref())?;
                 self.push_content(content, mode, fields);
                 Ok(())
             }
@@ -111,7 +161,61 @@ impl Shell<'_> {
             Operation::Unknown(text) => {
                 Err(Stop::new(format!("the expansion ${{{}{text}}}", parameter.name)).into())
             }
-            _ => Err(Stop::new("an expansion of bash that is not evaluated").into()),
+        }
+    }
+
+    /// The name of the parameter that is meant: `${!x}` names it in a variable.
+    fn meant_name(&mut self, parameter: &Parameter) -> Eval<BString> {
+        if !parameter.indirect {
+            return Ok(parameter.name.clone());
+        }
+        match self.content(&parameter.name)? {
+            Content::Text(name) if is_name(&name) => Ok(name),
+            _ => Err(Stop::new("an indirect expansion to no variable").into()),
+        }
+    }
+
+    /// An element of an array, or all of them.
+    fn element(&mut self, name: &[u8], index: &Index) -> Eval<Content> {
+        if is_living(name) {
+            return Err(Stop::new(format!("it reads ${}", String::from_utf8_lossy(name))).into());
+        }
+        Ok(match index {
+            Index::All | Index::Joined => Content::List {
+                values: self.elements(name).into_values().collect(),
+                joined: *index == Index::Joined,
+            },
+            Index::At(word) => {
+                let index = self.element_index(name, word)?;
+                self.elements(name).remove(&index).map_or(Content::Unset, Content::Text)
+            }
+        })
+    }
+
+    /// `${x:offset:length}`; of a list, so many values.
+    fn substring(
+        &mut self,
+        content: Content,
+        offset: &Word,
+        length: Option<&Word>,
+    ) -> Eval<Content> {
+        let offset = self.expand_quoted(offset)?;
+        let offset = self.arithmetic(&offset)?;
+        let length = match length {
+            Some(length) => {
+                let length = self.expand_quoted(length)?;
+                Some(self.arithmetic(&length)?)
+            }
+            None => None,
+        };
+        match content {
+            Content::Unset => Ok(Content::Unset),
+            Content::Text(text) => {
+                let (from, to) = range(text.len(), offset, length)
+                    .ok_or_else(|| Stop::new("a substring of negative length"))?;
+                Ok(Content::Text(text.get(from..to).unwrap_or_default().into()))
+            }
+            Content::List { .. } => Err(Stop::new("a part of a list (${@:1})").into()),
         }
     }
 
@@ -132,6 +236,9 @@ impl Shell<'_> {
             b"!" => Content::Unset,
             b"0" => Content::Text(self.state.name.clone()),
             // dash is built without it in Debian.
+            b"PIPESTATUS" if self.dialect == Dialect::Bash => {
+                self.elements(name).remove(&0).map_or(Content::Unset, Content::Text)
+            }
             b"LINENO" if self.dialect == Dialect::Bash => number(u64::from(self.state.line)),
             _ if name.first().is_some_and(u8::is_ascii_digit) => {
                 let index: Option<usize> =
@@ -218,7 +325,8 @@ impl Shell<'_> {
             Content::Text(text) => !or_empty || !text.is_empty(),
             Content::List { values, .. } => match or_empty {
                 true => values.iter().any(|value| !value.is_empty()),
-                false => !values.is_empty(),
+                // In dash all parameters are set, even if there are none.
+                false => !values.is_empty() || self.dialect == Dialect::Posix,
             },
         };
         match (kind, has_value) {
@@ -232,6 +340,9 @@ impl Shell<'_> {
                 self.alternative_word(word, mode, fields)
             }
             (_, true) => {
+                if mode.quoted {
+                    fields.begin();
+                }
                 self.push_content(content, mode, fields);
                 Ok(())
             }

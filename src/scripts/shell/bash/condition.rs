@@ -1,0 +1,58 @@
+//! `[[ ... ]]`.
+
+use super::regex;
+use crate::scripts::Stop;
+use crate::scripts::shell::Shell;
+use crate::scripts::shell::flow::Eval;
+use crate::scripts::syntax::tree::{Condition, Word};
+
+impl Shell<'_> {
+    /// Whether a condition holds.
+    pub(in crate::scripts::shell) fn condition(&mut self, condition: &Condition) -> Eval<bool> {
+        self.machine.spend(1)?;
+        Ok(match condition {
+            Condition::Not(inner) => !self.condition(inner)?,
+            Condition::And(left, right) => self.condition(left)? && self.condition(right)?,
+            Condition::Or(left, right) => self.condition(left)? || self.condition(right)?,
+            Condition::Unary(operator, word) => {
+                let operand = self.expand_text(word)?;
+                if !matches!(&operator[..], [b'-', letter] if b"abcdefghknprstuvwxzGLNORS".contains(letter))
+                {
+                    return Err(Stop::new(format!("[[ with {operator}")).into());
+                }
+                self.check(operator, &operand)?
+            }
+            Condition::Binary(left, operator, right) => {
+                let left = self.expand_text(left)?;
+                return self.binary_condition(&left, operator, right);
+            }
+        })
+    }
+
+    fn binary_condition(&mut self, left: &[u8], operator: &[u8], right: &Word) -> Eval<bool> {
+        Ok(match operator {
+            b"=" | b"==" | b"!=" => {
+                let pattern = self.expand_pattern(right)?;
+                self.pattern_matches(&pattern, left)? == (operator != b"!=")
+            }
+            b"=~" => {
+                let pattern = self.expand_pattern(right)?;
+                regex::matches(&pattern, left)?
+            }
+            b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" => {
+                let right = self.expand_text(right)?;
+                let left = self.arithmetic(left)?.to_string();
+                let right = self.arithmetic(&right)?.to_string();
+                self.compare(b"[[", left.as_bytes(), operator, right.as_bytes())?
+            }
+            b"<" | b">" | b"-nt" | b"-ot" | b"-ef" => {
+                let right = self.expand_text(right)?;
+                self.compare(b"[[", left, operator, &right)?
+            }
+            other => {
+                let operator = String::from_utf8_lossy(other).into_owned();
+                return Err(Stop::new(format!("[[ with {operator}")).into());
+            }
+        })
+    }
+}
