@@ -1,8 +1,13 @@
 //! `[[ ... ]]`.
 
-use super::regex;
+use std::collections::BTreeMap;
+
+use bstr::BString;
+
 use crate::scripts::Stop;
+use crate::scripts::regex::{Options, Regex, Syntax};
 use crate::scripts::shell::Shell;
+use crate::scripts::shell::expand::Byte;
 use crate::scripts::shell::flow::Eval;
 use crate::scripts::syntax::tree::{Condition, Word};
 
@@ -37,7 +42,7 @@ impl Shell<'_> {
             }
             b"=~" => {
                 let pattern = self.expand_pattern(right)?;
-                regex::matches(&pattern, left)?
+                self.regex_matches(&pattern, left)?
             }
             b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" => {
                 let right = self.expand_text(right)?;
@@ -54,5 +59,29 @@ impl Shell<'_> {
                 return Err(Stop::new(format!("[[ with {operator}")).into());
             }
         })
+    }
+
+    /// `=~`: an extended regular expression, whose quoted bytes stand for themselves.
+    fn regex_matches(&mut self, pattern: &[Byte], text: &[u8]) -> Eval<bool> {
+        let mut expression = Vec::with_capacity(pattern.len());
+        for byte in pattern {
+            if byte.quoted && b".[]\\()*+?{}|^$".contains(&byte.value) {
+                expression.push(b'\\');
+            }
+            expression.push(byte.value);
+        }
+        let regex =
+            Regex::new(&expression, Syntax::Extended, Options::default()).map_err(Stop::from)?;
+        let found = regex.find_at(text, 0).map_err(Stop::from)?;
+        let mut groups = BTreeMap::new();
+        if let Some(found) = &found {
+            for number in 0..=regex.groups() {
+                let (from, to) = found.group(number).unwrap_or((0, 0));
+                let group = text.get(from..to).unwrap_or_default();
+                groups.insert(number as u64, BString::from(group));
+            }
+        }
+        self.assign_array(b"BASH_REMATCH", groups)?;
+        Ok(found.is_some())
     }
 }

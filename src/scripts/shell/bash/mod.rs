@@ -7,7 +7,6 @@ mod condition;
 mod declare;
 mod expansion;
 mod loops;
-mod regex;
 mod shopt;
 
 pub(super) use arrays::Element;

@@ -47,7 +47,6 @@ const LIVING: &[&[u8]] = &[
     b"MACHTYPE",
     b"OSTYPE",
     b"SHLVL",
-    b"BASH_REMATCH",
 ];
 
 /// The bytes that an offset and a length mean: negative ones count from the end.

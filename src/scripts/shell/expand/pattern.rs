@@ -1,6 +1,7 @@
 //! Patterns as `fnmatch(3)` matches them in the C locale.
 
 use super::field::Byte;
+use crate::scripts::regex::class_bytes;
 
 /// Whether a pattern matches all of a text.
 pub(in crate::scripts::shell) fn matches(pattern: &[Byte], text: &[u8]) -> bool {
@@ -76,7 +77,7 @@ fn bracket(pattern: &[Byte], byte: u8) -> Option<(bool, usize)> {
         }
         first = false;
         if let Some((class, length)) = class(pattern.get(at..)?) {
-            matched |= class.contains(byte);
+            matched |= class.contains(&byte);
             at += length;
             continue;
         }
@@ -103,17 +104,8 @@ fn member(pattern: &[Byte]) -> Option<(u8, usize)> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Class(fn(&u8) -> bool);
-
-impl Class {
-    fn contains(self, byte: u8) -> bool {
-        (self.0)(&byte)
-    }
-}
-
 /// `[:NAME:]` at the beginning of a pattern.
-fn class(pattern: &[Byte]) -> Option<(Class, usize)> {
+fn class(pattern: &[Byte]) -> Option<(Vec<u8>, usize)> {
     let mut signs = pattern.iter();
     if !is_plain(signs.next()?, b'[') || !is_plain(signs.next()?, b':') {
         return None;
@@ -123,22 +115,7 @@ fn class(pattern: &[Byte]) -> Option<(Class, usize)> {
         return None;
     }
     let name: Vec<u8> = pattern.iter().skip(2).take(length).map(|b| b.value).collect();
-    let test: fn(&u8) -> bool = match &name[..] {
-        b"alnum" => u8::is_ascii_alphanumeric,
-        b"alpha" => u8::is_ascii_alphabetic,
-        b"blank" => |b| matches!(b, b' ' | b'\t'),
-        b"cntrl" => u8::is_ascii_control,
-        b"digit" => u8::is_ascii_digit,
-        b"graph" => u8::is_ascii_graphic,
-        b"lower" => u8::is_ascii_lowercase,
-        b"print" => |b| b.is_ascii_graphic() || *b == b' ',
-        b"punct" => u8::is_ascii_punctuation,
-        b"space" => |b| b.is_ascii_whitespace() || *b == 11,
-        b"upper" => u8::is_ascii_uppercase,
-        b"xdigit" => u8::is_ascii_hexdigit,
-        _ => return None,
-    };
-    Some((Class(test), length + 4))
+    Some((class_bytes(&name)?, length + 4))
 }
 
 #[cfg(test)]
