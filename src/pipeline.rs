@@ -16,13 +16,15 @@ pub mod planning;
 pub mod publication;
 pub mod repair;
 pub mod repositories;
+pub mod review;
 pub mod scan;
 pub mod seen_versions;
 
 pub use compare::{diff, inventories};
 pub use environment::{CacheChoice, Environment, RepositoryChoice, ScriptsMode};
 pub use planning::{PlanRequest, Planned, plan};
-pub use repair::{RepairRequest, repair};
+pub use repair::{RepairOutcome, RepairRequest, repair};
+pub use review::Evidence;
 pub use scan::{NamedReport, ScanInput};
 
 use crate::image::{ImageError, ReferenceError};

@@ -1,12 +1,13 @@
 //! `imgfix diff`: what differs between two images.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::pipeline;
-use crate::report::diff;
+use crate::report::diff::{self, ImageDiff};
+use crate::report::review::{self, Review};
 
-use super::options::{self, Format, ImageOptions, RepositoryOptions, parse_reference};
+use super::options::{self, ImageOptions, RepositoryOptions, parse_reference};
 use super::output::Output;
 use super::{CommandResult, exit};
 
@@ -20,9 +21,20 @@ pub struct DiffArguments {
     after: Reference,
     /// How the differences are written; JSON is one document a line for several platforms
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: DiffFormat,
     #[command(flatten)]
     images: ImageOptions,
+}
+
+/// Names of `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DiffFormat {
+    Text,
+    Json,
+    /// One self-contained page
+    Html,
+    /// For a comment on a pull request
+    Markdown,
 }
 
 /// Runs `imgfix diff`. As for `git diff`, differences are no failure.
@@ -34,13 +46,19 @@ pub fn run(arguments: DiffArguments, output: &Output) -> CommandResult {
         options::environment(&arguments.images, &RepositoryOptions::default(), output)?;
     let platforms = &arguments.images.platform;
     let diffs = pipeline::diff(&arguments.before, &arguments.after, platforms, &environment)?;
-    let texts: Vec<String> = diffs
-        .iter()
-        .map(|one| match arguments.format {
-            Format::Text => diff::render(one, output.style()),
-            Format::Json => one.to_json(),
-        })
-        .collect();
-    output.result(&texts.join("\n"))?;
+    let joined = |write: &dyn Fn(&ImageDiff) -> String| -> String {
+        diffs.iter().map(|(_, one)| write(one)).collect::<Vec<_>>().join("\n")
+    };
+    let text = match arguments.format {
+        DiffFormat::Text => joined(&|one| diff::render(one, output.style())),
+        DiffFormat::Json => joined(&ImageDiff::to_json),
+        DiffFormat::Html => reviewed(&diffs, review::page::render),
+        DiffFormat::Markdown => reviewed(&diffs, review::markdown::render),
+    };
+    output.result(&text)?;
     Ok(exit::DONE)
+}
+
+fn reviewed(diffs: &[(Platform, ImageDiff)], write: fn(&Review) -> String) -> String {
+    Review::of_comparison(diffs.to_vec()).map_or_else(String::new, |review| write(&review))
 }

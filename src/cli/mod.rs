@@ -2,6 +2,7 @@
 //! in [`output`]. Comes in: arguments and environment. Goes out: calls to the pipeline, text
 //! on stdout and stderr, an exit code.
 
+pub mod command_line;
 pub mod diff;
 pub mod exit;
 pub mod findings;
@@ -11,6 +12,7 @@ pub mod options;
 pub mod output;
 pub mod plan;
 pub mod repair;
+pub mod report_files;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Repair an image and write it under the tag `<tag>_fix`
-    Repair(repair::RepairArguments),
+    Repair(Box<repair::RepairArguments>),
     /// Show what a repair would do, and why, without writing an image
     Plan(plan::PlanArguments),
     /// List the packages of an image, also as CycloneDX or SPDX
@@ -62,7 +64,7 @@ pub fn main() -> ExitCode {
         output.progress().warn(&format!("an interruption may leave files behind: {error}"));
     }
     let result = match arguments.command {
-        Command::Repair(arguments) => repair::run(arguments, &output),
+        Command::Repair(arguments) => repair::run(*arguments, &output),
         Command::Plan(arguments) => plan::run(arguments, &output),
         Command::Inventory(arguments) => inventory::run(arguments, &output),
         Command::Diff(arguments) => diff::run(arguments, &output),

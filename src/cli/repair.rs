@@ -13,10 +13,10 @@ use crate::report::{self, RepairReport};
 
 use super::exit::Failure;
 use super::options::{
-    self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions, parse_reference,
-    parse_severity,
+    self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference, parse_severity,
 };
 use super::output::Output;
+use super::report_files::ReportFiles;
 use super::{CommandResult, exit};
 
 /// The largest plan file read, in bytes.
@@ -52,12 +52,11 @@ pub struct RepairArguments {
     /// How the report on stdout is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Write the JSON report to this file too
-    #[arg(long, value_name = "FILE")]
-    report_file: Option<PathBuf>,
     /// Exit with 3 when findings of this severity or worse remain
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     fail_on: Option<Severity>,
+    #[command(flatten)]
+    files: ReportFiles,
     #[command(flatten)]
     findings: FindingOptions,
     #[command(flatten)]
@@ -94,8 +93,7 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
         level: arguments.compression_level,
     };
     layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
-    let open = |path: &PathBuf| OutputFile::open("--report-file", path, output.unfinished());
-    let report_file = arguments.report_file.as_ref().map(open).transpose()?;
+    let files = arguments.files.open(output)?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
     let request = RepairRequest {
         plan: PlanRequest {
@@ -107,10 +105,15 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
         output: arguments.output,
         suffix: arguments.tag_suffix,
         layer,
+        evidence: files.evidence(),
     };
-    let report = pipeline::repair(&request, &environment)?;
-    tell(&report, arguments.format, report_file, output)
-        .map_err(|failure| but_published(&report, &failure))?;
+    let outcome = pipeline::repair(&request, &environment)?;
+    let report = &outcome.report;
+    let created = environment.source_date_epoch.unwrap_or(environment.now);
+    files
+        .write(&outcome, created)
+        .and_then(|()| tell(report, arguments.format, output))
+        .map_err(|failure| but_published(report, &failure))?;
     let remaining = arguments.fail_on.map_or(0, |least| report.remaining_at_or_above(least));
     Ok(if remaining > 0 { exit::REMAINING } else { exit::DONE })
 }
@@ -121,19 +124,10 @@ fn saved_plan(path: &Path) -> Result<Plan, Failure> {
         .map_err(|error| Failure::Usage(format!("--plan {}: {error}", path.display())))
 }
 
-/// Writes the report to where it is wanted.
-fn tell(
-    report: &RepairReport,
-    format: Format,
-    file: Option<OutputFile>,
-    output: &Output,
-) -> Result<(), Failure> {
-    let json = report::json::render(report);
-    if let Some(file) = file {
-        file.write(json.as_bytes())?;
-    }
+/// Writes the report to standard output.
+fn tell(report: &RepairReport, format: Format, output: &Output) -> Result<(), Failure> {
     output.result(&match format {
-        Format::Json => json,
+        Format::Json => report::json::render(report),
         Format::Text => report::text::render(report, output.style()),
     })
 }

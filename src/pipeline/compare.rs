@@ -58,7 +58,7 @@ pub fn diff(
     after: &Reference,
     platforms: &[Platform],
     environment: &Environment,
-) -> Result<Vec<ImageDiff>, RepairError> {
+) -> Result<Vec<(Platform, ImageDiff)>, RepairError> {
     let old = open(before, platforms, environment)?;
     let wanted: Vec<Platform> = match (platforms, old.as_slice()) {
         // two single images are compared whatever their platforms are called
@@ -81,11 +81,12 @@ pub fn diff(
         };
         let inventories = [inventory(one), inventory(other)];
         let [first, second] = &inventories;
-        diffs.push(diff_images(
+        let diff = diff_images(
             &side(before, one, first.as_ref()),
             &side(after, other, second.as_ref()),
             DiffOptions::default(),
-        )?);
+        )?;
+        diffs.push((one.platform.clone(), diff));
     }
     Ok(diffs)
 }

@@ -8,13 +8,16 @@ use crate::publish::{self, Provenance, Rebuilt};
 use crate::report::before_after::{
     EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PlatformReport,
 };
+use crate::report::review::PlatformReview;
 use crate::report::{RepairReport, effects};
+use crate::repository::Fetcher;
 
 use super::apply::Applied;
 use super::load::Loaded;
 use super::patch::{TemporaryLayer, count};
 use super::planning::{self, PlanRequest, Planned, PlannedPlatform};
 use super::publication::{self, NewPlatform, Original};
+use super::review::{self, Evidence};
 use super::{Environment, RepairError};
 
 /// What to repair, and where to.
@@ -26,6 +29,17 @@ pub struct RepairRequest {
     pub output: Option<Reference>,
     pub suffix: String,
     pub layer: LayerOptions,
+    /// Whether the evidence for a review is gathered.
+    pub evidence: Evidence,
+}
+
+/// What a repair gives back.
+pub struct RepairOutcome {
+    pub report: RepairReport,
+    /// One a platform; empty unless [`RepairRequest::evidence`] asks for it.
+    pub evidence: Vec<PlatformReview>,
+    /// `ID` of the image's os-release(5) (`debian`).
+    pub distribution: String,
 }
 
 /// Plans (or follows a plan), repairs, verifies, publishes, reads back.
@@ -35,24 +49,45 @@ pub struct RepairRequest {
 pub fn repair(
     request: &RepairRequest,
     environment: &Environment,
-) -> Result<RepairReport, RepairError> {
+) -> Result<RepairOutcome, RepairError> {
     let planned = planning::plan(&request.plan, request.saved.as_ref(), environment)?;
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
-    let Planned { source, set, platforms, plan, .. } = planned;
+    let Planned { source, set, platforms, plan, fetcher } = planned;
+    let first = platforms.first().map(|one| one.inventory.distribution.id.clone());
+    let distribution = first.unwrap_or_default();
     let mut new = Vec::with_capacity(platforms.len());
     let mut reports = Vec::with_capacity(platforms.len());
+    let mut evidence = Vec::new();
+    let job = Job { provenance: &provenance, request, fetcher: &fetcher, environment };
     for platform in platforms {
-        let (platform, report) = one(platform, &provenance, &request.layer, environment)?;
-        new.push(platform);
-        reports.push(report);
+        let done = job.one(platform)?;
+        new.push(done.new);
+        reports.push(done.report);
+        evidence.extend(done.evidence);
     }
     let original = Original { source: &*source, set: &set, provenance: &provenance };
     let digest = publication::publish(&original, &new, &output, environment)?;
     publication::read_back(&output, digest, &new, environment)?;
     let before = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
     let after = NamedImage { reference: output.to_string(), digest };
-    Ok(RepairReport::new(before, Some(after), reports, Vec::new()))
+    let report = RepairReport::new(before, Some(after), reports, Vec::new());
+    Ok(RepairOutcome { report, evidence, distribution })
+}
+
+/// What the platforms of one repair share.
+struct Job<'a> {
+    provenance: &'a Provenance,
+    request: &'a RepairRequest,
+    fetcher: &'a Fetcher,
+    environment: &'a Environment,
+}
+
+/// One platform, repaired and not published yet.
+struct Done {
+    new: NewPlatform,
+    report: PlatformReport,
+    evidence: Option<PlatformReview>,
 }
 
 /// Where the repaired image goes.
@@ -88,47 +123,68 @@ fn provenance(planned: &Planned, environment: &Environment) -> Provenance {
     }
 }
 
-/// Repairs one platform: layer, verification, new config and manifest.
-fn one(
-    planned: PlannedPlatform,
-    provenance: &Provenance,
-    options: &LayerOptions,
-    environment: &Environment,
-) -> Result<(NewPlatform, PlatformReport), RepairError> {
-    let PlannedPlatform { loaded, applied, inventory, findings, plan, notes, .. } = planned;
-    let mut report = empty_report(&loaded, &plan, notes);
-    let Some(Applied { overlay, effects, .. }) = applied else {
-        environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
-        report.findings = crate::verify::judge(&findings, &inventory, &plan);
-        return Ok((unchanged(loaded), report));
-    };
-    let packages = match plan.steps.len() {
-        1 => "1 upgraded package".to_owned(),
-        n => format!("{n} upgraded packages"),
-    };
-    environment.progress.message(&format!("{}: writing {packages}", loaded.platform));
-    let layer = TemporaryLayer::write(&overlay, options)?;
-    let after = layer.verify(&loaded, &overlay, &plan.steps, environment)?;
-    let Rebuilt { manifest, config, layer_descriptor, .. } =
-        publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), provenance)?;
-    report.findings = crate::verify::judge(&findings, &after, &plan);
-    report.files = count(&overlay);
-    report.manifest = Some(manifest.digest);
-    report.layer = Some(LayerReport {
-        digest: layer.written.digest,
-        diff_id: layer.written.diff_id,
-        size: layer.written.size,
-        unpacked_size: layer.written.unpacked,
-        entries: layer.written.entries,
-    });
-    let note = |effect: &crate::packages::dpkg::install::Effect| {
-        let text = effects::sentence(&effect.kind)?;
-        Some(EffectNote { package: effect.package.clone(), text })
-    };
-    report.effects = effects.iter().filter_map(note).collect();
-    let patch = Some((layer_descriptor, layer));
-    let Loaded { platform, current, .. } = loaded;
-    Ok((NewPlatform { platform, current, manifest, config, patch }, report))
+impl Job<'_> {
+    /// Repairs one platform: layer, verification, new config and manifest.
+    fn one(&self, planned: PlannedPlatform) -> Result<Done, RepairError> {
+        let environment = self.environment;
+        let PlannedPlatform { loaded, applied, inventory, findings, plan, repositories, notes } =
+            planned;
+        let gathers = self.request.evidence == Evidence::Gathered;
+        let repositories = review::signed(&repositories);
+        let mut report = empty_report(&loaded, &plan, notes);
+        let Some(Applied { overlay, effects, .. }) = applied else {
+            environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
+            report.findings = crate::verify::judge(&findings, &inventory, &plan);
+            let platform = loaded.platform.clone();
+            let untouched =
+                PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
+            let evidence = gathers.then_some(untouched);
+            return Ok(Done { new: unchanged(loaded), report, evidence });
+        };
+        let packages = match plan.steps.len() {
+            1 => "1 upgraded package".to_owned(),
+            n => format!("{n} upgraded packages"),
+        };
+        environment.progress.message(&format!("{}: writing {packages}", loaded.platform));
+        let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
+        let after = layer.verify(&loaded, &overlay, &plan.steps, environment)?;
+        let Rebuilt { manifest, config, layer_descriptor, .. } =
+            publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), self.provenance)?;
+        let evidence = match self.request.evidence {
+            Evidence::None => None,
+            Evidence::Gathered => {
+                let repaired = review::Repaired {
+                    loaded: &loaded,
+                    overlay: &overlay,
+                    config: &serde_json::from_slice(&config).unwrap_or_default(),
+                    before: &inventory.to_inventory(),
+                    after: &after.to_inventory(),
+                    steps: &plan.steps,
+                };
+                let evidence = review::of_repaired(&repaired, self.fetcher, environment)?;
+                Some(PlatformReview { repositories, ..evidence })
+            }
+        };
+        report.findings = crate::verify::judge(&findings, &after, &plan);
+        report.files = count(&overlay);
+        report.manifest = Some(manifest.digest);
+        report.layer = Some(LayerReport {
+            digest: layer.written.digest,
+            diff_id: layer.written.diff_id,
+            size: layer.written.size,
+            unpacked_size: layer.written.unpacked,
+            entries: layer.written.entries,
+        });
+        let note = |effect: &crate::packages::dpkg::install::Effect| {
+            let text = effects::sentence(&effect.kind)?;
+            Some(EffectNote { package: effect.package.clone(), text })
+        };
+        report.effects = effects.iter().filter_map(note).collect();
+        let patch = Some((layer_descriptor, layer));
+        let Loaded { platform, current, .. } = loaded;
+        let new = NewPlatform { platform, current, manifest, config, patch };
+        Ok(Done { new, report, evidence })
+    }
 }
 
 /// What is known before anything is written.

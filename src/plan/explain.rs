@@ -153,7 +153,7 @@ impl fmt::Display for Reason {
                 write!(f, ": {detail}")
             }
             Reason::NoRecipe { class } => {
-                write!(f, "findings of class {class} cannot be repaired yet")
+                write!(f, "no recipe yet for findings of class {class}")
             }
             Reason::Ignored { by } => write!(f, "ignored by {by}"),
             Reason::UnsupportedImage { detail } => {

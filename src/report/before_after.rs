@@ -338,7 +338,7 @@ impl RepairReport {
 }
 
 #[cfg(test)]
-pub(super) mod samples {
+pub(crate) mod samples {
     use super::*;
 
     fn digest(text: &str) -> Digest {

@@ -1,5 +1,7 @@
 //! Reports: what a repair did ([`before_after`]), what differs between two images
-//! ([`diff`]), and their renderings for people ([`text`]) and programs ([`json`]).
+//! ([`diff`]), both together for a person who says yes or no ([`review`]), and their renderings
+//! for people ([`text`], a page, Markdown) and programs ([`json`], [`sarif`], [`openvex`],
+//! [`junit`]).
 //!
 //! In come values from the other rooms; out go strings. Nothing here prints, reads a clock
 //! or asks for a terminal: width and colour are values of [`terminal::Style`]. Everything
@@ -10,6 +12,10 @@ pub mod diff;
 pub mod effects;
 pub mod findings_list;
 pub mod json;
+pub mod junit;
+pub mod openvex;
+pub mod review;
+pub mod sarif;
 #[cfg(test)]
 mod schema_check;
 pub mod terminal;

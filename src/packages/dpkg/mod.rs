@@ -3,6 +3,7 @@
 pub mod apt_conf;
 pub mod ar;
 pub mod archives;
+pub mod changelog;
 pub mod commands;
 pub mod conffiles;
 pub mod configuration;

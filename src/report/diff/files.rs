@@ -114,7 +114,8 @@ impl FileState {
 
     /// The special bits by name; for links and directories only setuid and setgid mean harm,
     /// and a link has no mode of its own.
-    pub(super) fn special(&self) -> Vec<&'static str> {
+    #[must_use]
+    pub fn special(&self) -> Vec<&'static str> {
         let mode = u32::from_str_radix(&self.mode, 8).unwrap_or_default();
         if self.kind == "symlink" {
             return Vec::new();

@@ -17,7 +17,7 @@ mod texts;
 pub use config::{ConfigChange, diff_config};
 pub use contents::{Contents, Opened};
 pub use files::{Aspect, FileChange, FileState, FilesDiff, PathState};
-pub use packages::{PackagesDiff, VersionChange, diff_packages};
+pub use packages::{PackageVersion, PackagesDiff, VersionChange, diff_packages};
 pub use render::render;
 pub use texts::{LeftOut, TextChange};
 

@@ -1,0 +1,86 @@
+//! The command line of this process as a line for a shell, so that a review can say how to
+//! make the same image again. Logins in URLs are left out.
+
+/// This process's command line, quoted for a POSIX shell.
+#[must_use]
+pub fn of_this_process() -> String {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
+    quoted(epoch.as_deref(), &arguments)
+}
+
+fn quoted(epoch: Option<&str>, arguments: &[String]) -> String {
+    let mut words = Vec::with_capacity(arguments.len() + 2);
+    if let Some(epoch) = epoch {
+        words.push(format!("SOURCE_DATE_EPOCH={}", word(epoch)));
+    }
+    words.push("imgfix".to_owned());
+    words.extend(arguments.iter().map(|argument| word(&without_login(argument))));
+    words.join(" ")
+}
+
+/// One word: as it is when no shell could read it otherwise, else in single quotes.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// `https://user:secret@host` without `user:secret@`, wherever it stands in the argument.
+fn without_login(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let end = after.find(['/', '?', '#', ' ', '=']).unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        out.push_str(authority.rsplit('@').next().unwrap_or_default());
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_and_logins_left_out() {
+        let arguments = [
+            "repair",
+            "registry.example:5000/app:1.0",
+            "-r",
+            "my report.json",
+            "--mirror",
+            "http://deb.debian.org=https://me:s3cret@mirror.example/debian",
+            "it's",
+            "",
+        ]
+        .map(str::to_owned);
+        assert_eq!(
+            quoted(Some("0"), &arguments),
+            "SOURCE_DATE_EPOCH=0 imgfix repair registry.example:5000/app:1.0 -r 'my report.json' \
+             --mirror http://deb.debian.org=https://mirror.example/debian 'it'\\''s' ''"
+        );
+    }
+
+    #[test]
+    fn a_login_with_signs_in_it_is_left_out_too() {
+        for (text, want) in [
+            ("https://u:p@h/x", "https://h/x"),
+            ("https://u:p@ss@h", "https://h"),
+            (
+                "deb [signed-by=/k] http://t@h/debian x main",
+                "deb [signed-by=/k] http://h/debian x main",
+            ),
+            ("plain@word", "plain@word"),
+        ] {
+            assert_eq!(without_login(text), want);
+        }
+    }
+}

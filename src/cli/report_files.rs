@@ -1,0 +1,119 @@
+//! The files that a repair's report is written to, each in the form that its reader wants.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::pipeline::{Evidence, RepairOutcome};
+use crate::report;
+use crate::report::review::{self, Review};
+
+use super::command_line;
+use super::exit::Failure;
+use super::options::OutputFile;
+use super::output::Output;
+
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Report options")]
+pub struct ReportFiles {
+    /// Write the JSON report to this file
+    #[arg(long, value_name = "FILE")]
+    pub report_file: Option<PathBuf>,
+    /// Write the review, one self-contained page, to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the review as Markdown, for a pull request or a job's summary, to this file
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Write the review as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    pub review_json: Option<PathBuf>,
+    /// Write what is left as SARIF to this file
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+    /// Write what was fixed as OpenVEX to this file
+    #[arg(long, value_name = "FILE")]
+    pub openvex: Option<PathBuf>,
+    /// Write the findings as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// The forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Html,
+    Markdown,
+    ReviewJson,
+    Sarif,
+    OpenVex,
+    Junit,
+}
+
+impl ReportFiles {
+    fn all(&self) -> [(Form, &'static str, Option<&PathBuf>); 7] {
+        [
+            (Form::Json, "--report-file", self.report_file.as_ref()),
+            (Form::Html, "--html", self.html.as_ref()),
+            (Form::Markdown, "--markdown", self.markdown.as_ref()),
+            (Form::ReviewJson, "--review-json", self.review_json.as_ref()),
+            (Form::Sarif, "--sarif", self.sarif.as_ref()),
+            (Form::OpenVex, "--openvex", self.openvex.as_ref()),
+            (Form::Junit, "--junit", self.junit.as_ref()),
+        ]
+    }
+
+    /// Opens every file before anything is published: a slip of the pen is found in time.
+    ///
+    /// # Errors
+    /// A folder is not there or cannot be written.
+    pub fn open(&self, output: &Output) -> Result<OpenReports, Failure> {
+        let mut files = Vec::new();
+        for (form, option, path) in self.all() {
+            if let Some(path) = path {
+                files.push((form, OutputFile::open(option, path, output.unfinished())?));
+            }
+        }
+        Ok(OpenReports(files))
+    }
+}
+
+/// The files to write, open.
+pub struct OpenReports(Vec<(Form, OutputFile)>);
+
+impl OpenReports {
+    /// Whether what was asked for needs the evidence for a review.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        let review = [Form::Html, Form::Markdown, Form::ReviewJson];
+        match self.0.iter().any(|(form, _)| review.contains(form)) {
+            true => Evidence::Gathered,
+            false => Evidence::None,
+        }
+    }
+
+    /// Writes every file. `created` is the time that documents with a date say, in seconds
+    /// since the epoch.
+    ///
+    /// # Errors
+    /// The disk does not take a file.
+    pub fn write(self, outcome: &RepairOutcome, created: i64) -> Result<(), Failure> {
+        let report = &outcome.report;
+        let command = Some(command_line::of_this_process());
+        let review = Review::of_repair(report.clone(), outcome.evidence.clone(), command);
+        for (form, file) in self.0 {
+            let text = match form {
+                Form::Json => report::json::render(report),
+                Form::Html => review::page::render(&review),
+                Form::Markdown => review::markdown::render(&review),
+                Form::ReviewJson => review.to_json(),
+                Form::Sarif => report::sarif::render(report),
+                Form::OpenVex => report::openvex::render(report, &outcome.distribution, created),
+                Form::Junit => report::junit::render(report),
+            };
+            file.write(text.as_bytes())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! What a repair fixed, as OpenVEX 0.2.0: scanners that read it stop telling of what is gone.
+//!
+//! Source: <https://github.com/openvex/spec/blob/main/OPENVEX-SPEC.md> (v0.2.0). The products
+//! are the platforms' images as package URLs (`pkg:oci`), the packages their subcomponents.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::before_after::{PlatformReport, RepairReport, Verdict};
+use crate::findings::Class;
+use crate::findings::purl::encode;
+use crate::image::Digest;
+
+/// The document, indented, ending in a newline. `created` is in seconds since the epoch.
+/// `distribution` (`debian`) is the name space of system packages.
+#[must_use]
+pub fn render(report: &RepairReport, distribution: &str, created: i64) -> String {
+    let timestamp = OffsetDateTime::from_unix_timestamp(created)
+        .ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned());
+    let image = report.output.as_ref().unwrap_or(&report.image);
+    let statements: Vec<Value> = report
+        .platforms
+        .iter()
+        .flat_map(|platform| statements(platform, &image.reference, distribution))
+        .collect();
+    // The same repair has the same name, so that a newer version can replace it.
+    let name = Digest::of(json!([image.digest, statements]).to_string().as_bytes());
+    super::json::pretty(&json!({
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": format!("urn:imgfix:vex:{name}"),
+        "author": "imgfix",
+        "role": "repair tool",
+        "timestamp": timestamp,
+        "version": 1,
+        "tooling": format!("{} {}", report.tool.name, report.tool.version),
+        "statements": statements,
+    }))
+}
+
+/// One statement for each problem of a platform, with every package that had it.
+fn statements(platform: &PlatformReport, reference: &str, distribution: &str) -> Vec<Value> {
+    let Some(manifest) = platform.manifest else { return Vec::new() };
+    let mut fixed: BTreeMap<&str, (Vec<String>, Vec<String>)> = BTreeMap::new();
+    for judged in &platform.findings {
+        let Verdict::Fixed { version } = &judged.verdict else { continue };
+        let finding = &judged.finding;
+        let (packages, aliases) = fixed.entry(&finding.id).or_default();
+        let space = if finding.class == Class::System && !distribution.is_empty() {
+            format!("{}/", encode(distribution))
+        } else {
+            String::new()
+        };
+        let arch = finding.architecture.as_deref().map(|arch| format!("?arch={}", encode(arch)));
+        let arch = arch.unwrap_or_default();
+        let url = format!("pkg:deb/{space}{}@{}{arch}", encode(&finding.package), encode(version));
+        if !packages.contains(&url) {
+            packages.push(url);
+        }
+        aliases.extend(
+            finding
+                .aliases
+                .iter()
+                .filter(|name| !aliases.contains(name))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+    }
+    let product = product(reference, manifest, platform);
+    fixed
+        .into_iter()
+        .map(|(id, (packages, aliases))| {
+            let parts: Vec<Value> = packages.iter().map(|url| json!({"@id": url})).collect();
+            json!({
+                "vulnerability": {"name": id, "aliases": aliases},
+                "products": [{"@id": product, "subcomponents": parts}],
+                "status": "fixed",
+            })
+        })
+        .collect()
+}
+
+/// `pkg:oci/app@sha256%3A...?arch=amd64&repository_url=registry.example%2Fapp`.
+fn product(reference: &str, manifest: Digest, platform: &PlatformReport) -> String {
+    let repository = reference.split_once("://").map_or(reference, |(_, rest)| rest);
+    let repository = repository.split('@').next().unwrap_or_default();
+    let (folder, last) = repository.rsplit_once('/').unwrap_or(("", repository));
+    let name = last.split(':').next().unwrap_or_default();
+    let whole = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    format!(
+        "pkg:oci/{}@{}?arch={}&repository_url={}",
+        encode(&name.to_lowercase()),
+        encode(&manifest.to_string()).replace(':', "%3A"),
+        encode(&platform.platform.architecture),
+        encode(&whole)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::before_after::samples;
+    use super::*;
+
+    #[test]
+    fn the_document_is_as_it_was() {
+        insta::assert_snapshot!(render(&samples::report(), "debian", 1_700_000_000));
+    }
+
+    #[test]
+    fn nothing_fixed_is_nothing_stated() {
+        let text = render(&samples::untouched(), "debian", 0);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["statements"], json!([]));
+        assert_eq!(document["timestamp"], "1970-01-01T00:00:00Z");
+    }
+}

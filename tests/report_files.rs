@@ -1,0 +1,158 @@
+//! The forms that a repair's report takes, as files: of the built program on the fixtures'
+//! image. No network.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod common;
+
+use common::cli::{Place, Ran, ran, tagged};
+use serde_json::Value;
+
+const FILES: [(&str, &str); 7] = [
+    ("--report-file", "report.json"),
+    ("--html", "review.html"),
+    ("--markdown", "review.md"),
+    ("--review-json", "review.json"),
+    ("--sarif", "left.sarif"),
+    ("--openvex", "fixed.vex.json"),
+    ("--junit", "junit.xml"),
+];
+
+fn repair(place: &Place) -> Ran {
+    let mut command = place.repair(&place.image("12"));
+    command.env("SOURCE_DATE_EPOCH", "1700000000");
+    for (option, file) in FILES {
+        command.arg(option).arg(place.path(file));
+    }
+    ran(&mut command).expect(0)
+}
+
+fn text(place: &Place, name: &str) -> String {
+    std::fs::read_to_string(place.path(name)).expect(name)
+}
+
+fn json(place: &Place, name: &str) -> Value {
+    serde_json::from_str(&text(place, name)).expect(name)
+}
+
+#[test]
+fn every_form_tells_of_the_same_repair() {
+    let place = Place::debian();
+    let run = repair(&place);
+    let report = run.json();
+    let (fixed, left) = (&report["summary"]["fixed"], &report["summary"]["not_fixed"]);
+    let (fixed, left) = (fixed.as_u64().unwrap(), left.as_u64().unwrap());
+    assert!(fixed > 0 && left > 0, "{fixed} and {left}");
+    let digest = run.digest();
+
+    assert_eq!(json(&place, "report.json"), report);
+    let verdict = format!("{fixed} of {} findings fixed", fixed + left);
+    for name in ["review.html", "review.md"] {
+        let text = text(&place, name);
+        assert!(text.contains(&verdict), "{name}: no {verdict:?}");
+        assert!(text.contains(&digest), "{name}");
+        assert!(text.contains("imgfix repair oci:"), "{name}: no command");
+    }
+    let page = text(&place, "review.html");
+    assert!(page.contains("libexpat1") && page.contains("Changelog of"), "{page}");
+    assert!(page.contains("var/lib/dpkg/"), "the files are shown");
+
+    let review = json(&place, "review.json");
+    assert_eq!(review["schema"], "imgfix/review/v1");
+    assert_eq!(review["repair"], report);
+    let platform = &review["platforms"][0];
+    let logs = platform["changelogs"].as_array().unwrap();
+    let entries = logs.iter().map(|log| log["entries"].as_array().unwrap().len()).sum::<usize>();
+    assert!(entries > 0, "{logs:?}");
+    assert!(!platform["repositories"][0]["fingerprint"].as_str().unwrap().is_empty());
+    let upgraded = platform["diff"]["packages"]["upgraded"].as_array().unwrap().len();
+    assert_eq!(upgraded as u64, report["summary"]["packages"].as_u64().unwrap());
+
+    let sarif = json(&place, "left.sarif");
+    assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len() as u64, left);
+    let vex = json(&place, "fixed.vex.json");
+    assert_eq!(vex["timestamp"], "2023-11-14T22:13:20Z");
+    assert!(!vex["statements"].as_array().unwrap().is_empty());
+    let junit = text(&place, "junit.xml");
+    assert_eq!(junit.matches("<testcase ").count() as u64, fixed + left);
+    assert_eq!(junit.matches("<failure ").count() as u64, left);
+}
+
+#[test]
+fn what_is_left_is_a_report_that_imgfix_reads() {
+    let place = Place::debian();
+    let left = repair(&place).json()["summary"]["not_fixed"].as_u64().unwrap();
+    let mut command = place.imgfix();
+    command.args(["findings", "--format", "json"]).arg(place.path("left.sarif"));
+    let list = ran(&mut command).expect(0).json();
+    assert_eq!(list["schema"], "imgfix/findings/v1");
+    assert_eq!(list["findings"].as_array().unwrap().len() as u64, left);
+}
+
+#[test]
+fn the_same_repair_gives_the_same_review() {
+    let pages: Vec<String> = (0..2)
+        .map(|_| {
+            let place = Place::debian();
+            repair(&place);
+            let folder = place.dir.path().display().to_string();
+            text(&place, "review.html").replace(&folder, "")
+        })
+        .collect();
+    assert!(pages[0] == pages[1]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_said_before_anything_is_published() {
+    for (option, _) in FILES {
+        let place = Place::debian();
+        let mut command = place.repair(&place.image("12"));
+        command.arg(option).arg(place.path("no/such/folder/file"));
+        let run = ran(&mut command).expect(2);
+        let want = format!("{option} {}", place.path("no/such/folder/file").display());
+        assert!(run.stderr.contains(&want), "{}", run.stderr);
+        assert_eq!(tagged(&place.path("image"), "12_fix"), None);
+    }
+}
+
+#[test]
+fn two_images_are_compared_as_a_page_and_as_markdown() {
+    let place = Place::debian();
+    repair(&place);
+    for (format, start) in [("html", "<!DOCTYPE html>"), ("markdown", "## imgfix: The two images")]
+    {
+        let mut command = place.imgfix();
+        command.args(["diff", &place.image("12"), &place.image("12_fix"), "--format", format]);
+        let run = ran(&mut command).expect(0);
+        assert!(run.stdout.starts_with(start), "{}", run.stdout);
+        assert!(run.stdout.contains("imagemagick-6-common"), "{}", run.stdout);
+    }
+    let mut command = place.imgfix();
+    command.args(["diff", &place.image("12"), &place.image("12"), "--format", "markdown"]);
+    assert!(ran(&mut command).expect(0).stdout.contains("The two images are the same"));
+}
+
+#[test]
+fn classes_without_a_recipe_are_carried_to_the_end() {
+    let place = Place::debian();
+    let findings = serde_json::json!({"schema": "imgfix/findings/v1", "findings": [
+        {"id": "CVE-2022-1", "class": "library", "package": "org.a:b", "installed": "1",
+         "fixed": "2", "path": "/srv/app/b.jar", "severity": "high"},
+        {"id": "DS002", "class": "baseline", "package": "dockerfile", "severity": "low"},
+        {"id": "EICAR", "class": "malicious", "path": "/srv/e.com", "severity": "critical"}]});
+    std::fs::write(place.path("findings.json"), findings.to_string()).unwrap();
+    let mut command = place.repair(&place.image("12"));
+    command.arg("-r").arg(place.path("findings.json")).arg("--markdown").arg(place.path("r.md"));
+    let report = ran(&mut command).expect(0).json();
+    for (id, class) in [("CVE-2022-1", "library"), ("DS002", "baseline"), ("EICAR", "malicious")] {
+        let all = report["platforms"][0]["findings"].as_array().unwrap();
+        let found = all.iter().find(|one| one["id"] == id).expect(id);
+        assert_eq!(found["verdict"], "not-fixed");
+        assert_eq!(found["reason"]["kind"], "no-recipe");
+        assert_eq!(found["explanation"], format!("no recipe yet for findings of class {class}"));
+    }
+    assert!(text(&place, "r.md").contains("By class: system"));
+    let mut command = place.on("plan", &place.image("12"));
+    command.arg("-q").arg("-r").arg(place.path("findings.json"));
+    let plan = ran(&mut command).expect(0).stdout;
+    assert!(plan.contains("no recipe yet for findings of class malicious"), "{plan}");
+}
