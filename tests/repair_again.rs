@@ -177,6 +177,12 @@ fn an_image_that_only_looks_repaired_is_not_replaced() {
         refused.stderr
     );
     assert_eq!(place.tagged("12_fix"), before);
+    // an archive that is only called so, too
+    let archive = format!("docker-archive:{}:app:12", place.path("my_fix.tar").display());
+    copy(&place.image("12"), &archive, &[]);
+    let old = std::fs::read(place.path("my_fix.tar")).expect("archive");
+    ran(&mut place.repair(&archive)).expect(1);
+    assert!(std::fs::read(place.path("my_fix.tar")).expect("archive") == old);
     // but beside its original it makes way for the repaired one
     ran(&mut place.repair(&place.image("12"))).expect(0);
     assert_ne!(place.tagged("12_fix"), before);

@@ -130,6 +130,19 @@ impl Reference {
         }
     }
 
+    /// Whether an image written here takes the place of `other`: it has the same name, or is the
+    /// same archive file, which holds one image only when it is written.
+    #[must_use]
+    pub fn replaces(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::OciArchive { file, .. } | Self::DockerArchive { file, .. },
+                Self::OciArchive { file: theirs, .. } | Self::DockerArchive { file: theirs, .. },
+            ) => file == theirs,
+            _ => self == other,
+        }
+    }
+
     /// The name as `org.opencontainers.image.base.name` wants it: fully qualified, without
     /// the transport for a registry.
     #[must_use]
@@ -416,6 +429,22 @@ mod tests {
         let both = format!("debian:12@{ZEROS}");
         let written = parsed(&both).with_fix_suffix("-patched").map(|r| r.to_string());
         assert_eq!(written.as_deref(), Ok("docker://docker.io/library/debian:12-patched"));
+    }
+
+    #[test]
+    fn an_archive_replaces_all_that_is_in_its_file() {
+        let table = [
+            ("oci:a:1", "oci:a:1", true),
+            ("oci:a:1", "oci:a:2", false),
+            ("oci-archive:a.tar:1", "oci-archive:a.tar:2", true),
+            ("docker-archive:a.tar:app:1_fix", "docker-archive:a.tar:app:1", true),
+            ("docker-archive:a.tar:app:1", "docker-archive:b.tar:app:1", false),
+            ("debian:12", "docker.io/library/debian:12", true),
+            ("debian:12", "oci:debian:12", false),
+        ];
+        for (new, old, replaces) in table {
+            assert_eq!(parsed(new).replaces(&parsed(old)), replaces, "{new} {old}");
+        }
     }
 
     #[test]

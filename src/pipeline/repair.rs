@@ -98,7 +98,7 @@ fn output_of(request: &RepairRequest, planned: &Planned) -> Result<Reference, Re
         None => source.with_fix_suffix(&request.suffix)?,
     };
     let repaired = planned.platforms.iter().any(|one| one.loaded.repaired_from.is_some());
-    if request.output.is_none() && output == *source && !repaired {
+    if request.output.is_none() && output.replaces(source) && !repaired {
         let (image, suffix) = (source.to_string(), request.suffix.clone());
         return Err(RepairError::ReplacesOriginal { image, suffix });
     }
