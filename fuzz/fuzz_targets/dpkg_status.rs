@@ -16,6 +16,6 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(again.render(StanzaOrder::AsFound, |_, _| None), written);
     }
     let file = (ImagePath::literal("/var/lib/dpkg/status"), Entry::file(data.to_vec(), 0o644, 0));
-    let tree = Tree::from_entries([file].into_iter(), Arc::new(NoLayers));
+    let tree = Tree::from_entries([file], Arc::new(NoLayers));
     let _ = DpkgInventory::read(&tree).map(|inventory| inventory.to_inventory());
 });

@@ -63,7 +63,7 @@ mod tests {
     fn inventory() -> DpkgInventory {
         let status = ImagePath::literal("/var/lib/dpkg/status");
         let entries = [(status, Entry::file(STATUS.as_bytes().to_vec(), 0o644, 0))];
-        let tree = Tree::from_entries(entries.into_iter(), Arc::new(NoLayers));
+        let tree = Tree::from_entries(entries, Arc::new(NoLayers));
         DpkgInventory::read(&tree).expect("inventory")
     }
 

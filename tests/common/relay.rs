@@ -59,7 +59,8 @@ impl Drop for Relay {
 fn relay(mut client: TcpStream, target: &str, cut: &Cut, lines: &Mutex<Vec<String>>) {
     let Ok(mut server) = TcpStream::connect(target) else { return };
     let mut buffer = vec![0; 64 << 10];
-    let Ok(read) = client.read(&mut buffer) else { return };
+    // a connection that was opened and not used is none
+    let Some(read) = client.read(&mut buffer).ok().filter(|read| *read > 0) else { return };
     let mut sent = buffer[..read].to_vec();
     let first = String::from_utf8_lossy(&sent).lines().next().unwrap_or_default().to_owned();
     lines.lock().expect("lines").push(first.clone());
