@@ -164,7 +164,11 @@ impl Process<'_> {
     #[must_use]
     pub fn options(&self) -> lexopt::Parser {
         let arguments = self.arguments().iter();
-        lexopt::Parser::from_args(arguments.map(|word| OsString::from_vec(word.to_vec())))
+        let words = arguments.map(|word| OsString::from_vec(word.to_vec()));
+        let mut parser = lexopt::Parser::from_args(words);
+        // `cut -d=`: the sign is the argument, as for getopt(3).
+        parser.set_short_equals(false);
+        parser
     }
 
     /// The stop for an option that this command does not know here.

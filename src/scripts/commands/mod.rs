@@ -4,37 +4,58 @@
 //! One file a command. Each knows the options that real scripts use; any other option is a
 //! [`Stop`](super::Stop), so that a script is never evaluated as if it had not asked for it.
 
+mod capabilities;
 mod cat;
+mod checksums;
 mod chmod;
 mod chown;
+mod compare;
 mod copy;
 mod cp;
+mod cut;
 mod date;
 mod destination;
 #[cfg(test)]
 mod differential;
+mod expr;
 mod find;
 mod glob;
 mod grep;
+mod head_tail;
+mod identity;
 mod install;
+mod launch;
 pub mod ldconfig;
+mod lines;
 mod ln;
+mod ls;
 mod mkdir;
 mod mktemp;
 pub mod mode;
 mod mv;
 mod names;
+mod no_effect;
 pub mod openssl;
 mod operands;
 mod options;
+mod printf;
 mod readlink;
+mod rearrange;
 mod remove;
 mod sed;
+mod seq;
 mod shells;
+mod sort;
+mod stat;
+mod test;
 #[cfg(test)]
 pub(crate) mod testing;
 mod touch;
+mod tr;
 mod truth;
+mod uniq;
+mod wc;
+mod which;
 mod xargs;
 
 use super::Command;
@@ -77,4 +98,51 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("true", truth::yes),
     ("unlink", remove::unlink),
     ("xargs", xargs::run),
+    ("cmp", compare::cmp),
+    ("comm", rearrange::comm),
+    ("cut", cut::run),
+    ("diff", compare::diff),
+    ("head", head_tail::head),
+    ("paste", rearrange::paste),
+    ("rev", rearrange::rev),
+    ("sort", sort::run),
+    ("tac", rearrange::tac),
+    ("tail", head_tail::tail),
+    ("tr", tr::run),
+    ("uniq", uniq::run),
+    ("wc", wc::run),
+    ("[", test::run),
+    ("chattr", no_effect::nothing),
+    ("clear", no_effect::no_terminal),
+    ("echo", printf::echo),
+    ("env", launch::env),
+    ("expr", expr::run),
+    ("getcap", capabilities::getcap),
+    ("id", identity::id),
+    ("ionice", launch::nice),
+    ("ischroot", no_effect::ischroot),
+    ("logger", no_effect::nothing),
+    ("ls", ls::run),
+    ("md5sum", checksums::run),
+    ("nice", launch::nice),
+    ("nohup", launch::nice),
+    ("pgrep", no_effect::no_process),
+    ("pidof", no_effect::no_process),
+    ("printf", printf::printf),
+    ("seq", seq::run),
+    ("setcap", capabilities::setcap),
+    ("sha1sum", checksums::run),
+    ("sha224sum", checksums::run),
+    ("sha256sum", checksums::run),
+    ("sha384sum", checksums::run),
+    ("sha512sum", checksums::run),
+    ("sleep", no_effect::nothing),
+    ("stat", stat::run),
+    ("sync", no_effect::nothing),
+    ("test", test::run),
+    ("timeout", launch::nice),
+    ("tput", no_effect::no_terminal),
+    ("uname", identity::uname),
+    ("which", which::run),
+    ("whoami", identity::whoami),
 ];

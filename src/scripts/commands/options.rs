@@ -24,7 +24,9 @@ impl Options {
     /// Options held elsewhere than in the command's own arguments.
     pub(super) fn from_words(program: &str, words: &[Vec<u8>]) -> Self {
         let words = words.iter().map(|word| OsString::from_vec(word.clone()));
-        Self { parser: lexopt::Parser::from_args(words), program: program.to_owned() }
+        let mut parser = lexopt::Parser::from_args(words);
+        parser.set_short_equals(false);
+        Self { parser, program: program.to_owned() }
     }
 
     /// The next option or operand.

@@ -1,0 +1,50 @@
+//! Commands whose effects are no part of an image: waiting, writing to the system log, flushing
+//! disks, attributes of a disk's file system, terminals; and questions about processes.
+
+use super::super::{Process, Status};
+
+/// Succeeds: `sleep`, `sync`, `logger`, `udevadm settle` and the like.
+///
+/// # Errors
+/// None.
+pub fn nothing(_: &mut Process<'_>) -> Status {
+    Ok(0)
+}
+
+/// `tput`, `clear`: without a known terminal they fail, as under apt in a container.
+///
+/// # Errors
+/// None.
+pub fn no_terminal(_: &mut Process<'_>) -> Status {
+    Ok(1)
+}
+
+/// `pidof`, `pgrep`, `killall`, `pkill`: an image that is built runs no services, so that apt there
+/// finds no process but itself, dpkg and their scripts.
+///
+/// # Errors
+/// A question about those.
+pub fn no_process(process: &mut Process<'_>) -> Status {
+    const OURS: &[&[u8]] =
+        &[b"sh", b"dash", b"bash", b"perl", b"dpkg", b"apt", b"apt-get", b"frontend"];
+    for word in process.arguments() {
+        let name = word.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        // Patterns and other tests of pgrep could mean one of these.
+        if OURS.contains(&name) || matches!(&word[..], b"-f" | b"-P" | b"-s" | b"-g" | b"-v") {
+            return Err(process.unsupported(word));
+        }
+    }
+    Ok(1)
+}
+
+/// `ischroot` of debianutils: it cannot be known where an image will run.
+///
+/// # Errors
+/// Options other than the defaults for the unknown.
+pub fn ischroot(process: &mut Process<'_>) -> Status {
+    match process.arguments() {
+        [option] if option == "-t" || option == "--default-true" => Ok(0),
+        [option] if option == "-f" || option == "--default-false" => Ok(1),
+        _ => Err(process.unsupported("no default")),
+    }
+}
