@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use imgfix::packages::dpkg::commands::table;
 use imgfix::rootfs::{ImagePath, Overlay};
-use imgfix::scripts::commands::COMMANDS;
-use imgfix::scripts::{Call, Descriptors, Environment, Machine, Settings, Stream, Table};
+use imgfix::scripts::{Call, Descriptors, Environment, Machine, Settings, Stream};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -60,8 +60,7 @@ struct Result {
 fn ours(root: &Path, argv: &[&str]) -> Result {
     let overlay = Overlay::new(Arc::new(disk::tree(root, SKIP)));
     let settings = Settings { now: 42, architecture: "amd64".into() };
-    let table = Table::new().with(COMMANDS);
-    let mut machine = Machine::new(overlay, settings, Arc::new(table));
+    let mut machine = Machine::new(overlay, settings, Arc::new(table()));
     let (output, errors) = (Stream::collector(), Stream::collector());
     let environment: Environment = [("PATH".into(), PATH.into())].into();
     let call = Call {
@@ -304,17 +303,33 @@ fn caches_of_whole_roots_are_as_the_real_programs_make_them() {
     let Some(roots) = std::env::var_os("IMGFIX_ROOTS") else { return };
     as_root("caches_of_whole_roots_are_as_the_real_programs_make_them", || {
         for root in std::env::split_paths(&roots) {
-            for argv in [
-                &["ldconfig", "-X"][..],
-                &["ldconfig"],
-                &["ldconfig", "-p"],
-                &["ldconfig", "-c", "old"],
-                &["ldconfig", "-c", "compat"],
-                &["ldconfig", "-p"],
-                &["ldconfig"],
-            ] {
-                compare(&root, argv);
+            for argv in WHOLE {
+                let program = argv[0];
+                let places = ["usr/sbin", "usr/bin", "sbin", "usr/lib/x86_64-linux-gnu/glib-2.0"];
+                let is_there = |place: &&&str| root.join(place).join(program).exists();
+                if let Some(place) = places.iter().find(is_there) {
+                    let path = format!("/{place}/{program}");
+                    let argv = [&[path.as_str()][..], &argv[1..]].concat();
+                    compare(&root, &argv);
+                }
             }
         }
     });
 }
+
+/// What is run in whole roots that have the program.
+const WHOLE: &[&[&str]] = &[
+    &["ldconfig", "-X"],
+    &["ldconfig"],
+    &["ldconfig", "-p"],
+    &["ldconfig", "-c", "old"],
+    &["ldconfig", "-c", "compat"],
+    &["ldconfig", "-p"],
+    &["ldconfig"],
+    &["update-mime", "--triggered"],
+    &["glib-compile-schemas", "/usr/share/glib-2.0/schemas"],
+    &["gio-querymodules", "/usr/lib/x86_64-linux-gnu/gio/modules"],
+    &["pg_updatedicts"],
+    &["update-ca-certificates"],
+    &["update-ca-certificates", "--fresh"],
+];

@@ -19,6 +19,7 @@ mod destination;
 mod differential;
 mod expr;
 mod find;
+mod glib;
 mod glob;
 mod grep;
 mod head_tail;
@@ -77,6 +78,8 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("fgrep", grep::run),
     ("find", find::run),
     ("grep", grep::run),
+    ("gio-querymodules", glib::query_modules),
+    ("glib-compile-schemas", glib::compile_schemas),
     ("install", install::run),
     ("ldconfig", ldconfig::run),
     ("ldconfig.real", ldconfig::run),

@@ -27,7 +27,9 @@ mod getent;
 mod id;
 mod options;
 mod pam_auth_update;
+mod pg_updatedicts;
 mod update_alternatives;
+mod update_mime;
 
 use crate::scripts::{Command, Table, commands};
 
@@ -43,7 +45,9 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("groups", id::groups),
     ("id", id::run),
     ("pam-auth-update", pam_auth_update::run),
+    ("pg_updatedicts", pg_updatedicts::run),
     ("update-alternatives", update_alternatives::run),
+    ("update-mime", update_mime::run),
     ("vigr", id::interactive),
     ("vipw", id::interactive),
     ("whoami", id::whoami),
