@@ -300,10 +300,20 @@ fn openssl_rehash_leaves_what_the_real_one_leaves() {
 
 #[test]
 fn caches_of_whole_roots_are_as_the_real_programs_make_them() {
+    in_whole_roots("caches_of_whole_roots_are_as_the_real_programs_make_them", CACHES);
+}
+
+#[test]
+fn certificates_of_whole_roots_are_as_the_real_script_leaves_them() {
+    in_whole_roots("certificates_of_whole_roots_are_as_the_real_script_leaves_them", CERTIFICATES);
+}
+
+/// Compares commands in the roots that `IMGFIX_ROOTS` names, where they have the program.
+fn in_whole_roots(test: &str, commands: &[&[&str]]) {
     let Some(roots) = std::env::var_os("IMGFIX_ROOTS") else { return };
-    as_root("caches_of_whole_roots_are_as_the_real_programs_make_them", || {
+    as_root(test, || {
         for root in std::env::split_paths(&roots) {
-            for argv in WHOLE {
+            for argv in commands {
                 let program = argv[0];
                 let places = ["usr/sbin", "usr/bin", "sbin", "usr/lib/x86_64-linux-gnu/glib-2.0"];
                 let is_there = |place: &&&str| root.join(place).join(program).exists();
@@ -317,8 +327,7 @@ fn caches_of_whole_roots_are_as_the_real_programs_make_them() {
     });
 }
 
-/// What is run in whole roots that have the program.
-const WHOLE: &[&[&str]] = &[
+const CACHES: &[&[&str]] = &[
     &["ldconfig", "-X"],
     &["ldconfig"],
     &["ldconfig", "-p"],
@@ -330,6 +339,7 @@ const WHOLE: &[&[&str]] = &[
     &["glib-compile-schemas", "/usr/share/glib-2.0/schemas"],
     &["gio-querymodules", "/usr/lib/x86_64-linux-gnu/gio/modules"],
     &["pg_updatedicts"],
-    &["update-ca-certificates"],
-    &["update-ca-certificates", "--fresh"],
 ];
+
+const CERTIFICATES: &[&[&str]] =
+    &[&["update-ca-certificates"], &["update-ca-certificates", "--fresh"]];

@@ -427,7 +427,11 @@ impl Parser<'_> {
                 Some(b'\n') => self.at += blanks + 2,
                 // Behind a backslash on the same line blanks are part of the text.
                 Some(_) => self.at += 1,
-                None => return Err(wrong("a command without text")),
+                // `$a\` without text: its output begins with the newline that a file lacks.
+                None => {
+                    self.at = self.script.len();
+                    return Ok(Vec::new());
+                }
             }
         }
         let from = self.at;
