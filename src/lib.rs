@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod publish;
+pub mod recipes;
 pub mod report;
 pub mod repository;
 pub mod rootfs;

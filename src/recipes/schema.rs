@@ -1,0 +1,141 @@
+//! [`Recipe`]: the form of `repair-recipes/*.toml`, checked when it is read.
+//!
+//! ```toml
+//! schema = 1
+//! name = "python-bytecode"          # the file's name
+//! title = "stale compiled Python module"
+//!
+//! [[stale]]                         # files that are stale when another changes
+//! file = "{**folder}/{module}.pyc"
+//! source = ["{**folder}/{module}.py"]
+//! reason = "compiled from {source}, which the upgrade changed"
+//! empty-folder = "remove"           # or "keep", the default
+//! ```
+
+use serde::Deserialize;
+
+use super::pattern::{Pattern, PatternError};
+
+/// Why a recipe cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    #[error("recipe {file}: {source}")]
+    Syntax { file: String, source: Box<toml::de::Error> },
+    #[error("recipe {file}: schema {schema} is not known (1 is)")]
+    Schema { file: String, schema: u32 },
+    #[error("recipe {file}: {source}")]
+    Pattern { file: String, source: PatternError },
+    #[error("recipe {file}: rule {rule} has no source")]
+    NoSource { file: String, rule: usize },
+    #[error("recipe {file}: the folder of {pattern:?} has parts that the source {lacking:?} lacks")]
+    Undetermined { file: String, pattern: String, lacking: String },
+}
+
+/// A recipe.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    pub name: String,
+    /// What its findings are called in reports.
+    pub title: String,
+    pub stale: Vec<StaleRule>,
+}
+
+/// Files that are stale when another changes.
+#[derive(Debug, Clone)]
+pub struct StaleRule {
+    pub file: Pattern,
+    pub sources: Vec<Pattern>,
+    /// For people; `{source}` is the path that changed.
+    pub reason: String,
+    pub empty_folder: EmptyFolder,
+}
+
+/// What happens to a folder that has lost its last file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmptyFolder {
+    #[default]
+    Keep,
+    Remove,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    schema: u32,
+    name: String,
+    title: String,
+    #[serde(default)]
+    stale: Vec<StaleTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct StaleTable {
+    file: String,
+    source: Vec<String>,
+    reason: String,
+    #[serde(default)]
+    empty_folder: EmptyFolder,
+}
+
+impl Recipe {
+    /// Reads a recipe; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// It is off the schema.
+    pub fn parse(file: &str, text: &str) -> Result<Self, RecipeError> {
+        let document: Document = toml::from_str(text)
+            .map_err(|source| RecipeError::Syntax { file: file.into(), source: source.into() })?;
+        if document.schema != 1 {
+            return Err(RecipeError::Schema { file: file.into(), schema: document.schema });
+        }
+        let rules = document.stale.into_iter().enumerate();
+        let stale = rules.map(|(at, table)| table.check(file, at + 1)).collect::<Result<_, _>>()?;
+        Ok(Self { name: document.name, title: document.title, stale })
+    }
+}
+
+impl StaleTable {
+    fn check(self, file: &str, rule: usize) -> Result<StaleRule, RecipeError> {
+        if self.source.is_empty() {
+            return Err(RecipeError::NoSource { file: file.into(), rule });
+        }
+        let parse = |text: &String| {
+            Pattern::parse(text)
+                .map_err(|source| RecipeError::Pattern { file: file.into(), source })
+        };
+        let pattern = parse(&self.file)?;
+        let sources: Vec<Pattern> = self.source.iter().map(parse).collect::<Result<_, _>>()?;
+        for (source, text) in sources.iter().zip(&self.source) {
+            let parts = source.names().map(|name| (name.to_owned(), Vec::new())).collect();
+            if pattern.within(&parts).is_none() {
+                let (pattern, lacking) = (self.file.clone(), text.clone());
+                return Err(RecipeError::Undetermined { file: file.into(), pattern, lacking });
+            }
+        }
+        let Self { reason, empty_folder, .. } = self;
+        Ok(StaleRule { file: pattern, sources, reason, empty_folder })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_off_the_schema_is_refused_with_its_place() {
+        let rule = "schema = 1\nname = 'n'\ntitle = 't'\n[[stale]]\nreason = 'r'\n";
+        for (text, why) in [
+            ("schema = 2\nname = 'n'\ntitle = 't'".to_owned(), "schema 2"),
+            ("schema = 1\nname = 'n'".to_owned(), "title"),
+            (format!("{rule}file = '/a'\nsource = ['/b']\nwhat = 1"), "unknown field"),
+            (format!("{rule}file = '/a'\nsource = []"), "rule 1 has no source"),
+            (format!("{rule}file = '/{{a}}/b'\nsource = ['/{{c}}']"), "lacks"),
+            (format!("{rule}file = 'a'\nsource = ['/b']"), "begin with a slash"),
+        ] {
+            let error = Recipe::parse("x.toml", &text).unwrap_err().to_string();
+            assert!(error.starts_with("recipe x.toml: ") && error.contains(why), "{error}");
+        }
+    }
+}
