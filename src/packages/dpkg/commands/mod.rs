@@ -8,6 +8,7 @@
 //!
 //! - `files`, `options`, `fnmatch`: what the programs share
 //! - `database`, `accounts`: the image's packages, its users and groups
+//! - `interpreters`: the few programs in other languages that are known
 //! - [`debconf`]: the frontend and the tools of debconf
 
 mod accounts;
@@ -24,10 +25,14 @@ mod files;
 mod fnmatch;
 mod format;
 mod getent;
+mod getopt;
 mod id;
+mod interpreters;
+mod mountpoint;
 mod options;
 mod pam_auth_update;
 mod pg_updatedicts;
+mod ucfq;
 mod update_alternatives;
 mod update_mime;
 
@@ -42,10 +47,13 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("dpkg-statoverride", dpkg_statoverride::run),
     ("dpkg-trigger", dpkg_trigger::run),
     ("getent", getent::run),
+    ("getopt", getopt::run),
     ("groups", id::groups),
     ("id", id::run),
+    ("mountpoint", mountpoint::run),
     ("pam-auth-update", pam_auth_update::run),
     ("pg_updatedicts", pg_updatedicts::run),
+    ("ucfq", ucfq::run),
     ("update-alternatives", update_alternatives::run),
     ("update-mime", update_mime::run),
     ("vigr", id::interactive),
@@ -56,5 +64,9 @@ pub const COMMANDS: &[(&str, Command)] = &[
 /// What scripts of the family may call: these commands, and those of every family.
 #[must_use]
 pub fn table() -> Table {
-    Table::new().with(commands::COMMANDS).with(COMMANDS).with(debconf::COMMANDS)
+    Table::new()
+        .with(commands::COMMANDS)
+        .with(COMMANDS)
+        .with(debconf::COMMANDS)
+        .with(interpreters::COMMANDS)
 }
