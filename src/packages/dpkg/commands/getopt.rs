@@ -1,7 +1,7 @@
 //! `getopt` (util-linux): takes command lines apart for shell scripts, in its enhanced form
 //! (`-o SHORT`), with quoting for `sh`.
 
-use bstr::{BString, ByteSlice as _};
+use bstr::{BStr, BString, ByteSlice as _};
 
 use crate::scripts::{Process, Status, Stop};
 
@@ -198,14 +198,7 @@ impl Grammar {
         let word = word.as_bstr();
         let dashes = if word.starts_with(b"--") { "--" } else { "-" };
         let [(long, takes)] = self.find_long(name)[..] else {
-            let what = if self.find_long(name).is_empty() {
-                "unrecognized option"
-            } else {
-                "ambiguous option"
-            };
-            let shown = format!("{dashes}{}", name.as_bstr());
-            parsed.errors.push(format!("{what} '{shown}'").into());
-            return;
+            return parsed.errors.push(self.no_long(word));
         };
         let value = match (takes, value) {
             (Takes::Nothing, Some(_)) => {
@@ -225,6 +218,19 @@ impl Grammar {
         };
         parsed.text.extend_from_slice(&[b" --", &long[..]].concat());
         parsed.push_value(value);
+    }
+
+    /// The complaint about a word that names no long option, or several.
+    fn no_long(&self, word: &BStr) -> BString {
+        let name = word.trim_start_with(|c| c == '-');
+        let name = name.split(|&b| b == b'=').next().unwrap_or_default();
+        let shown = word.split(|&b| b == b'=').next().unwrap_or_default().as_bstr();
+        let all = self.find_long(name);
+        if all.is_empty() {
+            return format!("unrecognized option '{shown}'").into();
+        }
+        let names: String = all.iter().map(|(long, _)| format!(" '--{long}'")).collect();
+        format!("option '{word}' is ambiguous; possibilities:{names}").into()
     }
 
     fn take_short(
@@ -307,7 +313,16 @@ mod tests {
             (vec!["-vn", "-sx", "-d", "-d3"], 0, " -v -n -s 'x' -d '' -d '3' --\n", ""),
             (vec!["--src=x", "--debug", "--", "-v"], 0, " --src-dir 'x' --debug '' -- '-v'\n", ""),
             (vec!["-src-dir", "x", "-h"], 0, " --src-dir 'x' -h --\n", ""),
-            (vec!["--deb"], 1, " --\n", "ucf: option '--deb' is ambiguous"),
+            (vec!["--debu=1", "x"], 0, " --debug '1' -- 'x'\n", ""),
+            (
+                vec!["--debc=1"],
+                1,
+                " --\n",
+                "ucf: option '--debc=1' is ambiguous; possibilities: '--debconf-ok' '--debconf-template'\n",
+            ),
+            (vec!["-what"], 1, " --\n", "ucf: unrecognized option '-what'\n"),
+            (vec!["-vy"], 1, " -v --\n", "ucf: invalid option -- 'y'\n"),
+            (vec!["-hx"], 1, " -h --\n", "ucf: invalid option -- 'x'\n"),
             (vec!["--what", "x"], 1, " -- 'x'\n", "ucf: unrecognized option '--what'\n"),
             (vec!["-y"], 1, " --\n", "ucf: unrecognized option '-y'\n"),
             (vec!["-s"], 1, " --\n", "ucf: option requires an argument -- 's'\n"),
