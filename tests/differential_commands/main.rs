@@ -72,3 +72,9 @@ fn alternatives_agree_on_random_sequences() {
 fn debconf_and_its_users_do_what_the_real_ones_do() {
     check_all(Case::parse_all(include_str!("debconf.cases")));
 }
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn services_agree() {
+    check_all(Case::parse_all(include_str!("services.cases")));
+}

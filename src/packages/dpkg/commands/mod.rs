@@ -14,6 +14,8 @@
 mod accounts;
 mod compare_versions;
 mod database;
+mod deb_systemd_helper;
+mod deb_systemd_invoke;
 pub mod debconf;
 mod dpkg;
 mod dpkg_divert;
@@ -27,19 +29,25 @@ mod format;
 mod getent;
 mod getopt;
 mod id;
+mod init;
 mod interpreters;
 mod mountpoint;
 mod options;
 mod pam_auth_update;
 mod pg_updatedicts;
+mod start_stop_daemon;
 mod ucfq;
+mod unit_file;
 mod update_alternatives;
 mod update_mime;
+mod update_rc_d;
 
 use crate::scripts::{Command, Table, commands};
 
 /// All commands of this folder by name.
 pub const COMMANDS: &[(&str, Command)] = &[
+    ("deb-systemd-helper", deb_systemd_helper::run),
+    ("deb-systemd-invoke", deb_systemd_invoke::run),
     ("dpkg", dpkg::run),
     ("dpkg-divert", dpkg_divert::run),
     ("dpkg-query", dpkg_query::run),
@@ -50,12 +58,18 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("getopt", getopt::run),
     ("groups", id::groups),
     ("id", id::run),
+    ("ischroot", init::ischroot),
     ("mountpoint", mountpoint::run),
     ("pam-auth-update", pam_auth_update::run),
     ("pg_updatedicts", pg_updatedicts::run),
+    ("runlevel", init::runlevel),
+    ("start-stop-daemon", start_stop_daemon::run),
     ("ucfq", ucfq::run),
     ("update-alternatives", update_alternatives::run),
+    ("update-grub", init::boot),
+    ("update-initramfs", init::boot),
     ("update-mime", update_mime::run),
+    ("update-rc.d", update_rc_d::run),
     ("vigr", id::interactive),
     ("vipw", id::interactive),
     ("whoami", id::whoami),
