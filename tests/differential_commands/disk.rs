@@ -40,6 +40,7 @@ const WATCHED: &[&str] = &[
     "/opt",
     "/srv",
     "/scratch",
+    "/nonexistent",
 ];
 
 /// What no program's result is compared in: caches of other programs, locks, logs.

@@ -64,7 +64,7 @@ fn commands_do_what_the_real_ones_do() {
 #[test]
 #[ignore = "needs a root file system: tests/differential_commands/run makes some"]
 fn alternatives_agree_on_random_sequences() {
-    check_all((0..200).map(random::alternatives));
+    check_all((0..40).map(random::alternatives));
 }
 
 #[test]
@@ -77,4 +77,10 @@ fn debconf_and_its_users_do_what_the_real_ones_do() {
 #[ignore = "needs a root file system: tests/differential_commands/run makes some"]
 fn services_agree() {
     check_all(Case::parse_all(include_str!("services.cases")));
+}
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn accounts_agree() {
+    check_all(Case::parse_all(include_str!("accounts.cases")));
 }

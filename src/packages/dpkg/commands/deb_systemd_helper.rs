@@ -53,10 +53,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
         }
     }
     if words.is_empty() {
-        process.print(
-            "deb-systemd-helper is a program which should be called by dpkg maintscripts only.\n",
-        )?;
-        return Ok(0);
+        return Err(process.unsupported("no action"));
     }
     if process.variable("DPKG_MAINTSCRIPT_PACKAGE").is_none_or(<[u8]>::is_empty) {
         process.complain("was not called from dpkg. Exiting.")?;

@@ -12,6 +12,7 @@
 //! - [`debconf`]: the frontend and the tools of debconf
 
 mod accounts;
+mod adduser;
 mod compare_versions;
 mod database;
 mod deb_systemd_helper;
@@ -35,6 +36,7 @@ mod mountpoint;
 mod options;
 mod pam_auth_update;
 mod pg_updatedicts;
+mod shadow;
 mod start_stop_daemon;
 mod ucfq;
 mod unit_file;
@@ -46,8 +48,12 @@ use crate::scripts::{Command, Table, commands};
 
 /// All commands of this folder by name.
 pub const COMMANDS: &[(&str, Command)] = &[
+    ("addgroup", adduser::addgroup),
+    ("adduser", adduser::adduser),
     ("deb-systemd-helper", deb_systemd_helper::run),
     ("deb-systemd-invoke", deb_systemd_invoke::run),
+    ("delgroup", adduser::delgroup),
+    ("deluser", adduser::deluser),
     ("dpkg", dpkg::run),
     ("dpkg-divert", dpkg_divert::run),
     ("dpkg-query", dpkg_query::run),
@@ -83,4 +89,5 @@ pub fn table() -> Table {
         .with(COMMANDS)
         .with(debconf::COMMANDS)
         .with(interpreters::COMMANDS)
+        .with(shadow::COMMANDS)
 }

@@ -17,7 +17,7 @@ enum Action {
 pub fn run(process: &mut Process<'_>) -> Status {
     use lexopt::Arg::{Long, Short, Value};
     let (mut action, mut ok_nothing, mut quiet) = (None, false, false);
-    let (mut pidfile, mut program) = (None, None);
+    let (mut pidfile, mut program, mut name, mut user) = (None, None, None, None);
     let mut options = process.options();
     while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
         let mut valued = None;
@@ -43,7 +43,15 @@ pub fn run(process: &mut Process<'_>) -> Status {
             *slot = Some(value.to_string_lossy().into_owned());
         }
     }
-    let what = program.or(pidfile.clone()).unwrap_or_default();
+    if let Some(path) = &program
+        && !exists(process, path.as_bytes())?
+    {
+        process.complain(format!("unable to stat {path} (No such file or directory)"))?;
+        return Ok(2);
+    }
+    let file = pidfile.as_ref().map(|path| format!("process in pidfile '{path}'"));
+    let owned = user.map(|user: String| format!("process(es) owned by '{user}'"));
+    let what = name.or(program).or(file).or(owned).unwrap_or_default();
     match action {
         Some(Action::Stop) => {
             if !quiet {

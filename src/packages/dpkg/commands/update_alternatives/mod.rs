@@ -44,7 +44,8 @@ pub struct Session<'p, 'm> {
     admindir: String,
     force: bool,
     verbosity: Verbosity,
-    /// New links get the time of their target: since dpkg 1.21.2.
+    /// New links get the time of their target, and messages are in one form: since dpkg
+    /// 1.21.2.
     dates_links: bool,
 }
 
@@ -387,8 +388,14 @@ impl Session<'_, '_> {
         group.set_mode(Mode::Auto);
         let best = group.best(current).map(|choice| choice.path.clone());
         if best.is_none() {
-            let text = format!("there is no program which provides {}", group.name);
-            self.say(Verbosity::Normal, &text)?;
+            let name = &group.name;
+            match self.dates_links {
+                true => {
+                    let text = format!("there is no program which provides {name}");
+                    self.say(Verbosity::Normal, &text)?;
+                }
+                false => self.print(&format!("There is no program which provides {name}.\n"))?,
+            }
         }
         Ok(best)
     }
