@@ -24,6 +24,7 @@ pub mod recipes;
 pub mod report;
 pub mod repository;
 pub mod rootfs;
+pub mod scanner;
 pub mod scripts;
 pub mod staging;
 pub mod unfinished;

@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod compare;
 pub mod environment;
+pub mod export;
 pub mod load;
 pub mod patch;
 pub mod planning;
@@ -18,6 +19,7 @@ pub mod repair;
 pub mod repositories;
 pub mod review;
 pub mod scan;
+pub mod second_opinion;
 pub mod seen_versions;
 
 pub use compare::{diff, inventories};
@@ -73,6 +75,8 @@ pub enum RepairError {
     WriteLayer(String),
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
+    #[error(transparent)]
+    Scanner(#[from] crate::scanner::ScannerError),
     #[error(transparent)]
     Diff(#[from] crate::report::diff::DiffError),
     #[error("{image}: the image has no dpkg database; imgfix repairs Debian and Ubuntu images")]

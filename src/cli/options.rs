@@ -317,11 +317,19 @@ fn source_date_epoch() -> Result<Option<i64>, Failure> {
     }
 }
 
+/// Whether reports come from somewhere else than `-r` too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherReports {
+    None,
+    /// `--scan-with`.
+    Scanned,
+}
+
 /// Reads the reports and ignore files that the options name.
 ///
 /// # Errors
 /// A file cannot be read, or the ignore file is malformed.
-pub fn scan(options: &FindingOptions) -> Result<ScanInput, Failure> {
+pub fn scan(options: &FindingOptions, others: OtherReports) -> Result<ScanInput, Failure> {
     let mut reports = Vec::new();
     for path in &options.report {
         let bytes = read_file("--report", path, MAX_REPORT)?;
@@ -340,7 +348,8 @@ pub fn scan(options: &FindingOptions) -> Result<ScanInput, Failure> {
         ignore: options.ignore.clone(),
         rules,
     };
-    if reports.is_empty() && filter != Filter::default() {
+    let without = reports.is_empty() && others == OtherReports::None;
+    if without && filter != Filter::default() {
         let why = "--min-severity, --only, --ignore and --ignore-file choose among findings: \
                    give the scanner's report with -r";
         return Err(Failure::Usage(why.to_owned()));

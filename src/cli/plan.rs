@@ -44,7 +44,7 @@ pub fn run(arguments: PlanArguments, output: &Output) -> CommandResult {
     let request = PlanRequest {
         image: arguments.image,
         platforms: arguments.images.platform.clone(),
-        scan: options::scan(&arguments.findings)?,
+        scan: options::scan(&arguments.findings, options::OtherReports::None)?,
     };
     let planned = pipeline::plan(&request, None, &environment)?;
     let mut json = serde_json::to_string_pretty(&planned.plan)?;

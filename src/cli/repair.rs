@@ -7,13 +7,15 @@ use clap::{Args, ValueEnum};
 use crate::findings::Severity;
 use crate::image::Reference;
 use crate::layer::{Compression, LayerOptions};
-use crate::pipeline::{self, PlanRequest, RepairRequest};
+use crate::pipeline::{self, PlanRequest, RepairError, RepairRequest, second_opinion};
 use crate::plan::Plan;
 use crate::report::{self, RepairReport};
+use crate::scanner::ScannerCommand;
 
 use super::exit::Failure;
 use super::options::{
-    self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_reference, parse_severity,
+    self, FindingOptions, Format, ImageOptions, OtherReports, RepositoryOptions, parse_reference,
+    parse_severity,
 };
 use super::output::Output;
 use super::report_files::ReportFiles;
@@ -43,6 +45,12 @@ pub struct RepairArguments {
     /// Do exactly this plan, as `imgfix plan --save` wrote it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["min_severity", "only", "repository"])]
     plan: Option<PathBuf>,
+    /// Run this scanner on the image before (without -r) and on the repaired image after, and
+    /// compare: a command that prints a report, with {image} (the name), {layout} (an OCI
+    /// layout directory) or {archive} (a tar file), as in 'trivy image --format json --input
+    /// {archive}'
+    #[arg(long, value_name = "COMMAND", conflicts_with = "plan")]
+    scan_with: Option<String>,
     /// Compression of the patch layer
     #[arg(long, value_enum, default_value = "gzip")]
     compression: CompressionName,
@@ -95,11 +103,18 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
     layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
     let files = arguments.files.open(output)?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
+    let command = arguments.scan_with.as_deref().map(ScannerCommand::parse).transpose();
+    let command = command.map_err(|error| Failure::Usage(error.to_string()))?;
+    let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
+    let mut scan = options::scan(&arguments.findings, others)?;
+    if let Some(command) = command.as_ref().filter(|_| scan.reports.is_empty()) {
+        scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);
+    }
     let request = RepairRequest {
         plan: PlanRequest {
             image: arguments.image,
             platforms: arguments.images.platform.clone(),
-            scan: options::scan(&arguments.findings)?,
+            scan,
         },
         saved: arguments.plan.as_deref().map(saved_plan).transpose()?,
         output: arguments.output,
@@ -107,7 +122,12 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
         layer,
         evidence: files.evidence(),
     };
-    let outcome = pipeline::repair(&request, &environment)?;
+    let mut outcome = pipeline::repair(&request, &environment)?;
+    if let Some(command) = &command {
+        let input = &request.plan.scan;
+        second_opinion::compare(command, &mut outcome, input, &environment)
+            .map_err(|error| but_not_scanned(&outcome.report, &error))?;
+    }
     let report = &outcome.report;
     let created = environment.source_date_epoch.unwrap_or(environment.now);
     files
@@ -130,6 +150,14 @@ fn tell(report: &RepairReport, format: Format, output: &Output) -> Result<(), Fa
         Format::Json => report::json::render(report),
         Format::Text => report::text::render(report, output.style()),
     })
+}
+
+/// A scanner that fails after the repair is a failure, but what was published stays.
+fn but_not_scanned(report: &RepairReport, error: &RepairError) -> Failure {
+    let what = report.output.as_ref().map_or_else(String::new, |output| {
+        format!("{} ({}) was published, but scanning it failed: ", output.reference, output.digest)
+    });
+    Failure::Work(format!("{what}{error}").into())
 }
 
 /// A report that nobody gets is a failure, but what was published stays.

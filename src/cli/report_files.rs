@@ -37,6 +37,13 @@ pub struct ReportFiles {
     /// Write the findings as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Add the results for later steps (repaired-image, digest, fixed, remaining) to the end of
+    /// this file, as KEY=VALUE lines ($GITHUB_OUTPUT)
+    #[arg(long, value_name = "FILE")]
+    pub outputs: Option<PathBuf>,
+    /// Write the same as variables (IMGFIX_REPAIRED_IMAGE, IMGFIX_DIGEST, ...) to this file
+    #[arg(long, value_name = "FILE")]
+    pub dotenv: Option<PathBuf>,
 }
 
 /// The forms of a report.
@@ -49,10 +56,12 @@ enum Form {
     Sarif,
     OpenVex,
     Junit,
+    Outputs,
+    Dotenv,
 }
 
 impl ReportFiles {
-    fn all(&self) -> [(Form, &'static str, Option<&PathBuf>); 7] {
+    fn all(&self) -> [(Form, &'static str, Option<&PathBuf>); 9] {
         [
             (Form::Json, "--report-file", self.report_file.as_ref()),
             (Form::Html, "--html", self.html.as_ref()),
@@ -61,6 +70,8 @@ impl ReportFiles {
             (Form::Sarif, "--sarif", self.sarif.as_ref()),
             (Form::OpenVex, "--openvex", self.openvex.as_ref()),
             (Form::Junit, "--junit", self.junit.as_ref()),
+            (Form::Outputs, "--outputs", self.outputs.as_ref()),
+            (Form::Dotenv, "--dotenv", self.dotenv.as_ref()),
         ]
     }
 
@@ -75,19 +86,25 @@ impl ReportFiles {
                 files.push((form, OutputFile::open(option, path, output.unfinished())?));
             }
         }
-        Ok(OpenReports(files))
+        // What other steps wrote stays.
+        let former = self.outputs.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        Ok(OpenReports { files, former: former.unwrap_or_default() })
     }
 }
 
 /// The files to write, open.
-pub struct OpenReports(Vec<(Form, OutputFile)>);
+pub struct OpenReports {
+    files: Vec<(Form, OutputFile)>,
+    /// What the file of `--outputs` has already.
+    former: String,
+}
 
 impl OpenReports {
     /// Whether what was asked for needs the evidence for a review.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
         let review = [Form::Html, Form::Markdown, Form::ReviewJson];
-        match self.0.iter().any(|(form, _)| review.contains(form)) {
+        match self.files.iter().any(|(form, _)| review.contains(form)) {
             true => Evidence::Gathered,
             false => Evidence::None,
         }
@@ -102,7 +119,7 @@ impl OpenReports {
         let report = &outcome.report;
         let command = Some(command_line::of_this_process());
         let review = Review::of_repair(report.clone(), outcome.evidence.clone(), command);
-        for (form, file) in self.0 {
+        for (form, file) in self.files {
             let text = match form {
                 Form::Json => report::json::render(report),
                 Form::Html => review::page::render(&review),
@@ -111,6 +128,15 @@ impl OpenReports {
                 Form::Sarif => report::sarif::render(report),
                 Form::OpenVex => report::openvex::render(report, &outcome.distribution, created),
                 Form::Junit => report::junit::render(report),
+                Form::Outputs => {
+                    let separator = match self.former.as_str() {
+                        text if text.is_empty() || text.ends_with('\n') => "",
+                        _ => "\n",
+                    };
+                    let lines = report::outputs::render(report, report::outputs::Names::Outputs);
+                    format!("{}{separator}{lines}", self.former)
+                }
+                Form::Dotenv => report::outputs::render(report, report::outputs::Names::Variables),
             };
             file.write(text.as_bytes())?;
         }

@@ -3,6 +3,7 @@
 
 use serde::ser::Serializer;
 
+use super::scan_comparison::ScanComparison;
 use crate::findings::{Finding, Severity};
 use crate::image::{DiffId, Digest, Platform};
 use crate::packages::{PackageId, VersionText};
@@ -22,6 +23,9 @@ pub struct RepairReport {
     pub output: Option<NamedImage>,
     pub summary: Summary,
     pub platforms: Vec<PlatformReport>,
+    /// What the user's scanner says of the two images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scan: Option<ScanComparison>,
     /// What the user should look at (report of another image, expired ignore rules, ...).
     pub warnings: Vec<String>,
 }
@@ -319,21 +323,26 @@ impl RepairReport {
             output,
             summary: Summary::of(&platforms),
             platforms,
+            scan: None,
             warnings,
         }
     }
 
     /// Findings that are left and at least as bad as `severity`, for the exit code of
-    /// `--fail-on`. What the user chose to ignore does not count.
+    /// `--fail-on`. What the user chose to ignore does not count; what only the user's scanner
+    /// still finds does.
     #[must_use]
     pub fn remaining_at_or_above(&self, severity: Severity) -> usize {
-        self.platforms
+        let unexpected = self.scan.as_ref().map_or(0, |scan| scan.unexpected_at_or_above(severity));
+        let left = self
+            .platforms
             .iter()
             .flat_map(|platform| &platform.findings)
             .filter(|judged| {
                 judged.verdict.outcome() == Outcome::Left && judged.finding.severity >= severity
             })
-            .count()
+            .count();
+        left + unexpected
     }
 }
 
@@ -462,6 +471,16 @@ pub(crate) mod samples {
             vec![platform],
             vec!["report.json is about debian 11".into()],
         )
+    }
+
+    /// A repair with a scanner's second opinion.
+    pub fn scanned() -> RepairReport {
+        let mut report = report();
+        let before: Vec<Finding> =
+            report.platforms[0].findings.iter().map(|judged| judged.finding.clone()).collect();
+        let after = before.get(..3).unwrap_or_default();
+        report.scan = Some(ScanComparison::new("trivy image {image}", &before, after, &report));
+        report
     }
 
     /// Nothing could be done, so nothing was published.

@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn the_json_keeps_to_its_schema() {
         let schema = include_str!("../../docs/report.schema.json");
-        for report in [samples::report(), samples::untouched()] {
+        for report in [samples::report(), samples::untouched(), samples::scanned()] {
             schema_check::assert_valid(schema, &render(&report));
         }
     }

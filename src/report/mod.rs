@@ -14,8 +14,10 @@ pub mod findings_list;
 pub mod json;
 pub mod junit;
 pub mod openvex;
+pub mod outputs;
 pub mod review;
 pub mod sarif;
+pub mod scan_comparison;
 #[cfg(test)]
 mod schema_check;
 pub mod terminal;

@@ -25,6 +25,9 @@ pub fn render(report: &RepairReport, style: Style) -> String {
         out.push_str(&format!("{word} {}\n", clean(warning)));
     }
     out.push_str(&counts(report, style));
+    if let Some(scan) = &report.scan {
+        out.push_str(&format!("\n{}\n", clean(&scan.sentence())));
+    }
     let several = report.platforms.len() > 1;
     for platform in &report.platforms {
         if several || platform.layer.is_some() {
@@ -247,6 +250,7 @@ mod tests {
             "full",
             render(&samples::report(), Style { detail: Detail::Full, ..Style::default() })
         );
+        insta::assert_snapshot!("scanned_text", render(&samples::scanned(), at(100)));
         insta::assert_snapshot!("untouched_text", render(&samples::untouched(), at(100)));
     }
 

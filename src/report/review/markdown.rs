@@ -31,6 +31,9 @@ pub fn render(review: &Review) -> String {
             page.add(&format!("> ⚠️ {}\n\n", code(warning)));
         }
         page.add(&counts(review));
+        if let Some(scan) = &report.scan {
+            page.add(&format!("{}\n\n", clean(&scan.sentence())));
+        }
     }
     let several = review.platforms.len() > 1;
     for (platform, report) in review.pairs() {

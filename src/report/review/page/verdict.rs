@@ -48,6 +48,7 @@ pub(super) fn section(review: &Review) -> Markup {
             h2 #verdict { (review.verdict()) }
             p.lead { (lead(review)) }
             @if let Some(report) = &review.repair {
+                @if let Some(scan) = &report.scan { p { (shown(&scan.sentence())) } }
                 @for warning in &report.warnings {
                     p.warning { strong { "Warning: " } (shown(warning)) }
                 }
