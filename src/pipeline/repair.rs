@@ -180,6 +180,7 @@ impl Job<'_> {
             Some(EffectNote { package: effect.package.clone(), text })
         };
         report.effects = effects.iter().filter_map(note).collect();
+        report.scripts = effects::scripts(&effects);
         let patch = Some((layer_descriptor, layer));
         let Loaded { platform, current, .. } = loaded;
         let new = NewPlatform { platform, current, manifest, config, patch };
@@ -212,6 +213,7 @@ fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> Pla
         findings: Vec::new(),
         files: FileCounts::default(),
         effects: Vec::new(),
+        scripts: Vec::new(),
         notes,
     }
 }

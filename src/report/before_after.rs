@@ -8,6 +8,7 @@ use crate::findings::{Finding, Severity};
 use crate::image::{DiffId, Digest, Platform};
 use crate::packages::{PackageId, VersionText};
 use crate::plan::Reason;
+use crate::rootfs::ImagePath;
 
 /// The schema's name and version; a change that breaks readers gets a new number.
 pub const SCHEMA: &str = "imgfix/report/v1";
@@ -66,7 +67,20 @@ pub struct PlatformReport {
     pub files: FileCounts,
     /// What the installation did that a person may want to know.
     pub effects: Vec<EffectNote>,
+    /// Maintainer scripts that were evaluated, in their order.
+    pub scripts: Vec<ScriptNote>,
     pub notes: Vec<String>,
+}
+
+/// A maintainer script that was evaluated over the image.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ScriptNote {
+    pub package: String,
+    /// `postinst` and so on.
+    pub script: &'static str,
+    pub arguments: Vec<String>,
+    /// What it changed outside the package manager's own database.
+    pub changed: Vec<ImagePath>,
 }
 
 /// The layer that a repair adds.
@@ -453,6 +467,12 @@ pub(crate) mod samples {
                 ),
             ],
             files: FileCounts { added: 5, changed: 40, removed: 2 },
+            scripts: vec![ScriptNote {
+                package: "tzdata:all".into(),
+                script: "postinst",
+                arguments: vec!["configure".into(), "2024a-0+deb12u1".into()],
+                changed: vec![ImagePath::literal("/etc/localtime")],
+            }],
             effects: vec![EffectNote {
                 package: "openssl:amd64".into(),
                 text: "/etc/ssl/openssl.cnf was changed in the image and stays".into(),
@@ -492,6 +512,7 @@ pub(crate) mod samples {
         platform.packages.clear();
         platform.files = FileCounts::default();
         platform.effects.clear();
+        platform.scripts.clear();
         platform.notes.clear();
         platform.findings.retain(|judged| judged.verdict.outcome() == Outcome::Left);
         RepairReport::new(all.image, None, vec![platform], Vec::new())

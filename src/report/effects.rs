@@ -1,15 +1,28 @@
 //! What an installation did, in sentences for people.
 
-use crate::packages::dpkg::install::EffectKind;
+use super::before_after::ScriptNote;
+use crate::packages::dpkg::install::{Effect, EffectKind};
 
-/// One sentence; `None` for what the package table says already.
+/// The maintainer scripts among the effects, in the order in which they ran.
+#[must_use]
+pub fn scripts(effects: &[Effect]) -> Vec<ScriptNote> {
+    let script = |effect: &Effect| match &effect.kind {
+        EffectKind::ScriptRan { script, arguments, changed } => Some(ScriptNote {
+            package: effect.package.clone(),
+            script: script.name(),
+            arguments: arguments.clone(),
+            changed: changed.clone(),
+        }),
+        _ => None,
+    };
+    effects.iter().filter_map(script).collect()
+}
+
+/// One sentence; `None` for what the tables of packages and scripts say already.
 #[must_use]
 pub fn sentence(effect: &EffectKind) -> Option<String> {
     Some(match effect {
-        EffectKind::Installed { .. } => return None,
-        EffectKind::ScriptRan { script, arguments } => {
-            format!("{} {} was evaluated", script.name(), arguments.join(" "))
-        }
+        EffectKind::Installed { .. } | EffectKind::ScriptRan { .. } => return None,
         EffectKind::ConffileKept { path, shipped_as } => {
             format!("{path} was changed in the image and is kept; the package's is {shipped_as}")
         }

@@ -37,10 +37,40 @@ pub fn render(report: &RepairReport, style: Style) -> String {
         out.push_str(&packages(platform, style));
         out.push_str(&kept_back(platform, style));
         out.push_str(&findings(platform, style));
+        out.push_str(&scripts(platform, style));
         out.push_str(&notes(platform, style));
     }
     out
 }
+
+/// How many scripts were evaluated, and those that changed something.
+fn scripts(platform: &PlatformReport, style: Style) -> String {
+    if platform.scripts.is_empty() {
+        return String::new();
+    }
+    let changing: Vec<_> = platform.scripts.iter().filter(|one| !one.changed.is_empty()).collect();
+    let heading = style.paint(Accent::Heading, "Maintainer scripts");
+    let mut out = format!("\n{heading}\n  {} evaluated", count(platform.scripts.len(), "script"));
+    out.push_str(if changing.is_empty() {
+        "; none changed a file\n"
+    } else {
+        "; these changed files:\n"
+    });
+    for one in changing {
+        let paths: Vec<String> =
+            one.changed.iter().take(MAX_PATHS).map(|path| clean(&path.to_str_lossy())).collect();
+        let more = match one.changed.len().saturating_sub(MAX_PATHS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let called = clean(&format!("{} {} {}", one.package, one.script, one.arguments.join(" ")));
+        out.push_str(&format!("  {called}: {}{more}\n", paths.join(", ")));
+    }
+    out
+}
+
+/// How many paths of one script are listed.
+const MAX_PATHS: usize = 6;
 
 fn notes(platform: &PlatformReport, style: Style) -> String {
     let effects = platform

@@ -159,6 +159,20 @@ impl Overlay {
             .map(|(path, change)| (path, change.clone()))
     }
 
+    /// The paths whose recorded change differs between this overlay and an earlier state of it,
+    /// in byte order.
+    #[must_use]
+    pub fn changed_since(&self, earlier: &Overlay) -> Vec<ImagePath> {
+        let differs =
+            |(path, change): &(&ImagePath, &Change)| earlier.upper.get(*path) != Some(*change);
+        let gone = earlier.upper.keys().filter(|path| !self.upper.contains_key(*path));
+        let mut paths: Vec<ImagePath> =
+            self.upper.iter().filter(differs).map(|(path, _)| path.clone()).collect();
+        paths.extend(gone.cloned());
+        paths.sort_unstable();
+        paths
+    }
+
     /// The directories above `path` that are not there, topmost first.
     fn missing_parents(&self, path: &ImagePath) -> Result<Vec<ImagePath>, RootfsError> {
         let mut missing = Vec::new();
@@ -308,6 +322,19 @@ mod tests {
         overlay.remove(&path("/new"));
         overlay.remove(&path("/missing/x"));
         assert_eq!(changed(&overlay), [""; 0]);
+    }
+
+    #[test]
+    fn changes_since_an_earlier_state_are_told() {
+        let mut overlay = overlay(&["/a/b", "/a/c"]);
+        overlay.set(path("/new"), Entry::file("1", 0o644, 1)).unwrap();
+        let earlier = overlay.clone();
+        assert_eq!(overlay.changed_since(&earlier), []);
+        overlay.remove(&path("/new"));
+        overlay.remove(&path("/a/b"));
+        overlay.set(path("/a/c"), Entry::file("2", 0o644, 1)).unwrap();
+        let changed = ["/a/b", "/a/c", "/new"].map(path);
+        assert_eq!(overlay.changed_since(&earlier), changed);
     }
 
     #[test]

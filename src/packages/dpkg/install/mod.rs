@@ -92,8 +92,8 @@ pub enum EffectKind {
     ConffileSaved { path: ImagePath, saved_as: ImagePath },
     /// An obsolete file stays because `owner` has the same file under another name.
     SharedFileKept { path: ImagePath, owner: String },
-    /// A maintainer script was run.
-    ScriptRan { script: Script, arguments: Vec<String> },
+    /// A maintainer script was run; `changed` is what it changed outside dpkg's database.
+    ScriptRan { script: Script, arguments: Vec<String>, changed: Vec<ImagePath> },
     /// An obsolete directory stays because something is in it.
     DirectoryKept { path: ImagePath },
 }

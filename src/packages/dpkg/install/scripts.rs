@@ -236,12 +236,15 @@ impl Run<'_> {
     fn run_script(&mut self, call: &ScriptCall) -> Result<Ran, InstallError> {
         self.flush_status()?;
         let before = WatchedFiles::of(&self.overlay);
+        let earlier = self.overlay.clone();
         let ran = self.scripts.run(&mut self.overlay, call).map_err(|stop| stopped(call, stop))?;
         self.read_again(&before)?;
         let package = format!("{}:{}", call.package, call.architecture);
         let script = call.script;
         let arguments = call.arguments.clone();
-        let kind = EffectKind::ScriptRan { script, arguments };
+        let mut changed = self.overlay.changed_since(&earlier);
+        changed.retain(|path| !path.starts_with(&database_folder()));
+        let kind = EffectKind::ScriptRan { script, arguments, changed };
         self.effects.push(super::Effect { package, kind });
         Ok(ran)
     }
@@ -265,6 +268,11 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// What is in there is the package manager's own.
+fn database_folder() -> ImagePath {
+    ImagePath::literal("/var/lib/dpkg")
 }
 
 /// Texts that scripts change through commands and dpkg has in memory.

@@ -8,10 +8,13 @@ use serde_json::Value;
 
 use super::{Scope, number, scrolling, shown, shown_line};
 use crate::packages::PackageId;
-use crate::report::before_after::{Outcome, PackageChange, PlatformReport, SeverityCounts};
+use crate::report::before_after::{
+    Outcome, PackageChange, PlatformReport, ScriptNote, SeverityCounts,
+};
 use crate::report::diff::{ImageDiff, TextChange};
 use crate::report::review::Changelog;
 use crate::report::text::explain;
+use crate::rootfs::ImagePath;
 
 /// The packages of a repair.
 pub(super) fn packages(scope: &Scope, report: &PlatformReport, logs: &[Changelog]) -> Markup {
@@ -221,11 +224,24 @@ pub(super) fn config(scope: &Scope, diff: &ImageDiff) -> Markup {
     }
 }
 
+/// One script that was evaluated, and what it changed.
+fn script_sentence(one: &ScriptNote) -> String {
+    let called = format!("{} {}", one.script, one.arguments.join(" "));
+    if one.changed.is_empty() {
+        return format!("{called}: evaluated, no file changed");
+    }
+    let paths: Vec<_> = one.changed.iter().map(ImagePath::to_str_lossy).collect();
+    format!("{called}: changed {}", paths.join(", "))
+}
+
 /// What scripts and conffiles did, and what the planner noted.
 pub(super) fn notes(scope: &Scope, report: &PlatformReport) -> Markup {
-    let count = report.effects.len() + report.notes.len();
+    let count = report.scripts.len() + report.effects.len() + report.notes.len();
     let list = html! {
         ul.plain {
+            @for one in &report.scripts {
+                li { b { (shown(&one.package)) } " " (shown(&script_sentence(one))) }
+            }
             @for effect in &report.effects {
                 li { b { (shown(&effect.package)) } " " (shown(&effect.text)) }
             }
