@@ -6,6 +6,7 @@ use bstr::BString;
 
 use super::expand::{Byte, pattern};
 use super::flow::{Eval, Exit, Failure};
+use super::redirect::Before;
 use super::{Dialect, Shell};
 use crate::scripts::syntax::Parser;
 use crate::scripts::syntax::tree::{
@@ -164,15 +165,15 @@ impl Shell<'_> {
             }
             Kind::Subshell(list) => {
                 let status = self.subshell(|shell| {
-                    shell.redirect(&command.redirects)?;
+                    shell.redirect(&command.redirects, &mut Before::default())?;
                     shell.list(list, failure)
                 })?;
                 self.checked(status, failure)
             }
             kind if command.redirects.is_empty() => self.compound(kind, failure),
             kind => {
-                let saved = self.state.descriptors.clone();
-                let result = match self.redirect(&command.redirects) {
+                let mut before = Before::default();
+                let result = match self.redirect(&command.redirects, &mut before) {
                     Ok(()) => self.compound(kind, failure),
                     Err(Exit::Error) => {
                         let status = self.redirect_failure();
@@ -180,7 +181,7 @@ impl Shell<'_> {
                     }
                     Err(other) => Err(other),
                 };
-                self.state.descriptors = saved;
+                self.take_back(before);
                 result
             }
         }

@@ -8,14 +8,37 @@ use crate::scripts::files::Access;
 use crate::scripts::syntax::tree::{Redirect, RedirectOperator, Word};
 use crate::scripts::{Errno, Stop, Stream};
 
+/// Descriptors as they were before redirections, the first one first.
+#[derive(Default)]
+pub(super) struct Before(Vec<(u32, Option<Stream>)>);
+
 impl Shell<'_> {
     /// Changes the shell's descriptors. An error has been written when it comes back.
-    pub(super) fn redirect(&mut self, redirects: &[Redirect]) -> Eval<()> {
+    pub(super) fn redirect(&mut self, redirects: &[Redirect], before: &mut Before) -> Eval<()> {
         for redirect in redirects {
             self.machine.spend(1)?;
-            self.redirect_one(redirect)?;
+            self.redirect_one(redirect, before)?;
         }
         Ok(())
+    }
+
+    /// Takes redirections back: only theirs, for an `exec` may have changed others.
+    pub(super) fn take_back(&mut self, before: Before) {
+        for (descriptor, stream) in before.0.into_iter().rev() {
+            match stream {
+                Some(stream) => self.state.descriptors.set(descriptor, stream),
+                None => self.state.descriptors.close(descriptor),
+            }
+        }
+    }
+
+    /// Sets or closes a descriptor.
+    fn point(&mut self, descriptor: u32, stream: Option<Stream>, before: &mut Before) {
+        before.0.push((descriptor, self.state.descriptors.get(descriptor).cloned()));
+        match stream {
+            Some(stream) => self.state.descriptors.set(descriptor, stream),
+            None => self.state.descriptors.close(descriptor),
+        }
     }
 
     /// The status of a command whose redirection failed.
@@ -26,7 +49,7 @@ impl Shell<'_> {
         }
     }
 
-    fn redirect_one(&mut self, redirect: &Redirect) -> Eval<()> {
+    fn redirect_one(&mut self, redirect: &Redirect, before: &mut Before) -> Eval<()> {
         let (usual, stream) = match &redirect.operator {
             RedirectOperator::Here(text) => {
                 let Some(word) = text.get() else {
@@ -39,15 +62,19 @@ impl Shell<'_> {
                 text.push(b'\n');
                 (0, Stream::input(text))
             }
-            RedirectOperator::DuplicateInput(word) => return self.duplicate(redirect, 0, word),
-            RedirectOperator::DuplicateOutput(word) => return self.duplicate(redirect, 1, word),
+            RedirectOperator::DuplicateInput(word) => {
+                return self.duplicate(redirect, 0, word, before);
+            }
+            RedirectOperator::DuplicateOutput(word) => {
+                return self.duplicate(redirect, 1, word, before);
+            }
             RedirectOperator::Both(word) | RedirectOperator::AppendBoth(word) => {
                 let path = self.expand_text(word)?;
                 let append = matches!(redirect.operator, RedirectOperator::AppendBoth(_));
                 let how = if append { How::Append } else { How::Output };
                 let stream = self.open(&path, how)?;
-                self.state.descriptors.set(1, stream.clone());
-                self.state.descriptors.set(2, stream);
+                self.point(1, Some(stream.clone()), before);
+                self.point(2, Some(stream), before);
                 return Ok(());
             }
             RedirectOperator::Input(word) => (0, self.open_word(word, How::Input)?),
@@ -56,7 +83,7 @@ impl Shell<'_> {
             RedirectOperator::Output(word) => (1, self.open_word(word, How::Output)?),
             RedirectOperator::Clobber(word) => (1, self.open_word(word, How::Clobber)?),
         };
-        self.state.descriptors.set(redirect.descriptor.unwrap_or(usual), stream);
+        self.point(redirect.descriptor.unwrap_or(usual), Some(stream), before);
         Ok(())
     }
 
@@ -115,11 +142,17 @@ impl Shell<'_> {
         self.error([b"cannot ", verb, path, b": ", why.as_bytes()].concat())
     }
 
-    fn duplicate(&mut self, redirect: &Redirect, usual: u32, word: &Word) -> Eval<()> {
+    fn duplicate(
+        &mut self,
+        redirect: &Redirect,
+        usual: u32,
+        word: &Word,
+        before: &mut Before,
+    ) -> Eval<()> {
         let to = redirect.descriptor.unwrap_or(usual);
         let from = self.expand_text(word)?;
         if &from[..] == b"-" {
-            self.state.descriptors.close(to);
+            self.point(to, None, before);
             return Ok(());
         }
         let number = std::str::from_utf8(&from).ok().and_then(|text| text.parse::<u32>().ok());
@@ -127,15 +160,15 @@ impl Shell<'_> {
             // bash: `>&FILE` is `&>FILE`.
             if self.dialect == Dialect::Bash && usual == 1 && redirect.descriptor.is_none() {
                 let stream = self.open(&from, How::Output)?;
-                self.state.descriptors.set(1, stream.clone());
-                self.state.descriptors.set(2, stream);
+                self.point(1, Some(stream.clone()), before);
+                self.point(2, Some(stream), before);
                 return Ok(());
             }
             return Err(self.error([b"Bad fd number: ", &from[..]].concat()));
         };
         match self.state.descriptors.get(number).cloned() {
             Some(stream) => {
-                self.state.descriptors.set(to, stream);
+                self.point(to, Some(stream), before);
                 Ok(())
             }
             None => Err(self.error(format!("{number}: Bad file descriptor"))),

@@ -8,6 +8,7 @@ use bstr::{BString, ByteSlice as _};
 use super::bash::Element;
 use super::builtins::{self, Builtin, Class};
 use super::flow::{Eval, Exit, Failure};
+use super::redirect::Before;
 use super::variables::Value;
 use super::{Dialect, Shell};
 use crate::scripts::syntax::is_name;
@@ -48,31 +49,29 @@ impl Shell<'_> {
         let Some(expanded) = expanded else {
             return self.assignments_only(simple, redirects);
         };
-        let saved = self.state.descriptors.clone();
-        let special = expanded.special;
+        let mut before = Before::default();
         let persistent = matches!(&expanded.meaning, Meaning::Builtin(builtin) if builtin.name == "exec")
             && expanded.argv.len() == 1;
-        if let Err(exit) = self.redirect(redirects) {
-            self.state.descriptors = saved;
+        let ends = expanded.special && self.dialect == Dialect::Posix;
+        if let Err(exit) = self.redirect(redirects, &mut before) {
+            self.take_back(before);
             return match exit {
-                Exit::Error if !(special && self.dialect == Dialect::Posix) => {
-                    Ok(self.redirect_failure())
-                }
+                Exit::Error if !ends => Ok(self.redirect_failure()),
                 exit => Err(exit),
             };
         }
         let result = self.with_assignments(&simple.assignments, expanded, failure);
         if !persistent {
-            self.state.descriptors = saved;
+            self.take_back(before);
         }
         self.state.line = if result.is_ok() { line } else { self.state.line };
         result
     }
 
     fn assignments_only(&mut self, simple: &Simple, redirects: &[Redirect]) -> Eval {
-        let saved = self.state.descriptors.clone();
-        let redirected = self.redirect(redirects);
-        self.state.descriptors = saved;
+        let mut before = Before::default();
+        let redirected = self.redirect(redirects, &mut before);
+        self.take_back(before);
         match redirected {
             Err(Exit::Error) => return Ok(self.redirect_failure()),
             other => other?,
