@@ -13,7 +13,7 @@ use super::super::diversions::Diversions;
 use super::super::statoverride::Overrides;
 use super::database::{damaged, file, info_file, read_optional};
 use super::{EffectKind, InstallError, Run};
-use crate::rootfs::{Accounts, FileSystem, ImagePath, Overlay};
+use crate::rootfs::{Accounts, Entry, FileSystem, ImagePath, Overlay};
 use crate::scripts::Stop;
 
 /// A maintainer script by its name in the package.
@@ -102,6 +102,10 @@ const NEW_CONTROL: &str = "tmp.ci";
 impl Run<'_> {
     /// Puts the new package's control members where its scripts look for them.
     pub(super) fn place_new_control(&mut self, control: &DebControl) -> Result<(), InstallError> {
+        // (debconf reads the package's name there.)
+        let text = control.stanza.text().to_vec();
+        let path = self.overlay.resolve_parent(&new_control("control"))?;
+        self.overlay.set(path, Entry::file(text, 0o644, self.options.timestamp))?;
         for (name, member) in &control.members {
             let mut entry = self.member_entry(member);
             if [Script::Preinst, Script::Prerm, Script::Postrm].iter().any(|s| s.name() == name) {
