@@ -55,7 +55,7 @@ pub fn findings(
     for report in &input.reports {
         let mut parsed = findings::parse_report(&report.name, &report.bytes)?;
         for warning in &parsed.warnings {
-            environment.progress.warn(&format!("{}: {warning}", report.name));
+            environment.progress.warn(warning);
         }
         if let Some(why) = image.other_image(&parsed, &facts) {
             if input.strict {
