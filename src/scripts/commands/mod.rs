@@ -4,6 +4,7 @@
 //! One file a command. Each knows the options that real scripts use; any other option is a
 //! [`Stop`](super::Stop), so that a script is never evaluated as if it had not asked for it.
 
+mod awk;
 mod capabilities;
 mod cat;
 mod checksums;
@@ -148,4 +149,6 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("uname", identity::uname),
     ("which", which::run),
     ("whoami", identity::whoami),
+    ("awk", awk::awk),
+    ("mawk", awk::awk),
 ];

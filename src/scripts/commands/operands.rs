@@ -77,16 +77,6 @@ pub(super) fn quoted(path: &[u8]) -> String {
     }
 }
 
-/// A path between quotes when a shell would need them.
-pub(super) fn quoted_if_needed(path: &[u8]) -> String {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-+,:@%=#~".contains(b);
-    let text = String::from_utf8_lossy(path);
-    match !path.is_empty() && path.iter().all(plain) && !b"#~".contains(&path[0]) {
-        true => text.into_owned(),
-        false => quoted(path),
-    }
-}
-
 /// The users and groups of the image.
 pub(super) fn accounts(process: &mut Process<'_>) -> Result<Accounts, Stop> {
     let root = ImagePath::root();

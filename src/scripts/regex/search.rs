@@ -64,7 +64,7 @@ pub(super) fn find(
         steps: 0,
         best: None,
     };
-    let last = if program.anchored { from.min(0) } else { text.len() };
+    let last = if program.anchored { 0 } else { text.len() };
     for start in from..=text.len() {
         if start > last {
             break;
