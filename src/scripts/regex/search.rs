@@ -76,7 +76,7 @@ pub(super) fn find(
         if search.visited.is_empty() && !program.has_references {
             search.visited = vec![0; pairs / 64 + 1];
         }
-        search.from_start(start)?;
+        search.follow_from(start)?;
         if let Some((end, slots)) = search.best.take() {
             let pair = |pair: &[Option<usize>]| match pair {
                 [Some(start), Some(end)] => Some((*start, *end)),
@@ -92,7 +92,7 @@ pub(super) fn find(
 impl Search<'_> {
     /// Follows all ways from a position. What was visited from an earlier start led to no
     /// match, and is not visited again.
-    fn from_start(&mut self, start: usize) -> Result<(), RegexError> {
+    fn follow_from(&mut self, start: usize) -> Result<(), RegexError> {
         self.slots.fill(None);
         self.jobs.push(Job::At { instruction: 0, position: start });
         while let Some(job) = self.jobs.pop() {

@@ -510,7 +510,7 @@ impl Parser {
         let operator = match self.peek() {
             Token::Operator(">") if self.no_greater => return Ok(left),
             Token::Operator(operator @ ("<" | "<=" | "==" | "!=" | ">" | ">=")) => *operator,
-            Token::Operator("|") => return self.from_command(left),
+            Token::Operator("|") => return self.command_input(left),
             _ => return Ok(left),
         };
         self.at += 1;
@@ -518,7 +518,7 @@ impl Parser {
         Ok(Expression::Compare(operator, Box::new(left), Box::new(right)))
     }
 
-    fn from_command(&mut self, command: Expression) -> Parsed<Expression> {
+    fn command_input(&mut self, command: Expression) -> Parsed<Expression> {
         if self.tokens.get(self.at + 1) != Some(&Token::Word("getline")) {
             return Ok(command);
         }
