@@ -22,6 +22,8 @@ const WATCHED: &[&str] = &[
     "/usr/lib/lsb",
     "/usr/lib/systemd",
     "/usr/share/base-passwd",
+    "/usr/share/dpkg",
+    "/usr/libexec",
     "/usr/share/debconf",
     "/usr/share/debianutils",
     "/usr/share/pam",

@@ -84,3 +84,9 @@ fn services_agree() {
 fn accounts_agree() {
     check_all(Case::parse_all(include_str!("accounts.cases")));
 }
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn the_maintscript_helper_works() {
+    check_all(Case::parse_all(include_str!("helper.cases")));
+}

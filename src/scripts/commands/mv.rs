@@ -31,6 +31,8 @@ pub fn run(process: &mut Process<'_>) -> Status {
             Short('t') | Long("target-directory") => destination.directory = Some(options.value()?),
             Short('u') | Long("update") => moving.update = true,
             Short('v') | Long("verbose") => moving.verbose = true,
+            // Labels of SELinux, which a build machine does not have.
+            Short('Z') | Long("context") => {}
             Value(path) => operands.push(path.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
         }

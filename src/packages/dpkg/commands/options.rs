@@ -22,6 +22,14 @@ impl Given {
     }
 }
 
+/// The value of an option. dpkg takes `-f=FORMAT` for `-fFORMAT`.
+fn value(option: &str, mut value: Vec<u8>) -> BString {
+    if option.chars().count() == 1 && value.first() == Some(&b'=') {
+        value.remove(0);
+    }
+    value.into()
+}
+
 /// A command line taken apart.
 #[derive(Debug, Default)]
 pub struct Words {
@@ -48,7 +56,7 @@ impl Words {
                 }
             };
             let value = match valued.contains(&name.as_str()) {
-                true => Some(parser.value().map_err(misused)?.into_vec().into()),
+                true => Some(value(&name, parser.value().map_err(misused)?.into_vec())),
                 false => None,
             };
             words.options.push(Given { name, value });

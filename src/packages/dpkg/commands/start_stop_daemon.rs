@@ -17,7 +17,7 @@ enum Action {
 pub fn run(process: &mut Process<'_>) -> Status {
     use lexopt::Arg::{Long, Short, Value};
     let (mut action, mut ok_nothing, mut quiet) = (None, false, false);
-    let (mut pidfile, mut program, mut name, mut user) = (None, None, None, None);
+    let (mut pidfile, mut program, name, user) = (None, None, None, None);
     let mut options = process.options();
     while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
         let mut valued = None;
