@@ -26,7 +26,10 @@ const WATCHED: &[&str] = &[
     "/usr/libexec",
     "/usr/share/debconf",
     "/usr/share/debianutils",
+    "/usr/share/dpkg",
     "/usr/share/pam",
+    "/usr/share/ucf",
+    "/usr/share/zoneinfo",
     "/usr/share/pam-configs",
     "/usr/share/sysusers.d",
     "/usr/lib/sysusers.d",
@@ -42,6 +45,7 @@ const WATCHED: &[&str] = &[
     "/opt",
     "/srv",
     "/scratch",
+    "/tmp",
     "/nonexistent",
 ];
 

@@ -90,3 +90,9 @@ fn accounts_agree() {
 fn the_maintscript_helper_works() {
     check_all(Case::parse_all(include_str!("helper.cases")));
 }
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn maintainer_scripts_that_talk_with_debconf_agree() {
+    check_all(Case::parse_all(include_str!("scripts.cases")));
+}

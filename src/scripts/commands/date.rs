@@ -54,7 +54,8 @@ pub fn run(process: &mut Process<'_>) -> Status {
     Ok(0)
 }
 
-/// Reads a date: `@SECONDS`, `now`, `YYYY-MM-DD[ HH:MM:SS]`; `None` for any other form.
+/// Reads a date: `@SECONDS`, `now`, `YYYY-MM-DD[ HH:MM:SS]`, and what `date` itself prints in
+/// UTC; `None` for any other form.
 pub(super) fn parse(text: &[u8], now: i64) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     if text == "now" {
@@ -62,6 +63,9 @@ pub(super) fn parse(text: &[u8], now: i64) -> Option<i64> {
     }
     if let Some(seconds) = text.strip_prefix('@') {
         return seconds.parse().ok();
+    }
+    if let Some(seconds) = parse_printed(text) {
+        return Some(seconds);
     }
     let (day, clock) = text.split_once([' ', 'T']).unwrap_or((text, "00:00:00"));
     let clock = clock.trim_end_matches('Z').trim_end_matches(" UTC");
@@ -80,6 +84,17 @@ pub(super) fn parse(text: &[u8], now: i64) -> Option<i64> {
     let date = time::Date::from_calendar_date(year, month, date).ok()?;
     let clock = time::Time::from_hms(hour, minute, second).ok()?;
     Some(time::PrimitiveDateTime::new(date, clock).assume_utc().unix_timestamp())
+}
+
+/// `Tue Nov 24 07:36:12 UTC 2026`
+fn parse_printed(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_, month, day, clock, "UTC", year] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let day: u8 = day.parse().ok()?;
+    parse(format!("{year}-{month:02}-{day:02} {clock}").as_bytes(), 0)
 }
 
 /// A field of exactly so many digits.

@@ -113,7 +113,11 @@ pub fn whoami(process: &mut Process<'_>) -> Status {
     Ok(0)
 }
 
-/// `uname` with `-s`, `-o`, `-m`; everything else is the running kernel's.
+/// What `uname -r` says: some kernel on which images are built today. Scripts compare it with
+/// the oldest kernel that a package supports (libc6); none keeps it.
+const KERNEL: &str = "6.1.0-imgfix";
+
+/// `uname` with `-s`, `-o`, `-m`, `-r`; everything else is the running kernel's.
 ///
 /// # Errors
 /// A question about the running kernel.
@@ -122,6 +126,7 @@ pub fn uname(process: &mut Process<'_>) -> Status {
         [] => "Linux",
         [one] => match &one[..] {
             b"-s" => "Linux",
+            b"-r" => KERNEL,
             b"-o" => "GNU/Linux",
             b"-m" => match process.machine.settings.architecture.as_str() {
                 "amd64" | "x86_64" => "x86_64",

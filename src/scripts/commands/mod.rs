@@ -148,6 +148,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("tput", no_effect::no_terminal),
     ("uname", identity::uname),
     ("which", which::run),
+    ("who", no_effect::who),
     ("whoami", identity::whoami),
     ("awk", awk::awk),
     ("mawk", awk::awk),

@@ -2,6 +2,7 @@
 //! disks, attributes of a disk's file system, terminals; and questions about processes.
 
 use super::super::{Process, Status};
+use crate::rootfs::ImagePath;
 
 /// Succeeds: `sleep`, `sync`, `logger`, `udevadm settle` and the like.
 ///
@@ -37,14 +38,32 @@ pub fn no_process(process: &mut Process<'_>) -> Status {
     Ok(1)
 }
 
-/// `ischroot` of debianutils: it cannot be known where an image will run.
+/// `ischroot` of debianutils: the image is not the running system, and no init of it runs, as in
+/// a chroot.
 ///
 /// # Errors
-/// Options other than the defaults for the unknown.
+/// Unknown options.
 pub fn ischroot(process: &mut Process<'_>) -> Status {
     match process.arguments() {
+        [] => Ok(0),
         [option] if option == "-t" || option == "--default-true" => Ok(0),
         [option] if option == "-f" || option == "--default-false" => Ok(1),
-        _ => Err(process.unsupported("no default")),
+        [word, ..] => Err(process.unsupported(word)),
+    }
+}
+
+/// `who` without operands: nobody is logged in.
+///
+/// # Errors
+/// Other questions; an image that holds a record of sessions.
+pub fn who(process: &mut Process<'_>) -> Status {
+    if let Some(word) = process.arguments().first() {
+        return Err(process.unsupported(word));
+    }
+    let root = ImagePath::root();
+    let record = process.machine.read_file(&root, b"/var/run/utmp")?.unwrap_or_default();
+    match record.is_empty() {
+        true => Ok(0),
+        false => Err(process.unsupported("sessions in /var/run/utmp")),
     }
 }
