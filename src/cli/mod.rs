@@ -22,6 +22,8 @@ use clap::{Parser, Subcommand};
 use exit::Failure;
 use output::Output;
 
+use crate::scripts::sandbox::{helper, namespaces};
+
 /// Repairs container images: upgrades what a scanner found in one verified layer, without a
 /// daemon, without root, and without running anything from the image.
 #[derive(Debug, Parser)]
@@ -50,6 +52,10 @@ enum Command {
 /// Runs the program with the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == namespaces::SUBCOMMAND) {
+        return helper::main(words);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -14,10 +14,11 @@ use crate::packages::dpkg::install::{
     Effect, InstallError, Mark, NewPackage, NoScripts, Options, ScriptRunner, distroless, install,
 };
 use crate::packages::dpkg::inventory::{DpkgInventory, Record};
+use crate::packages::dpkg::sandbox_runner::SandboxRunner;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
 use crate::plan::{Reason, Step};
 use crate::rootfs::{Overlay, Spool};
-use crate::scripts::Settings;
+use crate::scripts::{Settings, sandbox};
 
 use super::load::Loaded;
 use super::planning::open_archive;
@@ -145,12 +146,19 @@ fn runner(
     timestamp: i64,
     mode: ScriptsMode,
 ) -> Box<dyn ScriptRunner + Send> {
+    let evaluator = || {
+        let architecture = inventory.native.to_string();
+        let settings = Settings { now: timestamp, architecture };
+        VirtualRunner::new(Arc::new(commands::table()), settings)
+    };
     match mode {
         ScriptsMode::Never => Box::new(NoScripts),
-        ScriptsMode::Virtual => {
-            let architecture = inventory.native.to_string();
-            let settings = Settings { now: timestamp, architecture };
-            Box::new(VirtualRunner::new(Arc::new(commands::table()), settings))
+        ScriptsMode::Virtual => Box::new(evaluator()),
+        ScriptsMode::Sandbox => {
+            // This program is its own helper; where it is not known, starting it will fail.
+            let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
+            let settings = sandbox::Settings { now: timestamp, helper };
+            Box::new(SandboxRunner::new(evaluator(), settings))
         }
     }
 }

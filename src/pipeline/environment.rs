@@ -38,6 +38,8 @@ pub enum ScriptsMode {
     /// Evaluated in a virtual shell; a package whose scripts cannot be is left alone
     #[default]
     Virtual,
+    /// As virtual; what cannot be evaluated is run in namespaces, over a copy of the image
+    Sandbox,
     /// Not at all: packages that have scripts to run are left alone
     Never,
 }

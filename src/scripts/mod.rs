@@ -13,6 +13,7 @@
 //! - [`machine`], [`files`], [`stream`]: what a kernel would give to a process
 //! - [`process`], [`table`]: what a command sees, and which commands there are
 //! - [`regex`]: POSIX regular expressions
+//! - [`sandbox`]: the real program instead, in namespaces over a copy on disk
 //! - [`commands`]: the commands that scripts of every family use, one file each
 
 pub mod commands;
@@ -22,6 +23,7 @@ pub mod files;
 pub mod machine;
 pub mod process;
 pub mod regex;
+pub mod sandbox;
 pub mod shell;
 pub mod stop;
 pub mod stream;

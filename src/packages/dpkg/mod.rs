@@ -19,6 +19,7 @@ pub mod path_filter;
 pub mod preferences;
 pub mod relations;
 pub mod release;
+pub mod sandbox_runner;
 pub mod solve;
 pub mod sources;
 pub mod statoverride;

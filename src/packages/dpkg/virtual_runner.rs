@@ -58,7 +58,7 @@ fn base_environment() -> Environment {
     pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-fn environment(call: &ScriptCall) -> Environment {
+pub(super) fn environment(call: &ScriptCall) -> Environment {
     let mut environment = base_environment();
     let instances = call.instances.to_string();
     let own: [(&str, &str); 6] = [
