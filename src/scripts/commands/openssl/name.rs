@@ -24,7 +24,7 @@ pub struct Identity {
 pub fn of_certificate(der: &[u8]) -> der::Result<Identity> {
     let whole = first(der)?;
     let body = AnyRef::from_der(whole)?;
-    let signed = inside(body, |reader| AnyRef::decode(reader))?;
+    let signed = inside(body, AnyRef::decode)?;
     let subject = inside(signed, |reader| {
         if reader.peek_tag()? == (Tag::ContextSpecific { constructed: true, number: TagNumber::N0 })
         {
@@ -46,7 +46,7 @@ pub fn of_certificate(der: &[u8]) -> der::Result<Identity> {
 pub fn of_revocation_list(der: &[u8]) -> der::Result<Identity> {
     let whole = first(der)?;
     let body = AnyRef::from_der(whole)?;
-    let signed = inside(body, |reader| AnyRef::decode(reader))?;
+    let signed = inside(body, AnyRef::decode)?;
     let issuer = inside(signed, |reader| {
         if reader.peek_tag()? == Tag::Integer {
             AnyRef::decode(reader)?;
