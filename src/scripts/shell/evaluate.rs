@@ -15,7 +15,7 @@ use crate::scripts::syntax::tree::{
 use crate::scripts::{Stop, Stream};
 
 /// How deep constructs of all running scripts may nest when they are evaluated.
-const MAX_NESTING: usize = 1000;
+const MAX_NESTING: usize = 800;
 
 impl Shell<'_> {
     /// Evaluates the text of a script, command line by command line. Lines of functions and
@@ -128,7 +128,7 @@ impl Shell<'_> {
     /// Evaluates with a copy of the state, which goes afterwards; what the kernel holds
     /// (files, positions of open files) stays.
     pub(super) fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Eval) -> Result<u8, Exit> {
-        self.machine.spend(1)?;
+        self.machine.spend(1 + self.state.variables.count() as u64 / 64)?;
         let saved = self.state.clone();
         // Traps are the parent's, save for signals that are ignored.
         self.state.traps.retain(|_, action| action.is_none());
@@ -202,7 +202,7 @@ impl Shell<'_> {
                 self.loop_clause(*goes, condition, body, failure)?
             }
             Kind::Function { name, body } => {
-                self.state.functions.insert(name.clone(), Rc::clone(body));
+                Rc::make_mut(&mut self.state.functions).insert(name.clone(), Rc::clone(body));
                 0
             }
             Kind::Condition(condition) => {
@@ -283,7 +283,7 @@ impl Shell<'_> {
     ) -> Eval {
         let values = match words {
             Some(words) => self.expand_words(words)?,
-            None => self.state.positional.clone(),
+            None => self.state.positional.to_vec(),
         };
         let mut status = 0;
         self.state.loops += 1;

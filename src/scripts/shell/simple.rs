@@ -11,6 +11,7 @@ use super::flow::{Eval, Exit, Failure};
 use super::redirect::Before;
 use super::variables::Value;
 use super::{Dialect, Shell};
+use crate::scripts::machine::MAX_DATA;
 use crate::scripts::syntax::is_name;
 use crate::scripts::syntax::tree::{Assignment, Command, Part, Redirect, Simple, Word};
 use crate::scripts::{Call, Stop};
@@ -244,7 +245,7 @@ impl Shell<'_> {
     }
 
     fn call_function(&mut self, body: &Command, argv: Vec<BString>, failure: Failure) -> Eval {
-        let arguments = argv.into_iter().skip(1).collect();
+        let arguments = Rc::new(argv.into_iter().skip(1).collect());
         let positional = std::mem::replace(&mut self.state.positional, arguments);
         let loops = std::mem::take(&mut self.state.loops);
         let scan = self.state.scan;
@@ -268,6 +269,7 @@ impl Shell<'_> {
     /// Runs a program and waits for it.
     pub(super) fn run_program(&mut self, argv: Vec<BString>, default_path: bool) -> Eval {
         let name = argv.first().cloned().unwrap_or_default();
+        self.machine.spend_data(self.state.variables.size())?;
         let call = self.call(argv);
         match self.program(&call, &name, default_path)? {
             Found::Program(path) => Ok(self.machine.start(&path, call)?),
@@ -324,9 +326,18 @@ impl Shell<'_> {
         }
     }
 
+    /// All variables together may hold what one file may.
+    pub(super) fn room_for(&self, size: usize) -> Result<(), Stop> {
+        match self.state.variables.size().saturating_add(size) > MAX_DATA {
+            true => Err(Stop::new("its variables hold too much data")),
+            false => Ok(()),
+        }
+    }
+
     /// Sets a variable as an assignment does.
     pub(super) fn assign(&mut self, name: &[u8], value: BString) -> Eval<()> {
         self.machine.spend_data(value.len())?;
+        self.room_for(value.len())?;
         if name == b"OPTIND" {
             self.state.scan = Default::default();
         }

@@ -47,11 +47,11 @@ pub(super) struct OptionScan {
 #[derive(Clone)]
 pub(super) struct State {
     pub variables: Variables,
-    pub functions: BTreeMap<BString, Rc<Command>>,
+    pub functions: Rc<BTreeMap<BString, Rc<Command>>>,
     pub options: Options,
     pub shell_options: ShellOptions,
     pub name: BString,
-    pub positional: Vec<BString>,
+    pub positional: Rc<Vec<BString>>,
     pub status: u8,
     /// Status of the last command substitution of the command being expanded.
     pub substituted: Option<u8>,
@@ -86,7 +86,7 @@ impl State {
         }
         for (key, value) in call.environment {
             if is_name(&key) {
-                variables.import(key, value);
+                variables.import(&key, value);
             }
         }
         variables.start("OPTIND", "1");
@@ -108,11 +108,11 @@ impl State {
         variables.start("PWD", &logical_directory);
         Self {
             variables,
-            functions: BTreeMap::new(),
+            functions: Rc::default(),
             options: Options::default(),
             shell_options: ShellOptions::default(),
             name,
-            positional: argv.collect(),
+            positional: Rc::new(argv.collect()),
             status: 0,
             substituted: None,
             pipe_statuses: Vec::new(),

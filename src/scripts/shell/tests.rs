@@ -13,6 +13,7 @@ use bstr::BString;
 use super::{Dialect, Script, run};
 use crate::rootfs::ImagePath;
 use crate::scripts::commands::testing::Image;
+use crate::scripts::machine::MAX_STEPS;
 use crate::scripts::{Call, Descriptors, Environment, Status, Stream};
 
 /// What is in the directory that scripts run in.
@@ -74,7 +75,16 @@ fn cases(text: &str) -> Vec<Case> {
 }
 
 /// What an evaluation of a script gives: its status and output.
-pub(super) fn evaluate(script: &str, dialect: Dialect) -> (Status, String, Image) {
+fn evaluate(script: &str, dialect: Dialect) -> (Status, String, Image) {
+    evaluate_with(script, dialect, MAX_STEPS)
+}
+
+/// As [`evaluate`], with so many steps to spend.
+fn evaluate_with(
+    script: impl Into<Vec<u8>>,
+    dialect: Dialect,
+    steps: u64,
+) -> (Status, String, Image) {
     let mut paths = vec!["/tmp/".to_owned(), format!("{PLACE}/"), "/home/".to_owned()];
     paths.extend(FILES.iter().map(|file| format!("{PLACE}/{file}")));
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
@@ -98,12 +108,9 @@ pub(super) fn evaluate(script: &str, dialect: Dialect) -> (Status, String, Image
             errors.clone(),
         ),
     };
-    let script = Script {
-        name: "script".into(),
-        text: script.to_owned().into(),
-        dialect,
-        options: Vec::new(),
-    };
+    let script =
+        Script { name: "script".into(), text: script.into().into(), dialect, options: Vec::new() };
+    image.machine.spend(MAX_STEPS - steps).unwrap();
     let status = run(&mut image.machine, &script, call);
     let mut text = String::from_utf8_lossy(&output.collected()).into_owned();
     if let Err(stop) = &status {
@@ -204,4 +211,114 @@ fn real_shells_still_say_the_same() {
         }
     }
     assert!(record || wrong.is_empty(), "\n{wrong}");
+}
+
+/// What a script that must stop says.
+fn stop(script: &str, dialect: Dialect) -> String {
+    let (status, output, _) = evaluate(script, dialect);
+    match status {
+        Err(stop) => stop.to_string(),
+        Ok(status) => panic!("{script}: status {status}, {output}"),
+    }
+}
+
+#[test]
+fn what_the_machine_does_not_have_stops_with_its_line() {
+    with_stack(|| {
+        for (script, want) in [
+            ("true\nsleep 1 &", "a command in the background, in script line 2"),
+            ("\n\nif true; then\n kill 1\nfi", "the builtin kill, in script line 4"),
+            ("ulimit -n 5", "the builtin ulimit, in script line 1"),
+            ("alias a=b", "the builtin alias, in script line 1"),
+            ("echo $PPID", "it reads $PPID, in script line 1"),
+            ("echo ${x^^}", "the expansion ${x^^}, in script line 1"),
+            ("echo a\nif", "syntax error: unexpected end of the script, in script line 2"),
+            ("f() {\n ulimit\n}\n\nf", "the builtin ulimit, in script line 2"),
+            ("x=$(\nulimit)", "the builtin ulimit, in script line 2"),
+            ("true | {\n ulimit; }", "the builtin ulimit, in script line 2"),
+            ("echo 'ulimit' > d\n. ./d", "the builtin ulimit, in ./d line 1, in script line 2"),
+            ("trap ulimit EXIT", "the builtin ulimit, in script line 1"),
+            ("cat < /proc/cpuinfo", "/proc/cpuinfo"),
+            ("ls /proc/self; cat /sys/x", "/proc/self"),
+            ("f() { f; }; f", "commands nest too deep"),
+            ("x='$(eval \"$x\")'; eval \"$x\"", "commands nest too deep"),
+            ("echo . ./d > d; . ./d", "commands nest too deep"),
+            ("exec 3<> a.txt", "reading and writing"),
+        ] {
+            let said = stop(script, Dialect::Posix);
+            assert!(said.contains(want), "{script}: {said}");
+        }
+        for (script, want) in [
+            ("\necho $RANDOM", "it reads $RANDOM, in script line 2"),
+            ("declare -A x", "declare with -A"),
+            ("cat <(echo)", "a process substitution"),
+            ("shopt -s extglob", "shopt extglob"),
+            ("select x in a; do :; done", "\"select\" is not evaluated"),
+            ("readonly x=1; x=2", "read-only"),
+        ] {
+            let said = stop(script, Dialect::Bash);
+            assert!(said.contains(want), "{script}: {said}");
+        }
+    });
+}
+
+#[test]
+fn what_does_not_end_or_grows_without_limit_stops() {
+    with_stack(|| {
+        for script in [
+            "while :; do :; done",
+            "until false; do :; done",
+            "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done",
+            "x=a; while :; do x=$(echo $x$x; echo $x); done",
+            "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaa >> f; done",
+            "set -- a; while :; do set -- \"$@\" \"$@\"; done",
+            "i=0; while :; do i=$((i+1)); eval \"v$i=$i\"; done",
+            "f() { while :; do local x$1; set -- a$1; done; }; f",
+        ] {
+            let (status, _, _) = evaluate_with(script, Dialect::Posix, 30_000);
+            let said = status.unwrap_err().to_string();
+            assert!(said.contains("limit") || said.contains("data"), "{script}: {said}");
+        }
+    });
+}
+
+/// A script with some of its bytes changed, taken from the cases.
+fn mutated() -> impl proptest::strategy::Strategy<Value = (Vec<u8>, Dialect)> {
+    use proptest::prelude::*;
+    let mut scripts = Vec::new();
+    for (path, dialect) in case_files() {
+        let text = std::fs::read_to_string(path).unwrap();
+        scripts.extend(cases(&text).into_iter().map(|case| (case.script.into_bytes(), dialect)));
+    }
+    let change = (any::<prop::sample::Index>(), 0..3_u8, any::<prop::sample::Index>());
+    (prop::sample::select(scripts), prop::collection::vec(change, 0..6)).prop_map(
+        |((mut script, dialect), changes)| {
+            const SIGNS: &[u8] = b"$`\"'\\(){}[]<>|&;#*?=:-+!~ \n\t\0\xffa1";
+            for (place, kind, sign) in changes {
+                if script.is_empty() {
+                    break;
+                }
+                let at = place.index(script.len());
+                match kind {
+                    0 => script[at] = *sign.get(SIGNS),
+                    1 => script.insert(at, *sign.get(SIGNS)),
+                    _ => {
+                        let end = at + sign.index(script.len() - at);
+                        script.drain(at..=end.min(at + 8).min(script.len() - 1));
+                    }
+                }
+            }
+            (script, dialect)
+        },
+    )
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+    #[test]
+    fn changed_scripts_end_with_a_status_or_a_stop((script, dialect) in mutated()) {
+        with_stack(move || {
+            let _ = evaluate_with(script, dialect, 20_000);
+        });
+    }
 }

@@ -41,12 +41,7 @@ impl Shell<'_> {
     }
 
     fn array_end(&self, name: &[u8]) -> i64 {
-        let last = match self
-            .state
-            .variables
-            .variable(name)
-            .and_then(|variable| variable.value.as_ref())
-        {
+        let last = match self.state.variables.value(name) {
             Some(Value::Array(elements)) => elements.keys().next_back().copied(),
             Some(Value::Text(_)) => Some(0),
             None => None,
@@ -60,7 +55,7 @@ impl Shell<'_> {
             let statuses = self.state.pipe_statuses.iter();
             return (0..).zip(statuses.map(|status| status.to_string().into())).collect();
         }
-        match self.state.variables.variable(name).and_then(|variable| variable.value.clone()) {
+        match self.state.variables.value(name).cloned() {
             Some(Value::Array(elements)) => elements,
             Some(Value::Text(text)) => [(0, text)].into(),
             None => BTreeMap::new(),
@@ -153,6 +148,7 @@ impl Shell<'_> {
     ) -> Eval<()> {
         let size = elements.values().map(|text| text.len() + 8).sum();
         self.machine.spend_data(size)?;
+        self.room_for(size)?;
         debug_assert_eq!(self.dialect, Dialect::Bash);
         match self.state.variables.set(name, Value::Array(elements)) {
             Ok(()) => Ok(()),

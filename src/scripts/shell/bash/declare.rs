@@ -1,6 +1,7 @@
 //! bash's `declare`, `typeset`, `local`, `export`, `readonly`: attributes and arrays.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use bstr::BString;
 
@@ -98,7 +99,7 @@ fn one(shell: &mut Shell<'_>, argument: &[u8], wanted: Wanted) -> Eval<()> {
             && shell.state.variables.variable(name).is_none_or(|v| v.value.is_none()) =>
         {
             shell.state.variables.mark(name, |variable| {
-                variable.value = Some(Value::Array(BTreeMap::new()));
+                variable.value = Some(Rc::new(Value::Array(BTreeMap::new())));
             });
         }
         None => {}

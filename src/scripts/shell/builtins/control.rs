@@ -1,5 +1,7 @@
 //! `break`, `continue`, `return`, `exit`, `eval`, `.`, `exec`.
 
+use std::rc::Rc;
+
 use bstr::BString;
 
 use crate::scripts::Stop;
@@ -87,7 +89,7 @@ pub(super) fn dot(shell: &mut Shell<'_>, argv: &[BString], failure: Failure) -> 
     let replaced = shell.dialect == Dialect::Bash && !parameters.is_empty();
     let positional = shell.state.positional.clone();
     if replaced {
-        shell.state.positional = parameters.to_vec();
+        shell.state.positional = Rc::new(parameters.to_vec());
     }
     let failure = match shell.dialect {
         Dialect::Posix => Failure::Ends,

@@ -1,5 +1,7 @@
 //! dash's `export`, `readonly`, `local`, and `unset`.
 
+use std::rc::Rc;
+
 use bstr::BString;
 
 use super::single_quoted;
@@ -60,7 +62,7 @@ fn list(shell: &mut Shell<'_>, name: &[u8], marked: fn(&Variable) -> bool) -> Ev
     let mut out = Vec::new();
     for (variable, content) in shell.state.variables.iter().filter(|(_, content)| marked(content)) {
         out.extend_from_slice(&[name, b" ", variable].concat());
-        if let Some(Value::Text(text)) = &content.value {
+        if let Some(Value::Text(text)) = content.value.as_deref() {
             out.push(b'=');
             out.extend(single_quoted(text));
         }
@@ -116,7 +118,7 @@ pub(super) fn unset(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
     }
     for name in arguments {
         if what == Some(b'f') {
-            shell.state.functions.remove(name);
+            Rc::make_mut(&mut shell.state.functions).remove(name);
             continue;
         }
         if !is_name(name) && shell.dialect == Dialect::Bash {
@@ -130,7 +132,7 @@ pub(super) fn unset(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
             return Err(shell.complain(b"unset", [&name[..], b": is read only"].concat()));
         }
         if !known && what.is_none() && shell.dialect == Dialect::Bash {
-            shell.state.functions.remove(name);
+            Rc::make_mut(&mut shell.state.functions).remove(name);
         }
     }
     Ok(0)

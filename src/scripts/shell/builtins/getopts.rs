@@ -13,7 +13,7 @@ pub(super) fn getopts(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Ev
     if !is_name(name) {
         return Err(shell.complain(b"getopts", [&name[..], b": bad variable name"].concat()));
     }
-    let arguments = if given.is_empty() { shell.state.positional.clone() } else { given.to_vec() };
+    let arguments = if given.is_empty() { shell.state.positional.to_vec() } else { given.to_vec() };
     let index = shell.state.variables.get(b"OPTIND").map(<[u8]>::to_vec).unwrap_or_default();
     let index: usize =
         std::str::from_utf8(&index).ok().and_then(|text| text.parse().ok()).unwrap_or(1);

@@ -1,5 +1,7 @@
 //! `shift`.
 
+use std::rc::Rc;
+
 use bstr::BString;
 
 use crate::scripts::shell::flow::{Eval, Failure};
@@ -16,6 +18,6 @@ pub(super) fn shift(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
             Dialect::Bash => Ok(1),
         };
     }
-    shell.state.positional.drain(..count);
+    Rc::make_mut(&mut shell.state.positional).drain(..count);
     Ok(0)
 }

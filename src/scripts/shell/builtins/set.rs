@@ -1,5 +1,7 @@
 //! `set`, and the options of the shell.
 
+use std::rc::Rc;
+
 use bstr::BString;
 
 use super::single_quoted;
@@ -67,7 +69,7 @@ pub(super) fn set(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {
         }
     }
     if given || !rest.is_empty() {
-        shell.state.positional = rest.to_vec();
+        shell.state.positional = Rc::new(rest.to_vec());
     }
     Ok(0)
 }
@@ -78,7 +80,7 @@ fn list_variables(shell: &mut Shell<'_>) -> Eval {
     }
     let mut out = Vec::new();
     for (name, variable) in shell.state.variables.iter() {
-        if let Some(Value::Text(text)) = &variable.value {
+        if let Some(Value::Text(text)) = variable.value.as_deref() {
             out.extend_from_slice(name);
             out.push(b'=');
             out.extend(single_quoted(text));

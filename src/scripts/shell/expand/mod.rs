@@ -16,6 +16,7 @@ use field::Fields;
 use super::bash::expand_braces;
 use super::flow::{Eval, Exit};
 use super::{Dialect, Shell};
+use crate::scripts::machine::MAX_DATA;
 use crate::scripts::syntax::tree::{AndOr, Part, Word};
 use crate::scripts::{Stop, Stream};
 
@@ -40,6 +41,9 @@ pub(super) enum Tilde {
     /// Behind colons too: the value of an assignment.
     Assignment,
 }
+
+/// Up to this size words are not added up: the limit on steps is enough for them.
+const MAX_WORD: usize = 4096;
 
 const COMMAND_WORD: Mode =
     Mode { quoted: false, split: true, split_literals: false, tilde: Tilde::First };
@@ -69,9 +73,16 @@ impl Shell<'_> {
     fn expand_word_without_braces(&mut self, word: &Word, all: &mut Vec<BString>) -> Eval<()> {
         let mut fields = Fields::new(self.separators());
         self.parts(&word.parts, COMMAND_WORD, &mut fields)?;
+        let before = all.len();
         for field in fields.finish() {
+            self.machine.spend(1)?;
             self.machine.spend_data(field.len())?;
             self.pathnames(field, all)?;
+        }
+        // However many words there are: all of a command may hold what one file may.
+        let added: usize = all.iter().skip(before).map(|field| field.len()).sum();
+        if added > MAX_WORD && all.iter().map(|field| field.len()).sum::<usize>() > MAX_DATA {
+            return Err(Stop::new("the words of a command hold too much data").into());
         }
         Ok(())
     }

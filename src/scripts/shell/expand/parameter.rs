@@ -222,7 +222,7 @@ impl Shell<'_> {
         let number = |number: u64| Content::Text(number.to_string().into());
         Ok(match name {
             b"@" | b"*" => {
-                let values = self.state.positional.clone();
+                let values = self.state.positional.to_vec();
                 let size = values.iter().map(|value| value.len()).sum();
                 self.machine.spend_data(size)?;
                 Content::List { values, joined: name == b"*" }
