@@ -74,6 +74,8 @@ pub enum RepairError {
     #[error("writing the patch layer: {0}")]
     WriteLayer(String),
     #[error(transparent)]
+    Recipe(#[from] crate::recipes::RecipeError),
+    #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
     #[error(transparent)]
     Scanner(#[from] crate::scanner::ScannerError),

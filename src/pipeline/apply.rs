@@ -17,6 +17,7 @@ use crate::packages::dpkg::inventory::{DpkgInventory, Record};
 use crate::packages::dpkg::sandbox_runner::SandboxRunner;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
 use crate::plan::{Reason, Step};
+use crate::recipes::{self, Removal};
 use crate::rootfs::{Overlay, Spool};
 use crate::scripts::{Settings, sandbox};
 
@@ -34,6 +35,8 @@ pub struct Workshop {
 pub struct Applied {
     pub overlay: Overlay,
     pub effects: Vec<Effect>,
+    /// Files that the upgrade made stale and that recipes removed.
+    pub stale: Vec<Removal>,
     /// The time of generated files: the newest time in the packages, or `SOURCE_DATE_EPOCH`.
     pub timestamp: i64,
 }
@@ -136,7 +139,11 @@ impl Workshop {
                 };
             }
         };
-        Ok(Outcome::Applied(Applied { overlay, effects, timestamp }))
+        let stale = recipes::removals(&loaded.tree, &overlay, &recipes::shipped()?);
+        for removal in &stale {
+            removal.apply(&mut overlay);
+        }
+        Ok(Outcome::Applied(Applied { overlay, effects, stale, timestamp }))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::plan::{Plan, PlatformPlan};
 use crate::publish::{self, Provenance, Rebuilt};
 use crate::report::before_after::{
     EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PlatformReport,
+    StaleFile,
 };
 use crate::report::review::PlatformReview;
 use crate::report::{RepairReport, effects};
@@ -132,7 +133,7 @@ impl Job<'_> {
         let gathers = self.request.evidence == Evidence::Gathered;
         let repositories = review::signed(&repositories);
         let mut report = empty_report(&loaded, &plan, notes);
-        let Some(Applied { overlay, effects, .. }) = applied else {
+        let Some(Applied { overlay, effects, stale, .. }) = applied else {
             environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
             report.findings = crate::verify::judge(&findings, &inventory, &plan);
             let platform = loaded.platform.clone();
@@ -181,6 +182,7 @@ impl Job<'_> {
         };
         report.effects = effects.iter().filter_map(note).collect();
         report.scripts = effects::scripts(&effects);
+        report.stale = stale.into_iter().map(StaleFile::from).collect();
         let patch = Some((layer_descriptor, layer));
         let Loaded { platform, current, .. } = loaded;
         let new = NewPlatform { platform, current, manifest, config, patch };
@@ -214,6 +216,7 @@ fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> Pla
         files: FileCounts::default(),
         effects: Vec::new(),
         scripts: Vec::new(),
+        stale: Vec::new(),
         notes,
     }
 }

@@ -8,6 +8,7 @@ use crate::findings::{Finding, Severity};
 use crate::image::{DiffId, Digest, Platform};
 use crate::packages::{PackageId, VersionText};
 use crate::plan::Reason;
+use crate::recipes::Removal;
 use crate::rootfs::ImagePath;
 
 /// The schema's name and version; a change that breaks readers gets a new number.
@@ -69,6 +70,8 @@ pub struct PlatformReport {
     pub effects: Vec<EffectNote>,
     /// Maintainer scripts that were evaluated, in their order.
     pub scripts: Vec<ScriptNote>,
+    /// Caches that the upgrade made stale and that were removed.
+    pub stale: Vec<StaleFile>,
     pub notes: Vec<String>,
 }
 
@@ -81,6 +84,23 @@ pub struct ScriptNote {
     pub arguments: Vec<String>,
     /// What it changed outside the package manager's own database.
     pub changed: Vec<ImagePath>,
+}
+
+/// A file that a recipe removed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct StaleFile {
+    pub path: ImagePath,
+    /// The name of the recipe.
+    pub recipe: String,
+    /// What it is: the title of the recipe.
+    pub title: String,
+    pub reason: String,
+}
+
+impl From<Removal> for StaleFile {
+    fn from(Removal { path, recipe, title, reason }: Removal) -> Self {
+        Self { path, recipe, title, reason }
+    }
 }
 
 /// The layer that a repair adds.
@@ -473,6 +493,12 @@ pub(crate) mod samples {
                 arguments: vec!["configure".into(), "2024a-0+deb12u1".into()],
                 changed: vec![ImagePath::literal("/etc/localtime")],
             }],
+            stale: vec![StaleFile {
+                path: ImagePath::literal("/usr/lib/python3/__pycache__/os.cpython-311.pyc"),
+                recipe: "python-bytecode".into(),
+                title: "Python's bytecode".into(),
+                reason: "made from /usr/lib/python3/os.py, which the upgrade replaced".into(),
+            }],
             effects: vec![EffectNote {
                 package: "openssl:amd64".into(),
                 text: "/etc/ssl/openssl.cnf was changed in the image and stays".into(),
@@ -513,6 +539,7 @@ pub(crate) mod samples {
         platform.files = FileCounts::default();
         platform.effects.clear();
         platform.scripts.clear();
+        platform.stale.clear();
         platform.notes.clear();
         platform.findings.retain(|judged| judged.verdict.outcome() == Outcome::Left);
         RepairReport::new(all.image, None, vec![platform], Vec::new())

@@ -38,9 +38,27 @@ pub fn render(report: &RepairReport, style: Style) -> String {
         out.push_str(&kept_back(platform, style));
         out.push_str(&findings(platform, style));
         out.push_str(&scripts(platform, style));
+        out.push_str(&stale(platform, style));
         out.push_str(&notes(platform, style));
     }
     out
+}
+
+/// How many stale files each recipe removed.
+fn stale(platform: &PlatformReport, style: Style) -> String {
+    let mut counts: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for file in &platform.stale {
+        let (number, _) = counts.entry(&file.recipe).or_insert((0, &file.title));
+        *number += 1;
+    }
+    if counts.is_empty() {
+        return String::new();
+    }
+    let lines = counts
+        .values()
+        .map(|(number, title)| format!("  {}: {} removed\n", clean(title), count(*number, "file")));
+    let heading = style.paint(Accent::Heading, "Stale caches");
+    format!("\n{heading}\n{}", lines.collect::<String>())
 }
 
 /// How many scripts were evaluated, and those that changed something.

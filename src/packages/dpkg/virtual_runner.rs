@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bstr::BString;
 
+use super::commands::debconf::preconfigure::preconfigure;
 use super::deb::DebControl;
 use super::install::{Ran, ScriptCall, ScriptRunner};
 use crate::rootfs::{ImagePath, Overlay};
@@ -73,30 +74,33 @@ pub(super) fn environment(call: &ScriptCall) -> Environment {
     environment
 }
 
+/// A program call with the output of the package manager as its own.
+fn call(argv: Vec<BString>, environment: Environment) -> Call {
+    let terminal = Stream::terminal;
+    Call {
+        argv,
+        environment,
+        directory: ImagePath::root(),
+        umask: 0o022,
+        descriptors: Descriptors::standard(Stream::null(), terminal(), terminal()),
+    }
+}
+
 impl ScriptRunner for VirtualRunner {
-    fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
-        let mut argv = vec![BString::from(call.path.as_bytes())];
-        argv.extend(call.arguments.iter().map(|word| BString::from(word.as_str())));
-        let program = Call {
-            argv,
-            environment: environment(call),
-            directory: ImagePath::root(),
-            umask: 0o022,
-            descriptors: Descriptors::standard(
-                Stream::null(),
-                Stream::terminal(),
-                Stream::terminal(),
-            ),
-        };
+    fn run(&mut self, overlay: &mut Overlay, script: &ScriptCall) -> Result<Ran, Stop> {
+        let mut argv = vec![BString::from(script.path.as_bytes())];
+        argv.extend(script.arguments.iter().map(|word| BString::from(word.as_str())));
+        let program = call(argv, environment(script));
         let (status, transcript) = self.on_machine(overlay, |machine| machine.execute(program))?;
         Ok(Ran { status, transcript })
     }
 
     fn preconfigure(
         &mut self,
-        _overlay: &mut Overlay,
-        _packages: &[&DebControl],
+        overlay: &mut Overlay,
+        packages: &[&DebControl],
     ) -> Result<(), Stop> {
-        Ok(())
+        let call = call(vec!["dpkg-preconfigure".into(), "--apt".into()], base_environment());
+        self.on_machine(overlay, |machine| preconfigure(machine, &call, packages)).map(drop)
     }
 }

@@ -236,11 +236,15 @@ fn script_sentence(one: &ScriptNote) -> String {
 
 /// What scripts and conffiles did, and what the planner noted.
 pub(super) fn notes(scope: &Scope, report: &PlatformReport) -> Markup {
-    let count = report.scripts.len() + report.effects.len() + report.notes.len();
+    let count =
+        report.scripts.len() + report.stale.len() + report.effects.len() + report.notes.len();
     let list = html! {
         ul.plain {
             @for one in &report.scripts {
                 li { b { (shown(&one.package)) } " " (shown(&script_sentence(one))) }
+            }
+            @for file in &report.stale {
+                li { code { (shown(&file.path.to_str_lossy())) } " removed: " (shown(&file.reason)) }
             }
             @for effect in &report.effects {
                 li { b { (shown(&effect.package)) } " " (shown(&effect.text)) }
