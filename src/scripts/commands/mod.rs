@@ -5,6 +5,7 @@
 //! [`Stop`](super::Stop), so that a script is never evaluated as if it had not asked for it.
 
 mod awk;
+mod base64;
 mod capabilities;
 mod cat;
 mod checksums;
@@ -20,6 +21,7 @@ mod destination;
 mod differential;
 mod expr;
 mod find;
+mod getopt;
 mod glib;
 mod glob;
 mod grep;
@@ -44,6 +46,7 @@ mod printf;
 mod readlink;
 mod rearrange;
 mod remove;
+mod run_parts;
 mod sed;
 mod seq;
 mod shells;
@@ -152,4 +155,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("whoami", identity::whoami),
     ("awk", awk::awk),
     ("mawk", awk::awk),
+    ("base64", base64::run),
+    ("getopt", getopt::run),
+    ("run-parts", run_parts::run),
 ];
