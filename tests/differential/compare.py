@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Compares two root file systems path by path.
 
-usage: compare.py [--exceptions FILE] [--show N] LEFT RIGHT
+usage: compare.py [--exceptions FILE] [--show N] [--since SECONDS] LEFT RIGHT
 
 In:  two directories, read as root; a file of exceptions, one a line:
          ASPECTS <tab> REGEX <tab> REASON
      ASPECTS is `all` or a comma-separated list of the aspects below, REGEX must match the whole path (no leading /).
+     With --since, the time when the package manager began to work on RIGHT, what it and the scripts wrote is known by
+     its modification time: such a file must have on the left the one time that imgfix gives to all that is generated,
+     which is that of var/lib/dpkg/status.
 Out: every difference not excepted as `ASPECT PATH: LEFT | RIGHT`, then counts, one a reason. Exit code 1 when there
      is a difference, 2 when the input is wrong.
 
@@ -98,10 +101,20 @@ def differences(left, right):
                 yield aspect, path, a.get(aspect), b.get(aspect)
 
 
+GENERATED = "written in the run: apt's has the time of the run, imgfix's the one time of all that it generates"
+
+
+def is_generated(left, since):
+    """Whether the times of a file say that it was written in the run, on both sides."""
+    status = left.get("var/lib/dpkg/status", {}).get("mtime")
+    return lambda aspect, a, b: (aspect == "mtime" and since is not None and a == status and b >= since)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Compares two root file systems path by path.")
     parser.add_argument("--exceptions")
     parser.add_argument("--show", type=int, default=200, help="differences to print (all are counted)")
+    parser.add_argument("--since", type=int)
     parser.add_argument("left")
     parser.add_argument("right")
     arguments = parser.parse_args()
@@ -109,12 +122,19 @@ def main():
     left, right = tree(arguments.left), tree(arguments.right)
     if not left or not right:
         sys.exit("compare.py: one side is empty, which cannot be meant")
-    found = [d for d in differences(left, right) if not exceptions.covers(d[0], d[1])]
+    generated = is_generated(left, arguments.since)
+    found, written = [], 0
+    for aspect, path, a, b in differences(left, right):
+        if generated(aspect, a, b):
+            written += 1
+        elif not exceptions.covers(aspect, path):
+            found.append((aspect, path, a, b))
     for aspect, path, a, b in found[:arguments.show]:
         print(f"{aspect} {path}: {a} | {b}")
     if len(found) > arguments.show:
         print(f"... and {len(found) - arguments.show} more")
     print(f"{len(left)} and {len(right)} paths compared")
+    print(f"{written:6} excepted: {GENERATED}")
     for _, _, reason in exceptions.rules:
         print(f"{exceptions.used[reason]:6} excepted: {reason}")
     print(f"{len(found):6} differences")
