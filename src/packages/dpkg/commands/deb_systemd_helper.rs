@@ -178,13 +178,10 @@ impl Helper<'_, '_> {
         Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
     }
 
-    /// Replaces a state file; one that has the text already stays.
+    /// Replaces a state file, also one that has the text already.
     fn write_state(&mut self, file: &str, text: String) -> Result<(), Stop> {
         self.make_parent(file)?;
-        match read_optional(self.process, file.as_bytes())? {
-            Some(present) if present == text.as_bytes() => Ok(()),
-            _ => replace(self.process, file.as_bytes(), text, 0o644),
-        }
+        replace(self.process, file.as_bytes(), text, 0o644)
     }
 
     fn make_parent(&mut self, path: &str) -> Result<(), Stop> {
