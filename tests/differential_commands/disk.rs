@@ -36,10 +36,8 @@ const WATCHED: &[&str] = &[
     "/usr/lib/tmpfiles.d",
     "/usr/local",
     "/etc",
-    "/var/lib",
-    "/var/spool",
-    "/var/mail",
-    "/var/cache",
+    "/run",
+    "/var",
     "/home",
     "/root",
     "/opt",
@@ -52,6 +50,9 @@ const WATCHED: &[&str] = &[
 /// What no program's result is compared in: caches of other programs, locks, logs.
 const PASSED_OVER: &[&str] = &[
     "/var/lib/apt",
+    "/var/log/alternatives.log",
+    "/var/log/lastlog",
+    "/var/log/faillog",
     "/var/cache/apt",
     "/var/lib/docker",
     "/root/.cargo",

@@ -96,3 +96,9 @@ fn the_maintscript_helper_works() {
 fn maintainer_scripts_that_talk_with_debconf_agree() {
     check_all(Case::parse_all(include_str!("scripts.cases")));
 }
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn systemd_agrees_where_it_is_installed() {
+    check_all(Case::parse_all(include_str!("systemd.cases")));
+}

@@ -38,6 +38,9 @@ mod pam_auth_update;
 mod pg_updatedicts;
 mod shadow;
 mod start_stop_daemon;
+mod systemctl;
+mod systemd_sysusers;
+mod systemd_tmpfiles;
 mod ucfq;
 mod unit_file;
 mod update_alternatives;
@@ -70,11 +73,15 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("pg_updatedicts", pg_updatedicts::run),
     ("runlevel", init::runlevel),
     ("start-stop-daemon", start_stop_daemon::run),
+    ("systemctl", systemctl::run),
+    ("systemd-sysusers", systemd_sysusers::run),
+    ("systemd-tmpfiles", systemd_tmpfiles::run),
     ("ucfq", ucfq::run),
     ("update-alternatives", update_alternatives::run),
     ("update-grub", init::boot),
     ("update-initramfs", init::boot),
     ("update-mime", update_mime::run),
+    ("update-passwd", systemd_sysusers::update_passwd),
     ("update-rc.d", update_rc_d::run),
     ("vigr", id::interactive),
     ("vipw", id::interactive),
