@@ -589,11 +589,12 @@ impl Awk<'_, '_> {
         }
     }
 
-    /// The order of an array is that of mawk's hash table: only what has no order is evaluated.
+    /// The order of an array is that of mawk's hash table: only what has no order is evaluated,
+    /// and the environment, which has none that a script could count on (ucf unsets it).
     fn for_in(&mut self, variable: &str, array: &str, body: &Statement) -> Result<Flow, Stop> {
         let keys: Vec<Vec<u8>> =
             self.arrays.get(array).map(|array| array.keys().cloned().collect()).unwrap_or_default();
-        if keys.len() > 1 {
+        if keys.len() > 1 && array != "ENVIRON" {
             return Err(Stop::new("awk with a loop over an array of several elements"));
         }
         for key in keys {

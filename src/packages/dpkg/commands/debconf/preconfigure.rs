@@ -2,7 +2,7 @@
 //! templates are loaded and their `config` scripts run.
 //!
 //! Facts (apt 2.2 and 2.6, debconf 1.5.77 and 1.5.82, tried out): without `apt-extracttemplates`
-//! (package apt-utils) nothing happens but that missing databases are made. A package counts
+//! (package apt-utils; in Debian 13 apt itself) nothing happens but that missing databases are made. A package counts
 //! when it has templates, and when the installed debconf is one that it asks for. All templates
 //! are loaded before the first script runs. The owner is the package's name, without an
 //! architecture; the version given to the script is the one that is installed, or empty. A
@@ -41,7 +41,7 @@ pub fn preconfigure(
         return Ok(());
     }
     let mut session = open(machine, call)?;
-    if machine.which(call, b"apt-extracttemplates")?.is_none() {
+    if !has_extracttemplates(machine, call)? {
         return Ok(());
     }
     let folder = folder(machine, call)?;
@@ -63,6 +63,17 @@ pub fn preconfigure(
         session = configure(machine, call, session, package, version.cloned(), &folder)?;
     }
     session.databases.save(machine, call)
+}
+
+/// Whether debconf finds apt's program that takes control files out of packages: in `PATH`, and
+/// from 1.5.88 on where apt itself has it.
+fn has_extracttemplates(machine: &mut Machine, call: &Call) -> Result<bool, Stop> {
+    const OF_APT: &[u8] = b"/usr/lib/apt/apt-extracttemplates";
+    let program = machine.read_file(&call.directory, HOOK)?.unwrap_or_default();
+    if program.contains_str(OF_APT) && machine.is_program(&call.directory, OF_APT)? {
+        return Ok(true);
+    }
+    Ok(machine.which(call, b"apt-extracttemplates")?.is_some())
 }
 
 /// Whether apt calls the hook and debconf has it.
@@ -151,4 +162,97 @@ fn configure(
     }
     let _gone = machine.unlink(&call.directory, &script)?;
     Ok(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::packages::dpkg::control::parse_stanzas;
+    use crate::packages::dpkg::deb::{ControlMember, Owner};
+    use crate::rootfs::{Entry, ImagePath};
+    use crate::scripts::commands::testing::Image;
+    use crate::scripts::{Descriptors, Process, Status, Stream};
+
+    fn package(control: &str) -> DebControl {
+        let owner = Owner { name: None, id: 0 };
+        let member = |text: &'static str| ControlMember {
+            content: Bytes::from(text),
+            mode: 0o755,
+            user: owner.clone(),
+            group: owner.clone(),
+            mtime: 0,
+        };
+        let templates = "Template: p/a\nType: string\nDefault: x\nDescription: A\n";
+        DebControl {
+            stanza: parse_stanzas(control.to_owned()).unwrap().remove(0),
+            members: BTreeMap::from([
+                ("templates".to_owned(), member(templates)),
+                ("config".to_owned(), member("#!/bin/sh\n")),
+            ]),
+            conffiles: Vec::new(),
+        }
+    }
+
+    /// Stands for the config script.
+    fn config(process: &mut Process<'_>) -> Status {
+        let arguments = bstr::join(" ", process.arguments());
+        process.print([b"SET p/a ", &arguments[..], b"\n"].concat())?;
+        Ok(0)
+    }
+
+    fn run(paths: &[&str], control: &str) -> Option<String> {
+        let configuration = format!("/etc/debconf.conf={}", super::super::configuration::USUAL);
+        let mut all = vec![
+            configuration.as_str(),
+            "/var/cache/debconf/",
+            "/tmp/",
+            "/var/lib/dpkg/status=Package: debconf\nStatus: install ok installed\nVersion: 1.5.77\n\n\
+             Package: p\nStatus: install ok installed\nVersion: 0.9\n",
+        ];
+        all.extend(paths);
+        let mut image = Image::with(&all, &[("/tmp/p.config.1", config)]);
+        for program in ["/usr/sbin/dpkg-preconfigure", "/usr/bin/apt-extracttemplates"] {
+            if paths.contains(&program) {
+                let path = ImagePath::new(program).unwrap();
+                image.machine.overlay.set(path, Entry::file("", 0o755, 1)).unwrap();
+            }
+        }
+        let variables = [("PATH", "/usr/bin"), ("DEBIAN_FRONTEND", "noninteractive")];
+        let call = Call {
+            argv: Vec::new(),
+            environment: variables.map(|(name, value)| (name.into(), value.into())).into(),
+            directory: ImagePath::root(),
+            umask: 0o022,
+            descriptors: Descriptors::standard(Stream::null(), Stream::null(), Stream::null()),
+        };
+        preconfigure(&mut image.machine, &call, &[&package(control)]).unwrap();
+        let written = image.exists("/var/cache/debconf/config.dat");
+        written.then(|| image.text("/var/cache/debconf/config.dat"))
+    }
+
+    const HOOKED: &str = "/etc/apt/apt.conf.d/70debconf=DPkg::Pre-Install-Pkgs {\"/usr/sbin/dpkg-preconfigure --apt\";};";
+    const PROGRAMS: [&str; 2] = ["/usr/sbin/dpkg-preconfigure", "/usr/bin/apt-extracttemplates"];
+
+    #[test]
+    fn templates_are_loaded_and_the_config_script_gets_the_installed_version() {
+        let control = "Package: p\nVersion: 1\nDepends: debconf (>= 0.5) | debconf-2.0\n";
+        let text = run(&[HOOKED, PROGRAMS[0], PROGRAMS[1]], control).unwrap();
+        let want = "Name: p/a\nTemplate: p/a\nValue: configure 0.9\nOwners: p\n\n";
+        assert_eq!(text, want);
+    }
+
+    #[test]
+    fn nothing_is_configured_without_hook_program_or_a_debconf_that_suffices() {
+        let control = "Package: p\nVersion: 1\n";
+        assert_eq!(run(&[PROGRAMS[0], PROGRAMS[1]], control), None);
+        assert_eq!(run(&[HOOKED, PROGRAMS[1]], control), None);
+        assert_eq!(run(&[HOOKED, PROGRAMS[0]], control).as_deref(), Some(""));
+        let needs_more = "Package: p\nVersion: 1\nDepends: debconf (>= 1.6)\n";
+        let all = [HOOKED, PROGRAMS[0], PROGRAMS[1]];
+        assert_eq!(run(&all, needs_more).as_deref(), Some(""));
+    }
 }
