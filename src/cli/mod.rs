@@ -8,9 +8,11 @@ pub mod exit;
 pub mod findings;
 pub mod interrupt;
 pub mod inventory;
+pub mod notifications;
 pub mod options;
 pub mod output;
 pub mod plan;
+pub mod policy;
 pub mod repair;
 pub mod report_files;
 
@@ -47,6 +49,8 @@ enum Command {
     Diff(diff::DiffArguments),
     /// Show what scanners' reports say, in one form
     Findings(findings::FindingsArguments),
+    /// Work with the policy file, imgfix.toml
+    Config(policy::ConfigArguments),
 }
 
 /// Runs the program with the process's arguments.
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Inventory(arguments) => inventory::run(arguments, &output),
         Command::Diff(arguments) => diff::run(arguments, &output),
         Command::Findings(arguments) => findings::run(arguments, &output),
+        Command::Config(arguments) => policy::run(arguments, &output),
     };
     match result {
         Ok(code) => ExitCode::from(code),

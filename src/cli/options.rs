@@ -66,15 +66,9 @@ pub struct RepositoryOptions {
     /// Go on with a repository whose Valid-Until has passed
     #[arg(long)]
     pub allow_expired_index: bool,
-    /// How maintainer scripts are run
-    #[arg(
-        long,
-        value_name = "MODE",
-        value_enum,
-        default_value_t,
-        help_heading = "Upgrade options"
-    )]
-    pub scripts: ScriptsMode,
+    /// How maintainer scripts are run [default: virtual]
+    #[arg(long, value_name = "MODE", value_enum, help_heading = "Upgrade options")]
+    pub scripts: Option<ScriptsMode>,
     /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]
     #[arg(long, value_name = "DIR", env = "IMGFIX_CACHE_DIR")]
     pub cache_dir: Option<PathBuf>,
@@ -284,7 +278,7 @@ pub fn environment(
             offline: repositories.offline,
             certificates,
         },
-        scripts: repositories.scripts,
+        scripts: repositories.scripts.unwrap_or_default(),
         limits: LayerLimits { max_unpacked: images.max_unpacked_size, ..LayerLimits::default() },
         now,
         source_date_epoch: source_date_epoch()?,

@@ -12,6 +12,7 @@ use super::options::{
     self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions, parse_reference,
 };
 use super::output::Output;
+use super::policy::{self, PolicyOptions};
 use super::{CommandResult, exit};
 
 #[derive(Debug, Args)]
@@ -26,6 +27,8 @@ pub struct PlanArguments {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
+    policy: PolicyOptions,
+    #[command(flatten)]
     findings: FindingOptions,
     #[command(flatten)]
     repositories: RepositoryOptions,
@@ -37,14 +40,19 @@ pub struct PlanArguments {
 ///
 /// # Errors
 /// Usage, or no plan could be made.
-pub fn run(arguments: PlanArguments, output: &Output) -> CommandResult {
+pub fn run(mut arguments: PlanArguments, output: &Output) -> CommandResult {
+    let policy = arguments.policy.load(output)?;
+    policy::under_repositories(&policy, &mut arguments.repositories);
     let open = |path: &PathBuf| OutputFile::open("--save", path, output.unfinished());
     let file = arguments.save.as_ref().map(open).transpose()?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
+    let mut scan = options::scan(&arguments.findings, options::OtherReports::None)?;
+    policy::under_findings(&policy, &arguments.findings, &mut scan.filter);
     let request = PlanRequest {
         image: arguments.image,
         platforms: arguments.images.platform.clone(),
-        scan: options::scan(&arguments.findings, options::OtherReports::None)?,
+        scan,
+        packages: arguments.policy.packages(&policy),
     };
     let planned = pipeline::plan(&request, None, &environment)?;
     let mut json = serde_json::to_string_pretty(&planned.plan)?;

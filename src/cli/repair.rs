@@ -7,17 +7,21 @@ use clap::{Args, ValueEnum};
 use crate::findings::Severity;
 use crate::image::Reference;
 use crate::layer::{Compression, LayerOptions};
+use crate::notify::Event;
 use crate::pipeline::{self, PlanRequest, RepairError, RepairRequest, second_opinion};
 use crate::plan::Plan;
+use crate::policy::{OriginalPolicy, Policy};
 use crate::report::{self, RepairReport};
 use crate::scanner::ScannerCommand;
 
 use super::exit::Failure;
+use super::notifications;
 use super::options::{
     self, FindingOptions, Format, ImageOptions, OtherReports, RepositoryOptions, parse_reference,
     parse_severity,
 };
 use super::output::Output;
+use super::policy::{self, PolicyOptions};
 use super::report_files::ReportFiles;
 use super::{CommandResult, exit};
 
@@ -33,15 +37,12 @@ pub struct RepairArguments {
     /// Write the repaired image here [default: beside the original, tag + suffix]
     #[arg(short, long, value_name = "REF", value_parser = parse_reference)]
     output: Option<Reference>,
-    /// What the repaired image's tag adds to the original's
-    #[arg(
-        long,
-        value_name = "SUFFIX",
-        default_value = pipeline::DEFAULT_SUFFIX,
-        conflicts_with = "output",
-        allow_hyphen_values = true
-    )]
-    tag_suffix: String,
+    /// What the repaired image's tag adds to the original's [default: _fix]
+    #[arg(long, value_name = "SUFFIX", conflicts_with = "output", allow_hyphen_values = true)]
+    tag_suffix: Option<String>,
+    /// What becomes of the original [default: keep]
+    #[arg(long, value_enum)]
+    original: Option<OriginalName>,
     /// Do exactly this plan, as `imgfix plan --save` wrote it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["min_severity", "only", "repository"])]
     plan: Option<PathBuf>,
@@ -66,11 +67,22 @@ pub struct RepairArguments {
     #[command(flatten)]
     files: ReportFiles,
     #[command(flatten)]
+    policy: PolicyOptions,
+    #[command(flatten)]
     findings: FindingOptions,
     #[command(flatten)]
     repositories: RepositoryOptions,
     #[command(flatten)]
     images: ImageOptions,
+}
+
+/// Names of `--original`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OriginalName {
+    /// It stays
+    Keep,
+    /// It is copied to its tag with _original before the repaired image is published
+    Backup,
 }
 
 /// Names of `--compression`.
@@ -95,7 +107,32 @@ impl From<CompressionName> for Compression {
 ///
 /// # Errors
 /// Usage, or the repair failed; nothing was published then.
-pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
+pub fn run(mut arguments: RepairArguments, output: &Output) -> CommandResult {
+    let policy = arguments.policy.load(output)?;
+    policy::under_repositories(&policy, &mut arguments.repositories);
+    let image = arguments.image.to_string();
+    let certificates = arguments.images.ca_file.clone();
+    let result = repaired(arguments, &policy, output);
+    match &result {
+        Ok((_, report)) => {
+            let event = Event::Repaired(report);
+            notifications::send(&policy.notify, event, &certificates, output);
+        }
+        Err(failure) => {
+            let why = failure.to_string();
+            let event = Event::Failed { image: &image, why: &why };
+            notifications::send(&policy.notify, event, &certificates, output);
+        }
+    }
+    result.map(|(code, _)| code)
+}
+
+/// Repairs; the exit code and what there is to tell of it.
+fn repaired(
+    arguments: RepairArguments,
+    policy: &Policy,
+    output: &Output,
+) -> Result<(u8, RepairReport), Failure> {
     let layer = LayerOptions {
         compression: arguments.compression.into(),
         level: arguments.compression_level,
@@ -103,10 +140,14 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
     layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
     let files = arguments.files.open(output)?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
-    let command = arguments.scan_with.as_deref().map(ScannerCommand::parse).transpose();
-    let command = command.map_err(|error| Failure::Usage(error.to_string()))?;
+    let command = match arguments.scan_with.as_deref().map(ScannerCommand::parse) {
+        Some(command) => Some(command.map_err(|error| Failure::Usage(error.to_string()))?),
+        // A saved plan is done as it is, without a scanner.
+        None => policy.scan_with.clone().filter(|_| arguments.plan.is_none()),
+    };
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
     let mut scan = options::scan(&arguments.findings, others)?;
+    policy::under_findings(policy, &arguments.findings, &mut scan.filter);
     if let Some(command) = command.as_ref().filter(|_| scan.reports.is_empty()) {
         scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);
     }
@@ -115,10 +156,12 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
             image: arguments.image,
             platforms: arguments.images.platform.clone(),
             scan,
+            packages: arguments.policy.packages(policy),
         },
         saved: arguments.plan.as_deref().map(saved_plan).transpose()?,
         output: arguments.output,
-        suffix: arguments.tag_suffix,
+        suffix: suffix(arguments.tag_suffix, policy),
+        original: original(arguments.original, policy),
         layer,
         evidence: files.evidence(),
     };
@@ -134,8 +177,28 @@ pub fn run(arguments: RepairArguments, output: &Output) -> CommandResult {
         .write(&outcome, created)
         .and_then(|()| tell(report, arguments.format, output))
         .map_err(|failure| but_published(report, &failure))?;
-    let remaining = arguments.fail_on.map_or(0, |least| report.remaining_at_or_above(least));
-    Ok(if remaining > 0 { exit::REMAINING } else { exit::DONE })
+    let fail_on = arguments.fail_on.or(policy.fail_on);
+    let remaining = fail_on.map_or(0, |least| report.remaining_at_or_above(least));
+    let code = if remaining > 0 { exit::REMAINING } else { exit::DONE };
+    Ok((code, outcome.report))
+}
+
+fn suffix(flag: Option<String>, policy: &Policy) -> String {
+    flag.or_else(|| policy.tag_suffix.clone())
+        .unwrap_or_else(|| pipeline::DEFAULT_SUFFIX.to_owned())
+}
+
+fn original(flag: Option<OriginalName>, policy: &Policy) -> OriginalPolicy {
+    match (flag, &policy.original) {
+        (Some(OriginalName::Backup), Some(backup @ OriginalPolicy::Backup { .. })) => {
+            backup.clone()
+        }
+        (Some(OriginalName::Backup), _) => {
+            OriginalPolicy::Backup { suffix: "_original".to_owned() }
+        }
+        (Some(OriginalName::Keep), _) | (None, None) => OriginalPolicy::Keep,
+        (None, Some(original)) => original.clone(),
+    }
 }
 
 fn saved_plan(path: &Path) -> Result<Plan, Failure> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::image::{self, Document, Reference};
+use crate::image::{self, Document, ImageSet, Reference, Source};
 use crate::publish::{self, NewImage, Publication};
 
 use super::{Environment, RepairError};
@@ -15,6 +15,39 @@ pub enum ExportForm {
     Layout,
     /// An archive file: docker-archive, or an OCI archive for an image of several platforms.
     Archive,
+}
+
+/// Copies the image that `source` reads to `target`.
+///
+/// # Errors
+/// The image cannot be read, or the target does not take it.
+pub fn copy(
+    source: &dyn Source,
+    set: &ImageSet,
+    target: &Reference,
+    environment: &Environment,
+) -> Result<(), RepairError> {
+    image::check_output(target, source.reference(), set)?;
+    let whole = |image: &image::PlatformImage| NewImage {
+        manifest: image.manifest.raw().clone(),
+        config: image.config.bytes().clone(),
+        patch: None,
+    };
+    let publication = match &set.root {
+        Document::Manifest(_) => Publication {
+            images: set.images.iter().map(whole).collect(),
+            index: None,
+            kept: Vec::new(),
+        },
+        Document::Index(index) => Publication {
+            images: Vec::new(),
+            index: Some(index.raw().clone()),
+            kept: index.children().iter().map(|one| one.descriptor.clone()).collect(),
+        },
+    };
+    let sink = image::open_sink(target, &environment.registry, &environment.unfinished)?;
+    publish::publish(&*sink, source, &publication, &*environment.progress)?;
+    Ok(())
 }
 
 /// Copies an image below `folder`, which must be empty; returns the path of the copy.
@@ -44,25 +77,6 @@ pub fn export(
             (file.clone(), Reference::OciArchive { file, tag: Some("image".to_owned()) })
         }
     };
-    image::check_output(&target, source.reference(), &set)?;
-    let whole = |image: &image::PlatformImage| NewImage {
-        manifest: image.manifest.raw().clone(),
-        config: image.config.bytes().clone(),
-        patch: None,
-    };
-    let publication = match &set.root {
-        Document::Manifest(_) => Publication {
-            images: set.images.iter().map(whole).collect(),
-            index: None,
-            kept: Vec::new(),
-        },
-        Document::Index(index) => Publication {
-            images: Vec::new(),
-            index: Some(index.raw().clone()),
-            kept: index.children().iter().map(|one| one.descriptor.clone()).collect(),
-        },
-    };
-    let sink = image::open_sink(&target, &environment.registry, &environment.unfinished)?;
-    publish::publish(&*sink, &*source, &publication, &*environment.progress)?;
+    copy(&*source, &set, &target, environment)?;
     Ok(path)
 }

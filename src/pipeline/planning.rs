@@ -17,6 +17,7 @@ use crate::packages::dpkg::inventory::DpkgInventory;
 use crate::packages::dpkg::preferences::Preferences;
 use crate::packages::dpkg::solve::DpkgUniverse;
 use crate::plan::build::{self, Context, Request, Requests};
+use crate::plan::choice::PackageChoice;
 use crate::plan::{Plan, PlatformPlan, Reason, Step};
 use crate::repository::Fetcher;
 use crate::repository::apt::Verified;
@@ -32,6 +33,8 @@ pub struct PlanRequest {
     /// Empty: all Linux platforms.
     pub platforms: Vec<Platform>,
     pub scan: ScanInput,
+    /// Which packages may be changed.
+    pub packages: PackageChoice,
 }
 
 /// One platform, loaded and planned.
@@ -98,7 +101,14 @@ pub fn plan(
     let fetcher = environment.fetcher()?;
     let mut platforms = Vec::with_capacity(loaded.len());
     for (loaded, inventory) in loaded.into_iter().zip(inventories) {
-        let job = Job { loaded: &loaded, inventory: &inventory, fetcher: &fetcher, environment };
+        let packages = &request.packages;
+        let job = Job {
+            loaded: &loaded,
+            inventory: &inventory,
+            fetcher: &fetcher,
+            packages,
+            environment,
+        };
         let done = match saved {
             Some(saved) => job.follow(saved_plan(saved, &loaded, &name)?, findings.as_ref())?,
             None => job.plan(findings.as_ref())?,
@@ -208,6 +218,7 @@ struct Job<'a> {
     loaded: &'a Loaded,
     inventory: &'a DpkgInventory,
     fetcher: &'a Fetcher,
+    packages: &'a PackageChoice,
     environment: &'a Environment,
 }
 
@@ -303,6 +314,14 @@ impl Job<'_> {
                 return Ok((planned, None));
             }
             let steps = &planned.plan.steps;
+            let refused: Vec<(PackageId, Reason)> = steps
+                .iter()
+                .filter_map(|one| Some((one.package.clone(), self.packages.refusal(&one.package)?)))
+                .collect();
+            if !refused.is_empty() {
+                barred.extend(refused);
+                continue;
+            }
             let paths = self.fetch(steps, &mut known)?;
             let outcome =
                 workshop.apply(self.loaded, self.inventory, steps, &paths, self.environment)?;

@@ -4,6 +4,7 @@
 use crate::image::{self, Reference};
 use crate::layer::LayerOptions;
 use crate::plan::{Plan, PlatformPlan};
+use crate::policy::OriginalPolicy;
 use crate::publish::{self, Provenance, Rebuilt};
 use crate::report::before_after::{
     EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PlatformReport,
@@ -14,6 +15,7 @@ use crate::report::{RepairReport, effects};
 use crate::repository::Fetcher;
 
 use super::apply::Applied;
+use super::export;
 use super::load::Loaded;
 use super::patch::{TemporaryLayer, count};
 use super::planning::{self, PlanRequest, Planned, PlannedPlatform};
@@ -30,6 +32,8 @@ pub struct RepairRequest {
     pub output: Option<Reference>,
     pub suffix: String,
     pub layer: LayerOptions,
+    /// What becomes of the original.
+    pub original: OriginalPolicy,
     /// Whether the evidence for a review is gathered.
     pub evidence: Evidence,
 }
@@ -66,6 +70,11 @@ pub fn repair(
         new.push(done.new);
         reports.push(done.report);
         evidence.extend(done.evidence);
+    }
+    if let OriginalPolicy::Backup { suffix } = &request.original {
+        let backup = source.reference().with_fix_suffix(suffix)?;
+        environment.progress.message(&format!("copying the original to {backup}"));
+        export::copy(&*source, &set, &backup, environment)?;
     }
     let original = Original { source: &*source, set: &set, provenance: &provenance };
     let digest = publication::publish(&original, &new, &output, environment)?;

@@ -2,6 +2,7 @@
 //! available packages to a [`Plan`].
 
 pub mod build;
+pub mod choice;
 pub mod document;
 pub mod explain;
 pub mod order;

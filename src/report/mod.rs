@@ -19,7 +19,7 @@ pub mod review;
 pub mod sarif;
 pub mod scan_comparison;
 #[cfg(test)]
-mod schema_check;
+pub(crate) mod schema_check;
 pub mod terminal;
 pub mod text;
 

@@ -1,0 +1,149 @@
+//! The policy file for the subcommands: found, read, and put under what the flags say; and
+//! `imgfix config check`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use time::OffsetDateTime;
+
+use crate::findings::Filter;
+use crate::pipeline::ScriptsMode;
+use crate::plan::choice::PackageChoice;
+use crate::policy::{self, Policy, Scripts};
+use crate::report::terminal::count;
+
+use super::exit::Failure;
+use super::options::{FindingOptions, RepositoryOptions, read_file};
+use super::output::Output;
+use super::{CommandResult, exit};
+
+/// The largest policy file read, in bytes.
+const MAX_POLICY: u64 = 1 << 20;
+
+/// Which policy holds.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Policy options")]
+pub struct PolicyOptions {
+    /// Follow this policy file [default: imgfix.toml here or above]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Follow no policy file
+    #[arg(long)]
+    pub no_config: bool,
+    /// Change only packages of these names, `*` is any text (repeatable) [default: all]
+    #[arg(long, value_name = "PATTERN")]
+    pub allow_package: Vec<String>,
+    /// Leave packages of these names alone, `*` is any text (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub deny_package: Vec<String>,
+}
+
+impl PolicyOptions {
+    /// The policy that holds here.
+    ///
+    /// # Errors
+    /// The file cannot be read or followed.
+    pub fn load(&self, output: &Output) -> Result<Policy, Failure> {
+        let found = match (&self.config, self.no_config) {
+            (_, true) => return Ok(Policy::default()),
+            (Some(path), _) => Some(path.clone()),
+            (None, _) => std::env::current_dir().ok().and_then(|folder| policy::find(&folder)),
+        };
+        let Some(path) = found else { return Ok(Policy::default()) };
+        output.progress().detail(&format!("following {}", path.display()));
+        read(&path)
+    }
+
+    /// Which packages may be changed: patterns of file and flags together.
+    #[must_use]
+    pub fn packages(&self, policy: &Policy) -> PackageChoice {
+        let both = |file: &[String], flags: &[String]| file.iter().chain(flags).cloned().collect();
+        PackageChoice {
+            allow: both(&policy.allow, &self.allow_package),
+            deny: both(&policy.deny, &self.deny_package),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Policy, Failure> {
+    let name = path.display().to_string();
+    let bytes = read_file("--config", path, MAX_POLICY)?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name}: not UTF-8 text")))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // People know the file by its last name; the whole path would fill their lines.
+    let short = path.file_name().map_or(name.clone(), |last| last.to_string_lossy().into_owned());
+    policy::parse(&short, &text, folder).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Puts the policy under what the flags say of repositories.
+pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
+    let file = &policy.repositories;
+    if options.repository.is_empty() {
+        options.repository.clone_from(&file.sources);
+    }
+    // The first that fits counts: those of the command line.
+    options.mirror.extend(file.mirrors.iter().cloned());
+    if options.keyring.is_empty() {
+        options.keyring.clone_from(&file.keyrings);
+    }
+    options.image_sources_only |= file.image_sources_only;
+    let scripts = policy.scripts.map(|scripts| match scripts {
+        Scripts::Virtual => ScriptsMode::Virtual,
+        Scripts::Never => ScriptsMode::Never,
+    });
+    options.scripts = options.scripts.or(scripts);
+}
+
+/// Puts the policy under what the flags say of findings. Without a report there is nothing to
+/// choose among, and nothing is chosen.
+pub fn under_findings(policy: &Policy, options: &FindingOptions, filter: &mut Filter) {
+    if options.min_severity.is_none() {
+        filter.min_severity = policy.min_severity;
+    }
+    filter.rules.extend(policy.ignore.iter().cloned());
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read a policy file and say what is wrong with it
+    Check {
+        /// The file [default: imgfix.toml here or above]
+        file: Option<PathBuf>,
+    },
+}
+
+/// Runs `imgfix config`.
+///
+/// # Errors
+/// There is no policy file, or it cannot be followed.
+pub fn run(arguments: ConfigArguments, output: &Output) -> CommandResult {
+    let ConfigCommand::Check { file } = arguments.command;
+    let found = match file {
+        Some(file) => Some(file),
+        None => policy::find(&std::env::current_dir()?),
+    };
+    let Some(path) = found else {
+        let text = format!("no {} here or above", policy::FILE_NAME);
+        return Err(Failure::Usage(text));
+    };
+    let policy = read(&path)?;
+    let today = OffsetDateTime::now_utc().date();
+    for rule in policy.expired(today) {
+        output.progress().warn(&format!("{} has expired: {}", rule.id, rule.from));
+    }
+    output.result(&format!(
+        "{}: can be followed ({}, {}, {})\n",
+        path.display(),
+        count(policy.ignore.len(), "ignore rule"),
+        count(policy.allow.len() + policy.deny.len(), "package pattern"),
+        count(policy.notify.len(), "notification")
+    ))?;
+    Ok(exit::DONE)
+}

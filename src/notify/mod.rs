@@ -1,0 +1,13 @@
+//! Notifications: who is told of a repair, and how. In come the targets of the policy file and
+//! what happened; out go requests (or lines of a file), each tried a few times. A notification
+//! that fails is a warning: the repair is what it was.
+//!
+//! Secrets come from the environment only: the file names variables, so it can be public.
+
+mod message;
+mod send;
+mod target;
+
+pub use message::{Event, Message};
+pub use send::{Sender, send_all};
+pub use target::{Entry, Kind, Target, When};

@@ -1,0 +1,281 @@
+//! The policy file and its notifications, as a user meets them: the built program on the
+//! fixtures' image, and HTTP listeners on loopback.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use common::cli::{Place, Ran, ran, report, tagged};
+use serde_json::Value;
+
+fn with_policy(text: &str) -> Place {
+    let place = Place::debian();
+    std::fs::write(place.path("imgfix.toml"), text).unwrap();
+    place
+}
+
+fn repair(place: &Place) -> Command {
+    place.repair(&place.image("12"))
+}
+
+fn check(place: &Place) -> Ran {
+    ran(place.imgfix().args(["config", "check"]))
+}
+
+/// What an HTTP listener got: head and body.
+#[derive(Debug)]
+struct Got {
+    head: String,
+    body: String,
+}
+
+/// Answers each request with the next of `answers`, the last for all that follow; hands on what
+/// it got.
+fn listener(answers: &'static [&'static str]) -> (String, Receiver<Got>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            let mut bytes = Vec::new();
+            let mut buffer = [0; 4096];
+            let got = loop {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                    let length = head
+                        .lines()
+                        .find_map(|line| {
+                            line.to_lowercase().strip_prefix("content-length: ")?.parse().ok()
+                        })
+                        .unwrap_or(0);
+                    if body.len() >= length {
+                        break Got { head: head.to_owned(), body: body.to_owned() };
+                    }
+                }
+                match stream.read(&mut buffer) {
+                    Ok(0) | Err(_) => return,
+                    Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+                }
+            };
+            let answer = answers[number.min(answers.len() - 1)];
+            let (status, body) = answer.split_once(' ').unwrap();
+            let text = format!(
+                "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(text.as_bytes());
+            if sender.send(got).is_err() {
+                return;
+            }
+        }
+    });
+    (address, receiver)
+}
+
+fn next(receiver: &Receiver<Got>) -> Got {
+    receiver.recv_timeout(Duration::from_secs(20)).expect("a request came")
+}
+
+#[test]
+fn a_policy_is_checked_and_a_slip_is_named() {
+    let place = with_policy(
+        "min-severity = \"high\"\n[[ignore]]\nid = \"CVE-1\"\nreason = \"old\"\nexpires = 2020-01-01\n",
+    );
+    let run = check(&place).expect(0);
+    assert!(run.stdout.contains("can be followed (1 ignore rule,"), "{}", run.stdout);
+    assert!(
+        run.stderr.contains("CVE-1 has expired: imgfix.toml (old, until 2020-01-01)"),
+        "{}",
+        run.stderr
+    );
+    let place = with_policy("min-severity = \"high\"\nfail_on = \"low\"\n");
+    let run = check(&place).expect(2);
+    assert!(run.stderr.contains("imgfix.toml:2:1: unknown field `fail_on`"), "{}", run.stderr);
+    ran(&mut repair(&place)).expect(2);
+    assert_eq!(place.tagged("12_fix"), None);
+    let run = check(&Place::new()).expect(2);
+    assert!(run.stderr.contains("no imgfix.toml here or above"), "{}", run.stderr);
+}
+
+#[test]
+fn the_policy_is_followed_and_flags_go_before_it() {
+    let place =
+        with_policy("min-severity = \"critical\"\ntag-suffix = \"-patched\"\nfail-on = \"low\"\n");
+    let run = ran(&mut repair(&place)).expect(3);
+    assert!(place.tagged("12-patched").is_some());
+    let report = run.json();
+    let ignored = report["summary"]["ignored"].as_u64().unwrap();
+    assert!(ignored > 0, "what is below is ignored");
+    let run =
+        ran(repair(&place).args(["--min-severity", "unknown", "--tag-suffix", "_b"])).expect(3);
+    assert_eq!(run.json()["summary"]["ignored"], 0);
+    assert!(place.tagged("12_b").is_some());
+    // As if there was no file.
+    ran(repair(&place).arg("--no-config")).expect(0);
+    assert!(place.tagged("12_fix").is_some());
+    let mut command = repair(&place);
+    command.arg("--config").arg(place.path("none.toml"));
+    let run = ran(&mut command).expect(2);
+    assert!(run.stderr.contains("none.toml"), "{}", run.stderr);
+}
+
+#[test]
+fn the_file_of_a_folder_above_is_followed() {
+    let place = with_policy("tag-suffix = \"-above\"\n");
+    std::fs::create_dir_all(place.path("a/b")).unwrap();
+    ran(repair(&place).current_dir(place.path("a/b"))).expect(0);
+    assert!(place.tagged("12-above").is_some());
+}
+
+#[test]
+fn denied_packages_are_left_with_the_policy_as_the_reason() {
+    let place = with_policy("[packages]\ndeny = [\"imagemagick-*\"]\n");
+    let report = ran(&mut repair(&place)).expect(0).json();
+    let platform = &report["platforms"][0];
+    let upgraded = platform["packages"].as_array().unwrap();
+    assert!(upgraded.iter().all(|one| one["name"] != "imagemagick-6-common"), "{upgraded:?}");
+    let findings = platform["findings"].as_array().unwrap();
+    let mut left = findings.iter().filter(|one| one["package"] == "imagemagick-6-common");
+    assert!(
+        left.any(|one| one["explanation"]
+            .as_str()
+            .is_some_and(|why| why.contains("held by the policy (denied: imagemagick-*)"))),
+        "{findings:?}"
+    );
+    let place = Place::debian();
+    let run = ran(repair(&place).args(["--allow-package", "nothing*"])).expect(0);
+    assert_eq!(run.json()["summary"]["packages"], 0);
+}
+
+#[test]
+fn ignored_findings_say_why_and_until_when() {
+    let all = ran(&mut repair(&Place::debian())).expect(0).json();
+    // What is upgraded for another finding is fixed, ignored or not.
+    let left = all["platforms"][0]["findings"].as_array().unwrap();
+    let id = left.iter().find(|one| one["verdict"] == "not-fixed").unwrap()["id"].as_str().unwrap();
+    let rule = |expires: &str| {
+        format!("[[ignore]]\nid = \"{id}\"\nreason = \"not reachable\"\nexpires = {expires}\n")
+    };
+    let report = ran(&mut repair(&with_policy(&rule("2999-12-31")))).expect(0).json();
+    let findings = report["platforms"][0]["findings"].as_array().unwrap();
+    let found = findings.iter().find(|one| one["id"] == id).unwrap();
+    assert_eq!(found["explanation"], "ignored by imgfix.toml (not reachable, until 2999-12-31)");
+    let report = ran(&mut repair(&with_policy(&rule("2020-01-01")))).expect(0).json();
+    assert_eq!(report["summary"]["ignored"], 0);
+}
+
+#[test]
+fn the_original_is_backed_up_before_it_is_replaced() {
+    let place = with_policy("original = \"backup\"\nbackup-suffix = \"-before\"\n");
+    let before = place.tagged("12").unwrap();
+    let mut command = repair(&place);
+    command.args(["-o", &place.image("12")]);
+    ran(&mut command).expect(0);
+    assert_eq!(tagged(&place.path("image"), "12-before"), Some(before.clone()));
+    assert_ne!(place.tagged("12"), Some(before));
+}
+
+#[test]
+fn a_webhook_is_told_with_a_signature_that_holds() {
+    let (url, got) = listener(&["500 busy", "200 ok"]);
+    let place = with_policy(&format!(
+        "[[notify]]\nkind = \"webhook\"\nurl = \"{url}/hook\"\nsecret-env = \"HOOK_SECRET\"\n"
+    ));
+    let mut command = place.on("repair", &place.image("12"));
+    command.args(["-r", &report("debian-12.trivy"), "--format", "json", "-vvv"]);
+    command.env("HOOK_SECRET", "s3cr3t-hook");
+    let run = ran(&mut command).expect(0);
+    let (first, second) = (next(&got), next(&got));
+    assert_eq!(first.body, second.body, "it is tried again");
+    assert!(second.head.starts_with("POST /hook HTTP/1.1"), "{}", second.head);
+    let body: Value = serde_json::from_str(&second.body).unwrap();
+    assert_eq!(body["schema"], "imgfix/notification/v1");
+    assert_eq!(body["event"], "repaired");
+    assert_eq!(body["digest"], run.digest().as_str());
+    // The signature, by another tool.
+    std::fs::write(place.path("body"), &second.body).unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["dgst", "-sha256", "-hmac", "s3cr3t-hook", "-r"]).arg(place.path("body"));
+    let digest = ran(&mut openssl).expect(0).stdout;
+    let want = format!("x-imgfix-signature: sha256={}", digest.split(' ').next().unwrap());
+    assert!(second.head.to_lowercase().contains(&want), "{} is not in {}", want, second.head);
+    for text in [&run.stdout, &run.stderr] {
+        assert!(!text.contains("s3cr3t-hook"), "{text}");
+    }
+}
+
+#[test]
+fn robots_channels_and_files_are_told() {
+    let (robot, robot_got) = listener(&["200 {\"errcode\":0,\"errmsg\":\"ok\"}"]);
+    let (slack, slack_got) = listener(&["200 ok"]);
+    let (plain, plain_got) = listener(&["204 "]);
+    let place = with_policy(&format!(
+        "[[notify]]\nkind = \"dingtalk\"\nurl-env = \"ROBOT\"\nsecret-env = \"ROBOT_SECRET\"\n\
+         [[notify]]\nkind = \"slack\"\nurl-env = \"SLACK\"\n\
+         [[notify]]\nkind = \"webhook\"\nurl = \"{plain}\"\ntemplate = \"{{fixed}} fixed in {{repaired}}\"\n\
+         [[notify]]\nkind = \"file\"\npath = \"log.jsonl\"\n\
+         [[notify]]\nkind = \"file\"\npath = \"failures.jsonl\"\nwhen = \"failed\"\n"
+    ));
+    let mut command = repair(&place);
+    command.env("ROBOT", format!("{robot}/robot/send?access_token=t0ken-of-robot"));
+    command.env("ROBOT_SECRET", "SECret").env("SLACK", format!("{slack}/services/t0ken"));
+    let run = ran(&mut command).expect(0);
+    let got = next(&robot_got);
+    assert!(got.head.contains("access_token=t0ken-of-robot&timestamp="), "{}", got.head);
+    assert!(got.head.contains("&sign="), "{}", got.head);
+    assert_eq!(serde_json::from_str::<Value>(&got.body).unwrap()["msgtype"], "markdown");
+    let got = next(&slack_got);
+    assert!(
+        serde_json::from_str::<Value>(&got.body).unwrap()["text"]
+            .as_str()
+            .unwrap()
+            .contains("12_fix")
+    );
+    let got = next(&plain_got);
+    let fixed = run.json()["summary"]["fixed"].to_string();
+    assert_eq!(got.body, format!("{fixed} fixed in {}", place.image("12_fix")));
+    let log = std::fs::read_to_string(place.path("log.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 1);
+    assert!(!place.path("failures.jsonl").exists());
+}
+
+#[test]
+fn a_notification_that_fails_is_a_warning_without_secrets() {
+    let (url, _got) = listener(&["200 {\"errcode\":310000,\"errmsg\":\"sign not match\"}"]);
+    let place = with_policy(
+        "[[notify]]\nkind = \"dingtalk\"\nurl-env = \"ROBOT\"\n\
+         [[notify]]\nkind = \"slack\"\nurl-env = \"NOT_SET\"\n\
+         [[notify]]\nkind = \"webhook\"\nurl-env = \"CLOSED\"\n",
+    );
+    let mut command = place.on("repair", &place.image("12"));
+    command.env("ROBOT", format!("{url}/?access_token=t0ken-of-robot"));
+    command.env("CLOSED", "http://127.0.0.1:1/t0ken-of-hook").arg("-v");
+    let run = ran(&mut command).expect(0);
+    for want in [
+        "the DingTalk robot was not told: it answered error 310000: sign not match",
+        "the variable NOT_SET of a notification is not set",
+        "the webhook was not told: ",
+    ] {
+        assert!(run.stderr.contains(want), "{want} is not in {}", run.stderr);
+    }
+    assert!(!run.stderr.contains("t0ken"), "{}", run.stderr);
+}
+
+#[test]
+fn a_repair_that_fails_is_told_too() {
+    let place =
+        with_policy("[[notify]]\nkind = \"file\"\npath = \"log.jsonl\"\nwhen = \"failed\"\n");
+    let mut command = place.on("repair", &place.image("no-such-tag"));
+    ran(command.arg("-q")).expect(1);
+    let log = std::fs::read_to_string(place.path("log.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(log.trim()).unwrap();
+    assert_eq!(line["event"], "failed");
+    assert!(line["verdict"].as_str().unwrap().contains("no-such-tag"), "{log}");
+}
