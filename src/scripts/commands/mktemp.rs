@@ -147,3 +147,31 @@ fn fresh(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Image, run};
+
+    #[test]
+    fn temporary_files_have_names_of_their_own_and_are_private() {
+        let mut image = Image::new(&["/tmp/", "/etc/"]);
+        for (line, want, mode) in [
+            ("mktemp", "/tmp/tmp.0000000001", 0o600),
+            ("mktemp -d", "/tmp/tmp.0000000002", 0o700),
+            ("mktemp -t x.XXXXXX", "/tmp/x.000003", 0o600),
+            ("mktemp -p /etc aXXXb", "/etc/a004b", 0o600),
+            ("mktemp --tmpdir=/etc --suffix=.c fooXXXX", "/etc/foo0005.c", 0o600),
+            ("mktemp /etc/yXXXX", "/etc/y0006", 0o600),
+            ("tempfile -p abcdefg -m 644", "/tmp/abcde000007", 0o644),
+        ] {
+            assert_eq!(run(&mut image, line), 0, "{line}");
+            assert_eq!(image.output(), format!("{want}\n"), "{line}");
+            assert_eq!(image.mode(want), mode, "{line}");
+        }
+        assert_eq!(run(&mut image, "mktemp -u"), 0);
+        assert!(!image.exists(image.output().trim_end()));
+        assert_eq!(run(&mut image, "mktemp aXX"), 1);
+        assert_eq!(run(&mut image, "mktemp /nope/aXXX"), 1);
+        assert!(image.stop("mktemp -V").contains("-V"));
+    }
+}

@@ -247,3 +247,29 @@ fn show_limits(process: &mut Process<'_>) -> Result<(), Stop> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Image, run};
+
+    #[test]
+    fn limits_are_those_of_linux_for_the_environment() {
+        let mut image = Image::new(&[]);
+        // The image's environment is PATH of 29 bytes: 35 with its name and the signs around.
+        assert_eq!(run(&mut image, "xargs -r --show-limits"), 0);
+        let limits = image.errors();
+        assert!(limits.contains("environment variables take up 35 bytes\n"), "{limits}");
+        assert!(limits.contains("could actually use: 2095034\n"), "{limits}");
+    }
+
+    #[test]
+    fn what_is_not_known_stops() {
+        let mut image = Image::new(&[]);
+        assert_eq!(image.stop("xargs -E x"), "xargs with -E");
+        assert_eq!(image.stop("find -ls"), "find with -ls");
+        assert_eq!(image.stop("grep -P x"), "grep with -P");
+        assert_eq!(image.stop("sed -n --debug p"), "sed with --debug");
+        assert_eq!(image.stop("ls -l"), "ls with -l");
+        assert_eq!(image.stop("pgrep -f x"), "pgrep with -f");
+    }
+}
