@@ -5,9 +5,9 @@
 //! changed here: [`Removal::apply`] does that, when the caller wants it, and the list goes
 //! into the report.
 //!
-//! - [`pattern`]: paths with names for their parts
-//! - [`schema`]: the files
-//! - [`stale`]: which files are stale
+//! - [`pattern`][]: paths with names for their parts
+//! - [`schema`][]: the files
+//! - [`stale`][]: which files are stale
 
 pub mod pattern;
 pub mod schema;

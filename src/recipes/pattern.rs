@@ -57,7 +57,7 @@ impl Pattern {
         }
         let mut names: Vec<&str> = pieces.iter().filter_map(Piece::name).collect();
         names.sort_unstable();
-        if let Some([twice, _]) = names.array_windows().find(|[a, b]| a == b) {
+        if let Some((twice, _)) = names.iter().zip(names.iter().skip(1)).find(|(a, b)| a == b) {
             return Err(PatternError::Twice(text.into(), (*twice).into()));
         }
         let whole = regex(&pieces, &Parts::new(), text)?;

@@ -14,7 +14,8 @@ const PROFILES_WITH_MODULE: &[u8] = br#"BEGIN {$removed = shift;} /^Module: (.*)
 /// # Errors
 /// Another one.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let words: Vec<&[u8]> = process.arguments().iter().map(|word| &word[..]).collect();
+    let arguments = process.arguments().to_vec();
+    let words: Vec<&[u8]> = arguments.iter().map(|word| &word[..]).collect();
     match words[..] {
         // "Is perl there and does it work?" (libc6.preinst and others)
         [b"-e", b"" | b"1" | b"exit 0"] | [b"-v" | b"--version"] => Ok(0),
@@ -23,7 +24,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
         // The pam profiles that use a module (libpam-modules.preinst of pam 1.4).
         [b"-nle", PROFILES_WITH_MODULE, module, ref files @ ..] => {
             let files = files.iter().map(|file| file.to_vec()).collect();
-            profiles_with_module(process, &module.to_vec(), files)
+            profiles_with_module(process, module, files)
         }
         _ => {
             let program = words.join(&b' ').to_str_lossy().into_owned();
