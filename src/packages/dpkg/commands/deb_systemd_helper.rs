@@ -106,9 +106,7 @@ impl Helper<'_, '_> {
                     }
                 }
                 "debian-installed" => {
-                    if self.is_installed(unit)? {
-                        status = 0;
-                    }
+                    status = status.min(u8::from(!self.is_installed(unit)?));
                 }
                 "update-state" => self.update_state(unit, &path)?,
                 "reenable" => {

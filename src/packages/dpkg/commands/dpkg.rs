@@ -39,7 +39,10 @@ pub fn run(process: &mut Process<'_>) -> Status {
             "f" | "showformat" => format = value.to_vec(),
             "no-pager" | "robot" => {}
             _ if action.is_none() => action = Some(option.name.clone()),
-            name => return Err(process.unsupported(format!("option {name}"))),
+            _ => {
+                let action = action.unwrap_or_default();
+                return Err(process.unsupported(format!("option {action}")));
+            }
         }
     }
     let operands = words.texts();

@@ -41,6 +41,8 @@ mod start_stop_daemon;
 mod systemctl;
 mod systemd_sysusers;
 mod systemd_tmpfiles;
+#[cfg(test)]
+mod tests;
 mod ucfq;
 mod unit_file;
 mod update_alternatives;

@@ -239,7 +239,7 @@ fn links(
         if value.contains('%') {
             return Err(process.unsupported(format!("specifiers in {path}")));
         }
-        let words = value.split_ascii_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let mut words = value.split_ascii_whitespace().map(|word| word.trim_matches(['"', '\'']));
         let target = || path.clone();
         match key.as_str() {
             "Alias" => links
@@ -252,7 +252,7 @@ fn links(
                 }));
             }
             "Also" => others.extend(words.map(str::to_owned)),
-            "DefaultInstance" => default = words.last().map(str::to_owned),
+            "DefaultInstance" => default = words.next_back().map(str::to_owned),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use crate::scripts::{Process, Status, Stop};
 
 /// What `passwd` is to do with a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lock {
+enum Change {
     Lock,
     Unlock,
     Delete,
@@ -24,10 +24,10 @@ pub fn passwd(process: &mut Process<'_>) -> Status {
     let mut options = process.options();
     while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
         match option {
-            Short('l') | Long("lock") => what = Some(Lock::Lock),
-            Short('u') | Long("unlock") => what = Some(Lock::Unlock),
-            Short('d') | Long("delete") => what = Some(Lock::Delete),
-            Short('e') | Long("expire") => what = Some(Lock::Expire),
+            Short('l') | Long("lock") => what = Some(Change::Lock),
+            Short('u') | Long("unlock") => what = Some(Change::Unlock),
+            Short('d') | Long("delete") => what = Some(Change::Delete),
+            Short('e') | Long("expire") => what = Some(Change::Expire),
             Short('q') | Long("quiet") => quiet = true,
             Value(name) => names.push(name.to_string_lossy().into_owned()),
             other => return Err(process.unsupported_option(&other)),
@@ -45,10 +45,10 @@ pub fn passwd(process: &mut Process<'_>) -> Status {
     };
     let password = entry.get(1).cloned().unwrap_or_default();
     match what {
-        Lock::Lock if !password.starts_with('!') => {
+        Change::Lock if !password.starts_with('!') => {
             set_field(&mut entry, 1, format!("!{password}"))
         }
-        Lock::Unlock => match password.strip_prefix('!') {
+        Change::Unlock => match password.strip_prefix('!') {
             Some("") => {
                 return fail(
                     process,
@@ -61,9 +61,9 @@ pub fn passwd(process: &mut Process<'_>) -> Status {
             Some(open) => set_field(&mut entry, 1, open),
             None => {}
         },
-        Lock::Delete => set_field(&mut entry, 1, ""),
-        Lock::Expire => set_field(&mut entry, 2, "0"),
-        Lock::Lock => {}
+        Change::Delete => set_field(&mut entry, 1, ""),
+        Change::Expire => set_field(&mut entry, 2, "0"),
+        Change::Lock => {}
     }
     files.shadow.set(name, &entry);
     files.save(process)?;
