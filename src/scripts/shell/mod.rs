@@ -8,8 +8,8 @@
 //!
 //! - [`flow`]: how evaluation leaves a construct
 //! - [`state`], [`variables`]: what a subshell copies
-//! - [`evaluate`], [`simple`], [`redirect`]: commands
-//! - [`expand`]: words
+//! - [`evaluate`], [`simple`], [`redirect`]: commands of every kind
+//! - [`expand`]: words to fields
 //! - [`builtins`]: the commands that the shell has itself
 //! - [`bash`]: what only bash has
 

@@ -104,7 +104,7 @@ impl Parser<'_> {
             return Ok(part(Parameter { name, index, indirect: false, operation }));
         }
         let next = self.peek_at(1);
-        let names = next.is_some_and(|b| is_name_byte(b));
+        let names = next.is_some_and(is_name_byte);
         let indirect = bash && self.peek() == Some(b'!') && names;
         if indirect {
             self.at += 1;

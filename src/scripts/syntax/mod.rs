@@ -6,7 +6,7 @@
 //! dash reads it, and the part of bash's that real maintainer scripts use.
 //!
 //! - [`tree`]: the commands and words
-//! - [`parser`]: commands
+//! - [`parser`]: commands and lists of them
 //! - [`word`]: words, quotes and expansions
 //! - [`redirection`]: redirections and here-documents
 

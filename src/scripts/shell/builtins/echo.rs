@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::escape::{Octal, escaped};
+use super::escape::{Place, escaped};
 use crate::scripts::Stop;
 use crate::scripts::shell::flow::{Eval, Failure};
 use crate::scripts::shell::{Dialect, Shell};
@@ -32,11 +32,9 @@ pub(super) fn echo(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval 
     }
     let mut text = bstr::join(" ", words);
     if escapes {
-        let hex = text.windows(2).any(|pair| matches!(pair, b"\\x" | b"\\u" | b"\\U" | b"\\e"));
-        if shell.dialect == Dialect::Bash && hex {
+        let Some(result) = escaped(&text, Place::Echo, shell.dialect) else {
             return Err(Stop::new("an escape of bash's echo").into());
-        }
-        let result = escaped(&text, Octal::AfterZero);
+        };
         text = result.text;
         newline &= !result.ended;
     }

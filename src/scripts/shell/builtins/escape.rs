@@ -1,4 +1,6 @@
-//! Backslash escapes as dash's `echo` and `printf` write them.
+//! Backslash escapes as `echo` and `printf` write them.
+
+use crate::scripts::shell::Dialect;
 
 /// Text whose escapes are replaced.
 pub(super) struct Escaped {
@@ -7,17 +9,19 @@ pub(super) struct Escaped {
     pub ended: bool,
 }
 
-/// How octal numbers are written.
+/// Where a text with escapes stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Octal {
-    /// `\0` and up to three digits: `echo` and `%b`.
-    AfterZero,
-    /// Up to three digits: a format of `printf`.
-    Plain,
+pub(super) enum Place {
+    /// An argument of `echo`.
+    Echo,
+    /// An argument of `printf` for `%b`.
+    Argument,
+    /// A format of `printf`.
+    Format,
 }
 
-/// Replaces the escapes of a text.
-pub(super) fn escaped(text: &[u8], octal: Octal) -> Escaped {
+/// Replaces the escapes of a text. `None`: one is not evaluated.
+pub(super) fn escaped(text: &[u8], place: Place, dialect: Dialect) -> Option<Escaped> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&b, after)) = rest.split_first() {
@@ -26,54 +30,65 @@ pub(super) fn escaped(text: &[u8], octal: Octal) -> Escaped {
             out.push(b);
             continue;
         }
-        let Some((&letter, after)) = rest.split_first() else {
-            out.push(b'\\');
-            break;
-        };
-        if letter == b'c' && octal == Octal::AfterZero {
-            return Escaped { text: out, ended: true };
-        }
-        match single(letter) {
-            Some(value) => {
-                out.push(value);
-                rest = after;
+        match rest.first() {
+            Some(b'c') if place != Place::Format => {
+                return Some(Escaped { text: out, ended: true });
             }
-            None => match octal_digits(rest, octal) {
-                Some((value, length)) => {
-                    out.push(value);
-                    rest = rest.get(length..).unwrap_or_default();
-                }
-                None => out.push(b'\\'),
-            },
+            Some(b'u' | b'U') if dialect == Dialect::Bash => return None,
+            _ => {}
+        }
+        match one(rest, place, dialect) {
+            Some((value, length)) => {
+                out.push(value);
+                rest = rest.get(length..).unwrap_or_default();
+            }
+            None => out.push(b'\\'),
         }
     }
-    Escaped { text: out, ended: false }
+    Some(Escaped { text: out, ended: false })
 }
 
-fn single(letter: u8) -> Option<u8> {
-    Some(match letter {
+/// How long the escape at the beginning of a format is, with its backslash.
+pub(super) fn length(text: &[u8], dialect: Dialect) -> usize {
+    let rest = text.get(1..).unwrap_or_default();
+    1 + one(rest, Place::Format, dialect).map_or(0, |(_, length)| length)
+}
+
+/// The byte that an escape behind its backslash means, and how long it is.
+fn one(text: &[u8], place: Place, dialect: Dialect) -> Option<(u8, usize)> {
+    let letter = *text.first()?;
+    let value = match letter {
         b'a' => 7,
         b'b' => 8,
         b'e' => 27,
+        b'E' if dialect == Dialect::Bash => 27,
         b'f' => 12,
         b'n' => b'\n',
         b'r' => b'\r',
         b't' => b'\t',
         b'v' => 11,
         b'\\' => b'\\',
-        _ => return None,
-    })
+        b'"' | b'\'' | b'?' if dialect == Dialect::Bash && place == Place::Format => letter,
+        b'x' if dialect == Dialect::Bash => return hexadecimal(text),
+        _ => return octal(text, place, dialect),
+    };
+    Some((value, 1))
 }
 
-fn octal_digits(text: &[u8], octal: Octal) -> Option<(u8, usize)> {
-    let is_digit = |b: &&u8| (b'0'..=b'7').contains(*b);
-    let most = match octal {
-        Octal::Plain => 3,
-        Octal::AfterZero if text.first() == Some(&b'0') => 4,
-        // dash takes digits without the zero too.
-        Octal::AfterZero => 3,
-    };
-    let length = text.iter().take(most).take_while(is_digit).count();
+fn hexadecimal(text: &[u8]) -> Option<(u8, usize)> {
+    let digits = text.get(1..)?.iter().take(2).take_while(|b| b.is_ascii_hexdigit()).count();
+    let digits = std::str::from_utf8(text.get(1..=digits)?).ok()?;
+    Some((u8::from_str_radix(digits, 16).ok()?, 1 + digits.len()))
+}
+
+/// Up to three digits; in an argument up to three behind a zero. bash's `echo` wants the zero.
+fn octal(text: &[u8], place: Place, dialect: Dialect) -> Option<(u8, usize)> {
+    let zero = text.first() == Some(&b'0');
+    if place == Place::Echo && dialect == Dialect::Bash && !zero {
+        return None;
+    }
+    let most = if zero && place != Place::Format { 4 } else { 3 };
+    let length = text.iter().take(most).take_while(|b| (b'0'..=b'7').contains(*b)).count();
     if length == 0 {
         return None;
     }

@@ -49,10 +49,8 @@ pub(super) fn getopts(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Ev
         None if matches!(found, Found::Option(_)) && shell.dialect == Dialect::Posix => {
             shell.assign(b"OPTARG", BString::default())?;
         }
-        None if !ended => {
-            if shell.state.variables.unset(b"OPTARG").is_err() {
-                return Err(shell.complain(b"getopts", b"OPTARG: is read only"));
-            }
+        None if !ended && shell.state.variables.unset(b"OPTARG").is_err() => {
+            return Err(shell.complain(b"getopts", b"OPTARG: is read only"));
         }
         None => {}
     }

@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::escape::{Octal, escaped};
+use super::escape::{self, Escaped, Place};
 use crate::scripts::Stop;
 use crate::scripts::shell::flow::{Eval, Failure};
 use crate::scripts::shell::{Dialect, Shell};
@@ -79,9 +79,9 @@ fn formatted(shell: &mut Shell<'_>, format: &[u8], out: &mut Output<'_>) -> Eval
     while let Some((&b, after)) = rest.split_first() {
         match b {
             b'\\' => {
-                let end = escape_length(rest);
+                let end = escape::length(rest, shell.dialect);
                 let (escape, next) = rest.split_at(end.min(rest.len()));
-                out.text.extend(escaped(escape, Octal::Plain).text);
+                out.text.extend(escaped(shell, escape, Place::Format)?.text);
                 rest = next;
             }
             b'%' if after.first() == Some(&b'%') => {
@@ -103,10 +103,9 @@ fn formatted(shell: &mut Shell<'_>, format: &[u8], out: &mut Output<'_>) -> Eval
     Ok(())
 }
 
-/// How long the escape at the beginning of a text is.
-fn escape_length(text: &[u8]) -> usize {
-    let digits = text.iter().skip(1).take(3).take_while(|b| (b'0'..=b'7').contains(*b)).count();
-    1 + digits.max(1)
+fn escaped(shell: &Shell<'_>, text: &[u8], place: Place) -> Eval<Escaped> {
+    let result = escape::escaped(text, place, shell.dialect);
+    result.ok_or_else(|| Stop::new("an escape of bash's printf").into())
 }
 
 fn conversion<'f>(shell: &mut Shell<'_>, format: &'f [u8], out: &mut Output<'_>) -> Eval<&'f [u8]> {
@@ -145,7 +144,7 @@ fn conversion<'f>(shell: &mut Shell<'_>, format: &'f [u8], out: &mut Output<'_>)
         }
         b'b' => {
             let text = out.next().unwrap_or_default();
-            let result = escaped(&text, Octal::AfterZero);
+            let result = escaped(shell, &text, Place::Argument)?;
             pad_text(&result.text, &shape, &mut out.text);
             out.ended |= result.ended;
         }
