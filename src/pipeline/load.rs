@@ -24,7 +24,8 @@ const KEEP_UP_TO: u64 = 32 << 20;
 
 /// Folders whose files' contents stay in memory: package databases, configuration, keys. What
 /// else is asked for is read from its layer again.
-const KEPT_FOLDERS: [&[u8]; 9] = [
+const KEPT_FOLDERS: [&[u8]; 10] = [
+    b"/var/cache/debconf/",
     b"/etc/",
     b"/var/lib/dpkg/",
     b"/var/lib/apt/extended_states",
@@ -35,6 +36,23 @@ const KEPT_FOLDERS: [&[u8]; 9] = [
     // which release of glibc writes the library cache
     b"/sbin/ldconfig",
     b"/usr/sbin/ldconfig",
+];
+
+/// The largest file of a [`SCRIPT_FOLDERS`] folder whose content stays in memory, in bytes.
+const KEEP_SCRIPT_UP_TO: u64 = 64 << 10;
+
+/// Folders whose small files maintainer scripts run or read, again and again: each of them
+/// would cost a reading of its whole layer.
+const SCRIPT_FOLDERS: [&[u8]; 9] = [
+    b"/bin/",
+    b"/sbin/",
+    b"/usr/bin/",
+    b"/usr/sbin/",
+    b"/usr/share/debconf/",
+    b"/usr/share/pam-configs/",
+    b"/var/lib/",
+    b"/lib/systemd/",
+    b"/usr/lib/systemd/",
 ];
 
 /// A platform's image in memory.
@@ -61,7 +79,9 @@ pub enum View {
 
 /// Whether a file's content is kept in memory.
 pub(super) fn keep(path: &ImagePath, size: u64) -> bool {
-    size <= KEEP_UP_TO && KEPT_FOLDERS.iter().any(|folder| path.as_bytes().starts_with(folder))
+    let below = |folders: &[&[u8]]| folders.iter().any(|one| path.as_bytes().starts_with(one));
+    (size <= KEEP_UP_TO && below(&KEPT_FOLDERS))
+        || (size <= KEEP_SCRIPT_UP_TO && below(&SCRIPT_FOLDERS))
 }
 
 /// Reads the layers of an image, or of the original that it was repaired from.
