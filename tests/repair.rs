@@ -118,8 +118,8 @@ fn a_layout_is_repaired_from_a_trivy_report_and_the_original_stays() {
         version_in(&status, "imagemagick-6-common").as_deref(),
         Some("8:6.9.11.60+dfsg-1.6+deb12u15")
     );
-    // an epoch, and packages that were left alone
-    assert_eq!(version_in(&status, "mariadb-common").as_deref(), Some("1:10.11.18-0+deb12u1"));
+    // an epoch, and a script that calls update-alternatives
+    assert_eq!(version_in(&status, "mariadb-common").as_deref(), Some("1:10.11.19-0+deb12u1"));
     let rootfs = place.path("bundle-12_fix/rootfs");
     let policy = std::fs::read_to_string(rootfs.join("etc/ImageMagick-6/policy.xml"));
     let original = unpacked_status(&place, &place.path("image"), "12");
@@ -180,6 +180,26 @@ fn a_grype_report_gives_the_same_image_as_trivys() {
 }
 
 #[test]
+fn without_scripts_their_packages_stay_and_are_named() {
+    let place = Place::debian();
+    let json = ran(place.on("repair", &place.image("12")).args([
+        "-q",
+        "--format=json",
+        "--scripts=never",
+    ]))
+    .expect(0)
+    .json();
+    let upgraded = upgraded(&json);
+    assert!(upgraded.contains(&"unzip".to_owned()), "{upgraded:?}");
+    assert!(!upgraded.contains(&"mariadb-common".to_owned()), "{upgraded:?}");
+    let kept = &json["platforms"][0]["kept_back"];
+    let kept = kept.as_array().expect("kept_back");
+    let mariadb = kept.iter().find(|one| one["name"] == "mariadb-common").expect("mariadb-common");
+    assert_eq!(mariadb["reason"]["kind"], "needs-scripts", "{mariadb}");
+    assert_eq!(mariadb["reason"]["script"], "prerm", "{mariadb}");
+}
+
+#[test]
 fn without_a_report_everything_newer_is_taken() {
     let place = Place::debian();
     let json = ran(place.on("repair", &place.image("12")).args(["-q", "--format", "json"]))
@@ -195,6 +215,7 @@ fn without_a_report_everything_newer_is_taken() {
             "liblzma5",
             "libpcre2-8-0",
             "libpng16-16",
+            "mariadb-common",
             "unzip"
         ]
     );

@@ -38,23 +38,6 @@ const KEPT_FOLDERS: [&[u8]; 10] = [
     b"/usr/sbin/ldconfig",
 ];
 
-/// The largest file of a [`SCRIPT_FOLDERS`] folder whose content stays in memory, in bytes.
-const KEEP_SCRIPT_UP_TO: u64 = 64 << 10;
-
-/// Folders whose small files maintainer scripts run or read, again and again: each of them
-/// would cost a reading of its whole layer.
-const SCRIPT_FOLDERS: [&[u8]; 9] = [
-    b"/bin/",
-    b"/sbin/",
-    b"/usr/bin/",
-    b"/usr/sbin/",
-    b"/usr/share/debconf/",
-    b"/usr/share/pam-configs/",
-    b"/var/lib/",
-    b"/lib/systemd/",
-    b"/usr/lib/systemd/",
-];
-
 /// A platform's image in memory.
 pub struct Loaded {
     pub platform: Platform,
@@ -79,9 +62,7 @@ pub enum View {
 
 /// Whether a file's content is kept in memory.
 pub(super) fn keep(path: &ImagePath, size: u64) -> bool {
-    let below = |folders: &[&[u8]]| folders.iter().any(|one| path.as_bytes().starts_with(one));
-    (size <= KEEP_UP_TO && below(&KEPT_FOLDERS))
-        || (size <= KEEP_SCRIPT_UP_TO && below(&SCRIPT_FOLDERS))
+    size <= KEEP_UP_TO && KEPT_FOLDERS.iter().any(|folder| path.as_bytes().starts_with(folder))
 }
 
 /// Reads the layers of an image, or of the original that it was repaired from.

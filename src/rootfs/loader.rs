@@ -1,10 +1,17 @@
 //! [`LayerLoader`]: reads the content of layer members again, after the first pass has kept
 //! only their place.
+//!
+//! A member can only be reached by decompressing its layer up to it. So the first time that a
+//! member of a layer is asked for, all small files of the layer go to the *shelf*, a temporary
+//! file without a name: maintainer scripts read many small files, and each layer is read once
+//! for all of them. Large files are streamed again each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compression::{Compression, Decoder, Source, detect};
+use super::spool::{Spool, SpoolFile};
 use super::tar_reader::{TarError, TarReader};
 use super::tree::{ContentLoader, MemberSink};
 
@@ -13,10 +20,17 @@ pub type Blob = Box<dyn Read + Send>;
 
 type Open = dyn Fn(u32) -> io::Result<Blob> + Send + Sync;
 
+/// The largest file that goes to the shelf, in bytes.
+const SHELVED_UP_TO: u64 = 1 << 20;
+
+/// Small files of one layer by the index of their member.
+type Shelf = Arc<BTreeMap<u32, SpoolFile>>;
+
 /// Opens layers again by number and finds members in them.
 pub struct LayerLoader {
     compressions: Vec<Option<Compression>>,
     open: Box<Open>,
+    shelves: Mutex<BTreeMap<u32, Shelf>>,
 }
 
 impl LayerLoader {
@@ -26,7 +40,26 @@ impl LayerLoader {
         compressions: Vec<Option<Compression>>,
         open: impl Fn(u32) -> io::Result<Blob> + Send + Sync + 'static,
     ) -> Self {
-        Self { compressions, open: Box::new(open) }
+        Self { compressions, open: Box::new(open), shelves: Mutex::default() }
+    }
+
+    /// The shelf of a layer; made on first use. Others who want one wait meanwhile.
+    fn shelf(&self, layer: u32) -> io::Result<Shelf> {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shelf) = shelves.get(&layer) {
+            return Ok(Arc::clone(shelf));
+        }
+        let spool = Spool::new()?;
+        let mut stream = self.stream(layer)?;
+        let mut shelf = BTreeMap::new();
+        while let Some((index, size)) = stream.next_small(SHELVED_UP_TO)? {
+            let stored = spool.store(&mut stream.tar, size);
+            shelf.insert(index, stream.check(stored)?);
+        }
+        stream.finish()?;
+        let shelf = Arc::new(shelf);
+        shelves.insert(layer, Arc::clone(&shelf));
+        Ok(shelf)
     }
 
     fn stream(&self, layer: u32) -> io::Result<LayerStream> {
@@ -48,6 +81,9 @@ impl ContentLoader for LayerLoader {
     /// The stream ends with an error when the layer's blob turns out not to have its digest:
     /// what follows the member is read before the end is told.
     fn open(&self, layer: u32, index: u32) -> io::Result<Box<dyn Read + Send>> {
+        if let Some(file) = self.shelf(layer)?.get(&index) {
+            return Ok(Box::new(file.reader()));
+        }
         let mut stream = self.stream(layer)?;
         stream.seek_to(index)?;
         Ok(Box::new(MemberContent { stream: Some(stream) }))
@@ -79,6 +115,22 @@ struct LayerStream {
 }
 
 impl LayerStream {
+    /// Goes to the next member of at most so many bytes that has any: its index and size.
+    fn next_small(&mut self, most: u64) -> io::Result<Option<(u32, u64)>> {
+        loop {
+            let found = self.tar.next_member().map_err(|error| match error {
+                TarError::Io(error) => error,
+                other => io::Error::other(other.to_string()),
+            });
+            let Some(member) = self.check(found)? else { return Ok(None) };
+            let index = self.next;
+            self.next += 1;
+            if (1..=most).contains(&member.size) {
+                return Ok(Some((index, member.size)));
+            }
+        }
+    }
+
     fn seek_to(&mut self, index: u32) -> io::Result<()> {
         while self.next <= index {
             let found = match self.tar.next_member() {
