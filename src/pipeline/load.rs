@@ -38,6 +38,24 @@ const KEPT_FOLDERS: [&[u8]; 10] = [
     b"/usr/sbin/ldconfig",
 ];
 
+/// The largest file of a [`SCRIPT_FOLDERS`] folder whose content stays in memory, in bytes.
+const KEEP_SCRIPT_UP_TO: u64 = 64 << 10;
+
+/// Folders whose small files nearly all maintainer scripts run or read. Without them in memory
+/// the first script makes the loader read its layer a second time: a sixth of the time of a
+/// whole repair (bullseye minbase), for 5 MB.
+const SCRIPT_FOLDERS: [&[u8]; 9] = [
+    b"/bin/",
+    b"/sbin/",
+    b"/usr/bin/",
+    b"/usr/sbin/",
+    b"/usr/share/debconf/",
+    b"/usr/share/pam-configs/",
+    b"/var/lib/",
+    b"/lib/systemd/",
+    b"/usr/lib/systemd/",
+];
+
 /// A platform's image in memory.
 pub struct Loaded {
     pub platform: Platform,
@@ -62,7 +80,9 @@ pub enum View {
 
 /// Whether a file's content is kept in memory.
 pub(super) fn keep(path: &ImagePath, size: u64) -> bool {
-    size <= KEEP_UP_TO && KEPT_FOLDERS.iter().any(|folder| path.as_bytes().starts_with(folder))
+    let below = |folders: &[&[u8]]| folders.iter().any(|one| path.as_bytes().starts_with(one));
+    (size <= KEEP_UP_TO && below(&KEPT_FOLDERS))
+        || (size <= KEEP_SCRIPT_UP_TO && below(&SCRIPT_FOLDERS))
 }
 
 /// Reads the layers of an image, or of the original that it was repaired from.
