@@ -12,6 +12,7 @@ pub mod compare;
 pub mod environment;
 pub mod export;
 pub mod load;
+pub mod original;
 pub mod patch;
 pub mod planning;
 pub mod publication;
@@ -25,7 +26,7 @@ pub mod seen_versions;
 pub use compare::{diff, inventories};
 pub use environment::{CacheChoice, Environment, RepositoryChoice, ScriptsMode};
 pub use planning::{PlanRequest, Planned, plan};
-pub use repair::{RepairOutcome, RepairRequest, repair};
+pub use repair::{RepairOutcome, RepairRequest, SourceImage, repair};
 pub use review::Evidence;
 pub use scan::{NamedReport, ScanInput};
 

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use common::cli::{Place, Ran, ran, report, tagged};
+use common::registry::{Registry, Setup};
 use serde_json::Value;
 
 fn with_policy(text: &str) -> Place {
@@ -180,6 +181,182 @@ fn the_original_is_backed_up_before_it_is_replaced() {
     ran(&mut command).expect(0);
     assert_eq!(tagged(&place.path("image"), "12-before"), Some(before.clone()));
     assert_ne!(place.tagged("12"), Some(before));
+}
+
+/// Warnings of a JSON report about the original.
+fn about_the_original(run: &Ran) -> Vec<String> {
+    let report = run.json();
+    let warnings = report["warnings"].as_array().unwrap().iter();
+    let texts = warnings.map(|one| one.as_str().unwrap().to_owned());
+    texts.filter(|text| text.starts_with("The original ")).collect()
+}
+
+#[test]
+fn the_original_of_a_layout_is_deleted_after_success() {
+    let place = with_policy("original = \"delete\"\n");
+    let layout = place.path("image");
+    let mut command = Command::new("skopeo");
+    command.args(["copy", "--quiet", &place.image("12"), &place.image("same")]);
+    ran(&mut command).expect(0);
+    let same = place.tagged("same");
+    let run = ran(&mut repair(&place)).expect(0);
+    assert_eq!(about_the_original(&run), Vec::<String>::new());
+    assert_eq!(place.tagged("12"), None);
+    assert_eq!(place.tagged("12_fix"), Some(run.digest()));
+    assert_eq!(place.tagged("same"), same, "other tags of the image stay");
+    // All blobs are there, the original's layers too.
+    for tag in ["12_fix", "same"] {
+        let target = format!("oci:{}:x", place.path(&format!("copy-{tag}")).display());
+        ran(Command::new("skopeo").args(["copy", "--quiet", &place.image(tag), &target])).expect(0);
+    }
+    // What was repaired can be repaired again: the tag is not needed, and is not deleted.
+    let again = ran(&mut place.repair(&place.image("12_fix"))).expect(0);
+    assert_eq!(about_the_original(&again), Vec::<String>::new());
+    assert_eq!(tagged(&layout, "12_fix"), Some(again.digest()));
+}
+
+#[test]
+fn the_original_stays_when_the_repair_does_not_stand_for_it() {
+    let place = Place::debian();
+    let before = place.tagged("12");
+    let delete = |more: &[&str]| {
+        let mut command = repair(&place);
+        command.args(["--original", "delete"]).args(more);
+        ran(&mut command)
+    };
+    let run = delete(&["--fail-on", "low"]).expect(3);
+    let [why] = &about_the_original(&run)[..] else { panic!("{}", run.stdout) };
+    assert!(why.contains("at or above --fail-on remain"), "{why}");
+    let run = delete(&["--allow-package", "nothing*"]).expect(0);
+    let [why] = &about_the_original(&run)[..] else { panic!("{}", run.stdout) };
+    assert!(why.contains("was not deleted: nothing was repaired"), "{why}");
+    // A scanner that fails after the repair.
+    let scanner = "sh -c 'case {image} in *_fix) exit 1;; esac; cat fine.json'";
+    std::fs::write(place.path("fine.json"), r#"{"schema": "imgfix/findings/v1", "findings": []}"#)
+        .unwrap();
+    let run = delete(&["--scan-with", scanner]).expect(1);
+    assert!(run.stderr.contains("was published, but scanning it failed"), "{}", run.stderr);
+    assert_eq!(place.tagged("12"), before);
+    // The tag that the repaired image takes over.
+    let run = delete(&["-o", &place.image("12")]).expect(0);
+    assert_eq!(about_the_original(&run), Vec::<String>::new());
+    assert_eq!(place.tagged("12"), Some(run.digest()));
+}
+
+#[test]
+fn what_has_no_tag_to_delete_is_refused_before_the_work() {
+    let place = with_policy("original = \"delete\"\n");
+    let archive = format!("oci-archive:{}:12", place.path("app.tar").display());
+    ran(Command::new("skopeo").args(["copy", "--quiet", &place.image("12"), &archive])).expect(0);
+    let run = ran(&mut place.repair(&archive)).expect(2);
+    assert!(run.stderr.contains("remove the file yourself"), "{}", run.stderr);
+    assert!(!place.path("app_fix.tar").exists());
+    let digest = format!("127.0.0.1:1/app@{}", place.tagged("12").unwrap());
+    let run = ran(&mut place.repair(&digest)).expect(2);
+    assert!(run.stderr.contains("would take every tag"), "{}", run.stderr);
+    ran(place.repair(&archive).args(["--original", "keep"])).expect(0);
+    assert!(place.path("app.tar").exists() && place.path("app_fix.tar").exists());
+}
+
+/// Repairs `app:1`, which has a second tag, with the policy that deletes; what is left of it.
+fn deleted_in(setup: Setup) -> (Ran, Vec<&'static str>) {
+    let (place, registry) = (with_policy("original = \"delete\"\n"), Registry::start_with(setup));
+    for tag in ["1", "same"] {
+        let mut command = Command::new("skopeo");
+        command.args(["copy", "--quiet", "--preserve-digests"]);
+        command.args(registry.skopeo_options("dest-")).arg(place.image("12"));
+        command.arg(registry.reference(&format!("app:{tag}")));
+        ran(&mut command).expect(0);
+    }
+    let mut command = place.repair(&registry.reference("app:1"));
+    if let Some(file) = registry.auth_file() {
+        command.arg("--authfile").arg(file);
+    }
+    let run = ran(&mut command).expect(0);
+    let has = |tag: &&str| {
+        let mut command = Command::new("skopeo");
+        command.args(["inspect"]).args(registry.skopeo_options(""));
+        command.arg(registry.reference(&format!("app:{tag}")));
+        command.output().unwrap().status.success()
+    };
+    (run, ["1", "same", "1_fix"].into_iter().filter(has).collect())
+}
+
+#[test]
+fn the_original_of_a_registry_is_deleted_by_its_tag() {
+    let login = || Some(("ann".to_owned(), "s3cret".to_owned()));
+    for setup in [
+        Setup::default(),
+        Setup { login: login(), ..Setup::default() },
+        Setup { login: login(), tokens: true, ..Setup::default() },
+    ] {
+        let shown = format!("{setup:?}");
+        let (run, tags) = deleted_in(setup);
+        assert_eq!(about_the_original(&run), Vec::<String>::new(), "{shown}");
+        assert_eq!(tags, ["same", "1_fix"], "{shown}");
+    }
+}
+
+#[test]
+fn a_registry_that_deletes_nothing_is_a_warning() {
+    let (run, tags) = deleted_in(Setup { keeps_everything: true, ..Setup::default() });
+    let [why] = &about_the_original(&run)[..] else { panic!("{}", run.stdout) };
+    assert!(why.contains("was not deleted") && why.contains("HTTP 405"), "{why}");
+    assert!(why.contains("does not let tags be deleted"), "{why}");
+    assert_eq!(tags, ["1", "same", "1_fix"]);
+}
+
+#[test]
+fn a_saved_plan_that_the_policy_denies_is_refused() {
+    let place = Place::debian();
+    let plan = place.path("plan.json").display().to_string();
+    let mut command = place.on("plan", &place.image("12"));
+    command.args(["-r", &report("debian-12.trivy"), "--save", &plan]);
+    ran(&mut command).expect(0);
+    let follow = |more: &[&str]| {
+        let mut command = place.bare("repair", &place.image("12"));
+        command.args(["--plan", &plan, "--format", "json"]).args(more);
+        ran(&mut command)
+    };
+    let policy = place.path("imgfix.toml");
+    for text in ["deny = [\"imagemagick-*\"]", "allow = [\"libc6\"]"] {
+        std::fs::write(&policy, format!("[packages]\n{text}\n")).unwrap();
+        let run = follow(&[]).expect(2);
+        for want in ["--plan", "imagemagick-6-common", &policy.display().to_string()] {
+            assert!(run.stderr.contains(want), "{want} is not in {}", run.stderr);
+        }
+    }
+    let run = follow(&["--no-config", "--deny-package", "imagemagick-*"]).expect(2);
+    assert!(run.stderr.contains("the command line"), "{}", run.stderr);
+    assert_eq!(place.tagged("12_fix"), None);
+    std::fs::write(&policy, "[packages]\nallow = [\"*\"]\ndeny = [\"linux-*\"]\n").unwrap();
+    let run = follow(&[]).expect(0);
+    assert_eq!(place.tagged("12_fix"), Some(run.digest()));
+}
+
+#[test]
+fn a_scanner_that_hangs_is_stopped_before_and_after() {
+    let place = with_policy("scan-timeout = 1\n");
+    let scan = |script: &str, more: &[&str]| {
+        let mut command = place.on("repair", &place.image("12"));
+        command.args(["-q", "--scan-with", script]).args(more);
+        ran(&mut command).expect(1)
+    };
+    let run = scan("sh -c 'sleep 300; : {image}'", &[]);
+    for want in ["did not end within 1 s and was stopped: sh -c ", "sleep 300", "--scan-timeout"] {
+        assert!(run.stderr.contains(want), "{want} is not in {}", run.stderr);
+    }
+    assert_eq!(place.tagged("12_fix"), None);
+    let hangs_after = "sh -c 'case {image} in *_fix) sleep 300;; esac; cat fine.json'";
+    std::fs::write(place.path("fine.json"), r#"{"schema": "imgfix/findings/v1", "findings": []}"#)
+        .unwrap();
+    let run = scan(hangs_after, &["--scan-timeout", "2"]);
+    for want in ["12_fix (sha256:", "was published, but scanning it failed", "within 2 s"] {
+        assert!(run.stderr.contains(want), "{want} is not in {}", run.stderr);
+    }
+    assert!(place.tagged("12_fix").is_some());
+    let run = ran(repair(&place).args(["--scan-timeout", "2"])).expect(2);
+    assert!(run.stderr.contains("--scan-with"), "{}", run.stderr);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
 use crate::findings::Filter;
+use crate::packages::PackageId;
 use crate::pipeline::ScriptsMode;
+use crate::plan::Plan;
 use crate::plan::choice::PackageChoice;
 use crate::policy::{self, Policy, Scripts};
 use crate::report::terminal::count;
@@ -63,6 +65,33 @@ impl PolicyOptions {
             deny: both(&policy.deny, &self.deny_package),
         }
     }
+
+    /// Why the policy does not let a saved plan be done: its first step that may not be, and
+    /// who says so.
+    #[must_use]
+    pub fn refusal(&self, plan: &Plan, policy: &Policy) -> Option<String> {
+        let choice = self.packages(policy);
+        let mut steps = plan.platforms.iter().flat_map(|platform| &platform.steps);
+        let (step, reason) = steps.find_map(|step| Some((step, choice.refusal(&step.package)?)))?;
+        let by = match (&policy.file, self.is_of_the_file(&step.package, policy)) {
+            (Some(file), true) => format!("the policy file {}", file.display()),
+            _ => "the command line (--allow-package, --deny-package)".to_owned(),
+        };
+        Some(format!(
+            "it changes {} to {}, but {reason}, says {by}; make a new plan with 'imgfix plan \
+             --save', or change the policy",
+            step.package, step.to
+        ))
+    }
+
+    /// Whether it is the file, not a flag, that refuses a package which one of them refuses.
+    fn is_of_the_file(&self, package: &PackageId, policy: &Policy) -> bool {
+        let denies = |patterns: &[String]| {
+            let choice = PackageChoice { allow: Vec::new(), deny: patterns.to_vec() };
+            choice.refusal(package).is_some()
+        };
+        denies(&policy.deny) || (!denies(&self.deny_package) && !policy.allow.is_empty())
+    }
 }
 
 fn read(path: &Path) -> Result<Policy, Failure> {
@@ -73,7 +102,9 @@ fn read(path: &Path) -> Result<Policy, Failure> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // People know the file by its last name; the whole path would fill their lines.
     let short = path.file_name().map_or(name.clone(), |last| last.to_string_lossy().into_owned());
-    policy::parse(&short, &text, folder).map_err(|error| Failure::Usage(error.to_string()))
+    let policy =
+        policy::parse(&short, &text, folder).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(Policy { file: Some(path.to_owned()), ..policy })
 }
 
 /// Puts the policy under what the flags say of repositories.

@@ -1,18 +1,19 @@
 //! `imgfix repair`: repair an image, publish it, report.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::findings::Severity;
-use crate::image::Reference;
+use crate::image::{self, Reference};
 use crate::layer::{Compression, LayerOptions};
 use crate::notify::Event;
 use crate::pipeline::{self, PlanRequest, RepairError, RepairRequest, second_opinion};
 use crate::plan::Plan;
 use crate::policy::{OriginalPolicy, Policy};
 use crate::report::{self, RepairReport};
-use crate::scanner::ScannerCommand;
+use crate::scanner::{DEFAULT_TIMEOUT, ScannerCommand};
 
 use super::exit::Failure;
 use super::notifications;
@@ -40,7 +41,7 @@ pub struct RepairArguments {
     /// What the repaired image's tag adds to the original's [default: _fix]
     #[arg(long, value_name = "SUFFIX", conflicts_with = "output", allow_hyphen_values = true)]
     tag_suffix: Option<String>,
-    /// What becomes of the original [default: keep]
+    /// What becomes of the original's tag [default: keep]
     #[arg(long, value_enum)]
     original: Option<OriginalName>,
     /// Do exactly this plan, as `imgfix plan --save` wrote it
@@ -52,6 +53,9 @@ pub struct RepairArguments {
     /// {archive}'
     #[arg(long, value_name = "COMMAND", conflicts_with = "plan")]
     scan_with: Option<String>,
+    /// Stop a scanner that runs longer, and fail [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    scan_timeout: Option<u32>,
     /// Compression of the patch layer
     #[arg(long, value_enum, default_value = "gzip")]
     compression: CompressionName,
@@ -83,6 +87,9 @@ enum OriginalName {
     Keep,
     /// It is copied to its tag with _original before the repaired image is published
     Backup,
+    /// It is deleted after the repaired image was published and read back, when packages were
+    /// upgraded and nothing at or above --fail-on remains
+    Delete,
 }
 
 /// Names of `--compression`.
@@ -140,11 +147,14 @@ fn repaired(
     layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
     let files = arguments.files.open(output)?;
     let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
-    let command = match arguments.scan_with.as_deref().map(ScannerCommand::parse) {
-        Some(command) => Some(command.map_err(|error| Failure::Usage(error.to_string()))?),
-        // A saved plan is done as it is, without a scanner.
-        None => policy.scan_with.clone().filter(|_| arguments.plan.is_none()),
-    };
+    let original = original(arguments.original, policy);
+    if original == OriginalPolicy::Delete {
+        image::check_deletable(&arguments.image)
+            .map_err(|error| Failure::Usage(format!("original \"delete\": {error}")))?;
+    }
+    let saved = arguments.plan.as_deref().map(|path| saved_plan(path, &arguments, policy));
+    let saved = saved.transpose()?;
+    let command = scanner(&arguments, policy)?;
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
     let mut scan = options::scan(&arguments.findings, others)?;
     policy::under_findings(policy, &arguments.findings, &mut scan.filter);
@@ -158,10 +168,10 @@ fn repaired(
             scan,
             packages: arguments.policy.packages(policy),
         },
-        saved: arguments.plan.as_deref().map(saved_plan).transpose()?,
+        saved,
         output: arguments.output,
         suffix: suffix(arguments.tag_suffix, policy),
-        original: original(arguments.original, policy),
+        original,
         layer,
         evidence: files.evidence(),
     };
@@ -171,14 +181,17 @@ fn repaired(
         second_opinion::compare(command, &mut outcome, input, &environment)
             .map_err(|error| but_not_scanned(&outcome.report, &error))?;
     }
+    let fail_on = arguments.fail_on.or(policy.fail_on);
+    let remaining = fail_on.map_or(0, |least| outcome.report.remaining_at_or_above(least));
+    if request.original == OriginalPolicy::Delete {
+        pipeline::original::delete(&mut outcome, remaining, &environment)?;
+    }
     let report = &outcome.report;
     let created = environment.source_date_epoch.unwrap_or(environment.now);
     files
         .write(&outcome, created)
         .and_then(|()| tell(report, arguments.format, output))
         .map_err(|failure| but_published(report, &failure))?;
-    let fail_on = arguments.fail_on.or(policy.fail_on);
-    let remaining = fail_on.map_or(0, |least| report.remaining_at_or_above(least));
     let code = if remaining > 0 { exit::REMAINING } else { exit::DONE };
     Ok((code, outcome.report))
 }
@@ -196,15 +209,39 @@ fn original(flag: Option<OriginalName>, policy: &Policy) -> OriginalPolicy {
         (Some(OriginalName::Backup), _) => {
             OriginalPolicy::Backup { suffix: "_original".to_owned() }
         }
+        (Some(OriginalName::Delete), _) => OriginalPolicy::Delete,
         (Some(OriginalName::Keep), _) | (None, None) => OriginalPolicy::Keep,
         (None, Some(original)) => original.clone(),
     }
 }
 
-fn saved_plan(path: &Path) -> Result<Plan, Failure> {
+/// Flags go before the file.
+fn scanner(
+    arguments: &RepairArguments,
+    policy: &Policy,
+) -> Result<Option<ScannerCommand>, Failure> {
+    let command = match arguments.scan_with.as_deref().map(ScannerCommand::parse) {
+        Some(command) => Some(command.map_err(|error| Failure::Usage(error.to_string()))?),
+        // A saved plan is done as it is, without a scanner.
+        None => policy.scan_with.clone().filter(|_| arguments.plan.is_none()),
+    };
+    let timeout = arguments.scan_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+    if timeout.is_some() && command.is_none() {
+        return Err(Failure::Usage("--scan-timeout needs a scanner: --scan-with".to_owned()));
+    }
+    let timeout = timeout.or(policy.scan_timeout).unwrap_or(DEFAULT_TIMEOUT);
+    Ok(command.map(|command| command.with_timeout(timeout)))
+}
+
+/// A saved plan, every step of which the policy of today allows.
+fn saved_plan(path: &Path, arguments: &RepairArguments, policy: &Policy) -> Result<Plan, Failure> {
+    let fail = |why: String| Failure::Usage(format!("--plan {}: {why}", path.display()));
     let bytes = options::read_file("--plan", path, MAX_PLAN)?;
-    Plan::load(&bytes)
-        .map_err(|error| Failure::Usage(format!("--plan {}: {error}", path.display())))
+    let plan = Plan::load(&bytes).map_err(|error| fail(error.to_string()))?;
+    match arguments.policy.refusal(&plan, policy) {
+        Some(why) => Err(fail(why)),
+        None => Ok(plan),
+    }
 }
 
 /// Writes the report to standard output.

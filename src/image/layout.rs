@@ -180,7 +180,7 @@ pub(super) fn entries(index: &Value) -> &[Value] {
     index.get("manifests").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn ref_name(entry: &Value) -> Option<&str> {
+pub(super) fn ref_name(entry: &Value) -> Option<&str> {
     entry.get("annotations")?.get(REF_NAME)?.as_str()
 }
 

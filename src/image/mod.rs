@@ -18,6 +18,7 @@ mod tar_index;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transport;
+pub mod untag;
 pub mod verified;
 
 pub use digest::{DiffId, Digest, DigestError};
@@ -31,3 +32,4 @@ pub use platforms::{ImageSet, PlatformImage, SkipReason, Skipped, load, platform
 pub use reference::{Reference, ReferenceError};
 pub use registry::RegistryOptions;
 pub use transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
+pub use untag::{check_deletable, delete_tag};

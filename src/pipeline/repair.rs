@@ -1,7 +1,7 @@
 //! From a plan to a published image and its report: layer, verification, manifest,
 //! publication, reading back.
 
-use crate::image::{self, Reference};
+use crate::image::{self, Digest, Reference};
 use crate::layer::LayerOptions;
 use crate::plan::{Plan, PlatformPlan};
 use crate::policy::OriginalPolicy;
@@ -32,7 +32,7 @@ pub struct RepairRequest {
     pub output: Option<Reference>,
     pub suffix: String,
     pub layer: LayerOptions,
-    /// What becomes of the original.
+    /// What becomes of the original. Deletion comes later: [`super::original::delete`].
     pub original: OriginalPolicy,
     /// Whether the evidence for a review is gathered.
     pub evidence: Evidence,
@@ -45,6 +45,15 @@ pub struct RepairOutcome {
     pub evidence: Vec<PlatformReview>,
     /// `ID` of the image's os-release(5) (`debian`).
     pub distribution: String,
+    /// What the user named, which may be a repaired image.
+    pub source: SourceImage,
+}
+
+/// The image that was read, with its complete name and the digest that it had then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceImage {
+    pub reference: Reference,
+    pub digest: Digest,
 }
 
 /// Plans (or follows a plan), repairs, verifies, publishes, reads back.
@@ -82,7 +91,9 @@ pub fn repair(
     let before = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
     let after = NamedImage { reference: output.to_string(), digest };
     let report = RepairReport::new(before, Some(after), reports, Vec::new());
-    Ok(RepairOutcome { report, evidence, distribution })
+    let source =
+        SourceImage { reference: source.reference().clone(), digest: set.root.raw().digest };
+    Ok(RepairOutcome { report, evidence, distribution, source })
 }
 
 /// What the platforms of one repair share.

@@ -32,7 +32,8 @@ pub fn scan(
         Needs::Archive => values.archive = copy(ExportForm::Archive)?,
     }
     let words = command.words(&values);
-    let scan = scanner::run(&words, MAX_REPORT)?;
+    let bounds = scanner::Bounds { report: MAX_REPORT, time: command.timeout() };
+    let scan = scanner::run(&words, bounds, &environment.unfinished)?;
     let program = words.first().cloned().unwrap_or_default();
     let name = format!("the output of {program} for {image}");
     let parsed = findings::parse_report(&name, &scan.report);

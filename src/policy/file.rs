@@ -1,6 +1,7 @@
 //! From the text of `imgfix.toml` to a checked [`Policy`].
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use time::{Date, Month};
@@ -21,6 +22,7 @@ struct File {
     original: Option<Original>,
     backup_suffix: Option<Spanned<String>>,
     scan_with: Option<Spanned<String>>,
+    scan_timeout: Option<Spanned<u32>>,
     ignore: Vec<Spanned<Ignore>>,
     packages: Packages,
     repositories: Repositories,
@@ -32,6 +34,7 @@ struct File {
 enum Original {
     Keep,
     Backup,
+    Delete,
 }
 
 #[derive(Deserialize)]
@@ -75,12 +78,14 @@ pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Policy, PolicyErro
         *keyring = folder.join(&*keyring);
     }
     Ok(Policy {
+        file: None,
         min_severity: severity(file.min_severity)?,
         fail_on: severity(file.fail_on)?,
         scripts: file.scripts,
         tag_suffix: file.tag_suffix.map(|suffix| place.suffix(&suffix)).transpose()?,
         original: place.original(file.original, file.backup_suffix)?,
         scan_with: scan_with.transpose()?,
+        scan_timeout: file.scan_timeout.map(|seconds| place.seconds(&seconds)).transpose()?,
         ignore: file.ignore.iter().map(|rule| place.rule(rule)).collect::<Result<_, _>>()?,
         allow: place.patterns(file.packages.allow)?,
         deny: place.patterns(file.packages.deny)?,
@@ -118,6 +123,13 @@ impl Place<'_> {
         Ok(text.clone())
     }
 
+    fn seconds(&self, seconds: &Spanned<u32>) -> Result<Duration, PolicyError> {
+        match *seconds.get_ref() {
+            0 => Err(self.error(seconds, "a scanner needs at least 1 second")),
+            seconds => Ok(Duration::from_secs(seconds.into())),
+        }
+    }
+
     fn original(
         &self,
         original: Option<Original>,
@@ -133,7 +145,9 @@ impl Place<'_> {
             (_, Some(suffix)) => {
                 Err(self.error(&suffix, "backup-suffix needs original = \"backup\""))
             }
-            (original, None) => Ok(original.map(|_| OriginalPolicy::Keep)),
+            (Some(Original::Delete), None) => Ok(Some(OriginalPolicy::Delete)),
+            (Some(Original::Keep), None) => Ok(Some(OriginalPolicy::Keep)),
+            (None, None) => Ok(None),
         }
     }
 
@@ -204,6 +218,7 @@ mod tests {
         assert_eq!(policy.tag_suffix.as_deref(), Some("_fix"));
         assert_eq!(policy.original, Some(OriginalPolicy::Backup { suffix: "_original".into() }));
         assert!(policy.scan_with.is_some());
+        assert_eq!(policy.scan_timeout, Some(Duration::from_secs(600)));
         assert_eq!(policy.ignore[0].id, "CVE-2011-3374");
         assert_eq!(policy.ignore[0].expires, Some(date!(2027 - 01 - 31)));
         assert!(policy.ignore[0].from.starts_with("imgfix.toml (apt-key is not used, until"));
@@ -238,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn the_original_is_kept_backed_up_or_deleted() {
+        let original = |text: &str| read(text).unwrap().original;
+        assert_eq!(original("original = 'keep'"), Some(OriginalPolicy::Keep));
+        assert_eq!(original("original = 'delete'"), Some(OriginalPolicy::Delete));
+        let backup = OriginalPolicy::Backup { suffix: "-b".to_owned() };
+        assert_eq!(original("original = 'backup'\nbackup-suffix = '-b'"), Some(backup));
+    }
+
+    #[test]
     fn an_empty_file_says_nothing() {
         assert_eq!(read(""), Ok(Policy::default()));
     }
@@ -249,7 +273,13 @@ mod tests {
             ("\nmin-severity = 'bad'", "imgfix.toml:2:16: \"bad\" is not a severity"),
             ("min-severity = 3", "imgfix.toml:1:16: invalid type"),
             ("tag-suffix = 'a b'", "imgfix.toml:1:14: \"a b\" cannot end a tag"),
-            ("original = 'delete'", "imgfix.toml:1:12: unknown variant `delete`"),
+            ("original = 'burn'", "imgfix.toml:1:12: unknown variant `burn`"),
+            (
+                "original = 'delete'\nbackup-suffix = '_x'",
+                "imgfix.toml:2:17: backup-suffix needs original",
+            ),
+            ("scan-timeout = 0", "imgfix.toml:1:16: a scanner needs at least"),
+            ("scan-timeout = '5m'", "imgfix.toml:1:16: invalid type"),
             ("backup-suffix = '_x'", "imgfix.toml:1:17: backup-suffix needs original"),
             ("scan-with = 'trivy'", "imgfix.toml:1:13: --scan-with"),
             ("[[ignore]]\nid = 'CVE-1'", "imgfix.toml:1:1: missing field `reason`"),

@@ -7,6 +7,7 @@
 mod file;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use time::Date;
 
@@ -31,12 +32,16 @@ pub enum PolicyError {
 /// What the file says. The default says nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
+    /// The file it was read from.
+    pub file: Option<PathBuf>,
     pub min_severity: Option<Severity>,
     pub fail_on: Option<Severity>,
     pub scripts: Option<Scripts>,
     pub tag_suffix: Option<String>,
     pub original: Option<OriginalPolicy>,
     pub scan_with: Option<ScannerCommand>,
+    /// How long one run of a scanner may take.
+    pub scan_timeout: Option<Duration>,
     pub ignore: Vec<IgnoreRule>,
     /// Patterns of package names.
     pub allow: Vec<String>,
@@ -60,6 +65,8 @@ pub enum OriginalPolicy {
     Keep,
     /// It is copied to its tag with this suffix before the repaired image is published.
     Backup { suffix: String },
+    /// Its tag is deleted once the repaired image is published, read back and good enough.
+    Delete,
 }
 
 /// Where packages come from.

@@ -1,12 +1,18 @@
 //! The template of a scanner's command line.
 
+use std::time::Duration;
+
 use super::ScannerError;
+
+/// How long a scanner may take when the user does not say.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A command line with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScannerCommand {
     text: String,
     words: Vec<String>,
+    timeout: Duration,
 }
 
 /// What an image must be made available as.
@@ -53,7 +59,19 @@ impl ScannerCommand {
                  as in 'trivy image --format json --input {{archive}}'"
             )));
         }
-        Ok(Self { text: text.to_owned(), words })
+        Ok(Self { text: text.to_owned(), words, timeout: DEFAULT_TIMEOUT })
+    }
+
+    /// The same command, which may take this long.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// How long one run may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// As the user wrote it.

@@ -7,8 +7,8 @@
 mod command;
 mod run;
 
-pub use command::{Needs, Placeholders, ScannerCommand};
-pub use run::{Scan, run};
+pub use command::{DEFAULT_TIMEOUT, Needs, Placeholders, ScannerCommand};
+pub use run::{Bounds, Scan, run};
 
 /// Why there is no report of a scanner.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,11 @@ pub enum ScannerError {
     Failed { program: String, status: String, stderr: String },
     #[error("the scanner {program:?} wrote more than {limit} bytes")]
     TooMuch { program: String, limit: u64 },
+    #[error(
+        "the scanner did not end within {seconds} s and was stopped: {command}; allow it more \
+         with --scan-timeout"
+    )]
+    Timeout { command: String, seconds: u64 },
     #[error("reading from the scanner {program:?}: {source}")]
     Io { program: String, source: std::io::Error },
 }

@@ -20,6 +20,8 @@ pub struct Setup {
     pub tls: bool,
     /// The login is asked for by a token server, not by the registry.
     pub tokens: bool,
+    /// Deletion is not allowed, as in a registry that nobody has configured.
+    pub keeps_everything: bool,
 }
 
 /// A running registry.
@@ -169,7 +171,8 @@ fn free_port() -> u16 {
 fn configuration(dir: &Path, host: &str, setup: &Setup, auth: &str) -> String {
     let shown = dir.display();
     let mut config = format!(
-        "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {shown}/data\n  delete:\n    enabled: true\nhttp:\n  addr: {host}\n"
+        "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {shown}/data\n  delete:\n    enabled: {}\nhttp:\n  addr: {host}\n",
+        !setup.keeps_everything
     );
     if setup.tls {
         config +=

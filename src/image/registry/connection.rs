@@ -58,6 +58,14 @@ pub(super) struct Answer {
     pub bytes: Bytes,
 }
 
+/// What a registry says to a deletion that it does not refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deletion {
+    Done,
+    /// It does not delete by this kind of reference: HTTP 400, as the specification has it.
+    NotThis,
+}
+
 /// A shared runtime, or a new one.
 pub(super) fn runtime(
     options: &RegistryOptions,
@@ -262,6 +270,20 @@ impl Connection {
             let digest = text("docker-content-digest");
             let bytes = body_of(response, MAX_MANIFEST).await?;
             Ok(Answer { media_type, digest, bytes })
+        })
+        .await
+    }
+
+    /// Deletes a tag, or a manifest by digest with all its tags.
+    pub(super) async fn delete_manifest(&self, reference: &str) -> Result<Deletion, ImageError> {
+        self.attempt(Access::Delete, |grant| async move {
+            let request = self.http.delete(self.manifest_url(reference));
+            let response = with_grant(request, &grant).send().await?;
+            match response.status().as_u16() {
+                200..=204 => Ok(Deletion::Done),
+                400 => Ok(Deletion::NotThis),
+                _ => Err(failure_of(response).await),
+            }
         })
         .await
     }

@@ -164,6 +164,7 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
 pub(super) enum Access {
     Read,
     Write,
+    Delete,
 }
 
 /// How often and how patiently failures that may pass are met.
@@ -245,8 +246,18 @@ fn way_out(code: u16, host: &str, access: Access, credentials: &Credentials) -> 
         (401, _, None) => format!("run '{login}' again"),
         (403, Login::Anonymous, _) => format!("it wants a login; run '{login}'"),
         (403, ..) => {
-            let access = if access == Access::Read { "read" } else { "write" };
+            let access = match access {
+                Access::Read => "read",
+                Access::Write => "write",
+                Access::Delete => "delete from",
+            };
             format!("the account may not {access} this repository; ask its owner")
+        }
+        // the answers that registries without deletion give
+        (404 | 405, ..) if access == Access::Delete => {
+            "it does not let tags be deleted; delete it with the registry's own tools, or allow \
+             it in its configuration"
+                .to_owned()
         }
         (404, ..) => "the repository is not there; create it first".to_owned(),
         (413, ..) => "it does not take blobs of this size; ask its operator".to_owned(),
@@ -290,6 +301,8 @@ mod tests {
             (403, Access::Write, basic(), "may not write"),
             (404, Access::Read, basic(), "check its name and tag"),
             (404, Access::Write, basic(), "create it first"),
+            (405, Access::Delete, basic(), "does not let tags be deleted"),
+            (403, Access::Delete, basic(), "may not delete from"),
             (429, Access::Read, Login::Anonymous, "4 times"),
             (500, Access::Read, Login::Anonymous, "try again later"),
         ];

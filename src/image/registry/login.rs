@@ -168,6 +168,7 @@ pub(super) fn scope(repository: &str, access: Access) -> String {
     match access {
         Access::Read => format!("repository:{repository}:pull"),
         Access::Write => format!("repository:{repository}:pull,push"),
+        Access::Delete => format!("repository:{repository}:pull,delete"),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod connection;
 pub mod credentials;
+mod delete;
 mod download;
 mod failure;
 mod login;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use delete::delete_tag;
 pub use sink::RegistrySink;
 pub use source::RegistrySource;
 

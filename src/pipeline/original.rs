@@ -1,0 +1,55 @@
+//! The deletion of the original's tag after a repair (`original = "delete"`).
+//!
+//! In comes a repair that was published, read back and scanned; the tag is deleted only when
+//! the repaired image stands for it: something was upgraded, and nothing remains that the user
+//! would not accept. Whatever keeps the tag is a warning in the report and no failure, since
+//! the repaired image is there.
+
+use crate::image::{self, Reference};
+use crate::report::terminal::count;
+
+use super::{Environment, RepairError, RepairOutcome, SourceImage};
+
+/// Deletes the tag that was repaired, or notes in the report why it was kept. `remaining` is
+/// the number of findings at or above `--fail-on`.
+///
+/// # Errors
+/// The repaired image cannot be read after the deletion.
+pub fn delete(
+    outcome: &mut RepairOutcome,
+    remaining: usize,
+    environment: &Environment,
+) -> Result<(), RepairError> {
+    let Some(output) = &outcome.report.output else { return Ok(()) };
+    let SourceImage { reference: original, digest } = &outcome.source;
+    let output_reference: Reference = output.reference.parse()?;
+    if output_reference.replaces(original) {
+        environment.progress.detail(&format!("{original} is the repaired image now"));
+        return Ok(());
+    }
+    let repaired = outcome.report.platforms.iter().any(|platform| platform.manifest.is_some());
+    let kept = match (repaired, remaining) {
+        (false, _) => Some("nothing was repaired".to_owned()),
+        (true, 0) => None,
+        (true, n) => Some(format!("{} at or above --fail-on remain", count(n, "finding"))),
+    };
+    if let Some(why) = kept {
+        outcome.report.warnings.push(format!("The original {original} was not deleted: {why}"));
+        return Ok(());
+    }
+    let deleted =
+        image::delete_tag(original, digest, &environment.registry, &environment.unfinished);
+    if let Err(error) = deleted {
+        let text = format!("The original {original} was not deleted: {error}");
+        outcome.report.warnings.push(text);
+        return Ok(());
+    }
+    environment.progress.message(&format!("deleted the original {original}"));
+    image::open_source(&output_reference, &environment.registry)
+        .and_then(|source| source.root())
+        .map(|_| ())
+        .map_err(|error| RepairError::ReadBack {
+            reference: output.reference.clone(),
+            why: format!("after the original was deleted: {error}"),
+        })
+}
