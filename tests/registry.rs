@@ -14,7 +14,7 @@ use common::registry::{Registry, Setup, run};
 use imgfix::image::manifest::media_type;
 use imgfix::image::{
     DiffId, Digest, Document, ImageError, LayerCompression, Reference, RegistryOptions, Sink,
-    Source, descriptor, load, open_sink, open_source,
+    Source, delete_tag, descriptor, load, open_sink, open_source,
 };
 use imgfix::progress::Silent;
 use imgfix::publish::{
@@ -606,4 +606,114 @@ fn a_refused_token_names_the_credentials_and_keeps_the_secret() {
         open_source(&reference(&format!("{}/app:1", server.host)), &options).expect("source");
     let error = source.root().expect_err("refused").to_string();
     assert!(error.contains("auth.json") && !error.contains("secret"), "{error}");
+}
+
+// --- deleting a tag -------------------------------------------------------------------------
+
+/// A registry with manifests under `app`, by tag and digest; `refuse` answers a deletion, given
+/// how many came before.
+fn with_tag(
+    refuse: impl Fn(&str, usize) -> Option<u16> + Send + Sync + 'static,
+) -> (Server, Digest) {
+    let original = manifest_of(b"x");
+    let digest = Digest::of(original.as_ref());
+    let stored = BTreeMap::from([("1".to_owned(), original)]);
+    let (stored, deletions) = (std::sync::Mutex::new(stored), std::sync::Mutex::new(0));
+    let server = behind_ping(move |request| {
+        let mut stored = stored.lock().expect("manifests");
+        let name = request.path.rsplit('/').next().expect("a name").to_owned();
+        match request.method.as_str() {
+            "PUT" => {
+                let body = String::from_utf8(request.body.clone()).expect("text");
+                stored.insert(Digest::of(body.as_bytes()).to_string(), body.clone().into());
+                stored.insert(name, body.into());
+                Response::new(201, "")
+            }
+            "DELETE" => {
+                let mut deletions = deletions.lock().expect("count");
+                let refused = refuse(&name, *deletions);
+                *deletions += 1;
+                if let Some(status) = refused {
+                    return Response::new(status, "");
+                }
+                // by digest: all tags that name it go
+                let body = stored.get(&name).cloned();
+                stored.retain(|key, value| {
+                    *key != name && !(name.starts_with("sha256:") && Some(&*value) == body.as_ref())
+                });
+                Response::new(202, "")
+            }
+            _ => match stored.get(&name) {
+                Some(body) => Response::new(200, body.clone())
+                    .header("Content-Type", media_type::OCI_MANIFEST),
+                None => Response::new(404, ""),
+            },
+        }
+    });
+    (server, digest)
+}
+
+/// Deletes `app:1`; what was asked for with `DELETE` and `PUT`.
+fn deletion(server: &Server, digest: &Digest) -> (Result<(), String>, Vec<String>) {
+    let name = reference(&format!("{}/app:1", server.host));
+    let done = delete_tag(&name, digest, &quick(), &Unfinished::default());
+    let changes = server.requests().into_iter().filter(|one| one.method != "GET").map(|one| {
+        let name = one.path.rsplit('/').next().expect("a name").to_owned();
+        let name = if name.starts_with("sha256:") { "digest".to_owned() } else { name };
+        format!("{} {name}", one.method)
+    });
+    (done.map_err(|error| error.to_string()), changes.collect())
+}
+
+#[test]
+fn a_tag_is_deleted_by_its_name_and_never_by_the_image_s_digest() {
+    let (server, digest) = with_tag(|_, _| None);
+    assert_eq!(deletion(&server, &digest), (Ok(()), vec!["DELETE 1".to_owned()]));
+    let (server, digest) = with_tag(|name, _| (name == "1").then_some(400));
+    let (done, changes) = deletion(&server, &digest);
+    assert_eq!(done, Ok(()));
+    assert_eq!(changes, ["DELETE 1", "PUT digest", "DELETE digest", "PUT 1", "DELETE digest"]);
+    let original = format!("DELETE {digest}");
+    for request in server.requests() {
+        assert_ne!(format!("{} {}", request.method, request.path), original);
+        assert!(!(request.method == "DELETE" && request.path.ends_with(&digest.to_string())));
+    }
+}
+
+#[test]
+fn a_tag_stays_where_its_deletion_is_not_allowed() {
+    for (refuse, want, wanted_changes) in [
+        (
+            (|_, _| Some(405)) as fn(&str, usize) -> Option<u16>,
+            "does not let tags be deleted",
+            &["DELETE 1"][..],
+        ),
+        (|_, _| Some(403), "docker login", &["DELETE 1"]),
+        (|_, _| Some(400), "deletes neither tags", &["DELETE 1", "PUT digest", "DELETE digest"]),
+        // allowed on trial, and refused when it counts: the tag is put back
+        (
+            |name, before| {
+                (name == "1" || before == 2).then_some(if name == "1" { 400 } else { 405 })
+            },
+            "HTTP 405",
+            &["DELETE 1", "PUT digest", "DELETE digest", "PUT 1", "DELETE digest", "PUT 1"],
+        ),
+    ] {
+        let (server, digest) = with_tag(refuse);
+        let (done, changes) = deletion(&server, &digest);
+        let error = done.expect_err("refused");
+        assert!(error.contains(want) && error.contains("/app:1"), "{error}");
+        assert_eq!(changes, wanted_changes, "{error}");
+        let name = reference(&format!("{}/app:1", server.host));
+        let root = open_source(&name, &quick()).and_then(|source| source.root()).expect("root");
+        assert_eq!(root.digest, digest, "{error}");
+    }
+}
+
+#[test]
+fn a_tag_that_has_moved_is_not_deleted() {
+    let (server, _) = with_tag(|_, _| None);
+    let (done, changes) = deletion(&server, &Digest::of(b"what was repaired"));
+    assert!(done.expect_err("moved").contains("does not name sha256:"));
+    assert_eq!(changes, Vec::<String>::new());
 }
