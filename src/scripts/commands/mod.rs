@@ -144,6 +144,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("sha384sum", checksums::run),
     ("sha512sum", checksums::run),
     ("sleep", no_effect::nothing),
+    ("ss", no_effect::no_sockets),
     ("stat", stat::run),
     ("sync", no_effect::nothing),
     ("test", test::run),

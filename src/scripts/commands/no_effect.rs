@@ -67,3 +67,35 @@ pub fn who(process: &mut Process<'_>) -> Status {
         false => Err(process.unsupported("sessions in /var/run/utmp")),
     }
 }
+
+/// `ss -nlt` and its like: nothing listens in an image that is built, so that only the heading
+/// is printed. A filter behind the options changes nothing.
+///
+/// # Errors
+/// A question about other sockets than those that listen.
+pub fn no_sockets(process: &mut Process<'_>) -> Status {
+    let Some((options, _filter)) = process.arguments().split_first() else {
+        return Err(process.unsupported("no options"));
+    };
+    let letters = options.strip_prefix(b"-").unwrap_or_default();
+    if !letters.contains(&b'l') || !letters.iter().all(|letter| b"nltu".contains(letter)) {
+        return Err(process.unsupported(options.clone()));
+    }
+    process.print("State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n")?;
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Image, run};
+
+    #[test]
+    fn nothing_listens_in_an_image() {
+        let mut image = Image::new(&["/etc/"]);
+        assert_eq!(image.call(&["ss", "-nlt", "sport = 80"], "").unwrap(), 0);
+        assert_eq!(image.output().lines().count(), 1);
+        assert!(image.output().starts_with("State"));
+        assert_eq!(run(&mut image, "pidof nginx"), 1);
+        assert_eq!(image.stop("ss -a"), "ss with -a");
+    }
+}

@@ -1,4 +1,4 @@
-//! `sort` of coreutils in the C locale: `-u`, `-n`, `-r`, `-k`, `-t`, `-f`, `-b`, `-d`, `-i`, `-s`, `-c`, `-C`, `-o`, `-z`,
+//! `sort` of coreutils in the C locale: `-u`, `-n`, `-g`, `-r`, `-k`, `-t`, `-f`, `-b`, `-d`, `-i`, `-s`, `-c`, `-C`, `-o`, `-z`,
 //! `-m`.
 
 use std::cmp::Ordering;
@@ -45,6 +45,8 @@ struct Asked {
     check: Option<bool>,
     output: Option<Vec<u8>>,
     zero: bool,
+    /// `-g`: as `-n` here, where all lines are plain decimal numbers.
+    general: bool,
     operands: Vec<Vec<u8>>,
 }
 
@@ -64,6 +66,9 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let end = if asked.zero { 0 } else { b'\n' };
     let mut all: Vec<&[u8]> = texts.iter().flat_map(|text| lines(&text.data, end)).collect();
     process.machine.spend(all.len() as u64 / 16)?;
+    if asked.general && !all.iter().all(|line| is_plain_number(line)) {
+        return Err(process.unsupported("-g over other than plain decimal numbers"));
+    }
     if let Some(quiet) = asked.check {
         return check(process, &asked, &all, quiet);
     }
@@ -120,6 +125,10 @@ fn options(process: &Process<'_>) -> Result<Asked, Stop> {
         match option {
             Short('u') | Long("unique") => asked.unique = true,
             Short('n') | Long("numeric-sort") => asked.order.numeric = true,
+            Short('g') | Long("general-numeric-sort") => {
+                asked.order.numeric = true;
+                asked.general = true;
+            }
             Short('r') | Long("reverse") => asked.order.reverse = true,
             Short('f') | Long("ignore-case") => asked.order.fold = true,
             Short('b') | Long("ignore-leading-blanks") => asked.order.skip_blanks = true,
@@ -298,6 +307,16 @@ fn compare(a: &[u8], b: &[u8], order: Order) -> Ordering {
     if order.reverse { result.reverse() } else { result }
 }
 
+/// Whether `-g` and `-n` see the same number: no exponent, no sign but a minus, nothing behind.
+fn is_plain_number(line: &[u8]) -> bool {
+    let (_, text) = line.split_at(line.iter().take_while(|b| is_blank(b)).count());
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let mut halves = text.splitn(2, |&b| b == b'.');
+    let all_digits = |half: &[u8]| half.iter().all(u8::is_ascii_digit);
+    let whole = halves.next().unwrap_or_default();
+    !whole.is_empty() && all_digits(whole) && halves.next().is_none_or(all_digits)
+}
+
 /// A decimal number taken apart: sign, digits before and behind the point without needless
 /// zeros.
 fn number(text: &[u8]) -> (bool, &[u8], &[u8]) {
@@ -325,5 +344,19 @@ fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
         (true, false) => Ordering::Less,
         (false, false) => size,
         (true, true) => size.reverse(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Image;
+
+    #[test]
+    fn general_numbers_are_sorted_where_they_are_plain() {
+        let mut image = Image::new(&["/etc/"]);
+        assert_eq!(image.call(&["sort", "-g"], "13\n9.6\n\t-2\n13.0\n").unwrap(), 0);
+        assert_eq!(image.output(), "\t-2\n9.6\n13\n13.0\n");
+        let stop = image.call(&["sort", "-g"], "1e3\n").unwrap_err();
+        assert!(stop.detail.contains("plain decimal numbers"), "{stop}");
     }
 }
