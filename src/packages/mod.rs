@@ -3,6 +3,7 @@
 
 pub mod apk;
 pub mod dpkg;
+pub mod effects;
 
 use std::fmt;
 

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::image::Digest;
 use crate::packages::PackageId;
 use crate::packages::dpkg::commands;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
@@ -16,7 +15,7 @@ use crate::packages::dpkg::install::{
 use crate::packages::dpkg::inventory::{DpkgInventory, Record};
 use crate::packages::dpkg::sandbox_runner::SandboxRunner;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
-use crate::plan::{Reason, Step};
+use crate::plan::{ArchiveChecksum, Reason, Step};
 use crate::recipes::{self, Removal};
 use crate::rootfs::{Overlay, Spool};
 use crate::scripts::{Settings, sandbox};
@@ -25,10 +24,10 @@ use super::load::Loaded;
 use super::planning::open_archive;
 use super::{Environment, RepairError, ScriptsMode};
 
-/// Unpacked packages of one run, by archive digest.
+/// Unpacked packages of one run, by archive checksum.
 pub struct Workshop {
     spool: Spool,
-    unpacked: BTreeMap<Digest, DebPackage>,
+    unpacked: BTreeMap<ArchiveChecksum, DebPackage>,
 }
 
 /// A set of packages, installed.
@@ -61,7 +60,7 @@ impl Workshop {
         let mut jobs: Vec<(&Step, &PathBuf)> = steps
             .iter()
             .zip(paths)
-            .filter(|(step, _)| !self.unpacked.contains_key(&step.archive.sha256))
+            .filter(|(step, _)| !self.unpacked.contains_key(&step.archive.checksum))
             .collect();
         // the largest first, so that no thread is left alone with it at the end
         jobs.sort_by_key(|(step, _)| (std::cmp::Reverse(step.archive.size), step.package.clone()));
@@ -75,7 +74,7 @@ impl Workshop {
                     })
                 });
                 let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                done.push((step.archive.sha256, result));
+                done.push((step.archive.checksum, result));
             }
         };
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
@@ -109,7 +108,7 @@ impl Workshop {
         let packages: Vec<NewPackage> = steps
             .iter()
             .filter_map(|step| {
-                let package = self.unpacked.get(&step.archive.sha256)?.clone();
+                let package = self.unpacked.get(&step.archive.checksum)?.clone();
                 let mark = if step.from.is_none() { Mark::Automatic } else { Mark::Manual };
                 Some(NewPackage { package, mark })
             })

@@ -18,7 +18,7 @@ use crate::packages::dpkg::preferences::Preferences;
 use crate::packages::dpkg::solve::DpkgUniverse;
 use crate::plan::build::{self, Context, Request, Requests};
 use crate::plan::choice::PackageChoice;
-use crate::plan::{Plan, PlatformPlan, Reason, Step};
+use crate::plan::{ArchiveChecksum, Plan, PlatformPlan, Reason, Step};
 use crate::repository::Fetcher;
 use crate::repository::apt::Verified;
 
@@ -341,12 +341,12 @@ impl Job<'_> {
     fn fetch(
         &self,
         steps: &[Step],
-        known: &mut BTreeSet<Digest>,
+        known: &mut BTreeSet<ArchiveChecksum>,
     ) -> Result<Vec<PathBuf>, RepairError> {
         let archives: Vec<_> = steps.iter().map(|step| &step.archive).collect();
         let paths = self.fetcher.archives(&archives)?;
         for (step, path) in steps.iter().zip(&paths) {
-            if known.insert(step.archive.sha256) {
+            if known.insert(step.archive.checksum) {
                 check_archive(step, path)?;
             }
         }

@@ -217,7 +217,7 @@ fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> Pla
         from: step.from.clone(),
         to: step.to.clone(),
         url: step.archive.url.clone(),
-        sha256: step.archive.sha256,
+        checksum: step.archive.checksum,
         repository: step.archive.repository.clone(),
     };
     let kept = |kept: &crate::plan::KeptBack| PackageKept {

@@ -170,7 +170,7 @@ mod tests {
             "archive": {
                 "url": "http://deb.example/pool/libc6.deb",
                 "size": 7,
-                "sha256": Digest::of(b"").to_string(),
+                "checksum": Digest::of(b"").to_string(),
                 "repository": "http://deb.example stable main",
             },
             "because": ["newer"],
@@ -197,7 +197,7 @@ mod tests {
             ("/archive/size", json!(0), "size"),
             ("/archive/size", json!(1u64 << 50), "size"),
             ("/archive/size", json!(-1), "not a plan"),
-            ("/archive/sha256", json!("md5:1"), "not a sha256 digest"),
+            ("/archive/checksum", json!("md5:1"), "not a package checksum"),
             ("/package/name", json!("../../etc"), "package name"),
             ("/package/architecture", json!("amd64/x"), "architecture"),
             ("/to", json!("1;\n"), "version"),

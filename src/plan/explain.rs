@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use crate::findings::{Finding, Severity};
     use crate::image::Digest;
-    use crate::plan::{Archive, KeptBack, SCHEMA, Unfixed};
+    use crate::plan::{Archive, ArchiveChecksum, KeptBack, SCHEMA, Unfixed};
 
     fn step(name: &str, from: Option<&str>, because: Because) -> Step {
         Step {
@@ -181,7 +181,7 @@ mod tests {
             archive: Archive {
                 url: "http://deb.example/x.deb".to_owned(),
                 size: 1_234_567,
-                sha256: Digest::of(b""),
+                checksum: ArchiveChecksum::Sha256(Digest::of(b"")),
                 repository: "http://deb.example stable main".to_owned(),
             },
             because: vec![because],

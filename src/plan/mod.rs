@@ -2,6 +2,7 @@
 //! available packages to a [`Plan`].
 
 pub mod build;
+pub mod checksum;
 pub mod choice;
 pub mod document;
 pub mod explain;
@@ -11,6 +12,8 @@ pub mod solver;
 pub use document::{PlanError, SCHEMA};
 
 use crate::findings::Finding;
+pub use checksum::ArchiveChecksum;
+
 use crate::image::{Digest, Platform};
 use crate::packages::{PackageId, VersionText};
 
@@ -73,7 +76,7 @@ pub struct Archive {
     pub url: String,
     /// Bytes.
     pub size: u64,
-    pub sha256: Digest,
+    pub checksum: ArchiveChecksum,
     /// Which repository it comes from, for people: `http://... bookworm-security main`.
     pub repository: String,
 }

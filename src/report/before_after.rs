@@ -7,7 +7,7 @@ use super::scan_comparison::ScanComparison;
 use crate::findings::{Finding, Severity};
 use crate::image::{DiffId, Digest, Platform};
 use crate::packages::{PackageId, VersionText};
-use crate::plan::Reason;
+use crate::plan::{ArchiveChecksum, Reason};
 use crate::recipes::Removal;
 use crate::rootfs::ImagePath;
 
@@ -80,7 +80,7 @@ pub struct PlatformReport {
 pub struct ScriptNote {
     pub package: String,
     /// `postinst` and so on.
-    pub script: &'static str,
+    pub script: String,
     pub arguments: Vec<String>,
     /// What it changed outside the package manager's own database.
     pub changed: Vec<ImagePath>,
@@ -131,7 +131,7 @@ pub struct PackageChange {
     pub to: VersionText,
     /// Where the archive was taken from.
     pub url: String,
-    pub sha256: Digest,
+    pub checksum: ArchiveChecksum,
     pub repository: String,
 }
 
@@ -411,7 +411,7 @@ pub(crate) mod samples {
             from: from.map(Into::into),
             to: to.into(),
             url: format!("http://deb.debian.org/debian-security/pool/{name}.deb"),
-            sha256: digest(name),
+            checksum: ArchiveChecksum::Sha256(digest(name)),
             repository: "http://deb.debian.org/debian-security bookworm-security main".into(),
         }
     }
@@ -489,7 +489,7 @@ pub(crate) mod samples {
             files: FileCounts { added: 5, changed: 40, removed: 2 },
             scripts: vec![ScriptNote {
                 package: "tzdata:all".into(),
-                script: "postinst",
+                script: "postinst".to_owned(),
                 arguments: vec!["configure".into(), "2024a-0+deb12u1".into()],
                 changed: vec![ImagePath::literal("/etc/localtime")],
             }],

@@ -1,7 +1,7 @@
 //! What an installation did, in sentences for people.
 
 use super::before_after::ScriptNote;
-use crate::packages::dpkg::install::{Effect, EffectKind};
+use crate::packages::effects::{Effect, EffectKind};
 
 /// The maintainer scripts among the effects, in the order in which they ran.
 #[must_use]
@@ -9,7 +9,7 @@ pub fn scripts(effects: &[Effect]) -> Vec<ScriptNote> {
     let script = |effect: &Effect| match &effect.kind {
         EffectKind::ScriptRan { script, arguments, changed } => Some(ScriptNote {
             package: effect.package.clone(),
-            script: script.name(),
+            script: script.clone(),
             arguments: arguments.clone(),
             changed: changed.clone(),
         }),

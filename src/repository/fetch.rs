@@ -21,7 +21,7 @@ use super::cache::{Cache, Revalidation};
 use super::mirror::{self, Mirror};
 use crate::image::Digest;
 use crate::packages::dpkg::sources::Login;
-use crate::plan::Archive;
+use crate::plan::{Archive, ArchiveChecksum};
 use crate::progress::{SharedProgress, Task};
 use crate::staging::Staged;
 
@@ -186,15 +186,16 @@ impl Fetcher {
     /// # Errors
     /// As [`Fetcher::all`].
     pub fn archives(&self, archives: &[&Archive]) -> Result<Vec<PathBuf>, FetchError> {
-        let wanted: Vec<Wanted> = archives
-            .iter()
-            .map(|archive| Wanted {
+        let wanted = |archive: &&Archive| match archive.checksum {
+            ArchiveChecksum::Sha256(digest) => Ok(Wanted {
                 urls: vec![archive.url.clone()],
                 size: archive.size,
-                digest: archive.sha256,
+                digest,
                 name: archive.url.rsplit('/').next().unwrap_or(&archive.url).to_owned(),
-            })
-            .collect();
+            }),
+            ArchiveChecksum::Apk(_) => Err(FetchError::Setup("no apk packages yet".to_owned())),
+        };
+        let wanted = archives.iter().map(wanted).collect::<Result<Vec<Wanted>, _>>()?;
         self.all(&wanted)
     }
 

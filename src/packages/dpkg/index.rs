@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::packages_file::{Field, IndexError, PackagesFile, Record};
 use crate::image::Digest;
 use crate::packages::{Architecture, PackageId, PackageName, VersionText};
-use crate::plan::Archive;
+use crate::plan::{Archive, ArchiveChecksum};
 
 /// Where a `Packages` file comes from: what pins (`apt_preferences(5)`) can ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Available {
         Archive {
             url: format!("{}{path}", self.repository.url),
             size: self.size,
-            sha256: self.sha256,
+            checksum: ArchiveChecksum::Sha256(self.sha256),
             repository: self.repository.describe(),
         }
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::findings::{Finding, Severity};
 use crate::packages::PackageId;
 use crate::packages::dpkg::changelog::ChangelogEntry;
-use crate::plan::Reason;
+use crate::plan::{ArchiveChecksum, Reason};
 use crate::report::before_after::{
     FileCounts, JudgedFinding, PackageChange, Verdict, samples as reports,
 };
@@ -200,7 +200,7 @@ pub fn large() -> Review {
             from: Some("1.2.3-4+deb12u5".into()),
             to: "1.2.3-4+deb12u9".into(),
             url: format!("http://deb.debian.org/debian/pool/main/l/lib/lib-package-{number}.deb"),
-            sha256: Digest::of(number.to_string().as_bytes()),
+            checksum: ArchiveChecksum::Sha256(Digest::of(number.to_string().as_bytes())),
             repository: "http://deb.debian.org/debian bookworm main".into(),
         })
         .collect();

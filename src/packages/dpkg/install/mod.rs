@@ -35,6 +35,7 @@ use std::collections::BTreeMap;
 
 use super::deb::DebPackage;
 use super::relations::parse_clauses;
+pub use crate::packages::effects::{Effect, EffectKind};
 use crate::rootfs::{ImagePath, Overlay, PathError, RootfsError};
 use database::Database;
 use progress::Progress;
@@ -64,38 +65,6 @@ pub struct Options {
     /// The modification time of generated files (file lists, `status`), in seconds since the
     /// epoch; payload and control members keep the packages' times.
     pub timestamp: i64,
-}
-
-/// Something about a package that a person may want to know after an upgrade.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Effect {
-    /// `name:architecture`.
-    pub package: String,
-    #[serde(flatten)]
-    pub kind: EffectKind,
-}
-
-/// The kinds of [`Effect`].
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum EffectKind {
-    /// `from` is `None` for a package that was not installed before.
-    Installed { from: Option<String>, to: String },
-    /// A conffile that was changed in the image stays; the package's is beside it.
-    ConffileKept { path: ImagePath, shipped_as: ImagePath },
-    /// A conffile of the package replaces one that was changed in the image (the image's
-    /// dpkg configuration says so); the former is beside it.
-    ConffileReplaced { path: ImagePath, former_as: ImagePath },
-    /// The new version does not ship the conffile; it stays, recorded as obsolete.
-    ConffileObsolete { path: ImagePath },
-    /// The new version wants a conffile gone that was changed in the image.
-    ConffileSaved { path: ImagePath, saved_as: ImagePath },
-    /// An obsolete file stays because `owner` has the same file under another name.
-    SharedFileKept { path: ImagePath, owner: String },
-    /// A maintainer script was run; `changed` is what it changed outside dpkg's database.
-    ScriptRan { script: Script, arguments: Vec<String>, changed: Vec<ImagePath> },
-    /// An obsolete directory stays because something is in it.
-    DirectoryKept { path: ImagePath },
 }
 
 /// Why a set of packages cannot be installed. Nothing was changed then.

@@ -248,7 +248,7 @@ impl Run<'_> {
         let arguments = call.arguments.clone();
         let mut changed = self.overlay.changed_since(&earlier);
         changed.retain(|path| !path.starts_with(&database_folder()));
-        let kind = EffectKind::ScriptRan { script, arguments, changed };
+        let kind = EffectKind::ScriptRan { script: script.name().to_owned(), arguments, changed };
         self.effects.push(super::Effect { package, kind });
         Ok(ran)
     }

@@ -72,7 +72,7 @@ fn archives(report: Option<&PlatformReport>) -> Markup {
             thead { tr { th scope="col" { "Archive" } th scope="col" { "SHA-256" } } }
             tbody { @for one in packages { tr {
                 th scope="row" { (shown(&one.url)) }
-                td { code { (one.sha256.to_string()) } }
+                td { code { (one.checksum.to_string()) } }
             } } }
         }
     };
