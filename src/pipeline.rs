@@ -11,13 +11,13 @@ pub mod apply;
 pub mod compare;
 pub mod environment;
 pub mod export;
+pub mod families;
 pub mod load;
 pub mod original;
 pub mod patch;
 pub mod planning;
 pub mod publication;
 pub mod repair;
-pub mod repositories;
 pub mod review;
 pub mod scan;
 pub mod second_opinion;
@@ -49,7 +49,7 @@ pub enum RepairError {
     #[error(transparent)]
     Findings(#[from] crate::findings::FindingsError),
     #[error("{image}: {source}")]
-    Inventory { image: String, source: crate::packages::dpkg::inventory::InventoryError },
+    Inventory { image: String, source: families::Cause },
     #[error(transparent)]
     Preferences(#[from] crate::packages::dpkg::preferences::PreferencesError),
     #[error(transparent)]
@@ -63,13 +63,13 @@ pub enum RepairError {
     #[error("cannot use the cache in {place}: {source}")]
     Cache { place: String, source: std::io::Error },
     #[error("{archive}: {source}")]
-    Archive { archive: String, source: crate::packages::dpkg::deb::DebError },
+    Archive { archive: String, source: families::Cause },
     #[error("{archive}: it is package {found}, but the index said {wanted}")]
     OtherPackage { archive: String, found: String, wanted: String },
     #[error("cannot read {archive}: {source}")]
     ArchiveFile { archive: String, source: std::io::Error },
     #[error("{image}: {source}")]
-    Install { image: String, source: crate::packages::dpkg::install::InstallError },
+    Install { image: String, source: families::Cause },
     #[error("cannot write temporary files: {0}; free space or set TMPDIR")]
     Temporary(std::io::Error),
     #[error("writing the patch layer: {0}")]
@@ -82,7 +82,10 @@ pub enum RepairError {
     Scanner(#[from] crate::scanner::ScannerError),
     #[error(transparent)]
     Diff(#[from] crate::report::diff::DiffError),
-    #[error("{image}: the image has no dpkg database; imgfix repairs Debian and Ubuntu images")]
+    #[error(
+        "{image}: the image has no dpkg or apk database; imgfix repairs Debian, Ubuntu, Alpine, \
+         Wolfi and Chainguard images"
+    )]
     Unsupported { image: String },
     #[error("{report} is about another image: {why} (--strict)")]
     OtherImage { report: String, why: String },

@@ -4,21 +4,17 @@
 //! the planner gave; out comes a verdict for each finding. A fix is claimed only when the
 //! inventory of the image that will be published shows it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::findings::{Class, Finding};
-use crate::packages::dpkg::inventory::{DpkgInventory, InstalledPackage};
-use crate::packages::dpkg::version::Version;
+use crate::packages::{Installed, Inventory};
 use crate::plan::{PlatformPlan, Reason};
 use crate::report::{JudgedFinding, Verdict};
 
 /// Judges every finding on the repaired image.
 #[must_use]
-pub fn judge(
-    findings: &[Finding],
-    after: &DpkgInventory,
-    plan: &PlatformPlan,
-) -> Vec<JudgedFinding> {
+pub fn judge(findings: &[Finding], after: &Inventory, plan: &PlatformPlan) -> Vec<JudgedFinding> {
     let reasons: BTreeMap<&Finding, &Reason> =
         plan.unfixed.iter().map(|one| (&one.finding, &one.reason)).collect();
     findings
@@ -30,26 +26,30 @@ pub fn judge(
         .collect()
 }
 
-fn one(finding: &Finding, after: &DpkgInventory, planned: Option<&Reason>) -> Verdict {
+fn one(finding: &Finding, after: &Inventory, planned: Option<&Reason>) -> Verdict {
     let not_fixed = |reason| Verdict::NotFixed { reason };
     if finding.class != Class::System {
         let class = finding.class.to_string();
         return not_fixed(planned.cloned().unwrap_or(Reason::NoRecipe { class }));
     }
-    let installed = concerned(finding, after);
+    let installed = after.concerned(&finding.package, finding.architecture.as_deref());
     if installed.is_empty() {
         return not_fixed(planned.cloned().unwrap_or(Reason::NotOwned));
     }
     let Some(fixed) = finding.fixed.as_deref() else {
         return not_fixed(planned.cloned().unwrap_or(Reason::NoFixedVersion));
     };
-    let Ok(fixed) = Version::parse(fixed) else {
-        let detail = format!("the report's fixed version {fixed:?} is not a Debian version");
+    if after.compare(fixed, fixed).is_none() {
+        let family = after.family;
+        let detail = format!("the report's fixed version {fixed:?} is not a version of {family}");
         return not_fixed(Reason::UnsupportedImage { detail });
-    };
+    }
     // Fixed versions count the source package, as in the planner.
-    let affected =
-        |package: &&InstalledPackage| *package.source_version() < fixed && package.version != fixed;
+    let affected = |package: &&Installed| {
+        let own = after.compare(package.source_version().as_ref(), fixed);
+        !own.is_some_and(Ordering::is_ge)
+            && after.compare(package.version.as_ref(), fixed) != Some(Ordering::Equal)
+    };
     match installed.iter().copied().find(affected) {
         None => Verdict::Fixed {
             version: installed.first().map(|one| one.version.to_string()).unwrap_or_default(),
@@ -62,53 +62,24 @@ fn one(finding: &Finding, after: &DpkgInventory, planned: Option<&Reason>) -> Ve
     }
 }
 
-/// The installed packages that a finding is about: by binary name, or else by source name,
-/// which some scanners use.
-fn concerned<'a>(finding: &Finding, after: &'a DpkgInventory) -> Vec<&'a InstalledPackage> {
-    let of = |name: &dyn Fn(&InstalledPackage) -> bool| -> Vec<&'a InstalledPackage> {
-        let of_architecture = |package: &InstalledPackage| {
-            finding.architecture.as_deref().is_none_or(|wanted| {
-                let own = package.id.architecture.as_ref();
-                own == wanted || own == "all" || wanted == "all"
-            })
-        };
-        let packages = after.packages.iter();
-        packages.filter(|package| name(package) && of_architecture(package)).collect()
-    };
-    let by_name = of(&|package| package.id.name.as_ref() == finding.package);
-    if by_name.is_empty() {
-        return of(&|package| package.source_name() == finding.package);
-    }
-    by_name
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packages::dpkg::index::MultiArch;
-    use crate::packages::dpkg::inventory::{Record, Relations};
     use crate::packages::{Distribution, PackageId};
 
-    fn package(name: &str, version: &str, source: Option<(&str, &str)>) -> InstalledPackage {
-        InstalledPackage {
+    fn package(name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
+        Installed {
             id: PackageId { name: name.into(), architecture: "amd64".into() },
-            version: Version::parse(version).unwrap(),
-            source: source.map(|(name, version)| (name.into(), Version::parse(version).unwrap())),
-            relations: Relations::default(),
-            multi_arch: MultiArch::No,
-            essential: false,
+            version: version.into(),
+            source: source.map(|(name, version)| (name.into(), version.into())),
             held: false,
-            auto: false,
-            record: Record::Status,
-            unfinished: None,
         }
     }
 
     fn verdict(finding: &Finding) -> String {
-        let inventory = DpkgInventory {
+        let inventory = Inventory {
+            family: "dpkg",
             distribution: Distribution::default(),
-            native: "amd64".into(),
-            foreign: Vec::new(),
             packages: vec![
                 package("libc6", "2.36-9+deb12u9", Some(("glibc", "2.36-9+deb12u9"))),
                 package("libc-bin", "2.36-9+deb12u4", Some(("glibc", "2.36-9+deb12u4"))),

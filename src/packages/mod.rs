@@ -5,6 +5,7 @@ pub mod apk;
 pub mod dpkg;
 pub mod effects;
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// A package's name within its family (`libssl3`).
@@ -76,14 +77,72 @@ pub struct Installed {
     pub held: bool,
 }
 
+impl Installed {
+    /// The name of the source package.
+    #[must_use]
+    pub fn source_name(&self) -> &str {
+        self.source.as_ref().map_or(self.id.name.as_ref(), |(name, _)| name.as_ref())
+    }
+
+    /// The version of the source package, which fixed versions in security data count.
+    #[must_use]
+    pub fn source_version(&self) -> &VersionText {
+        self.source.as_ref().map_or(&self.version, |(_, version)| version)
+    }
+}
+
 /// Everything installed, and by whom it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Inventory {
-    /// `dpkg`, `dpkg-distroless`, later `apk`, `rpm`.
+    /// `dpkg`, `dpkg-distroless`, `apk`, later `rpm`.
     pub family: &'static str,
     pub distribution: Distribution,
     /// Sorted by id.
     pub packages: Vec<Installed>,
+}
+
+impl Inventory {
+    /// Compares two versions as the family does; `None` when one of them is none.
+    #[must_use]
+    pub fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
+        compare_versions(self.family, a, b)
+    }
+
+    /// The packages that a finding may be about: by binary name, or else by source name,
+    /// which some scanners use. `architecture`: `None` for any.
+    #[must_use]
+    pub fn concerned(&self, name: &str, architecture: Option<&str>) -> Vec<&Installed> {
+        let of = |is_named: &dyn Fn(&Installed) -> bool| -> Vec<&Installed> {
+            let of_architecture = |package: &Installed| {
+                architecture.is_none_or(|wanted| {
+                    let own = package.id.architecture.as_ref();
+                    own == wanted || own == "all" || wanted == "all"
+                })
+            };
+            let packages = self.packages.iter();
+            packages.filter(|package| is_named(package) && of_architecture(package)).collect()
+        };
+        let by_name = of(&|package| package.id.name.as_ref() == name);
+        if by_name.is_empty() {
+            return of(&|package| package.source_name() == name);
+        }
+        by_name
+    }
+}
+
+/// Compares two versions as packages of `family` ([`Inventory::family`]) are; `None` when one
+/// of them is none.
+#[must_use]
+pub fn compare_versions(family: &str, a: &str, b: &str) -> Option<Ordering> {
+    if family == "apk" {
+        let parse = |text: &str| Some(apk::Version::new(text)).filter(apk::Version::is_valid);
+        return Some(parse(a)?.compare(&parse(b)?));
+    }
+    if family.starts_with("dpkg") {
+        let parse = |text: &str| dpkg::Version::parse_recorded(text).ok();
+        return Some(parse(a)?.cmp(&parse(b)?));
+    }
+    None
 }
 
 /// From `os-release(5)`.

@@ -3,11 +3,10 @@
 use crate::image::{self, Platform, Reference};
 use crate::inventory::Subject;
 use crate::packages::Inventory;
-use crate::packages::dpkg::inventory::DpkgInventory;
 use crate::report::diff::{DiffOptions, ImageDiff, Side, diff_images};
 
 use super::load::{self, Loaded, View};
-use super::{Environment, RepairError, planning};
+use super::{Environment, RepairError, families, planning};
 
 /// Every wanted platform of an image, as it is.
 fn open(
@@ -38,7 +37,7 @@ pub fn inventories(
     open(reference, platforms, environment)?
         .into_iter()
         .map(|loaded| {
-            let inventory = planning::inventory(&name, &loaded)?.to_inventory();
+            let inventory = planning::manager(&name, &loaded)?.inventory().clone();
             let subject = Subject {
                 reference: name.clone(),
                 platform: loaded.platform.clone(),
@@ -93,7 +92,7 @@ pub fn diff(
 
 /// Packages are compared where both images have a database that is understood.
 fn inventory(loaded: &Loaded) -> Option<Inventory> {
-    DpkgInventory::read(&*loaded.tree).ok().map(|inventory| inventory.to_inventory())
+    families::open(&*loaded.tree).ok().flatten().map(|manager| manager.inventory().clone())
 }
 
 fn side<'a>(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::image::{BlobReader, LayerCompression};
 use crate::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
-use crate::packages::dpkg::inventory::DpkgInventory;
+use crate::packages::Inventory;
 use crate::plan::Step;
 use crate::publish::PatchLayer;
 use crate::report::before_after::FileCounts;
@@ -16,7 +16,7 @@ use crate::rootfs::layer_reader::LayerSpec;
 use crate::rootfs::{Change, FileSystem, Overlay, Tree};
 
 use super::load::{self, Loaded};
-use super::{Environment, RepairError};
+use super::{Environment, RepairError, families};
 
 /// A patch layer: its facts, and its bytes in a file without a name.
 pub struct TemporaryLayer {
@@ -70,7 +70,7 @@ impl TemporaryLayer {
         overlay: &Overlay,
         steps: &[Step],
         environment: &Environment,
-    ) -> Result<DpkgInventory, RepairError> {
+    ) -> Result<Inventory, RepairError> {
         let spec = LayerSpec {
             name: format!("the patch layer ({})", self.written.digest.short()),
             compression: Some(load::stream_compression(self.compression)),
@@ -78,10 +78,14 @@ impl TemporaryLayer {
         };
         let tree = load::patched(&loaded.tree, self.reader(), &spec, environment)?;
         same_view(&tree, overlay)?;
-        let after = DpkgInventory::read(&tree).map_err(|source| RepairError::Inventory {
+        let manager = families::open(&tree).map_err(|source| RepairError::Inventory {
             image: format!("the repaired image ({})", loaded.platform),
             source,
         })?;
+        let manager = manager.ok_or_else(|| {
+            RepairError::Verification("it has no package database any more".to_owned())
+        })?;
+        let after = manager.inventory().clone();
         check_steps(steps, &after)?;
         Ok(after)
     }
@@ -125,10 +129,10 @@ fn same_view(tree: &Tree, overlay: &Overlay) -> Result<(), RepairError> {
 }
 
 /// Every step must show in the repaired image's inventory.
-fn check_steps(steps: &[Step], after: &DpkgInventory) -> Result<(), RepairError> {
+fn check_steps(steps: &[Step], after: &Inventory) -> Result<(), RepairError> {
     for step in steps {
         let found = after.packages.iter().find(|package| package.id == step.package);
-        if found.is_none_or(|package| package.version.to_text() != step.to) {
+        if found.is_none_or(|package| package.version != step.to) {
             let why = format!("{} is not at version {}", step.package, step.to);
             return Err(RepairError::Verification(why));
         }

@@ -3,29 +3,23 @@
 //! a package that cannot be (a script that cannot be evaluated, most of all) is barred and the
 //! planner chooses again, until nothing is barred any more.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::findings::{Filtered, Finding};
 use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
-use crate::packages::PackageId;
-use crate::packages::dpkg::deb::{Limits, inspect_control};
-use crate::packages::dpkg::inventory::DpkgInventory;
-use crate::packages::dpkg::preferences::Preferences;
-use crate::packages::dpkg::solve::DpkgUniverse;
-use crate::plan::build::{self, Context, Request, Requests};
+use crate::packages::{Inventory, PackageId};
+use crate::plan::build::{self, Context, Family, Request, Requests};
 use crate::plan::choice::PackageChoice;
-use crate::plan::{ArchiveChecksum, Plan, PlatformPlan, Reason, Step};
+use crate::plan::{Plan, PlatformPlan, Reason, Step};
 use crate::repository::Fetcher;
 use crate::repository::apt::Verified;
 
-use super::apply::{Applied, Outcome, Workshop};
+use super::families::{self, Applied, Outcome, PackageManager};
 use super::load::{self, Loaded, View};
 use super::scan::{self, ScanInput};
-use super::{Environment, RepairError, repositories};
+use super::{Environment, RepairError};
 
 /// What to plan for.
 pub struct PlanRequest {
@@ -42,7 +36,7 @@ pub struct PlannedPlatform {
     pub loaded: Loaded,
     /// The image with the plan's packages installed; `None` without steps.
     pub applied: Option<Applied>,
-    pub inventory: DpkgInventory,
+    pub manager: Box<dyn PackageManager>,
     /// All findings about it, those left out by the user's filter too.
     pub findings: Vec<Finding>,
     pub plan: PlatformPlan,
@@ -93,22 +87,18 @@ pub fn plan(
         let (wanted, found) = (saved.image_digest.to_string(), image_digest.to_string());
         return Err(RepairError::OtherPlan { image: name, wanted, found });
     }
-    let inventories: Vec<DpkgInventory> =
-        loaded.iter().map(|one| inventory(&name, one)).collect::<Result<_, _>>()?;
+    let managers: Vec<Box<dyn PackageManager>> =
+        loaded.iter().map(|one| manager(&name, one)).collect::<Result<_, _>>()?;
+    let inventories: Vec<&Inventory> = managers.iter().map(|one| one.inventory()).collect();
     let root = set.root.raw().digest;
     let scanned = scan::Scanned { root, platforms: &loaded, inventories: &inventories };
     let findings = scan::findings(&request.scan, &scanned, environment)?;
     let fetcher = environment.fetcher()?;
     let mut platforms = Vec::with_capacity(loaded.len());
-    for (loaded, inventory) in loaded.into_iter().zip(inventories) {
+    for (loaded, manager) in loaded.into_iter().zip(managers) {
         let packages = &request.packages;
-        let job = Job {
-            loaded: &loaded,
-            inventory: &inventory,
-            fetcher: &fetcher,
-            packages,
-            environment,
-        };
+        let job =
+            Job { loaded: &loaded, manager: &*manager, fetcher: &fetcher, packages, environment };
         let done = match saved {
             Some(saved) => job.follow(saved_plan(saved, &loaded, &name)?, findings.as_ref())?,
             None => job.plan(findings.as_ref())?,
@@ -117,7 +107,7 @@ pub fn plan(
         platforms.push(PlannedPlatform {
             loaded,
             applied,
-            inventory,
+            manager,
             findings: all,
             plan,
             repositories,
@@ -162,13 +152,12 @@ pub fn chosen(
 /// Reads what is installed.
 ///
 /// # Errors
-/// No dpkg database, or one that is not understood.
-pub fn inventory(name: &str, loaded: &Loaded) -> Result<DpkgInventory, RepairError> {
-    let image = format!("{name} ({})", loaded.platform);
-    if !DpkgInventory::detect(&*loaded.tree) {
-        return Err(RepairError::Unsupported { image });
-    }
-    DpkgInventory::read(&*loaded.tree).map_err(|source| RepairError::Inventory { image, source })
+/// No package database, or one that is not understood.
+pub fn manager(name: &str, loaded: &Loaded) -> Result<Box<dyn PackageManager>, RepairError> {
+    let image = || format!("{name} ({})", loaded.platform);
+    families::open(&*loaded.tree)
+        .map_err(|source| RepairError::Inventory { image: image(), source })?
+        .ok_or_else(|| RepairError::Unsupported { image: image() })
 }
 
 fn saved_plan(saved: &Plan, loaded: &Loaded, name: &str) -> Result<PlatformPlan, RepairError> {
@@ -216,7 +205,7 @@ fn everything(filtered: &Filtered, platform: &Platform) -> Vec<Finding> {
 /// Planning of one platform.
 struct Job<'a> {
     loaded: &'a Loaded,
-    inventory: &'a DpkgInventory,
+    manager: &'a dyn PackageManager,
     fetcher: &'a Fetcher,
     packages: &'a PackageChoice,
     environment: &'a Environment,
@@ -234,22 +223,12 @@ struct Done {
 impl Job<'_> {
     fn plan(&self, filtered: Option<&Filtered>) -> Result<Done, RepairError> {
         let tree = &*self.loaded.tree;
-        let preferences = Preferences::read(tree)?;
-        let mut architectures = vec![self.inventory.native.to_string()];
-        architectures.extend(self.inventory.foreign.iter().map(ToString::to_string));
         let platform = &self.loaded.platform;
         self.environment.progress.message(&format!("{platform}: reading the repositories"));
-        let available = repositories::available(
-            tree,
-            &self.inventory.distribution,
-            &architectures,
-            self.fetcher,
-            self.environment,
-        )?;
+        let offers = self.manager.offers(tree, self.fetcher, self.environment)?;
         self.environment.progress.message(&format!("{platform}: planning"));
         let requests = requests(filtered, platform);
-        let universe = DpkgUniverse::new(self.inventory, &available.index, &preferences);
-        let (planned, applied) = self.settle(&universe, &requests)?;
+        let (planned, applied) = self.settle(&*offers.universe(), &requests)?;
         let mut notes = planned.notes;
         // of a report about the repaired image, whose original is planned for, nothing else is
         // to be expected
@@ -265,7 +244,7 @@ impl Job<'_> {
             plan: planned.plan,
             applied,
             findings: filtered.map(|all| everything(all, platform)).unwrap_or_default(),
-            repositories: available.verified,
+            repositories: offers.verified().to_vec(),
             notes,
         })
     }
@@ -273,18 +252,11 @@ impl Job<'_> {
     /// Does what a saved plan says, or fails.
     fn follow(&self, plan: PlatformPlan, filtered: Option<&Filtered>) -> Result<Done, RepairError> {
         let findings = plan_findings(&plan, filtered, &self.loaded.platform);
-        let mut workshop = Workshop::new()?;
+        let mut workshop = self.manager.workshop()?;
         let mut applied = None;
         if !plan.steps.is_empty() {
-            let mut known = BTreeSet::new();
-            let paths = self.fetch(&plan.steps, &mut known)?;
-            applied = match workshop.apply(
-                self.loaded,
-                self.inventory,
-                &plan.steps,
-                &paths,
-                self.environment,
-            )? {
+            let paths = self.fetch(&plan.steps)?;
+            applied = match workshop.install(self.loaded, &plan.steps, &paths, self.environment)? {
                 Outcome::Applied(applied) => Some(applied),
                 Outcome::Barred(id, reason) => {
                     let why = format!("{id} cannot be installed: {reason}");
@@ -298,7 +270,7 @@ impl Job<'_> {
     /// Plans until every chosen package can be installed, its scripts evaluated.
     fn settle(
         &self,
-        universe: &DpkgUniverse<'_>,
+        universe: &dyn Family,
         requests: &Requests,
     ) -> Result<(build::Planned, Option<Applied>), RepairError> {
         let context = Context {
@@ -306,8 +278,7 @@ impl Job<'_> {
             manifest_digest: original_manifest(self.loaded),
         };
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();
-        let mut known = BTreeSet::new();
-        let mut workshop = Workshop::new()?;
+        let mut workshop = self.manager.workshop()?;
         loop {
             let planned = build::plan(universe, requests, &barred, &context);
             if planned.plan.steps.is_empty() {
@@ -322,10 +293,8 @@ impl Job<'_> {
                 barred.extend(refused);
                 continue;
             }
-            let paths = self.fetch(steps, &mut known)?;
-            let outcome =
-                workshop.apply(self.loaded, self.inventory, steps, &paths, self.environment)?;
-            match outcome {
+            let paths = self.fetch(steps)?;
+            match workshop.install(self.loaded, steps, &paths, self.environment)? {
                 Outcome::Applied(applied) => return Ok((planned, Some(applied))),
                 Outcome::Barred(id, reason) => {
                     let note = format!("{id} is left alone: {reason}");
@@ -336,21 +305,10 @@ impl Job<'_> {
         }
     }
 
-    /// Fetches the steps' archives; each that is not `known` is checked to be the package
-    /// that the index promised.
-    fn fetch(
-        &self,
-        steps: &[Step],
-        known: &mut BTreeSet<ArchiveChecksum>,
-    ) -> Result<Vec<PathBuf>, RepairError> {
+    /// Fetches the steps' archives, each checked against what the index says of it.
+    fn fetch(&self, steps: &[Step]) -> Result<Vec<PathBuf>, RepairError> {
         let archives: Vec<_> = steps.iter().map(|step| &step.archive).collect();
-        let paths = self.fetcher.archives(&archives)?;
-        for (step, path) in steps.iter().zip(&paths) {
-            if known.insert(step.archive.checksum) {
-                check_archive(step, path)?;
-            }
-        }
-        Ok(paths)
+        Ok(self.fetcher.archives(&archives)?)
     }
 }
 
@@ -365,31 +323,4 @@ fn requests(filtered: Option<&Filtered>, platform: &Platform) -> Requests {
             .map(move |finding| Request { finding, settled: settled.clone() })
     });
     Requests::Findings(kept.chain(ignored).collect())
-}
-
-/// Checks that a step's archive is the package that the index promised.
-fn check_archive(step: &Step, path: &Path) -> Result<(), RepairError> {
-    let archive = || step.archive.url.clone();
-    let file = open_archive(&step.archive.url, path)?;
-    let control = inspect_control(file, &Limits::default())
-        .map_err(|source| RepairError::Archive { archive: archive(), source })?;
-    let found = format!("{} {} {}", control.name(), control.version(), control.architecture());
-    let wanted = format!("{} {} {}", step.package.name, step.to, control.architecture());
-    let architecture = control.architecture();
-    if found != wanted
-        || !(architecture == "all" || architecture == step.package.architecture.as_ref())
-    {
-        return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
-    }
-    Ok(())
-}
-
-/// Opens a fetched archive.
-///
-/// # Errors
-/// The cache's file is gone.
-pub fn open_archive(url: &str, path: &Path) -> Result<BufReader<File>, RepairError> {
-    File::open(path)
-        .map(|file| BufReader::with_capacity(1 << 17, file))
-        .map_err(|source| RepairError::ArchiveFile { archive: url.to_owned(), source })
 }

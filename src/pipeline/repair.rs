@@ -14,8 +14,8 @@ use crate::report::review::PlatformReview;
 use crate::report::{RepairReport, effects};
 use crate::repository::Fetcher;
 
-use super::apply::Applied;
 use super::export;
+use super::families::Applied;
 use super::load::Loaded;
 use super::patch::{TemporaryLayer, count};
 use super::planning::{self, PlanRequest, Planned, PlannedPlatform};
@@ -68,7 +68,7 @@ pub fn repair(
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
     let Planned { source, set, platforms, plan, fetcher } = planned;
-    let first = platforms.first().map(|one| one.inventory.distribution.id.clone());
+    let first = platforms.first().map(|one| one.manager.inventory().distribution.id.clone());
     let distribution = first.unwrap_or_default();
     let mut new = Vec::with_capacity(platforms.len());
     let mut reports = Vec::with_capacity(platforms.len());
@@ -148,14 +148,14 @@ impl Job<'_> {
     /// Repairs one platform: layer, verification, new config and manifest.
     fn one(&self, planned: PlannedPlatform) -> Result<Done, RepairError> {
         let environment = self.environment;
-        let PlannedPlatform { loaded, applied, inventory, findings, plan, repositories, notes } =
+        let PlannedPlatform { loaded, applied, manager, findings, plan, repositories, notes } =
             planned;
         let gathers = self.request.evidence == Evidence::Gathered;
         let repositories = review::signed(&repositories);
         let mut report = empty_report(&loaded, &plan, notes);
         let Some(Applied { overlay, effects, stale, .. }) = applied else {
             environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
-            report.findings = crate::verify::judge(&findings, &inventory, &plan);
+            report.findings = crate::verify::judge(&findings, manager.inventory(), &plan);
             let platform = loaded.platform.clone();
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
@@ -178,8 +178,8 @@ impl Job<'_> {
                     loaded: &loaded,
                     overlay: &overlay,
                     config: &serde_json::from_slice(&config).unwrap_or_default(),
-                    before: &inventory.to_inventory(),
-                    after: &after.to_inventory(),
+                    before: &*manager,
+                    after: &after,
                     steps: &plan.steps,
                 };
                 let evidence = review::of_repaired(&repaired, self.fetcher, environment)?;
@@ -196,7 +196,7 @@ impl Job<'_> {
             unpacked_size: layer.written.unpacked,
             entries: layer.written.entries,
         });
-        let note = |effect: &crate::packages::dpkg::install::Effect| {
+        let note = |effect: &crate::packages::effects::Effect| {
             let text = effects::sentence(&effect.kind)?;
             Some(EffectNote { package: effect.package.clone(), text })
         };

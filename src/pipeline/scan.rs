@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::findings::{self, Filter, Filtered, Finding, ImageFacts, Match, ScanReport};
 use crate::image::{Digest, Platform, digest_of};
-use crate::packages::dpkg::inventory::DpkgInventory;
+use crate::packages::Inventory;
 
 use super::load::Loaded;
 use super::seen_versions::unknown_versions;
@@ -34,7 +34,7 @@ pub struct Scanned<'a> {
     pub root: Digest,
     pub platforms: &'a [Loaded],
     /// What is installed, for each platform.
-    pub inventories: &'a [DpkgInventory],
+    pub inventories: &'a [&'a Inventory],
 }
 
 /// All findings of all reports that the user wants, or `None` without reports. Each report is
@@ -122,27 +122,31 @@ fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a
     if named.any(|other| other != first) {
         return None;
     }
-    let by_architecture = facts.iter().filter(|fact| debian_name(&fact.platform) == first);
+    let by_architecture = facts.iter().filter(|fact| names(&fact.platform).contains(&first));
     match by_architecture.collect::<Vec<_>>().as_slice() {
         [one] => Some(&one.platform),
         _ => None,
     }
 }
 
-/// Debian's name of a platform's architecture (<https://wiki.debian.org/SupportedArchitectures>).
-fn debian_name(platform: &Platform) -> &str {
+/// What distributions call a platform's architecture: Debian
+/// (<https://wiki.debian.org/SupportedArchitectures>) and Alpine
+/// (<https://wiki.alpinelinux.org/wiki/Requirements>).
+fn names(platform: &Platform) -> [&str; 2] {
     match (platform.architecture.as_str(), platform.variant.as_deref()) {
-        ("386", _) => "i386",
-        ("arm", Some("v5" | "v6")) => "armel",
-        ("arm", _) => "armhf",
-        ("ppc64le", _) => "ppc64el",
-        ("mips64le", _) => "mips64el",
-        (other, _) => other,
+        ("amd64", _) => ["amd64", "x86_64"],
+        ("arm64", _) => ["arm64", "aarch64"],
+        ("386", _) => ["i386", "x86"],
+        ("arm", Some("v5" | "v6")) => ["armel", "armhf"],
+        ("arm", _) => ["armhf", "armv7"],
+        ("ppc64le", _) => ["ppc64el", "ppc64le"],
+        ("mips64le", _) => ["mips64el", "mips64el"],
+        (other, _) => [other, other],
     }
 }
 
 /// What is known of a loaded image, to hold reports against.
-fn facts(root: Digest, loaded: &Loaded, inventory: &DpkgInventory) -> ImageFacts {
+fn facts(root: Digest, loaded: &Loaded, inventory: &Inventory) -> ImageFacts {
     let layers = loaded.manifest.layers();
     let place = loaded.platform.to_string();
     let mut digests = vec![root, loaded.current, loaded.manifest.digest()];

@@ -2,22 +2,25 @@
 //! yesterday's image, or of another one with the same base, is found out by them even when it
 //! names no digest.
 
+use std::cmp::Ordering;
+
 use crate::findings::{Class, Finding};
-use crate::packages::dpkg::inventory::{DpkgInventory, InstalledPackage};
-use crate::packages::dpkg::version::Version;
+use crate::packages::{Installed, Inventory};
 
 /// A sentence about the findings whose package no image has in the version that the scanner
 /// saw; `None` when there are none. `inventories` has one for each platform.
 #[must_use]
-pub fn unknown_versions(findings: &[Finding], inventories: &[DpkgInventory]) -> Option<String> {
+pub fn unknown_versions(findings: &[Finding], inventories: &[&Inventory]) -> Option<String> {
     let unknown: Vec<&Finding> = findings
         .iter()
         .filter(|finding| finding.class == Class::System && !finding.installed.is_empty())
-        .filter(|finding| !packages_of(finding, inventories).any(|one| has_version(one, finding)))
+        .filter(|finding| {
+            !packages_of(finding, inventories).any(|(of, one)| has_version(of, one, finding))
+        })
         .collect();
     let example = unknown.first()?;
     let have = match packages_of(example, inventories).next() {
-        Some(package) => format!("has {}", package.version),
+        Some((_, package)) => format!("has {}", package.version),
         None => "does not have that package".to_owned(),
     };
     let many = match unknown.len() {
@@ -34,20 +37,19 @@ pub fn unknown_versions(findings: &[Finding], inventories: &[DpkgInventory]) -> 
 /// some reports use.
 fn packages_of<'a>(
     finding: &'a Finding,
-    inventories: &'a [DpkgInventory],
-) -> impl Iterator<Item = &'a InstalledPackage> {
-    let named = |package: &InstalledPackage| {
+    inventories: &'a [&'a Inventory],
+) -> impl Iterator<Item = (&'a Inventory, &'a Installed)> {
+    let named = |package: &Installed| {
         package.id.name.as_ref() == finding.package || package.source_name() == finding.package
     };
-    inventories.iter().flat_map(|one| &one.packages).filter(move |package| named(package))
+    let all = inventories.iter().flat_map(|of| of.packages.iter().map(|one| (*of, one)));
+    all.filter(move |(_, package)| named(package))
 }
 
-fn has_version(package: &InstalledPackage, finding: &Finding) -> bool {
-    let own = [&package.version, package.source_version()];
-    match Version::parse(&finding.installed) {
-        Ok(seen) => own.contains(&&seen),
-        Err(_) => false,
-    }
+fn has_version(of: &Inventory, package: &Installed, finding: &Finding) -> bool {
+    [&package.version, package.source_version()]
+        .iter()
+        .any(|own| of.compare(own.as_ref(), &finding.installed) == Some(Ordering::Equal))
 }
 
 #[cfg(test)]
@@ -55,16 +57,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::packages::dpkg::inventory::DpkgInventory;
     use crate::rootfs::{Entry, ImagePath, NoLayers, Tree};
 
     const STATUS: &str = "Package: libexpat1\nStatus: install ok installed\nSource: expat (2.5.0-1)\n\
         Version: 2.5.0-1+b1\nArchitecture: amd64\nMaintainer: a\nDescription: b\n";
 
-    fn inventory() -> DpkgInventory {
+    fn inventory() -> Inventory {
         let status = ImagePath::literal("/var/lib/dpkg/status");
         let entries = [(status, Entry::file(STATUS.as_bytes().to_vec(), 0o644, 0))];
         let tree = Tree::from_entries(entries, Arc::new(NoLayers));
-        DpkgInventory::read(&tree).expect("inventory")
+        DpkgInventory::read(&tree).expect("inventory").to_inventory()
     }
 
     #[test]
@@ -79,14 +82,14 @@ mod tests {
             seen("libexpat1", ""),
             library,
         ];
-        assert_eq!(unknown_versions(&known, &[inventory()]), None);
+        assert_eq!(unknown_versions(&known, &[&inventory()]), None);
         let table = [
             (seen("libexpat1", "2.4.9-1"), "it saw libexpat1 2.4.9-1, the image has 2.5.0-1+b1"),
             (seen("libexpat1", "no version"), "the image has 2.5.0-1+b1"),
             (seen("bash", "5"), "it saw bash 5, the image does not have that package"),
         ];
         for (finding, wanted) in table {
-            let said = unknown_versions(&[finding], &[inventory()]).expect(wanted);
+            let said = unknown_versions(&[finding], &[&inventory()]).expect(wanted);
             assert!(said.starts_with("1 finding names") && said.contains(wanted), "{said}");
         }
     }

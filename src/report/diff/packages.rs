@@ -4,7 +4,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::packages::dpkg::version::Version;
 use crate::packages::{Inventory, PackageId, VersionText};
 
 /// Packages that differ, each list sorted by name and architecture.
@@ -62,7 +61,7 @@ pub fn diff_packages(before: &Inventory, after: &Inventory) -> PackagesDiff {
         if from == to {
             continue;
         }
-        let list = match order(before.family, &from, &to) {
+        let list = match before.compare(from.as_ref(), to.as_ref()) {
             Some(Ordering::Less) => &mut diff.upgraded,
             Some(Ordering::Greater) => &mut diff.downgraded,
             Some(Ordering::Equal) | None => &mut diff.changed,
@@ -72,12 +71,4 @@ pub fn diff_packages(before: &Inventory, after: &Inventory) -> PackagesDiff {
     diff.added =
         new.into_iter().map(|(package, version)| PackageVersion { package, version }).collect();
     diff
-}
-
-fn order(family: &str, a: &VersionText, b: &VersionText) -> Option<Ordering> {
-    if !family.starts_with("dpkg") {
-        return None;
-    }
-    let parse = |version: &VersionText| Version::parse_recorded(&version.0).ok();
-    Some(parse(a)?.cmp(&parse(b)?))
 }

@@ -7,7 +7,7 @@ use crate::repository::apt::{LoadOptions, Loaded, SignedSource, load};
 use crate::repository::{Fetcher, keys};
 use crate::rootfs::FileSystem;
 
-use super::{Environment, RepairError};
+use crate::pipeline::{Environment, RepairError};
 
 /// Loads everything the image may be upgraded from.
 ///

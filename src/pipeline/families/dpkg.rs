@@ -1,0 +1,251 @@
+//! dpkg and apt behind the pipeline's seam: Debian's and Ubuntu's images, distroless ones too.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Cause, Offers, Outcome, PackageManager, Workshop};
+use super::{dpkg_changelogs, dpkg_repositories};
+use crate::packages::dpkg::commands;
+use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
+use crate::packages::dpkg::install::{
+    InstallError, Mark, NewPackage, NoScripts, Options, ScriptRunner, distroless, install,
+};
+use crate::packages::dpkg::inventory::{DpkgInventory, Record};
+use crate::packages::dpkg::preferences::Preferences;
+use crate::packages::dpkg::sandbox_runner::SandboxRunner;
+use crate::packages::dpkg::solve::DpkgUniverse;
+use crate::packages::dpkg::virtual_runner::VirtualRunner;
+use crate::packages::{Inventory, PackageId};
+use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
+use crate::pipeline::load::Loaded;
+use crate::pipeline::{Environment, RepairError, ScriptsMode};
+use crate::plan::build::Family;
+use crate::plan::{Reason, Step};
+use crate::report::review::Changelog;
+use crate::repository::Fetcher;
+use crate::repository::apt::{Loaded as Repositories, Verified};
+use crate::rootfs::{FileSystem, Overlay, Spool};
+use crate::scripts::{Settings, sandbox};
+
+/// An image's dpkg database, read.
+pub struct Dpkg {
+    own: DpkgInventory,
+    inventory: Inventory,
+}
+
+impl Dpkg {
+    /// Reads the database, if there is one.
+    ///
+    /// # Errors
+    /// It is not understood.
+    pub fn open(fs: &dyn FileSystem) -> Result<Option<Self>, Cause> {
+        if !DpkgInventory::detect(fs) {
+            return Ok(None);
+        }
+        let own = DpkgInventory::read(fs)?;
+        let inventory = own.to_inventory();
+        Ok(Some(Self { own, inventory }))
+    }
+}
+
+impl PackageManager for Dpkg {
+    fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    fn offers<'a>(
+        &'a self,
+        fs: &dyn FileSystem,
+        fetcher: &Fetcher,
+        environment: &Environment,
+    ) -> Result<Box<dyn Offers + 'a>, RepairError> {
+        let preferences = Preferences::read(fs)?;
+        let mut architectures = vec![self.own.native.to_string()];
+        architectures.extend(self.own.foreign.iter().map(ToString::to_string));
+        let repositories = dpkg_repositories::available(
+            fs,
+            &self.own.distribution,
+            &architectures,
+            fetcher,
+            environment,
+        )?;
+        Ok(Box::new(AptOffers { inventory: &self.own, preferences, repositories }))
+    }
+
+    fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairError> {
+        Ok(Box::new(DpkgWorkshop { inventory: &self.own, unpacked: Unpacked::new()? }))
+    }
+
+    fn changelogs(
+        &self,
+        steps: &[Step],
+        overlay: &Overlay,
+        fetcher: &Fetcher,
+    ) -> Result<Vec<Changelog>, RepairError> {
+        dpkg_changelogs::gather(steps, overlay, fetcher)
+    }
+}
+
+/// The image with its pins and its repositories.
+struct AptOffers<'a> {
+    inventory: &'a DpkgInventory,
+    preferences: Preferences,
+    repositories: Repositories,
+}
+
+impl Offers for AptOffers<'_> {
+    fn universe(&self) -> Box<dyn Family + '_> {
+        let index = &self.repositories.index;
+        Box::new(DpkgUniverse::new(self.inventory, index, &self.preferences))
+    }
+
+    fn verified(&self) -> &[Verified] {
+        &self.repositories.verified
+    }
+}
+
+struct DpkgWorkshop<'a> {
+    inventory: &'a DpkgInventory,
+    unpacked: Unpacked<DebPackage>,
+}
+
+impl Workshop for DpkgWorkshop<'_> {
+    fn install(
+        &mut self,
+        loaded: &Loaded,
+        steps: &[Step],
+        paths: &[PathBuf],
+        environment: &Environment,
+    ) -> Result<Outcome, RepairError> {
+        self.unpacked.add(steps, paths, read_archive)?;
+        let packages: Vec<NewPackage> = steps
+            .iter()
+            .filter_map(|step| {
+                let package = self.unpacked.get(step)?.clone();
+                let mark = if step.from.is_none() { Mark::Automatic } else { Mark::Manual };
+                Some(NewPackage { package, mark })
+            })
+            .collect();
+        let newest = packages
+            .iter()
+            .flat_map(|new| new.package.payload.iter().map(|entry| entry.mtime))
+            .max()
+            .unwrap_or(0);
+        let timestamp = environment.source_date_epoch.unwrap_or(newest);
+        let mut overlay = Overlay::new(Arc::clone(&loaded.tree));
+        let options = Options { timestamp };
+        let installed = if is_distroless(self.inventory) {
+            distroless::install(&mut overlay, &packages, &options)
+        } else {
+            let mut runner = runner(self.inventory, timestamp, environment.scripts);
+            with_deep_stack(|| install(&mut overlay, &packages, &options, &mut *runner))?
+        };
+        match installed {
+            Ok(effects) => finish(loaded, overlay, effects, timestamp).map(Outcome::Applied),
+            Err(error) => match blamed(&error, steps) {
+                Some(id) => Ok(Outcome::Barred(id.clone(), reason(&id, error))),
+                None => {
+                    let image = loaded.platform.to_string();
+                    Err(RepairError::Install { image, source: error.into() })
+                }
+            },
+        }
+    }
+}
+
+/// Unpacks a step's archive, which must be the package that the index promised.
+fn read_archive(
+    step: &Step,
+    file: BufReader<File>,
+    spool: &Spool,
+) -> Result<DebPackage, RepairError> {
+    let archive = || step.archive.url.clone();
+    let package = unpack(file, spool, &Limits::default())
+        .map_err(|source| RepairError::Archive { archive: archive(), source: source.into() })?;
+    let control = &package.control;
+    let architecture = control.architecture();
+    let found = format!("{} {} {architecture}", control.name(), control.version());
+    let wanted = format!("{} {} {architecture}", step.package.name, step.to);
+    if found != wanted
+        || !(architecture == "all" || architecture == step.package.architecture.as_ref())
+    {
+        return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
+    }
+    Ok(package)
+}
+
+/// How scripts are run, as the user wants it.
+fn runner(
+    inventory: &DpkgInventory,
+    timestamp: i64,
+    mode: ScriptsMode,
+) -> Box<dyn ScriptRunner + Send> {
+    let evaluator = || {
+        let architecture = inventory.native.to_string();
+        let settings = Settings { now: timestamp, architecture };
+        VirtualRunner::new(Arc::new(commands::table()), settings)
+    };
+    match mode {
+        ScriptsMode::Never => Box::new(NoScripts),
+        ScriptsMode::Virtual => Box::new(evaluator()),
+        ScriptsMode::Sandbox => {
+            // This program is its own helper; where it is not known, starting it will fail.
+            let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
+            let settings = sandbox::Settings { now: timestamp, helper };
+            Box::new(SandboxRunner::new(evaluator(), settings))
+        }
+    }
+}
+
+/// Why a step cannot be done, from the error that it made.
+fn reason(id: &PackageId, error: InstallError) -> Reason {
+    match error {
+        InstallError::Script { package, script, line, detail, .. } => {
+            let script = match package == id.name.as_ref() {
+                true => script,
+                false => format!("{package}.{script}"),
+            };
+            Reason::NeedsScripts { package: id.name.to_string(), script, line, detail }
+        }
+        other => Reason::Conflict { package: id.name.to_string(), detail: other.to_string() },
+    }
+}
+
+/// Whether the image's packages are single files without dpkg: then its builder has run no
+/// maintainer script and no trigger, and none is missed.
+#[must_use]
+fn is_distroless(inventory: &DpkgInventory) -> bool {
+    !inventory.packages.iter().any(|package| package.record == Record::Status)
+}
+
+/// The step that an installation error is about, when it is about one.
+fn blamed(error: &InstallError, steps: &[Step]) -> Option<PackageId> {
+    match error {
+        InstallError::Package { package, .. }
+        | InstallError::State { package, .. }
+        | InstallError::Overwrite { package, .. }
+        | InstallError::Diverted { package, .. }
+        | InstallError::Shared { package, .. }
+        | InstallError::NoParent { package, .. }
+        | InstallError::Path { package, .. } => step_named(package, steps),
+        InstallError::Vanishes { by, .. } => step_named(by, steps),
+        InstallError::Script { package, activated_by, .. } => activated_by
+            .as_ref()
+            .and_then(|by| step_named(by, steps))
+            .or_else(|| step_named(package, steps)),
+        InstallError::Rootfs(_)
+        | InstallError::Database { .. }
+        | InstallError::TriggerCircle { .. } => None,
+    }
+}
+
+/// A step by `name` or `name:architecture`.
+fn step_named(label: &str, steps: &[Step]) -> Option<PackageId> {
+    steps
+        .iter()
+        .map(|step| &step.package)
+        .find(|id| id.name.as_ref() == label || id.to_string() == label)
+        .cloned()
+}

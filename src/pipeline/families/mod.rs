@@ -1,0 +1,120 @@
+//! The families of package managers, as the pipeline uses them. In comes a file system; out
+//! comes its [`PackageManager`], behind which the pipeline sees no family any more: what is
+//! installed, what the repositories offer, and the installation of a set of steps.
+//!
+//! The families' own rooms (`packages::dpkg`, `packages::apk`) know no network and no image;
+//! here they meet both. A family is one file here and one line in [`open`].
+
+mod dpkg;
+mod dpkg_changelogs;
+mod dpkg_repositories;
+
+use std::path::PathBuf;
+
+use crate::packages::Inventory;
+use crate::packages::effects::Effect;
+use crate::plan::build::Family;
+use crate::plan::{Reason, Step};
+use crate::recipes::Removal;
+use crate::report::review::Changelog;
+use crate::repository::Fetcher;
+use crate::repository::apt::Verified;
+use crate::rootfs::{FileSystem, Overlay};
+
+use super::load::Loaded;
+use super::{Environment, RepairError};
+use crate::packages::PackageId;
+
+/// An error of a family's own room.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// The package manager of one image, its database read.
+pub trait PackageManager {
+    /// What is installed.
+    fn inventory(&self) -> &Inventory;
+
+    /// Asks the repositories: the image's own, or those that the user names.
+    ///
+    /// # Errors
+    /// A repository is malformed, cannot be reached or is not trusted.
+    fn offers<'a>(
+        &'a self,
+        fs: &dyn FileSystem,
+        fetcher: &Fetcher,
+        environment: &Environment,
+    ) -> Result<Box<dyn Offers + 'a>, RepairError>;
+
+    /// Where sets of steps are installed on trial.
+    ///
+    /// # Errors
+    /// No temporary file can be made.
+    fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairError>;
+
+    /// What the upgraded packages say of their changes; packages that keep no changelog (apk's)
+    /// say nothing.
+    ///
+    /// # Errors
+    /// A package archive cannot be read.
+    fn changelogs(
+        &self,
+        _steps: &[Step],
+        _overlay: &Overlay,
+        _fetcher: &Fetcher,
+    ) -> Result<Vec<Changelog>, RepairError> {
+        Ok(Vec::new())
+    }
+}
+
+/// What the repositories of one image offer.
+pub trait Offers {
+    /// Image and repositories in the planner's terms.
+    fn universe(&self) -> Box<dyn Family + '_>;
+
+    /// Which repositories were asked, and who signed them.
+    fn verified(&self) -> &[Verified];
+}
+
+/// Installs sets of steps over an image, several in a row when one must give way to the next.
+pub trait Workshop {
+    /// Installs a set of steps. `paths` are their archives.
+    ///
+    /// # Errors
+    /// An archive cannot be read or is another package than the step says, or the image's
+    /// database is not understood. What only one package is to blame for is an
+    /// [`Outcome::Barred`].
+    fn install(
+        &mut self,
+        loaded: &Loaded,
+        steps: &[Step],
+        paths: &[PathBuf],
+        environment: &Environment,
+    ) -> Result<Outcome, RepairError>;
+}
+
+/// A set of packages, installed.
+pub struct Applied {
+    pub overlay: Overlay,
+    pub effects: Vec<Effect>,
+    /// Files that the upgrade made stale and that recipes removed.
+    pub stale: Vec<Removal>,
+    /// The time of generated files: the newest time in the packages, or `SOURCE_DATE_EPOCH`.
+    pub timestamp: i64,
+}
+
+/// What came of installing a set.
+pub enum Outcome {
+    Applied(Applied),
+    /// This package cannot be in the set.
+    Barred(PackageId, Reason),
+}
+
+/// The package manager that an image has; `None` when it is none that is known.
+///
+/// # Errors
+/// Its database is not understood.
+pub fn open(fs: &dyn FileSystem) -> Result<Option<Box<dyn PackageManager>>, Cause> {
+    if let Some(dpkg) = dpkg::Dpkg::open(fs)? {
+        return Ok(Some(Box::new(dpkg)));
+    }
+    Ok(None)
+}
