@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::machine::MAX_DEPTH;
 use super::shell::{self, Dialect};
-use super::{Call, Machine, Process, Status, Stop, Sys};
+use super::{Call, Command, Machine, Process, Status, Stop, Sys};
 use crate::rootfs::{Entry, ImagePath};
 
 /// Shells whose scripts are evaluated.
@@ -61,6 +61,12 @@ impl Machine {
             return self.not_run(call, "Permission denied", 126);
         }
         self.deeper(|machine| machine.execute_file(&path, call))
+    }
+
+    /// What stands for programs of this name.
+    #[must_use]
+    pub fn command(&self, name: &[u8]) -> Option<Command> {
+        self.table.get(name)
     }
 
     /// Runs the program at a path that [`Machine::which`] gave.
