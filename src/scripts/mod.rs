@@ -20,6 +20,7 @@ pub mod commands;
 pub mod errno;
 pub mod execute;
 pub mod files;
+pub mod fnmatch;
 pub mod machine;
 pub mod process;
 pub mod regex;

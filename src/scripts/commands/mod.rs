@@ -23,7 +23,6 @@ mod expr;
 mod find;
 mod getopt;
 mod glib;
-mod glob;
 mod grep;
 mod head_tail;
 mod identity;

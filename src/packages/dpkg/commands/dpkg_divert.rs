@@ -2,9 +2,9 @@
 
 use super::database::{Database, Found, Place, table_place};
 use super::files::{fatal, is_there, read_or_empty, replace_with_backup, unusable};
-use super::fnmatch;
 use super::options::Words;
 use crate::rootfs::Kind;
+use crate::scripts::fnmatch;
 use crate::scripts::{Errno, Process, Status, Stop};
 
 /// One diversion of the file.

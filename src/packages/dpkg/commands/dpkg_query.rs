@@ -8,9 +8,9 @@ use super::super::diversions::Diversions;
 use super::super::status::{State, StatusEntry};
 use super::database::{Database, Found, Place};
 use super::files::{fatal, read_optional};
-use super::fnmatch;
 use super::format::{Format, StatusWords, synopsis};
 use super::options::Words;
+use crate::scripts::fnmatch;
 use crate::scripts::{Process, Status, Stop};
 
 /// What is asked.

@@ -3,9 +3,9 @@
 use super::accounts::Accounts;
 use super::database::{Place, table_place};
 use super::files::{fatal, read_or_empty, replace_with_backup, unusable};
-use super::fnmatch;
 use super::options::Words;
 use crate::scripts::files::Owner;
+use crate::scripts::fnmatch;
 use crate::scripts::{Process, Status, Stop};
 
 /// One override of the file.

@@ -6,7 +6,7 @@
 //! a [`Stop`](crate::scripts::Stop). Programs of the image that are shell scripts
 //! (`invoke-rc.d`, `dpkg-maintscript-helper`) are evaluated and have no file here.
 //!
-//! - `files`, `options`, `fnmatch`: what the programs share
+//! - `files`, `options`: what the programs share
 //! - `database`, `accounts`: the image's packages, its users and groups
 //! - `interpreters`: the few programs in other languages that are known
 //! - [`debconf`]: the frontend and the tools of debconf
@@ -25,7 +25,6 @@ mod dpkg_realpath;
 mod dpkg_statoverride;
 mod dpkg_trigger;
 mod files;
-mod fnmatch;
 mod format;
 mod getent;
 mod getopt;

@@ -2,9 +2,9 @@
 //! systemd fails, as where there is none.
 
 use super::files::{exists, make_directories, names_in, read_optional, remove, unusable};
-use super::fnmatch;
 use super::unit_file::{Instance, Link};
 use crate::rootfs::Kind;
+use crate::scripts::fnmatch;
 use crate::scripts::{Errno, Process, Status, Stop};
 
 /// Verbs that a running systemd answers.

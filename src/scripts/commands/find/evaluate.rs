@@ -1,11 +1,11 @@
 //! The expression for one file, and its actions.
 
 use super::super::super::{Call, Process, Stop};
-use super::super::glob::{CaseOf, matches};
 use super::super::operands::{directory_part, last_component, lstat, quoted, stat};
 use super::parse::{Asked, Expression, Permission, Run, Subject};
 use super::walk::Found;
 use crate::rootfs::{Entry, Kind};
+use crate::scripts::fnmatch::{CaseOf, matches_in};
 use bstr::BString;
 
 /// The longest command line for many files, in bytes.
@@ -112,7 +112,7 @@ impl<'a> Evaluation<'a> {
                     (Subject::Target, _) => return Ok(false),
                 };
                 let case = if *ignore_case { CaseOf::Ignored } else { CaseOf::Counts };
-                matches(pattern, text, case)
+                matches_in(pattern, text, case)
             }
             Expression::Regex(regex) => regex.is_match(&found.path)?,
             Expression::Type { letters, followed } => {

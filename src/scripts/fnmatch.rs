@@ -1,14 +1,26 @@
-//! Shell patterns (`fnmatch(3)` without flags, in the C locale): `*`, `?`, `[...]` and backslashes.
+//! Shell patterns (`fnmatch(3)` without flags, in the C locale): `*`, `?`, `[...]` and
+//! backslashes. One matcher for the shell, for `find -name`, and for the package managers'
+//! programs; what a caller treats otherwise (quoted bytes, leading periods, slashes) it settles
+//! before it asks.
+
+/// Whether all of `text` fits the pattern. Slashes and leading periods are bytes like others.
+#[must_use]
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    matches_in(pattern, text, CaseOf::Counts)
+}
 
 /// Whether a letter's case counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CaseOf {
+pub enum CaseOf {
     Counts,
     Ignored,
 }
 
-/// Whether all of `text` fits the pattern. Slashes and leading periods are bytes like others.
-pub(super) fn matches(pattern: &[u8], text: &[u8], case: CaseOf) -> bool {
+/// As [`matches`], for letters of either case if so wanted.
+#[must_use]
+pub fn matches_in(pattern: &[u8], text: &[u8], case: CaseOf) -> bool {
+    // A later star never needs an earlier one to be tried again, so that the time stays within
+    // pattern times text.
     let (mut at, mut position) = (0, 0);
     // Where to go on after the last star: behind it, with one more byte taken by it.
     let mut star: Option<(usize, usize)> = None;
@@ -103,7 +115,7 @@ fn bracket(pattern: &[u8], at: usize, byte: u8, case: CaseOf) -> Option<(usize, 
 }
 
 fn in_class(name: &[u8], byte: u8) -> bool {
-    super::super::regex::class_bytes(name).is_some_and(|bytes| bytes.contains(&byte))
+    super::regex::class_bytes(name).is_some_and(|bytes| bytes.contains(&byte))
 }
 
 #[cfg(test)]
@@ -119,6 +131,13 @@ mod tests {
             ("a?c", "a/c", true),
             ("*a*b*", "xxaxxbxx", true),
             ("*a*b", "ab_", false),
+            ("*/b", "/a/b", true),
+            ("a*b*c", "axbxb", false),
+            ("a-", "a-", true),
+            ("[a-]", "-", true),
+            ("[[:upper:][:space:]]", "\t", true),
+            ("[", "[", true),
+            ("libc6", "libc6-dev", false),
             ("[!a-c]x", "dx", true),
             ("[^a-c]x", "bx", false),
             ("[]a]", "]", true),
@@ -131,9 +150,9 @@ mod tests {
             ("*", "", true),
             ("?", "", false),
         ] {
-            let got = matches(pattern.as_bytes(), text.as_bytes(), CaseOf::Counts);
+            let got = matches(pattern.as_bytes(), text.as_bytes());
             assert_eq!(got, want, "{pattern} {text}");
         }
-        assert!(matches(b"RE[a-d]*", b"readme", CaseOf::Ignored));
+        assert!(matches_in(b"RE[a-d]*", b"readme", CaseOf::Ignored));
     }
 }
