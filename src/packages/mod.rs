@@ -4,6 +4,7 @@
 pub mod apk;
 pub mod dpkg;
 pub mod effects;
+pub mod repository_url;
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -14,7 +14,7 @@ use crate::plan::build::{self, Context, Family, Request, Requests};
 use crate::plan::choice::PackageChoice;
 use crate::plan::{Plan, PlatformPlan, Reason, Step};
 use crate::repository::Fetcher;
-use crate::repository::apt::Verified;
+use crate::repository::Verified;
 
 use super::families::{self, Applied, Outcome, PackageManager};
 use super::load::{self, Loaded, View};

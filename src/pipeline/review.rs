@@ -6,7 +6,7 @@ use crate::plan::Step;
 use crate::report::diff::{DiffOptions, Opened, Side, diff_images};
 use crate::report::review::{PlatformReview, SignedRepository};
 use crate::repository::Fetcher;
-use crate::repository::apt::Verified;
+use crate::repository::Verified;
 use crate::rootfs::Overlay;
 
 use super::families::PackageManager;

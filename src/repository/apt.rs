@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::Verified;
 use super::fetch::{FetchError, Fetcher, Wanted};
 use super::freshness::{self, Expired, FreshnessError};
 use super::signature::{Keyring, SignatureError, Signer, verify_cleartext, verify_detached};
@@ -73,16 +74,6 @@ pub enum AptError {
 pub struct SignedSource {
     pub source: AptSource,
     pub keyring: Keyring,
-}
-
-/// A repository that was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    /// `http://deb.debian.org/debian bookworm`.
-    pub repository: String,
-    /// `Date` of its Release file.
-    pub date: Option<String>,
-    pub signer: Signer,
 }
 
 /// What the caller decides.

@@ -2,6 +2,7 @@
 //! mirrors, signatures and freshness. In come URLs and expected digests; out go verified
 //! bytes. This is the only room of the package side that touches the network.
 
+pub mod apk;
 pub mod apt;
 pub mod cache;
 pub mod cleartext;
@@ -16,3 +17,14 @@ mod testing;
 pub use cache::Cache;
 pub use fetch::{FetchError, FetchOptions, Fetcher};
 pub use mirror::Mirror;
+pub use signature::Signer;
+
+/// A repository that was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// `http://deb.debian.org/debian bookworm`, `https://packages.wolfi.dev/os`.
+    pub repository: String,
+    /// When its index was made, as it says: `Date` of a Release file.
+    pub date: Option<String>,
+    pub signer: Signer,
+}

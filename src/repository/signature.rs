@@ -59,11 +59,13 @@ pub struct Keyring {
 /// Who signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signer {
-    /// The fingerprint of the certificate's primary key, in upper-case hexadecimal.
+    /// The fingerprint of the certificate's primary key, in upper-case hexadecimal; of an apk
+    /// key, the SHA-256 of its DER form.
     pub fingerprint: String,
-    /// The certificate's first user id.
+    /// The certificate's first user id; the file name of an apk key.
     pub user_id: String,
-    /// When the signature was made, seconds since the epoch.
+    /// When the signature was made (of apk, which does not say: when the signed index was),
+    /// seconds since the epoch.
     pub created: i64,
 }
 

@@ -1,9 +1,13 @@
 //! Alpine, Wolfi and Chainguard: apk databases, .apk archives, APKINDEX repositories.
 
+mod archives;
 pub mod commands;
 pub mod dependency;
 pub mod identity;
+pub mod index;
+pub mod members;
 pub mod record;
+pub mod sources;
 pub mod version;
 
 pub use version::Version;

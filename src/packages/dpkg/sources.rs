@@ -8,9 +8,11 @@ use bytes::Bytes;
 
 use super::apt_conf::{AptConf, truth};
 use super::control::parse_stanzas;
+use crate::packages::repository_url::{Located, NoLocation, locate};
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
 
 pub use super::archives::missing;
+pub use crate::packages::repository_url::{Login, Origin};
 
 /// The most repositories an image may name.
 const MAX_SOURCES: usize = 1000;
@@ -41,17 +43,6 @@ pub enum SignedBy {
     Inline(String),
 }
 
-/// Where a source comes from: it decides which keys count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// The image's own configuration: its keyrings decide.
-    Image,
-    /// Added by imgfix because the distribution has it: the built-in archive keys count too.
-    Added,
-    /// `--repository`: paths of keys are the host's.
-    User,
-}
-
 /// Whether index files are asked for by their digest (`by-hash/SHA256/...`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ByHash {
@@ -69,20 +60,6 @@ impl ByHash {
             return Self::Always;
         }
         if truth(value) == Some(false) { Self::Never } else { Self::AsReleased }
-    }
-}
-
-/// User and password of a URL (`https://user:password@host/`). They go to that host only, and
-/// into no message, plan or report.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    pub user: String,
-    pub password: String,
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Login(..)")
     }
 }
 
@@ -356,7 +333,7 @@ fn push(
     out: &mut Sources,
 ) -> Result<(), SourcesError> {
     let fail = |why: String| SourcesError::Syntax { place: place.to_owned(), why };
-    let (url, login) = match location(url, origin) {
+    let Located { url, login } = match locate(url, origin) {
         Ok(found) => found,
         Err(NoLocation::PassOver(why)) => {
             out.warnings.push(format!("{place}: {why}"));
@@ -389,65 +366,6 @@ fn push(
         origin,
     });
     Ok(())
-}
-
-enum NoLocation {
-    PassOver(String),
-    Wrong(String),
-}
-
-/// The URL with a slash at the end, and its login taken out.
-///
-/// `file:` in an image's sources means a path in the image. It is passed over: followed, it
-/// would let an image read files of the machine that repairs it.
-fn location(text: &str, origin: Origin) -> Result<(String, Option<Login>), NoLocation> {
-    let scheme = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    match scheme.as_str() {
-        "http" | "https" => {}
-        "file" | "copy" if origin == Origin::User => {
-            let path = text.split_once(':').map_or("", |(_, path)| path);
-            let path = path.strip_prefix("//").unwrap_or(path);
-            if !path.starts_with('/') {
-                return Err(NoLocation::Wrong(format!("{text:?} is not an absolute path")));
-            }
-            return Ok((format!("file://{}/", path.trim_end_matches('/')), None));
-        }
-        "file" | "copy" => {
-            return Err(NoLocation::PassOver(format!(
-                "{text} is passed over: a repository inside the image is not used; give one of \
-                 this machine with --repository"
-            )));
-        }
-        _ => {
-            return Err(NoLocation::PassOver(format!(
-                "{text} is passed over: only http, https and file repositories can be used"
-            )));
-        }
-    }
-    let mut url = url::Url::parse(text)
-        .map_err(|error| NoLocation::Wrong(format!("the URL cannot be used: {error}")))?;
-    if url.host_str().is_none_or(str::is_empty) || url.query().or(url.fragment()).is_some() {
-        return Err(NoLocation::Wrong("the URL must have a host, and no '?' or '#'".to_owned()));
-    }
-    let login = (!url.username().is_empty()).then(|| Login {
-        user: decoded(url.username()),
-        password: decoded(url.password().unwrap_or_default()),
-    });
-    if url.password().is_none() && login.is_none() {
-        return Ok((format!("{}/", text.trim_end_matches('/')), None));
-    }
-    let whole = url.set_username("").and_then(|()| url.set_password(None));
-    whole.map_err(|()| NoLocation::Wrong("the URL cannot have a login".to_owned()))?;
-    Ok((format!("{}/", url.as_str().trim_end_matches('/')), login))
-}
-
-/// Percent-decoding of a login.
-fn decoded(text: &str) -> String {
-    let form = format!("x={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(form.as_bytes())
-        .next()
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

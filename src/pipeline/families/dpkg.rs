@@ -25,7 +25,8 @@ use crate::plan::build::Family;
 use crate::plan::{Reason, Step};
 use crate::report::review::Changelog;
 use crate::repository::Fetcher;
-use crate::repository::apt::{Loaded as Repositories, Verified};
+use crate::repository::Verified;
+use crate::repository::apt::Loaded as Repositories;
 use crate::rootfs::{FileSystem, Overlay, Spool};
 use crate::scripts::{Settings, sandbox};
 

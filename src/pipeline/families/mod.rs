@@ -18,7 +18,7 @@ use crate::plan::{Reason, Step};
 use crate::recipes::Removal;
 use crate::report::review::Changelog;
 use crate::repository::Fetcher;
-use crate::repository::apt::Verified;
+use crate::repository::Verified;
 use crate::rootfs::{FileSystem, Overlay};
 
 use super::load::Loaded;

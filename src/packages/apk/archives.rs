@@ -1,0 +1,47 @@
+//! The repositories of known distributions, for images that name none (distroless images
+//! often have no `etc/apk/repositories`).
+//!
+//! In comes what os-release(5) says; out go the sources to add.
+
+use super::sources::{ApkSource, Origin};
+use crate::packages::Distribution;
+
+/// The repositories of a known distribution, when the image names none at all. An image that
+/// names some decides for itself: Alpine, Wolfi and Chainguard have no separate archive of
+/// security updates.
+#[must_use]
+pub fn missing(distribution: &Distribution, sources: &[ApkSource]) -> Vec<ApkSource> {
+    if !sources.is_empty() {
+        return Vec::new();
+    }
+    let urls = match distribution.id.as_str() {
+        "alpine" => alpine(&distribution.version_id),
+        "wolfi" => vec!["https://packages.wolfi.dev/os".to_owned()],
+        "chainguard" => vec!["https://apk.cgr.dev/chainguard".to_owned()],
+        _ => Vec::new(),
+    };
+    let added = |url| ApkSource { url, login: None, tag: None, origin: Origin::Added };
+    urls.into_iter().map(added).collect()
+}
+
+/// `3.20.3` has the branch `v3.20`; snapshots on the way to a release (`3.21.0_alpha20240807`)
+/// are of `edge`. Source: <https://wiki.alpinelinux.org/wiki/Repositories>.
+fn alpine(version_id: &str) -> Vec<String> {
+    let branch = if version_id.contains("_alpha") || version_id == "edge" {
+        "edge".to_owned()
+    } else {
+        let mut numbers = version_id.split('.');
+        let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
+            return Vec::new();
+        };
+        if major.is_empty() || minor.is_empty() {
+            return Vec::new();
+        }
+        if !(major.bytes().chain(minor.bytes())).all(|b| b.is_ascii_digit()) {
+            return Vec::new();
+        }
+        format!("v{major}.{minor}")
+    };
+    let base = format!("https://dl-cdn.alpinelinux.org/alpine/{branch}");
+    vec![format!("{base}/main"), format!("{base}/community")]
+}

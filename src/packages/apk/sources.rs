@@ -1,0 +1,247 @@
+//! apk's sources: which repositories an image names, in `etc/apk/repositories` and
+//! `repositories.d`.
+//!
+//! In come the image's files (or the user's `--repository` values); out go [`ApkSource`]s.
+//! Nothing is fetched here. Source: apk-tools 2.14, `src/database.c` (`apk_db_add_repository`,
+//! `add_repos_from_file`), and apk-repositories(5) of apk-tools 3, whose lines with a type
+//! (`v2 URL COMPONENT...`) and variables are understood too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::packages::repository_url::{Located, NoLocation, locate};
+use crate::rootfs::{FileSystem, ImagePath, RootfsError};
+
+pub use super::archives::missing;
+pub use crate::packages::repository_url::{Login, Origin};
+
+/// The most repositories an image may name.
+const MAX_SOURCES: usize = 1000;
+/// The longest line after its variables are replaced, in bytes.
+const MAX_LINE: usize = 8192;
+/// The file, and the folders of `*.list` files: what an earlier folder has hides files of the
+/// same name in later ones. apk 2 reads the first folder only; apk 3, and the images made for
+/// it, have the second.
+const FILE: &str = "/etc/apk/repositories";
+const FOLDERS: [&str; 2] = ["/etc/apk/repositories.d", "/lib/apk/repositories.d"];
+
+/// Why a source cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourcesError {
+    #[error("{place}: {why}")]
+    Syntax { place: String, why: String },
+    #[error("cannot read the image's apk repositories: {0}")]
+    Image(String),
+}
+
+impl From<RootfsError> for SourcesError {
+    fn from(error: RootfsError) -> Self {
+        Self::Image(error.to_string())
+    }
+}
+
+/// One repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApkSource {
+    /// Without a login; no slash at the end. The index is at `URL/ARCH/APKINDEX.tar.gz`.
+    pub url: String,
+    /// From the URL.
+    pub login: Option<Login>,
+    /// `edge` for `@edge`: only dependencies with this tag take packages from here.
+    pub tag: Option<String>,
+    pub origin: Origin,
+}
+
+impl ApkSource {
+    /// For messages: `@edge https://dl-cdn.alpinelinux.org/alpine/edge/main`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.tag {
+            Some(tag) => format!("@{tag} {}", self.url),
+            None => self.url.clone(),
+        }
+    }
+}
+
+/// Sources, and what was passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    pub sources: Vec<ApkSource>,
+    pub warnings: Vec<String>,
+}
+
+/// Reads the image's own sources. `architecture` is what `${APK_ARCH}` stands for.
+///
+/// # Errors
+/// Unreadable files, and lines that name no repository.
+pub fn read(fs: &dyn FileSystem, architecture: &str) -> Result<Sources, SourcesError> {
+    let mut reader = Reader::new(Origin::Image, architecture);
+    let main = ImagePath::literal(FILE);
+    if fs.stat(&main).is_some_and(|entry| entry.is_file()) {
+        reader.text(FILE, &fs.read(&main)?)?;
+    }
+    let mut seen: BTreeSet<Vec<u8>> = BTreeSet::new();
+    for folder in FOLDERS {
+        let folder = fs.resolve(&ImagePath::literal(folder))?;
+        for path in fs.read_dir(&folder) {
+            let name = path.file_name();
+            let listed = name.ends_with(b".list") && !name.starts_with(b".");
+            if !listed || !fs.stat(&path).is_some_and(|entry| entry.is_file()) {
+                continue;
+            }
+            if seen.insert(name.to_vec()) {
+                reader.text(&path.to_string(), &fs.read(&path)?)?;
+            }
+        }
+    }
+    Ok(reader.out)
+}
+
+/// One `--repository` value: a line of `etc/apk/repositories` (`URL`, `@TAG URL`), or an
+/// absolute path of this machine.
+///
+/// # Errors
+/// It names no repository.
+pub fn parse_option(line: &str) -> Result<Vec<ApkSource>, SourcesError> {
+    let mut reader = Reader::new(Origin::User, "");
+    reader.line("--repository", line)?;
+    match reader.out.warnings.into_iter().next() {
+        Some(why) => Err(SourcesError::Syntax { place: "--repository".to_owned(), why }),
+        None if reader.out.sources.is_empty() => Err(SourcesError::Syntax {
+            place: "--repository".to_owned(),
+            why: "want 'URL' or '@TAG URL'".to_owned(),
+        }),
+        None => Ok(reader.out.sources),
+    }
+}
+
+/// Reads lines; variables go on from file to file.
+struct Reader {
+    origin: Origin,
+    variables: BTreeMap<String, String>,
+    out: Sources,
+}
+
+impl Reader {
+    fn new(origin: Origin, architecture: &str) -> Self {
+        let variables = BTreeMap::from([("APK_ARCH".to_owned(), architecture.to_owned())]);
+        Self { origin, variables, out: Sources::default() }
+    }
+
+    fn text(&mut self, file: &str, text: &[u8]) -> Result<(), SourcesError> {
+        for (at, line) in String::from_utf8_lossy(text).lines().enumerate() {
+            self.line(&format!("{file}:{}", at + 1), line)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, place: &str, line: &str) -> Result<(), SourcesError> {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (kind, rest) = match words.as_slice() {
+            [] => return Ok(()),
+            [first, ..] if first.starts_with('#') => return Ok(()),
+            ["set", rest @ ..] => return self.set(place, rest),
+            [kind @ ("v2" | "v3" | "ndx"), rest @ ..] => (*kind, rest),
+            rest => ("v2", rest),
+        };
+        let (tag, rest) = match rest {
+            [tag, rest @ ..] if tag.starts_with('@') => (tag.strip_prefix('@'), rest),
+            rest => (None, rest),
+        };
+        let [url, components @ ..] = rest else {
+            return Err(syntax(place, "want a URL"));
+        };
+        if tag == Some("") {
+            return Err(syntax(place, "'@' without a tag"));
+        }
+        let url = self.expand(place, url)?;
+        if kind != "v2" || url.ends_with(".adb") || url.ends_with(".tar.gz") {
+            self.pass_over(place, &format!(
+                "a repository of type {kind} is passed over: only those with an APKINDEX.tar.gz \
+                 below the URL are read"
+            ));
+            return Ok(());
+        }
+        if components.is_empty() {
+            return self.push(place, &url, tag);
+        }
+        for component in components {
+            let component = self.expand(place, component)?;
+            self.push(place, &format!("{}/{component}", url.trim_end_matches('/')), tag)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, place: &str, url: &str, tag: Option<&str>) -> Result<(), SourcesError> {
+        // apk takes an absolute path for a repository on the machine it runs on
+        let local = url.starts_with('/').then(|| format!("file://{url}"));
+        let Located { url, login } = match locate(local.as_deref().unwrap_or(url), self.origin) {
+            Ok(found) => found,
+            Err(NoLocation::PassOver(why)) => {
+                self.pass_over(place, &why);
+                return Ok(());
+            }
+            Err(NoLocation::Wrong(why)) => return Err(syntax(place, &why)),
+        };
+        if url.split('/').any(|part| part == "..") {
+            return Err(syntax(place, "'..' in a URL"));
+        }
+        if self.out.sources.len() >= MAX_SOURCES {
+            return Err(SourcesError::Image(format!("more than {MAX_SOURCES} repositories")));
+        }
+        self.out.sources.push(ApkSource {
+            url: url.trim_end_matches('/').to_owned(),
+            login,
+            tag: tag.map(str::to_owned),
+            origin: self.origin,
+        });
+        Ok(())
+    }
+
+    fn pass_over(&mut self, place: &str, why: &str) {
+        self.out.warnings.push(format!("{place}: {why}"));
+    }
+
+    /// `set [-default] KEY=VALUE`.
+    fn set(&mut self, place: &str, words: &[&str]) -> Result<(), SourcesError> {
+        let (default, rest) = match words {
+            ["-default", rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let [assignment] = rest else { return Err(syntax(place, "want set KEY=VALUE")) };
+        let Some((key, value)) = assignment.split_once('=') else {
+            return Err(syntax(place, "want set KEY=VALUE"));
+        };
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let letter = key.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+        if !letter || !key.bytes().all(good) || key.starts_with("APK_") {
+            return Err(syntax(place, &format!("{key:?} cannot be set")));
+        }
+        let value = self.expand(place, value)?;
+        if !default || !self.variables.contains_key(key) {
+            self.variables.insert(key.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    /// Replaces `${KEY}`.
+    fn expand(&self, place: &str, text: &str) -> Result<String, SourcesError> {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (key, after) =
+                after.split_once('}').ok_or_else(|| syntax(place, "'${' without '}'"))?;
+            let value = self.variables.get(key);
+            out += before;
+            out += value.ok_or_else(|| syntax(place, &format!("${{{key}}} is not set")))?;
+            if out.len() > MAX_LINE {
+                return Err(syntax(place, "the line is too long"));
+            }
+            rest = after;
+        }
+        Ok(out + rest)
+    }
+}
+
+fn syntax(place: &str, why: &str) -> SourcesError {
+    SourcesError::Syntax { place: place.to_owned(), why: why.to_owned() }
+}
