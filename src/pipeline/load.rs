@@ -24,7 +24,7 @@ const KEEP_UP_TO: u64 = 32 << 20;
 
 /// Folders whose files' contents stay in memory: package databases, configuration, keys. What
 /// else is asked for is read from its layer again.
-const KEPT_FOLDERS: [&[u8]; 10] = [
+const KEPT_FOLDERS: [&[u8]; 14] = [
     b"/var/cache/debconf/",
     b"/etc/",
     b"/var/lib/dpkg/",
@@ -33,6 +33,11 @@ const KEPT_FOLDERS: [&[u8]; 10] = [
     b"/usr/share/ca-certificates/",
     b"/usr/lib/os-release",
     b"/usr/share/dpkg/",
+    b"/lib/apk/",
+    b"/usr/lib/apk/",
+    b"/usr/share/apk/",
+    // which applets it has
+    b"/bin/busybox",
     // which release of glibc writes the library cache
     b"/sbin/ldconfig",
     b"/usr/sbin/ldconfig",
