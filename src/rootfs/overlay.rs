@@ -32,13 +32,15 @@ pub struct Overlay {
     tree: Arc<Tree>,
     upper: BTreeMap<ImagePath, Change>,
     next_link: u64,
+    /// While [`Overlay::watch`]ed: what was recorded before of each path touched since.
+    journal: Option<BTreeMap<ImagePath, Option<Change>>>,
 }
 
 impl Overlay {
     #[must_use]
     pub fn new(tree: Arc<Tree>) -> Self {
         let next_link = tree.next_link();
-        Self { tree, upper: BTreeMap::new(), next_link }
+        Self { tree, upper: BTreeMap::new(), next_link, journal: None }
     }
 
     /// The tree below.
@@ -87,9 +89,9 @@ impl Overlay {
         }
         self.forget_below(path);
         if self.tree.lstat(path).is_some() {
-            self.upper.insert(path.clone(), Change::Removed);
+            self.record(path.clone(), Change::Removed);
         } else {
-            self.upper.remove(path);
+            self.forget(path);
         }
     }
 
@@ -141,7 +143,7 @@ impl Overlay {
         let mut changed = entry.clone();
         change(&mut changed);
         changed.kind = entry.kind.clone();
-        self.upper.insert(path.clone(), Change::Set(changed));
+        self.record(path.clone(), Change::Set(changed));
         Ok(())
     }
 
@@ -159,18 +161,35 @@ impl Overlay {
             .map(|(path, change)| (path, change.clone()))
     }
 
-    /// The paths whose recorded change differs between this overlay and an earlier state of it,
-    /// in byte order.
-    #[must_use]
-    pub fn changed_since(&self, earlier: &Overlay) -> Vec<ImagePath> {
+    /// Begins to remember what is changed from here on, for [`Overlay::watched`].
+    pub fn watch(&mut self) {
+        self.journal = Some(BTreeMap::new());
+    }
+
+    /// Ends what [`Overlay::watch`] began: the paths that are changed since, in byte order,
+    /// without those that are again as they were. The cost is that of the changes.
+    pub fn watched(&mut self) -> Vec<ImagePath> {
+        let journal = self.journal.take().unwrap_or_default();
         let differs =
-            |(path, change): &(&ImagePath, &Change)| earlier.upper.get(*path) != Some(*change);
-        let gone = earlier.upper.keys().filter(|path| !self.upper.contains_key(*path));
-        let mut paths: Vec<ImagePath> =
-            self.upper.iter().filter(differs).map(|(path, _)| path.clone()).collect();
-        paths.extend(gone.cloned());
-        paths.sort_unstable();
-        paths
+            |(path, before): &(ImagePath, Option<Change>)| self.upper.get(path) != before.as_ref();
+        journal.into_iter().filter(differs).map(|(path, _)| path).collect()
+    }
+
+    fn record(&mut self, path: ImagePath, change: Change) {
+        match &mut self.journal {
+            None => drop(self.upper.insert(path, change)),
+            Some(journal) => {
+                let before = self.upper.insert(path.clone(), change);
+                journal.entry(path).or_insert(before);
+            }
+        }
+    }
+
+    fn forget(&mut self, path: &ImagePath) {
+        let before = self.upper.remove(path);
+        if let (Some(journal), Some(before)) = (&mut self.journal, before) {
+            journal.entry(path.clone()).or_insert(Some(before));
+        }
     }
 
     /// The directories above `path` that are not there, topmost first.
@@ -197,16 +216,16 @@ impl Overlay {
         } else if !self.lstat(&path).is_some_and(Entry::is_dir) {
             // The directory is new: what the tree has below must not shine through.
             for child in self.tree.read_dir(&path) {
-                self.upper.insert(child, Change::Removed);
+                self.record(child, Change::Removed);
             }
         }
-        self.upper.insert(path, Change::Set(entry));
+        self.record(path, Change::Set(entry));
     }
 
     fn forget_below(&mut self, path: &ImagePath) {
         let gone: Vec<_> = below(&self.upper, path).map(|(key, _)| key.clone()).collect();
         for key in gone {
-            self.upper.remove(&key);
+            self.forget(&key);
         }
     }
 
@@ -325,16 +344,23 @@ mod tests {
     }
 
     #[test]
-    fn changes_since_an_earlier_state_are_told() {
+    fn what_changes_while_watched_is_told() {
         let mut overlay = overlay(&["/a/b", "/a/c"]);
         overlay.set(path("/new"), Entry::file("1", 0o644, 1)).unwrap();
-        let earlier = overlay.clone();
-        assert_eq!(overlay.changed_since(&earlier), []);
+        overlay.watch();
+        assert_eq!(overlay.watched(), []);
+        overlay.watch();
+        overlay.set(path("/passing"), Entry::file("1", 0o644, 1)).unwrap();
+        overlay.remove(&path("/passing"));
+        overlay.modify(&path("/new"), |entry| entry.mode = 0o600).unwrap();
+        overlay.modify(&path("/new"), |entry| entry.mode = 0o644).unwrap();
+        assert_eq!(overlay.watched(), []);
+        overlay.watch();
         overlay.remove(&path("/new"));
         overlay.remove(&path("/a/b"));
         overlay.set(path("/a/c"), Entry::file("2", 0o644, 1)).unwrap();
         let changed = ["/a/b", "/a/c", "/new"].map(path);
-        assert_eq!(overlay.changed_since(&earlier), changed);
+        assert_eq!(overlay.watched(), changed);
     }
 
     #[test]

@@ -240,13 +240,13 @@ impl Run<'_> {
     fn run_script(&mut self, call: &ScriptCall) -> Result<Ran, InstallError> {
         self.flush_status()?;
         let before = WatchedFiles::of(&self.overlay);
-        let earlier = self.overlay.clone();
+        self.overlay.watch();
         let ran = self.scripts.run(&mut self.overlay, call).map_err(|stop| stopped(call, stop))?;
         self.read_again(&before)?;
         let package = format!("{}:{}", call.package, call.architecture);
         let script = call.script;
         let arguments = call.arguments.clone();
-        let mut changed = self.overlay.changed_since(&earlier);
+        let mut changed = self.overlay.watched();
         changed.retain(|path| !path.starts_with(&database_folder()));
         let kind = EffectKind::ScriptRan { script: script.name().to_owned(), arguments, changed };
         self.effects.push(super::Effect { package, kind });
