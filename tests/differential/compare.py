@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Compares two root file systems path by path.
 
-usage: compare.py [--exceptions FILE] [--show N] [--since SECONDS] LEFT RIGHT
+usage: compare.py [--exceptions FILE] [--show N] [--since SECONDS] [--database PATH] LEFT RIGHT
 
 In:  two directories, read as root; a file of exceptions, one a line:
          ASPECTS <tab> REGEX <tab> REASON
      ASPECTS is `all` or a comma-separated list of the aspects below, REGEX must match the whole path (no leading /).
      With --since, the time when the package manager began to work on RIGHT, what it and the scripts wrote is known by
      its modification time: such a file must have on the left the one time that imgfix gives to all that is generated,
-     which is that of var/lib/dpkg/status.
+     which is that of the package manager's database (--database, var/lib/dpkg/status when not given).
 Out: every difference not excepted as `ASPECT PATH: LEFT | RIGHT`, then counts, one a reason. Exit code 1 when there
      is a difference, 2 when the input is wrong.
 
@@ -101,12 +101,12 @@ def differences(left, right):
                 yield aspect, path, a.get(aspect), b.get(aspect)
 
 
-GENERATED = "written in the run: apt's has the time of the run, imgfix's the one time of all that it generates"
+GENERATED = "written in the run: the right has the time of the run, imgfix's the one time of all that it generates"
 
 
-def is_generated(left, since):
+def is_generated(left, since, database):
     """Whether the times of a file say that it was written in the run, on both sides."""
-    status = left.get("var/lib/dpkg/status", {}).get("mtime")
+    status = left.get(database, {}).get("mtime")
     return lambda aspect, a, b: (aspect == "mtime" and since is not None and a == status and b >= since)
 
 
@@ -115,6 +115,7 @@ def main():
     parser.add_argument("--exceptions")
     parser.add_argument("--show", type=int, default=200, help="differences to print (all are counted)")
     parser.add_argument("--since", type=int)
+    parser.add_argument("--database", default="var/lib/dpkg/status")
     parser.add_argument("left")
     parser.add_argument("right")
     arguments = parser.parse_args()
@@ -122,7 +123,7 @@ def main():
     left, right = tree(arguments.left), tree(arguments.right)
     if not left or not right:
         sys.exit("compare.py: one side is empty, which cannot be meant")
-    generated = is_generated(left, arguments.since)
+    generated = is_generated(left, arguments.since, arguments.database)
     found, written = [], 0
     for aspect, path, a, b in differences(left, right):
         if generated(aspect, a, b):
