@@ -2,6 +2,7 @@
 //! a family; nothing here reaches the network, an image or a report.
 
 pub mod apk;
+pub mod archive;
 pub mod dpkg;
 pub mod effects;
 pub mod repository_url;

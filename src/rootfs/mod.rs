@@ -18,7 +18,7 @@ pub mod path;
 pub(crate) mod pax;
 pub mod spool;
 pub(crate) mod tar_format;
-mod tar_reader;
+pub(crate) mod tar_reader;
 pub mod tree;
 pub mod whiteout;
 

@@ -18,6 +18,8 @@ pub(super) struct Records {
     /// Whole seconds; the fraction is cut off towards the past.
     pub mtime: Option<i64>,
     pub xattrs: Xattrs,
+    /// The SHA-1 of the content as apk's archives have it.
+    pub apk_checksum: Option<Vec<u8>>,
     pub sparse: Option<Sparse>,
 }
 
@@ -72,6 +74,7 @@ impl Records {
             b"size" => self.size = optional(value, decimal)?,
             b"uid" => self.uid = optional(value, |v| u32::try_from(decimal(v)?).ok())?,
             b"gid" => self.gid = optional(value, |v| u32::try_from(decimal(v)?).ok())?,
+            b"APK-TOOLS.checksum.SHA1" => self.apk_checksum = text(value)?,
             b"mtime" => self.mtime = optional(value, seconds)?,
             _ => {}
         }

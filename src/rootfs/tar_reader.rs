@@ -16,8 +16,8 @@ use super::Xattrs;
 use super::pax::{self, Sparse};
 use super::tar_format::{
     CHECKSUM, Field, GID, GNU_EXTENDED, GNU_MORE_EXTENDED, GNU_MORE_SPARSE, GNU_REAL_SIZE,
-    GNU_SPARSE, LINK, MAGIC, MAJOR, MINOR, MODE, MTIME, NAME, PREFIX, SIZE, STAR_PREFIX,
-    STAR_TRAILER, TYPE, UID,
+    GNU_SPARSE, GROUP, LINK, MAGIC, MAJOR, MINOR, MODE, MTIME, NAME, PREFIX, SIZE, STAR_PREFIX,
+    STAR_TRAILER, TYPE, UID, USER,
 };
 
 const BLOCK: u64 = super::tar_format::BLOCK as u64;
@@ -31,7 +31,7 @@ const MAX_SEGMENTS: usize = 1 << 20;
 
 /// Why a stream is not a tar archive that can be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TarError {
+pub(crate) enum TarError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("{place}: {why}")]
@@ -40,7 +40,7 @@ pub(super) enum TarError {
 
 /// One member's header.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(crate) struct Member {
     /// As stored: may be absolute, have `..`, or end in a slash.
     pub name: Vec<u8>,
     pub kind: MemberKind,
@@ -49,13 +49,18 @@ pub(super) struct Member {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
+    /// The owner's and the group's name; empty when the header has none.
+    pub user: Vec<u8>,
+    pub group: Vec<u8>,
     pub mtime: i64,
     pub xattrs: Xattrs,
+    /// The content's hash that apk's archives have in an extension, hexadecimal.
+    pub apk_checksum: Option<Vec<u8>>,
 }
 
 /// A member's type, with the link's target as stored.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum MemberKind {
+pub(crate) enum MemberKind {
     File,
     HardLink(Vec<u8>),
     Symlink(Vec<u8>),
@@ -73,7 +78,7 @@ struct Segment {
 }
 
 /// Reads members one after another. As a [`Read`] it gives the content of the current one.
-pub(super) struct TarReader<R> {
+pub(crate) struct TarReader<R> {
     inner: R,
     /// Bytes read from the archive.
     offset: u64,
@@ -250,8 +255,11 @@ impl<R: BufRead> TarReader<R> {
             mode: u32::try_from(mode).unwrap_or(0),
             uid,
             gid,
+            user: until_nul(header.field(USER)).to_vec(),
+            group: until_nul(header.field(GROUP)).to_vec(),
             mtime,
             xattrs: records.xattrs,
+            apk_checksum: records.apk_checksum,
         })
     }
 

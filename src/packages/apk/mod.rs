@@ -1,11 +1,13 @@
 //! Alpine, Wolfi and Chainguard: apk databases, .apk archives, APKINDEX repositories.
 
+pub mod apk_file;
 mod archives;
 pub mod commands;
 pub mod dependency;
 pub mod identity;
 pub mod index;
 pub mod members;
+pub mod package_info;
 pub mod record;
 pub mod sources;
 pub mod version;

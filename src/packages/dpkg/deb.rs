@@ -15,24 +15,9 @@ use md5::{Digest as _, Md5};
 use super::ar::{ArError, ArReader, Member};
 use super::conffiles::{ConffileError, ShippedConffile, ShippedKind, parse_shipped};
 use super::control::{ControlError, Stanza, parse_stanzas};
+use crate::packages::archive::Bounded;
+pub use crate::packages::archive::{Limits, Owner};
 use crate::rootfs::{Content, PathError, Spool};
-
-/// How much a package may unpack to.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Bytes of all control members together.
-    pub control_bytes: u64,
-    /// Bytes of the payload's tar stream.
-    pub payload_bytes: u64,
-    /// Entries of the payload.
-    pub entries: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { control_bytes: 64 << 20, payload_bytes: 8 << 30, entries: 1_000_000 }
-    }
-}
 
 /// What an xz stream may need to be unpacked, in bytes (`xz -9` needs 65 MiB).
 const XZ_MEMORY: u64 = 512 << 20;
@@ -62,14 +47,6 @@ pub enum DebError {
     Conffiles(#[from] ConffileError),
     #[error("payload: {0}")]
     Path(#[from] PathError),
-}
-
-/// Who owns a payload entry: the name is looked up in the image, the number is used when
-/// there is no such name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    pub name: Option<Vec<u8>>,
-    pub id: u32,
 }
 
 /// A file of the control archive, installed as `info/PACKAGE.NAME`.
@@ -231,14 +208,14 @@ fn with_member<R: Read, T>(
         let failed = |source| read_error(&member, source);
         let result = {
             let plain = decompress(&mut content, suffix, &member)?;
-            let mut plain = Bounded { inner: plain, left: limit, exceeded: false };
+            let mut plain = Bounded::new(plain, limit);
             let result = read(&mut plain, &member.name);
             let end = if result.is_ok() {
                 io::copy(&mut plain, &mut io::sink()).map(drop)
             } else {
                 Ok(())
             };
-            if plain.exceeded {
+            if plain.exceeded() {
                 return Err(DebError::TooLarge { member: member.name, limit, unit: "bytes" });
             }
             end.map_err(failed)?;
@@ -282,27 +259,6 @@ fn decompress<'a>(
 
 fn read_error(member: &Member, source: io::Error) -> DebError {
     DebError::Read { member: member.name.clone(), source }
-}
-
-/// Ends with an error instead of giving more than `left` bytes.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
-    exceeded: bool,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(buffer)?;
-        match self.left.checked_sub(got as u64) {
-            Some(left) => self.left = left,
-            None => {
-                self.exceeded = true;
-                return Err(io::Error::other("unpacks to more than is allowed"));
-            }
-        }
-        Ok(got)
-    }
 }
 
 fn read_control<R: Read>(

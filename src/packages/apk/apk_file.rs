@@ -1,0 +1,332 @@
+//! [`ApkPackage`]: a package file of apk's version 2 format.
+//!
+//! In comes a stream of an `.apk`; out come what its control member says, its scripts, and its
+//! payload with the content in a [`Spool`]. The payload is checked against the hash that the
+//! control member has of it; whether the control member is the one that an index names
+//! ([`ApkPackage::identity`]) is the caller's to check: with that the whole file is known, and
+//! the signature inside is not needed (apk ignores it too for packages of a repository).
+//! Source: apk-tools 2.14, `src/package.c` (`apk_sign_ctx_mpart_cb`), `src/database.c`
+//! (`apk_db_install_archive_entry`), `src/io_archive.c`.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read};
+
+use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest as _, Sha256};
+
+use super::identity::Identity;
+use super::members::{Member, MemberLimits, Members, MembersError};
+use super::package_info::{PackageInfo, PackageInfoError};
+use crate::packages::archive::{Bounded, Limits, Owner};
+use crate::rootfs::tar_reader::{Member as Header, MemberKind, TarError, TarReader};
+use crate::rootfs::{Content, ImagePath, Spool, Xattrs};
+
+/// Why a package file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ApkError {
+    #[error("{0}")]
+    Members(#[from] MembersError),
+    #[error("its control member has no .PKGINFO: it is no package of apk's version 2 format")]
+    NoPackageInfo,
+    #[error("{0}")]
+    PackageInfo(#[from] PackageInfoError),
+    #[error(
+        "its .PKGINFO has no datahash: nothing says that its payload is the right one (packages \
+         of apk's version 1 format are not supported)"
+    )]
+    NoDataHash,
+    #[error("its payload is not the one that its .PKGINFO has the datahash of")]
+    DataHash,
+    #[error("its payload unpacks to more than {limit} {unit}")]
+    TooLarge { limit: u64, unit: &'static str },
+    #[error("its payload cannot be read: {0}")]
+    Payload(#[source] io::Error),
+    #[error("its payload is damaged: {0}")]
+    Tar(String),
+    #[error("its payload has the path {path:?}, {problem}")]
+    Path { path: String, problem: &'static str },
+}
+
+/// A package's script, by the moment it is for. Ordered as apk stores them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Script {
+    PreInstall,
+    PostInstall,
+    PreDeinstall,
+    PostDeinstall,
+    PreUpgrade,
+    PostUpgrade,
+    Trigger,
+}
+
+impl Script {
+    /// All, in apk's order (`apk_script_types`).
+    pub const ALL: [Self; 7] = [
+        Self::PreInstall,
+        Self::PostInstall,
+        Self::PreDeinstall,
+        Self::PostDeinstall,
+        Self::PreUpgrade,
+        Self::PostUpgrade,
+        Self::Trigger,
+    ];
+
+    /// Its name in packages, without the leading period.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreInstall => "pre-install",
+            Self::PostInstall => "post-install",
+            Self::PreDeinstall => "pre-deinstall",
+            Self::PostDeinstall => "post-deinstall",
+            Self::PreUpgrade => "pre-upgrade",
+            Self::PostUpgrade => "post-upgrade",
+            Self::Trigger => "trigger",
+        }
+    }
+
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|script| script.name() == name)
+    }
+}
+
+/// A package without its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApkControl {
+    /// Of the control member as stored: what an index has as `C:`.
+    pub identity: Identity,
+    pub info: PackageInfo,
+    pub scripts: BTreeMap<Script, Bytes>,
+}
+
+/// A package with its payload unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApkPackage {
+    pub control: ApkControl,
+    /// In the order of the archive, without what apk never installs: names that begin with a
+    /// period, and `.keep_` files.
+    pub payload: Vec<PayloadEntry>,
+}
+
+/// One path of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayloadEntry {
+    pub path: ImagePath,
+    pub kind: PayloadKind,
+    /// Permission bits with setuid, setgid and sticky.
+    pub mode: u32,
+    pub user: Owner,
+    pub group: Owner,
+    /// Seconds since the epoch.
+    pub mtime: i64,
+    pub xattrs: Xattrs,
+    /// Of the content, or of a symbolic link's target, as the archive's header has it.
+    pub checksum: Option<Identity>,
+}
+
+/// What a payload entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayloadKind {
+    Directory,
+    File {
+        content: Content,
+        size: u64,
+    },
+    /// To another entry of the package.
+    HardLink(ImagePath),
+    /// The target as shipped.
+    Symlink(Vec<u8>),
+    Fifo,
+    CharDevice {
+        major: u32,
+        minor: u32,
+    },
+    BlockDevice {
+        major: u32,
+        minor: u32,
+    },
+}
+
+impl ApkPackage {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.control.info.record.name.0
+    }
+
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.control.info.record.version.as_str()
+    }
+}
+
+/// Reads only the control member, which comes first.
+///
+/// # Errors
+/// Not a package of version 2, or damaged.
+pub fn inspect_control(apk: impl BufRead) -> Result<ApkControl, ApkError> {
+    let mut members = Members::new(apk)?;
+    read_control(&members.lead(MemberLimits::CONTROL)?.content)
+}
+
+/// Reads the whole package; the payload's content goes to `spool`.
+///
+/// # Errors
+/// Not a package of version 2, damaged, larger than `limits` allow, its payload is not the one
+/// it says, or the spool is full.
+pub fn unpack(apk: impl BufRead, spool: &Spool, limits: &Limits) -> Result<ApkPackage, ApkError> {
+    let mut members = Members::new(apk)?;
+    let control = read_control(&members.lead(MemberLimits::CONTROL)?.content)?;
+    let wanted = control.info.data_hash.ok_or(ApkError::NoDataHash)?;
+    let mut stored = Hashed { inner: members.into_rest(), hash: Sha256::new() };
+    let plain = MultiGzDecoder::new(&mut stored);
+    let mut plain = BufReader::with_capacity(1 << 16, Bounded::new(plain, limits.payload_bytes));
+    let result = read_payload(&mut plain, spool, limits);
+    // To the end, which the hash covers.
+    let end = result.is_ok().then(|| io::copy(&mut plain, &mut io::sink()));
+    if plain.get_ref().exceeded() {
+        return Err(ApkError::TooLarge { limit: limits.payload_bytes, unit: "bytes" });
+    }
+    end.transpose().map_err(ApkError::Payload)?;
+    let payload = result?;
+    drop(plain);
+    match stored.hash.finalize()[..] == wanted {
+        true => Ok(ApkPackage { control, payload }),
+        false => Err(ApkError::DataHash),
+    }
+}
+
+fn read_control(member: &Member) -> Result<ApkControl, ApkError> {
+    let mut info = None;
+    let mut scripts = BTreeMap::new();
+    for file in member.files()? {
+        match file.name.as_str() {
+            ".PKGINFO" => info = Some(PackageInfo::parse(&file.content)?),
+            name => {
+                if let Some(script) = name.strip_prefix('.').and_then(Script::from_name) {
+                    scripts.insert(script, file.content);
+                }
+            }
+        }
+    }
+    let info = info.ok_or(ApkError::NoPackageInfo)?;
+    Ok(ApkControl { identity: member.identity(), info, scripts })
+}
+
+/// Hashes what is taken from a reader.
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: BufRead> Read for Hashed<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(into)?;
+        self.hash.update(into.get(..got).unwrap_or_default());
+        Ok(got)
+    }
+}
+
+impl<R: BufRead> BufRead for Hashed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if let Ok(here) = self.inner.fill_buf()
+            && let Some(taken) = here.get(..amount)
+        {
+            self.hash.update(taken);
+        }
+        self.inner.consume(amount);
+    }
+}
+
+fn read_payload(
+    plain: &mut impl BufRead,
+    spool: &Spool,
+    limits: &Limits,
+) -> Result<Vec<PayloadEntry>, ApkError> {
+    let mut archive = TarReader::new(plain);
+    let mut entries = Vec::new();
+    let mut count = 0;
+    while let Some(header) = archive.next_member().map_err(tar_error)? {
+        count += 1;
+        if count > limits.entries {
+            return Err(ApkError::TooLarge { limit: limits.entries as u64, unit: "entries" });
+        }
+        if !is_installed(&header) {
+            continue;
+        }
+        let path = path(&header.name)?;
+        let kind = match header.kind {
+            MemberKind::Directory => PayloadKind::Directory,
+            MemberKind::File => {
+                let content =
+                    spool.store(&mut archive, header.size).map_err(ApkError::Payload)?;
+                PayloadKind::File { content: Content::Spool(content), size: header.size }
+            }
+            MemberKind::HardLink(target) => PayloadKind::HardLink(self::path(&target)?),
+            MemberKind::Symlink(target) => PayloadKind::Symlink(target),
+            MemberKind::Fifo => PayloadKind::Fifo,
+            MemberKind::CharDevice { major, minor } => PayloadKind::CharDevice { major, minor },
+            MemberKind::BlockDevice { major, minor } => PayloadKind::BlockDevice { major, minor },
+        };
+        let owner = |name: Vec<u8>, id| Owner { name: Some(name).filter(|n| !n.is_empty()), id };
+        entries.push(PayloadEntry {
+            path,
+            kind,
+            mode: header.mode,
+            user: owner(header.user, header.uid),
+            group: owner(header.group, header.gid),
+            mtime: header.mtime,
+            xattrs: header.xattrs,
+            checksum: header.apk_checksum.as_deref().and_then(sha1),
+        });
+    }
+    Ok(entries)
+}
+
+fn tar_error(error: TarError) -> ApkError {
+    match error {
+        TarError::Io(source) => ApkError::Payload(source),
+        invalid @ TarError::Invalid { .. } => ApkError::Tar(invalid.to_string()),
+    }
+}
+
+/// Whether apk installs the entry: not what begins with a period, and not what keeps a
+/// directory from being empty.
+fn is_installed(header: &Header) -> bool {
+    let base = header.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let keeps = header.kind != MemberKind::Directory && base.len() > 6;
+    !header.name.starts_with(b".") && !(keeps && base.starts_with(b".keep_"))
+}
+
+/// A name that apk would not ignore as malicious.
+fn path(name: &[u8]) -> Result<ImagePath, ApkError> {
+    let fail = |problem| ApkError::Path {
+        path: String::from_utf8_lossy(name).chars().take(200).collect(),
+        problem,
+    };
+    if name.iter().any(|byte| byte.is_ascii_control()) {
+        return Err(fail("with a control character"));
+    }
+    let path = ImagePath::new(name).map_err(|_| fail("which could leave the root"))?;
+    match path.relative() == name.strip_suffix(b"/").unwrap_or(name) && !path.is_root() {
+        true => Ok(path),
+        false => Err(fail("which is not relative and normal")),
+    }
+}
+
+/// Forty hexadecimal digits.
+fn sha1(text: &[u8]) -> Option<Identity> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 40)?;
+    let mut hash = [0; 20];
+    for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
+        let digits = text.get(at..at + 2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(Identity::Sha1(hash))
+}
