@@ -6,6 +6,7 @@ pub mod archive;
 pub mod dpkg;
 pub mod effects;
 pub mod repository_url;
+pub mod script_run;
 
 use std::cmp::Ordering;
 use std::fmt;

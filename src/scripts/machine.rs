@@ -59,6 +59,25 @@ impl Machine {
         }
     }
 
+    /// Gives the overlay to a machine for the time of `work`; afterwards it has its effects.
+    /// With the result comes what was written to the terminal.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn borrow<T>(
+        overlay: &mut Overlay,
+        settings: Settings,
+        table: Arc<Table>,
+        work: impl FnOnce(&mut Machine) -> Result<T, Stop>,
+    ) -> Result<(T, Vec<u8>), Stop> {
+        let empty = Overlay::new(Arc::clone(overlay.tree()));
+        let taken = std::mem::replace(overlay, empty);
+        let mut machine = Self::new(taken, settings, table);
+        let result = work(&mut machine);
+        *overlay = machine.overlay;
+        result.map(|value| (value, machine.transcript))
+    }
+
     /// Counts work.
     ///
     /// # Errors

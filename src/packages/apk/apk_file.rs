@@ -264,8 +264,7 @@ fn read_payload(
         let kind = match header.kind {
             MemberKind::Directory => PayloadKind::Directory,
             MemberKind::File => {
-                let content =
-                    spool.store(&mut archive, header.size).map_err(ApkError::Payload)?;
+                let content = spool.store(&mut archive, header.size).map_err(ApkError::Payload)?;
                 PayloadKind::File { content: Content::Spool(content), size: header.size }
             }
             MemberKind::HardLink(target) => PayloadKind::HardLink(self::path(&target)?),

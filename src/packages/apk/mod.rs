@@ -6,10 +6,12 @@ pub mod commands;
 pub mod dependency;
 pub mod identity;
 pub mod index;
+pub mod install;
 pub mod members;
 pub mod package_info;
 pub mod record;
 pub mod sources;
 pub mod version;
+pub mod virtual_runner;
 
 pub use version::Version;

@@ -34,13 +34,7 @@ impl VirtualRunner {
         overlay: &mut Overlay,
         work: impl FnOnce(&mut Machine) -> Result<T, Stop>,
     ) -> Result<(T, Vec<u8>), Stop> {
-        let empty = Overlay::new(Arc::clone(overlay.tree()));
-        let taken = std::mem::replace(overlay, empty);
-        let mut machine = Machine::new(taken, self.settings.clone(), Arc::clone(&self.table));
-        let result = work(&mut machine);
-        let transcript = machine.transcript().to_vec();
-        *overlay = machine.overlay;
-        result.map(|value| (value, transcript))
+        Machine::borrow(overlay, self.settings.clone(), Arc::clone(&self.table), work)
     }
 }
 

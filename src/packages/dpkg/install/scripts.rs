@@ -13,6 +13,8 @@ use super::super::diversions::Diversions;
 use super::super::statoverride::Overrides;
 use super::database::{damaged, file, info_file, read_optional};
 use super::{EffectKind, InstallError, Run};
+pub use crate::packages::script_run::Ran;
+use crate::packages::script_run::Trouble;
 use crate::rootfs::{Accounts, Entry, FileSystem, ImagePath, Overlay};
 use crate::scripts::Stop;
 
@@ -52,15 +54,6 @@ pub struct ScriptCall {
     pub instances: usize,
     /// The version of the image's dpkg.
     pub dpkg_version: String,
-}
-
-/// What a script that was run to its end left behind, besides the overlay.
-#[derive(Debug, Clone, Default)]
-pub struct Ran {
-    /// Its exit status; 0 is success.
-    pub status: u8,
-    /// What it wrote to its terminal.
-    pub transcript: Vec<u8>,
 }
 
 /// How maintainer scripts are run.
@@ -147,9 +140,9 @@ impl Run<'_> {
         let path = self.installed_script(place, script)?;
         let Some(path) = path else { return Ok(()) };
         let call = self.call(place, script, path, arguments);
-        match self.run_script(&call)? {
-            ran if ran.status == 0 => self.incorporate_triggers(),
-            ran => Err(failed(&call, &ran)),
+        match self.run_script(&call)?.trouble() {
+            None => self.incorporate_triggers(),
+            Some(trouble) => Err(error(&call, trouble)),
         }
     }
 
@@ -168,9 +161,9 @@ impl Run<'_> {
             self.call(place.unwrap_or(usize::MAX), script, new_control(script.name()), arguments);
         control.name().to_ascii_lowercase().clone_into(&mut call.package);
         control.architecture().clone_into(&mut call.architecture);
-        match self.run_script(&call)? {
-            ran if ran.status == 0 => self.incorporate_triggers(),
-            ran => Err(failed(&call, &ran)),
+        match self.run_script(&call)?.trouble() {
+            None => self.incorporate_triggers(),
+            Some(trouble) => Err(error(&call, trouble)),
         }
     }
 
@@ -185,12 +178,11 @@ impl Run<'_> {
         let path = self.installed_script(place, script)?;
         let Some(path) = path else { return Ok(()) };
         let call = self.call(place, script, path, vec!["upgrade".into(), control.version().into()]);
-        let ran = self.run_script(&call)?;
-        if ran.status == 0 {
+        let Some(trouble) = self.run_script(&call)?.trouble() else {
             return self.incorporate_triggers();
-        }
+        };
         if control.member(script.name()).is_none() {
-            return Err(failed(&call, &ran));
+            return Err(error(&call, trouble));
         }
         let former = self.database.entry(place).map(|entry| entry.version().to_owned());
         let arguments =
@@ -241,7 +233,8 @@ impl Run<'_> {
         self.flush_status()?;
         let before = WatchedFiles::of(&self.overlay);
         self.overlay.watch();
-        let ran = self.scripts.run(&mut self.overlay, call).map_err(|stop| stopped(call, stop))?;
+        let ran =
+            self.scripts.run(&mut self.overlay, call).map_err(|stop| error(call, stop.into()))?;
         self.read_again(&before)?;
         let package = format!("{}:{}", call.package, call.architecture);
         let script = call.script;
@@ -310,31 +303,12 @@ fn executable(mode: u32) -> u32 {
     if mode & 0o555 == 0o555 { mode } else { 0o755 }
 }
 
-fn stopped(call: &ScriptCall, stop: Stop) -> InstallError {
-    let line = stop.outermost().map(|place| place.line).filter(|line| *line > 0);
-    let inner = stop.places.len().saturating_sub(1);
-    let shown = Stop { places: stop.places.into_iter().take(inner).collect(), ..stop };
+fn error(call: &ScriptCall, trouble: Trouble) -> InstallError {
     InstallError::Script {
         package: call.package.clone(),
         activated_by: None,
         script: call.script.name().to_owned(),
-        line,
-        detail: shown.to_string(),
-    }
-}
-
-fn failed(call: &ScriptCall, ran: &Ran) -> InstallError {
-    let text = String::from_utf8_lossy(&ran.transcript);
-    let said = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
-    InstallError::Script {
-        package: call.package.clone(),
-        activated_by: None,
-        script: call.script.name().to_owned(),
-        line: None,
-        detail: match said.is_empty() {
-            true => format!("it fails with exit status {}", ran.status),
-            false => format!("it fails with exit status {}: {said}", ran.status),
-        },
+        line: trouble.line,
+        detail: trouble.detail,
     }
 }

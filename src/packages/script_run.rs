@@ -1,0 +1,50 @@
+//! What running a package's script comes to, for any family: [`Ran`], and the words for a script
+//! that fails or cannot be evaluated.
+
+use crate::scripts::Stop;
+
+/// What a script that was run to its end left behind, besides the overlay.
+#[derive(Debug, Clone, Default)]
+pub struct Ran {
+    /// Its exit status; 0 is success.
+    pub status: u8,
+    /// What it wrote to its terminal.
+    pub transcript: Vec<u8>,
+}
+
+/// What keeps a script from having done its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The line of the script, from 1.
+    pub line: Option<u32>,
+    pub detail: String,
+}
+
+impl From<Stop> for Trouble {
+    /// The place in the script that the package manager called is the line; the places inside
+    /// are told with the detail.
+    fn from(stop: Stop) -> Self {
+        let line = stop.outermost().map(|place| place.line).filter(|line| *line > 0);
+        let inner = stop.places.len().saturating_sub(1);
+        let shown = Stop { places: stop.places.into_iter().take(inner).collect(), ..stop };
+        Self { line, detail: shown.to_string() }
+    }
+}
+
+impl Ran {
+    /// What is wrong with it: an exit status other than 0, and the last that it said.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        if self.status == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&self.transcript);
+        let said = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+        let detail = match said.is_empty() {
+            true => format!("it fails with exit status {}", self.status),
+            false => format!("it fails with exit status {}: {said}", self.status),
+        };
+        Some(Trouble { line: None, detail })
+    }
+}
