@@ -11,7 +11,7 @@ use crate::rootfs::{Entry, ImagePath};
 const SHELLS: &[(&str, Dialect)] = &[
     ("sh", Dialect::Posix),
     ("dash", Dialect::Posix),
-    ("ash", Dialect::Posix),
+    ("ash", Dialect::Ash),
     ("bash", Dialect::Bash),
 ];
 
@@ -112,7 +112,8 @@ impl Machine {
             return Err(Stop::new(format!("the program {name} is not known")));
         }
         match interpreter(&text) {
-            Some(Interpreter { dialect, options }) => {
+            Some(Interpreter { program, dialect, options }) => {
+                let dialect = self.dialect_of(&program, dialect)?;
                 let script = shell::Script { name, text, dialect, options };
                 shell::run(self, &script, call)
             }
@@ -122,6 +123,16 @@ impl Machine {
                 Err(Stop::new(format!("the program {name} is not known ({first})")))
             }
         }
+    }
+
+    /// The dialect of a shell that is called by a path: busybox is ash by any name.
+    ///
+    /// # Errors
+    /// The path belongs to a running system.
+    pub(super) fn dialect_of(&self, program: &[u8], dialect: Dialect) -> Result<Dialect, Stop> {
+        let real = self.follow(&ImagePath::root(), program)?;
+        let busybox = real.is_ok_and(|real| real.file_name() == b"busybox");
+        Ok(if busybox { Dialect::Ash } else { dialect })
     }
 
     fn overlay_entry(&self, path: &ImagePath) -> Option<&Entry> {
@@ -144,6 +155,8 @@ const MAX_SCRIPT: u64 = 4 << 20;
 
 /// What the first line of a script asks for.
 pub struct Interpreter {
+    /// Its path, as the line has it.
+    pub program: Vec<u8>,
     pub dialect: Dialect,
     /// Options after the shell's name: `-e`.
     pub options: Vec<Vec<u8>>,
@@ -154,10 +167,12 @@ pub struct Interpreter {
 pub fn interpreter(text: &[u8]) -> Option<Interpreter> {
     let line = text.strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let mut program = words.next()?.rsplit(|&b| b == b'/').next()?;
-    if program == b"env" {
+    let path = words.next()?;
+    let mut program = path.rsplit(|&b| b == b'/').next()?;
+    if matches!(program, b"env" | b"busybox") {
         program = words.next()?;
     }
     let (_, dialect) = SHELLS.iter().find(|(name, _)| name.as_bytes() == program)?;
-    Some(Interpreter { dialect: *dialect, options: words.map(<[u8]>::to_vec).collect() })
+    let options = words.map(<[u8]>::to_vec).collect();
+    Some(Interpreter { program: path.to_vec(), dialect: *dialect, options })
 }

@@ -48,7 +48,7 @@ mod remove;
 mod run_parts;
 mod sed;
 mod seq;
-mod shells;
+pub mod shells;
 mod sort;
 mod stat;
 mod test;
@@ -66,6 +66,7 @@ use super::Command;
 
 /// All commands of this folder by name.
 pub const COMMANDS: &[(&str, Command)] = &[
+    ("ash", shells::posix),
     ("basename", names::basename),
     ("bash", shells::bash),
     ("cat", cat::cat),

@@ -1,16 +1,30 @@
-//! `sh`, `dash`, `bash`: shells called by name, with `-c` or a file.
+//! `sh`, `dash`, `ash`, `bash`: shells called by name, with `-c` or a file.
 
 use bstr::BString;
 
 use super::super::shell::{self, Dialect, Script};
 use super::super::{Process, Status};
 
-/// `sh` and `dash`.
+/// `sh`, `dash`, `ash`.
 ///
 /// # Errors
 /// The script cannot be evaluated.
 pub fn posix(process: &mut Process<'_>) -> Status {
-    run(process, Dialect::Posix)
+    let name = process.call.argv.first().cloned().unwrap_or_default();
+    let path = match name.contains(&b'/') {
+        true => name.to_vec(),
+        false => process.machine.which(&process.call, &name)?.unwrap_or_default(),
+    };
+    let dialect = process.machine.dialect_of(&path, Dialect::Posix)?;
+    run(process, dialect)
+}
+
+/// `busybox sh`.
+///
+/// # Errors
+/// The script cannot be evaluated.
+pub fn ash(process: &mut Process<'_>) -> Status {
+    run(process, Dialect::Ash)
 }
 
 /// `bash`.
@@ -67,7 +81,7 @@ fn run(process: &mut Process<'_>, dialect: Dialect) -> Status {
             Err(_) => {
                 process.complain(format!("0: cannot open {first}: No such file"))?;
                 return Ok(match dialect {
-                    Dialect::Posix => 2,
+                    Dialect::Posix | Dialect::Ash => 2,
                     Dialect::Bash => 127,
                 });
             }

@@ -176,6 +176,9 @@ impl Shell<'_> {
                 let result = match self.redirect(&command.redirects, &mut before) {
                     Ok(()) => self.compound(kind, failure),
                     Err(Exit::Error) => {
+                        if self.dialect == Dialect::Ash && self.state.options.exit_on_error {
+                            return Err(Stop::new("a redirection that fails, with set -e").into());
+                        }
                         let status = self.redirect_failure();
                         self.checked(status, failure)
                     }

@@ -45,7 +45,7 @@ impl Shell<'_> {
     pub(super) fn redirect_failure(&self) -> u8 {
         match self.dialect {
             Dialect::Posix => 2,
-            Dialect::Bash => 1,
+            Dialect::Ash | Dialect::Bash => 1,
         }
     }
 
@@ -94,7 +94,7 @@ impl Shell<'_> {
 
     /// The path of a redirection: one field. bash expands patterns in it.
     fn target(&mut self, word: &Word) -> Eval<BString> {
-        if self.dialect == Dialect::Posix {
+        if self.dialect != Dialect::Bash {
             return self.expand_text(word);
         }
         let mut fields = Vec::new();

@@ -53,11 +53,12 @@ impl Shell<'_> {
         let mut before = Before::default();
         let persistent = matches!(&expanded.meaning, Meaning::Builtin(builtin) if builtin.name == "exec")
             && expanded.argv.len() == 1;
-        let ends = expanded.special && self.dialect == Dialect::Posix;
+        let ends = expanded.special && self.dialect != Dialect::Bash;
         if let Err(exit) = self.redirect(redirects, &mut before) {
             self.take_back(before);
             return match exit {
                 Exit::Error if !ends => Ok(self.redirect_failure()),
+                Exit::Error if self.dialect == Dialect::Ash => Err(Exit::Shell(1)),
                 exit => Err(exit),
             };
         }
@@ -159,7 +160,7 @@ impl Shell<'_> {
         let builtin = builtins::find(name, self.dialect);
         let special = builtin.filter(|builtin| builtin.class == Class::Special);
         // A special builtin comes before a function, in dash and in POSIX.
-        if let Some(builtin) = special.filter(|_| self.dialect == Dialect::Posix) {
+        if let Some(builtin) = special.filter(|_| self.dialect != Dialect::Bash) {
             return Meaning::Builtin(builtin);
         }
         match self.state.functions.get(name).filter(|_| functions) {
@@ -174,7 +175,7 @@ impl Shell<'_> {
         expanded: Expanded,
         failure: Failure,
     ) -> Eval {
-        let lasting = expanded.special && self.dialect == Dialect::Posix;
+        let lasting = expanded.special && self.dialect != Dialect::Bash;
         if assignments.is_empty() || lasting {
             let mut traced = Vec::new();
             for assignment in assignments {
@@ -234,7 +235,7 @@ impl Shell<'_> {
                     self.assign_element(&name, Element::Whole, value)?;
                 }
                 match result {
-                    Err(Exit::Error) if !(expanded.special && self.dialect == Dialect::Posix) => {
+                    Err(Exit::Error) if !(expanded.special && self.dialect != Dialect::Bash) => {
                         Ok(builtin.failure(self.dialect))
                     }
                     other => other,

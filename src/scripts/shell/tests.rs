@@ -1,9 +1,10 @@
 //! Scripts whose status and output are those of the real dash and bash.
 //!
-//! `cases/*.txt` holds scripts with what dash (or, in `bash*.txt`, bash) gave for them, in a
-//! directory with the files of [`FILES`]. The test here needs neither; the ignored one asks
-//! the real shells again: `cargo test --lib shell::tests::real -- --ignored`, and with
-//! `IMGFIX_RECORD=1` in the environment writes down what they say.
+//! `cases/*.txt` holds scripts with what dash (or, in `bash*.txt`, bash, in `ash*.txt`, busybox)
+//! gave for them, in a directory with the files of [`FILES`]. The test here needs none of them;
+//! the ignored one asks the real shells again: `cargo test --lib shell::tests::real -- --ignored`,
+//! and with `IMGFIX_RECORD=1` in the environment writes down what they say. For busybox it wants
+//! an unpacked root file system of Alpine in `IMGFIX_ALPINE_ROOT`, as root.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,11 @@ fn case_files() -> Vec<(PathBuf, Dialect)> {
     files.sort();
     let dialect = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        if name.starts_with("bash") { Dialect::Bash } else { Dialect::Posix }
+        match name.split('.').next() {
+            Some("bash") => Dialect::Bash,
+            Some("ash") => Dialect::Ash,
+            _ => Dialect::Posix,
+        }
     };
     files.into_iter().map(|path| (path.clone(), dialect(&path))).collect()
 }
@@ -156,13 +161,14 @@ fn scripts_do_what_they_do_in_the_real_shells() {
 /// Runs a script with a real shell, in a directory with the same files.
 fn really(script: &str, dialect: Dialect) -> (u8, String) {
     use std::process::{Command, Stdio};
-    let shell = match dialect {
-        Dialect::Posix => "dash",
-        Dialect::Bash => "bash",
+    let (root, shell) = match dialect {
+        Dialect::Posix => (String::new(), "dash"),
+        Dialect::Bash => (String::new(), "bash"),
+        Dialect::Ash => (std::env::var("IMGFIX_ALPINE_ROOT").unwrap(), "ash"),
     };
-    let place = Path::new(PLACE);
-    let _ = std::fs::remove_dir_all(place);
-    std::fs::create_dir_all(place).unwrap();
+    let place = PathBuf::from(format!("{root}{PLACE}"));
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::create_dir_all(&place).unwrap();
     for file in FILES {
         let (name, content) = file.split_once('=').unwrap_or((file, ""));
         match name.ends_with('/') {
@@ -174,14 +180,20 @@ fn really(script: &str, dialect: Dialect) -> (u8, String) {
     std::fs::write(&input, "input 1\ninput 2\n").unwrap();
     let file = place.with_extension("script");
     std::fs::write(&file, script).unwrap();
-    let output = Command::new("timeout")
-        .args(["10", shell])
-        .arg(&file)
+    let mut program = Command::new("timeout");
+    program.arg("10");
+    if !root.is_empty() {
+        // A new root wants its directory set by a shell in it.
+        program.args(["chroot", &root, "/bin/sh", "-c", "cd $0; exec \"$@\"", PLACE]);
+    }
+    let output = program
+        .arg(shell)
+        .arg(format!("{PLACE}.script"))
         .args(ARGUMENTS)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/home")
-        .current_dir(place)
+        .current_dir(&place)
         .stdin(std::fs::File::open(&input).unwrap())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -192,7 +204,7 @@ fn really(script: &str, dialect: Dialect) -> (u8, String) {
 }
 
 #[test]
-#[ignore = "needs dash and bash, and writes to /tmp/place"]
+#[ignore = "needs dash, bash and a root of Alpine, and writes to /tmp/place"]
 fn real_shells_still_say_the_same() {
     let record = std::env::var_os("IMGFIX_RECORD").is_some();
     let mut wrong = String::new();

@@ -41,7 +41,7 @@ impl Parser<'_> {
                 return Ok(Some(Kind::Loop { goes, condition, body }));
             }
         }
-        if bash && self.take_word("function") {
+        if self.dialect != Dialect::Posix && self.take_word("function") {
             return self.function_clause().map(Some);
         }
         if bash && self.take_word("[[") {

@@ -203,7 +203,8 @@ impl Parser<'_> {
             return Ok(Operation::Remove { side, extent, pattern });
         }
         match self.dialect {
-            Dialect::Bash => self.bash_operation(),
+            Dialect::Ash if !matches!(self.peek(), Some(b'/' | b':')) => self.unknown_operation(),
+            Dialect::Ash | Dialect::Bash => self.bash_operation(),
             Dialect::Posix => self.unknown_operation(),
         }
     }

@@ -28,6 +28,9 @@ pub use parser::Parser;
 pub enum Dialect {
     /// dash: POSIX, and `local`.
     Posix,
+    /// busybox's ash: as dash, and some of what bash has. Where they are not the same and it is
+    /// not known what ash does, it is a stop.
+    Ash,
     Bash,
 }
 

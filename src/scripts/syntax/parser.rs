@@ -289,7 +289,7 @@ impl<'t> Parser<'t> {
         let mut negated = false;
         while self.take_word("!") {
             negated = !negated;
-            if self.dialect == Dialect::Posix {
+            if self.dialect != Dialect::Bash {
                 break;
             }
         }

@@ -38,7 +38,7 @@ impl Parser<'_> {
             return Ok(None);
         }
         let bash = self.dialect == Dialect::Bash;
-        if bash && self.rest().starts_with(b"&>") {
+        if self.dialect != Dialect::Posix && self.rest().starts_with(b"&>") {
             self.at += 2;
             let append = self.take(">");
             let word = self.target()?;

@@ -50,7 +50,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn at_process_substitution(&self) -> bool {
-        self.dialect == Dialect::Bash
+        self.dialect != Dialect::Posix
             && matches!(self.peek(), Some(b'<' | b'>'))
             && self.peek_at(1) == Some(b'(')
     }
@@ -95,7 +95,7 @@ impl Parser<'_> {
                         None => push_quoted(&mut parts, b"\\"),
                     }
                 }
-                b'$' if self.dialect == Dialect::Bash && self.peek_at(1) == Some(b'\'') => {
+                b'$' if self.dialect != Dialect::Posix && self.peek_at(1) == Some(b'\'') => {
                     self.at += 1;
                     let text = self.ansi_quoted()?;
                     push_quoted(&mut parts, &text);

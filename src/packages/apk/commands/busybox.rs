@@ -6,7 +6,8 @@
 
 use super::applets::{Applet, applets};
 use crate::rootfs::ImagePath;
-use crate::scripts::{Errno, Process, Status, Stop};
+use crate::scripts::commands::shells;
+use crate::scripts::{Command, Errno, Process, Status, Stop};
 
 /// `busybox APPLET …`, `busybox --install -s`, `busybox --list`, `busybox --list-full`; and an
 /// applet by its link that has no command here.
@@ -87,7 +88,11 @@ fn call(process: &mut Process<'_>, name: &[u8]) -> Status {
         }
         return Ok(127);
     }
-    let Some(command) = process.machine.command(name) else {
+    let command = match name {
+        b"sh" | b"ash" => Some(shells::ash as Command),
+        _ => process.machine.command(name),
+    };
+    let Some(command) = command else {
         let name = String::from_utf8_lossy(name).into_owned();
         return Err(Stop::new(format!("the applet {name} of busybox is not known")));
     };

@@ -31,6 +31,13 @@ fn levels(shell: &mut Shell<'_>, argv: &[BString]) -> Eval<u32> {
     if wanted == 0 {
         return Err(shell.complain(b"break", b"Illegal number: 0"));
     }
+    if shell.dialect == Dialect::Ash
+        && wanted > shell.state.loops
+        && shell.state.functions_running > 0
+    {
+        // ash leaves the loops of the function's caller.
+        return Err(Stop::new("a break out of a function").into());
+    }
     shell.state.status = 0;
     Ok(wanted.min(shell.state.loops))
 }
@@ -45,7 +52,7 @@ fn status(shell: &mut Shell<'_>, argv: &[BString]) -> Eval<u8> {
 
 pub(super) fn return_(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {
     if let Some(text) = argv.get(1)
-        && shell.dialect == Dialect::Posix
+        && shell.dialect != Dialect::Bash
         && shell.number(b"return", text)? > 255
     {
         // dash keeps such a number in `$?`.
@@ -72,7 +79,7 @@ pub(super) fn dot(shell: &mut Shell<'_>, argv: &[BString], failure: Failure) -> 
     };
     let Some((name, parameters)) = arguments.split_first() else {
         return match shell.dialect {
-            Dialect::Posix => Ok(0),
+            Dialect::Posix | Dialect::Ash => Ok(0),
             Dialect::Bash => Err(shell.complain(b".", b"filename argument required")),
         };
     };
@@ -86,13 +93,13 @@ pub(super) fn dot(shell: &mut Shell<'_>, argv: &[BString], failure: Failure) -> 
         return Err(shell.complain(b".", why));
     };
     // dash takes no parameters here.
-    let replaced = shell.dialect == Dialect::Bash && !parameters.is_empty();
+    let replaced = shell.dialect != Dialect::Posix && !parameters.is_empty();
     let positional = shell.state.positional.clone();
     if replaced {
         shell.state.positional = Rc::new(parameters.to_vec());
     }
     let failure = match shell.dialect {
-        Dialect::Posix => Failure::Ends,
+        Dialect::Posix | Dialect::Ash => Failure::Ends,
         Dialect::Bash => failure,
     };
     let caller = shell.state.line;

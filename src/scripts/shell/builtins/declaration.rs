@@ -81,7 +81,7 @@ fn split(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// A local variable keeps the value it had.
+/// A local variable keeps the value it had; in ash it is not set.
 pub(super) fn local(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval {
     if shell.state.functions_running == 0 {
         return Err(shell.complain(b"local", b"not in a function"));
@@ -95,8 +95,14 @@ pub(super) fn local(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
             return Err(shell.complain(b"local", [name, b": bad variable name"].concat()));
         }
         shell.state.variables.hide(name);
-        if let Some(value) = value {
-            shell.assign(name, value.into())?;
+        match value {
+            Some(value) => shell.assign(name, value.into())?,
+            None if shell.dialect == Dialect::Ash => {
+                if shell.state.variables.unset(name).is_err() {
+                    return Err(shell.complain(b"local", [name, b": is read only"].concat()));
+                }
+            }
+            None => {}
         }
     }
     Ok(0)

@@ -1,4 +1,4 @@
-//! `echo`: dash's replaces escapes, bash's only with `-e`.
+//! `echo`: dash's replaces escapes, bash's and ash's only with `-e`.
 
 use bstr::BString;
 
@@ -33,7 +33,7 @@ pub(super) fn echo(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval 
     let mut text = bstr::join(" ", words);
     if escapes {
         let Some(result) = escaped(&text, Place::Echo, shell.dialect) else {
-            return Err(Stop::new("an escape of bash's echo").into());
+            return Err(Stop::new("an escape of echo -e").into());
         };
         text = result.text;
         newline &= !result.ended;

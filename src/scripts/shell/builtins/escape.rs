@@ -35,6 +35,7 @@ pub(super) fn escaped(text: &[u8], place: Place, dialect: Dialect) -> Option<Esc
                 return Some(Escaped { text: out, ended: true });
             }
             Some(b'u' | b'U') if dialect == Dialect::Bash => return None,
+            Some(b'E' | b'u' | b'U' | b'c') if dialect == Dialect::Ash => return None,
             _ => {}
         }
         match one(rest, place, dialect) {
@@ -69,7 +70,7 @@ fn one(text: &[u8], place: Place, dialect: Dialect) -> Option<(u8, usize)> {
         b'v' => 11,
         b'\\' => b'\\',
         b'"' | b'\'' | b'?' if dialect == Dialect::Bash && place == Place::Format => letter,
-        b'x' if dialect == Dialect::Bash => return hexadecimal(text),
+        b'x' if dialect != Dialect::Posix => return hexadecimal(text),
         _ => return octal(text, place, dialect),
     };
     Some((value, 1))

@@ -46,7 +46,7 @@ pub(super) fn getopts(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Ev
     let ended = matches!(found, Found::End);
     match scan.argument {
         Some(argument) => shell.assign(b"OPTARG", argument)?,
-        None if matches!(found, Found::Option(_)) && shell.dialect == Dialect::Posix => {
+        None if matches!(found, Found::Option(_)) && shell.dialect != Dialect::Bash => {
             shell.assign(b"OPTARG", BString::default())?;
         }
         None if !ended && shell.state.variables.unset(b"OPTARG").is_err() => {

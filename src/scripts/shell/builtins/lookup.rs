@@ -46,7 +46,7 @@ pub(super) fn command(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Ev
         let how = if long { Style::Sentence } else { Style::Word };
         if !describe(shell, name, how, default_path)? {
             status = match shell.dialect {
-                Dialect::Posix => 127,
+                Dialect::Posix | Dialect::Ash => 127,
                 Dialect::Bash => 1,
             };
         }
@@ -64,7 +64,7 @@ pub(super) fn type_(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
             (b"-t", Dialect::Bash) => how = Style::Kind,
             (_, Dialect::Bash) => return Err(Stop::new(format!("type with {option}")).into()),
             // dash has no options here: it takes them for names.
-            (_, Dialect::Posix) => {}
+            (_, Dialect::Posix | Dialect::Ash) => {}
         }
         if shell.dialect == Dialect::Bash {
             rest = rest.get(1..).unwrap_or_default();
@@ -73,7 +73,7 @@ pub(super) fn type_(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
     for name in rest {
         if !describe(shell, name, how, false)? {
             status = match shell.dialect {
-                Dialect::Posix => 127,
+                Dialect::Posix | Dialect::Ash => 127,
                 Dialect::Bash => 1,
             };
         }
@@ -104,7 +104,11 @@ fn describe(shell: &mut Shell<'_>, name: &[u8], how: Style, default_path: bool) 
             if bash && how == Style::Sentence {
                 return Err(Stop::new("the text of a function").into());
             }
-            print(shell, how, name, b" is a shell function", b"function", name)
+            let sentence: &[u8] = match shell.dialect {
+                Dialect::Ash => b" is a function",
+                Dialect::Posix | Dialect::Bash => b" is a shell function",
+            };
+            print(shell, how, name, sentence, b"function", name)
         }
         Meaning::Builtin(Builtin { class: Class::Special, .. }) if !bash => {
             print(shell, how, name, b" is a special shell builtin", b"builtin", name)
@@ -127,7 +131,7 @@ fn program(shell: &mut Shell<'_>, name: &[u8], how: Style, default_path: bool) -
     if how == Style::Sentence {
         let text = [name, b": not found\n"].concat();
         match shell.dialect {
-            Dialect::Posix => shell.print(&text, "type")?,
+            Dialect::Posix | Dialect::Ash => shell.print(&text, "type")?,
             Dialect::Bash => {
                 let _written = shell.error([b"type: ", name, b": not found"].concat());
                 0

@@ -40,17 +40,19 @@ pub(super) struct Builtin {
     pub dialects: &'static [Dialect],
 }
 
-const DASH: &[Dialect] = &[Dialect::Posix];
+const DASH: &[Dialect] = &[Dialect::Posix, Dialect::Ash];
+const ASH: &[Dialect] = &[Dialect::Ash];
 const BASH: &[Dialect] = &[Dialect::Bash];
-const BOTH: &[Dialect] = &[Dialect::Posix, Dialect::Bash];
+const ASH_OR_BASH: &[Dialect] = &[Dialect::Ash, Dialect::Bash];
+const ALL: &[Dialect] = &[Dialect::Posix, Dialect::Ash, Dialect::Bash];
 
 impl Builtin {
     const fn special(name: &'static str, run: Run) -> Self {
-        Self { name, class: Class::Special, declares: false, run, dialects: BOTH }
+        Self { name, class: Class::Special, declares: false, run, dialects: ALL }
     }
 
     const fn regular(name: &'static str, run: Run) -> Self {
-        Self { name, class: Class::Regular, declares: false, run, dialects: BOTH }
+        Self { name, class: Class::Regular, declares: false, run, dialects: ALL }
     }
 
     const fn declaring(self) -> Self {
@@ -64,7 +66,8 @@ impl Builtin {
     /// The status of an error that does not end the shell.
     pub(super) fn failure(&self, dialect: Dialect) -> u8 {
         match (dialect, self.name) {
-            (Dialect::Posix, _) | (Dialect::Bash, "test" | "[") => 2,
+            (Dialect::Ash, "printf") => 1,
+            (Dialect::Posix | Dialect::Ash, _) | (Dialect::Bash, "test" | "[") => 2,
             (Dialect::Bash, _) => 1,
         }
     }
@@ -107,7 +110,7 @@ const BUILTINS: &[Builtin] = &[
     Builtin::regular("printf", printf::printf),
     Builtin::regular("pwd", directory::pwd),
     Builtin::regular("read", read::read),
-    Builtin::regular("source", control::dot).only(BASH),
+    Builtin::regular("source", control::dot).only(ASH_OR_BASH),
     Builtin::regular("test", test::test),
     Builtin::regular("true", yes),
     Builtin::regular("type", lookup::type_),
@@ -127,6 +130,8 @@ const BUILTINS: &[Builtin] = &[
     Builtin::regular("help", unevaluated::stop).only(BASH),
     Builtin::regular("history", unevaluated::stop).only(BASH),
     Builtin::regular("let", bash::let_).only(BASH),
+    Builtin::regular("let", unevaluated::stop).only(ASH),
+    Builtin::regular("[[", unevaluated::stop).only(ASH),
     Builtin::regular("logout", unevaluated::stop).only(BASH),
     Builtin::regular("mapfile", unevaluated::stop).only(BASH),
     Builtin::regular("popd", unevaluated::stop).only(BASH),

@@ -15,7 +15,7 @@ pub(super) fn shift(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
     if count > shell.state.positional.len() {
         return match shell.dialect {
             Dialect::Posix => Err(shell.complain(b"shift", b"can't shift that many")),
-            Dialect::Bash => Ok(1),
+            Dialect::Ash | Dialect::Bash => Ok(1),
         };
     }
     Rc::make_mut(&mut shell.state.positional).drain(..count);

@@ -23,7 +23,7 @@ pub(super) fn printf(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eva
     let Some((format, arguments)) = rest.split_first() else {
         return Err(shell.complain(b"printf", b"usage: printf format [arg ...]"));
     };
-    if format.starts_with(b"-") && format.len() > 1 && shell.dialect == Dialect::Posix {
+    if format.starts_with(b"-") && format.len() > 1 && shell.dialect != Dialect::Bash {
         return Err(shell.complain(b"printf", [b"Illegal option ", &format[..]].concat()));
     }
     let mut out = Output { text: Vec::new(), status: 0, arguments, ended: false };
@@ -226,7 +226,7 @@ fn number(shell: &mut Shell<'_>, out: &mut Output<'_>) -> Eval<i64> {
         (Some(_), None) => Some("Numerical result out of range"),
         _ => None,
     };
-    if let Some(problem) = problem.filter(|_| !text.is_empty() || shell.dialect == Dialect::Posix) {
+    if let Some(problem) = problem.filter(|_| !text.is_empty() || shell.dialect != Dialect::Bash) {
         let _written = shell.complain(b"printf", [&text[..], b": ", problem.as_bytes()].concat());
         out.status = 1;
     }

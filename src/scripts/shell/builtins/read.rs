@@ -24,7 +24,7 @@ pub(super) fn read(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval 
     let reply = [BString::from("REPLY")];
     let names = match (rest.is_empty(), shell.dialect) {
         (true, Dialect::Posix) => return Err(shell.complain(b"read", b"arg count")),
-        (true, Dialect::Bash) => &reply[..],
+        (true, Dialect::Ash | Dialect::Bash) => &reply[..],
         (false, _) => rest,
     };
     if let Some(name) = names.iter().find(|name| !is_name(name)) {

@@ -120,7 +120,7 @@ impl Shell<'_> {
         on: bool,
     ) -> Eval<()> {
         let found = OPTIONS.iter().find(|(_, known, _)| known.as_bytes() == name);
-        let known = found.filter(|(letter, ..)| *letter != 0 || self.dialect == Dialect::Bash);
+        let known = found.filter(|(letter, ..)| *letter != 0 || self.dialect != Dialect::Posix);
         match known {
             Some((.., place)) => {
                 *place(&mut self.state.options) = on;

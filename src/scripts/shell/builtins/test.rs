@@ -62,7 +62,7 @@ pub(super) fn test(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval 
 }
 
 fn is_binary(word: &[u8], dialect: Dialect) -> bool {
-    BINARY.contains(&word) || (dialect == Dialect::Bash && word == b"==")
+    BINARY.contains(&word) || (dialect != Dialect::Posix && word == b"==")
 }
 
 fn is_unary(word: &[u8], dialect: Dialect) -> bool {
@@ -134,7 +134,15 @@ impl Test<'_, '_> {
     }
 
     fn primary(&mut self) -> Eval<bool> {
-        let Some(word) = self.word(0).map(<[u8]>::to_vec) else { return Ok(false) };
+        let Some(word) = self.word(0).map(<[u8]>::to_vec) else {
+            return match self.shell.dialect {
+                Dialect::Ash => {
+                    let name = self.name.clone();
+                    Err(self.shell.complain(&name, b"argument expected"))
+                }
+                Dialect::Posix | Dialect::Bash => Ok(false),
+            };
+        };
         if word == b"(" && self.word(1).is_some() && !self.is_compared() {
             self.at += 1;
             if self.word(0) == Some(b")") {
@@ -218,7 +226,7 @@ impl Shell<'_> {
         let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         match (number, self.dialect) {
             (Some(number), _) => Ok(number),
-            (None, Dialect::Posix) => {
+            (None, Dialect::Posix | Dialect::Ash) => {
                 Err(self.complain(name, [b"Illegal number: ", text].concat()))
             }
             (None, Dialect::Bash) => {

@@ -53,7 +53,7 @@ fn signal_name(signal: &[u8], dialect: Dialect) -> Option<&'static str> {
     let upper = text.to_ascii_uppercase();
     let name = match dialect {
         Dialect::Posix => &upper,
-        Dialect::Bash => upper.strip_prefix("SIG").unwrap_or(&upper),
+        Dialect::Ash | Dialect::Bash => upper.strip_prefix("SIG").unwrap_or(&upper),
     };
     SIGNALS.iter().find(|known| **known == name).copied()
 }

@@ -70,9 +70,9 @@ impl Shell<'_> {
         let mut expression = Expression { shell: self, text, at: 0, depth, skipped: false };
         expression.blanks();
         if expression.at == text.len() {
-            // dash wants an expression, bash takes nothing for zero.
+            // dash wants an expression, the others take nothing for zero.
             return match expression.shell.dialect {
-                Dialect::Bash => Ok(0),
+                Dialect::Ash | Dialect::Bash => Ok(0),
                 Dialect::Posix => Err(expression.syntax("primary")),
             };
         }
@@ -131,7 +131,7 @@ impl Expression<'_, '_, '_> {
 
     fn comma(&mut self) -> Eval<i64> {
         let mut value = self.assignment()?;
-        while self.shell.dialect == Dialect::Bash && self.take(",") {
+        while self.shell.dialect != Dialect::Posix && self.take(",") {
             value = self.assignment()?;
         }
         Ok(value)
@@ -180,6 +180,9 @@ impl Expression<'_, '_, '_> {
         if !self.take(":") {
             return Err(self.syntax("':'"));
         }
+        if self.shell.dialect == Dialect::Ash && self.rest().contains(&b'?') {
+            return Err(Stop::new("several ?: in arithmetic").into());
+        }
         let second = self.maybe(condition == 0, Self::assignment)?;
         Ok(if condition != 0 { first } else { second })
     }
@@ -196,7 +199,7 @@ impl Expression<'_, '_, '_> {
     fn operator(&mut self) -> Option<(&'static str, u8)> {
         self.blanks();
         let rest = self.rest();
-        let bash = self.shell.dialect == Dialect::Bash;
+        let bash = self.shell.dialect != Dialect::Posix;
         let found = BINARY
             .iter()
             .find(|(sign, _)| rest.starts_with(sign.as_bytes()) && (*sign != "**" || bash))?;
@@ -274,7 +277,7 @@ impl Expression<'_, '_, '_> {
     fn unary(&mut self) -> Eval<i64> {
         self.deeper(|expression| {
             expression.blanks();
-            if expression.shell.dialect == Dialect::Bash {
+            if expression.shell.dialect != Dialect::Posix {
                 for (sign, change) in [("++", 1), ("--", -1)] {
                     let start = expression.at;
                     if expression.take(sign) {
@@ -320,7 +323,7 @@ impl Expression<'_, '_, '_> {
         }
         if let Some(name) = self.name() {
             let value = self.variable(&name)?;
-            if self.shell.dialect == Dialect::Bash {
+            if self.shell.dialect != Dialect::Posix {
                 for (sign, change) in [("++", 1), ("--", -1)] {
                     if self.take(sign) {
                         self.store(&name, value.wrapping_add(change))?;
@@ -356,10 +359,10 @@ impl Expression<'_, '_, '_> {
         if self.peek() == Some(b'[') {
             return Err(Stop::new("an array in arithmetic").into());
         }
-        if &name[..] == b"LINENO" && self.shell.dialect == Dialect::Bash {
+        if &name[..] == b"LINENO" && self.shell.dialect != Dialect::Posix {
             return Ok(i64::from(self.shell.state.line));
         }
-        if self.shell.dialect == Dialect::Bash && super::parameter::is_living(name) {
+        if self.shell.dialect != Dialect::Posix && super::parameter::is_living(name) {
             return Err(Stop::new(format!("it reads ${name}")).into());
         }
         let Some(value) = self.shell.state.variables.get(name).map(<[u8]>::to_vec) else {
@@ -378,7 +381,7 @@ impl Expression<'_, '_, '_> {
         };
         match number(digits) {
             Some(value) => Ok(if negative { value.wrapping_neg() } else { value }),
-            None if self.shell.dialect == Dialect::Bash => {
+            None if self.shell.dialect != Dialect::Posix => {
                 let depth = self.depth + 1;
                 if depth > MAX_DEPTH {
                     return Err(Stop::new("arithmetic nests too deep").into());

@@ -65,7 +65,7 @@ impl Shell<'_> {
         let directory = self.state.directory.clone();
         let Ok(mut names) = self.machine.read_dir(&directory, place)? else { return Ok(()) };
         let hidden = component.first().is_some_and(|byte| byte.value == b'.');
-        if hidden && self.dialect == Dialect::Posix {
+        if hidden && self.dialect != Dialect::Bash {
             names.extend([b".".to_vec(), b"..".to_vec()]);
         }
         for name in names {

@@ -226,7 +226,7 @@ impl Shell<'_> {
     }
 
     fn enter_substitution(&mut self) {
-        if self.dialect == Dialect::Bash && !self.state.shell_options.inherit_errexit {
+        if self.dialect != Dialect::Posix && !self.state.shell_options.inherit_errexit {
             self.state.options.exit_on_error = false;
         }
     }

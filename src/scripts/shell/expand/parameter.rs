@@ -137,7 +137,7 @@ impl Shell<'_> {
                     Content::List { values, .. } => match self.dialect {
                         Dialect::Bash => values.len(),
                         // dash measures the joined text.
-                        Dialect::Posix => bstr::join(" ", values).len(),
+                        Dialect::Posix | Dialect::Ash => bstr::join(" ", values).len(),
                     },
                 };
                 fields.push_result(length.to_string().as_bytes(), mode);
@@ -148,7 +148,7 @@ impl Shell<'_> {
             }
             Operation::Remove { side, extent, pattern } => {
                 let content = self.must_be_set(&parameter.name, content)?;
-                if matches!(content, Content::List { .. }) && self.dialect == Dialect::Posix {
+                if matches!(content, Content::List { .. }) && self.dialect != Dialect::Bash {
                     return Err(Stop::new("a part of all positional parameters").into());
                 }
                 let pattern = self.expand_pattern(pattern)?;
@@ -238,7 +238,7 @@ impl Shell<'_> {
             b"PIPESTATUS" if self.dialect == Dialect::Bash => {
                 self.elements(name).remove(&0).map_or(Content::Unset, Content::Text)
             }
-            b"LINENO" if self.dialect == Dialect::Bash => number(u64::from(self.state.line)),
+            b"LINENO" if self.dialect != Dialect::Posix => number(u64::from(self.state.line)),
             _ if name.first().is_some_and(u8::is_ascii_digit) => {
                 let index: Option<usize> =
                     std::str::from_utf8(name).ok().and_then(|text| text.parse().ok());
@@ -251,7 +251,7 @@ impl Shell<'_> {
             }
             _ => {
                 let value = self.state.variables.get(name).map(BString::from);
-                let living = self.dialect == Dialect::Bash && is_living(name);
+                let living = self.dialect != Dialect::Posix && is_living(name);
                 if value.is_none() && (living || name == b"PPID") {
                     let name = String::from_utf8_lossy(name).into_owned();
                     return Err(Stop::new(format!("it reads ${name}")).into());
@@ -325,7 +325,7 @@ impl Shell<'_> {
             Content::List { values, .. } => match or_empty {
                 true => values.iter().any(|value| !value.is_empty()),
                 // In dash all parameters are set, even if there are none.
-                false => !values.is_empty() || self.dialect == Dialect::Posix,
+                false => !values.is_empty() || self.dialect != Dialect::Bash,
             },
         };
         match (kind, has_value) {
