@@ -2,15 +2,19 @@
 //! and [`Available`], one package of them.
 //!
 //! In comes the text of each `APKINDEX` with the repository it belongs to; questions are
-//! answered by name. A package that several repositories have (the same identity) is one
-//! package, as for apk. Source: apk-tools 2.14, `src/database.c` (`apk_db_index_read`,
+//! answered by name. Texts are kept as they are, with the place of each package and of each
+//! name it has; packages are parsed when they are asked for (Wolfi's index has a hundred
+//! megabytes, of which a repair looks at some kilobytes). A package that several repositories
+//! have (the same identity) is one package, as for apk. Source: apk-tools 2.14, `src/database.c` (`apk_db_index_read`,
 //! `apk_db_pkg_add`, `apk_db_select_repo`, `apk_repo_format_real_url`).
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::identity::Identity;
 use super::record::{FieldError, Record, Taken};
-use crate::packages::PackageName;
 use crate::plan::{Archive, ArchiveChecksum};
 
 /// The most packages in one index.
@@ -95,12 +99,49 @@ impl Available {
 /// The packages of all repositories.
 #[derive(Debug, Default)]
 pub struct PackageIndex {
-    packages: Vec<Arc<Available>>,
-    /// Positions by identity's bytes, package name, provided name, and name in an `install_if`.
-    identities: HashMap<Vec<u8>, usize>,
-    names: HashMap<String, Vec<usize>>,
-    provided: HashMap<String, Vec<usize>>,
-    install_ifs: HashMap<String, Vec<usize>>,
+    files: Vec<File>,
+    entries: Vec<Entry>,
+    /// Which entry has this identity.
+    identities: HashMap<Identity, usize>,
+    /// Further files that have the package of an entry.
+    copies: HashMap<usize, Vec<usize>>,
+    names: Table,
+    provided: Table,
+    install_ifs: Table,
+    hasher: RandomState,
+}
+
+/// The text of one `APKINDEX`.
+#[derive(Debug)]
+struct File {
+    text: String,
+    repository: Arc<RepositoryInfo>,
+}
+
+/// Where a package is.
+#[derive(Debug)]
+struct Entry {
+    file: usize,
+    text: Range<usize>,
+}
+
+/// Entries by the hash of a name. Different names may have the same hash: who asks compares
+/// the names.
+#[derive(Debug, Default)]
+struct Table(Vec<(u64, usize)>);
+
+impl Table {
+    fn sort(&mut self) {
+        self.0.sort_unstable();
+        self.0.dedup();
+    }
+
+    /// In the order in which they were added.
+    fn find(&self, hash: u64) -> impl Iterator<Item = usize> {
+        let start = self.0.partition_point(|(one, _)| *one < hash);
+        let rest = self.0.get(start..).unwrap_or_default();
+        rest.iter().take_while(move |(one, _)| *one == hash).map(|(_, entry)| *entry)
+    }
 }
 
 /// Packages of an index that cannot be used.
@@ -118,49 +159,76 @@ impl PackageIndex {
     }
 
     /// Adds the packages of one `APKINDEX`. Packages that cannot be used (a malformed field, no
-    /// identity, a field in capitals that apk 2.14 does not know either) are left out.
+    /// identity, a field in capitals that apk 2.14 does not know either) are left out. Lists of
+    /// dependencies are read later: a package with a malformed one is not found by its names.
     ///
     /// # Errors
     /// The text is no `APKINDEX`; then nothing was added.
-    pub fn push(&mut self, text: &str, repository: RepositoryInfo) -> Result<LeftOut, IndexError> {
-        let (records, left_out) = parse(text)?;
-        let repository = Arc::new(repository);
-        for record in records {
-            self.add(record, &repository);
+    pub fn push(
+        &mut self,
+        text: String,
+        repository: RepositoryInfo,
+    ) -> Result<LeftOut, IndexError> {
+        let (packages, left_out) = scan(&text)?;
+        let file = self.files.len();
+        for package in packages {
+            self.add(file, package);
+        }
+        self.files.push(File { text, repository: Arc::new(repository) });
+        for table in [&mut self.names, &mut self.provided, &mut self.install_ifs] {
+            table.sort();
         }
         Ok(left_out)
     }
 
-    fn add(&mut self, record: Record, repository: &Arc<RepositoryInfo>) {
-        let Some(identity) = record.identity else { return };
-        if let Some(&at) = self.identities.get(identity.as_bytes()) {
-            if let Some(known) = self.packages.get_mut(at) {
-                Arc::make_mut(known).also_in(repository);
-            }
+    fn add(&mut self, file: usize, package: Scanned<'_>) {
+        if let Some(&known) = self.identities.get(&package.identity) {
+            self.copies.entry(known).or_default().push(file);
             return;
         }
-        let at = self.packages.len();
-        self.identities.insert(identity.as_bytes().to_vec(), at);
-        put(&mut self.names, &record.name, at);
-        for provided in &record.provides {
-            put(&mut self.provided, &provided.name, at);
+        let entry = self.entries.len();
+        self.identities.insert(package.identity, entry);
+        self.names.0.push((self.hasher.hash_one(package.name), entry));
+        for (table, list) in
+            [(&mut self.provided, package.provides), (&mut self.install_ifs, package.install_if)]
+        {
+            let names = list.split([' ', '\n']).map(dependency_name).filter(|n| !n.is_empty());
+            table.0.extend(names.map(|name| (self.hasher.hash_one(name), entry)));
         }
-        for needed in &record.install_if {
-            put(&mut self.install_ifs, &needed.name, at);
-        }
-        let repository = Arc::clone(repository);
-        self.packages.push(Arc::new(Available { record, repository, others: Vec::new() }));
+        self.entries.push(Entry { file, text: package.text });
     }
 
-    fn at(&self, found: Option<&Vec<usize>>) -> Vec<Arc<Available>> {
-        let positions = found.into_iter().flatten();
-        positions.filter_map(|&at| self.packages.get(at).cloned()).collect()
+    /// The package of an entry.
+    fn package(&self, entry: usize) -> Option<Arc<Available>> {
+        let Entry { file, text } = self.entries.get(entry)?;
+        let file = self.files.get(*file)?;
+        let mut record = Record::default();
+        for line in file.text.get(text.clone())?.split('\n') {
+            let (field, value) = field(line)?;
+            record.set(field, value).ok()?;
+        }
+        let mut repository = Arc::clone(&file.repository);
+        let mut others = Vec::new();
+        for copy in self.copies.get(&entry).into_iter().flatten() {
+            let mut copy = Arc::clone(&self.files.get(*copy)?.repository);
+            if copy.is_local() && !repository.is_local() {
+                std::mem::swap(&mut copy, &mut repository);
+            }
+            others.push(copy);
+        }
+        Some(Arc::new(Available { record, repository, others }))
+    }
+
+    fn find(&self, table: &Table, name: &str) -> Vec<Arc<Available>> {
+        table.find(self.hasher.hash_one(name)).filter_map(|entry| self.package(entry)).collect()
     }
 
     /// The packages of this name, in the order of the repositories.
     #[must_use]
     pub fn versions(&self, name: &str) -> Vec<Arc<Available>> {
-        self.at(self.names.get(name))
+        let mut found = self.find(&self.names, name);
+        found.retain(|one| one.record.name.0 == name);
+        found
     }
 
     /// The packages that satisfy dependencies on `name`: those called so, and those whose
@@ -168,122 +236,173 @@ impl PackageIndex {
     #[must_use]
     pub fn providers(&self, name: &str) -> Vec<Arc<Available>> {
         let mut found = self.versions(name);
-        found.extend(
-            self.at(self.provided.get(name)).into_iter().filter(|one| one.record.name.0 != name),
-        );
+        found.extend(self.find(&self.provided, name).into_iter().filter(|one| {
+            let provides = one.record.provides.iter().any(|provided| provided.name.0 == name);
+            provides && one.record.name.0 != name
+        }));
         found
     }
 
     /// The packages whose `install_if` has `name`.
     #[must_use]
     pub fn installed_if(&self, name: &str) -> Vec<Arc<Available>> {
-        self.at(self.install_ifs.get(name))
+        let mut found = self.find(&self.install_ifs, name);
+        found.retain(|one| one.record.install_if.iter().any(|needed| needed.name.0 == name));
+        found
+    }
+
+    /// The package of this identity.
+    #[must_use]
+    pub fn identified(&self, identity: &Identity) -> Option<Arc<Available>> {
+        self.package(*self.identities.get(identity)?)
     }
 
     /// Every package, in the order of the repositories.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Available>> {
-        self.packages.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Arc<Available>> {
+        (0..self.entries.len()).filter_map(|entry| self.package(entry))
     }
 
     #[must_use]
     pub fn len(&self) -> usize {
-        self.packages.len()
+        self.entries.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.packages.is_empty()
+        self.entries.is_empty()
     }
 }
 
-impl Available {
-    /// Another repository has it, too.
-    fn also_in(&mut self, repository: &Arc<RepositoryInfo>) {
-        let mut further = Arc::clone(repository);
-        if further.is_local() && !self.repository.is_local() {
-            std::mem::swap(&mut further, &mut self.repository);
-        }
-        self.others.push(further);
+/// The name in a dependency as written.
+fn dependency_name(text: &str) -> &str {
+    let text = text.strip_prefix('!').unwrap_or(text);
+    text.split(['<', '>', '=', '~', '@']).next().unwrap_or_default()
+}
+
+/// A line of an index: a letter, a colon, a value.
+fn field(line: &str) -> Option<(u8, &str)> {
+    let (field, value) = line.split_once(':')?;
+    match field.as_bytes() {
+        [field] => Some((*field, value)),
+        _ => None,
     }
 }
 
-fn put(map: &mut HashMap<String, Vec<usize>>, name: &PackageName, at: usize) {
-    match map.get_mut(&name.0) {
-        // a package may have a name twice
-        Some(list) if list.last() == Some(&at) => {}
-        Some(list) => list.push(at),
-        None => drop(map.insert(name.0.clone(), vec![at])),
-    }
+/// A package as far as it is read ahead.
+struct Scanned<'a> {
+    identity: Identity,
+    name: &'a str,
+    provides: &'a str,
+    install_if: &'a str,
+    /// Its lines.
+    text: Range<usize>,
 }
 
-fn parse(text: &str) -> Result<(Vec<Record>, LeftOut), IndexError> {
-    let mut records = Vec::new();
+/// Finds the packages of an index.
+fn scan(text: &str) -> Result<(Vec<Scanned<'_>>, LeftOut), IndexError> {
+    let mut packages = Vec::new();
     let mut left_out = LeftOut::default();
-    let mut current: Option<Entry> = None;
-    for (at, line) in text.lines().enumerate() {
+    let mut current: Option<Draft<'_>> = None;
+    let mut at = 0;
+    for (number, line) in text.split('\n').enumerate() {
+        let start = at;
+        at += line.len() + 1;
         // apk ends a package at any line that is too short for a field
-        if line.len() < 2 {
-            let Some(entry) = current.take() else { continue };
-            if records.len() >= MAX_PACKAGES {
-                return Err(IndexError::TooMany);
-            }
-            match entry.finish() {
-                Ok(record) => records.push(record),
-                Err(why) => left_out.add(why),
-            }
+        if line.len() >= 2 {
+            let (field, value) = field(line).ok_or_else(|| IndexError::Line {
+                line: number + 1,
+                what: line.chars().take(80).collect(),
+            })?;
+            let draft = current.get_or_insert_with(|| Draft { start, ..Draft::default() });
+            draft.set(field, value);
             continue;
         }
-        let fail = || IndexError::Line { line: at + 1, what: line.chars().take(80).collect() };
-        let (field, value) = line.split_once(':').filter(|(f, _)| f.len() == 1).ok_or_else(fail)?;
-        let field = field.bytes().next().ok_or_else(fail)?;
-        current.get_or_insert_default().set(field, value);
+        let Some(draft) = current.take() else { continue };
+        // what follows the last line end is no line
+        if at > text.len() {
+            return Err(IndexError::CutOff);
+        }
+        if packages.len() >= MAX_PACKAGES {
+            return Err(IndexError::TooMany);
+        }
+        match draft.finish(start.saturating_sub(1)) {
+            Ok(package) => packages.push(package),
+            Err(why) => left_out.add(why),
+        }
     }
     if current.is_some() {
         return Err(IndexError::CutOff);
     }
-    Ok((records, left_out))
+    Ok((packages, left_out))
 }
 
 /// A package being read.
 #[derive(Default)]
-struct Entry {
+struct Draft<'a> {
+    start: usize,
+    /// The fields but for descriptions and lists of dependencies.
     record: Record,
+    name: &'a str,
+    provides: &'a str,
+    install_if: &'a str,
     /// Why it cannot be used.
     why: Option<String>,
 }
 
-impl Entry {
-    fn set(&mut self, field: u8, value: &str) {
-        let problem = |why: &str| Some(format!("field {}: {why}", char::from(field)));
-        let why = match self.record.set(field, value) {
-            Ok(Taken::Yes) => None,
-            // of the installed database, or of a newer apk that says it does no harm
-            Ok(Taken::No) if field.is_ascii_lowercase() || b"FMRZ".contains(&field) => None,
-            Ok(Taken::No) => problem("unknown to apk 2.14"),
-            Err(error) => problem(&FieldError::to_string(&error)),
+impl<'a> Draft<'a> {
+    fn set(&mut self, field: u8, value: &'a str) {
+        let result = match field {
+            b'p' => {
+                self.provides = value;
+                Ok(())
+            }
+            b'i' => {
+                self.install_if = value;
+                Ok(())
+            }
+            b'P' => {
+                self.name = value;
+                self.check(field, value)
+            }
+            b'C' | b'V' | b'A' | b'S' | b'I' | b't' | b'k' => self.check(field, value),
+            // read when the package is asked for
+            b'T' | b'U' | b'L' | b'D' => Ok(()),
+            // of the installed database; fields in small letters do no harm, says apk
+            b'F' | b'M' | b'R' | b'Z' | b'a'..=b'z' => Ok(()),
+            _ => Err("unknown to apk 2.14".to_owned()),
         };
-        if self.why.is_none() {
-            self.why = why;
+        if let Err(why) = result
+            && self.why.is_none()
+        {
+            self.why = Some(format!("field {}: {why}", char::from(field)));
         }
     }
 
-    fn finish(self) -> Result<Record, String> {
-        let record = self.record;
-        let named = |why: &str| format!("{}: {why}", record.name);
-        if let Some(why) = self.why {
-            return Err(named(&why));
+    fn check(&mut self, field: u8, value: &str) -> Result<(), String> {
+        let set = self.record.set(field, value);
+        set.map(|_: Taken| ()).map_err(|error: FieldError| error.to_string())
+    }
+
+    /// `end`: where its lines end.
+    fn finish(self, end: usize) -> Result<Scanned<'a>, String> {
+        let named = |why: &str| format!("{}: {why}", self.name);
+        if let Some(why) = &self.why {
+            return Err(named(why));
         }
-        if record.name.0.is_empty() || record.version.as_str().is_empty() {
+        if self.name.is_empty() || self.record.version.as_str().is_empty() {
             return Err(named("no name or no version"));
         }
-        if record.identity.is_none() {
-            return Err(named("no checksum (C)"));
-        }
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
-        if !record.architecture.0.bytes().all(plain) {
+        if !self.record.architecture.0.bytes().all(plain) {
             return Err(named("a malformed architecture"));
         }
-        Ok(record)
+        Ok(Scanned {
+            identity: self.record.identity.ok_or_else(|| named("no checksum (C)"))?,
+            name: self.name,
+            provides: self.provides,
+            install_if: self.install_if,
+            text: self.start..end,
+        })
     }
 }
 
@@ -292,6 +411,156 @@ impl LeftOut {
         self.count += 1;
         if self.count == 1 {
             self.first = why;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A package of an index; its identity follows from its name and version.
+    fn package(name: &str, version: &str, more: &str) -> String {
+        let identity = Identity::of(format!("{name}-{version}").as_bytes());
+        format!("C:{identity}\nP:{name}\nV:{version}\nA:x86_64\nS:7\nI:9\n{more}\n")
+    }
+
+    fn repository(url: &str, tag: Option<&str>) -> RepositoryInfo {
+        RepositoryInfo {
+            url: url.to_owned(),
+            tags: vec![tag.map(str::to_owned)],
+            architecture: "x86_64".to_owned(),
+            added: false,
+        }
+    }
+
+    fn index(repositories: &[(&str, &[String])]) -> PackageIndex {
+        let mut index = PackageIndex::new();
+        for (url, packages) in repositories {
+            let left_out = index.push(packages.concat(), repository(url, None)).unwrap();
+            assert_eq!(left_out, LeftOut::default());
+        }
+        index
+    }
+
+    /// `NAME-VERSION` of each.
+    fn shown(found: &[Arc<Available>]) -> Vec<String> {
+        let name = |one: &Arc<Available>| format!("{}-{}", one.record.name, one.record.version);
+        found.iter().map(name).collect()
+    }
+
+    #[test]
+    fn packages_are_found_by_what_they_are_called_provide_and_wait_for() {
+        let index = index(&[
+            (
+                "http://a/main",
+                &[
+                    package("musl", "1.2.5-r0", "p:so:libc.musl-x86_64.so.1=1\n"),
+                    package(
+                        "busybox",
+                        "1.36.1-r1",
+                        "D:so:libc.musl-x86_64.so.1\np:cmd:sh=1 /bin/sh\n",
+                    ),
+                    package("busybox-doc", "1-r0", "i:busybox=1.36.1-r1 docs\n"),
+                    package("dash", "0.5-r0", "p:cmd:sh=0.5 cmd:sh=0.6 sh-any@x\n"),
+                ],
+            ),
+            (
+                "http://a/community",
+                &[package("musl", "1.2.6-r0", ""), package("own", "1", "p:own=2\n")],
+            ),
+        ]);
+        assert_eq!(shown(&index.versions("musl")), ["musl-1.2.5-r0", "musl-1.2.6-r0"]);
+        assert_eq!(shown(&index.providers("cmd:sh")), ["busybox-1.36.1-r1", "dash-0.5-r0"]);
+        assert_eq!(shown(&index.providers("sh-any")), ["dash-0.5-r0"]);
+        assert_eq!(shown(&index.providers("own")), ["own-1"]);
+        assert_eq!(shown(&index.installed_if("busybox")), ["busybox-doc-1-r0"]);
+        assert!(index.versions("cmd:sh").is_empty() && index.providers("none").is_empty());
+        assert_eq!((index.len(), index.iter().count()), (6, 6));
+        let archive = index.versions("musl")[0].archive().unwrap();
+        assert_eq!(archive.url, "http://a/main/x86_64/musl-1.2.5-r0.apk");
+        assert_eq!((archive.size, archive.repository.as_str()), (7, "http://a/main"));
+        let identity = Identity::of(b"musl-1.2.5-r0");
+        assert_eq!(archive.checksum, identity.into());
+        assert_eq!(index.identified(&identity).unwrap().record.name.0, "musl");
+    }
+
+    #[test]
+    fn the_same_package_of_several_repositories_is_one() {
+        let same = || package("a", "1", "");
+        let mut index = PackageIndex::new();
+        index.push(same(), repository("http://one", Some("edge"))).unwrap();
+        index.push(same(), repository("file:///local", None)).unwrap();
+        index.push(same(), repository("file:///later", None)).unwrap();
+        let found = index.versions("a");
+        let [a] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(a.repository.url, "file:///local");
+        assert_eq!(a.repositories().count(), 3);
+        assert!(a.has_tag(None) && a.has_tag(Some("edge")) && !a.has_tag(Some("testing")));
+    }
+
+    #[test]
+    fn packages_that_cannot_be_used_are_left_out_and_counted() {
+        let good = package("good", "1", "Q:x\n").replace("Q:x\n", "x:small letters\n");
+        for (bad, why) in [
+            (package("a", "1", "").replace("C:Q1", "C:Q9"), "a: field C: \"Q9"),
+            (package("../a", "1", ""), "../a: field P: \"../a\" is not a package name"),
+            (package("a", "1,2", ""), "a: field V"),
+            (package("a", "1", "Q:capital\n"), "a: field Q: unknown to apk"),
+            (package("a", "1", "").replace("A:x86_64", "A:../x"), "a: a malformed architecture"),
+            ("P:a\nV:1\n\n".to_owned(), "a: no checksum"),
+            ("P:a\n\n".to_owned(), "a: no name or no version"),
+        ] {
+            let mut index = PackageIndex::new();
+            let text = format!("{bad}{good}{bad}");
+            let left_out = index.push(text, RepositoryInfo::default()).unwrap();
+            assert_eq!((left_out.count, index.len()), (2, 1), "{bad}");
+            assert!(left_out.first.starts_with(why), "{left_out:?}");
+        }
+        // its dependencies cannot be known
+        let index = index(&[("http://a", &[package("a", "1", "D:b=1,2\n")])]);
+        assert!(index.versions("a").is_empty() && index.len() == 1);
+    }
+
+    #[test]
+    fn text_that_is_no_index_is_refused_with_its_place() {
+        for (text, want) in [
+            ("P:a\n<html>\n\n".to_owned(), "line 2: \"<html>\""),
+            ("Package: a\n\n".to_owned(), "line 1"),
+            (package("a", "1", "").trim_end().to_owned(), "cut off"),
+            (package("a", "1", "").trim_end().to_owned() + "\n", "cut off"),
+        ] {
+            let mut index = PackageIndex::new();
+            let why = index.push(text, RepositoryInfo::default()).unwrap_err().to_string();
+            assert!(why.contains(want) && index.is_empty(), "{why}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text: String) {
+            let _ = PackageIndex::new().push(text, RepositoryInfo::default());
+        }
+
+        #[test]
+        fn near_indexes_never_panic_and_find_what_they_hold(
+            names in proptest::collection::vec("[a-z]{1,3}", 0..20),
+            provided in "[a-z:=<@! ]{0,12}",
+            junk in "([A-Za-z]:[ -~é]{0,5}\n){0,3}",
+        ) {
+            let more = format!("p:{provided}\n{junk}");
+            let text: String = names.iter().map(|name| package(name, "1", &more)).collect();
+            let mut index = PackageIndex::new();
+            if index.push(text, RepositoryInfo::default()).is_ok() {
+                for one in index.iter() {
+                    prop_assert!(index.versions(&one.record.name.0).contains(&one));
+                    for provided in &one.record.provides {
+                        prop_assert!(index.providers(&provided.name.0).contains(&one));
+                    }
+                }
+            }
         }
     }
 }

@@ -26,6 +26,8 @@ impl MemberLimits {
     pub const CONTROL: Self = Self { stored: 16 << 20, unpacked: 64 << 20 };
 }
 
+/// How the names of signatures begin, and so the tar archives of signature members.
+const SIGNATURE: &[u8; 6] = b".SIGN.";
 /// The most signatures before the content.
 const MAX_SIGNATURES: usize = 32;
 /// The most files in a member that is kept in memory.
@@ -133,7 +135,7 @@ impl Member {
 
     /// Whether its first file is a signature.
     fn is_signature(&self) -> bool {
-        self.unpacked.starts_with(b".SIGN.")
+        self.unpacked.starts_with(SIGNATURE)
     }
 }
 
@@ -219,6 +221,40 @@ impl<R: BufRead> Members<R> {
     }
 }
 
+/// A whole file in memory, taken apart without unpacking what is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed<'a> {
+    pub signatures: Vec<Member>,
+    /// What the signatures cover, as stored.
+    pub content: &'a [u8],
+}
+
+/// Takes the signature members off a file. Of the rest no more is unpacked than shows that it is
+/// none.
+///
+/// # Errors
+/// Not a gzip file, a damaged signature, or nothing but signatures.
+pub fn split_signed(bytes: &[u8]) -> Result<Signed<'_>, MembersError> {
+    let mut members = Members::new(bytes)?;
+    let mut signatures = Vec::new();
+    while begins_signature(members.inner) {
+        if signatures.len() >= MAX_SIGNATURES {
+            return Err(MembersError::Signatures);
+        }
+        signatures.extend(members.next_member(MemberLimits::CONTROL)?);
+    }
+    match members.inner {
+        [] => Err(MembersError::NoContent),
+        content => Ok(Signed { signatures, content }),
+    }
+}
+
+/// Whether the gzip member at the beginning of `bytes` is one of signatures.
+fn begins_signature(bytes: &[u8]) -> bool {
+    let mut start = [0; SIGNATURE.len()];
+    GzDecoder::new(bytes).read_exact(&mut start).is_ok() && start == *SIGNATURE
+}
+
 /// The beginning of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lead {
@@ -267,32 +303,12 @@ impl<R: BufRead> BufRead for Recorded<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufReader, Write as _};
+    use std::io::BufReader;
 
     use proptest::prelude::*;
 
+    use super::super::testing::{gzip, tar};
     use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        out.write_all(bytes).unwrap();
-        out.finish().unwrap()
-    }
-
-    /// A piece of a tar archive without an end mark.
-    fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut archive = tar::Builder::new(Vec::new());
-        for (name, content) in files {
-            let mut header = tar::Header::new_ustar();
-            header.set_size(content.len() as u64);
-            header.set_mode(0o644);
-            header.set_mtime(7);
-            archive.append_data(&mut header, name, *content).unwrap();
-        }
-        let mut bytes = archive.into_inner().unwrap();
-        bytes.truncate(bytes.len() - 1024);
-        bytes
-    }
 
     fn package() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
         let signature = gzip(&tar(&[(".SIGN.RSA.k.rsa.pub", b"s")]));
@@ -320,6 +336,21 @@ mod tests {
             members.into_rest().read_to_end(&mut rest).unwrap();
             assert_eq!(rest, payload);
         }
+    }
+
+    #[test]
+    fn signatures_come_off_a_file_in_memory() {
+        let (signature, control, payload) = package();
+        let content = [control, payload].concat();
+        let bytes = [signature.repeat(2), content.clone()].concat();
+        let signed = split_signed(&bytes).unwrap();
+        assert_eq!((signed.signatures.len(), signed.content), (2, &content[..]));
+        assert_eq!(split_signed(&content).unwrap().content, content);
+        let cut = &signature[..signature.len() - 4];
+        assert!(matches!(split_signed(cut), Err(MembersError::Truncated { member: 1 })));
+        assert!(matches!(split_signed(&signature), Err(MembersError::NoContent)));
+        let many = signature.repeat(40);
+        assert!(matches!(split_signed(&many), Err(MembersError::Signatures)));
     }
 
     #[test]

@@ -6,11 +6,15 @@ pub mod commands;
 pub mod dependency;
 pub mod identity;
 pub mod index;
+pub mod index_archive;
 pub mod install;
 pub mod members;
 pub mod package_info;
 pub mod record;
+pub mod signature;
 pub mod sources;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod version;
 pub mod virtual_runner;
 

@@ -1,0 +1,328 @@
+//! Signatures of `APKINDEX.tar.gz` files, and [`ApkKeyring`], the keys that they are checked
+//! with.
+//!
+//! In come the bytes of a file and public keys by name; out comes the part of the file that is
+//! signed, as stored: it is unpacked only after its signature holds. A signature is a file
+//! `.SIGN.RSA.KEY` (SHA-1), `.SIGN.RSA256.KEY` or `.SIGN.RSA512.KEY` in the first members; it
+//! covers all bytes after them. As apk does, the first signature whose key is known decides.
+//! Source: apk-tools 2.14, `src/package.c` (`apk_sign_ctx_process_file`,
+//! `apk_sign_ctx_mpart_cb`); apk-keys(5).
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rsa::RsaPublicKey;
+use rsa::pkcs1v15::{Signature, VerifyingKey};
+use rsa::pkcs8::DecodePublicKey as _;
+use rsa::signature::Verifier as _;
+use rsa::traits::PublicKeyParts as _;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use super::members::{MembersError, split_signed};
+
+/// The smallest keys that count, in bits: `abuild-keygen` never made smaller ones.
+const MIN_BITS: usize = 2048;
+/// The most keys of a keyring.
+const MAX_KEYS: usize = 1000;
+
+/// Why a key cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("key {name}: {why}")]
+pub struct KeyError {
+    pub name: String,
+    pub why: String,
+}
+
+/// Why a file is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignatureError {
+    #[error("{file}: {source}")]
+    Members { file: String, source: MembersError },
+    #[error("{file} is not signed; unsigned repositories are refused")]
+    Unsigned { file: String },
+    #[error(
+        "{file} is signed with {signers}, which is none of the trusted keys ({trusted}); give \
+         the repository's public key with --keyring FILE, where FILE has the name of the key"
+    )]
+    UnknownKey { file: String, signers: String, trusted: String },
+    #[error(
+        "{file}: the signature with key {key} does not fit the content; it was changed on the \
+         way or the mirror is broken"
+    )]
+    Wrong { file: String, key: String },
+}
+
+/// Public RSA keys by name: the name of the key's file, which signatures refer to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApkKeyring {
+    keys: BTreeMap<String, Key>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    public: RsaPublicKey,
+    /// SHA-256 of the DER form, in upper-case hexadecimal.
+    fingerprint: String,
+}
+
+/// A file whose signature holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<'a> {
+    /// What is signed, as stored.
+    pub content: &'a [u8],
+    /// The name of the key.
+    pub key: String,
+    /// Its SHA-256, of the DER form, in upper-case hexadecimal.
+    pub fingerprint: String,
+}
+
+impl ApkKeyring {
+    /// Whether a key file is one of these: PEM of a public key. OpenPGP keyrings are none.
+    #[must_use]
+    pub fn is_key(bytes: &[u8]) -> bool {
+        std::str::from_utf8(bytes).is_ok_and(|text| text.contains(BEGIN))
+    }
+
+    /// Adds a key: a PEM file (`-----BEGIN PUBLIC KEY-----`) under its name.
+    ///
+    /// # Errors
+    /// Not an RSA key of at least 2048 bits.
+    pub fn insert(&mut self, name: &str, pem: &[u8]) -> Result<(), KeyError> {
+        let fail = |why: &str| KeyError { name: name.to_owned(), why: why.to_owned() };
+        if self.keys.len() >= MAX_KEYS {
+            return Err(fail("too many keys"));
+        }
+        let der = der(pem).ok_or_else(|| fail("not a PEM file with a public key"))?;
+        let public = RsaPublicKey::from_public_key_der(&der)
+            .map_err(|error| fail(&format!("not an RSA key: {error}")))?;
+        if public.n().bits() < MIN_BITS {
+            return Err(fail(&format!("it has fewer than {MIN_BITS} bits")));
+        }
+        let fingerprint = Sha256::digest(&der).iter().map(|b| format!("{b:02X}")).collect();
+        self.keys.insert(name.to_owned(), Key { public, fingerprint });
+        Ok(())
+    }
+
+    /// Adds the keys of another keyring whose names are not taken.
+    pub fn extend(&mut self, other: Self) {
+        for (name, key) in other.keys {
+            self.keys.entry(name).or_insert(key);
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The keys' names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+}
+
+const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+const END: &str = "-----END PUBLIC KEY-----";
+
+/// The DER form in a PEM file, with whatever text around it, as OpenSSL reads it.
+fn der(pem: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (inside, _) = rest.split_once(END)?;
+    let letters: String = inside.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    STANDARD.decode(letters).ok()
+}
+
+/// Which hash a signature is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hash {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+/// The hash and the key's name in a signature's file name.
+fn signature_name(name: &str) -> Option<(Hash, &str)> {
+    let (kind, key) = name.strip_prefix(".SIGN.")?.split_once('.')?;
+    let hash = match kind {
+        "RSA" => Hash::Sha1,
+        "RSA256" => Hash::Sha256,
+        "RSA512" => Hash::Sha512,
+        _ => return None,
+    };
+    Some((hash, key))
+}
+
+/// Checks the signature of a whole file. `file` is its name in errors.
+///
+/// # Errors
+/// Not a file of gzip members, unsigned, signed with unknown keys only, or changed.
+pub fn verify<'a>(
+    file: &str,
+    bytes: &'a [u8],
+    keyring: &ApkKeyring,
+) -> Result<Verified<'a>, SignatureError> {
+    let members = |source| SignatureError::Members { file: file.to_owned(), source };
+    let signed = split_signed(bytes).map_err(members)?;
+    if signed.signatures.is_empty() {
+        return Err(SignatureError::Unsigned { file: file.to_owned() });
+    }
+    let mut signers = Vec::new();
+    for member in &signed.signatures {
+        for signature in member.files().map_err(members)? {
+            let known = signature_name(&signature.name)
+                .and_then(|(hash, name)| Some((hash, name, keyring.keys.get(name)?)));
+            let Some((hash, name, key)) = known else {
+                signers.push(shown(&signature.name));
+                continue;
+            };
+            if !holds(&key.public, hash, signed.content, &signature.content) {
+                let (file, key) = (file.to_owned(), name.to_owned());
+                return Err(SignatureError::Wrong { file, key });
+            }
+            let fingerprint = key.fingerprint.clone();
+            return Ok(Verified { content: signed.content, key: name.to_owned(), fingerprint });
+        }
+    }
+    let trusted = match keyring.is_empty() {
+        true => "there are none".to_owned(),
+        false => keyring.names().collect::<Vec<_>>().join(", "),
+    };
+    let signers = signers.join(", ");
+    Err(SignatureError::UnknownKey { file: file.to_owned(), signers, trusted })
+}
+
+/// A signature's name for messages: the key's name, when it is of a kind that is known.
+fn shown(name: &str) -> String {
+    let key = signature_name(name).map_or(name, |(_, key)| key);
+    key.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn holds(key: &RsaPublicKey, hash: Hash, content: &[u8], signature: &[u8]) -> bool {
+    let Ok(signature) = Signature::try_from(signature) else { return false };
+    let key = key.clone();
+    match hash {
+        Hash::Sha1 => VerifyingKey::<Sha1>::new(key).verify(content, &signature).is_ok(),
+        Hash::Sha256 => VerifyingKey::<Sha256>::new(key).verify(content, &signature).is_ok(),
+        Hash::Sha512 => VerifyingKey::<Sha512>::new(key).verify(content, &signature).is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{TestKey, gzip, index, tar};
+    use super::*;
+
+    fn why(bytes: &[u8], keyring: &ApkKeyring) -> String {
+        verify("URL", bytes, keyring).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_kind_of_signature_counts_when_the_key_is_known() {
+        let key = TestKey::new("a@b-1.rsa.pub");
+        let content = index("");
+        for kind in ["RSA", "RSA256", "RSA512"] {
+            let bytes = [key.signature(kind, &content), content.clone()].concat();
+            let verified = verify("URL", &bytes, &key.keyring()).unwrap();
+            assert_eq!(
+                (verified.content, verified.key.as_str()),
+                (&content[..], key.name.as_str())
+            );
+            assert_eq!(verified.fingerprint.len(), 64);
+        }
+        // several members are one content, and several signatures are searched for a known key
+        let content = [content.clone(), content].concat();
+        let other = TestKey::other("other.rsa.pub");
+        let bytes = [other.signature("RSA256", &content), key.sign(&content)].concat();
+        assert_eq!(verify("URL", &bytes, &key.keyring()).unwrap().key, key.name);
+    }
+
+    #[test]
+    fn nothing_unsigned_changed_or_signed_by_others_is_believed() {
+        let key = TestKey::new("test.rsa.pub");
+        let keyring = key.keyring();
+        let content = index("P:a\n\n");
+        let signed = key.sign(&content);
+        let mut changed = signed.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        let longer = [signed.clone(), content.clone()].concat();
+        let cut = &signed[..signed.len() - 1];
+        let imitated = TestKey::other("test.rsa.pub").sign(&content);
+        let dsa = [gzip(&tar(&[(".SIGN.DSA.test.rsa.pub", b"x")])), content.clone()].concat();
+        let empty = [gzip(&tar(&[(".SIGN.RSA.test.rsa.pub", b"")])), content.clone()].concat();
+        // the hash of another kind of signature
+        let swapped = [key.signature("RSA256", &content), content.clone()].concat();
+        assert!(verify("URL", &swapped, &keyring).is_ok());
+        for (bytes, want) in [
+            (&content[..], "URL is not signed"),
+            (&changed, "the signature with key test.rsa.pub does not fit"),
+            (&longer, "does not fit"),
+            (cut, "does not fit"),
+            (&imitated, "does not fit"),
+            (&empty, "does not fit"),
+            (&dsa, "signed with .SIGN.DSA.test.rsa.pub, which is none"),
+            (b"ADBd...", "version 3 format"),
+            (b"<html>", "not a gzip file"),
+            (b"", "it is empty"),
+        ] {
+            let why = why(bytes, &keyring);
+            assert!(why.contains(want), "{why} / {want}");
+        }
+        let unknown = why(&signed, &TestKey::new("mine.rsa.pub").keyring());
+        assert!(
+            unknown.contains("test.rsa.pub") && unknown.contains("(mine.rsa.pub)"),
+            "{unknown}"
+        );
+        assert!(unknown.contains("--keyring FILE"), "{unknown}");
+        assert!(why(&signed, &ApkKeyring::default()).contains("(there are none)"));
+    }
+
+    #[test]
+    fn keys_are_pem_files_of_rsa_keys_that_are_large_enough() {
+        let mut keyring = ApkKeyring::default();
+        let pem = TestKey::new("k").pem();
+        keyring
+            .insert("k", format!("text before\r\n{}", pem.replace('\n', "\r\n")).as_bytes())
+            .unwrap();
+        assert_eq!(keyring.names().collect::<Vec<_>>(), ["k"]);
+        // `openssl genrsa 1024`, and an Ed25519 key
+        let small = "-----BEGIN PUBLIC KEY-----\n\
+            MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDX8hsweM6MhdDsm40LLvVjCv5J\n\
+            6EkHv5Bcvwcp7tUJodC5J+3KSE21jTDvLDSDnE6wm/wv7rxG7wqM9nz3yPMu5Q+E\n\
+            V3xgqicZpxQT5Wzt83yq82ZuLli/2fheTvmV0z1aWpZlXv/ftCF+nHaYgTLkDMen\n\
+            oM0P4FvbIrzIYCYvHwIDAQAB\n\
+            -----END PUBLIC KEY-----\n";
+        let ed25519 = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAZIpxGbXnC3BD4kJwaiBvLgIbJs+qY30GVxlDebNJ3E4=\n\
+            -----END PUBLIC KEY-----\n";
+        for (pem, want) in [
+            (small, "fewer than 2048 bits"),
+            (ed25519, "not an RSA key"),
+            ("-----BEGIN PUBLIC KEY-----\n", "not a PEM file"),
+            ("", "not a PEM file"),
+        ] {
+            let why = keyring.insert("bad.rsa.pub", pem.as_bytes()).unwrap_err().to_string();
+            assert!(why.starts_with("key bad.rsa.pub: ") && why.contains(want), "{why}");
+        }
+        assert!(ApkKeyring::is_key(pem.as_bytes()) && !ApkKeyring::is_key(b"\x99\x01"));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>, name in ".{0,20}") {
+            let keyring = TestKey::new("k").keyring();
+            let _ = verify("URL", &bytes, &keyring);
+            let _ = verify("URL", &[gzip(&bytes), gzip(&bytes)].concat(), &keyring);
+            let _ = ApkKeyring::default().insert(&name, &bytes);
+        }
+    }
+}
