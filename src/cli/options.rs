@@ -12,6 +12,7 @@ use crate::findings::filter::parse_ignore_file;
 use crate::findings::report::MAX_REPORT;
 use crate::findings::{Filter, Severity};
 use crate::image::{Platform, Reference, RegistryOptions};
+use crate::packages::apk::signature::ApkKeyring;
 use crate::pipeline::{
     CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
 };
@@ -51,13 +52,15 @@ pub struct ImageOptions {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Repository options")]
 pub struct RepositoryOptions {
-    /// Use this repository instead of the image's own, in sources.list syntax (repeatable)
-    #[arg(long, value_name = "deb [OPTIONS] URL SUITE COMPONENT...")]
+    /// Use this repository instead of the image's own, in the syntax of sources.list, or of
+    /// etc/apk/repositories for an apk image (repeatable)
+    #[arg(long, value_name = "deb [OPTIONS] URL SUITE COMPONENT... | [@TAG] URL")]
     pub repository: Vec<String>,
     /// Fetch what is under FROM from TO instead (repeatable)
     #[arg(long, value_name = "FROM=TO")]
     pub mirror: Vec<String>,
-    /// Verify repositories with this OpenPGP keyring instead of the image's (repeatable)
+    /// Verify repositories with this OpenPGP keyring, or for an apk image with this RSA public
+    /// key (NAME.rsa.pub), instead of the image's (repeatable)
     #[arg(long, value_name = "FILE")]
     pub keyring: Vec<PathBuf>,
     /// Do not add the distribution's security repository to the image's sources
@@ -244,13 +247,7 @@ pub fn environment(
     for path in &images.ca_file {
         certificates.push(read_file("--ca-file", path, MAX_KEYS)?);
     }
-    let mut keyring: Option<Keyring> = None;
-    for path in &repositories.keyring {
-        let bytes = read_file("--keyring", path, MAX_KEYS)?;
-        let parsed = Keyring::parse(&path.display().to_string(), &bytes)
-            .map_err(|error| Failure::Usage(format!("--keyring: {error}")))?;
-        keyring.get_or_insert_default().extend(parsed);
-    }
+    let (keyring, apk_keyring) = keyrings(&repositories.keyring)?;
     let mut mirrors = Vec::new();
     for text in &repositories.mirror {
         let mirror = text.parse().map_err(|why| Failure::Usage(format!("--mirror: {why}")))?;
@@ -272,6 +269,7 @@ pub fn environment(
             lines: repositories.repository.clone(),
             mirrors,
             keyring,
+            apk_keyring,
             image_sources_only: repositories.image_sources_only,
             allow_expired: repositories.allow_expired_index,
             cache: cache(repositories)?,
@@ -285,6 +283,27 @@ pub fn environment(
         runtime,
         unfinished: output.unfinished().clone(),
     })
+}
+
+/// The user's keys: OpenPGP keyrings for apt, and RSA keys for apk, which go by the name of
+/// their file.
+fn keyrings(paths: &[PathBuf]) -> Result<(Option<Keyring>, Option<ApkKeyring>), Failure> {
+    let (mut keyring, mut apk_keyring) = (None::<Keyring>, None::<ApkKeyring>);
+    for path in paths {
+        let bytes = read_file("--keyring", path, MAX_KEYS)?;
+        if ApkKeyring::is_key(&bytes) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            apk_keyring
+                .get_or_insert_default()
+                .insert(&name, &bytes)
+                .map_err(|error| Failure::Usage(format!("--keyring: {error}")))?;
+            continue;
+        }
+        let parsed = Keyring::parse(&path.display().to_string(), &bytes)
+            .map_err(|error| Failure::Usage(format!("--keyring: {error}")))?;
+        keyring.get_or_insert_default().extend(parsed);
+    }
+    Ok((keyring, apk_keyring))
 }
 
 /// `--cache-dir`, else `$XDG_CACHE_HOME/imgfix`.

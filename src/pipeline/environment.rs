@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use crate::image::RegistryOptions;
+use crate::packages::apk::signature::ApkKeyring;
 use crate::progress::SharedProgress;
 use crate::repository::freshness::Expired;
 use crate::repository::signature::Keyring;
@@ -22,8 +23,10 @@ pub struct RepositoryChoice {
     /// `--repository` lines; when there are any, the image's sources are not used.
     pub lines: Vec<String>,
     pub mirrors: Vec<Mirror>,
-    /// `--keyring`: replaces the image's keys.
+    /// `--keyring`: replaces the image's OpenPGP keys.
     pub keyring: Option<Keyring>,
+    /// The same for apk repositories, whose keys are RSA keys by name.
+    pub apk_keyring: Option<ApkKeyring>,
     pub image_sources_only: bool,
     pub allow_expired: bool,
     pub cache: CacheChoice,
