@@ -12,8 +12,9 @@ In:  two directories, read as root; a file of exceptions, one a line:
 Out: every difference not excepted as `ASPECT PATH: LEFT | RIGHT`, then counts, one a reason. Exit code 1 when there
      is a difference, 2 when the input is wrong.
 
-Aspects: presence, type, mode, owner, target (symbolic links), device, content, links (the other names of the same
-file), mtime (files and symbolic links; a directory's changes whenever something is renamed in it), xattrs.
+Aspects: presence, type, mode, owner, target (symbolic links), device, content, entries (aliases and certificates of a
+Java key store in their order), links (the other names of the same file), mtime (files and symbolic links; a directory's
+changes whenever something is renamed in it), xattrs.
 """
 import argparse
 import collections
@@ -23,7 +24,7 @@ import re
 import stat
 import sys
 
-ASPECTS = ["presence", "type", "mode", "owner", "target", "device", "content", "links", "mtime", "xattrs"]
+ASPECTS = ["presence", "type", "mode", "owner", "target", "device", "content", "entries", "links", "mtime", "xattrs"]
 
 
 class Exceptions:
@@ -53,6 +54,21 @@ def content(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def key_store(path):
+    """The aliases and certificates of a Java key store (JKS of trusted certificates only), without the times when they
+    were added; None for any other file."""
+    with open(path, "rb") as file:
+        if file.read(8) != b"\xfe\xed\xfe\xed\0\0\0\2":
+            return None
+        number = lambda length: int.from_bytes(file.read(length), "big")
+        entries = []
+        for _ in range(number(4)):
+            kind, alias = number(4), file.read(number(2))
+            file.read(8)
+            entries.append((kind, alias, file.read(number(2)), file.read(number(4))))
+        return hashlib.sha256(repr(entries).encode()).hexdigest()
+
+
 def describe(path, info):
     """Every aspect of one path but the links, which need the whole tree."""
     kind = stat.S_IFMT(info.st_mode)
@@ -67,6 +83,7 @@ def describe(path, info):
         entry["device"] = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
     if kind == stat.S_IFREG:
         entry["content"] = content(path)
+        entry["entries"] = key_store(path)
     if kind in (stat.S_IFREG, stat.S_IFLNK):
         entry["mtime"] = int(info.st_mtime)
     return entry

@@ -19,15 +19,22 @@ const WATCHED: &[&str] = &[
     "/usr/bin",
     "/usr/sbin",
     "/usr/lib/init",
+    "/usr/lib/jvm",
     "/usr/lib/lsb",
+    "/usr/lib/os-release",
+    "/usr/lib/postgresql",
     "/usr/lib/systemd",
     "/usr/share/base-passwd",
-    "/usr/share/dpkg",
+    "/usr/share/ca-certificates",
+    "/usr/share/ca-certificates-java",
     "/usr/libexec",
     "/usr/share/debconf",
     "/usr/share/debianutils",
     "/usr/share/dpkg",
+    "/usr/share/man",
     "/usr/share/pam",
+    "/usr/share/postgresql",
+    "/usr/share/postgresql-common",
     "/usr/share/ucf",
     "/usr/share/zoneinfo",
     "/usr/share/pam-configs",
@@ -43,6 +50,7 @@ const WATCHED: &[&str] = &[
     "/opt",
     "/srv",
     "/scratch",
+    "/data",
     "/tmp",
     "/nonexistent",
 ];
@@ -166,10 +174,37 @@ fn words(entry: &Entry) -> String {
     match &entry.kind {
         Kind::Symlink(target) => format!("-> {}\n", String::from_utf8_lossy(target)),
         Kind::File(data) => match &data.content {
-            Content::Inline(bytes) => format!("{}\n", String::from_utf8_lossy(bytes)),
+            Content::Inline(bytes) => match without_times(bytes) {
+                Some(store) => format!("key store {store:?}\n"),
+                None => format!("{}\n", String::from_utf8_lossy(bytes)),
+            },
             _ => "other content\n".into(),
         },
         Kind::Directory => "directory\n".into(),
         _ => "device\n".into(),
     }
+}
+
+/// The aliases and certificates of one of Java's key stores, in their order: the times of the
+/// entries are those of the run, and the checksum is over them. `None` for other files.
+fn without_times(file: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut rest = file.strip_prefix(b"\xfe\xed\xfe\xed\0\0\0\x02")?;
+    let mut take = |length: usize| {
+        let (taken, left) = rest.split_at_checked(length)?;
+        rest = left;
+        Some(taken)
+    };
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let count = number(take(4)?);
+    let mut entries = Vec::new();
+    for _ in 0..count {
+        take(4)?;
+        let length = number(take(2)?);
+        let alias = String::from_utf8_lossy(take(length)?).into_owned();
+        take(8 + 2 + "X.509".len())?;
+        let length = number(take(4)?);
+        entries.push((alias, hexadecimal(take(length)?)));
+    }
+    Some(entries)
 }

@@ -102,3 +102,15 @@ fn maintainer_scripts_that_talk_with_debconf_agree() {
 fn systemd_agrees_where_it_is_installed() {
     check_all(Case::parse_all(include_str!("systemd.cases")));
 }
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn java_agrees_where_it_is_installed() {
+    check_all(Case::parse_all(include_str!("java.cases")));
+}
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn postgresql_agrees_where_it_is_installed() {
+    check_all(Case::parse_all(include_str!("postgresql.cases")));
+}

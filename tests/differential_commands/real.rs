@@ -40,6 +40,10 @@ impl Root {
             .status()
             .unwrap();
         assert!(mount.success(), "overlayfs cannot be mounted here");
+        // Java wants it.
+        let proc =
+            Command::new("mount").args(["--bind", "/proc"]).arg(merged.join("proc")).status();
+        assert!(proc.unwrap().success(), "/proc cannot be mounted here");
         Self { folder, merged }
     }
 

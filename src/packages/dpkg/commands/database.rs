@@ -144,6 +144,14 @@ impl Database {
         own.zip(Version::parse(version).ok()).is_some_and(|(own, bound)| own < bound)
     }
 
+    /// What the image's own dpkg prints of its version: the numbers of its package's version.
+    #[must_use]
+    pub fn dpkg_version(&self) -> Option<&str> {
+        let own = self.entries.iter().find(|entry| entry.name == "dpkg")?.version();
+        let end = own.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(own.len());
+        own.get(..end).filter(|version| !version.is_empty())
+    }
+
     #[must_use]
     pub fn get(&self, at: usize) -> Option<&StatusEntry> {
         self.entries.get(at)

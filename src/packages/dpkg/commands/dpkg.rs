@@ -55,6 +55,10 @@ pub fn run(process: &mut Process<'_>) -> Status {
             Ok(0)
         }
         "print-foreign-architectures" => foreign_architectures(process, &place),
+        "version" => {
+            let program = "'dpkg' package management program";
+            dpkg_query::show_version(process, place, program)
+        }
         "V" | "verify" => verify(process, place, &operands),
         "c" | "control-list" | "control-show" => {
             Err(process.unsupported(format!("option {action}")))

@@ -59,6 +59,13 @@ pub fn run(process: &mut Process<'_>) -> Status {
             "f" | "showformat" => format = value.to_vec(),
             "admindir" => place = Place::named(value.to_vec()),
             "no-pager" => {}
+            "version" => {
+                return show_version(
+                    process,
+                    place,
+                    "dpkg-query package management program query tool",
+                );
+            }
             name => match (Query::of(name), query) {
                 (Some(asked), None) => query = Some(asked),
                 _ => return Err(process.unsupported(format!("option {name}"))),
@@ -68,6 +75,24 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let Some(query) = query else { return Err(process.unsupported("no action")) };
     let database = Database::load(process, place)?;
     answer(process, &database, query, &words.texts(), &format)
+}
+
+/// `--version` of one of dpkg's programs.
+///
+/// # Errors
+/// The database is damaged, or does not say which version dpkg has.
+pub fn show_version(process: &mut Process<'_>, place: Place, program: &str) -> Status {
+    let database = Database::load(process, place)?;
+    let Some(version) = database.dpkg_version() else {
+        return Err(process.unsupported("option version and no package dpkg"));
+    };
+    let architecture = process.machine.settings.architecture.clone();
+    process.print(format!(
+        "Debian {program} version {version} ({architecture}).\n\
+         This is free software; see the GNU General Public License version 2 or\n\
+         later for copying conditions. There is NO warranty.\n"
+    ))?;
+    Ok(0)
 }
 
 /// Answers one query.

@@ -9,6 +9,7 @@
 //! - `files`, `options`: what the programs share
 //! - `database`, `accounts`: the image's packages, its users and groups
 //! - `interpreters`: the few programs in other languages that are known
+//! - `java`, `postgresql`: OpenJDK's programs and those of PostgreSQL, with what Debian adds
 //! - [`debconf`]: the frontend and the tools of debconf
 
 mod accounts;
@@ -31,12 +32,14 @@ mod getopt;
 mod id;
 mod init;
 mod interpreters;
+mod java;
 mod mountpoint;
 mod options;
 mod pam_auth_update;
-mod pg_updatedicts;
+mod postgresql;
 mod shadow;
 mod start_stop_daemon;
+mod su;
 mod systemctl;
 mod systemd_sysusers;
 mod systemd_tmpfiles;
@@ -71,9 +74,9 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("ischroot", init::ischroot),
     ("mountpoint", mountpoint::run),
     ("pam-auth-update", pam_auth_update::run),
-    ("pg_updatedicts", pg_updatedicts::run),
     ("runlevel", init::runlevel),
     ("start-stop-daemon", start_stop_daemon::run),
+    ("su", su::run),
     ("systemctl", systemctl::run),
     ("systemd-sysusers", systemd_sysusers::run),
     ("systemd-tmpfiles", systemd_tmpfiles::run),
@@ -97,5 +100,7 @@ pub fn table() -> Table {
         .with(COMMANDS)
         .with(debconf::COMMANDS)
         .with(interpreters::COMMANDS)
+        .with(java::COMMANDS)
+        .with(postgresql::COMMANDS)
         .with(shadow::COMMANDS)
 }

@@ -4,12 +4,9 @@
 //! - `perl`: one-line programs, by their exact text
 //! - `python`: compiling modules to bytecode, which is left to Python itself: what is stale is
 //!   removed (by the scripts, and by the recipe `python-bytecode`), nothing is written
-//! - `java`: dumping class data, which is left out: a virtual machine without it starts a
-//!   little slower (the scripts and the recipe `java-class-data` remove what is stale)
 //!
 //! Every other call is a stop.
 
-mod java;
 mod perl;
 mod python;
 
@@ -17,7 +14,6 @@ use crate::scripts::Command;
 
 /// The languages by the names of their programs.
 pub const COMMANDS: &[(&str, Command)] = &[
-    ("java", java::run),
     ("perl", perl::run),
     ("py3clean", python::clean),
     ("py3compile", python::compile),

@@ -7,7 +7,7 @@ use crate::scripts::{Process, Status, Stop};
 
 const SOURCES: [&[u8]; 2] = [b"/usr/share/hunspell", b"/usr/share/myspell/dicts"];
 const MADE: &[u8] = b"/var/cache/postgresql/dicts";
-const VERSIONS: &[u8] = b"/usr/share/postgresql";
+const VERSIONS: &[u8] = b"/usr/share/postgresql/";
 
 /// Makes the dictionaries anew.
 ///
@@ -22,14 +22,19 @@ pub fn run(process: &mut Process<'_>) -> Status {
             }
         }
     }
+    process.print(
+        "Building PostgreSQL dictionaries from installed myspell/hunspell packages...\n\
+         Removing obsolete dictionary files:\n",
+    )?;
     for path in visible(process, MADE)? {
         remove(process, &path)?;
     }
-    for version in visible(process, VERSIONS)? {
-        for path in visible(process, &[&version[..], b"/tsearch_data"].concat())? {
-            let is_dictionary = path.ends_with(b".affix") || path.ends_with(b".dict");
-            if is_dictionary && is_link(process, &path)? {
-                remove(process, &path)?;
+    for suffix in [&b".affix"[..], b".dict"] {
+        for version in visible(process, VERSIONS)? {
+            for path in visible(process, &[&version[..], b"/tsearch_data"].concat())? {
+                if path.ends_with(suffix) && is_link(process, &path)? {
+                    remove(process, &path)?;
+                }
             }
         }
     }
@@ -50,6 +55,7 @@ fn is_link(process: &Process<'_>, path: &[u8]) -> Result<bool, Stop> {
 }
 
 fn remove(process: &mut Process<'_>, path: &[u8]) -> Result<(), Stop> {
+    process.print([b"  ", path, b"\n"].concat())?;
     let directory = process.call.directory.clone();
     // a folder stays: the program does not look at what unlink(2) says
     let _left = process.machine.unlink(&directory, path)?;
