@@ -64,6 +64,16 @@ pub struct StepFacts {
     pub notes: Vec<String>,
 }
 
+/// A version that comes along though no relation asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    pub solvable: Solvable,
+    /// What brings it.
+    pub because_of: Solvable,
+    /// In the family's words: `install_if: docs nginx=1.26.2-r0`.
+    pub relation: String,
+}
+
 /// A family of package manager: its packages as a [`Universe`], and what the planner asks
 /// beyond that.
 pub trait Family: Universe {
@@ -83,6 +93,11 @@ pub trait Family: Universe {
     fn step(&self, solvable: Solvable) -> Option<StepFacts>;
     /// Which of these steps want which.
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge>;
+    /// What the package manager adds to these changes of itself, unless it cannot be
+    /// installed: apk's `install_if`.
+    fn companions(&self, _changes: &[Solvable]) -> Vec<Companion> {
+        Vec::new()
+    }
 }
 
 /// A finding and what is decided about it already.
@@ -385,12 +400,13 @@ impl<'a> Targets<'a> {
         let (targets, rejected) = reachable(self.family, &task, &ordered);
         let task = Task { targets, ..task };
         let changes = smallest(self.family, &task).unwrap_or_default();
+        let (changes, companions) = self.accompany(&task, changes);
         let refused: BTreeMap<Solvable, Reason> = rejected
             .iter()
             .map(|(target, explanation)| (*target, self.why_not(&task, *target, explanation)))
             .collect();
         let fixes = self.settle(&refused);
-        let (steps, notes) = self.steps(&task, &changes, &fixes);
+        let (steps, notes) = self.steps(&task, &changes, &companions, &fixes);
         let plan = PlatformPlan {
             platform: context.platform.clone(),
             manifest_digest: context.manifest_digest,
@@ -405,6 +421,33 @@ impl<'a> Targets<'a> {
             mismatches: self.mismatches,
             notes,
         }
+    }
+
+    /// The changes with all that comes along, and what that is. An image in which nothing
+    /// changes gets no companions either.
+    fn accompany(
+        &self,
+        task: &Task,
+        mut changes: Vec<Solvable>,
+    ) -> (Vec<Solvable>, BTreeMap<Solvable, Companion>) {
+        let mut task = task.clone();
+        let mut companions = BTreeMap::new();
+        while !changes.is_empty() {
+            let new: Vec<Companion> = self
+                .family
+                .companions(&changes)
+                .into_iter()
+                .filter(|one| !companions.contains_key(&one.solvable))
+                .collect();
+            if new.is_empty() {
+                break;
+            }
+            let wanted: Vec<Solvable> = new.iter().map(|one| one.solvable).collect();
+            companions.extend(new.into_iter().map(|one| (one.solvable, one)));
+            task.targets = reachable(self.family, &task, &wanted).0;
+            changes = smallest(self.family, &task).unwrap_or(changes);
+        }
+        (changes, companions)
     }
 
     /// Gives every waiting finding its answer; what is fixed is returned.
@@ -475,6 +518,7 @@ impl<'a> Targets<'a> {
         &self,
         task: &Task,
         changes: &[Solvable],
+        companions: &BTreeMap<Solvable, Companion>,
         fixes: &[(Finding, PackageId)],
     ) -> (Vec<Step>, Vec<String>) {
         let mut changes: Vec<Solvable> = changes.to_vec();
@@ -485,12 +529,19 @@ impl<'a> Targets<'a> {
             let Some(&change) = changes.get(at) else { continue };
             let Some(facts) = self.family.step(change) else { continue };
             notes.extend(facts.notes);
+            let because = match companions.get(&change) {
+                Some(companion) if !task.targets.contains(&change) => vec![Because::Needed {
+                    package: self.family.package(companion.because_of),
+                    relation: companion.relation.clone(),
+                }],
+                _ => self.because(task, &changes, change, fixes),
+            };
             steps.push(Step {
                 package: facts.package,
                 from: facts.from,
                 to: facts.to,
                 archive: facts.archive,
-                because: self.because(task, &changes, change, fixes),
+                because,
             });
         }
         (steps, notes)

@@ -12,6 +12,7 @@ pub mod members;
 pub mod package_info;
 pub mod record;
 pub mod signature;
+pub mod solve;
 pub mod sources;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -201,10 +201,12 @@ fn version(text: &str) -> Result<Version, FieldError> {
     }
 }
 
-/// A name, which becomes part of file names and URLs.
+/// A name, which becomes part of file names and URLs. Virtual packages (`apk add --virtual
+/// .run-deps`) begin with a dot.
 fn name(text: &str) -> Result<PackageName, FieldError> {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
-    match !text.is_empty() && !text.starts_with('.') && text.bytes().all(good) {
+    let only_dots = text.bytes().all(|b| b == b'.');
+    match !only_dots && text.bytes().all(good) {
         true => Ok(text.into()),
         false => Err(FieldError::Name(text.chars().take(100).collect())),
     }
@@ -232,14 +234,21 @@ mod tests {
         record.write(&mut out);
         assert_eq!(out, BASELAYOUT);
         assert_eq!(record.set(b'F', "etc"), Ok(Taken::No));
+        assert_eq!(record.set(b'P', ".python-rundeps"), Ok(Taken::Yes));
     }
 
     #[test]
     fn values_that_are_none_are_told() {
         let mut record = Record::default();
-        for (field, value) in
-            [(b'C', "x"), (b'P', "../x"), (b'P', ""), (b'V', "1,2"), (b'S', "-1"), (b'D', "=")]
-        {
+        for (field, value) in [
+            (b'C', "x"),
+            (b'P', "../x"),
+            (b'P', ""),
+            (b'P', ".."),
+            (b'V', "1,2"),
+            (b'S', "-1"),
+            (b'D', "="),
+        ] {
             assert!(record.set(field, value).is_err(), "{value}");
         }
     }

@@ -1,0 +1,777 @@
+//! apk's relations in the planner's terms.
+//!
+//! In come what is installed with `world`, and the repositories' index; out comes a [`Family`]
+//! that the planner asks. The meaning of relations is that of apk-tools 2.12 and 2.14
+//! (`src/solver.c`, `src/package.c`), as `apk upgrade` (without `--available`) applies it:
+//!
+//! - A dependency asks for a provider of its name: the package called so, which provides its
+//!   name in its version, or one whose `provides` has it. A name provided without a version
+//!   satisfies only dependencies without one (`apk_dep_is_provided`).
+//! - Two packages that provide one name exclude each other, unless both provide it without a
+//!   version (`assign_name`).
+//! - `!name` excludes every provider that the rest of it is about. `replaces` is no relation:
+//!   it rules files only.
+//! - Of several providers that are not there yet the one is taken that apk would take
+//!   (`compare_providers`): the preferred tag, the higher version of the name asked for, the
+//!   higher `provider_priority`. One that provides the name without a version and has no
+//!   priority is never taken on its own account (`is_provider_auto_selectable`).
+//! - `world` asks like a package that is always there; a version that it does not allow is no
+//!   candidate. What it pins to a tag, and what that needs, may come from repositories with
+//!   that tag ([`pinning`]).
+//! - What has an `install_if` comes along when all of it holds ([`install_if`]).
+//! - Steps are in the order of apk's changeset ([`changeset`]).
+//!
+//! Three rules are ours. Every installed package stays, at its version or a higher one: where
+//! apk would remove what nothing needs any more, or put another provider in its place, it is
+//! left. A package of the same version with another identity is no upgrade (there apk agrees,
+//! without `--available`). And relations that the image breaks already may stay broken.
+//!
+//! Every higher version is considered, not only the highest: Wolfi's index keeps old ones. Only
+//! names that can be reached from newer versions are ever looked up.
+
+mod changeset;
+mod install_if;
+mod pinning;
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use self::pinning::Pinning;
+use super::dependency::{Constraint, Dependency};
+use super::index::{Available, PackageIndex};
+use super::record::Record;
+use super::version::Version;
+use crate::packages::{PackageId, PackageName};
+use crate::plan::Reason;
+use crate::plan::build::{
+    Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
+};
+use crate::plan::order::Edge;
+use crate::plan::solver::{
+    Exclusion, Impossible, Name, Relations, Requirement, Solvable, Task, Universe, reachable,
+};
+
+/// How often rejected candidates are replaced by lower versions.
+const MAX_ROUNDS: usize = 64;
+
+/// What is installed, as far as plans depend on it.
+#[derive(Debug, Clone, Default)]
+pub struct Image<'a> {
+    /// In the order of the database.
+    pub packages: Vec<&'a Record>,
+    pub world: &'a [Dependency],
+}
+
+/// Plans one platform's image: see [`plan`].
+#[must_use]
+pub fn plan_platform(
+    image: &Image<'_>,
+    index: &PackageIndex,
+    requests: &Requests,
+    banned: &BTreeMap<PackageId, Reason>,
+    context: &Context,
+) -> Planned {
+    plan(&ApkUniverse::new(image, index), requests, banned, context)
+}
+
+/// Where a version is.
+enum Source {
+    /// Nowhere: it is `world`, which asks as packages do.
+    World(Box<Record>),
+    Installed(Box<Record>),
+    Offered(Arc<Available>),
+}
+
+/// One version of a package, or `world`.
+struct Member {
+    name: Name,
+    source: Source,
+}
+
+impl Member {
+    fn record(&self) -> &Record {
+        match &self.source {
+            Source::World(record) | Source::Installed(record) => record,
+            Source::Offered(available) => &available.record,
+        }
+    }
+
+    fn is_world(&self) -> bool {
+        matches!(self.source, Source::World(_))
+    }
+
+    fn is_offered(&self) -> bool {
+        matches!(self.source, Source::Offered(_))
+    }
+
+    /// For people: a dependency of this member.
+    fn text(&self, dependency: &Dependency) -> String {
+        match self.is_world() {
+            true => dependency.to_string(),
+            false => format!("depends: {dependency}"),
+        }
+    }
+}
+
+/// What a name can be.
+#[derive(Default)]
+struct Versions {
+    installed: Option<Solvable>,
+    /// Most wanted first.
+    offered: Vec<Solvable>,
+}
+
+/// Everything numbered so far.
+#[derive(Default)]
+struct Numbered {
+    members: Vec<Rc<Member>>,
+    names: Vec<Versions>,
+    /// Names of packages, installed or looked up, by package name.
+    packages: HashMap<String, Name>,
+    /// Names whose providers are all numbered.
+    asked: HashSet<String>,
+    /// Members by each name that they provide, their own included.
+    offers: HashMap<String, Vec<Solvable>>,
+    /// `!name` by the name it is about.
+    negative: HashMap<String, Vec<(Solvable, Dependency)>>,
+}
+
+/// The image and its repositories as a [`Family`].
+pub struct ApkUniverse<'a> {
+    image: &'a Image<'a>,
+    index: &'a PackageIndex,
+    pinning: Pinning,
+    slots: Vec<Slot>,
+    keep: Vec<Name>,
+    /// Dependencies of installed packages that the image does not satisfy, by name.
+    broken: BTreeMap<Name, Vec<Dependency>>,
+    /// Pairs of names whose installed versions exclude each other already.
+    at_odds: BTreeSet<(Name, Name)>,
+    numbered: RefCell<Numbered>,
+    relations: RefCell<HashMap<Solvable, Rc<Relations>>>,
+}
+
+impl<'a> ApkUniverse<'a> {
+    /// Numbers the installed packages and their newer versions.
+    #[must_use]
+    pub fn new(image: &'a Image<'a>, index: &'a PackageIndex) -> Self {
+        let mut universe = Self {
+            image,
+            index,
+            pinning: Pinning::new(image, index),
+            slots: Vec::new(),
+            keep: Vec::new(),
+            broken: BTreeMap::new(),
+            at_odds: BTreeSet::new(),
+            numbered: RefCell::default(),
+            relations: RefCell::default(),
+        };
+        let name = universe.new_name();
+        let depends = image.world.to_vec();
+        let world = Record { name: "world".into(), depends, ..Record::default() };
+        universe.number(Member { name, source: Source::World(Box::new(world)) });
+        let mut packages = image.packages.clone();
+        packages.sort_by_cached_key(|record| record.id());
+        for record in packages {
+            let slot = universe.add_installed(record);
+            universe.slots.push(slot);
+        }
+        universe.find_broken();
+        universe.keep = universe.names_with_a_choice();
+        universe.settle_candidates();
+        universe
+    }
+
+    fn member(&self, solvable: Solvable) -> Option<Rc<Member>> {
+        self.numbered.borrow().members.get(solvable.0 as usize).cloned()
+    }
+
+    fn new_name(&self) -> Name {
+        let mut numbered = self.numbered.borrow_mut();
+        numbered.names.push(Versions::default());
+        Name(u32::try_from(numbered.names.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Numbers a member and files its relations.
+    fn number(&self, member: Member) -> Solvable {
+        let mut numbered = self.numbered.borrow_mut();
+        let solvable = Solvable(u32::try_from(numbered.members.len()).unwrap_or(u32::MAX));
+        if let Some(versions) = numbered.names.get_mut(member.name.0 as usize) {
+            match member.is_offered() {
+                false => versions.installed = Some(solvable),
+                true => versions.offered.push(solvable),
+            }
+        }
+        if !member.is_world() {
+            for name in provided_names(member.record()) {
+                numbered.offers.entry(name.to_owned()).or_default().push(solvable);
+            }
+            let package = member.record().name.0.clone();
+            numbered.packages.insert(package, member.name);
+        }
+        for conflict in conflicts(member.record()) {
+            let about = numbered.negative.entry(conflict.name.0.clone()).or_default();
+            about.push((solvable, conflict.clone()));
+        }
+        numbered.members.push(Rc::new(member));
+        solvable
+    }
+
+    fn add_installed(&self, record: &Record) -> Slot {
+        let name = self.new_name();
+        self.number(Member { name, source: Source::Installed(Box::new(record.clone())) });
+        let versions = self.index.versions(&record.name.0);
+        let newer = |available: &Arc<Available>| {
+            available.record.version.compare(&record.version) == Ordering::Greater
+        };
+        let newest = versions.iter().fold(None::<&Arc<Available>>, |best, one| match best {
+            Some(best) if one.record.version.compare(&best.record.version).is_le() => Some(best),
+            _ => Some(one),
+        });
+        let refused = newest.filter(|available| newer(available)).and_then(|available| {
+            let by = match self.pinning.allows(available) {
+                false => "the tag of its repository (etc/apk/repositories), to which world does \
+                          not pin it"
+                    .to_owned(),
+                true => format!("world: {}", self.world_refuses(&available.record, record)?),
+            };
+            Some(Reason::Held { package: record.name.to_string(), by })
+        });
+        let mut offered: Vec<Arc<Available>> = versions
+            .iter()
+            .filter(|one| newer(one) && self.pinning.allows(one))
+            .filter(|one| self.world_refuses(&one.record, record).is_none())
+            .cloned()
+            .collect();
+        self.sort_versions(&mut offered);
+        let candidate = offered.first().map(|available| offer(&available.record));
+        let numbers: Vec<Solvable> = offered
+            .into_iter()
+            .map(|available| self.number(Member { name, source: Source::Offered(available) }))
+            .collect();
+        Slot {
+            id: record.id(),
+            installed: offer(record),
+            source_name: record.origin_name().to_owned(),
+            candidate: numbers.first().copied().zip(candidate),
+            newest: newest.map(|available| offer(&available.record)),
+            passed_over: refused,
+            lock: Lock::Free,
+        }
+    }
+
+    /// The first entry of `world` that forbids `record`, and did not forbid `former` already.
+    fn world_refuses(&self, record: &Record, former: &Record) -> Option<&Dependency> {
+        let refuses = |dependency: &Dependency, record: &Record| {
+            provided(record)
+                .filter(|(name, _)| *name == dependency.name.0)
+                .any(|(_, version)| admits(dependency, version, record) == dependency.conflict)
+        };
+        self.image
+            .world
+            .iter()
+            .find(|dependency| refuses(dependency, record) && !refuses(dependency, former))
+    }
+
+    /// Most wanted first; of equals, the one of the earlier repository.
+    fn sort_versions(&self, versions: &mut [Arc<Available>]) {
+        versions.sort_by(|a, b| {
+            let preferred = self.pinning.prefers(b).cmp(&self.pinning.prefers(a));
+            preferred.then_with(|| b.record.version.compare(&a.record.version))
+        });
+    }
+
+    /// Numbers a package that is not installed, in all its versions.
+    fn look_up(&self, package: &PackageName) {
+        if self.numbered.borrow().packages.contains_key(&package.0) {
+            return;
+        }
+        let mut versions = self.index.versions(&package.0);
+        versions.retain(|available| self.pinning.allows(available));
+        if versions.is_empty() {
+            return;
+        }
+        self.sort_versions(&mut versions);
+        let name = self.new_name();
+        for available in versions {
+            self.number(Member { name, source: Source::Offered(available) });
+        }
+    }
+
+    /// Numbered members that provide `name`, in the order of their numbers.
+    fn known(&self, name: &PackageName) -> Vec<(Solvable, Rc<Member>)> {
+        let numbered = self.numbered.borrow();
+        let known = numbered.offers.get(&name.0).into_iter().flatten();
+        known
+            .filter_map(|&solvable| {
+                Some((solvable, Rc::clone(numbered.members.get(solvable.0 as usize)?)))
+            })
+            .collect()
+    }
+
+    /// Finds relations that the image does not satisfy as it is.
+    fn find_broken(&mut self) {
+        let members: Vec<Rc<Member>> = self
+            .numbered
+            .borrow()
+            .members
+            .iter()
+            .filter(|member| !member.is_offered())
+            .cloned()
+            .collect();
+        let mut broken: BTreeMap<Name, Vec<Dependency>> = BTreeMap::new();
+        let mut at_odds = BTreeSet::new();
+        for member in &members {
+            for dependency in depends(member.record()) {
+                let satisfied = self
+                    .known(&dependency.name)
+                    .iter()
+                    .any(|(_, other)| !other.is_offered() && is_about(dependency, other.record()));
+                if !satisfied {
+                    broken.entry(member.name).or_default().push(dependency.clone());
+                }
+            }
+            at_odds.extend(
+                self.excluded_by(member)
+                    .into_iter()
+                    .filter(|other| !other.is_offered())
+                    .map(|other| pair(member.name, other.name)),
+            );
+        }
+        self.broken = broken;
+        self.at_odds = at_odds;
+    }
+
+    /// Numbered members that `member` excludes by what it says of itself.
+    fn excluded_by(&self, member: &Member) -> Vec<Rc<Member>> {
+        let record = member.record();
+        let mut out = Vec::new();
+        for conflict in conflicts(record) {
+            let known = self.known(&conflict.name).into_iter().map(|(_, other)| other);
+            out.extend(known.filter(|other| is_about(conflict, other.record())));
+        }
+        let names = if member.is_world() { BTreeSet::new() } else { provided_names(record) };
+        for name in names {
+            let known = self.known(&name.into()).into_iter().map(|(_, other)| other);
+            out.extend(known.filter(|other| share(name, record, other.record())));
+        }
+        out
+    }
+
+    /// Installed names that can change, or that could lose something; the others need not be
+    /// told to the solver.
+    fn names_with_a_choice(&self) -> Vec<Name> {
+        let numbered = self.numbered.borrow();
+        let names: Vec<(Name, Solvable, bool)> = (0u32..)
+            .zip(&numbered.names)
+            .filter_map(|(at, versions)| {
+                Some((Name(at), versions.installed?, !versions.offered.is_empty()))
+            })
+            .collect();
+        drop(numbered);
+        names
+            .into_iter()
+            .filter(|(_, installed, choice)| {
+                *choice || !self.relations(*installed).requires.is_empty()
+            })
+            .map(|(name, ..)| name)
+            .collect()
+    }
+
+    /// Where the highest version cannot be reached and lower ones are offered, these are the
+    /// candidates, as apk takes them.
+    fn settle_candidates(&mut self) {
+        let further: Vec<Vec<Solvable>> = {
+            let numbered = self.numbered.borrow();
+            let installed = |slot: &Slot| numbered.packages.get(&slot.id.name.0).copied();
+            let versions = |name: Name| numbered.names.get(name.0 as usize);
+            self.slots
+                .iter()
+                .map(|slot| {
+                    let versions = installed(slot).and_then(versions);
+                    versions.map(|versions| versions.offered.clone()).unwrap_or_default()
+                })
+                .collect()
+        };
+        if further.iter().all(|versions| versions.len() < 2) {
+            return;
+        }
+        let task = Task { keep: self.keep.clone(), ..Task::default() };
+        let mut at = vec![0; further.len()];
+        for _ in 0..MAX_ROUNDS {
+            let targets: Vec<Solvable> =
+                further.iter().zip(&at).filter_map(|(v, at)| v.get(*at).copied()).collect();
+            let (_, rejected) = reachable(self, &task, &targets);
+            let mut lowered = false;
+            for (target, _) in &rejected {
+                for (versions, at) in further.iter().zip(&mut at) {
+                    if versions.get(*at) == Some(target) {
+                        *at += 1;
+                        lowered |= *at < versions.len();
+                    }
+                }
+            }
+            if !lowered {
+                break;
+            }
+        }
+        for ((slot, versions), at) in self.slots.iter_mut().zip(&further).zip(at) {
+            // One that has no reachable version keeps the highest, and the reason against it.
+            let Some(&chosen) = versions.get(at) else { continue };
+            let numbered = self.numbered.borrow();
+            if let Some(member) = numbered.members.get(chosen.0 as usize) {
+                slot.candidate = Some((chosen, offer(member.record())));
+            }
+        }
+    }
+
+    /// Whether an installed package satisfies `dependency` whatever is upgraded.
+    fn always_holds(&self, dependency: &Dependency) -> bool {
+        let satisfying: Vec<(Solvable, Rc<Member>)> = self
+            .known(&dependency.name)
+            .into_iter()
+            .filter(|(_, member)| is_about(dependency, member.record()))
+            .collect();
+        let numbered = self.numbered.borrow();
+        satisfying.iter().filter(|(_, member)| !member.is_offered()).any(|(_, member)| {
+            let versions = numbered.names.get(member.name.0 as usize);
+            let mut offered = versions.into_iter().flat_map(|versions| &versions.offered);
+            offered.all(|one| satisfying.iter().any(|(solvable, _)| solvable == one))
+        })
+    }
+
+    /// Whether `dependency` of a newer version was broken before, in the same form: word by
+    /// word, or about the same name that nothing provided.
+    fn was_broken(&self, name: Name, dependency: &Dependency) -> bool {
+        let absent = || self.known(&dependency.name).iter().all(|(_, member)| member.is_offered());
+        self.broken
+            .get(&name)
+            .into_iter()
+            .flatten()
+            .any(|before| before == dependency || (before.name == dependency.name && absent()))
+    }
+
+    /// Everything that satisfies a dependency: what is installed, newer versions of it, then
+    /// new packages as apk prefers them.
+    fn alternatives(&self, dependency: &Dependency, asking: &Record) -> Vec<Solvable> {
+        if self.numbered.borrow_mut().asked.insert(dependency.name.0.clone()) {
+            for provider in self.index.providers(&dependency.name.0) {
+                self.look_up(&provider.record.name);
+            }
+        }
+        let mut found: Vec<(u8, Solvable, Rc<Member>)> = Vec::new();
+        for (solvable, member) in self.known(&dependency.name) {
+            if !is_about(dependency, member.record()) {
+                continue;
+            }
+            let rank = match (member.is_offered(), self.installed(solvable)) {
+                (false, _) => 0,
+                (true, Some(_)) => 1,
+                (true, None) => 2,
+            };
+            if rank < 2 || self.may_be_selected(dependency, asking, member.record()) {
+                found.push((rank, solvable, member));
+            }
+        }
+        let prefers = |member: &Member| match &member.source {
+            Source::Offered(available) => self.pinning.prefers(available),
+            Source::Installed(_) | Source::World(_) => true,
+        };
+        found.sort_by(|(rank_a, a, member_a), (rank_b, b, member_b)| {
+            let (record_a, record_b) = (member_a.record(), member_b.record());
+            let version = |record| version_of(&dependency.name.0, record);
+            rank_a
+                .cmp(rank_b)
+                .then_with(|| prefers(member_b).cmp(&prefers(member_a)))
+                .then_with(|| compare_versions(version(record_b), version(record_a)))
+                .then_with(|| record_b.provider_priority.cmp(&record_a.provider_priority))
+                .then_with(|| a.cmp(b))
+        });
+        found.into_iter().map(|(_, solvable, _)| solvable).collect()
+    }
+
+    /// Whether apk installs a new package for the sake of `dependency` alone.
+    fn may_be_selected(&self, dependency: &Dependency, asking: &Record, record: &Record) -> bool {
+        let asked = |list: &[Dependency]| {
+            list.iter().any(|other| !other.conflict && other.name == record.name)
+        };
+        version_of(&dependency.name.0, record).is_some()
+            || record.provider_priority.is_some_and(|priority| priority > 0)
+            || asked(&asking.depends)
+            || asked(self.image.world)
+    }
+
+    fn compute_relations(&self, solvable: Solvable) -> Relations {
+        let Some(member) = self.member(solvable) else { return Relations::default() };
+        let record = member.record();
+        let mut relations = Relations::default();
+        for dependency in depends(record) {
+            if is_about(dependency, record)
+                || self.was_broken(member.name, dependency)
+                || self.always_holds(dependency)
+            {
+                continue;
+            }
+            let alternatives = self.alternatives(dependency, record);
+            let text = member.text(dependency);
+            if alternatives.is_empty() {
+                let why = format!("it has {text}, which nothing in the repositories satisfies");
+                relations.impossible = Some(Impossible { why, because_of: None });
+                return relations;
+            }
+            relations.requires.push(Requirement { alternatives, text });
+        }
+        if member.is_offered()
+            && let Some(conflict) = conflicts(record).find(|conflict| is_about(conflict, record))
+        {
+            let why = format!("it has {}, which it provides itself", member.text(conflict));
+            relations.impossible = Some(Impossible { why, because_of: None });
+        }
+        self.exclude(solvable, &member, &mut relations);
+        relations
+    }
+
+    /// Exclusions with everything numbered so far. Of two members the one that is asked
+    /// later finds the other, so that no pair is missed.
+    fn exclude(&self, solvable: Solvable, member: &Member, relations: &mut Relations) {
+        let record = member.record();
+        let mut found: BTreeMap<Solvable, (String, Solvable)> = BTreeMap::new();
+        for conflict in conflicts(record) {
+            for (other, hit) in self.known(&conflict.name) {
+                if is_about(conflict, hit.record()) {
+                    found.insert(other, (member.text(conflict), solvable));
+                }
+            }
+        }
+        let numbered = self.numbered.borrow();
+        let of = |solvable: Solvable| numbered.members.get(solvable.0 as usize);
+        let names = if member.is_world() { BTreeSet::new() } else { provided_names(record) };
+        for name in names {
+            for (by, conflict) in numbered.negative.get(name).into_iter().flatten() {
+                if let Some(other) = of(*by)
+                    && is_about(conflict, record)
+                {
+                    found.entry(*by).or_insert((other.text(conflict), *by));
+                }
+            }
+            for other in numbered.offers.get(name).into_iter().flatten() {
+                if of(*other).is_some_and(|other| share(name, record, other.record())) {
+                    found.entry(*other).or_insert((format!("provides: {name}"), solvable));
+                }
+            }
+        }
+        for (with, (text, declared_by)) in found {
+            let Some(other) = of(with) else { continue };
+            if other.name == member.name || self.at_odds.contains(&pair(other.name, member.name)) {
+                continue;
+            }
+            let fixed = numbered.names.get(other.name.0 as usize).is_some_and(|versions| {
+                versions.installed == Some(with) && versions.offered.is_empty()
+            });
+            if fixed && member.is_offered() {
+                let who = match declared_by == solvable {
+                    true => "it".to_owned(),
+                    false => describe(other),
+                };
+                let why = match text.starts_with("provides") {
+                    true => format!("it has {text}, as {} has", describe(other)),
+                    false => format!("{who} has {text}, and {} cannot change", describe(other)),
+                };
+                relations.impossible.get_or_insert(Impossible { why, because_of: Some(with) });
+            }
+            relations.excludes.push(Exclusion { with, text, declared_by });
+        }
+    }
+}
+
+impl Universe for ApkUniverse<'_> {
+    fn name(&self, solvable: Solvable) -> Name {
+        self.member(solvable).map_or(Name(u32::MAX), |member| member.name)
+    }
+
+    fn candidates(&self, name: Name) -> Vec<Solvable> {
+        let numbered = self.numbered.borrow();
+        let versions = numbered.names.get(name.0 as usize).into_iter();
+        versions.flat_map(|v| v.installed.iter().chain(&v.offered).copied()).collect()
+    }
+
+    fn is_installed(&self, solvable: Solvable) -> bool {
+        self.member(solvable).is_some_and(|member| !member.is_offered())
+    }
+
+    fn relations(&self, solvable: Solvable) -> Rc<Relations> {
+        if let Some(known) = self.relations.borrow().get(&solvable) {
+            return Rc::clone(known);
+        }
+        let relations = Rc::new(self.compute_relations(solvable));
+        self.relations.borrow_mut().insert(solvable, Rc::clone(&relations));
+        relations
+    }
+
+    fn describe(&self, solvable: Solvable) -> String {
+        self.member(solvable).map(|member| describe(&member)).unwrap_or_default()
+    }
+}
+
+impl Family for ApkUniverse<'_> {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    fn keep(&self) -> Vec<Name> {
+        self.keep.clone()
+    }
+
+    fn installed(&self, solvable: Solvable) -> Option<Solvable> {
+        let name = self.name(solvable);
+        self.numbered.borrow().names.get(name.0 as usize)?.installed
+    }
+
+    fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
+        let (a, b) = (Version::new(a), Version::new(b));
+        (a.is_valid() && b.is_valid()).then(|| a.compare(&b))
+    }
+
+    fn package(&self, solvable: Solvable) -> PackageId {
+        match self.member(solvable) {
+            Some(member) => member.record().id(),
+            None => PackageId { name: "".into(), architecture: "".into() },
+        }
+    }
+
+    fn offered(&self, packages: &BTreeSet<&PackageId>) -> BTreeSet<Solvable> {
+        for package in packages {
+            self.look_up(&package.name);
+        }
+        let numbered = self.numbered.borrow();
+        let member = |solvable: Solvable| numbered.members.get(solvable.0 as usize);
+        (0u32..)
+            .map(Solvable)
+            .zip(&numbered.members)
+            .filter(|(_, offered)| {
+                let versions = numbered.names.get(offered.name.0 as usize);
+                let installed = versions.and_then(|versions| member(versions.installed?));
+                offered.is_offered()
+                    && (packages.contains(&offered.record().id())
+                        || installed.is_some_and(|one| packages.contains(&one.record().id())))
+            })
+            .map(|(solvable, _)| solvable)
+            .collect()
+    }
+
+    fn step(&self, solvable: Solvable) -> Option<StepFacts> {
+        let member = self.member(solvable)?;
+        let Source::Offered(available) = &member.source else { return None };
+        let former = self.installed(solvable).and_then(|solvable| self.member(solvable));
+        let notes = depends(member.record())
+            .filter(|dependency| self.was_broken(member.name, dependency))
+            .map(|dependency| {
+                format!(
+                    "{} has {}, which the image did not satisfy before either",
+                    describe(&member),
+                    member.text(dependency)
+                )
+            })
+            .collect();
+        Some(StepFacts {
+            package: member.record().id(),
+            from: former.map(|former| former.record().version.as_str().into()),
+            to: member.record().version.as_str().into(),
+            archive: available.archive()?,
+            notes,
+        })
+    }
+
+    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
+        self.changeset_edges(steps)
+    }
+
+    fn companions(&self, changes: &[Solvable]) -> Vec<Companion> {
+        self.installed_along(changes)
+    }
+}
+
+fn describe(member: &Member) -> String {
+    let record = member.record();
+    match member.is_world() {
+        true => record.name.to_string(),
+        false => format!("{} {}", record.name, record.version),
+    }
+}
+
+/// What must be there.
+fn depends(record: &Record) -> impl Iterator<Item = &Dependency> {
+    record.depends.iter().filter(|dependency| !dependency.conflict)
+}
+
+/// What must not be there.
+fn conflicts(record: &Record) -> impl Iterator<Item = &Dependency> {
+    record.depends.iter().filter(|dependency| dependency.conflict)
+}
+
+/// Every name that a package provides, with the version it provides it in: its own first.
+fn provided(record: &Record) -> impl Iterator<Item = (&str, Option<&Version>)> {
+    let own = (record.name.0.as_str(), Some(&record.version));
+    let further = record.provides.iter().map(|one| (one.name.0.as_str(), one.version()));
+    std::iter::once(own).chain(further)
+}
+
+/// The names that a package provides, each once.
+fn provided_names(record: &Record) -> BTreeSet<&str> {
+    provided(record).map(|(name, _)| name).collect()
+}
+
+/// The version in which a package provides `name`.
+fn version_of<'a>(name: &str, record: &'a Record) -> Option<&'a Version> {
+    provided(record).filter(|(own, _)| *own == name).find_map(|(_, version)| version)
+}
+
+fn compare_versions(a: Option<&Version>, b: Option<&Version>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => a.compare(b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
+}
+
+/// Whether `version`, in which `record` provides the name of `dependency`, is what it asks for;
+/// of a conflict: what it forbids.
+fn admits(dependency: &Dependency, version: Option<&Version>, record: &Record) -> bool {
+    match (&dependency.constraint, &record.identity) {
+        (constraint, Some(identity)) => constraint.allows(version, identity),
+        (Constraint::Any, None) => true,
+        (Constraint::Identity(_), None) => false,
+        (Constraint::Version(comparison, wanted), None) => {
+            version.is_some_and(|version| comparison.allows(version, wanted))
+        }
+    }
+}
+
+/// Whether `record` satisfies `dependency`; of a conflict: whether it is excluded.
+fn is_about(dependency: &Dependency, record: &Record) -> bool {
+    provided(record)
+        .filter(|(name, _)| *name == dependency.name.0)
+        .any(|(_, version)| admits(dependency, version, record))
+}
+
+/// Whether two packages that provide `name` exclude each other for that.
+fn share(name: &str, a: &Record, b: &Record) -> bool {
+    a.name != b.name && (version_of(name, a).is_some() || version_of(name, b).is_some())
+}
+
+fn pair(a: Name, b: Name) -> (Name, Name) {
+    (a.min(b), a.max(b))
+}
+
+fn offer(record: &Record) -> Offer {
+    // apk gives all packages of an origin one version.
+    Offer {
+        version: record.version.as_str().into(),
+        source_version: record.version.as_str().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
