@@ -1,18 +1,54 @@
 //! Loads apk repositories: each `APKINDEX.tar.gz` fetched and verified, then read into one
 //! [`PackageIndex`].
 //!
-//! Only what is signed is believed: an index is unpacked after its signature holds.
+//! Only what is signed is believed: an index is unpacked after its signature holds. An index
+//! says nothing of how long it is good for: what a mirror has not updated cannot be told from
+//! what is new.
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use super::Verified;
 use super::fetch::{FetchError, Fetcher};
-use crate::packages::apk::index::PackageIndex;
-use crate::packages::apk::sources::ApkSource;
+use super::parallel::parallel;
+use super::signature::Signer;
+use crate::packages::apk::index::{IndexError, PackageIndex, RepositoryInfo};
+use crate::packages::apk::index_archive::{IndexArchive, IndexArchiveError};
+use crate::packages::apk::signature::{ApkKeyring, SignatureError, verify};
+use crate::packages::apk::sources::{ApkSource, Origin};
+
+/// The largest index as stored, in bytes.
+const MAX_INDEX: u64 = 256 << 20;
 
 /// Why repositories could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ApkError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(
+        "{url}: not found; check the repository's URL, and whether it has packages for \
+         {architecture}"
+    )]
+    NoIndex { url: String, architecture: String },
+    #[error("{url}: {source}")]
+    Archive { url: String, source: IndexArchiveError },
+    #[error("{url}: {source}")]
+    Index { url: String, source: IndexError },
+    #[error(
+        "{repository}: no key to verify it: the image has none for it (etc/apk/keys); give the \
+         repository's public key with --keyring FILE"
+    )]
+    NoKeyring { repository: String },
+}
+
+/// A source with the keys that may sign it.
+#[derive(Debug, Clone)]
+pub struct SignedSource {
+    pub source: ApkSource,
+    pub keyring: ApkKeyring,
 }
 
 /// Everything that was loaded.
@@ -22,14 +58,255 @@ pub struct Loaded {
     pub verified: Vec<Verified>,
 }
 
-/// Loads all sources, in their order.
+/// A repository to load: a URL, named once or, with other tags, several times.
+struct Repository<'a> {
+    source: &'a ApkSource,
+    keyring: &'a ApkKeyring,
+    tags: Vec<Option<String>>,
+}
+
+/// Loads all sources, in their order. A URL that is named several times (with other tags) is
+/// one repository, as for apk.
 ///
 /// # Errors
-/// The first source that cannot be fetched, verified or read.
+/// The first source that cannot be fetched, verified or read. A source that imgfix added is
+/// left out when it is not there; that is no error.
 pub fn load(
-    _sources: &[ApkSource],
-    _architecture: &str,
-    _fetcher: &Fetcher,
+    sources: &[SignedSource],
+    architecture: &str,
+    fetcher: &Fetcher,
 ) -> Result<Loaded, ApkError> {
-    Ok(Loaded::default())
+    let repositories = repositories(sources);
+    for Repository { source, .. } in &repositories {
+        if let Some(login) = &source.login {
+            fetcher.login(&format!("{}/", source.url), login);
+        }
+    }
+    let mut loaded = Loaded::default();
+    let read = parallel(&repositories, |one| read(one, architecture, fetcher));
+    for (repository, read) in repositories.into_iter().zip(read) {
+        let Some((archive, verified)) = read? else { continue };
+        loaded.add(repository, architecture, archive, fetcher)?;
+        loaded.verified.push(verified);
+    }
+    Ok(loaded)
+}
+
+fn repositories(sources: &[SignedSource]) -> Vec<Repository<'_>> {
+    let mut out: Vec<Repository<'_>> = Vec::new();
+    for SignedSource { source, keyring } in sources {
+        match out.iter_mut().find(|known| known.source.url == source.url) {
+            Some(known) if known.tags.contains(&source.tag) => {}
+            Some(known) => known.tags.push(source.tag.clone()),
+            None => out.push(Repository { source, keyring, tags: vec![source.tag.clone()] }),
+        }
+    }
+    out
+}
+
+impl Loaded {
+    fn add(
+        &mut self,
+        repository: Repository<'_>,
+        architecture: &str,
+        archive: IndexArchive,
+        fetcher: &Fetcher,
+    ) -> Result<(), ApkError> {
+        let url = repository.source.url.clone();
+        let info = RepositoryInfo {
+            url: url.clone(),
+            tags: repository.tags,
+            architecture: architecture.to_owned(),
+            added: repository.source.origin == Origin::Added,
+        };
+        let left_out = self
+            .index
+            .push(archive.text, info)
+            .map_err(|source| ApkError::Index { url: url.clone(), source })?;
+        if left_out.count > 0 {
+            fetcher.progress().warn(&format!(
+                "{url}: {} packages are left out that cannot be used ({})",
+                left_out.count, left_out.first
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The content of a repository's index, verified; `None` when imgfix added the repository and it
+/// is not there.
+fn read(
+    repository: &Repository<'_>,
+    architecture: &str,
+    fetcher: &Fetcher,
+) -> Result<Option<(IndexArchive, Verified)>, ApkError> {
+    let Repository { source, keyring, .. } = repository;
+    if keyring.is_empty() {
+        return Err(ApkError::NoKeyring { repository: source.url.clone() });
+    }
+    let url = format!("{}/{architecture}/APKINDEX.tar.gz", source.url);
+    let Some(bytes) = fetcher.latest(&url, MAX_INDEX)? else {
+        if source.origin == Origin::Added {
+            let place = &source.url;
+            fetcher.progress().detail(&format!("{place} is not there, and not needed: left out"));
+            return Ok(None);
+        }
+        return Err(ApkError::NoIndex { url, architecture: architecture.to_owned() });
+    };
+    verified(&url, source, &bytes, keyring).map(Some)
+}
+
+fn verified(
+    url: &str,
+    source: &ApkSource,
+    bytes: &Bytes,
+    keyring: &ApkKeyring,
+) -> Result<(IndexArchive, Verified), ApkError> {
+    let signed = verify(url, bytes, keyring)?;
+    let archive = IndexArchive::read(signed.content)
+        .map_err(|source| ApkError::Archive { url: url.to_owned(), source })?;
+    let signer =
+        Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: archive.made };
+    let verified = Verified { repository: source.url.clone(), date: date(archive.made), signer };
+    Ok((archive, verified))
+}
+
+/// A date as Release files have it.
+fn date(seconds: i64) -> Option<String> {
+    let format = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] UTC"
+    );
+    OffsetDateTime::from_unix_timestamp(seconds).ok()?.format(format).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::FetchOptions;
+    use super::super::testing::{Reply, Server, fetcher, fetcher_at};
+    use super::*;
+    use crate::packages::apk::sources::parse_option;
+    use crate::packages::apk::testing::{TestKey, index, package};
+
+    const INDEX: &str = "/r/x86_64/APKINDEX.tar.gz";
+
+    fn key() -> TestKey {
+        TestKey::new("test.rsa.pub")
+    }
+
+    fn entry() -> String {
+        let (bytes, identity) = package("pkgname = a\npkgver = 1\n", b"x");
+        format!("C:{identity}\nP:a\nV:1\nA:x86_64\nS:{}\nI:1\n\n", bytes.len())
+    }
+
+    fn served() -> BTreeMap<String, Vec<u8>> {
+        let (bytes, _) = package("pkgname = a\npkgver = 1\n", b"x");
+        let signed = key().sign(&index(&entry()));
+        BTreeMap::from([(INDEX.to_owned(), signed), ("/r/x86_64/a-1.apk".to_owned(), bytes)])
+    }
+
+    fn source(line: &str, keyring: ApkKeyring) -> SignedSource {
+        SignedSource { source: parse_option(line).unwrap().remove(0), keyring }
+    }
+
+    fn load_one(files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, ApkError> {
+        let server = Server::files(files);
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        load(&[source(&format!("{}r", server.url), key().keyring())], "x86_64", &fetcher)
+    }
+
+    #[test]
+    fn a_signed_repository_is_loaded_its_packages_fetched_and_all_kept_for_offline_runs() {
+        let server = Server::files(served());
+        let (online, cache) = fetcher(FetchOptions::default());
+        let sources = [source(&format!("{}r/", server.url), key().keyring())];
+        let loaded = load(&sources, "x86_64", &online).unwrap();
+        let archive = loaded.index.versions("a")[0].archive().unwrap();
+        assert_eq!(archive.url, format!("{}r/x86_64/a-1.apk", server.url));
+        online.archives(&[&archive]).unwrap();
+        let verified = &loaded.verified[0];
+        assert_eq!(verified.repository, format!("{}r", server.url));
+        assert_eq!(verified.signer.user_id, "test.rsa.pub");
+        assert_eq!(verified.date.as_deref(), Some("Thu, 01 Jan 1970 00:00:07 UTC"));
+        let before = server.requests().len();
+        let offline = FetchOptions { offline: true, ..FetchOptions::default() };
+        let offline = fetcher_at(cache.path(), offline);
+        let again = load(&sources, "x86_64", &offline).unwrap();
+        assert_eq!(again.index.versions("a"), loaded.index.versions("a"));
+        offline.archives(&[&archive]).unwrap();
+        assert_eq!(server.requests().len(), before);
+    }
+
+    #[test]
+    fn an_unchanged_index_is_not_sent_again() {
+        let files = served();
+        let server = Server::start(move |request, before| match request.header("if-none-match") {
+            Some("\"v1\"") => Reply::status(304),
+            _ if before == 0 => Reply::ok(files[INDEX].clone()).header("ETag", "\"v1\""),
+            _ => Reply::status(500),
+        });
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let sources = [source(&format!("{}r", server.url), key().keyring())];
+        for _ in 0..2 {
+            assert_eq!(load(&sources, "x86_64", &fetcher).unwrap().index.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_url_named_with_several_tags_is_one_repository() {
+        let mut files = served();
+        files.insert("/s/x86_64/APKINDEX.tar.gz".to_owned(), files[INDEX].clone());
+        let server = Server::files(files);
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let lines = ["@edge {}r", "{}s", "@testing {}r/", "@edge {}r"];
+        let sources = lines.map(|line| source(&line.replace("{}", &server.url), key().keyring()));
+        let loaded = load(&sources, "x86_64", &fetcher).unwrap();
+        let found = loaded.index.versions("a");
+        let [a] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(a.repository.tags, [Some("edge".to_owned()), Some("testing".to_owned())]);
+        assert!(a.has_tag(None), "the other repository has it untagged");
+        assert_eq!(loaded.verified.len(), 2);
+        assert_eq!(server.requests().len(), 2);
+    }
+
+    #[test]
+    fn nothing_unsigned_wrongly_signed_or_unreadable_is_believed() {
+        let good = served()[INDEX].clone();
+        let resigned = |content: &[u8]| key().sign(content);
+        for (bytes, want) in [
+            (index(&entry()), "is not signed"),
+            (TestKey::other("test.rsa.pub").sign(&index(&entry())), "does not fit the content"),
+            (TestKey::new("other.rsa.pub").sign(&index(&entry())), "signed with other.rsa.pub"),
+            (good[..good.len() - 9].to_vec(), "does not fit the content"),
+            (good[..40].to_vec(), "cut off"),
+            (b"<html>".to_vec(), "not a gzip file"),
+            (b"ADBd1234".to_vec(), "version 3 format"),
+            (resigned(b"x"), "cannot be unpacked"),
+            (resigned(&index("nonsense\n\n")), "line 1: \"nonsense\""),
+            (resigned(&index("P:a\n")), "cut off"),
+        ] {
+            let why = load_one(BTreeMap::from([(INDEX.to_owned(), bytes)])).unwrap_err();
+            let why = why.to_string();
+            assert!(
+                why.contains(want)
+                    && why.contains(INDEX.trim_end_matches("/x86_64/APKINDEX.tar.gz")),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_repository_without_the_architecture_or_keys_is_named_and_an_added_one_left_out() {
+        let why = load_one(BTreeMap::new()).unwrap_err().to_string();
+        assert!(why.contains(INDEX) && why.contains("packages for x86_64"), "{why}");
+        let server = Server::files(BTreeMap::new());
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let mut added = source(&format!("{}r", server.url), key().keyring());
+        added.source.origin = Origin::Added;
+        assert!(load(std::slice::from_ref(&added), "x86_64", &fetcher).unwrap().index.is_empty());
+        added.keyring = ApkKeyring::default();
+        let why = load(&[added], "x86_64", &fetcher).unwrap_err().to_string();
+        assert!(why.contains("etc/apk/keys") && why.contains("--keyring FILE"), "{why}");
+    }
 }

@@ -7,11 +7,11 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Verified;
 use super::fetch::{FetchError, Fetcher, Wanted};
 use super::freshness::{self, Expired, FreshnessError};
+use super::parallel::parallel;
 use super::signature::{Keyring, SignatureError, Signer, verify_cleartext, verify_detached};
 use crate::image::Digest;
 use crate::packages::dpkg::index::{PackageIndex, RepositoryInfo};
@@ -21,8 +21,6 @@ use crate::packages::dpkg::sources::{AptSource, ByHash, Origin};
 
 /// The largest Release file, in bytes.
 const MAX_RELEASE: u64 = 16 << 20;
-/// The most threads that load at once.
-const THREADS: usize = 4;
 /// A gzip index is preferred to the xz one when it is at most so much larger, in bytes:
 /// fetching these takes less time than xz takes longer to unpack (Debian's largest index:
 /// 3 MB more, 0.3 s less).
@@ -96,6 +94,7 @@ pub struct Loaded {
 /// An index file to load.
 struct Part {
     wanted: Wanted,
+    digest: Digest,
     /// `xz`, `gz`, `zst`, or empty.
     compression: &'static str,
     info: Arc<RepositoryInfo>,
@@ -145,32 +144,6 @@ impl SignedSource {
         }
         self
     }
-}
-
-/// Maps on several threads, keeping the order.
-fn parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { return done };
-            done.push((at, work(item)));
-        }
-    };
-    let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..items.len().min(THREADS)).map(|_| scope.spawn(run)).collect();
-        let mut results = run();
-        for thread in threads {
-            match thread.join() {
-                Ok(more) => results.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results
-    });
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The verified Release file of a source; `None` when imgfix added the source and the archive
@@ -319,7 +292,8 @@ fn part(source: &AptSource, release: &Release, component: &str, folder: &str) ->
         added: source.origin == Origin::Added,
     };
     let name = format!("{} {path}", source.describe());
-    Some(Part { wanted: Wanted { urls, size, digest, name }, compression, info: Arc::new(info) })
+    let wanted = Wanted { urls, size, checksum: digest.into(), name };
+    Some(Part { wanted, digest, compression, info: Arc::new(info) })
 }
 
 /// The compression that takes least time to fetch and read, of those that are listed.
@@ -336,9 +310,9 @@ fn choose(listed: impl Fn(&str) -> Option<(u64, Digest)>) -> Option<(&'static st
 
 /// A `Packages` file in its compact form: from the cache, or computed and kept there.
 fn packages(part: &Part, fetcher: &Fetcher) -> Result<PackagesFile, AptError> {
-    let (wanted, cache) = (&part.wanted, fetcher.cache());
+    let (wanted, digest, cache) = (&part.wanted, &part.digest, fetcher.cache());
     let compact = format!("apt-packages-{FORMAT}");
-    let kept = cache.derived(&compact, &wanted.digest).map(PackagesFile::from_bytes);
+    let kept = cache.derived(&compact, digest).map(PackagesFile::from_bytes);
     let file = if let Some(Ok(file)) = kept {
         file
     } else {
@@ -348,8 +322,8 @@ fn packages(part: &Part, fetcher: &Fetcher) -> Result<PackagesFile, AptError> {
         let file = PackagesFile::read(BufReader::with_capacity(1 << 18, reader))
             .map_err(|source| AptError::Index { name: wanted.name.clone(), source })?;
         // A cache that cannot be written costs time in the next run, nothing else.
-        if cache.keep_derived(&compact, &wanted.digest, file.as_bytes()).is_ok() {
-            cache.forget(&wanted.digest);
+        if cache.keep_derived(&compact, digest, file.as_bytes()).is_ok() {
+            cache.forget(digest);
         }
         file
     };

@@ -1,5 +1,5 @@
 //! Downloads: HTTP(S) and `file://`, several at a time, retried, resumed, bounded, and checked
-//! by size and digest before anyone sees them. Whatever has a known digest comes from the
+//! by size and checksum before anyone sees them. Whatever has a known checksum comes from the
 //! cache when it is there.
 
 use std::io::{Seek, Write};
@@ -14,10 +14,10 @@ use reqwest::header::{
     RANGE, RETRY_AFTER,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use super::cache::{Cache, Revalidation};
+use super::checked::{self, CheckError};
 use super::mirror::{self, Mirror};
 use crate::image::Digest;
 use crate::packages::dpkg::sources::Login;
@@ -69,14 +69,14 @@ pub enum FetchError {
     Setup(String),
 }
 
-/// Something with a known digest.
+/// Something with a known checksum.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Where it may be, in order of preference; a missing one leads to the next.
     pub urls: Vec<String>,
     /// Bytes.
     pub size: u64,
-    pub digest: Digest,
+    pub checksum: ArchiveChecksum,
     /// For progress.
     pub name: String,
 }
@@ -173,7 +173,7 @@ impl Fetcher {
         &self.cache
     }
 
-    /// One thing with a known digest: its file in the cache, verified.
+    /// One thing with a known checksum: its file in the cache, verified.
     ///
     /// # Errors
     /// As [`Fetcher::all`].
@@ -186,23 +186,20 @@ impl Fetcher {
     /// # Errors
     /// As [`Fetcher::all`].
     pub fn archives(&self, archives: &[&Archive]) -> Result<Vec<PathBuf>, FetchError> {
-        let wanted = |archive: &&Archive| match archive.checksum {
-            ArchiveChecksum::Sha256(digest) => Ok(Wanted {
-                urls: vec![archive.url.clone()],
-                size: archive.size,
-                digest,
-                name: archive.url.rsplit('/').next().unwrap_or(&archive.url).to_owned(),
-            }),
-            ArchiveChecksum::Apk(_) => Err(FetchError::Setup("no apk packages yet".to_owned())),
+        let wanted = |archive: &&Archive| Wanted {
+            urls: vec![archive.url.clone()],
+            size: archive.size,
+            checksum: archive.checksum,
+            name: archive.url.rsplit('/').next().unwrap_or(&archive.url).to_owned(),
         };
-        let wanted = archives.iter().map(wanted).collect::<Result<Vec<Wanted>, _>>()?;
+        let wanted: Vec<Wanted> = archives.iter().map(wanted).collect();
         self.all(&wanted)
     }
 
-    /// Many things with known digests, in the order asked for.
+    /// Many things with known checksums, in the order asked for.
     ///
     /// # Errors
-    /// The first that cannot be had or is not what its digest says.
+    /// The first that cannot be had or is not what its checksum says.
     pub fn all(&self, wanted: &[Wanted]) -> Result<Vec<PathBuf>, FetchError> {
         self.runtime.block_on(async {
             let mut found: Vec<(usize, PathBuf)> = Vec::with_capacity(wanted.len());
@@ -218,7 +215,7 @@ impl Fetcher {
     }
 
     async fn one(&self, wanted: &Wanted) -> Result<PathBuf, FetchError> {
-        if let Some(path) = self.cache.object(&wanted.digest) {
+        if let Some(path) = checked::cached(&self.cache, wanted) {
             return Ok(path);
         }
         let (last, others) = wanted.urls.split_last().ok_or_else(|| {
@@ -360,19 +357,16 @@ impl Fetcher {
         mut staged: Staged,
         wanted: &Wanted,
     ) -> Result<PathBuf, FetchError> {
-        let disk = |source| self.disk(source);
-        staged.file().rewind().map_err(disk)?;
-        let mut hash = Sha256::new();
-        let size = std::io::copy(staged.file(), &mut HashWriter(&mut hash)).map_err(disk)?;
-        let found = Digest::from_sha256(hash.finalize().into());
-        let why = if size != wanted.size {
-            format!("{size} bytes instead of {}", wanted.size)
-        } else if found != wanted.digest {
-            format!("{found} instead of {}", wanted.digest)
-        } else {
-            return self.cache.keep(staged, &wanted.digest).map_err(disk);
-        };
-        Err(FetchError::Mismatch { url: url.to_owned(), why })
+        match checked::check(staged.file(), wanted) {
+            Ok(digest) => {
+                let disk = |source| self.disk(source);
+                let path = self.cache.keep(staged, &digest).map_err(disk)?;
+                checked::remember(&self.cache, wanted, &digest).map_err(disk)?;
+                Ok(path)
+            }
+            Err(CheckError::Disk(source)) => Err(self.disk(source)),
+            Err(CheckError::Other(why)) => Err(FetchError::Mismatch { url: url.to_owned(), why }),
+        }
     }
 
     /// A file that changes (`InRelease`): asked for anew with what the cache knows, at most
@@ -582,18 +576,6 @@ fn backoff(tries: u32, asked: Option<Duration>) -> Duration {
     asked.unwrap_or(FIRST_WAIT * (1 << tries.min(6))).min(MAX_WAIT)
 }
 
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -607,7 +589,7 @@ mod tests {
         Wanted {
             urls: urls.to_vec(),
             size: BODY.len() as u64,
-            digest: Digest::of(BODY),
+            checksum: Digest::of(BODY).into(),
             name: "thing".to_owned(),
         }
     }
@@ -711,7 +693,8 @@ mod tests {
         let offline = FetchOptions { offline: true, ..FetchOptions::default() };
         let offline = super::super::testing::fetcher_at(cache.path(), offline);
         offline.one_of(&wanted(std::slice::from_ref(&url))).unwrap();
-        let miss = Wanted { digest: Digest::of(b"other"), ..wanted(std::slice::from_ref(&url)) };
+        let miss =
+            Wanted { checksum: Digest::of(b"other").into(), ..wanted(std::slice::from_ref(&url)) };
         let error = offline.one_of(&miss).unwrap_err().to_string();
         assert!(error.contains(&url) && error.contains("--offline"), "{error}");
         assert!(matches!(offline.latest(&url, 100), Err(FetchError::Offline { .. })));

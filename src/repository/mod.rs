@@ -3,13 +3,16 @@
 //! bytes. This is the only room of the package side that touches the network.
 
 pub mod apk;
+pub mod apk_keys;
 pub mod apt;
 pub mod cache;
+mod checked;
 pub mod cleartext;
 pub mod fetch;
 pub mod freshness;
 pub mod keys;
 pub mod mirror;
+mod parallel;
 pub mod signature;
 #[cfg(test)]
 mod testing;

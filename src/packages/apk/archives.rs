@@ -45,3 +45,49 @@ fn alpine(version_id: &str) -> Vec<String> {
     let base = format!("https://dl-cdn.alpinelinux.org/alpine/{branch}");
     vec![format!("{base}/main"), format!("{base}/community")]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(id: &str, version_id: &str) -> Vec<String> {
+        let distribution = Distribution {
+            id: id.to_owned(),
+            version_id: version_id.to_owned(),
+            ..Distribution::default()
+        };
+        missing(&distribution, &[]).into_iter().map(|source| source.url).collect()
+    }
+
+    #[test]
+    fn known_distributions_have_their_repositories() {
+        let alpine = |branch: &str| {
+            let base = format!("https://dl-cdn.alpinelinux.org/alpine/{branch}");
+            vec![format!("{base}/main"), format!("{base}/community")]
+        };
+        for (id, version, want) in [
+            ("alpine", "3.20.3", alpine("v3.20")),
+            ("alpine", "3.22", alpine("v3.22")),
+            ("alpine", "3.21.0_alpha20240807", alpine("edge")),
+            ("wolfi", "20230201", vec!["https://packages.wolfi.dev/os".to_owned()]),
+            ("chainguard", "20230214", vec!["https://apk.cgr.dev/chainguard".to_owned()]),
+            ("alpine", "", vec![]),
+            ("alpine", "3", vec![]),
+            ("alpine", "3./../x", vec![]),
+            ("postmarketos", "24.06", vec![]),
+        ] {
+            assert_eq!(urls(id, version), want, "{id} {version}");
+        }
+    }
+
+    #[test]
+    fn an_image_that_names_a_repository_gets_no_other() {
+        let own = super::super::sources::parse_option("https://example.org/x").unwrap();
+        let alpine = Distribution {
+            id: "alpine".to_owned(),
+            version_id: "3.20.3".to_owned(),
+            ..Distribution::default()
+        };
+        assert!(missing(&alpine, &own).is_empty());
+    }
+}

@@ -1,6 +1,7 @@
 //! Alpine, Wolfi and Chainguard: apk databases, .apk archives, APKINDEX repositories.
 
 pub mod apk_file;
+pub mod archive_check;
 mod archives;
 pub mod commands;
 pub mod dependency;

@@ -245,3 +245,142 @@ impl Reader {
 fn syntax(place: &str, why: &str) -> SourcesError {
     SourcesError::Syntax { place: place.to_owned(), why: why.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rootfs::{Entry, NoLayers, Tree};
+
+    fn image(files: &[(&'static str, &str)]) -> Result<Sources, SourcesError> {
+        let files = files.iter().map(|(path, text)| {
+            (ImagePath::literal(path), Entry::file(text.as_bytes().to_vec(), 0o644, 0))
+        });
+        read(&Tree::from_entries(files, Arc::new(NoLayers)), "x86_64")
+    }
+
+    fn described(sources: &Sources) -> Vec<String> {
+        sources.sources.iter().map(ApkSource::describe).collect()
+    }
+
+    #[test]
+    fn the_images_files_are_read_as_apk_reads_them() {
+        let got = image(&[
+            (
+                "/etc/apk/repositories",
+                "https://a/v3.20/main\n#http://commented/out\n\n  http://b/x/  \r\n\
+                 @edge https://a/edge/main\n@local\t/media/apks\nftp://me:pw@c/x\n",
+            ),
+            ("/etc/apk/repositories.d/b.list", "https://later\n"),
+            ("/etc/apk/repositories.d/a.list", "https://sooner\n"),
+            ("/etc/apk/repositories.d/.hidden.list", "nonsense\n"),
+            ("/etc/apk/repositories.d/a.list.bak", "nonsense\n"),
+            ("/lib/apk/repositories.d/a.list", "https://hidden/by/the/first\n"),
+            ("/lib/apk/repositories.d/c.list", "https://distribution\n"),
+        ])
+        .unwrap();
+        assert_eq!(
+            described(&got),
+            [
+                "https://a/v3.20/main",
+                "http://b/x",
+                "@edge https://a/edge/main",
+                "https://sooner",
+                "https://later",
+                "https://distribution",
+            ]
+        );
+        assert!(got.sources.iter().all(|source| source.origin == Origin::Image));
+        let [local, ftp] = got.warnings.as_slice() else { panic!("{:?}", got.warnings) };
+        assert!(
+            local.starts_with("/etc/apk/repositories:6: ") && local.contains("inside the image")
+        );
+        assert!(ftp.contains("ftp://c/x") && !ftp.contains("pw"), "{ftp}");
+        assert_eq!(image(&[]), Ok(Sources::default()));
+    }
+
+    #[test]
+    fn lines_of_apk_3_are_understood() {
+        let got = image(&[
+            (
+                "/etc/apk/repositories",
+                "set mirror=https://m/alpine\nset -default mirror=https://no\n",
+            ),
+            (
+                "/etc/apk/repositories.d/x.list",
+                "v2 @t ${mirror}/v3.22 main community\nhttps://x/${APK_ARCH}/y\n\
+                 v3 https://adb/x main\nndx https://y/APKINDEX.tar.gz\nhttps://z/index.adb\n",
+            ),
+        ])
+        .unwrap();
+        assert_eq!(
+            described(&got),
+            [
+                "@t https://m/alpine/v3.22/main",
+                "@t https://m/alpine/v3.22/community",
+                "https://x/x86_64/y"
+            ]
+        );
+        assert_eq!(got.warnings.len(), 3, "{:?}", got.warnings);
+        assert!(got.warnings[0].contains("type v3"));
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_its_place() {
+        for (line, want) in [
+            ("@edge", "want a URL"),
+            ("@ http://a", "'@' without a tag"),
+            ("http://", "cannot be used"),
+            ("https://a/../b", "'..' in a URL"),
+            ("https://a/?x", "no '?' or '#'"),
+            ("https://a/${x}", "${x} is not set"),
+            ("https://a/${x", "'${' without '}'"),
+            ("set x", "want set KEY=VALUE"),
+            ("set APK_ARCH=x", "cannot be set"),
+            ("set 1=x", "cannot be set"),
+        ] {
+            let why = image(&[("/etc/apk/repositories", &format!("# 1\n{line}\n"))]);
+            let why = why.unwrap_err().to_string();
+            assert!(why.starts_with("/etc/apk/repositories:2: ") && why.contains(want), "{why}");
+        }
+        // a value that doubles with each line
+        let doubling =
+            "set a=https://aaaaaaaaaaaaaaaa\n".to_owned() + &"set a=${a}${a}\n".repeat(40);
+        assert!(
+            image(&[("/etc/apk/repositories", &doubling)])
+                .unwrap_err()
+                .to_string()
+                .contains("too long")
+        );
+        assert!(image(&[("/etc/apk/repositories", &"https://a\n".repeat(2000))]).is_err());
+    }
+
+    #[test]
+    fn the_users_values_may_be_paths_of_this_machine_and_logins_stay_hidden() {
+        let one = |line: &str| parse_option(line).map(|mut sources| sources.remove(0));
+        assert_eq!(one("/srv/apk/").unwrap().url, "file:///srv/apk");
+        assert_eq!(one("file:///srv/apk").unwrap().url, "file:///srv/apk");
+        assert_eq!(one("@mine /srv/apk").unwrap().describe(), "@mine file:///srv/apk");
+        let source = one("https://me:s%20e+cret@host:8443/d").unwrap();
+        assert_eq!(source.url, "https://host:8443/d");
+        assert_eq!(source.login.as_ref().unwrap().password, "s e+cret");
+        assert!(!format!("{source:?}{}", source.describe()).contains("cret"));
+        for (line, want) in
+            [("", "want 'URL'"), ("srv/apk", "only http"), ("v3 https://a", "type v3")]
+        {
+            let why = parse_option(line).unwrap_err().to_string();
+            assert!(why.starts_with("--repository: ") && why.contains(want), "{why}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_lines_never_panic(line: String, near in "(set )?(@[a-z]* )?(v2 )?[a-z:/${}=]{0,20}") {
+            let _ = parse_option(&line);
+            let _ = parse_option(&near);
+        }
+    }
+}
