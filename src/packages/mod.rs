@@ -5,6 +5,7 @@ pub mod apk;
 pub mod archive;
 pub mod dpkg;
 pub mod effects;
+pub mod os_release;
 pub mod repository_url;
 pub mod script_run;
 

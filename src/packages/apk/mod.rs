@@ -9,15 +9,20 @@ pub mod identity;
 pub mod index;
 pub mod index_archive;
 pub mod install;
+pub mod installed;
+pub mod inventory;
 pub mod members;
 pub mod package_info;
 pub mod record;
+pub mod scripts_archive;
 pub mod signature;
 pub mod solve;
 pub mod sources;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod triggers;
 pub mod version;
 pub mod virtual_runner;
+pub mod world;
 
 pub use version::Version;

@@ -17,6 +17,7 @@ use super::relations::{
 };
 use super::status::{State, Status, StatusEntry, StatusError};
 use super::version::{Version, VersionError};
+use crate::packages::os_release::read_distribution;
 use crate::packages::{Architecture, Distribution, Installed, Inventory, PackageId, PackageName};
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
@@ -368,51 +369,6 @@ fn architectures(
     Ok((native, foreign.into_iter().collect()))
 }
 
-/// The distribution from `os-release(5)`: `/etc/os-release`, or `/usr/lib/os-release`.
-/// Unknown when there is neither.
-///
-/// # Errors
-/// A file that is there and cannot be read.
-pub fn read_distribution(fs: &dyn FileSystem) -> Result<Distribution, RootfsError> {
-    for path in ["/etc/os-release", "/usr/lib/os-release"] {
-        let path = ImagePath::literal(path);
-        if fs.stat(&path).is_some_and(Entry::is_file) {
-            return Ok(parse_os_release(&String::from_utf8_lossy(&fs.read(&path)?)));
-        }
-    }
-    Ok(Distribution::default())
-}
-
-fn parse_os_release(text: &str) -> Distribution {
-    let mut distribution = Distribution::default();
-    for line in text.lines() {
-        let Some((key, value)) = line.split_once('=') else { continue };
-        let slot = match key.trim() {
-            "ID" => &mut distribution.id,
-            "VERSION_ID" => &mut distribution.version_id,
-            "VERSION_CODENAME" => &mut distribution.codename,
-            "PRETTY_NAME" => &mut distribution.pretty_name,
-            _ => continue,
-        };
-        *slot = unquote(value.trim());
-    }
-    distribution
-}
-
-/// Shell quoting as os-release allows it: none, single, or double with backslashes.
-fn unquote(value: &str) -> String {
-    if let Some(inner) = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-        return inner.to_owned();
-    }
-    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-    let mut out = String::with_capacity(inner.len());
-    let mut characters = inner.chars();
-    while let Some(c) = characters.next() {
-        out.extend(if c == '\\' { characters.next() } else { Some(c) });
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -570,10 +526,5 @@ Status: unknown ok not-installed
             let error = DpkgInventory::read(&image(&[(path, text)])).unwrap_err().to_string();
             assert!(error.contains(want), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn an_image_without_os_release_is_unknown() {
-        assert_eq!(read_distribution(&image(&[])).unwrap(), Distribution::default());
     }
 }

@@ -1,0 +1,256 @@
+//! [`ApkInventory`]: which packages the image has, and where apk's files about them are.
+//!
+//! In comes the image's file system (`lib/apk/db`, `etc/apk`, `os-release`); out come the parsed
+//! database and world. Images without apk, as apko builds them for Wolfi and Chainguard, are
+//! read like all others: only the database itself must be there. Source: apk-tools 2.14,
+//! `src/database.c` (`apk_db_open`).
+
+use std::collections::BTreeMap;
+
+use super::installed::{InstalledDatabase, InstalledError, InstalledPackage};
+use super::scripts_archive::{ScriptsArchive, ScriptsError, Storage};
+use super::triggers::{Triggers, TriggersError};
+use super::version::Version;
+use super::world::{WORLD, World, WorldError};
+use crate::packages::os_release::read_distribution;
+use crate::packages::{Architecture, Distribution, Installed, Inventory, PackageId};
+use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
+
+/// Where the database may be. The first is the only one that apk 2 looks at; images that have
+/// just the second have `/lib` merged into `/usr`, or no apk.
+pub const DIRECTORIES: [&str; 2] = ["/lib/apk/db", "/usr/lib/apk/db"];
+
+/// The architecture that apk takes packages for.
+const ARCH: &str = "/etc/apk/arch";
+
+/// Architectures of packages that are for all.
+const ANY_ARCHITECTURE: [&str; 2] = ["noarch", "all"];
+
+/// Why the image's package database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    #[error("the image has no file `installed` in {} or {}", DIRECTORIES[0], DIRECTORIES[1])]
+    NoDatabase,
+    #[error("cannot read the package database: {0}")]
+    Read(#[from] RootfsError),
+    #[error("{path}: {source}")]
+    Installed { path: ImagePath, source: InstalledError },
+    #[error("{path}: {source}")]
+    World { path: ImagePath, source: WorldError },
+    #[error("{path}: {source}")]
+    Scripts { path: ImagePath, source: ScriptsError },
+    #[error("{path}: {source}")]
+    Triggers { path: ImagePath, source: TriggersError },
+    #[error("{path}: {text:?} is not an architecture")]
+    Architecture { path: ImagePath, text: String },
+}
+
+/// Where apk's files about the installed packages are, all links resolved. What is not there
+/// yet is where apk would make it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub installed: ImagePath,
+    pub triggers: ImagePath,
+    pub scripts: ImagePath,
+    pub storage: Storage,
+    pub world: ImagePath,
+}
+
+/// Everything the planner knows of the image.
+#[derive(Debug, Clone)]
+pub struct ApkInventory {
+    pub distribution: Distribution,
+    /// What packages must be for.
+    pub architecture: Architecture,
+    pub database: InstalledDatabase,
+    pub world: World,
+    pub place: Place,
+}
+
+impl Place {
+    /// Finds the database. Only the plain archive of scripts is made anew.
+    ///
+    /// # Errors
+    /// There is none, or a link leads nowhere.
+    pub fn find(fs: &dyn FileSystem) -> Result<Self, InventoryError> {
+        for directory in DIRECTORIES {
+            let directory = ImagePath::literal(directory);
+            let installed = resolve(fs, &directory, "installed")?;
+            if !fs.lstat(&installed).is_some_and(Entry::is_file) {
+                continue;
+            }
+            let (scripts, storage) = scripts(fs, &directory)?;
+            return Ok(Self {
+                triggers: resolve(fs, &directory, "triggers")?,
+                world: fs.resolve(&ImagePath::literal(WORLD))?,
+                installed,
+                scripts,
+                storage,
+            });
+        }
+        Err(InventoryError::NoDatabase)
+    }
+
+    /// The triggers; none without the file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read_triggers(&self, fs: &dyn FileSystem) -> Result<Triggers, InventoryError> {
+        let path = &self.triggers;
+        let Some(bytes) = read_if_there(fs, path)? else { return Ok(Triggers::default()) };
+        Triggers::parse(&bytes)
+            .map_err(|source| InventoryError::Triggers { path: path.clone(), source })
+    }
+
+    /// The scripts; none without the archive.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn read_scripts(&self, fs: &dyn FileSystem) -> Result<ScriptsArchive, InventoryError> {
+        let path = &self.scripts;
+        let Some(bytes) = read_if_there(fs, path)? else { return Ok(ScriptsArchive::default()) };
+        ScriptsArchive::parse(&bytes, self.storage)
+            .map_err(|source| InventoryError::Scripts { path: path.clone(), source })
+    }
+
+    /// The database.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read_installed(&self, fs: &dyn FileSystem) -> Result<InstalledDatabase, InventoryError> {
+        let path = &self.installed;
+        InstalledDatabase::parse(&fs.read(path)?)
+            .map_err(|source| InventoryError::Installed { path: path.clone(), source })
+    }
+
+    /// The world; empty without the file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read_world(&self, fs: &dyn FileSystem) -> Result<World, InventoryError> {
+        let path = &self.world;
+        let Some(bytes) = read_if_there(fs, path)? else { return Ok(World::default()) };
+        World::parse(&bytes).map_err(|source| InventoryError::World { path: path.clone(), source })
+    }
+}
+
+/// The path of a database's file.
+fn resolve(
+    fs: &dyn FileSystem,
+    directory: &ImagePath,
+    name: &'static str,
+) -> Result<ImagePath, RootfsError> {
+    let path = directory.join(name);
+    fs.resolve(&path.map_err(|source| RootfsError::Path { path: name.to_owned(), source })?)
+}
+
+/// The archive of scripts that is there, plain before gzip; the plain one when there is none.
+fn scripts(
+    fs: &dyn FileSystem,
+    directory: &ImagePath,
+) -> Result<(ImagePath, Storage), RootfsError> {
+    for storage in Storage::ALL {
+        let path = resolve(fs, directory, storage.file_name())?;
+        if fs.lstat(&path).is_some_and(Entry::is_file) {
+            return Ok((path, storage));
+        }
+    }
+    Ok((resolve(fs, directory, Storage::Plain.file_name())?, Storage::Plain))
+}
+
+fn read_if_there(
+    fs: &dyn FileSystem,
+    path: &ImagePath,
+) -> Result<Option<bytes::Bytes>, RootfsError> {
+    match fs.stat(path).is_some() {
+        true => fs.read(path).map(Some),
+        false => Ok(None),
+    }
+}
+
+impl ApkInventory {
+    /// Whether the image has a database that [`ApkInventory::read`] understands.
+    #[must_use]
+    pub fn detect(fs: &dyn FileSystem) -> bool {
+        Place::find(fs).is_ok()
+    }
+
+    /// Reads the image's database.
+    ///
+    /// # Errors
+    /// No database, or the file and line that is not understood.
+    pub fn read(fs: &dyn FileSystem) -> Result<Self, InventoryError> {
+        let place = Place::find(fs)?;
+        let database = place.read_installed(fs)?;
+        Ok(Self {
+            distribution: read_distribution(fs)?,
+            architecture: architecture(fs, &database)?,
+            world: place.read_world(fs)?,
+            database,
+            place,
+        })
+    }
+
+    /// The version of the image's own apk; `None` when it has none.
+    #[must_use]
+    pub fn apk_tools(&self) -> Option<&Version> {
+        self.database.apk_tools()
+    }
+
+    /// The package of this name and architecture.
+    #[must_use]
+    pub fn get(&self, id: &PackageId) -> Option<&InstalledPackage> {
+        self.database.packages.iter().find(|package| package.record.id() == *id)
+    }
+
+    /// What reports and other rooms need.
+    #[must_use]
+    pub fn to_inventory(&self) -> Inventory {
+        let mut packages: Vec<Installed> =
+            self.database.packages.iter().map(|package| self.installed(package)).collect();
+        packages.sort_by(|a, b| a.id.cmp(&b.id));
+        Inventory { family: "apk", distribution: self.distribution.clone(), packages }
+    }
+
+    fn installed(&self, package: &InstalledPackage) -> Installed {
+        let record = &package.record;
+        let version = record.version.to_text();
+        let origin = record.origin.as_deref().filter(|origin| *origin != package.name());
+        Installed {
+            id: record.id(),
+            source: origin.map(|origin| (origin.into(), version.clone())),
+            version,
+            held: self.world.holds(record),
+        }
+    }
+}
+
+/// The first word of `etc/apk/arch`; without the file the architecture that most packages have.
+fn architecture(
+    fs: &dyn FileSystem,
+    database: &InstalledDatabase,
+) -> Result<Architecture, InventoryError> {
+    let path = ImagePath::literal(ARCH);
+    if let Some(bytes) = read_if_there(fs, &path)? {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some(word) = text.split_ascii_whitespace().next() {
+            let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+            return match word.len() <= 100 && word.bytes().all(good) {
+                true => Ok(word.into()),
+                false => Err(InventoryError::Architecture {
+                    path,
+                    text: word.chars().take(100).collect(),
+                }),
+            };
+        }
+    }
+    let mut counts: BTreeMap<&Architecture, usize> = BTreeMap::new();
+    for package in &database.packages {
+        let architecture = &package.record.architecture;
+        if !architecture.0.is_empty() && !ANY_ARCHITECTURE.contains(&&*architecture.0) {
+            *counts.entry(architecture).or_default() += 1;
+        }
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    Ok(most.map_or_else(|| ANY_ARCHITECTURE[0].into(), |(architecture, _)| architecture.clone()))
+}
