@@ -300,7 +300,9 @@ impl InstalledDatabase {
         let mut number = 0;
         for text in bytes.split(|&b| b == b'\n') {
             number += 1;
-            reader.line(number, text).map_err(|problem| InstalledError { line: number, problem })?;
+            reader
+                .line(number, text)
+                .map_err(|problem| InstalledError { line: number, problem })?;
         }
         reader.finish(number).map_err(|problem| InstalledError { line: number, problem })?;
         let mut database = Self { packages: reader.packages, order: RecordOrder::default() };

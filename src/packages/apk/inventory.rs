@@ -13,7 +13,7 @@ use super::triggers::{Triggers, TriggersError};
 use super::version::Version;
 use super::world::{WORLD, World, WorldError};
 use crate::packages::os_release::read_distribution;
-use crate::packages::{Architecture, Distribution, Installed, Inventory, PackageId};
+use crate::packages::{Architecture, Distribution, Installed, Inventory, PackageId, VersionText};
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
 /// Where the database may be. The first is the only one that apk 2 looks at; images that have
@@ -214,7 +214,7 @@ impl ApkInventory {
 
     fn installed(&self, package: &InstalledPackage) -> Installed {
         let record = &package.record;
-        let version = record.version.to_text();
+        let version = VersionText(record.version.as_str().to_owned());
         let origin = record.origin.as_deref().filter(|origin| *origin != package.name());
         Installed {
             id: record.id(),
