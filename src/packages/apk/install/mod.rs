@@ -6,14 +6,41 @@
 //! moments. The behaviour is that of apk-tools 2.12 and 2.14: `src/commit.c`, `src/database.c`,
 //! `src/package.c`.
 //!
+//! - `database`: what the image records, and how it is written back
+//! - `ownership`: which package has which files
+//! - `directories`: directories that packages share; `directory_hash`: apk's order of them
+//! - `protection`: where changes of the image are kept
+//! - `accounts`: numbers for owners' names
+//! - `unpack`: the payload, path by path
+//! - `migrate`: files put in their place, and obsolete ones taken away
 //! - `scripts`: which script is due, and how it is called
+//! - `triggers`: scripts that are run at the end; `change_order`: in which order
 
+mod accounts;
+mod change_order;
+mod database;
+mod directories;
+mod directory_hash;
+mod migrate;
+mod ownership;
+mod protection;
 mod scripts;
+#[cfg(test)]
+mod tests;
+mod triggers;
+mod unpack;
 
-use super::apk_file::ApkPackage;
+use super::apk_file::{ApkPackage, Script};
+use super::dependency::Dependency;
 use super::record::Record;
 pub use crate::packages::effects::{Effect, EffectKind};
 use crate::rootfs::{ImagePath, Overlay, RootfsError};
+use accounts::OwnerNumbers;
+use database::Database;
+pub use database::is_distroless;
+use migrate::Placed;
+use ownership::{Ownership, Package, Slot};
+use scripts::Moment;
 pub use scripts::{NoScripts, ScriptCall, ScriptRunner};
 
 /// One package of a set.
@@ -72,8 +99,12 @@ fn script_error(
     format!("{package}'s {script}{line}{by}: {detail}")
 }
 
-/// Installs a set of packages, all or none, in the given order. On success `overlay` has the
-/// result; on error it is as it was.
+/// Installs a set of packages, all or none, in the given order, which is that of a commit of
+/// apk. On success `overlay` has the result; on error it is as it was. In an image with neither
+/// apk nor a shell ([`is_distroless`]) no script is run.
+///
+/// (`apk upgrade` makes two commits when apk itself is upgraded: apk-tools and what it needs
+/// first.)
 ///
 /// # Errors
 /// What apk would end with an error for, and a script that fails or cannot be run.
@@ -83,12 +114,100 @@ pub fn install(
     options: &Options,
     scripts: &mut dyn ScriptRunner,
 ) -> Result<Vec<Effect>, InstallError> {
-    let _unfinished = (overlay, options, scripts);
-    match packages.first() {
-        None => Ok(Vec::new()),
-        Some(new) => Err(InstallError::Package {
-            package: new.package.name().to_owned(),
-            problem: "apk packages cannot be installed yet".to_owned(),
-        }),
+    let (database, ownership) = Database::load(overlay)?;
+    let mut run = Run {
+        world: database.sorted_world().dependencies,
+        overlay: overlay.clone(),
+        database,
+        ownership,
+        accounts: OwnerNumbers::default(),
+        options: *options,
+        effects: Vec::new(),
+        scripts: (!is_distroless(overlay)).then_some(scripts),
+    };
+    run.run_hooks(Moment::Before)?;
+    let mut new = Vec::new();
+    for package in packages {
+        new.extend(run.install(package)?);
+    }
+    let wanted = run.ownership.wanted_permissions();
+    run.ownership.directories.update_permissions(wanted.into_iter(), &mut run.overlay)?;
+    run.run_triggers(&new)?;
+    run.write_database()?;
+    run.run_hooks(Moment::After)?;
+    *overlay = run.overlay;
+    Ok(run.effects)
+}
+
+/// The state of one call of [`install`].
+struct Run<'s> {
+    overlay: Overlay,
+    database: Database,
+    ownership: Ownership,
+    /// What the user asked for.
+    world: Vec<Dependency>,
+    accounts: OwnerNumbers,
+    options: Options,
+    effects: Vec<Effect>,
+    /// `None`: scripts are not run in this image.
+    scripts: Option<&'s mut dyn ScriptRunner>,
+}
+
+impl Run<'_> {
+    /// Installs one package in place of the one of the same name; `None` when that is the same.
+    fn install(&mut self, new: &NewPackage) -> Result<Option<Slot>, InstallError> {
+        let control = &new.package.control;
+        let mut record = new.record.clone();
+        let identity = *record.identity.get_or_insert(control.identity);
+        let former = self.ownership.find(&record.name.0);
+        let former_package = former.and_then(|slot| self.ownership.get(slot));
+        if former_package.is_some_and(|package| package.record.identity == Some(identity)) {
+            return Ok(None);
+        }
+        let from = former_package.map(|package| package.record.version.as_str().to_owned());
+        let to = record.version.as_str().to_owned();
+        let mut arguments = vec![to.clone()];
+        arguments.extend(from.clone());
+        // apk unpacks nothing of a package that says that it takes no space.
+        let is_empty = record.installed_size == 0;
+        let mut package = Package {
+            record,
+            repository_tag: new.repository_tag.clone(),
+            run_all_triggers: true,
+            ..Package::default()
+        };
+        if !is_empty {
+            package.replaces.clone_from(&control.info.replaces);
+            package.replaces_priority = control.info.replaces_priority;
+            package.triggers.clone_from(&control.info.triggers);
+            package.scripts.clone_from(&control.scripts);
+        }
+        let has_triggers = !package.triggers.is_empty();
+        let slot = self.ownership.install(package);
+        if has_triggers {
+            self.ownership.triggers.push(slot);
+        }
+        let (before, after) = match former {
+            None => (Script::PreInstall, Script::PostInstall),
+            Some(_) => (Script::PreUpgrade, Script::PostUpgrade),
+        };
+        let mut placed = Placed::default();
+        if !is_empty {
+            self.run_script(slot, before, &arguments)?;
+            let files = self.unpack(slot, new)?;
+            placed = self.migrate(slot, files)?;
+        }
+        if let Some(former) = former {
+            self.purge(former, &placed)?;
+            self.ownership.uninstall(former);
+        }
+        self.tell(slot, EffectKind::Installed { from, to });
+        self.run_script(slot, after, &arguments)?;
+        Ok(Some(slot))
+    }
+
+    fn tell(&mut self, slot: Slot, kind: EffectKind) {
+        let package = self.ownership.get(slot).map(|package| package.record.id().to_string());
+        self.effects.push(Effect { package: package.unwrap_or_default(), kind });
     }
 }

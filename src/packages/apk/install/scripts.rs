@@ -5,9 +5,13 @@
 //! (`apk_ipkg_run_script`), `src/database.c` (`apk_db_run_script`), `src/commit.c`
 //! (`run_triggers`).
 
+use bytes::Bytes;
+
 use super::super::apk_file::Script;
-use crate::packages::script_run::Ran;
-use crate::rootfs::{ImagePath, Overlay};
+use super::ownership::Slot;
+use super::{EffectKind, InstallError, Run};
+use crate::packages::script_run::{Ran, Trouble};
+use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay};
 use crate::scripts::Stop;
 
 /// One call of a script.
@@ -40,5 +44,116 @@ impl ScriptRunner for NoScripts {
         let arguments = call.arguments.join(" ");
         Err(Stop::new(format!("it would run with {arguments:?}, and scripts are not to be run"))
             .at(call.path.to_string(), 0))
+    }
+}
+
+/// Where scripts are while they run.
+const FOLDER: &str = "/lib/apk/exec";
+/// The image's own programs to be run before and after everything.
+const HOOKS: &str = "/etc/apk/commit_hooks.d";
+
+/// When a commit hook is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Before,
+    After,
+}
+
+impl Run<'_> {
+    /// Runs a package's script, if it has one and this image's scripts are run at all.
+    pub(super) fn run_script(
+        &mut self,
+        slot: Slot,
+        script: Script,
+        arguments: &[String],
+    ) -> Result<(), InstallError> {
+        let Some(package) = self.ownership.get(slot).filter(|_| self.scripts.is_some()) else {
+            return Ok(());
+        };
+        let Some(text) = package.scripts.get(&script).cloned() else { return Ok(()) };
+        let name = format!("{}-{}.{}", package.record.name, package.record.version, script.name());
+        let package = package.name().to_owned();
+        let path = self.place_script(&package, &name, text)?;
+        let call =
+            ScriptCall { script: Some(script), path, arguments: arguments.to_vec(), package };
+        let error = |trouble: Trouble| InstallError::Script {
+            package: call.package.clone(),
+            activated_by: None,
+            script: script.name().to_owned(),
+            line: trouble.line,
+            detail: trouble.detail,
+        };
+        let (ran, changed) = self.call(&call).map_err(error)?;
+        if let Some(trouble) = ran.trouble() {
+            return Err(error(trouble));
+        }
+        let arguments = arguments.to_vec();
+        let kind = EffectKind::ScriptRan { script: script.name().to_owned(), arguments, changed };
+        self.tell(slot, kind);
+        let real = self.overlay.resolve_parent(&call.path)?;
+        self.overlay.remove(&real);
+        Ok(())
+    }
+
+    /// Puts a script where it can be run from.
+    fn place_script(
+        &mut self,
+        package: &str,
+        name: &str,
+        text: Bytes,
+    ) -> Result<ImagePath, InstallError> {
+        let time = self.options.timestamp;
+        let folder = ImagePath::literal(FOLDER);
+        let real = self.overlay.resolve(&folder)?;
+        if self.overlay.lstat(&real).is_none() {
+            self.overlay.set(real, Entry::directory(0o700, time))?;
+        }
+        let path = folder.join(name.as_bytes()).map_err(|error| InstallError::Package {
+            package: package.to_owned(),
+            problem: error.to_string(),
+        })?;
+        let real = self.overlay.resolve_parent(&path)?;
+        self.overlay.set(real, Entry::file(text, 0o755, time))?;
+        Ok(path)
+    }
+
+    /// Hands a script over; with what it comes to comes what it changed outside apk's own folder.
+    fn call(&mut self, call: &ScriptCall) -> Result<(Ran, Vec<ImagePath>), Trouble> {
+        let Some(scripts) = &mut self.scripts else { return Ok((Ran::default(), Vec::new())) };
+        self.overlay.watch();
+        let ran = scripts.run(&mut self.overlay, call)?;
+        let mut changed = self.overlay.watched();
+        changed.retain(|path| !path.starts_with(&ImagePath::literal(FOLDER)));
+        self.accounts.forget();
+        Ok((ran, changed))
+    }
+
+    /// Runs the image's commit hooks. apk does not mind if those after everything fail.
+    pub(super) fn run_hooks(&mut self, moment: Moment) -> Result<(), InstallError> {
+        if self.scripts.is_none() {
+            return Ok(());
+        }
+        let folder = ImagePath::literal(HOOKS);
+        for path in self.overlay.read_dir(&self.overlay.resolve(&folder)?) {
+            if path.file_name().starts_with(b".") {
+                continue;
+            }
+            let argument = match moment {
+                Moment::Before => "pre-commit",
+                Moment::After => "post-commit",
+            };
+            let arguments = vec![argument.to_owned()];
+            let path = folder.join(path.file_name()).unwrap_or(path);
+            let call = ScriptCall { script: None, path, arguments, package: String::new() };
+            let error = |trouble: Trouble| InstallError::Hook {
+                path: call.path.clone(),
+                detail: trouble.detail,
+            };
+            let (ran, _) = self.call(&call).map_err(error)?;
+            if let (Moment::Before, Some(trouble)) = (moment, ran.trouble()) {
+                return Err(error(trouble));
+            }
+        }
+        Ok(())
     }
 }
