@@ -55,7 +55,11 @@ pub enum RepairError {
     #[error(transparent)]
     Sources(#[from] crate::packages::dpkg::sources::SourcesError),
     #[error(transparent)]
+    ApkSources(#[from] crate::packages::apk::sources::SourcesError),
+    #[error(transparent)]
     Repository(#[from] crate::repository::apt::AptError),
+    #[error(transparent)]
+    ApkRepository(#[from] crate::repository::apk::ApkError),
     #[error(transparent)]
     Signature(#[from] crate::repository::signature::SignatureError),
     #[error(transparent)]

@@ -7,6 +7,7 @@ pub mod dpkg;
 pub mod effects;
 pub mod os_release;
 pub mod repository_url;
+pub mod sandbox_fallback;
 pub mod script_run;
 
 use std::cmp::Ordering;

@@ -122,7 +122,8 @@ fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a
     if named.any(|other| other != first) {
         return None;
     }
-    let by_architecture = facts.iter().filter(|fact| names(&fact.platform).contains(&first));
+    let by_architecture =
+        facts.iter().filter(|fact| architecture_names(&fact.platform).contains(&first));
     match by_architecture.collect::<Vec<_>>().as_slice() {
         [one] => Some(&one.platform),
         _ => None,
@@ -132,7 +133,8 @@ fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a
 /// What distributions call a platform's architecture: Debian
 /// (<https://wiki.debian.org/SupportedArchitectures>) and Alpine
 /// (<https://wiki.alpinelinux.org/wiki/Requirements>).
-fn names(platform: &Platform) -> [&str; 2] {
+#[must_use]
+pub fn architecture_names(platform: &Platform) -> [&str; 2] {
     match (platform.architecture.as_str(), platform.variant.as_deref()) {
         ("amd64", _) => ["amd64", "x86_64"],
         ("arm64", _) => ["arm64", "aarch64"],

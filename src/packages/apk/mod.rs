@@ -2,7 +2,7 @@
 
 pub mod apk_file;
 pub mod archive_check;
-mod archives;
+pub mod archives;
 pub mod commands;
 pub mod dependency;
 pub mod identity;
@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod members;
 pub mod package_info;
 pub mod record;
+pub mod sandbox_runner;
 pub mod scripts_archive;
 pub mod signature;
 pub mod solve;

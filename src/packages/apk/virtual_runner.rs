@@ -29,14 +29,23 @@ impl VirtualRunner {
     }
 }
 
+/// apk calls scripts by a path relative to the root.
+pub(super) fn argv(script: &ScriptCall) -> Vec<BString> {
+    let mut argv = vec![BString::from(script.path.relative())];
+    argv.extend(script.arguments.iter().map(|word| BString::from(word.as_str())));
+    argv
+}
+
+/// What apk gives to scripts.
+pub(super) fn environment() -> Environment {
+    Environment::from([("PATH".into(), PATH.into())])
+}
+
 impl ScriptRunner for VirtualRunner {
     fn run(&mut self, overlay: &mut Overlay, script: &ScriptCall) -> Result<Ran, Stop> {
-        // apk calls scripts by a path relative to the root.
-        let mut argv = vec![BString::from(script.path.relative())];
-        argv.extend(script.arguments.iter().map(|word| BString::from(word.as_str())));
         let call = Call {
-            argv,
-            environment: Environment::from([("PATH".into(), PATH.into())]),
+            argv: argv(script),
+            environment: environment(),
             directory: ImagePath::root(),
             umask: 0o022,
             descriptors: Descriptors::standard(

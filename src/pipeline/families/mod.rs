@@ -5,6 +5,8 @@
 //! The families' own rooms (`packages::dpkg`, `packages::apk`) know no network and no image;
 //! here they meet both. A family is one file here and one line in [`open`].
 
+mod apk;
+mod apk_repositories;
 mod dpkg;
 mod dpkg_changelogs;
 mod dpkg_repositories;
@@ -115,6 +117,9 @@ pub enum Outcome {
 pub fn open(fs: &dyn FileSystem) -> Result<Option<Box<dyn PackageManager>>, Cause> {
     if let Some(dpkg) = dpkg::Dpkg::open(fs)? {
         return Ok(Some(Box::new(dpkg)));
+    }
+    if let Some(apk) = apk::Apk::open(fs)? {
+        return Ok(Some(Box::new(apk)));
     }
     Ok(None)
 }

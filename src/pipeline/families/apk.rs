@@ -1,0 +1,203 @@
+//! apk behind the pipeline's seam: images of Alpine, Wolfi and Chainguard, those without apk too.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Cause, Offers, Outcome, PackageManager, Workshop, apk_repositories};
+use crate::packages::apk::apk_file::{ApkPackage, unpack};
+use crate::packages::apk::commands;
+use crate::packages::apk::install::{
+    InstallError, NewPackage, NoScripts, Options, ScriptRunner, install,
+};
+use crate::packages::apk::inventory::ApkInventory;
+use crate::packages::apk::sandbox_runner::SandboxRunner;
+use crate::packages::apk::solve::{ApkUniverse, Image};
+use crate::packages::apk::virtual_runner::VirtualRunner;
+use crate::packages::archive::Limits;
+use crate::packages::{Inventory, PackageId};
+use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
+use crate::pipeline::load::Loaded;
+use crate::pipeline::scan::architecture_names;
+use crate::pipeline::{Environment, RepairError, ScriptsMode};
+use crate::plan::build::Family;
+use crate::plan::{ArchiveChecksum, Reason, Step};
+use crate::repository::apk::Loaded as Repositories;
+use crate::repository::{Fetcher, Verified};
+use crate::rootfs::{FileSystem, Overlay, Spool};
+use crate::scripts::{Settings, sandbox};
+
+/// An image's apk database, read.
+pub struct Apk {
+    own: ApkInventory,
+    inventory: Inventory,
+}
+
+impl Apk {
+    /// Reads the database, if there is one.
+    ///
+    /// # Errors
+    /// It is not understood.
+    pub fn open(fs: &dyn FileSystem) -> Result<Option<Self>, Cause> {
+        if !ApkInventory::detect(fs) {
+            return Ok(None);
+        }
+        let own = ApkInventory::read(fs)?;
+        let inventory = own.to_inventory();
+        Ok(Some(Self { own, inventory }))
+    }
+}
+
+impl PackageManager for Apk {
+    fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    fn offers<'a>(
+        &'a self,
+        fs: &dyn FileSystem,
+        fetcher: &Fetcher,
+        environment: &Environment,
+    ) -> Result<Box<dyn Offers + 'a>, RepairError> {
+        let repositories = apk_repositories::available(fs, &self.own, fetcher, environment)?;
+        let packages = self.own.database.packages.iter().map(|one| &one.record).collect();
+        let image = Image { packages, world: &self.own.world.dependencies };
+        Ok(Box::new(ApkOffers { image, repositories }))
+    }
+
+    fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairError> {
+        Ok(Box::new(ApkWorkshop { unpacked: Unpacked::new()? }))
+    }
+}
+
+/// The image with its repositories.
+struct ApkOffers<'a> {
+    image: Image<'a>,
+    repositories: Repositories,
+}
+
+impl Offers for ApkOffers<'_> {
+    fn universe(&self) -> Box<dyn Family + '_> {
+        Box::new(ApkUniverse::new(&self.image, &self.repositories.index))
+    }
+
+    fn verified(&self) -> &[Verified] {
+        &self.repositories.verified
+    }
+}
+
+struct ApkWorkshop {
+    unpacked: Unpacked<ApkPackage>,
+}
+
+impl Workshop for ApkWorkshop {
+    fn install(
+        &mut self,
+        loaded: &Loaded,
+        steps: &[Step],
+        paths: &[PathBuf],
+        environment: &Environment,
+    ) -> Result<Outcome, RepairError> {
+        self.unpacked.add(steps, paths, read_archive)?;
+        let packages: Vec<NewPackage> = steps
+            .iter()
+            .filter_map(|step| Some(new_package(step, self.unpacked.get(step)?)))
+            .collect();
+        let times = |new: &NewPackage| new.package.payload.iter().map(|entry| entry.mtime).max();
+        let newest = packages.iter().filter_map(times).max().unwrap_or(0);
+        let timestamp = environment.source_date_epoch.unwrap_or(newest);
+        let mut overlay = Overlay::new(Arc::clone(&loaded.tree));
+        let mut runner = runner(loaded, timestamp, environment.scripts);
+        let options = Options { timestamp };
+        match with_deep_stack(|| install(&mut overlay, &packages, &options, &mut *runner))? {
+            Ok(effects) => finish(loaded, overlay, effects, timestamp).map(Outcome::Applied),
+            Err(error) => match blamed(&error, steps) {
+                Some(id) => Ok(Outcome::Barred(id.clone(), reason(&id, error))),
+                None => {
+                    let image = loaded.platform.to_string();
+                    Err(RepairError::Install { image, source: error.into() })
+                }
+            },
+        }
+    }
+}
+
+/// A step's package with what apk records of it: its own words, and of the file what the index
+/// says (indexes may give packages for every architecture that of the repository).
+fn new_package(step: &Step, package: &ApkPackage) -> NewPackage {
+    let mut record = package.control.info.record.clone();
+    record.identity = Some(package.control.identity);
+    record.size = step.archive.size;
+    record.architecture = step.package.architecture.clone();
+    let tag = step.archive.repository.strip_prefix('@').and_then(|text| text.split(' ').next());
+    NewPackage { package: package.clone(), record, repository_tag: tag.map(str::to_owned) }
+}
+
+/// Unpacks a step's archive, which must be the package that the index promised.
+fn read_archive(
+    step: &Step,
+    file: BufReader<File>,
+    spool: &Spool,
+) -> Result<ApkPackage, RepairError> {
+    let archive = || step.archive.url.clone();
+    let package = unpack(file, spool, &Limits::default())
+        .map_err(|source| RepairError::Archive { archive: archive(), source: source.into() })?;
+    let identity = package.control.identity;
+    let found = format!("{} {} ({identity})", package.name(), package.version());
+    let checksum = step.archive.checksum;
+    let wanted = format!("{} {} ({checksum})", step.package.name, step.to);
+    if found != wanted || checksum != ArchiveChecksum::Apk(identity) {
+        return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
+    }
+    Ok(package)
+}
+
+/// How scripts are run, as the user wants it.
+fn runner(loaded: &Loaded, timestamp: i64, mode: ScriptsMode) -> Box<dyn ScriptRunner + Send> {
+    let evaluator = || {
+        let [architecture, _] = architecture_names(&loaded.platform).map(str::to_owned);
+        let settings = Settings { now: timestamp, architecture };
+        VirtualRunner::new(Arc::new(commands::table()), settings)
+    };
+    match mode {
+        ScriptsMode::Never => Box::new(NoScripts),
+        ScriptsMode::Virtual => Box::new(evaluator()),
+        ScriptsMode::Sandbox => {
+            // This program is its own helper; where it is not known, starting it will fail.
+            let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
+            let settings = sandbox::Settings { now: timestamp, helper };
+            Box::new(SandboxRunner::new(evaluator(), settings))
+        }
+    }
+}
+
+/// Why a step cannot be done, from the error that it made.
+fn reason(id: &PackageId, error: InstallError) -> Reason {
+    match error {
+        InstallError::Script { package, script, line, detail, .. } => {
+            let script = match package == id.name.as_ref() {
+                true => script,
+                false => format!("{package}.{script}"),
+            };
+            Reason::NeedsScripts { package: id.name.to_string(), script, line, detail }
+        }
+        other => Reason::Conflict { package: id.name.to_string(), detail: other.to_string() },
+    }
+}
+
+/// The step that an installation error is about, when it is about one.
+fn blamed(error: &InstallError, steps: &[Step]) -> Option<PackageId> {
+    let named = |name: &str| {
+        steps.iter().map(|step| &step.package).find(|id| id.name.as_ref() == name).cloned()
+    };
+    match error {
+        InstallError::Package { package, .. } | InstallError::Overwrite { package, .. } => {
+            named(package)
+        }
+        InstallError::Script { package, activated_by, .. } => {
+            activated_by.as_deref().and_then(named).or_else(|| named(package))
+        }
+        InstallError::Rootfs(_) | InstallError::Database { .. } | InstallError::Hook { .. } => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! The repositories of one platform's apk image, loaded: the image's own or the user's, those of
+//! a known distribution when it names none, and their keys.
+
+use crate::packages::apk::archives;
+use crate::packages::apk::inventory::ApkInventory;
+use crate::packages::apk::sources::{self, ApkSource};
+use crate::pipeline::{Environment, RepairError};
+use crate::repository::apk::{Loaded, SignedSource, load};
+use crate::repository::{Fetcher, apk_keys};
+use crate::rootfs::FileSystem;
+
+/// Loads everything the image may be upgraded from.
+///
+/// # Errors
+/// A source is malformed, cannot be reached or is not trusted.
+pub fn available(
+    fs: &dyn FileSystem,
+    inventory: &ApkInventory,
+    fetcher: &Fetcher,
+    environment: &Environment,
+) -> Result<Loaded, RepairError> {
+    let choice = &environment.repositories;
+    let architecture = inventory.architecture.as_ref();
+    let distribution = &inventory.distribution;
+    let mut all: Vec<ApkSource> = Vec::new();
+    if choice.lines.is_empty() {
+        let own = sources::read(fs, architecture)?;
+        for warning in &own.warnings {
+            environment.progress.warn(warning);
+        }
+        all = own.sources;
+        if !choice.image_sources_only {
+            let added = archives::missing(distribution, &all);
+            for source in &added {
+                environment.progress.detail(&format!(
+                    "adding {}, as the image names no repository",
+                    source.describe()
+                ));
+            }
+            all.extend(added);
+        }
+    } else {
+        for line in &choice.lines {
+            all.extend(sources::parse_option(line)?);
+        }
+    }
+    let signed = |source: ApkSource| {
+        let keyring = match &choice.apk_keyring {
+            Some(keyring) => keyring.clone(),
+            None => apk_keys::keyring_for(&source, fs, &distribution.id, architecture),
+        };
+        SignedSource { source, keyring }
+    };
+    let signed: Vec<SignedSource> = all.into_iter().map(signed).collect();
+    Ok(load(&signed, architecture, fetcher)?)
+}
