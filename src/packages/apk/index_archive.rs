@@ -8,6 +8,8 @@ use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::members::is_file;
+
 /// The most bytes that an index may unpack to (Wolfi's has about a hundred megabytes).
 const MAX_UNPACKED: u64 = 1 << 30;
 /// The most files in it.
@@ -50,7 +52,7 @@ impl IndexArchive {
                 return Err(IndexArchiveError::TooManyFiles);
             }
             let mut entry = entry.map_err(unpack)?;
-            if *entry.path_bytes() != *b"APKINDEX" || !entry.header().entry_type().is_file() {
+            if *entry.path_bytes() != *b"APKINDEX" || !is_file(entry.header()) {
                 continue;
             }
             let made = entry.header().mtime().map_err(unpack)?;

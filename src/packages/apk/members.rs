@@ -110,7 +110,7 @@ impl Member {
         let mut files = Vec::new();
         for entry in archive.entries().map_err(|error| fail(error.to_string()))? {
             let mut entry = entry.map_err(|error| fail(error.to_string()))?;
-            if !entry.header().entry_type().is_file() {
+            if !is_file(entry.header()) {
                 continue;
             }
             if files.len() >= MAX_FILES {
@@ -137,6 +137,11 @@ impl Member {
     fn is_signature(&self) -> bool {
         self.unpacked.starts_with(SIGNATURE)
     }
+}
+
+/// Whether apk takes an entry for a file: it knows these two types, and not the oldest one.
+pub(super) fn is_file(header: &tar::Header) -> bool {
+    matches!(header.as_old().linkflag, [b'0' | b'7'])
 }
 
 /// The members of a stream, one by one.

@@ -217,8 +217,12 @@ fn holds(key: &RsaPublicKey, hash: Hash, content: &[u8], signature: &[u8]) -> bo
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
     use proptest::prelude::*;
 
+    use super::super::members::{MemberLimits, Members};
     use super::super::testing::{TestKey, gzip, index, tar};
     use super::*;
 
@@ -314,6 +318,84 @@ mod tests {
             assert!(why.starts_with("key bad.rsa.pub: ") && why.contains(want), "{why}");
         }
         assert!(ApkKeyring::is_key(pem.as_bytes()) && !ApkKeyring::is_key(b"\x99\x01"));
+    }
+
+    /// Index files, some of them good.
+    fn variants(key: &TestKey, content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        let joined = |parts: &[&[u8]]| parts.concat();
+        let imitated = TestKey::other(&key.name);
+        let stranger = TestKey::other("stranger.rsa.pub").signature("RSA", content);
+        let good = key.sign(content);
+        let mut changed = good.clone();
+        if let Some(byte) = changed.iter_mut().rev().nth(12) {
+            *byte ^= 1;
+        }
+        let twice = tar(&[(".SIGN.RSA.stranger.rsa.pub", b"x"), (".SIGN.DSA.test.rsa.pub", b"x")]);
+        let both = [&twice[..], &tar(&[(".SIGN.RSA.test.rsa.pub", b"x")])].concat();
+        vec![
+            ("sha1", good.clone()),
+            ("sha256", joined(&[&key.signature("RSA256", content), content])),
+            ("sha512", joined(&[&key.signature("RSA512", content), content])),
+            ("a stranger's first", joined(&[&stranger, &good])),
+            ("a stranger's last", joined(&[&key.signature("RSA", content), &stranger, content])),
+            ("others in one member", joined(&[&gzip(&twice), &good])),
+            ("a wrong one in one member", joined(&[&gzip(&both), &good])),
+            ("a wrong one first", joined(&[&imitated.signature("RSA", content), &good])),
+            ("unsigned", content.to_vec()),
+            ("imitated", imitated.sign(content)),
+            ("unknown", joined(&[&stranger, content])),
+            ("changed", changed),
+            ("longer", joined(&[&good, content])),
+            ("garbage after", joined(&[&good, b"garbage"])),
+            ("cut", good.get(..good.len() - 20).unwrap().to_vec()),
+            ("another hash", {
+                let renamed = TestKey::new("test.rsa.pub").signature("RSA512", content);
+                let file = Members::new(&renamed[..])
+                    .and_then(|mut members| members.next_member(MemberLimits::CONTROL))
+                    .and_then(|member| member.unwrap().files())
+                    .unwrap()
+                    .remove(0);
+                let member = gzip(&tar(&[(".SIGN.RSA256.test.rsa.pub", &file.content)]));
+                joined(&[&member, content])
+            }),
+        ]
+    }
+
+    /// Asks the apk of a real root file system, unpacked under `$IMGFIX_ALPINE_ROOT`.
+    #[test]
+    #[ignore = "needs root and an Alpine root file system in IMGFIX_ALPINE_ROOT"]
+    fn the_real_apk_believes_the_same_files() {
+        let root = std::env::var("IMGFIX_ALPINE_ROOT").expect("IMGFIX_ALPINE_ROOT");
+        let work = tempfile::tempdir_in(Path::new(&root).join("tmp")).unwrap();
+        let inside = Path::new("/tmp").join(work.path().file_name().unwrap());
+        std::fs::create_dir_all(work.path().join("keys")).unwrap();
+        std::fs::create_dir_all(work.path().join("repo/x86_64")).unwrap();
+        let key = TestKey::new("test.rsa.pub");
+        std::fs::write(work.path().join("keys/test.rsa.pub"), key.pem()).unwrap();
+        let identity = super::super::identity::Identity::of(b"x");
+        let text = format!("C:{identity}\nP:imgfix-probe\nV:1\nA:x86_64\nS:1\nI:1\nT:x\nL:x\n\n");
+        let mut good = 0;
+        for (what, bytes) in variants(&key, &index(&text)) {
+            std::fs::write(work.path().join("repo/x86_64/APKINDEX.tar.gz"), &bytes).unwrap();
+            let output = Command::new("chroot")
+                .arg(&root)
+                .args(["/sbin/apk", "--no-network", "--repositories-file", "/dev/null"])
+                .arg("--keys-dir")
+                .arg(inside.join("keys"))
+                .arg("-X")
+                .arg(inside.join("repo"))
+                .args(["search", "-x", "imgfix-probe"])
+                .output()
+                .unwrap();
+            // apk reads packages before it knows the signature, and then does not take them
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            let complaint = String::from_utf8_lossy(&output.stderr).contains("/repo:");
+            let theirs = stdout.contains("imgfix-probe-1") && !complaint;
+            let ours = verify("URL", &bytes, &key.keyring());
+            assert_eq!(ours.is_ok(), theirs, "{what}: {ours:?}; {output:?}");
+            good += usize::from(theirs);
+        }
+        assert_eq!(good, 6);
     }
 
     proptest! {

@@ -82,6 +82,12 @@ pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(7);
+        // apk takes empty fields for damage, and no other type for a file
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_device_major(0).unwrap();
+        header.set_device_minor(0).unwrap();
         archive.append_data(&mut header, name, *content).unwrap();
     }
     let mut bytes = archive.into_inner().unwrap();
