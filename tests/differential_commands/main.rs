@@ -2,8 +2,8 @@
 //! a tree of the same root, and compares: exit status, standard output, and every path below
 //! the directories that such programs change (type, mode, owner, link target, content).
 //!
-//! Needs root, overlayfs, and a root file system, which `IMGFIX_ORACLE_ROOT` names: `run`,
-//! beside this file, makes them and starts these tests for each.
+//! Needs root, overlayfs, and a root file system, which `IMGFIX_ORACLE_ROOT` names (of Debian)
+//! or `IMGFIX_ALPINE_ROOT`: `run`, beside this file, makes them and starts these tests for each.
 
 mod case;
 mod disk;
@@ -12,22 +12,38 @@ mod real;
 mod virtually;
 
 use case::Case;
+use imgfix::packages::{apk, dpkg};
+use imgfix::scripts::Table;
+
+/// Whose commands are compared with whose.
+struct Family {
+    /// The variable of the environment that names a root file system with the real ones.
+    root: &'static str,
+    table: fn() -> Table,
+}
+
+const DEBIAN: Family = Family { root: "IMGFIX_ORACLE_ROOT", table: dpkg::commands::table };
+const ALPINE: Family = Family { root: "IMGFIX_ALPINE_ROOT", table: apk::commands::table };
 
 fn check_all(cases: impl IntoIterator<Item = Case>) {
+    check_family(&DEBIAN, cases);
+}
+
+fn check_family(family: &Family, cases: impl IntoIterator<Item = Case>) {
     let mut wrong = Vec::new();
     for case in cases {
-        if let Err(problem) = check(&case) {
+        if let Err(problem) = check(family, &case) {
             wrong.push(format!("== {}\n{problem}", case.name));
         }
     }
     assert!(wrong.is_empty(), "{} cases differ\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn check(case: &Case) -> Result<(), String> {
-    let root = real::Root::mount();
+fn check(family: &Family, case: &Case) -> Result<(), String> {
+    let root = real::Root::mount(family.root);
     root.prepare(&case.prepare);
     let before = disk::read(root.path());
-    let mut virtually = virtually::Run::new(before, root.now());
+    let mut virtually = virtually::Run::new(before, root.now(), (family.table)());
     let mut problems = String::new();
     for line in &case.lines {
         let want = root.run(line);
@@ -113,4 +129,10 @@ fn java_agrees_where_it_is_installed() {
 #[ignore = "needs a root file system: tests/differential_commands/run makes some"]
 fn postgresql_agrees_where_it_is_installed() {
     check_all(Case::parse_all(include_str!("postgresql.cases")));
+}
+
+#[test]
+#[ignore = "needs a root file system of Alpine: tests/differential_commands/run unpacks some"]
+fn busybox_agrees() {
+    check_family(&ALPINE, Case::parse_all(include_str!("busybox.cases")));
 }

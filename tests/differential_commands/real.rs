@@ -23,9 +23,10 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 impl Root {
-    pub fn mount() -> Self {
+    /// A copy of the root that a variable of the environment names.
+    pub fn mount(variable: &str) -> Self {
         assert_eq!(std::fs::metadata("/proc/self").unwrap().uid(), 0, "run this test as root");
-        let lower = std::env::var("IMGFIX_ORACLE_ROOT").expect("IMGFIX_ORACLE_ROOT");
+        let lower = std::env::var(variable).expect(variable);
         let folder = tempfile::Builder::new().prefix("imgfix-oracle").tempdir_in("/dev/shm");
         let folder = folder.unwrap();
         for name in ["upper", "work", "merged"] {
@@ -44,6 +45,9 @@ impl Root {
         let proc =
             Command::new("mount").args(["--bind", "/proc"]).arg(merged.join("proc")).status();
         assert!(proc.unwrap().success(), "/proc cannot be mounted here");
+        // Root file systems of images do not have it.
+        let null = merged.join("dev/null").display().to_string();
+        let _there = Command::new("mknod").args(["-m", "666", &null, "c", "1", "3"]).output();
         Self { folder, merged }
     }
 

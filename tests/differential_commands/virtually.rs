@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bstr::BString;
-use imgfix::packages::dpkg::commands;
 use imgfix::rootfs::{FileSystem as _, ImagePath, NoLayers, Overlay, Tree};
-use imgfix::scripts::{Call, Descriptors, Machine, Settings, Stop, Stream};
+use imgfix::scripts::{Call, Descriptors, Machine, Settings, Stop, Stream, Table};
 
 use super::disk::Files;
 use super::real::{ENVIRONMENT, Outcome};
@@ -15,11 +14,11 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(files: Files, now: i64) -> Self {
+    pub fn new(files: Files, now: i64, table: Table) -> Self {
         let tree = Tree::from_entries(files, Arc::new(NoLayers));
         let settings = Settings { now, architecture: "amd64".into() };
         let overlay = Overlay::new(Arc::new(tree));
-        Self { machine: Machine::new(overlay, settings, Arc::new(commands::table())) }
+        Self { machine: Machine::new(overlay, settings, Arc::new(table)) }
     }
 
     pub fn run(&mut self, words: &[String]) -> Result<Outcome, Stop> {

@@ -76,6 +76,7 @@ fn formatted(format: &[u8], file: &File<'_>) -> Option<Vec<u8>> {
                 out.extend_from_slice(file.path);
                 continue;
             }
+            b'N' => name_with_target(file)?,
             b'a' => format!("{:o}", entry.mode),
             b'A' => symbolic(entry),
             b'u' => entry.uid.to_string(),
@@ -96,6 +97,20 @@ fn formatted(format: &[u8], file: &File<'_>) -> Option<Vec<u8>> {
 
 fn name(name: Option<&[u8]>) -> String {
     name.map_or_else(|| "UNKNOWN".into(), |name| String::from_utf8_lossy(name).into_owned())
+}
+
+/// The name between quotes, and where a link leads. Names that want other quotes are left alone:
+/// coreutils and busybox write them differently.
+fn name_with_target(file: &File<'_>) -> Option<String> {
+    let plain = |text: &[u8]| {
+        let safe = text.iter().all(|b| b.is_ascii_graphic() && *b != b'\'' && *b != b'\\');
+        safe.then(|| quoted(text))
+    };
+    let name = plain(file.path)?;
+    match &file.entry.kind {
+        Kind::Symlink(target) => Some(format!("{name} -> {}", plain(target)?)),
+        _ => Some(name),
+    }
 }
 
 /// The size of a directory depends on the file system that holds the image.

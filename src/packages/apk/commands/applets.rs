@@ -95,7 +95,7 @@ const KNOWN: &[(&str, u8)] = &[
     ("udhcpc", 2),
     ("udhcpd", 4),
     ("umount", 1),
-    ("vi", 1),
+    ("vi", 3),
     ("wc", 3),
     ("wget", 3),
     ("xargs", 3),

@@ -6,17 +6,25 @@
 //! command of that name, here or among those of every family.
 //!
 //! - `applets`: what the image's own busybox has
+//! - `accounts`: users and groups
 
+mod accounts;
 mod applets;
 mod busybox;
+#[cfg(test)]
+mod real_busybox;
 #[cfg(test)]
 mod tests;
 
 use crate::scripts::{Command, Table, commands};
 
 /// All commands of this folder by name.
-pub const COMMANDS: &[(&str, Command)] =
-    &[("busybox", busybox::run), ("busybox-extras", busybox::run)];
+pub const COMMANDS: &[(&str, Command)] = &[
+    ("addgroup", accounts::addgroup),
+    ("adduser", accounts::adduser),
+    ("busybox", busybox::run),
+    ("busybox-extras", busybox::run),
+];
 
 /// What scripts of the family may call: these commands, and those of every family.
 #[must_use]

@@ -46,3 +46,26 @@ fn applets_are_called_listed_and_missed() {
     assert!(image.stop("/bin/busybox ifconfig").contains("the applet ifconfig of busybox"));
     assert!(image.stop("/bin/busybox --install").contains("--install"));
 }
+
+#[test]
+fn accounts_are_added_as_package_scripts_ask() {
+    let mut image = image(&[
+        "/etc/passwd=root:x:0:0:root:/root:/bin/ash\n",
+        "/etc/group=root:x:0:root\nnogroup:x:65533:\n",
+        "/etc/shadow=root:*::0:::::\n",
+    ]);
+    assert_eq!(run(&mut image, "addgroup -S klogd"), 0);
+    let line = "adduser -S -D -H -h /dev/null -s /sbin/nologin -G klogd -g klogd klogd";
+    assert_eq!(run(&mut image, line), 0);
+    assert!(image.text("/etc/group").ends_with("\nklogd:x:100:klogd\n"));
+    assert!(image.text("/etc/group-").ends_with("\nklogd:x:100:\n"));
+    assert!(
+        image.text("/etc/passwd").ends_with("\nklogd:x:100:100:klogd:/dev/null:/sbin/nologin\n")
+    );
+    assert!(image.text("/etc/shadow").ends_with("\nklogd:!:11574:0:99999:7:::\n"));
+    assert_eq!(image.entry("/etc/shadow-").mtime, 1);
+    assert_eq!(run(&mut image, line), 1);
+    assert_eq!(run(&mut image, "addgroup -S klogd"), 1);
+    assert!(image.errors().contains("addgroup: group 'klogd' in use\n"));
+    assert!(image.stop("adduser person").contains("a password that a person types in"));
+}
