@@ -254,3 +254,134 @@ fn architecture(
     let most = counts.into_iter().max_by_key(|(_, count)| *count);
     Ok(most.map_or_else(|| ANY_ARCHITECTURE[0].into(), |(architecture, _)| architecture.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::apk_file::Script;
+    use super::*;
+    use crate::rootfs::{NoLayers, Tree};
+
+    const INSTALLED: &[u8] = include_bytes!("../../../fixtures/apk/alpine-3.20.3/installed");
+    const SCRIPTS: &[u8] = include_bytes!("../../../fixtures/apk/alpine-3.20.3/scripts.tar");
+    const TRIGGERS: &[u8] = include_bytes!("../../../fixtures/apk/alpine-3.20.3/triggers");
+
+    fn file(path: &'static str, content: &[u8]) -> (ImagePath, Entry) {
+        (ImagePath::literal(path), Entry::file(content.to_vec(), 0o644, 0))
+    }
+
+    fn link(path: &'static str, target: &str) -> (ImagePath, Entry) {
+        (ImagePath::literal(path), Entry::symlink(target.as_bytes().to_vec(), 0))
+    }
+
+    fn image(entries: impl IntoIterator<Item = (ImagePath, Entry)>) -> Tree {
+        Tree::from_entries(entries, Arc::new(NoLayers))
+    }
+
+    #[test]
+    fn an_alpine_image_is_read_whole() {
+        let tree = image([
+            file("/lib/apk/db/installed", INSTALLED),
+            file("/lib/apk/db/scripts.tar", SCRIPTS),
+            file("/lib/apk/db/triggers", TRIGGERS),
+            file("/etc/apk/world", b"busybox=1.36.1-r29\napk-tools\n"),
+            file("/etc/apk/arch", b"x86_64\n"),
+            file("/etc/os-release", b"ID=alpine\nVERSION_ID=3.20.3\n"),
+        ]);
+        let inventory = ApkInventory::read(&tree).unwrap();
+        assert_eq!(inventory.architecture.as_ref(), "x86_64");
+        assert_eq!(inventory.apk_tools().unwrap().as_str(), "2.14.4-r0");
+        let common = inventory.to_inventory();
+        assert_eq!((common.family, &*common.distribution.version_id), ("apk", "3.20.3"));
+        assert!(common.packages.is_sorted_by(|a, b| a.id < b.id));
+        let get = |name: &str| common.packages.iter().find(|one| one.id.name.as_ref() == name);
+        let busybox = get("busybox").unwrap();
+        assert!(busybox.held && busybox.source.is_none());
+        let libcrypto = get("libcrypto3").unwrap();
+        let (source, version) = libcrypto.source.as_ref().unwrap();
+        assert_eq!((source.as_ref(), version), ("openssl", &libcrypto.version));
+        assert!(!libcrypto.held && !get("apk-tools").unwrap().held);
+        let busybox = inventory.get(&busybox.id).unwrap().record.identity.unwrap();
+        let scripts = inventory.place.read_scripts(&tree).unwrap();
+        assert!(scripts.get(&busybox, Script::Trigger).is_some());
+        assert!(inventory.place.read_triggers(&tree).unwrap().get(&busybox).is_some());
+    }
+
+    #[test]
+    fn an_image_without_apk_has_just_the_database() {
+        let text = b"P:glibc\nV:2.39-r1\nA:aarch64\no:glibc\n\nP:tzdata\nV:1-r0\nA:noarch\n\n\
+            P:ca\nV:1-r0\nA:noarch\n\n";
+        let tree = image([
+            file("/lib/apk/db/installed", text),
+            file("/etc/os-release", b"ID=wolfi\nVERSION_ID=20230201\n"),
+        ]);
+        assert!(ApkInventory::detect(&tree));
+        let inventory = ApkInventory::read(&tree).unwrap();
+        assert_eq!(inventory.architecture.as_ref(), "aarch64");
+        assert_eq!((inventory.apk_tools(), &*inventory.distribution.id), (None, "wolfi"));
+        assert_eq!(inventory.place.scripts.to_string(), "/lib/apk/db/scripts.tar");
+        assert_eq!(inventory.place.read_triggers(&tree).unwrap(), Triggers::default());
+        assert_eq!(inventory.place.read_scripts(&tree).unwrap(), ScriptsArchive::default());
+    }
+
+    #[test]
+    fn the_database_is_found_behind_links_either_way() {
+        for (entries, want) in [
+            (
+                vec![file("/usr/lib/apk/db/installed", INSTALLED), link("/lib", "usr/lib")],
+                "/usr/lib/apk/db/installed",
+            ),
+            (
+                vec![
+                    file("/usr/lib/apk/db/installed", INSTALLED),
+                    link("/lib/apk", "../usr/lib/apk"),
+                ],
+                "/usr/lib/apk/db/installed",
+            ),
+            (
+                vec![
+                    file("/lib/apk/db/installed", INSTALLED),
+                    link("/usr/lib/apk/db/installed", "/lib/apk/db/installed"),
+                ],
+                "/lib/apk/db/installed",
+            ),
+            (vec![file("/usr/lib/apk/db/installed", INSTALLED)], "/usr/lib/apk/db/installed"),
+        ] {
+            let place = Place::find(&image(entries)).unwrap();
+            assert_eq!(place.installed.to_string(), want);
+        }
+        let none = image([link("/lib/apk/db/installed", "installed")]);
+        assert!(!ApkInventory::detect(&none));
+        assert!(
+            ApkInventory::read(&image([])).unwrap_err().to_string().contains("/usr/lib/apk/db")
+        );
+    }
+
+    #[test]
+    fn scripts_may_be_compressed() {
+        let scripts = ScriptsArchive::parse(SCRIPTS, Storage::Plain).unwrap();
+        let database = InstalledDatabase::parse(INSTALLED).unwrap();
+        let gzip = scripts.write(&database, 0, Storage::Gzip).unwrap();
+        let tree = image([
+            file("/lib/apk/db/installed", INSTALLED),
+            file("/lib/apk/db/scripts.tar.gz", &gzip),
+        ]);
+        let place = Place::find(&tree).unwrap();
+        assert_eq!(place.storage, Storage::Gzip);
+        assert_eq!(place.read_scripts(&tree).unwrap(), scripts);
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_line() {
+        let installed = || file("/lib/apk/db/installed", b"P:a\nV:1\n\n");
+        for (entry, want) in [
+            (file("/lib/apk/db/installed", b"P:a\nx"), "/lib/apk/db/installed: line 2: the record"),
+            (file("/etc/apk/world", b"a\n="), "/etc/apk/world: line 2: a dependency without"),
+            (file("/etc/apk/arch", b"../x"), "/etc/apk/arch: \"../x\" is not an architecture"),
+        ] {
+            let error = ApkInventory::read(&image([installed(), entry])).unwrap_err().to_string();
+            assert!(error.contains(want), "{error}");
+        }
+    }
+}

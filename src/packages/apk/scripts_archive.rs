@@ -6,6 +6,7 @@
 //! (`apk_read_script_archive_entry`, `apk_db_scriptdb_write`), `src/io_archive.c`
 //! (`apk_tar_write_entry`); apk-tools 3.0, `src/database.c`.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read as _, Write as _};
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use super::apk_file::Script;
 use super::identity::Identity;
 use super::installed::{InstalledDatabase, InstalledPackage};
+use super::version::Version;
 use crate::rootfs::tar_format::{
     BLOCK, CHECKSUM, Field, GID, GROUP, MAGIC, MODE, MTIME, NAME, SIZE, TYPE, UID, USER,
 };
@@ -56,6 +58,51 @@ impl Storage {
         match self {
             Self::Plain => "scripts.tar",
             Self::Gzip => "scripts.tar.gz",
+        }
+    }
+}
+
+/// How releases of apk write the members' headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeaderStyle {
+    /// Before 2.12.8: a NUL behind size and time; the time is that of the run.
+    Terminated,
+    /// 2.12.8 to 2.12.11, and 2.14.0: size and time fill their fields; the time is that of the
+    /// run.
+    RunTime,
+    /// 2.12.12 and later, 2.14.1 and later: the time is when the package was built.
+    #[default]
+    BuildTime,
+}
+
+impl HeaderStyle {
+    /// That of a release of apk; of the newest when there is none.
+    #[must_use]
+    pub fn of(apk: Option<&Version>) -> Self {
+        let Some(apk) = apk else { return Self::default() };
+        let before = |version| apk.compare(&Version::new(version)) == Ordering::Less;
+        if before("2.12.8") {
+            Self::Terminated
+        } else if before("2.12.12") || !before("2.14.0_rc1") && before("2.14.1") {
+            Self::RunTime
+        } else {
+            Self::BuildTime
+        }
+    }
+
+    fn number(self, value: u64, (_, length): Field) -> Vec<u8> {
+        match self {
+            Self::Terminated => octal(value, length - 1),
+            Self::RunTime | Self::BuildTime => octal(value, length),
+        }
+    }
+
+    /// The time of a package's scripts, when the run is at `timestamp`.
+    fn time(self, package: &InstalledPackage, timestamp: u64) -> u64 {
+        let built = package.record.build_time.filter(|&time| time != 0);
+        match self {
+            Self::BuildTime => built.unwrap_or(timestamp),
+            Self::Terminated | Self::RunTime => timestamp,
         }
     }
 }
@@ -121,6 +168,11 @@ impl ScriptsArchive {
         scripts.map(|(script, content)| (*script, content))
     }
 
+    /// The packages that have scripts, in no order.
+    pub fn packages(&self) -> impl Iterator<Item = &Identity> {
+        self.packages.keys()
+    }
+
     /// Sets a package's script.
     pub fn insert(&mut self, package: Identity, script: Script, content: Bytes) {
         self.packages.entry(package).or_default().insert(script, content);
@@ -131,8 +183,9 @@ impl ScriptsArchive {
         self.packages.remove(package);
     }
 
-    /// The archive of the installed packages' scripts, in the order of the database's list.
-    /// `timestamp` (seconds since 1970) stands for the build time of packages that have none.
+    /// The archive of the installed packages' scripts, in the order of the database's list and
+    /// the style of its apk. `timestamp` (seconds since 1970) is the time of the run, where the
+    /// style has it or a package has no build time.
     ///
     /// # Errors
     /// None that bytes in memory can have; gzip's writer has the type.
@@ -142,13 +195,15 @@ impl ScriptsArchive {
         timestamp: u64,
         storage: Storage,
     ) -> io::Result<Vec<u8>> {
+        let style = database.header_style;
         let mut out = Vec::new();
         for package in &database.packages {
             let Some(identity) = &package.record.identity else { continue };
             for (script, content) in self.of(identity) {
                 let name = member_name(package, identity, script);
-                let time = package.record.build_time.filter(|&time| time != 0);
-                write_member(&mut out, &name, time.unwrap_or(timestamp), content);
+                let time = style.time(package, timestamp);
+                let numbers = [style.number(content.len() as u64, SIZE), style.number(time, MTIME)];
+                write_member(&mut out, &name, &numbers, content);
             }
         }
         out.resize(out.len() + 2 * BLOCK, 0);
@@ -181,17 +236,16 @@ fn member_name(package: &InstalledPackage, identity: &Identity, script: Script) 
     format!("{}-{}.{identity}.{}", record.name, record.version, script.name())
 }
 
-/// A member as apk writes it: GNU magic, owner root, mode 0755; size and time without a NUL
-/// behind them, names cut to 99 bytes.
-fn write_member(out: &mut Vec<u8>, name: &str, time: u64, content: &[u8]) {
+/// A member as apk writes it: GNU magic, owner root, mode 0755, names cut to 99 bytes.
+fn write_member(out: &mut Vec<u8>, name: &str, [size, time]: &[Vec<u8>; 2], content: &[u8]) {
     let mut header = [0; BLOCK];
     let name = name.as_bytes();
     put(&mut header, NAME, name.get(..NAME.1 - 1).unwrap_or(name));
     put(&mut header, MODE, b"0000755");
     put(&mut header, UID, b"0000000");
     put(&mut header, GID, b"0000000");
-    put(&mut header, SIZE, &octal(content.len() as u64, SIZE.1));
-    put(&mut header, MTIME, &octal(time, MTIME.1));
+    put(&mut header, SIZE, size);
+    put(&mut header, MTIME, time);
     put(&mut header, CHECKSUM, b"        ");
     put(&mut header, TYPE, b"0");
     put(&mut header, MAGIC, b"ustar  ");
@@ -214,4 +268,141 @@ fn put(header: &mut [u8; BLOCK], (offset, length): Field, value: &[u8]) {
 fn octal(value: u64, digits: usize) -> Vec<u8> {
     let all = format!("{value:0digits$o}").into_bytes();
     all.get(all.len().saturating_sub(digits)..).unwrap_or(&all).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::record::Record;
+    use super::*;
+
+    const REAL: [(&[u8], &[u8]); 2] = [
+        (
+            include_bytes!("../../../fixtures/apk/alpine-3.14.10/installed"),
+            include_bytes!("../../../fixtures/apk/alpine-3.14.10/scripts.tar"),
+        ),
+        (
+            include_bytes!("../../../fixtures/apk/alpine-3.20.3/installed"),
+            include_bytes!("../../../fixtures/apk/alpine-3.20.3/scripts.tar"),
+        ),
+    ];
+
+    /// The database with busybox before alpine-baselayout, which is how they were installed
+    /// when the archive was made; in the file they are sorted.
+    fn as_installed(bytes: &[u8]) -> InstalledDatabase {
+        let mut database = InstalledDatabase::parse(bytes).unwrap();
+        database.packages.sort_by_key(|package| package.name() != "busybox");
+        database
+    }
+
+    #[test]
+    fn real_archives_are_written_as_they_were_read() {
+        // when the image with apk 2.12.7 was made
+        let run = 1_680_100_093;
+        for (installed, archive) in REAL {
+            let scripts = ScriptsArchive::parse(archive, Storage::Plain).unwrap();
+            let written = scripts.write(&as_installed(installed), run, Storage::Plain).unwrap();
+            assert!(written == archive);
+        }
+    }
+
+    #[test]
+    fn the_style_is_that_of_the_images_apk() {
+        for (apk, want) in [
+            ("2.10.6-r0", HeaderStyle::Terminated),
+            ("2.12.7-r4", HeaderStyle::Terminated),
+            ("2.12.8-r0", HeaderStyle::RunTime),
+            ("2.12.11-r0", HeaderStyle::RunTime),
+            ("2.12.12-r0", HeaderStyle::BuildTime),
+            ("2.14.0_rc1-r0", HeaderStyle::RunTime),
+            ("2.14.0-r5", HeaderStyle::RunTime),
+            ("2.14.1-r0", HeaderStyle::BuildTime),
+            ("3.0.0-r0", HeaderStyle::BuildTime),
+        ] {
+            assert_eq!(HeaderStyle::of(Some(&Version::new(apk))), want, "{apk}");
+        }
+        assert_eq!(HeaderStyle::of(None), HeaderStyle::BuildTime);
+    }
+
+    #[test]
+    fn gzip_holds_the_same_scripts() {
+        let (installed, archive) = REAL[1];
+        let scripts = ScriptsArchive::parse(archive, Storage::Plain).unwrap();
+        let written = scripts.write(&as_installed(installed), 0, Storage::Gzip).unwrap();
+        assert_eq!(ScriptsArchive::parse(&written, Storage::Gzip), Ok(scripts));
+        let error = ScriptsArchive::parse(archive, Storage::Gzip).unwrap_err().to_string();
+        assert!(error.starts_with("it is not gzip"), "{error}");
+    }
+
+    fn database(packages: &[(&str, Option<u64>)]) -> InstalledDatabase {
+        let package = |(name, time): &(&str, Option<u64>)| InstalledPackage {
+            record: Record {
+                identity: Some(Identity::of(name.as_bytes())),
+                name: (*name).into(),
+                version: Version::new("1-r0"),
+                build_time: *time,
+                ..Record::default()
+            },
+            ..InstalledPackage::default()
+        };
+        let packages = packages.iter().map(package).collect();
+        InstalledDatabase { packages, ..InstalledDatabase::default() }
+    }
+
+    #[test]
+    fn scripts_are_written_for_installed_packages_in_their_order() {
+        let mut scripts = ScriptsArchive::default();
+        for name in ["a", "b", "gone"] {
+            let identity = Identity::of(name.as_bytes());
+            scripts.insert(identity, Script::Trigger, Bytes::from_static(b"t"));
+            scripts.insert(identity, Script::PreInstall, Bytes::from_static(b""));
+        }
+        let database = database(&[("b", Some(7)), ("a", None)]);
+        let written = scripts.write(&database, 5, Storage::Plain).unwrap();
+        let mut archive = tar::Archive::new(&written[..]);
+        let members: Vec<String> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+                format!("{name} {}", entry.header().mtime().unwrap())
+            })
+            .collect();
+        let (a, b) = (Identity::of(b"a"), Identity::of(b"b"));
+        assert_eq!(
+            members,
+            [
+                format!("b-1-r0.{b}.pre-install 7"),
+                format!("b-1-r0.{b}.trigger 7"),
+                format!("a-1-r0.{a}.pre-install 5"),
+                format!("a-1-r0.{a}.trigger 5"),
+            ]
+        );
+        assert_eq!(
+            ScriptsArchive::default().write(&database, 0, Storage::Plain).unwrap(),
+            [0; 1024]
+        );
+    }
+
+    #[test]
+    fn names_of_no_script_are_passed_over_and_damage_is_told() {
+        for name in ["x", "a-1.Q1.trigger", "a-1.Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=.other", ".trigger"]
+        {
+            assert_eq!(script_of(name.as_bytes()), None, "{name}");
+        }
+        let error = ScriptsArchive::parse(&[b'x'; 700], Storage::Plain).unwrap_err();
+        assert!(matches!(error, ScriptsError::Tar { member: 1, .. }), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_archives_never_panic(at in 0..REAL[1].1.len(), byte: u8, end in 0..11_000_usize) {
+            let mut bytes = REAL[1].1.to_vec();
+            bytes[at] = byte;
+            bytes.truncate(end);
+            let _ = ScriptsArchive::parse(&bytes, Storage::Plain);
+        }
+    }
 }
