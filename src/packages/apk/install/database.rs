@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::installed::RecordOrder;
 use super::super::installed::{Directory, FileRecord, InstalledDatabase, InstalledPackage};
-use super::super::scripts_archive::{ScriptsArchive, Storage};
+use super::super::scripts_archive::{HeaderStyle, ScriptsArchive, Storage};
 use super::super::triggers::{Trigger, Triggers};
 use super::super::world::{WORLD, World};
 use super::directories::Directories;
@@ -28,6 +28,7 @@ const PROGRAMS: &[&str] =
 pub(super) struct Database {
     folder: ImagePath,
     order: RecordOrder,
+    header_style: HeaderStyle,
     storage: Storage,
     world: World,
 }
@@ -56,7 +57,7 @@ impl Database {
         let (storage, scripts) = scripts(fs, &folder)?;
         let path = ImagePath::literal(WORLD);
         let world = World::parse(&optional(fs, &path)?).map_err(|error| damaged(&path, error))?;
-        let order = installed.order;
+        let (order, header_style) = (installed.order, installed.header_style);
         let mut ownership = Ownership::new(Directories::new(protection::read(fs)));
         for package in installed.packages {
             add(&mut ownership, package, &scripts);
@@ -71,7 +72,7 @@ impl Database {
                 ownership.triggers.push(slot);
             }
         }
-        Ok((Self { folder, order, storage, world }, ownership))
+        Ok((Self { folder, order, header_style, storage, world }, ownership))
     }
 
     /// What was asked for, in the order in which apk goes through it.
@@ -141,6 +142,7 @@ impl Run<'_> {
         let installed = InstalledDatabase {
             packages: self.ownership.iter().map(|(_, package)| self.record(package)).collect(),
             order: self.database.order,
+            header_style: self.database.header_style,
         };
         let mut scripts = ScriptsArchive::default();
         for (_, package) in self.ownership.iter() {
