@@ -28,6 +28,9 @@ impl MemberLimits {
 
 /// How the names of signatures begin, and so the tar archives of signature members.
 const SIGNATURE: &[u8; 6] = b".SIGN.";
+
+/// How much is read to find a first file's name, in bytes.
+const MAX_HEADERS: u64 = 64 << 10;
 /// The most signatures before the content.
 const MAX_SIGNATURES: usize = 32;
 /// The most files in a member that is kept in memory.
@@ -135,7 +138,7 @@ impl Member {
 
     /// Whether its first file is a signature.
     fn is_signature(&self) -> bool {
-        self.unpacked.starts_with(SIGNATURE)
+        first_is_signature(&self.unpacked[..])
     }
 }
 
@@ -256,8 +259,15 @@ pub fn split_signed(bytes: &[u8]) -> Result<Signed<'_>, MembersError> {
 
 /// Whether the gzip member at the beginning of `bytes` is one of signatures.
 fn begins_signature(bytes: &[u8]) -> bool {
-    let mut start = [0; SIGNATURE.len()];
-    GzDecoder::new(bytes).read_exact(&mut start).is_ok() && start == *SIGNATURE
+    first_is_signature(GzDecoder::new(bytes).take(MAX_HEADERS))
+}
+
+/// Whether the first file of a tar archive is a signature. Its name may have headers of its own
+/// before it (PAX), as makers other than abuild write them.
+fn first_is_signature(archive: impl Read) -> bool {
+    let mut archive = tar::Archive::new(archive);
+    let first = archive.entries().ok().and_then(|mut entries| entries.next()?.ok());
+    first.is_some_and(|entry| entry.path_bytes().starts_with(SIGNATURE))
 }
 
 /// The beginning of a file.
