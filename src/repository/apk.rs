@@ -309,4 +309,52 @@ mod tests {
         let why = load(&[added], "x86_64", &fetcher).unwrap_err().to_string();
         assert!(why.contains("etc/apk/keys") && why.contains("--keyring FILE"), "{why}");
     }
+    /// A real index of Alpine (`$IMGFIX_APKINDEX`, of the architecture `$IMGFIX_APKINDEX_ARCH`),
+    /// verified with the built-in keys and read as the apk of a root file system unpacked under
+    /// `$IMGFIX_ALPINE_ROOT` reads it, with the time it takes.
+    #[test]
+    #[ignore = "needs root, IMGFIX_ALPINE_ROOT, IMGFIX_APKINDEX and IMGFIX_APKINDEX_ARCH"]
+    fn the_real_apk_reads_the_same_packages() {
+        let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name}"));
+        let (root, arch) = (variable("IMGFIX_ALPINE_ROOT"), variable("IMGFIX_APKINDEX_ARCH"));
+        let work = tempfile::tempdir_in(std::path::Path::new(&root).join("tmp")).unwrap();
+        let inside = std::path::Path::new("/tmp").join(work.path().file_name().unwrap());
+        let folder = work.path().join("repo").join(&arch);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(variable("IMGFIX_APKINDEX"), folder.join("APKINDEX.tar.gz")).unwrap();
+        let apk = |more: &[&str]| {
+            let output = std::process::Command::new("chroot")
+                .arg(&root)
+                .args(["/sbin/apk", "--arch", &arch, "--no-network"])
+                .args(["--repositories-file", "/dev/null", "--keys-dir", "/usr/share/apk/keys"])
+                .arg("--root")
+                .arg(inside.join("root"))
+                .args(more)
+                .output()
+                .unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        apk(&["--initdb", "add"]);
+        let repository = inside.join("repo").display().to_string();
+        let theirs = apk(&["-X", &repository, "search", "-a"]);
+        let mut theirs: Vec<&str> =
+            theirs.lines().filter(|line| !line.starts_with("NOTE: ")).collect();
+        theirs.sort_unstable();
+
+        let url = "https://dl-cdn.alpinelinux.org/alpine/v3.17/main";
+        let keyring = crate::repository::apk_keys::builtin(url, "alpine", &arch);
+        let line = work.path().join("repo").display().to_string();
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let start = std::time::Instant::now();
+        let loaded = load(&[source(&line, keyring)], &arch, &fetcher).unwrap();
+        let took = start.elapsed();
+        let mut ours: Vec<String> = loaded
+            .index
+            .iter()
+            .map(|one| format!("{}-{}", one.record.name, one.record.version))
+            .collect();
+        ours.sort_unstable();
+        assert_eq!(ours, theirs);
+        println!("{} packages, loaded in {took:?}, signed by {:?}", ours.len(), loaded.verified);
+    }
 }
