@@ -384,4 +384,29 @@ mod tests {
             assert!(error.contains(want), "{error}");
         }
     }
+
+    /// Reads what the apk of real root file systems has written last.
+    #[test]
+    #[ignore = "needs Alpine root file systems, by colons, in IMGFIX_ALPINE_ROOT"]
+    fn what_the_real_apk_has_written_is_written_the_same() {
+        let roots = std::env::var("IMGFIX_ALPINE_ROOT").expect("IMGFIX_ALPINE_ROOT");
+        for root in roots.split(':') {
+            let read = |path: &str| std::fs::read(format!("{root}{path}")).unwrap();
+            let bytes = read("/lib/apk/db/installed");
+            let database = InstalledDatabase::parse(&bytes).unwrap();
+            assert!(database.write() == bytes, "{root}: installed");
+            let bytes = read("/lib/apk/db/triggers");
+            assert!(Triggers::parse(&bytes).unwrap().write() == bytes, "{root}: triggers");
+            let bytes = read(WORLD);
+            let world = World::parse(&bytes).unwrap();
+            assert!(world.write(database.order) == bytes, "{root}: world");
+            let bytes = read("/lib/apk/db/scripts.tar");
+            let scripts = ScriptsArchive::parse(&bytes, Storage::Plain).unwrap();
+            let mut archive = tar::Archive::new(&bytes[..]);
+            let first = archive.entries().unwrap().next().unwrap().unwrap();
+            let run = first.header().mtime().unwrap();
+            let written = scripts.write(&database, run, Storage::Plain).unwrap();
+            assert!(written == bytes, "{root}: scripts.tar");
+        }
+    }
 }
