@@ -13,7 +13,7 @@ Out: every difference not excepted as `ASPECT PATH: LEFT | RIGHT`, then counts, 
      is a difference, 2 when the input is wrong.
 
 Aspects: presence, type, mode, owner, target (symbolic links), device, content, entries (aliases and certificates of a
-Java key store in their order), links (the other names of the same file), mtime (files and symbolic links; a directory's
+Java key store in their order), lines (of a file whose lines have no order: LINES), links (the other names of the same file), mtime (files and symbolic links; a directory's
 changes whenever something is renamed in it), xattrs.
 """
 import argparse
@@ -24,7 +24,10 @@ import re
 import stat
 import sys
 
-ASPECTS = ["presence", "type", "mode", "owner", "target", "device", "content", "entries", "links", "mtime", "xattrs"]
+ASPECTS = ["presence", "type", "mode", "owner", "target", "device", "content", "entries", "lines", "links", "mtime", "xattrs"]
+
+# Files that are read as a set of lines.
+LINES = {"var/lib/dpkg/triggers/File"}
 
 
 class Exceptions:
@@ -105,6 +108,9 @@ def tree(root):
     for group in names.values():
         for path in group:
             entries[path]["links"] = sorted(group)
+    for path in LINES & entries.keys():
+        with open(os.path.join(root, path), "rb") as file:
+            entries[path]["lines"] = sorted(file)
     return entries
 
 

@@ -3,7 +3,7 @@
 use super::super::accounts::Accounts;
 use super::super::files::exists;
 use super::configuration::{Configuration, Release};
-use super::{call, done};
+use super::{call, done, lock};
 use crate::scripts::{Process, Status, Stop};
 
 /// What the command line says.
@@ -53,7 +53,7 @@ fn run(process: &mut Process<'_>, group_only: bool) -> Status {
         }
     }
     match request.names.clone().as_slice() {
-        [user, group] => remove_member(process, &request, user, group),
+        [user, group] => remove_member(process, &request, &configuration, user, group),
         [group] if group_only || request.group => {
             remove_group(process, &request, &configuration, group)
         }
@@ -119,6 +119,7 @@ fn remove_user(
             request.say(process, text)?;
         }
     }
+    lock(process, configuration)?;
     done!(call(process, &["userdel", name]));
     request.say(process, "Done.".into())?;
     Ok(0)
@@ -171,12 +172,19 @@ fn remove_group(
         return Ok(7);
     }
     request.say(process, format!("Removing group `{name}' ..."))?;
+    lock(process, configuration)?;
     done!(call(process, &["groupdel", name]));
     request.say(process, "Done.".into())?;
     Ok(0)
 }
 
-fn remove_member(process: &mut Process<'_>, request: &Request, user: &str, group: &str) -> Status {
+fn remove_member(
+    process: &mut Process<'_>,
+    request: &Request,
+    configuration: &Configuration,
+    user: &str,
+    group: &str,
+) -> Status {
     let accounts = Accounts::load(process)?;
     let Some(found) = accounts.user(user) else {
         process.complain(format!("The user `{user}' does not exist."))?;
@@ -197,6 +205,7 @@ fn remove_member(process: &mut Process<'_>, request: &Request, user: &str, group
         return Ok(6);
     }
     request.say(process, format!("Removing user `{user}' from group `{group}' ..."))?;
+    lock(process, configuration)?;
     done!(call(process, &["gpasswd", "-M", &rest.join(","), group]));
     request.say(process, "Done.".into())?;
     Ok(0)

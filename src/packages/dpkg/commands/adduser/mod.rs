@@ -192,6 +192,20 @@ fn call(process: &mut Process<'_>, words: &[&str]) -> Result<Result<(), u8>, Sto
     }
 }
 
+/// What newer releases lock while they work. It stays behind, empty.
+const LOCK: &[u8] = b"/run/adduser";
+
+/// Makes the file that newer releases lock, where it is missing.
+fn lock(process: &mut Process<'_>, configuration: &Configuration) -> Result<(), Stop> {
+    if configuration.release == Release::Old || exists(process, LOCK)? {
+        return Ok(());
+    }
+    let directory = process.call.directory.clone();
+    let mode = 0o666 & !process.call.umask;
+    let made = process.machine.write_file(&directory, LOCK, "", mode)?;
+    made.map_err(|errno| unusable(process, LOCK, errno))
+}
+
 /// As `?` for [`call`] and its like.
 macro_rules! done {
     ($result:expr) => {
@@ -225,6 +239,7 @@ fn add_member(
         return Ok(0);
     }
     request.say(process, format!("Adding user `{user}' to group `{group}' ..."))?;
+    lock(process, configuration)?;
     match configuration.release {
         Release::Old => done!(call(process, &["gpasswd", "-a", user, group])),
         Release::New => done!(call(process, &["usermod", "-a", "-G", group, user])),
@@ -263,6 +278,7 @@ fn add_group(
     configuration: &Configuration,
     name: &str,
 ) -> Status {
+    lock(process, configuration)?;
     let accounts = Accounts::load(process)?;
     if request.system {
         match group_fit(&accounts, configuration, name, request.gid) {
@@ -326,6 +342,7 @@ fn add_system_user(
     configuration: &Configuration,
     name: &str,
 ) -> Status {
+    lock(process, configuration)?;
     let accounts = Accounts::load(process)?;
     let exclusive = [request.group, request.ingroup.is_some(), request.gid.is_some()];
     if exclusive.iter().filter(|given| **given).count() > 1 {
