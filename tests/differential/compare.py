@@ -13,8 +13,8 @@ Out: every difference not excepted as `ASPECT PATH: LEFT | RIGHT`, then counts, 
      is a difference, 2 when the input is wrong.
 
 Aspects: presence, type, mode, owner, target (symbolic links), device, content, entries (aliases and certificates of a
-Java key store in their order), lines (of a file whose lines have no order: LINES), links (the other names of the same file), mtime (files and symbolic links; a directory's
-changes whenever something is renamed in it), xattrs.
+Java key store in their order), lines (of a file whose lines have no order: LINES), links (the other names of the same
+file), mtime (files and symbolic links; a directory's changes whenever something is renamed in it), xattrs.
 """
 import argparse
 import collections
