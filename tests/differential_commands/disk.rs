@@ -77,6 +77,7 @@ const PASSED_OVER: &[&str] = &[
     "/etc/hosts",
     "/etc/hostname",
     "/var/lib/containers",
+    "/tmp/hsperfdata_root",
 ];
 
 /// The largest file whose content matters.

@@ -29,6 +29,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("first_system_gid", "100"),
     ("first_system_uid", "100"),
     ("grouphomes", "no"),
+    ("ieee_name_regex", r"^[_.A-Za-z0-9][-@_.A-Za-z0-9]*\$?$"),
     ("last_gid", "59999"),
     ("last_system_gid", "999"),
     ("last_system_uid", "999"),
@@ -36,6 +37,12 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("name_regex", "^[a-z][-a-z0-9_]*$"),
     ("setgid_home", "no"),
     ("sys_name_regex", r"^[a-z_][a-z0-9_-]*\$?$"),
+];
+
+const LATEST_NAMES: &[(&str, &str)] = &[
+    ("ieee_name_regex", r"^[a-zA-Z0-9_.][a-zA-Z0-9_.-]*\$?$"),
+    ("name_regex", r"^[a-zA-Z][a-zA-Z0-9_-]*\$?$"),
+    ("sys_name_regex", r"^[a-zA-Z_][a-zA-Z0-9_-]*\$?$"),
 ];
 
 impl Configuration {
@@ -52,6 +59,13 @@ impl Configuration {
         let mut settings: BTreeMap<String, String> = defaults.collect();
         if release == Release::New {
             settings.insert("name_regex".into(), r"^[a-z][a-z0-9_-]*\$?$".into());
+        }
+        // Since 3.139 (trixie) capital letters are usual.
+        let marker = b"AdduserRetvalues";
+        if program.windows(marker.len()).any(|window| window == marker) {
+            for (key, value) in LATEST_NAMES {
+                settings.insert((*key).into(), (*value).into());
+            }
         }
         for path in paths {
             let text = read_optional(process, path.as_bytes())?.unwrap_or_default();

@@ -152,7 +152,7 @@ fn check_name(
     configuration: &Configuration,
     name: &str,
 ) -> Result<Result<(), u8>, Stop> {
-    let ieee = regex(process, r"^[_.A-Za-z0-9][-@_.A-Za-z0-9]*\$?$")?;
+    let ieee = regex(process, configuration.get("ieee_name_regex"))?;
     let is_new = configuration.release == Release::New;
     let key = if is_new && request.system { "sys_name_regex" } else { "name_regex" };
     let usual = regex(process, configuration.get(key))?;

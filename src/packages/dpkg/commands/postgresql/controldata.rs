@@ -2,7 +2,7 @@
 //!
 //! The file is the structure `ControlFileData` in memory (`catalog/pg_control.h`): little-endian
 //! as on all architectures that Debian has PostgreSQL's packages of and imgfix knows, of the
-//! format 1300, which PostgreSQL 13 to 16 have.
+//! formats of PostgreSQL 13 to 16 and of 17, which differ in nothing that is shown.
 
 use bstr::ByteSlice as _;
 use time::OffsetDateTime;
@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::packages::dpkg::commands::files::read_optional;
 use crate::scripts::{Process, Status};
 
-const FORMAT: u32 = 1300;
+const FORMATS: [u32; 2] = [1300, 1700];
 /// Where the checksum is: behind everything else.
 const CHECKSUM: usize = 288;
 const SEGMENT_SIZE: usize = 228;
@@ -131,7 +131,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
 /// The lines; `None` for another format, or when the checksum is wrong.
 fn describe(file: &[u8]) -> Option<String> {
     let sum = u32::from_le_bytes(array(file, CHECKSUM)?);
-    let known = u32::from_le_bytes(array(file, 8)?) == FORMAT;
+    let known = FORMATS.contains(&u32::from_le_bytes(array(file, 8)?));
     if !known || checksum(file.get(..CHECKSUM)?) != sum {
         return None;
     }
@@ -220,7 +220,7 @@ mod tests {
     fn another_format_or_a_damaged_file_is_not_described() {
         assert_eq!(describe(b""), None);
         let mut file = vec![0; 8192];
-        file[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        file[8..12].copy_from_slice(&FORMATS[0].to_le_bytes());
         assert_eq!(describe(&file), None);
         file[SEGMENT_SIZE..SEGMENT_SIZE + 4].copy_from_slice(&(16_u32 << 20).to_le_bytes());
         let sum = checksum(&file[..CHECKSUM]).to_le_bytes();
