@@ -30,7 +30,7 @@ class Entry:
             return hashlib.sha1(self.target.encode()).hexdigest()
         return None
 
-    def header(self, path):
+    def header(self, path, hashed):
         info = tarfile.TarInfo(path)
         info.type, info.mode, info.mtime, info.linkname = self.kind, self.mode, self.mtime, self.target
         info.uid, info.gid = self.owner
@@ -39,7 +39,7 @@ class Entry:
         info.gname = {0: "root", 42: "shadow"}.get(info.gid, "")
         if self.kind == tarfile.REGTYPE:
             info.size = len(self.data)
-        if self.checksum():
+        if hashed and self.checksum():
             info.pax_headers["APK-TOOLS.checksum.SHA1"] = self.checksum()
         for name, value in self.xattrs.items():
             # PAX values are UTF-8 here; a capability's bytes go through as they are.
@@ -101,7 +101,7 @@ class Package:
 
     def write(self, folder, key):
         """Writes FOLDER/NAME-VERSION.apk, signed."""
-        data = member(self.ordered(), end=True)
+        data = member(self.ordered(), data=True)
         parts = [(".PKGINFO", file(self.info(hashlib.sha256(data).hexdigest()), self.builddate))]
         parts += [("." + action, file(self.scripts[action], self.builddate, 0o755))
                   for action in ACTIONS if action in self.scripts]
@@ -116,15 +116,15 @@ class Package:
         return [item for item in by_path if item[1].kind != tarfile.LNKTYPE] + links
 
 
-def member(entries, end=False):
-    """A gzip member with a tar archive; the same entries give the same bytes."""
+def member(entries, data=False):
+    """A gzip member with a tar archive; the same entries give the same bytes. Data has checksums and an end."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8",
                       errors="surrogateescape") as archive:
         for path, entry in entries:
-            archive.addfile(entry.header(path), io.BytesIO(entry.data))
+            archive.addfile(entry.header(path, data), io.BytesIO(entry.data))
         length = archive.offset
-    content = out.getvalue()[:length] + (bytes(2 * BLOCK) if end else b"")
+    content = out.getvalue()[:length] + (bytes(2 * BLOCK) if data else b"")
     return gzip.compress(content, 9, mtime=0)
 
 

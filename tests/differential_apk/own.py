@@ -56,7 +56,7 @@ def tool(version, time, depends):
 
 def first():
     """What the image gets before it is repaired."""
-    package = tool("1.0-r0", FIRST, ["own-library", "so:libown.so.1", "own-old"])
+    package = tool("1.0-r0", FIRST, ["own-library", "so:libown.so.1"])
     package.add("usr/share/own/removed.txt", file("removed\n", FIRST))
     package.add("usr/share/own/old/moved.txt", file("moved\n", FIRST))
     package.add("usr/share/own/file-then-link", file("a file\n", FIRST))
@@ -69,12 +69,13 @@ def first():
     old = with_scripts(Package("own-old", "1.0-r0", FIRST, depend=["/bin/sh"], triggers=["/usr/share/own-old"]))
     old.add("usr/share/own-old/taken", file("of own-old\n", FIRST))
     old.add("usr/share/own-old/only", file("of own-old\n", FIRST))
-    return [package, library, old, *pair("1.0-r0", FIRST, "own-a"), capable("1.0-r0", FIRST), held("1.0-r0", FIRST)]
+    return [package, library, old, user("1.0-r0", FIRST, "own-old"), *pair("1.0-r0", FIRST, "own-a"),
+            capable("1.0-r0", FIRST), held("1.0-r0", FIRST)]
 
 
 def after():
     """Their newer versions, and new packages."""
-    package = tool("1.1-r0", NEXT, ["so:libown.so.2", "own-new", "own-dependency"])
+    package = tool("1.1-r0", NEXT, ["so:libown.so.2", "own-dependency"])
     package.add("usr/share/own/added.txt", file("added\n", NEXT))
     package.add("usr/share/own/new/moved.txt", file("moved\n", NEXT))
     package.add("usr/share/own/file-then-link", symlink("same.txt", NEXT))
@@ -83,15 +84,26 @@ def after():
     library = Package("own-library", "1.1-r0", NEXT, provides=["so:libown.so.2=2.0"])
     library.add("usr/lib/libown.so.2", file("library 2\n", NEXT, 0o755))
     library.add("usr/lib/own-plugins/plugin", file("plugin\n", NEXT))
-    new = with_scripts(Package("own-new", "2.0-r0", NEXT, depend=["/bin/sh", "!own-old"], replaces=["own-old"]))
-    new.add("usr/share/own-old/taken", file("of own-new\n", NEXT))
     dependency = with_scripts(Package("own-dependency", "1.0-r0", NEXT, depend=["/bin/sh"], triggers=[
         "/usr/share/own", "/usr/bin"]))
     dependency.add("usr/share/own-dependency/data", file("data\n", NEXT))
     joined = Package("own-joined", "1.0-r0", NEXT, arch="noarch", install_if=["own-dependency=1.0-r0", "own-tool"])
     joined.add("usr/share/own-joined/data", file("both are there\n", NEXT))
-    return [package, library, new, dependency, joined, *pair("1.1-r0", NEXT, "own-b"), capable("1.1-r0", NEXT),
+    return [package, library, dependency, joined, *pair("1.1-r0", NEXT, "own-b"), capable("1.1-r0", NEXT),
             held("1.1-r0", NEXT)]
+
+
+def replaced():
+    """A newer version that wants a package that takes another's place. imgfix removes no package."""
+    new = with_scripts(Package("own-new", "2.0-r0", NEXT, depend=["/bin/sh", "!own-old"], replaces=["own-old"]))
+    new.add("usr/share/own-old/taken", file("of own-new\n", NEXT))
+    return [user("1.1-r0", NEXT, "own-new"), new]
+
+
+def user(version, time, depends):
+    package = Package("own-user", version, time, depend=[depends])
+    package.add("usr/share/own-user/version", file(f"{version}\n", time))
+    return package
 
 
 def pair(version, time, owner):
