@@ -6,18 +6,17 @@
 
 use bytes::Bytes;
 
-use super::super::installed::RecordOrder;
-use super::super::installed::{Directory, FileRecord, InstalledDatabase, InstalledPackage};
-use super::super::scripts_archive::{HeaderStyle, ScriptsArchive, Storage};
+use super::super::installed::{
+    Directory, FileRecord, HeaderStyle, InstalledDatabase, InstalledPackage, RecordOrder,
+};
+use super::super::inventory::Place;
+use super::super::scripts_archive::ScriptsArchive;
 use super::super::triggers::{Trigger, Triggers};
-use super::super::world::{WORLD, World};
+use super::super::world::World;
 use super::directories::Directories;
 use super::ownership::{OwnedFile, Ownership, Package};
 use super::{InstallError, Run, protection};
-use crate::rootfs::{Entry, FileSystem, ImagePath, Kind, Overlay};
-
-/// Where the database may be.
-const FOLDERS: &[&str] = &["/lib/apk/db", "/usr/lib/apk/db"];
+use crate::rootfs::{Entry, FileSystem, ImagePath, Kind, Overlay, RootfsError};
 
 /// Programs without which nothing of the image can have been installed by itself.
 const PROGRAMS: &[&str] =
@@ -26,10 +25,9 @@ const PROGRAMS: &[&str] =
 /// The files of the database.
 #[derive(Debug)]
 pub(super) struct Database {
-    folder: ImagePath,
+    place: Place,
     order: RecordOrder,
     header_style: HeaderStyle,
-    storage: Storage,
     world: World,
 }
 
@@ -47,16 +45,11 @@ impl Database {
     /// # Errors
     /// It is missing or damaged.
     pub(super) fn load(fs: &Overlay) -> Result<(Self, Ownership), InstallError> {
-        let folder = folder(fs)?;
-        let path = join(&folder, "installed")?;
-        let installed =
-            InstalledDatabase::parse(&fs.read(&path)?).map_err(|error| damaged(&path, error))?;
-        let path = join(&folder, "triggers")?;
-        let triggers =
-            Triggers::parse(&optional(fs, &path)?).map_err(|error| damaged(&path, error))?;
-        let (storage, scripts) = scripts(fs, &folder)?;
-        let path = ImagePath::literal(WORLD);
-        let world = World::parse(&optional(fs, &path)?).map_err(|error| damaged(&path, error))?;
+        let place = Place::find(fs)?;
+        let installed = place.read_installed(fs)?;
+        let triggers = place.read_triggers(fs)?;
+        let scripts = place.read_scripts(fs)?;
+        let world = place.read_world(fs)?;
         let (order, header_style) = (installed.order, installed.header_style);
         let mut ownership = Ownership::new(Directories::new(protection::read(fs)));
         for package in installed.packages {
@@ -72,37 +65,13 @@ impl Database {
                 ownership.triggers.push(slot);
             }
         }
-        Ok((Self { folder, order, header_style, storage, world }, ownership))
+        Ok((Self { place, order, header_style, world }, ownership))
     }
 
     /// What was asked for, in the order in which apk goes through it.
     pub(super) fn sorted_world(&self) -> World {
         World::parse(&self.world.write(self.order)).unwrap_or_default()
     }
-}
-
-fn folder(fs: &Overlay) -> Result<ImagePath, InstallError> {
-    let paths = FOLDERS.iter().filter_map(|path| ImagePath::new(path).ok());
-    let has_database = |folder: &ImagePath| {
-        let path = folder.join(b"installed");
-        path.is_ok_and(|path| fs.stat(&path).is_some_and(Entry::is_file))
-    };
-    paths.into_iter().find(has_database).ok_or_else(|| InstallError::Database {
-        file: ImagePath::literal("/lib/apk/db/installed"),
-        problem: "it is missing".to_owned(),
-    })
-}
-
-fn scripts(fs: &Overlay, folder: &ImagePath) -> Result<(Storage, ScriptsArchive), InstallError> {
-    for storage in Storage::ALL {
-        let path = join(folder, storage.file_name())?;
-        if fs.stat(&path).is_some() {
-            let scripts = ScriptsArchive::parse(&fs.read(&path)?, storage)
-                .map_err(|error| damaged(&path, error))?;
-            return Ok((storage, scripts));
-        }
-    }
-    Ok((Storage::Plain, ScriptsArchive::default()))
 }
 
 fn add(ownership: &mut Ownership, package: InstalledPackage, scripts: &ScriptsArchive) {
@@ -164,17 +133,16 @@ impl Run<'_> {
                 .collect(),
         };
         let time = u64::try_from(self.options.timestamp).unwrap_or(0);
-        let storage = self.database.storage;
-        let archive = join(&self.database.folder, storage.file_name())?;
-        let scripts =
-            scripts.write(&installed, time, storage).map_err(|error| damaged(&archive, error))?;
-        let folder = self.database.folder.clone();
+        let place = self.database.place.clone();
+        let scripts = scripts
+            .write(&installed, time, place.storage)
+            .map_err(|source| RootfsError::Io { what: place.scripts.to_string(), source })?;
         let world = self.database.world.write(self.database.order);
-        self.write(ImagePath::literal(WORLD), world)?;
-        self.write(join(&folder, "installed")?, installed.write())?;
-        self.write(archive, scripts)?;
-        self.write(join(&folder, "triggers")?, triggers.write())?;
-        self.lock(&join(&folder, "lock")?)
+        self.write(place.world, world)?;
+        self.write(place.installed.clone(), installed.write())?;
+        self.write(place.scripts, scripts)?;
+        self.write(place.triggers, triggers.write())?;
+        self.lock(&place.installed)
     }
 
     fn record(&self, package: &Package) -> InstalledPackage {
@@ -202,42 +170,23 @@ impl Run<'_> {
         }
     }
 
-    /// Replaces a file, unless it would be the same.
+    /// Replaces a file.
     fn write(&mut self, path: ImagePath, content: Vec<u8>) -> Result<(), InstallError> {
-        let real = self.overlay.resolve_parent(&path)?;
-        match self.overlay.lstat(&real) {
-            None if self.scripts.is_none() => return Ok(()),
-            Some(Entry { kind: Kind::File(_), mode: 0o644, uid: 0, gid: 0, .. })
-                if self.overlay.read(&real)? == content =>
-            {
-                return Ok(());
-            }
-            _ => {}
+        if self.scripts.is_none() && self.overlay.lstat(&path).is_none() {
+            return Ok(());
         }
-        Ok(self.overlay.set(real, Entry::file(content, 0o644, self.options.timestamp))?)
+        Ok(self.overlay.set(path, Entry::file(content, 0o644, self.options.timestamp))?)
     }
 
-    /// apk makes its lock when it is missing, and leaves it.
-    fn lock(&mut self, path: &ImagePath) -> Result<(), InstallError> {
-        let real = self.overlay.resolve_parent(path)?;
-        if self.scripts.is_some() && self.overlay.lstat(&real).is_none() {
-            self.overlay.set(real, Entry::file(Bytes::new(), 0o600, self.options.timestamp))?;
+    /// apk makes its lock, beside the database, when it is missing, and leaves it.
+    fn lock(&mut self, installed: &ImagePath) -> Result<(), InstallError> {
+        let folder = installed.parent().unwrap_or_else(ImagePath::root);
+        let path = folder
+            .join(b"lock")
+            .map_err(|source| RootfsError::Path { path: folder.to_string(), source })?;
+        if self.scripts.is_some() && self.overlay.lstat(&path).is_none() {
+            self.overlay.set(path, Entry::file(Bytes::new(), 0o600, self.options.timestamp))?;
         }
         Ok(())
     }
-}
-
-fn optional(fs: &Overlay, path: &ImagePath) -> Result<Bytes, InstallError> {
-    match fs.stat(path) {
-        Some(_) => Ok(fs.read(path)?),
-        None => Ok(Bytes::new()),
-    }
-}
-
-fn join(folder: &ImagePath, name: &str) -> Result<ImagePath, InstallError> {
-    folder.join(name.as_bytes()).map_err(|error| damaged(folder, error))
-}
-
-fn damaged(file: &ImagePath, error: impl std::fmt::Display) -> InstallError {
-    InstallError::Database { file: file.clone(), problem: error.to_string() }
 }

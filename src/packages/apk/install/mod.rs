@@ -32,6 +32,7 @@ mod unpack;
 
 use super::apk_file::{ApkPackage, Script};
 use super::dependency::Dependency;
+use super::inventory::InventoryError;
 use super::record::Record;
 pub use crate::packages::effects::{Effect, EffectKind};
 use crate::rootfs::{ImagePath, Overlay, RootfsError};
@@ -66,8 +67,8 @@ pub struct Options {
 pub enum InstallError {
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
-    #[error("{file} of the image: {problem}")]
-    Database { file: ImagePath, problem: String },
+    #[error(transparent)]
+    Database(#[from] InventoryError),
     #[error("package {package}: {problem}")]
     Package { package: String, problem: String },
     #[error("package {package} would overwrite {path}, which is also in package {owner}")]
