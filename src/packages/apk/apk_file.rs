@@ -329,3 +329,147 @@ fn sha1(text: &[u8]) -> Option<Identity> {
     }
     Some(Identity::Sha1(hash))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    }
+
+    fn member(kind: tar::EntryType, name: &str, link: &str, content: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o4755);
+        header.set_uid(5);
+        header.set_gid(6);
+        header.set_mtime(7);
+        header.set_username("web").unwrap();
+        let old = header.as_old_mut();
+        old.name[..name.len()].copy_from_slice(name.as_bytes());
+        old.linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.set_cksum();
+        let padding = vec![0; content.len().next_multiple_of(512) - content.len()];
+        [&header.as_bytes()[..], content, &padding].concat()
+    }
+
+    fn file(name: &str, content: &[u8]) -> Vec<u8> {
+        member(tar::EntryType::Regular, name, "", content)
+    }
+
+    fn pax(records: &[(&str, &str)]) -> Vec<u8> {
+        let record = |(key, value): &(&str, &str)| {
+            let rest = format!(" {key}={value}\n");
+            let length = (1..).find(|n: &usize| n.to_string().len() + rest.len() == *n).unwrap();
+            format!("{length}{rest}")
+        };
+        let text: String = records.iter().map(record).collect();
+        member(tar::EntryType::XHeader, "x", "", text.as_bytes())
+    }
+
+    fn apk(control: &[Vec<u8>], data: &[Vec<u8>], hash: Option<&str>) -> Vec<u8> {
+        let data = gzip(&[data.concat(), vec![0; 1024]].concat());
+        let own: String = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
+        let hash = hash.unwrap_or(&own);
+        let info = format!("pkgname = demo\npkgver = 1-r0\nsize = 4\ndatahash = {hash}\n");
+        let control = [control.concat(), file(".PKGINFO", info.as_bytes())].concat();
+        [gzip(&file(".SIGN.RSA.x.rsa.pub", b"s")), gzip(&control), data].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Result<ApkPackage, ApkError> {
+        unpack(bytes, &Spool::new().unwrap(), &Limits::default())
+    }
+
+    #[test]
+    fn a_package_is_read_whole() {
+        let sum = "356a192b7913b04c54574d18c28d46e6395428ab";
+        let data = [
+            file(".hidden", b"x"),
+            member(tar::EntryType::Directory, "usr/", "", b""),
+            pax(&[("APK-TOOLS.checksum.SHA1", sum), ("SCHILY.xattr.user.a", "v")]),
+            file("usr/a", b"1"),
+            member(tar::EntryType::Link, "usr/b", "usr/a", b""),
+            member(tar::EntryType::Symlink, "usr/c", "../a", b""),
+            file("usr/.keep_dir", b""),
+            member(tar::EntryType::Fifo, "usr/f", "", b""),
+        ];
+        let bytes = apk(&[file(".post-install", b"#!/bin/sh\n"), file(".other", b"")], &data, None);
+        let package = read(&bytes).unwrap();
+        assert_eq!((package.name(), package.version()), ("demo", "1-r0"));
+        assert_eq!(package.control, inspect_control(&bytes[..]).unwrap());
+        let scripts: Vec<_> = package.control.scripts.iter().collect();
+        assert_eq!(scripts, [(&Script::PostInstall, &Bytes::from_static(b"#!/bin/sh\n"))]);
+        let names: Vec<String> = package.payload.iter().map(|e| e.path.to_string()).collect();
+        assert_eq!(names, ["/usr", "/usr/a", "/usr/b", "/usr/c", "/usr/f"]);
+        let a = &package.payload[1];
+        assert_eq!(a.checksum, Some(Identity::of(b"1")));
+        assert_eq!(a.xattrs, Xattrs::from([(b"user.a".to_vec(), b"v".to_vec())]));
+        assert_eq!(a.user, Owner { name: Some(b"web".to_vec()), id: 5 });
+        assert_eq!(a.group, Owner { name: None, id: 6 });
+        assert_eq!((a.mode, a.mtime), (0o4755, 7));
+        let kinds: Vec<_> = package.payload[2..4].iter().map(|entry| &entry.kind).collect();
+        let link = PayloadKind::HardLink(ImagePath::literal("/usr/a"));
+        assert_eq!(kinds, [&link, &PayloadKind::Symlink(b"../a".to_vec())]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_apart() {
+        let good = apk(&[], &[file("usr-a", b"1")], None);
+        let version_1 = {
+            let info = file(".PKGINFO", b"pkgname = demo\npkgver = 1\n");
+            [gzip(&info), gzip(&file("a", b"1"))].concat()
+        };
+        for (bytes, want) in [
+            (b"ADBd".to_vec(), "version 3 format"),
+            (gzip(&file("a", b"1")), "has no .PKGINFO"),
+            (version_1, "no datahash"),
+            (apk(&[], &[file("a", b"1")], Some(&"0".repeat(64))), "not the one"),
+            (good[..good.len() - 4].to_vec(), "cannot be read"),
+            (apk(&[], &[file("a/../../b", b"1")], None), "which could leave the root"),
+            (apk(&[], &[file("/etc/b", b"1")], None), "not relative and normal"),
+            (apk(&[], &[file("a//b", b"1")], None), "not relative and normal"),
+            (apk(&[], &[file("a/./b", b"1")], None), "not relative and normal"),
+            (apk(&[], &[file("a\nb", b"1")], None), "control character"),
+            (
+                apk(&[], &[member(tar::EntryType::Link, "a", "../b", b"")], None),
+                "which could leave the root",
+            ),
+        ] {
+            let why = read(&bytes).unwrap_err().to_string();
+            assert!(why.contains(want), "{why} / {want}");
+        }
+        // Names that begin with a period are none that apk installs.
+        assert_eq!(read(&apk(&[], &[file("../b", b"1")], None)).unwrap().payload, []);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        let bytes = apk(&[], &[file("a", &[1; 5000]), file("b", b"1")], None);
+        let spool = Spool::new().unwrap();
+        for (limits, want) in [
+            (Limits { payload_bytes: 4000, ..Limits::default() }, "more than 4000 bytes"),
+            (Limits { entries: 1, ..Limits::default() }, "more than 1 entries"),
+        ] {
+            let why = unpack(&bytes[..], &spool, &limits).unwrap_err().to_string();
+            assert!(why.contains(want), "{why} / {want}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_packages_never_panic(at: prop::sample::Index, value: u8) {
+            let mut bytes = apk(&[], &[file("usr-a", b"1")], None);
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+            let _ = read(&bytes);
+        }
+    }
+}

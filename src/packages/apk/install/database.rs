@@ -7,16 +7,16 @@
 use bytes::Bytes;
 
 use super::super::installed::{
-    Directory, FileRecord, HeaderStyle, InstalledDatabase, InstalledPackage, RecordOrder,
+    Directory, FileRecord, InstalledDatabase, InstalledPackage, RecordOrder,
 };
 use super::super::inventory::Place;
-use super::super::scripts_archive::ScriptsArchive;
+use super::super::scripts_archive::{HeaderStyle, ScriptsArchive};
 use super::super::triggers::{Trigger, Triggers};
 use super::super::world::World;
 use super::directories::Directories;
 use super::ownership::{OwnedFile, Ownership, Package};
 use super::{InstallError, Run, protection};
-use crate::rootfs::{Entry, FileSystem, ImagePath, Kind, Overlay, RootfsError};
+use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay, RootfsError};
 
 /// Programs without which nothing of the image can have been installed by itself.
 const PROGRAMS: &[&str] =

@@ -13,11 +13,13 @@
 //! - `accounts`: numbers for owners' names
 //! - `unpack`: the payload, path by path
 //! - `migrate`: files put in their place, and obsolete ones taken away
+//! - `commits`: apk itself is upgraded before everything else
 //! - `scripts`: which script is due, and how it is called
 //! - `triggers`: scripts that are run at the end; `change_order`: in which order
 
 mod accounts;
 mod change_order;
+mod commits;
 mod database;
 mod directories;
 mod directory_hash;
@@ -37,6 +39,7 @@ use super::record::Record;
 pub use crate::packages::effects::{Effect, EffectKind};
 use crate::rootfs::{ImagePath, Overlay, RootfsError};
 use accounts::OwnerNumbers;
+use commits::commits;
 use database::Database;
 pub use database::is_distroless;
 use migrate::Placed;
@@ -100,18 +103,32 @@ fn script_error(
     format!("{package}'s {script}{line}{by}: {detail}")
 }
 
-/// Installs a set of packages, all or none, in the given order, which is that of a commit of
-/// apk. On success `overlay` has the result; on error it is as it was. In an image with neither
-/// apk nor a shell ([`is_distroless`]) no script is run.
-///
-/// (`apk upgrade` makes two commits when apk itself is upgraded: apk-tools and what it needs
-/// first.)
+/// Installs a set of packages, all or none, in the given order, which is that of apk's changes.
+/// On success `overlay` has the result; on error it is as it was. In an image with neither apk
+/// nor a shell ([`is_distroless`]) no script is run.
 ///
 /// # Errors
 /// What apk would end with an error for, and a script that fails or cannot be run.
 pub fn install(
     overlay: &mut Overlay,
     packages: &[NewPackage],
+    options: &Options,
+    scripts: &mut dyn ScriptRunner,
+) -> Result<Vec<Effect>, InstallError> {
+    let mut result = overlay.clone();
+    let mut effects = Vec::new();
+    let (_, ownership) = Database::load(overlay)?;
+    for packages in commits(packages, &ownership) {
+        effects.extend(commit(&mut result, &packages, options, scripts)?);
+    }
+    *overlay = result;
+    Ok(effects)
+}
+
+/// One run of apk. On an error the overlay may have part of the result.
+fn commit(
+    overlay: &mut Overlay,
+    packages: &[&NewPackage],
     options: &Options,
     scripts: &mut dyn ScriptRunner,
 ) -> Result<Vec<Effect>, InstallError> {
@@ -124,7 +141,10 @@ pub fn install(
         accounts: OwnerNumbers::default(),
         options: *options,
         effects: Vec::new(),
-        scripts: (!is_distroless(overlay)).then_some(scripts),
+        scripts: match is_distroless(overlay) {
+            true => None,
+            false => Some(scripts),
+        },
     };
     run.run_hooks(Moment::Before)?;
     let mut new = Vec::new();
