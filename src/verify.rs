@@ -20,13 +20,18 @@ pub fn judge(findings: &[Finding], after: &Inventory, plan: &PlatformPlan) -> Ve
     findings
         .iter()
         .map(|finding| {
-            let verdict = one(finding, after, reasons.get(finding).copied());
+            let verdict = one(finding, after, plan, reasons.get(finding).copied());
             JudgedFinding { finding: finding.clone(), verdict }
         })
         .collect()
 }
 
-fn one(finding: &Finding, after: &Inventory, planned: Option<&Reason>) -> Verdict {
+fn one(
+    finding: &Finding,
+    after: &Inventory,
+    plan: &PlatformPlan,
+    planned: Option<&Reason>,
+) -> Verdict {
     let not_fixed = |reason| Verdict::NotFixed { reason };
     if finding.class != Class::System {
         let class = finding.class.to_string();
@@ -34,6 +39,11 @@ fn one(finding: &Finding, after: &Inventory, planned: Option<&Reason>) -> Verdic
     }
     let installed = after.concerned(&finding.package, finding.architecture.as_deref());
     if installed.is_empty() {
+        // Taken away, and seen to be gone.
+        let gone = plan.removals.iter().find(|one| one.package.name.as_ref() == finding.package);
+        if let Some(gone) = gone {
+            return Verdict::Fixed { version: format!("({} was removed)", gone.version) };
+        }
         return not_fixed(planned.cloned().unwrap_or(Reason::NotOwned));
     }
     let Some(fixed) = finding.fixed.as_deref() else {
@@ -66,6 +76,7 @@ fn one(finding: &Finding, after: &Inventory, planned: Option<&Reason>) -> Verdic
 mod tests {
     use super::*;
     use crate::packages::{Distribution, PackageId};
+    use crate::plan::{Because, Removal};
 
     fn package(name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
         Installed {
@@ -86,7 +97,20 @@ mod tests {
                 package("gcc", "4:12.2.0-3", Some(("gcc-defaults", "1.203"))),
             ],
         };
-        match one(finding, &inventory, None) {
+        let plan = PlatformPlan {
+            platform: "linux/amd64".parse().unwrap(),
+            manifest_digest: crate::image::Digest::of(b""),
+            steps: Vec::new(),
+            removals: vec![Removal {
+                package: PackageId { name: "libold".into(), architecture: "amd64".into() },
+                version: "0.9".into(),
+                before: 0,
+                because: Because::Unneeded,
+            }],
+            unfixed: Vec::new(),
+            kept_back: Vec::new(),
+        };
+        match one(finding, &inventory, &plan, None) {
             Verdict::Fixed { version } => format!("fixed by {version}"),
             Verdict::NotFixed { reason } => format!("not fixed: {reason:?}"),
         }
@@ -117,6 +141,7 @@ mod tests {
             ),
             (finding("gcc", Some("1.203")), "fixed by 4:12.2.0-3"),
             (finding("bash", Some("1")), "not fixed: NotOwned"),
+            (finding("libold", None), "fixed by (0.9 was removed)"),
             (finding("libc6", None), "not fixed: NoFixedVersion"),
             (
                 Finding { class: Class::Malicious, ..finding("libc6", Some("1")) },

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::image::{BlobReader, LayerCompression};
 use crate::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
 use crate::packages::Inventory;
-use crate::plan::Step;
+use crate::plan::PlatformPlan;
 use crate::publish::PatchLayer;
 use crate::report::before_after::FileCounts;
 use crate::rootfs::layer_reader::LayerSpec;
@@ -68,7 +68,7 @@ impl TemporaryLayer {
         &self,
         loaded: &Loaded,
         overlay: &Overlay,
-        steps: &[Step],
+        plan: &PlatformPlan,
         environment: &Environment,
     ) -> Result<Inventory, RepairError> {
         let spec = LayerSpec {
@@ -86,7 +86,7 @@ impl TemporaryLayer {
             RepairError::Verification("it has no package database any more".to_owned())
         })?;
         let after = manager.inventory().clone();
-        check_steps(steps, &after)?;
+        check_steps(plan, &after)?;
         Ok(after)
     }
 }
@@ -129,11 +129,17 @@ fn same_view(tree: &Tree, overlay: &Overlay) -> Result<(), RepairError> {
 }
 
 /// Every step must show in the repaired image's inventory.
-fn check_steps(steps: &[Step], after: &Inventory) -> Result<(), RepairError> {
-    for step in steps {
+fn check_steps(plan: &PlatformPlan, after: &Inventory) -> Result<(), RepairError> {
+    for step in &plan.steps {
         let found = after.packages.iter().find(|package| package.id == step.package);
         if found.is_none_or(|package| package.version != step.to) {
             let why = format!("{} is not at version {}", step.package, step.to);
+            return Err(RepairError::Verification(why));
+        }
+    }
+    for removal in &plan.removals {
+        if after.packages.iter().any(|package| package.id == removal.package) {
+            let why = format!("{} is still installed", removal.package);
             return Err(RepairError::Verification(why));
         }
     }

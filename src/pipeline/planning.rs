@@ -256,7 +256,7 @@ impl Job<'_> {
         let mut applied = None;
         if !plan.steps.is_empty() {
             let paths = self.fetch(&plan.steps)?;
-            applied = match workshop.install(self.loaded, &plan.steps, &paths, self.environment)? {
+            applied = match workshop.install(self.loaded, &plan, &paths, self.environment)? {
                 Outcome::Applied(applied) => Some(applied),
                 Outcome::Barred(id, reason) => {
                     let why = format!("{id} cannot be installed: {reason}");
@@ -294,7 +294,7 @@ impl Job<'_> {
                 continue;
             }
             let paths = self.fetch(steps)?;
-            match workshop.install(self.loaded, steps, &paths, self.environment)? {
+            match workshop.install(self.loaded, &planned.plan, &paths, self.environment)? {
                 Outcome::Applied(applied) => return Ok((planned, Some(applied))),
                 Outcome::Barred(id, reason) => {
                     let note = format!("{id} is left alone: {reason}");

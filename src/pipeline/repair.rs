@@ -7,8 +7,8 @@ use crate::plan::{Plan, PlatformPlan};
 use crate::policy::OriginalPolicy;
 use crate::publish::{self, Provenance, Rebuilt};
 use crate::report::before_after::{
-    EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PlatformReport,
-    StaleFile,
+    EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PackageRemoved,
+    PlatformReport, StaleFile,
 };
 use crate::report::review::PlatformReview;
 use crate::report::{RepairReport, effects};
@@ -168,7 +168,7 @@ impl Job<'_> {
         };
         environment.progress.message(&format!("{}: writing {packages}", loaded.platform));
         let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
-        let after = layer.verify(&loaded, &overlay, &plan.steps, environment)?;
+        let after = layer.verify(&loaded, &overlay, &plan, environment)?;
         let Rebuilt { manifest, config, layer_descriptor, .. } =
             publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), self.provenance)?;
         let evidence = match self.request.evidence {
@@ -225,12 +225,18 @@ fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> Pla
         version: kept.version.clone(),
         reason: kept.reason.clone(),
     };
+    let removed = |removal: &crate::plan::Removal| PackageRemoved {
+        package: removal.package.clone(),
+        version: removal.version.clone(),
+        explanation: removal.why(),
+    };
     PlatformReport {
         platform: loaded.platform.clone(),
         original_manifest: loaded.manifest.digest(),
         manifest: None,
         layer: None,
         packages: plan.steps.iter().map(change).collect(),
+        removed: plan.removals.iter().map(removed).collect(),
         kept_back: plan.kept_back.iter().map(kept).collect(),
         findings: Vec::new(),
         files: FileCounts::default(),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::{Edge, order};
 use super::solver::{Explanation, Solvable, Task, Universe, reachable, smallest};
-use super::{Archive, Because, KeptBack, PlatformPlan, Reason, Step, Unfixed};
+use super::{Archive, Because, KeptBack, PlatformPlan, Reason, Removal, Step, Unfixed};
 use crate::findings::{Class, Finding, Severity};
 use crate::image::{Digest, Platform};
 use crate::packages::{PackageId, VersionText};
@@ -93,6 +93,11 @@ pub trait Family: Universe {
     fn step(&self, solvable: Solvable) -> Option<StepFacts>;
     /// Which of these steps want which.
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge>;
+    /// What the package manager takes away with these changes, which are in installation
+    /// order; dpkg and apt take nothing away.
+    fn removals(&self, _changes: &[Solvable]) -> Vec<Removal> {
+        Vec::new()
+    }
     /// What the package manager adds to these changes of itself, unless it cannot be
     /// installed: apk's `install_if`.
     fn companions(&self, _changes: &[Solvable]) -> Vec<Companion> {
@@ -406,11 +411,12 @@ impl<'a> Targets<'a> {
             .map(|(target, explanation)| (*target, self.why_not(&task, *target, explanation)))
             .collect();
         let fixes = self.settle(&refused);
-        let (steps, notes) = self.steps(&task, &changes, &companions, &fixes);
+        let (steps, removals, notes) = self.steps(&task, &changes, &companions, &fixes);
         let plan = PlatformPlan {
             platform: context.platform.clone(),
             manifest_digest: context.manifest_digest,
             steps,
+            removals,
             unfixed: self.unfixed,
             kept_back: self.kept_back,
         };
@@ -513,21 +519,23 @@ impl<'a> Targets<'a> {
         Reason::Conflict { package: package.name.to_string(), detail }
     }
 
-    /// The steps in installation order, and notes about them.
+    /// The steps in installation order, what goes with them, and notes about them.
     fn steps(
         &self,
         task: &Task,
         changes: &[Solvable],
         companions: &BTreeMap<Solvable, Companion>,
         fixes: &[(Finding, PackageId)],
-    ) -> (Vec<Step>, Vec<String>) {
+    ) -> (Vec<Step>, Vec<Removal>, Vec<String>) {
         let mut changes: Vec<Solvable> = changes.to_vec();
         changes.sort_by_cached_key(|&change| self.family.package(change));
         let mut notes = Vec::new();
         let mut steps = Vec::new();
+        let mut ordered = Vec::with_capacity(changes.len());
         for at in order(changes.len(), &self.family.edges(&changes)) {
             let Some(&change) = changes.get(at) else { continue };
             let Some(facts) = self.family.step(change) else { continue };
+            ordered.push(change);
             notes.extend(facts.notes);
             let because = match companions.get(&change) {
                 Some(companion) if !task.targets.contains(&change) => vec![Because::Needed {
@@ -544,7 +552,7 @@ impl<'a> Targets<'a> {
                 because,
             });
         }
-        (steps, notes)
+        (steps, self.family.removals(&ordered), notes)
     }
 
     fn because(

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Because, Plan, PlatformPlan, Reason, Step};
+use super::{Because, Plan, PlatformPlan, Reason, Removal, Step};
 use crate::report::Style;
 use crate::report::terminal::{Accent, Detail, Table, bytes, clean, count};
 
@@ -34,6 +34,7 @@ fn render_platform(platform: &PlatformPlan, style: Style) -> String {
         steps => format!("\n{name}: {} to install, {}\n", count(steps, "package"), bytes(size)),
     };
     out.push_str(&steps(platform, style));
+    out.push_str(&removals(platform, style));
     out.push_str(&unfixed(platform, style));
     out.push_str(&kept_back(platform, style));
     out
@@ -64,6 +65,28 @@ fn steps(platform: &PlatformPlan, style: Style) -> String {
     section("", table, style)
 }
 
+fn removals(platform: &PlatformPlan, style: Style) -> String {
+    let mut table = Table::new(&["package", "version", "why"], &[2]);
+    for removal in &platform.removals {
+        let package = removal.package.to_string();
+        table.row([&package, removal.version.as_ref(), &removal.why()]);
+    }
+    section("Taken away", table, style)
+}
+
+impl Removal {
+    /// Why it goes, as half a sentence.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match &self.because {
+            Because::Needed { package, relation } => {
+                format!("it gives way to {}: {relation}", package.name)
+            }
+            _ => "nothing needs it any more".to_owned(),
+        }
+    }
+}
+
 fn why(step: &Step, detail: Detail) -> String {
     let parts: Vec<String> = step
         .because
@@ -81,6 +104,7 @@ fn why(step: &Step, detail: Detail) -> String {
                 text
             }
             Because::Newer => "is newer".to_owned(),
+            Because::Unneeded => "nothing needs it any more".to_owned(),
             Because::Needed { package, relation } => {
                 format!("needed by {}: {relation}", package.name)
             }
@@ -173,9 +197,13 @@ mod tests {
     use crate::image::Digest;
     use crate::plan::{Archive, ArchiveChecksum, KeptBack, SCHEMA, Unfixed};
 
+    fn id(name: &str) -> crate::packages::PackageId {
+        crate::packages::PackageId { name: name.into(), architecture: "amd64".into() }
+    }
+
     fn step(name: &str, from: Option<&str>, because: Because) -> Step {
         Step {
-            package: crate::packages::PackageId { name: name.into(), architecture: "amd64".into() },
+            package: id(name),
             from: from.map(Into::into),
             to: "2.0-1".into(),
             archive: Archive {
@@ -201,10 +229,7 @@ mod tests {
                 "libnew",
                 None,
                 Because::Needed {
-                    package: crate::packages::PackageId {
-                        name: "libc6".into(),
-                        architecture: "amd64".into(),
-                    },
+                    package: id("libc6"),
                     relation: "Depends: libnew (>= 2)".to_owned(),
                 },
             ),
@@ -224,6 +249,15 @@ mod tests {
                     unfixed("CVE-8", "zlib1g", Severity::Low, Reason::NoFixedVersion),
                     unfixed("CVE-7", "a", Severity::Critical, conflict),
                 ],
+                removals: vec![Removal {
+                    package: id("libold1"),
+                    version: "0.9-1".into(),
+                    before: 1,
+                    because: Because::Needed {
+                        package: id("libnew"),
+                        relation: "depends: !libold1".to_owned(),
+                    },
+                }],
                 kept_back: vec![KeptBack {
                     package: crate::packages::PackageId {
                         name: "held".into(),
@@ -248,6 +282,7 @@ mod tests {
                 manifest_digest: Digest::of(b"y"),
                 steps: Vec::new(),
                 unfixed: Vec::new(),
+                removals: Vec::new(),
                 kept_back: Vec::new(),
             }],
         };

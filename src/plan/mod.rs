@@ -40,6 +40,9 @@ pub struct PlatformPlan {
     pub manifest_digest: Digest,
     /// In installation order.
     pub steps: Vec<Step>,
+    /// Packages that the package manager takes away with these steps, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub removals: Vec<Removal>,
     /// Findings that no step fixes, each with its reason.
     pub unfixed: Vec<Unfixed>,
     /// Without a report: newer versions that are left out.
@@ -68,6 +71,18 @@ pub struct Step {
     pub because: Vec<Because>,
 }
 
+/// An installed package that goes, because the package manager would have it so: apk takes
+/// away what a step put itself in the place of, and what nothing needs any more.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    pub package: PackageId,
+    pub version: VersionText,
+    /// The step before which it goes, from 0; the number of steps: after the last.
+    pub before: usize,
+    pub because: Because,
+}
+
 /// A package archive, by content.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +104,8 @@ pub enum Because {
     Fixes { findings: Vec<String> },
     /// A newer version is there and no report narrows the repair.
     Newer,
+    /// Nothing that is wanted needs it any more.
+    Unneeded,
     /// `package` of this plan has a relation (`Depends: libc6 (>= 2.36)`) that wants it.
     Needed { package: PackageId, relation: String },
 }

@@ -60,6 +60,9 @@ pub struct PlatformReport {
     pub layer: Option<LayerReport>,
     /// In installation order.
     pub packages: Vec<PackageChange>,
+    /// Packages that the package manager took away with these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<PackageRemoved>,
     /// Without a scanner's report: newer versions that were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_back: Vec<PackageKept>,
@@ -133,6 +136,16 @@ pub struct PackageChange {
     pub url: String,
     pub checksum: ArchiveChecksum,
     pub repository: String,
+}
+
+/// A package that the package manager took away, because another is in its place or nothing
+/// needs it any more.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PackageRemoved {
+    #[serde(flatten)]
+    pub package: PackageId,
+    pub version: VersionText,
+    pub explanation: String,
 }
 
 /// A package that the repositories have newer and that was left as it is.
@@ -435,6 +448,11 @@ pub(crate) mod samples {
                 change("libssl3", Some("3.0.11-1~deb12u2"), "3.0.15-1~deb12u1"),
                 change("libnew1", None, "1.0-1"),
             ],
+            removed: vec![PackageRemoved {
+                package: PackageId { name: "libold1".into(), architecture: "amd64".into() },
+                version: "0.9-1".into(),
+                explanation: "nothing needs it any more".to_owned(),
+            }],
             kept_back: vec![PackageKept {
                 package: PackageId { name: "tzdata".into(), architecture: "all".into() },
                 version: "2024b-0+deb12u1".into(),

@@ -35,6 +35,7 @@ pub fn render(report: &RepairReport, style: Style) -> String {
             out.push_str(&platform_line(platform, style));
         }
         out.push_str(&packages(platform, style));
+        out.push_str(&removed(platform, style));
         out.push_str(&kept_back(platform, style));
         out.push_str(&findings(platform, style));
         out.push_str(&scripts(platform, style));
@@ -182,6 +183,14 @@ fn packages(platform: &PlatformReport, style: Style) -> String {
         table.row([&change.package.to_string(), from, change.to.as_ref(), &fixes]);
     }
     section("Upgraded", table, style)
+}
+
+fn removed(platform: &PlatformReport, style: Style) -> String {
+    let mut table = Table::new(&["package", "version", "why"], &[2]);
+    for gone in &platform.removed {
+        table.row([&gone.package.to_string(), gone.version.as_ref(), &gone.explanation]);
+    }
+    section("Taken away", table, style)
 }
 
 fn kept_back(platform: &PlatformReport, style: Style) -> String {

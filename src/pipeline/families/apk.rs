@@ -22,7 +22,7 @@ use crate::pipeline::load::Loaded;
 use crate::pipeline::scan::architecture_names;
 use crate::pipeline::{Environment, RepairError, ScriptsMode};
 use crate::plan::build::Family;
-use crate::plan::{ArchiveChecksum, Reason, Step};
+use crate::plan::{ArchiveChecksum, PlatformPlan, Reason, Step};
 use crate::repository::apk::Loaded as Repositories;
 use crate::repository::{Fetcher, Verified};
 use crate::rootfs::{FileSystem, Overlay, Spool};
@@ -95,10 +95,11 @@ impl Workshop for ApkWorkshop {
     fn install(
         &mut self,
         loaded: &Loaded,
-        steps: &[Step],
+        plan: &PlatformPlan,
         paths: &[PathBuf],
         environment: &Environment,
     ) -> Result<Outcome, RepairError> {
+        let steps = &plan.steps;
         self.unpacked.add(steps, paths, read_archive)?;
         let packages: Vec<NewPackage> = steps
             .iter()

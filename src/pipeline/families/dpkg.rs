@@ -22,7 +22,7 @@ use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
 use crate::pipeline::load::Loaded;
 use crate::pipeline::{Environment, RepairError, ScriptsMode};
 use crate::plan::build::Family;
-use crate::plan::{Reason, Step};
+use crate::plan::{PlatformPlan, Reason, Step};
 use crate::report::review::Changelog;
 use crate::repository::Fetcher;
 use crate::repository::Verified;
@@ -116,10 +116,11 @@ impl Workshop for DpkgWorkshop<'_> {
     fn install(
         &mut self,
         loaded: &Loaded,
-        steps: &[Step],
+        plan: &PlatformPlan,
         paths: &[PathBuf],
         environment: &Environment,
     ) -> Result<Outcome, RepairError> {
+        let steps = &plan.steps;
         self.unpacked.add(steps, paths, read_archive)?;
         let packages: Vec<NewPackage> = steps
             .iter()

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::packages::Inventory;
 use crate::packages::effects::Effect;
 use crate::plan::build::Family;
-use crate::plan::{Reason, Step};
+use crate::plan::{PlatformPlan, Reason, Step};
 use crate::recipes::Removal;
 use crate::report::review::Changelog;
 use crate::repository::Fetcher;
@@ -78,7 +78,8 @@ pub trait Offers {
 
 /// Installs sets of steps over an image, several in a row when one must give way to the next.
 pub trait Workshop {
-    /// Installs a set of steps. `paths` are their archives.
+    /// Installs a plan's steps, and takes away what goes with them. `paths` are the archives
+    /// of the steps.
     ///
     /// # Errors
     /// An archive cannot be read or is another package than the step says, or the image's
@@ -87,7 +88,7 @@ pub trait Workshop {
     fn install(
         &mut self,
         loaded: &Loaded,
-        steps: &[Step],
+        plan: &PlatformPlan,
         paths: &[PathBuf],
         environment: &Environment,
     ) -> Result<Outcome, RepairError>;
