@@ -70,7 +70,7 @@ struct Repository<'a> {
 ///
 /// # Errors
 /// The first source that cannot be fetched, verified or read. A source that imgfix added is
-/// left out when it is not there; that is no error.
+/// left out when it is not there, unless that leaves none.
 pub fn load(
     sources: &[SignedSource],
     architecture: &str,
@@ -82,14 +82,25 @@ pub fn load(
             fetcher.login(&format!("{}/", source.url), login);
         }
     }
-    let mut loaded = Loaded::default();
+    let (mut loaded, mut missing) = (Loaded::default(), None);
     let read = parallel(&repositories, |one| read(one, architecture, fetcher));
     for (repository, read) in repositories.into_iter().zip(read) {
-        let Some((archive, verified)) = read? else { continue };
-        loaded.add(repository, architecture, archive, fetcher)?;
-        loaded.verified.push(verified);
+        match read {
+            Ok((archive, verified)) => {
+                loaded.add(repository, architecture, archive, fetcher)?;
+                loaded.verified.push(verified);
+            }
+            Err(error @ ApkError::NoIndex { .. }) if repository.source.origin == Origin::Added => {
+                fetcher.progress().detail(&format!("{error}; left out"));
+                missing.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(loaded)
+    match missing {
+        Some(error) if loaded.verified.is_empty() => Err(error),
+        _ => Ok(loaded),
+    }
 }
 
 fn repositories(sources: &[SignedSource]) -> Vec<Repository<'_>> {
@@ -133,27 +144,21 @@ impl Loaded {
     }
 }
 
-/// The content of a repository's index, verified; `None` when imgfix added the repository and it
-/// is not there.
+/// The content of a repository's index, verified.
 fn read(
     repository: &Repository<'_>,
     architecture: &str,
     fetcher: &Fetcher,
-) -> Result<Option<(IndexArchive, Verified)>, ApkError> {
+) -> Result<(IndexArchive, Verified), ApkError> {
     let Repository { source, keyring, .. } = repository;
     if keyring.is_empty() {
         return Err(ApkError::NoKeyring { repository: source.url.clone() });
     }
     let url = format!("{}/{architecture}/APKINDEX.tar.gz", source.url);
-    let Some(bytes) = fetcher.latest(&url, MAX_INDEX)? else {
-        if source.origin == Origin::Added {
-            let place = &source.url;
-            fetcher.progress().detail(&format!("{place} is not there, and not needed: left out"));
-            return Ok(None);
-        }
-        return Err(ApkError::NoIndex { url, architecture: architecture.to_owned() });
-    };
-    verified(&url, source, &bytes, keyring).map(Some)
+    match fetcher.latest(&url, MAX_INDEX)? {
+        Some(bytes) => verified(&url, source, &bytes, keyring),
+        None => Err(ApkError::NoIndex { url, architecture: architecture.to_owned() }),
+    }
 }
 
 fn verified(
@@ -282,33 +287,43 @@ mod tests {
             (good[..40].to_vec(), "cut off"),
             (b"<html>".to_vec(), "not a gzip file"),
             (b"ADBd1234".to_vec(), "version 3 format"),
-            (resigned(b"x"), "cannot be unpacked"),
+            (resigned(b"x"), "member 2 is incomplete"),
+            (resigned(&[b'x'; 40]), "cannot be unpacked"),
             (resigned(&index("nonsense\n\n")), "line 1: \"nonsense\""),
             (resigned(&index("P:a\n")), "cut off"),
         ] {
             let why = load_one(BTreeMap::from([(INDEX.to_owned(), bytes)])).unwrap_err();
             let why = why.to_string();
-            assert!(
-                why.contains(want)
-                    && why.contains(INDEX.trim_end_matches("/x86_64/APKINDEX.tar.gz")),
-                "{why}"
-            );
+            let named = why.contains("/r/x86_64/APKINDEX.tar.gz") || why.contains("/r: ");
+            assert!(named && why.contains(want), "{why}");
         }
     }
 
     #[test]
-    fn a_repository_without_the_architecture_or_keys_is_named_and_an_added_one_left_out() {
+    fn a_repository_without_the_architecture_or_keys_is_named() {
         let why = load_one(BTreeMap::new()).unwrap_err().to_string();
         assert!(why.contains(INDEX) && why.contains("packages for x86_64"), "{why}");
-        let server = Server::files(BTreeMap::new());
         let (fetcher, _cache) = fetcher(FetchOptions::default());
-        let mut added = source(&format!("{}r", server.url), key().keyring());
-        added.source.origin = Origin::Added;
-        assert!(load(std::slice::from_ref(&added), "x86_64", &fetcher).unwrap().index.is_empty());
-        added.keyring = ApkKeyring::default();
-        let why = load(&[added], "x86_64", &fetcher).unwrap_err().to_string();
+        let keyless = source("https://example.invalid/r", ApkKeyring::default());
+        let why = load(&[keyless], "x86_64", &fetcher).unwrap_err().to_string();
         assert!(why.contains("etc/apk/keys") && why.contains("--keyring FILE"), "{why}");
     }
+
+    #[test]
+    fn an_added_repository_that_is_not_there_is_left_out_unless_none_is_left() {
+        let server = Server::files(served());
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let added = |path: &str| {
+            let mut added = source(&format!("{}{path}", server.url), key().keyring());
+            added.source.origin = Origin::Added;
+            added
+        };
+        let loaded = load(&[added("none"), added("r")], "x86_64", &fetcher).unwrap();
+        assert!(loaded.index.versions("a")[0].repository.added);
+        let why = load(&[added("none"), added("no")], "x86_64", &fetcher).unwrap_err();
+        assert!(why.to_string().contains("none/x86_64/APKINDEX.tar.gz: not found"), "{why}");
+    }
+
     /// A real index of Alpine (`$IMGFIX_APKINDEX`, of the architecture `$IMGFIX_APKINDEX_ARCH`),
     /// verified with the built-in keys and read as the apk of a root file system unpacked under
     /// `$IMGFIX_ALPINE_ROOT` reads it, with the time it takes.

@@ -245,7 +245,7 @@ pub struct Signed<'a> {
 pub fn split_signed(bytes: &[u8]) -> Result<Signed<'_>, MembersError> {
     let mut members = Members::new(bytes)?;
     let mut signatures = Vec::new();
-    while begins_signature(members.inner) {
+    while begins_signature(members.inner, members.read + 1)? {
         if signatures.len() >= MAX_SIGNATURES {
             return Err(MembersError::Signatures);
         }
@@ -257,9 +257,18 @@ pub fn split_signed(bytes: &[u8]) -> Result<Signed<'_>, MembersError> {
     }
 }
 
-/// Whether the gzip member at the beginning of `bytes` is one of signatures.
-fn begins_signature(bytes: &[u8]) -> bool {
-    first_is_signature(GzDecoder::new(bytes).take(MAX_HEADERS))
+/// Whether the gzip member at the beginning of `bytes` is one of signatures. What is damaged is
+/// none: the signatures show whether that was the repository's doing.
+fn begins_signature(bytes: &[u8], member: usize) -> Result<bool, MembersError> {
+    let mut start = Vec::new();
+    let length = SIGNATURE.len() as u64;
+    match GzDecoder::new(bytes).take(length).read_to_end(&mut start) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !bytes.is_empty() => {
+            Err(MembersError::Truncated { member })
+        }
+        Ok(_) if start == SIGNATURE => Ok(true),
+        _ => Ok(first_is_signature(GzDecoder::new(bytes).take(MAX_HEADERS))),
+    }
 }
 
 /// Whether the first file of a tar archive is a signature. Its name may have headers of its own
@@ -361,8 +370,10 @@ mod tests {
         let signed = split_signed(&bytes).unwrap();
         assert_eq!((signed.signatures.len(), signed.content), (2, &content[..]));
         assert_eq!(split_signed(&content).unwrap().content, content);
-        let cut = &signature[..signature.len() - 4];
-        assert!(matches!(split_signed(cut), Err(MembersError::Truncated { member: 1 })));
+        for cut in [12, 40, signature.len() - 4] {
+            let cut = split_signed(&signature[..cut]);
+            assert!(matches!(cut, Err(MembersError::Truncated { member: 1 })), "{cut:?}");
+        }
         assert!(matches!(split_signed(&signature), Err(MembersError::NoContent)));
         let many = signature.repeat(40);
         assert!(matches!(split_signed(&many), Err(MembersError::Signatures)));
