@@ -556,6 +556,7 @@ pub(crate) mod samples {
         platform.packages.clear();
         platform.files = FileCounts::default();
         platform.effects.clear();
+        platform.removed.clear();
         platform.scripts.clear();
         platform.stale.clear();
         platform.notes.clear();
