@@ -93,7 +93,7 @@ pub struct Task {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// Sorted sentences, at most [`MAX_SENTENCES`].
     pub sentences: Vec<String>,

@@ -51,7 +51,8 @@ use crate::plan::build::{
 };
 use crate::plan::order::Edge;
 use crate::plan::solver::{
-    Exclusion, Impossible, Name, Relations, Requirement, Solvable, Task, Universe, reachable,
+    Exclusion, Explanation, Impossible, Name, Relations, Requirement, Solvable, Task, Universe,
+    reachable,
 };
 
 /// How often rejected candidates are replaced by lower versions.
@@ -74,7 +75,11 @@ pub fn plan_platform(
     banned: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
-    plan(&ApkUniverse::new(image, index), requests, banned, context)
+    let mut universe = ApkUniverse::new(image, index);
+    if *requests == Requests::Everything {
+        universe.settle_together();
+    }
+    plan(&universe, requests, banned, context)
 }
 
 /// Where a version is.
@@ -381,51 +386,86 @@ impl<'a> ApkUniverse<'a> {
             .collect()
     }
 
-    /// Where the highest version cannot be reached and lower ones are offered, these are the
-    /// candidates, as apk takes them.
+    /// Where a candidate cannot be reached, not even alone, and lower versions are offered, the
+    /// highest that can be is the candidate, and the slot has the reason against the others.
     fn settle_candidates(&mut self) {
-        let further: Vec<Vec<Solvable>> = {
-            let numbered = self.numbered.borrow();
-            let installed = |slot: &Slot| numbered.packages.get(&slot.id.name.0).copied();
-            let versions = |name: Name| numbered.names.get(name.0 as usize);
-            self.slots
-                .iter()
-                .map(|slot| {
-                    let versions = installed(slot).and_then(versions);
-                    versions.map(|versions| versions.offered.clone()).unwrap_or_default()
-                })
-                .collect()
-        };
-        if further.iter().all(|versions| versions.len() < 2) {
+        self.lower_candidates(&|universe, task, target| {
+            reachable(universe, task, &[target]).1.into_iter().next().map(|(_, why)| why)
+        });
+    }
+
+    /// Where candidates cannot be reached all together, those that are left behind are lowered
+    /// too, as apk does when it upgrades everything.
+    fn settle_together(&mut self) {
+        self.lower_candidates(&|_, _, _| Some(Explanation::default()));
+    }
+
+    /// Tries all candidates at once, and takes the next lower version of those that cannot be
+    /// reached and for which `why_lower` has a reason, until there are none.
+    fn lower_candidates(
+        &mut self,
+        why_lower: &dyn Fn(&Self, &Task, Solvable) -> Option<Explanation>,
+    ) {
+        let lower = self.lower_versions();
+        if lower.is_empty() {
             return;
         }
         let task = Task { keep: self.keep.clone(), ..Task::default() };
-        let mut at = vec![0; further.len()];
+        let mut candidates: BTreeMap<usize, Solvable> = (0..)
+            .zip(&self.slots)
+            .filter_map(|(at, slot)| Some((at, slot.candidate.as_ref()?.0)))
+            .collect();
+        let mut reasons: BTreeMap<usize, Explanation> = BTreeMap::new();
         for _ in 0..MAX_ROUNDS {
-            let targets: Vec<Solvable> =
-                further.iter().zip(&at).filter_map(|(v, at)| v.get(*at).copied()).collect();
-            let (_, rejected) = reachable(self, &task, &targets);
+            let targets: Vec<Solvable> = candidates.values().copied().collect();
             let mut lowered = false;
-            for (target, _) in &rejected {
-                for (versions, at) in further.iter().zip(&mut at) {
-                    if versions.get(*at) == Some(target) {
-                        *at += 1;
-                        lowered |= *at < versions.len();
-                    }
+            for (target, _) in reachable(self, &task, &targets).1 {
+                let Some(&next) = lower.get(&target) else { continue };
+                let Some(why) = why_lower(self, &task, target) else { continue };
+                for (at, candidate) in candidates.iter_mut().filter(|(_, c)| **c == target) {
+                    *candidate = next;
+                    reasons.entry(*at).or_insert_with(|| why.clone());
+                    lowered = true;
                 }
             }
             if !lowered {
                 break;
             }
         }
-        for ((slot, versions), at) in self.slots.iter_mut().zip(&further).zip(at) {
-            // One that has no reachable version keeps the highest, and the reason against it.
-            let Some(&chosen) = versions.get(at) else { continue };
-            let numbered = self.numbered.borrow();
-            if let Some(member) = numbered.members.get(chosen.0 as usize) {
-                slot.candidate = Some((chosen, offer(member.record())));
+        for (at, why) in reasons {
+            let Some(&chosen) = candidates.get(&at) else { continue };
+            // One of which no version can be reached keeps the highest; its reason comes with
+            // the plan.
+            if reachable(self, &task, &[chosen]).1.is_empty() {
+                self.settle(at, chosen, &why);
             }
         }
+    }
+
+    /// Makes `chosen` a slot's candidate.
+    fn settle(&mut self, at: usize, chosen: Solvable, why: &Explanation) {
+        let Some(member) = self.member(chosen) else { return };
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        slot.candidate = Some((chosen, offer(member.record())));
+        if slot.passed_over.is_none() && !why.sentences.is_empty() {
+            slot.passed_over = Some(Reason::Conflict {
+                package: slot.id.name.to_string(),
+                detail: why.sentences.join("; "),
+            });
+        }
+    }
+
+    /// The next lower version of each that is offered for an installed package.
+    fn lower_versions(&self) -> BTreeMap<Solvable, Solvable> {
+        let numbered = self.numbered.borrow();
+        let upgrades = numbered.names.iter().filter(|versions| versions.installed.is_some());
+        upgrades
+            .flat_map(|versions| versions.offered.windows(2))
+            .filter_map(|pair| match pair {
+                [higher, lower] => Some((*higher, *lower)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Whether an installed package satisfies `dependency` whatever is upgraded.

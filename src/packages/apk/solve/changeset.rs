@@ -3,7 +3,8 @@
 //! In come the steps of a plan; out come edges that leave one order only. apk goes through
 //! `world` in the order of its names, then through the database, and puts each package behind
 //! what it depends on, in the order of its `depends`; what an `install_if` brings comes behind
-//! the last package it waits for. Circles end where they began. Source: apk-tools 2.14,
+//! the last package it waits for. (apk looks there at every package of which some version waits
+//! so; when the chosen version does not, it comes right there.) Circles end where they began. Source: apk-tools 2.14,
 //! `src/solver.c` (`generate_changeset`, `cset_gen_name_change`).
 //!
 //! A newer apk-tools is a transaction of its own for `apk upgrade`, with the least that it
@@ -15,7 +16,8 @@
 use std::collections::BTreeSet;
 
 use super::install_if::Present;
-use super::{ApkUniverse, is_about, provided_names};
+use super::{ApkUniverse, is_about, provided, provided_names};
+use crate::packages::PackageName;
 use crate::packages::apk::record::Record;
 use crate::plan::order::{Edge, Strength};
 use crate::plan::solver::{Solvable, Task, Universe as _, smallest};
@@ -32,6 +34,7 @@ enum Visit {
 
 /// One walk through `world` and the database.
 struct Walk<'a> {
+    universe: &'a ApkUniverse<'a>,
     present: &'a Present,
     /// Names that are done, provided ones included.
     processed: BTreeSet<String>,
@@ -90,6 +93,7 @@ impl ApkUniverse<'_> {
     fn walk(&self, changes: &[Solvable]) -> Vec<Solvable> {
         let present = self.present(changes);
         let mut walk = Walk {
+            universe: self,
             present: &present,
             processed: BTreeSet::new(),
             done: BTreeSet::new(),
@@ -147,24 +151,32 @@ impl Walk<'_> {
     /// The provider of a name: the package called so before others.
     fn chosen(&self, name: &str) -> Option<usize> {
         let providers = self.present.providers.get(name)?;
-        let own = providers.iter().find(|at| {
-            let member = self.present.members.get(**at);
-            member.is_some_and(|(_, member)| member.record().name.0 == name)
-        });
-        own.or(providers.first()).copied()
+        self.own(name).or(providers.first().copied())
     }
 
-    /// Those whose `install_if` has a name that `record` provides.
+    /// Packages of which some version has a name that `record` provides in its `install_if`.
     fn waiting_for(&self, record: &Record) -> Vec<usize> {
-        let names = provided_names(record);
-        let waits = |other: &Record| {
-            other.install_if.iter().any(|entry| names.contains(entry.name.0.as_str()))
-        };
-        let members = self.present.members.iter().enumerate();
-        members
-            .filter(|(at, (_, member))| !self.done.contains(at) && waits(member.record()))
-            .map(|(at, _)| at)
-            .collect()
+        let mut out = Vec::new();
+        for (name, _) in provided(record) {
+            let installed = self.universe.image.packages.iter().copied();
+            let installed: Vec<PackageName> =
+                installed.filter(|one| waits(one, name)).map(|one| one.name.clone()).collect();
+            let offered = self.universe.index.installed_if(name).into_iter();
+            let offered = offered.map(|available| available.record.name.clone());
+            for waiting in installed.into_iter().chain(offered) {
+                out.extend(self.own(&waiting.0).filter(|at| !out.contains(at)));
+            }
+        }
+        out
+    }
+
+    /// The position of the package of that name.
+    fn own(&self, name: &str) -> Option<usize> {
+        let providers = self.present.providers.get(name)?;
+        providers.iter().copied().find(|&at| {
+            let member = self.present.members.get(at);
+            member.is_some_and(|(_, member)| member.record().name.0 == name)
+        })
     }
 
     /// The name of the waiting package when all that it waits for is done.
@@ -178,4 +190,8 @@ impl Walk<'_> {
         });
         done.then(|| record.name.0.clone())
     }
+}
+
+fn waits(record: &Record, name: &str) -> bool {
+    record.install_if.iter().any(|entry| entry.name.0 == name)
 }

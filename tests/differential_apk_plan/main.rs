@@ -1,0 +1,175 @@
+//! Plans against the real apk: on small random systems, `apk upgrade --simulate` of an unpacked
+//! Alpine root (`IMGFIX_APK_ROOT`) must change the same packages in the same order as imgfix.
+//!
+//! apk itself makes the systems: from a first repository and a `world` it says what it would
+//! install, and that is what is installed when it sees the second repository.
+
+mod real_apk;
+mod systems;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgfix::findings::Finding;
+use imgfix::image::Digest;
+use imgfix::packages::apk::dependency::Dependency;
+use imgfix::packages::apk::index::{PackageIndex, RepositoryInfo};
+use imgfix::packages::apk::record::Record;
+use imgfix::packages::apk::solve::{Image, plan_platform};
+use imgfix::plan::build::{Context, Planned, Request, Requests};
+use real_apk::{Answer, RealApk};
+use systems::System;
+
+fn records(text: &str) -> Vec<Record> {
+    text.split_terminator("\n\n")
+        .map(|package| {
+            let mut record = Record::default();
+            for line in package.lines() {
+                let (field, value) = line.split_once(':').unwrap();
+                record.set(field.as_bytes()[0], value).unwrap();
+            }
+            record
+        })
+        .collect()
+}
+
+fn plan(system: &System, requests: &Requests) -> Planned {
+    let records = records(&system.installed);
+    let world = Dependency::parse_list(&system.world.join(" ")).unwrap();
+    let mut index = PackageIndex::new();
+    for (tag, text) in [(None, &system.offered), (Some("edge".to_owned()), &system.edge)] {
+        let info = RepositoryInfo {
+            url: "https://apk.example/x".to_owned(),
+            tags: vec![tag],
+            ..RepositoryInfo::default()
+        };
+        index.push(text.clone(), info).unwrap();
+    }
+    let image = Image { packages: records.iter().collect(), world: &world };
+    let context = Context {
+        platform: "linux/amd64".parse().unwrap(),
+        manifest_digest: Digest::of(b"differential"),
+    };
+    plan_platform(&image, &index, requests, &BTreeMap::new(), &context)
+}
+
+/// `name from>to`, as [`Answer`] has it.
+fn steps(planned: &Planned) -> Vec<String> {
+    let steps = planned.plan.steps.iter();
+    steps
+        .map(|step| {
+            let from = step.from.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{} {from}>{}", step.package.name, step.to)
+        })
+        .collect()
+}
+
+/// How two plans compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Same,
+    /// Neither changes anything.
+    Nothing,
+    Order,
+    /// apk removes something, which imgfix leaves or upgrades; all else is the same.
+    AlsoRemoves,
+    /// apk removes, replaces or lowers something, and the rest differs.
+    Removes,
+    /// apk says that nothing satisfies world.
+    GivesUp,
+    /// apk only installs what an `install_if` brings; imgfix leaves an image alone in which
+    /// nothing else changes.
+    OnlyCompanions,
+    /// imgfix does what apk does, and upgrades more.
+    More,
+    Packages,
+}
+
+fn compare(ours: &[String], theirs: &Answer) -> Outcome {
+    let set = |list: &[String]| list.iter().cloned().collect::<BTreeSet<String>>();
+    match theirs {
+        Answer::Unsatisfiable(_) => Outcome::GivesUp,
+        Answer::Steps { steps, removes: true } => {
+            let purged = |step: &&String| {
+                let name = step.split(' ').next().unwrap_or_default();
+                steps.iter().any(|other| other.starts_with(&format!("Purging {name} ")))
+            };
+            let theirs: Vec<&String> = steps.iter().filter(|step| step.contains('>')).collect();
+            let ours: Vec<&String> = ours.iter().filter(|step| !purged(step)).collect();
+            match theirs == ours {
+                true => Outcome::AlsoRemoves,
+                false => Outcome::Removes,
+            }
+        }
+        Answer::Steps { steps, .. } if steps == ours && ours.is_empty() => Outcome::Nothing,
+        Answer::Steps { steps, .. } if steps == ours => Outcome::Same,
+        Answer::Steps { steps, .. } if set(steps) == set(ours) => Outcome::Order,
+        Answer::Steps { steps, .. }
+            if ours.is_empty() && steps.iter().all(|step| step.contains(" >")) =>
+        {
+            Outcome::OnlyCompanions
+        }
+        Answer::Steps { steps, .. } if set(steps).is_subset(&set(ours)) => Outcome::More,
+        Answer::Steps { .. } => Outcome::Packages,
+    }
+}
+
+/// Plans for the first upgrade of a plan alone: the package, and the finding that it fixes.
+fn first_alone(system: &System, planned: &Planned) -> Option<(String, Requests)> {
+    let step = planned.plan.steps.iter().find(|step| step.from.is_some())?;
+    let name = step.package.name.to_string();
+    let fixed = Some(step.to.to_string());
+    let finding =
+        Finding { fixed, ..Finding::system("CVE-1", &name, step.from.as_ref()?.as_ref()) };
+    Some((name, Requests::Findings(vec![Request::from(finding)])))
+}
+
+/// Sums of one kind of plan, and what differs.
+#[derive(Default)]
+struct Comparison {
+    outcomes: BTreeMap<Outcome, usize>,
+    differences: String,
+}
+
+impl Comparison {
+    fn add(&mut self, seed: u64, system: &System, planned: &Planned, theirs: &Answer) {
+        let ours = steps(planned);
+        let outcome = compare(&ours, theirs);
+        *self.outcomes.entry(outcome).or_insert(0) += 1;
+        if outcome > Outcome::Nothing {
+            self.differences +=
+                &format!("== {seed}: {outcome:?}\n  ours {ours:?}\n  apk  {theirs:?}\n{system}\n");
+        }
+    }
+
+    /// Of the plans that apk makes without taking anything away, the part that is the same.
+    fn agreement(&self) -> f64 {
+        let of = |outcomes: &[Outcome]| -> usize {
+            outcomes.iter().filter_map(|outcome| self.outcomes.get(outcome)).sum()
+        };
+        let apart = of(&[Outcome::GivesUp, Outcome::AlsoRemoves, Outcome::Removes]);
+        let all: usize = self.outcomes.values().sum();
+        of(&[Outcome::Same, Outcome::Nothing]) as f64 / (all - apart).max(1) as f64
+    }
+}
+
+#[test]
+#[ignore = "needs IMGFIX_APK_ROOT, an unpacked Alpine root: see README.md here"]
+fn apk_agrees_with_plans_of_random_systems() {
+    let root = std::env::var("IMGFIX_APK_ROOT").expect("IMGFIX_APK_ROOT names an Alpine root");
+    let number = std::env::var("IMGFIX_APK_SYSTEMS").ok().and_then(|n| n.parse().ok());
+    let apk = RealApk::new(root.as_ref());
+    let (mut everything, mut one) = (Comparison::default(), Comparison::default());
+    for seed in 0..number.unwrap_or(600) {
+        let Some(system) = System::random(seed, &apk) else { continue };
+        let planned = plan(&system, &Requests::Everything);
+        everything.add(seed, &system, &planned, &apk.upgrade(&system, &[]));
+        let Some((name, requests)) = first_alone(&system, &planned) else { continue };
+        one.add(seed, &system, &plan(&system, &requests), &apk.upgrade(&system, &[&name]));
+    }
+    for (what, comparison) in [("everything", &everything), ("one package", &one)] {
+        let agreement = comparison.agreement();
+        println!("{what}: {:?}, agreement {agreement:.3}", comparison.outcomes);
+    }
+    println!("# everything\n{}# one package\n{}", everything.differences, one.differences);
+    assert!(everything.agreement() >= 0.9 && one.agreement() >= 0.8);
+}
