@@ -42,6 +42,7 @@ use std::sync::Arc;
 use self::pinning::Pinning;
 use super::dependency::{Constraint, Dependency};
 use super::index::{Available, PackageIndex};
+use super::inventory::ApkInventory;
 use super::record::Record;
 use super::version::Version;
 use crate::packages::{PackageId, PackageName};
@@ -64,6 +65,15 @@ pub struct Image<'a> {
     /// In the order of the database.
     pub packages: Vec<&'a Record>,
     pub world: &'a [Dependency],
+}
+
+impl<'a> From<&'a ApkInventory> for Image<'a> {
+    fn from(inventory: &'a ApkInventory) -> Self {
+        Self {
+            packages: inventory.database.packages.iter().map(|one| &one.record).collect(),
+            world: &inventory.world.dependencies,
+        }
+    }
 }
 
 /// Plans one platform's image: see [`plan`].

@@ -276,6 +276,13 @@ fn everything_goes_to_the_highest_version_that_can_be_reached() {
             &["a 1>2"],
         ),
         (
+            "a lower one where the highest of two exclude each other",
+            "a b",
+            &["a 1", "b 1"],
+            &["a 2", "b 2", "b 3; D: !a"],
+            &["a 1>2", "b 1>2"],
+        ),
+        (
             "all of one source in step",
             "a",
             &["a 1; D: a-l=1", "a-l 1"],
@@ -507,6 +514,11 @@ fn what_is_not_reached_has_its_reason() {
         assert_eq!(reason(&planned), &want, "{what}");
         assert_eq!(steps(&planned), [""; 0], "{what}");
     }
+    // Only the highest has the fix, and it cannot be installed.
+    let repository = ["a 2", "a 1.5", "a 3; D: missing"];
+    let planned = for_findings("a", &["a 1"], &repository, &["C a 1 > 3", "D a 1 > 2"]);
+    assert_eq!(steps(&planned), ["a 1>2"]);
+    assert!(conflict_detail(&planned).contains("depends: missing"), "{:?}", reason(&planned));
     let planned = for_findings("a", &["a 1"], &["a 2"], &["C a 1 >"]);
     assert_eq!(reason(&planned), &Reason::NoFixedVersion);
     let planned = everything("a=1", &["a 1"], &["a 2"]);
