@@ -136,8 +136,12 @@ impl Comparison {
         let outcome = compare(&ours, theirs);
         *self.outcomes.entry(outcome).or_insert(0) += 1;
         if outcome > Outcome::Nothing {
+            let theirs = match theirs {
+                Answer::Unsatisfiable(text) => text.clone(),
+                Answer::Steps { steps, .. } => format!("{steps:?}"),
+            };
             self.differences +=
-                &format!("== {seed}: {outcome:?}\n  ours {ours:?}\n  apk  {theirs:?}\n{system}\n");
+                &format!("== {seed}: {outcome:?}\n  ours {ours:?}\n  apk  {theirs}\n{system}\n");
         }
     }
 
