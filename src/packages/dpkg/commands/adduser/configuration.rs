@@ -17,6 +17,8 @@ pub enum Release {
 /// The settings by lower-case name.
 pub struct Configuration {
     pub release: Release,
+    /// Since 3.139 (trixie), a comment is taken as a whole, by `usermod`.
+    pub whole_comments: bool,
     settings: BTreeMap<String, String>,
 }
 
@@ -62,7 +64,8 @@ impl Configuration {
         }
         // Since 3.139 (trixie) capital letters are usual.
         let marker = b"AdduserRetvalues";
-        if program.windows(marker.len()).any(|window| window == marker) {
+        let is_latest = program.windows(marker.len()).any(|window| window == marker);
+        if is_latest {
             for (key, value) in LATEST_NAMES {
                 settings.insert((*key).into(), (*value).into());
             }
@@ -80,7 +83,7 @@ impl Configuration {
                 return Err(process.unsupported(pool));
             }
         }
-        Ok(Self { release, settings })
+        Ok(Self { release, whole_comments: is_latest, settings })
     }
 
     #[must_use]

@@ -383,8 +383,12 @@ fn add_system_user(
     let home = home_of(request, configuration, name, group);
     let shell = request.shell.clone().unwrap_or_else(|| "/usr/sbin/nologin".into());
     done!(make_user(process, request, configuration, name, &chosen, &home, &shell));
-    if let Some(comment) = &request.comment {
-        done!(set_comment(process, name, comment));
+    match &request.comment {
+        Some(comment) if configuration.whole_comments => {
+            done!(call(process, &["usermod", "-c", comment, name]));
+        }
+        Some(comment) => done!(set_comment(process, name, comment)),
+        None => {}
     }
     make_home(process, request, configuration, &home, &chosen)
 }
