@@ -100,7 +100,7 @@ fn imgfix(root: &Path, packages: &[NewPackage]) -> Result<Snapshot, InstallError
     let settings = Settings { now: GENERATED, architecture: "x86_64".into() };
     let mut runner = VirtualRunner::new(Arc::new(commands::table()), settings);
     let work = || {
-        install(&mut overlay, packages, &Options { timestamp: GENERATED }, &mut runner)?;
+        install(&mut overlay, packages, &[], &Options { timestamp: GENERATED }, &mut runner)?;
         Ok(overlay_snapshot(&overlay))
     };
     std::thread::scope(|scope| {

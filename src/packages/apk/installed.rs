@@ -216,9 +216,12 @@ impl InstalledPackage {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    /// `carried` are the fields of packages before this that are not written yet.
+    fn write(&self, out: &mut Vec<u8>, carried: &mut Vec<u8>) {
+        let mut record = String::new();
+        self.record.write(&mut record);
+        out.extend_from_slice(record.as_bytes());
         let mut text = String::new();
-        self.record.write(&mut text);
         if !self.replaces.is_empty() {
             text += &format!("r:{}\n", join(&self.replaces));
         }
@@ -228,9 +231,10 @@ impl InstalledPackage {
         if let Some(tag) = &self.repository_tag {
             text += &format!("s:{tag}\n");
         }
-        out.extend_from_slice(text.as_bytes());
-        self.broken.write(out);
+        carried.extend_from_slice(text.as_bytes());
+        self.broken.write(carried);
         for directory in &self.directories {
+            out.append(carried);
             directory.write(out);
         }
         out.push(b'\n');
@@ -322,9 +326,18 @@ impl InstalledDatabase {
         if self.order == RecordOrder::Sorted {
             packages.sort_by(|a, b| compare(&a.record, &b.record));
         }
-        let mut out = Vec::new();
+        // apk has these fields in a buffer that it empties at a package's first directory: those
+        // of a package without directories come behind the next package's. What wrote the
+        // database of an image without apk does not do that.
+        let is_of_apk = self.apk_tools().is_some();
+        let (mut out, mut carried) = (Vec::new(), Vec::new());
         for package in packages {
-            package.write(&mut out);
+            package.write(&mut out, &mut carried);
+            if !is_of_apk && !carried.is_empty() {
+                out.pop();
+                out.append(&mut carried);
+                out.push(b'\n');
+            }
         }
         out
     }

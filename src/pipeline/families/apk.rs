@@ -9,7 +9,7 @@ use super::{Cause, Offers, Outcome, PackageManager, Workshop, apk_repositories};
 use crate::packages::apk::apk_file::{ApkPackage, unpack};
 use crate::packages::apk::commands;
 use crate::packages::apk::install::{
-    InstallError, NewPackage, NoScripts, Options, ScriptRunner, install,
+    InstallError, NewPackage, NoScripts, Options, Removal, ScriptRunner, install,
 };
 use crate::packages::apk::inventory::ApkInventory;
 use crate::packages::apk::sandbox_runner::SandboxRunner;
@@ -111,7 +111,10 @@ impl Workshop for ApkWorkshop {
         let mut overlay = Overlay::new(Arc::clone(&loaded.tree));
         let mut runner = runner(loaded, timestamp, environment.scripts);
         let options = Options { timestamp };
-        match with_deep_stack(|| install(&mut overlay, &packages, &options, &mut *runner))? {
+        let removals: Vec<Removal> = plan.removals.iter().map(removal).collect();
+        match with_deep_stack(|| {
+            install(&mut overlay, &packages, &removals, &options, &mut *runner)
+        })? {
             Ok(effects) => finish(loaded, overlay, effects, timestamp).map(Outcome::Applied),
             Err(error) => match blamed(&error, steps) {
                 Some(id) => Ok(Outcome::Barred(id.clone(), reason(&id, error))),
@@ -133,6 +136,10 @@ fn new_package(step: &Step, package: &ApkPackage) -> NewPackage {
     record.architecture = step.package.architecture.clone();
     let tag = step.archive.repository.strip_prefix('@').and_then(|text| text.split(' ').next());
     NewPackage { package: package.clone(), record, repository_tag: tag.map(str::to_owned) }
+}
+
+fn removal(planned: &crate::plan::Removal) -> Removal {
+    Removal { package: planned.package.name.clone(), before: planned.before }
 }
 
 /// Unpacks a step's archive, which must be the package that the index promised.

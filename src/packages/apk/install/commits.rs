@@ -2,26 +2,48 @@
 //! apk-tools first, with nothing but what that needs, and has the new apk do the rest. Triggers
 //! are run after each of the two.
 //!
-//! In come the set and what is installed; out come the commits. Source: apk-tools 2.14,
+//! In come the set, with what is taken away, and what is installed; out come the commits. Source: apk-tools 2.14,
 //! `src/app_upgrade.c` (`apk_do_self_upgrade`).
 
 use super::super::dependency::{Constraint, Dependency};
 use super::super::record::Record;
-use super::NewPackage;
 use super::ownership::Ownership;
+use super::{NewPackage, Removal};
+use crate::packages::PackageName;
 
 const APK_TOOLS: &str = "apk-tools";
 
-/// The packages of each commit, in the order of the set; commits without packages are left out.
+/// One change of a commit.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change<'a> {
+    Install(&'a NewPackage),
+    Remove(&'a PackageName),
+}
+
+/// The changes of each commit, in the order of the set; commits without packages are left out.
+/// What is taken away goes with the last.
 pub(super) fn commits<'a>(
     packages: &'a [NewPackage],
+    removals: &'a [Removal],
     ownership: &Ownership,
-) -> Vec<Vec<&'a NewPackage>> {
-    let is_first = first(packages, ownership);
-    let (before, after): (Vec<_>, Vec<_>) =
-        packages.iter().zip(is_first).partition(|(_, is_first)| *is_first);
-    let groups = [before, after].map(|group| group.into_iter().map(|(new, _)| new).collect());
-    groups.into_iter().filter(|group: &Vec<_>| !group.is_empty()).collect()
+) -> Vec<Vec<Change<'a>>> {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let mut pending = removals.iter().peekable();
+    let mut remove = |at: usize, into: &mut Vec<Change<'a>>| {
+        while let Some(removal) = pending.next_if(|removal| removal.before <= at) {
+            into.push(Change::Remove(&removal.package));
+        }
+    };
+    for ((at, new), is_first) in packages.iter().enumerate().zip(first(packages, ownership)) {
+        if is_first {
+            before.push(Change::Install(new));
+            continue;
+        }
+        remove(at, &mut after);
+        after.push(Change::Install(new));
+    }
+    remove(usize::MAX, &mut after);
+    [before, after].into_iter().filter(|changes| !changes.is_empty()).collect()
 }
 
 /// Whether each package is in the first commit.

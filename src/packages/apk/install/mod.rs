@@ -36,10 +36,11 @@ use super::apk_file::{ApkPackage, Script};
 use super::dependency::Dependency;
 use super::inventory::InventoryError;
 use super::record::Record;
+use crate::packages::PackageName;
 pub use crate::packages::effects::{Effect, EffectKind};
 use crate::rootfs::{ImagePath, Overlay, RootfsError};
 use accounts::OwnerNumbers;
-use commits::commits;
+use commits::{Change, commits};
 use database::Database;
 pub use database::is_distroless;
 use migrate::Placed;
@@ -55,6 +56,14 @@ pub struct NewPackage {
     pub record: Record,
     /// The tag of the repository it comes from (`edge`), without the `@`.
     pub repository_tag: Option<String>,
+}
+
+/// An installed package that apk takes away with a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    pub package: PackageName,
+    /// The package of the set before which it goes, from 0; or their number.
+    pub before: usize,
 }
 
 /// What the caller decides.
@@ -103,7 +112,8 @@ fn script_error(
     format!("{package}'s {script}{line}{by}: {detail}")
 }
 
-/// Installs a set of packages, all or none, in the given order, which is that of apk's changes.
+/// Installs a set of packages, all or none, in the given order, which is that of apk's changes,
+/// and takes away what goes with them.
 /// On success `overlay` has the result; on error it is as it was. In an image with neither apk
 /// nor a shell ([`is_distroless`]) no script is run.
 ///
@@ -112,14 +122,15 @@ fn script_error(
 pub fn install(
     overlay: &mut Overlay,
     packages: &[NewPackage],
+    removals: &[Removal],
     options: &Options,
     scripts: &mut dyn ScriptRunner,
 ) -> Result<Vec<Effect>, InstallError> {
     let mut result = overlay.clone();
     let mut effects = Vec::new();
     let (_, ownership) = Database::load(overlay)?;
-    for packages in commits(packages, &ownership) {
-        effects.extend(commit(&mut result, &packages, options, scripts)?);
+    for changes in commits(packages, removals, &ownership) {
+        effects.extend(commit(&mut result, &changes, options, scripts)?);
     }
     *overlay = result;
     Ok(effects)
@@ -128,7 +139,7 @@ pub fn install(
 /// One run of apk. On an error the overlay may have part of the result.
 fn commit(
     overlay: &mut Overlay,
-    packages: &[&NewPackage],
+    changes: &[Change<'_>],
     options: &Options,
     scripts: &mut dyn ScriptRunner,
 ) -> Result<Vec<Effect>, InstallError> {
@@ -148,8 +159,11 @@ fn commit(
     };
     run.run_hooks(Moment::Before)?;
     let mut new = Vec::new();
-    for package in packages {
-        new.extend(run.install(package)?);
+    for change in changes {
+        match change {
+            Change::Install(package) => new.extend(run.install(package)?),
+            Change::Remove(name) => run.remove(name)?,
+        }
     }
     let wanted = run.ownership.wanted_permissions();
     run.ownership.directories.update_permissions(wanted.into_iter(), &mut run.overlay)?;
@@ -225,6 +239,18 @@ impl Run<'_> {
         self.tell(slot, EffectKind::Installed { from, to });
         self.run_script(slot, after, &arguments)?;
         Ok(Some(slot))
+    }
+
+    /// Takes an installed package away; nothing when there is none of the name.
+    fn remove(&mut self, name: &PackageName) -> Result<(), InstallError> {
+        let Some(slot) = self.ownership.find(&name.0) else { return Ok(()) };
+        let version = self.ownership.get(slot).map(|package| package.record.version.to_string());
+        let arguments: Vec<String> = version.into_iter().collect();
+        self.run_script(slot, Script::PreDeinstall, &arguments)?;
+        self.purge(slot, &Placed::default())?;
+        self.run_script(slot, Script::PostDeinstall, &arguments)?;
+        self.ownership.uninstall(slot);
+        Ok(())
     }
 
     fn tell(&mut self, slot: Slot, kind: EffectKind) {

@@ -123,7 +123,7 @@ impl Made {
 fn run(overlay: &mut Overlay, set: Vec<Made>) -> (Result<Vec<Effect>, InstallError>, Vec<String>) {
     let mut recorder = Recorder::default();
     let set: Vec<NewPackage> = set.into_iter().map(|made| made.0).collect();
-    let result = install(overlay, &set, &Options { timestamp: NOW }, &mut recorder);
+    let result = install(overlay, &set, &[], &Options { timestamp: NOW }, &mut recorder);
     (result, recorder.calls)
 }
 
@@ -310,11 +310,11 @@ fn a_script_that_fails_leaves_the_image_as_it_was() {
     let mut overlay = image(&recorded("demo", "1", &[]), &[]);
     let set = [made("demo", "2", &["usr/", "usr/a=1"]).scripts(&[Script::PostUpgrade]).0];
     let mut runner = Recorder { failing: Some("post-upgrade"), ..Recorder::default() };
-    let result = install(&mut overlay, &set, &Options { timestamp: NOW }, &mut runner);
+    let result = install(&mut overlay, &set, &[], &Options { timestamp: NOW }, &mut runner);
     let why = result.unwrap_err().to_string();
     assert_eq!(why, "demo's post-upgrade: it fails with exit status 1: it said so");
     assert_eq!(overlay.changes().count(), 0);
-    let why = install(&mut overlay, &set, &Options { timestamp: NOW }, &mut NoScripts);
+    let why = install(&mut overlay, &set, &[], &Options { timestamp: NOW }, &mut NoScripts);
     let why = why.unwrap_err().to_string();
     assert!(why.contains("scripts are not to be run"), "{why}");
 }
@@ -490,4 +490,36 @@ fn nothing_of_a_package_without_size_is_unpacked() {
     assert_eq!(done(&mut overlay, vec![new]), [""; 0]);
     assert_eq!(text(&overlay, "/usr/a"), "-");
     assert!(text(&overlay, "/lib/apk/db/installed").contains("P:virtual\n"));
+}
+
+#[test]
+fn a_package_that_goes_is_taken_away_at_its_place() {
+    let former = recorded("old", "1", &[("usr/old", "x", "1"), ("etc", "kept", "1")]);
+    let mut overlay = image(&former, &[("/usr/old/x", "1"), ("/etc/kept", "mine")]);
+    let identity = Identity::of(b"old-1");
+    let mut archive = super::super::scripts_archive::ScriptsArchive::default();
+    for script in Script::ALL {
+        archive.insert(identity, script, "#!/bin/sh\n".into());
+    }
+    let database = overlay.read(&path("/lib/apk/db/installed")).unwrap();
+    let database = super::super::installed::InstalledDatabase::parse(&database).unwrap();
+    let storage = super::super::scripts_archive::Storage::Plain;
+    let tar = archive.write(&database, 1, storage).unwrap();
+    overlay.set(path("/lib/apk/db/scripts.tar"), Entry::file(tar, 0o644, 1)).unwrap();
+    let set = ["a", "b"].map(|name| made(name, "1", &["usr/"]).scripts(&[Script::PostInstall]).0);
+    let removals = [Removal { package: "old".into(), before: 1 }];
+    let mut runner = Recorder::default();
+    install(&mut overlay, &set, &removals, &Options { timestamp: NOW }, &mut runner).unwrap();
+    assert_eq!(
+        runner.calls,
+        [
+            "/lib/apk/exec/a-1.post-install 1",
+            "/lib/apk/exec/old-1.pre-deinstall 1",
+            "/lib/apk/exec/old-1.post-deinstall 1",
+            "/lib/apk/exec/b-1.post-install 1",
+        ]
+    );
+    assert!(overlay.lstat(&path("/usr/old")).is_none());
+    assert_eq!(text(&overlay, "/etc/kept"), "mine");
+    assert!(!text(&overlay, "/lib/apk/db/installed").contains("P:old"));
 }
