@@ -80,6 +80,15 @@ impl Available {
         self.repositories().any(|repository| repository.has_tag(tag))
     }
 
+    /// The tag that installing it takes and records; `None`: a repository without one has it
+    /// (apk-tools 2.14, `src/solver.c`, `get_tag`).
+    fn only_tag(&self) -> Option<&str> {
+        if self.has_tag(None) {
+            return None;
+        }
+        self.repositories().flat_map(|repository| &repository.tags).find_map(Option::as_deref)
+    }
+
     /// What to fetch for it. `None`: the index gives no identity to check it by; such packages
     /// are not in a [`PackageIndex`].
     #[must_use]
@@ -91,7 +100,10 @@ impl Available {
             url: format!("{}/{folder}/{name}-{version}.apk", self.repository.url),
             size: self.record.size,
             checksum: ArchiveChecksum::Apk(self.record.identity?),
-            repository: self.repository.url.clone(),
+            repository: match self.only_tag() {
+                Some(tag) => format!("@{tag} {}", self.repository.url),
+                None => self.repository.url.clone(),
+            },
         })
     }
 }
@@ -499,6 +511,9 @@ mod tests {
         assert_eq!(a.repository.url, "file:///local");
         assert_eq!(a.repositories().count(), 3);
         assert!(a.has_tag(None) && a.has_tag(Some("edge")) && !a.has_tag(Some("testing")));
+        assert_eq!(a.archive().unwrap().repository, "file:///local");
+        index.push(package("b", "1", ""), repository("http://one", Some("edge"))).unwrap();
+        assert_eq!(index.versions("b")[0].archive().unwrap().repository, "@edge http://one");
     }
 
     #[test]
