@@ -299,8 +299,9 @@ fn tar_error(error: TarError) -> ApkError {
 /// directory from being empty.
 fn is_installed(header: &Header) -> bool {
     let base = header.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let keeps = header.kind != MemberKind::Directory && base.len() > 6;
-    !header.name.starts_with(b".") && !(keeps && base.starts_with(b".keep_"))
+    let is_file = header.kind != MemberKind::Directory;
+    let keeps = is_file && base.len() > 6 && base.starts_with(b".keep_");
+    !keeps && !header.name.starts_with(b".")
 }
 
 /// A name that apk would not ignore as malicious.
