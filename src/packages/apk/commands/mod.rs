@@ -15,6 +15,7 @@ mod busybox;
 mod real_busybox;
 #[cfg(test)]
 mod tests;
+mod update_ca_certificates;
 
 use crate::scripts::{Command, Table, commands};
 
@@ -24,6 +25,8 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("adduser", accounts::adduser),
     ("busybox", busybox::run),
     ("busybox-extras", busybox::run),
+    ("c_rehash", update_ca_certificates::c_rehash),
+    ("update-ca-certificates", update_ca_certificates::run),
 ];
 
 /// What scripts of the family may call: these commands, and those of every family.

@@ -8,6 +8,8 @@ mod name;
 mod pem;
 mod rehash;
 
+pub use rehash::in_any_order;
+
 use super::super::{Process, Status};
 
 /// Runs a subcommand.

@@ -43,6 +43,16 @@ struct Bucket {
     entries: Vec<Entry>,
     /// How many of them need a link.
     needed: usize,
+    /// Whether a file was passed over because another one is the same.
+    duplicate: bool,
+}
+
+impl Bucket {
+    /// Several files want new links, or one is the same as another.
+    fn depends_on_order(&self) -> bool {
+        let is_new = |entry: &&Entry| entry.fingerprint.is_some() && entry.old.is_none();
+        self.duplicate || self.entries.iter().filter(is_new).count() > 1
+    }
 }
 
 /// A file, or what a link with such a name leads to.
@@ -58,6 +68,29 @@ struct Entry {
 struct Manner {
     verbose: bool,
     removes: bool,
+    order: Order,
+}
+
+/// In which order files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Names,
+    /// Of the disk: what depends on it is a stop.
+    Unknown,
+}
+
+/// `c_rehash` of Alpine's ca-certificates, in C, of which OpenSSL's was made: it takes files in
+/// the order of the disk.
+///
+/// # Errors
+/// A certificate that is not in DER; links that depend on the order.
+pub fn in_any_order(process: &mut Process<'_>, folders: &[Vec<u8>]) -> Status {
+    let manner = Manner { verbose: false, removes: true, order: Order::Unknown };
+    for folder in folders {
+        rehash(process, folder, manner)?;
+    }
+    // Files that cannot be read are told, and no failure.
+    Ok(0)
 }
 
 /// Makes the links of the named folders anew.
@@ -65,7 +98,7 @@ struct Manner {
 /// # Errors
 /// Options that are not evaluated; a certificate that is not in DER.
 pub fn run(process: &mut Process<'_>, arguments: &[Vec<u8>]) -> Status {
-    let mut manner = Manner { verbose: false, removes: true };
+    let mut manner = Manner { verbose: false, removes: true, order: Order::Names };
     let mut rest = arguments.iter();
     let mut folders: Vec<Vec<u8>> = Vec::new();
     for word in rest.by_ref() {
@@ -120,6 +153,9 @@ fn rehash(process: &mut Process<'_>, folder: &[u8], manner: Manner) -> Result<us
             }
             None => look_at(process, &mut buckets, &name, &path)?,
         };
+    }
+    if manner.order == Order::Unknown && buckets.iter().any(Bucket::depends_on_order) {
+        return Err(Stop::new("which certificate gets which link depends on the disk"));
     }
     // The order of OpenSSL's table, each place of it the newest bucket first.
     buckets.reverse();
@@ -218,13 +254,14 @@ fn add(
 ) -> Result<usize, Stop> {
     let at = buckets.iter().position(|bucket| (bucket.kind, bucket.hash) == (kind, hash));
     let at = at.unwrap_or_else(|| {
-        buckets.push(Bucket { kind, hash, entries: Vec::new(), needed: 0 });
+        buckets.push(Bucket { kind, hash, entries: Vec::new(), needed: 0, duplicate: false });
         buckets.len() - 1
     });
     let Some(bucket) = buckets.get_mut(at) else { return Ok(0) };
     if let Found::File(fingerprint) = found {
         let is_there = |entry: &Entry| entry.fingerprint == Some(fingerprint);
         if bucket.entries.iter().any(is_there) {
+            bucket.duplicate = true;
             let kind = kind.text().as_bytes();
             say(process, &[b"warning: skipping duplicate ", kind, b" in ", file])?;
             return Ok(0);
@@ -262,7 +299,7 @@ fn link(
     manner: Manner,
 ) -> Result<usize, Stop> {
     let directory = process.call.directory.clone();
-    let Bucket { kind, hash, entries, needed } = bucket;
+    let Bucket { kind, hash, entries, needed, .. } = bucket;
     let named = |number: usize| format!("{hash:08x}.{}{number}", kind.suffix()).into_bytes();
     let stays = |entry: &Entry| entry.old.map(usize::from).filter(|old| *old < needed);
     let mut used: Vec<usize> = entries.iter().filter_map(stays).collect();
