@@ -144,7 +144,9 @@ fn commit(
     scripts: &mut dyn ScriptRunner,
 ) -> Result<Vec<Effect>, InstallError> {
     let (database, ownership) = Database::load(overlay)?;
+    let apk = ownership.find("apk-tools").and_then(|slot| ownership.get(slot));
     let mut run = Run {
+        script_folder: self::scripts::folder(apk.map(|package| &package.record.version)),
         world: database.sorted_world().dependencies,
         overlay: overlay.clone(),
         database,
@@ -179,6 +181,8 @@ struct Run<'s> {
     overlay: Overlay,
     database: Database,
     ownership: Ownership,
+    /// Where the running apk has scripts, and the mode it makes that with.
+    script_folder: (ImagePath, u32),
     /// What the user asked for.
     world: Vec<Dependency>,
     accounts: OwnerNumbers,

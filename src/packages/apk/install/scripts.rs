@@ -8,6 +8,7 @@
 use bytes::Bytes;
 
 use super::super::apk_file::Script;
+use super::super::version::Version;
 use super::ownership::Slot;
 use super::{EffectKind, InstallError, Run};
 use crate::packages::script_run::{Ran, Trouble};
@@ -47,8 +48,11 @@ impl ScriptRunner for NoScripts {
     }
 }
 
-/// Where scripts are while they run.
-const FOLDER: &str = "/lib/apk/exec";
+/// Where scripts are while they run, with the mode that apk makes the folder with.
+const FOLDER: (&str, u32) = ("/lib/apk/exec", 0o700);
+/// The same before apk 2.12.10.
+const OLD_FOLDER: (&str, u32) = ("/var/cache/misc", 0o755);
+const NEW_FOLDER_SINCE: &str = "2.12.10";
 /// The image's own programs to be run before and after everything.
 const HOOKS: &str = "/etc/apk/commit_hooks.d";
 
@@ -57,6 +61,13 @@ const HOOKS: &str = "/etc/apk/commit_hooks.d";
 pub(super) enum Moment {
     Before,
     After,
+}
+
+/// Where an apk of this version has scripts while they run.
+pub(super) fn folder(apk: Option<&Version>) -> (ImagePath, u32) {
+    let is_old = apk.is_some_and(|apk| apk.compare(&Version::new(NEW_FOLDER_SINCE)).is_lt());
+    let (path, mode) = if is_old { OLD_FOLDER } else { FOLDER };
+    (ImagePath::literal(path), mode)
 }
 
 impl Run<'_> {
@@ -103,10 +114,10 @@ impl Run<'_> {
         text: Bytes,
     ) -> Result<ImagePath, InstallError> {
         let time = self.options.timestamp;
-        let folder = ImagePath::literal(FOLDER);
+        let (folder, mode) = self.script_folder.clone();
         let real = self.overlay.resolve(&folder)?;
         if self.overlay.lstat(&real).is_none() {
-            self.overlay.set(real, Entry::directory(0o700, time))?;
+            self.overlay.set(real, Entry::directory(mode, time))?;
         }
         let path = folder.join(name.as_bytes()).map_err(|error| InstallError::Package {
             package: package.to_owned(),
@@ -123,7 +134,7 @@ impl Run<'_> {
         self.overlay.watch();
         let ran = scripts.run(&mut self.overlay, call)?;
         let mut changed = self.overlay.watched();
-        changed.retain(|path| !path.starts_with(&ImagePath::literal(FOLDER)));
+        changed.retain(|path| !path.starts_with(&self.script_folder.0));
         self.accounts.forget();
         Ok((ran, changed))
     }
