@@ -62,12 +62,19 @@ pub fn layout(dir: &Path, tag: &str, layers: &[Vec<u8>]) -> LayoutSource {
 
 /// A layout with an index of two platforms that share their first layer.
 pub fn index_layout(dir: &Path, tag: &str, shared: &[u8]) -> LayoutSource {
+    let platform = |architecture: &'static str| {
+        (architecture, vec![shared.to_vec(), layer("architecture", architecture.as_bytes())])
+    };
+    platforms_layout(dir, tag, &[platform("amd64"), platform("arm64")])
+}
+
+/// A layout with an index of these architectures.
+pub fn platforms_layout(dir: &Path, tag: &str, images: &[(&str, Vec<Vec<u8>>)]) -> LayoutSource {
     let sink = LayoutSink::open(dir, Some(tag), &Unfinished::default()).expect("layout");
-    let manifests: Vec<_> = ["amd64", "arm64"]
+    let manifests: Vec<_> = images
         .iter()
-        .map(|architecture| {
-            let own = layer("architecture", architecture.as_bytes());
-            let manifest = manifest(&sink, architecture, &[shared.to_vec(), own]);
+        .map(|(architecture, layers)| {
+            let manifest = manifest(&sink, architecture, layers);
             json!({"mediaType": manifest.media_type, "digest": manifest.digest.to_string(),
                 "size": manifest.bytes.len(),
                 "platform": {"os": "linux", "architecture": architecture}})

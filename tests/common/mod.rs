@@ -2,6 +2,8 @@
 //! Each test binary uses a part of it.
 #![allow(dead_code, clippy::expect_used, clippy::unwrap_used)]
 
+pub mod apk;
+pub mod apk_samples;
 pub mod cli;
 pub mod hostile;
 pub mod images;
