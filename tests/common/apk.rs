@@ -74,6 +74,11 @@ impl Entry {
         Self { path: path.to_owned(), kind, mode: 0o644, data: data.into() }
     }
 
+    pub fn link(path: &str, target: &str) -> Self {
+        let kind = tar::EntryType::Symlink;
+        Self { path: path.to_owned(), kind, mode: 0o777, data: target.into() }
+    }
+
     fn directory(path: &str) -> Self {
         let kind = tar::EntryType::Directory;
         Self { path: path.to_owned(), kind, mode: 0o755, data: Vec::new() }
@@ -324,6 +329,10 @@ impl Root {
 
     pub fn write(&mut self, path: &str, content: impl Into<Vec<u8>>) {
         self.put(Entry::file(path, content));
+    }
+
+    pub fn remove(&mut self, path: &str) {
+        self.entries.remove(path).expect("a file of the root");
     }
 
     /// What the packages bring, and the database `DIRECTORY/installed` of them.
