@@ -195,7 +195,7 @@ fn directories(program: &[u8], names: &[&[u8]]) -> Result<Vec<&'static str>, App
         .filter_map(|(at, name)| known(name).map(|directory| (at, directory)))
         .collect();
     let half = |table: &[u8], at: usize| {
-        table.get(at / 2).map(|byte| if at % 2 == 0 { byte & 15 } else { byte >> 4 })
+        table.get(at / 2).map(|byte| if at.is_multiple_of(2) { byte & 15 } else { byte >> 4 })
     };
     let fits = |table: &&[u8]| {
         anchors.iter().all(|&(at, directory)| half(table, at) == Some(directory))

@@ -95,14 +95,12 @@ pub(super) fn local(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval
             return Err(shell.complain(b"local", [name, b": bad variable name"].concat()));
         }
         shell.state.variables.hide(name);
-        match value {
-            Some(value) => shell.assign(name, value.into())?,
-            None if shell.dialect == Dialect::Ash => {
-                if shell.state.variables.unset(name).is_err() {
-                    return Err(shell.complain(b"local", [name, b": is read only"].concat()));
-                }
-            }
-            None => {}
+        let is_unset = value.is_none() && shell.dialect == Dialect::Ash;
+        if is_unset && shell.state.variables.unset(name).is_err() {
+            return Err(shell.complain(b"local", [name, b": is read only"].concat()));
+        }
+        if let Some(value) = value {
+            shell.assign(name, value.into())?;
         }
     }
     Ok(0)
