@@ -130,10 +130,10 @@ impl Loaded {
             architecture: architecture.to_owned(),
             added: repository.source.origin == Origin::Added,
         };
-        let left_out = self
-            .index
-            .push(archive.text, info)
-            .map_err(|source| ApkError::Index { url: url.clone(), source })?;
+        let left_out = self.index.push(archive.text, info).map_err(|source| {
+            let url = format!("{url}/{architecture}/APKINDEX.tar.gz");
+            ApkError::Index { url, source }
+        })?;
         if left_out.count > 0 {
             fetcher.progress().warn(&format!(
                 "{url}: {} packages are left out that cannot be used ({})",

@@ -227,6 +227,11 @@ impl Package {
         gzip(&archive(std::iter::once(&info).chain(&self.scripts), false))
     }
 
+    /// What an index says of the control member.
+    pub fn identity(&self) -> String {
+        identity(&self.control())
+    }
+
     fn description(&self) -> String {
         format!("The package {}", self.name)
     }
