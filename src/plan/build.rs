@@ -93,14 +93,19 @@ pub trait Family: Universe {
     fn step(&self, solvable: Solvable) -> Option<StepFacts>;
     /// Which of these steps want which.
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge>;
+    /// Installed names that go when nothing needs them ([`Task::may_go`]); none of them is in
+    /// [`Family::keep`]. With dpkg and apt everything stays.
+    fn may_go(&self) -> BTreeSet<super::solver::Name> {
+        BTreeSet::new()
+    }
     /// What the package manager takes away with these changes, which are in installation
     /// order; dpkg and apt take nothing away.
     fn removals(&self, _changes: &[Solvable]) -> Vec<Removal> {
         Vec::new()
     }
     /// What the package manager adds to these changes of itself, unless it cannot be
-    /// installed: apk's `install_if`.
-    fn companions(&self, _changes: &[Solvable]) -> Vec<Companion> {
+    /// installed: apk's `install_if`. `wanted` are versions that it takes before others.
+    fn companions(&self, _changes: &[Solvable], _wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
         Vec::new()
     }
 }
@@ -395,19 +400,34 @@ impl<'a> Targets<'a> {
     fn finish(mut self, context: &Context) -> Planned {
         let task = Task {
             keep: self.family.keep(),
-            targets: BTreeSet::new(),
+            may_go: self.family.may_go(),
             forbidden: self.forbidden(),
+            ..Task::default()
         };
         let mut by_urgency: Vec<(usize, Solvable)> =
             self.wanted.iter().map(|(at, solvable)| (*at, *solvable)).collect();
         by_urgency.sort_by_key(|(at, _)| (Reverse(self.urgency.get(at).copied()), *at));
         let ordered: Vec<Solvable> = by_urgency.into_iter().map(|(_, solvable)| solvable).collect();
         let (targets, rejected) = reachable(self.family, &task, &ordered);
-        let task = Task { targets, ..task };
+        let (task, rejected) = self.let_go(Task { targets, ..task }, rejected);
         let changes = smallest(self.family, &task).unwrap_or_default();
-        let (changes, companions) = self.accompany(&task, changes);
+        let (mut changes, mut companions) = self.accompany(&task, changes);
+        let (mut task, mut rejected) = (task, rejected);
+        // What may go and stays after all must be upgraded.
+        let left = self.left_behind(&task, &changes);
+        if !left.is_empty() {
+            task.unless_gone.retain(|target| !left.contains(target));
+            let (targets, too) = reachable(self.family, &task, &left);
+            task.targets = targets;
+            rejected.extend(too);
+            let again = smallest(self.family, &task).unwrap_or_default();
+            (changes, companions) = self.accompany(&task, again);
+        }
+        let gone = self.gone(&changes);
+        let is_there = |target: Solvable| !self.is_gone(target, &gone);
         let refused: BTreeMap<Solvable, Reason> = rejected
             .iter()
+            .filter(|(target, _)| is_there(*target))
             .map(|(target, explanation)| (*target, self.why_not(&task, *target, explanation)))
             .collect();
         let fixes = self.settle(&refused);
@@ -429,6 +449,57 @@ impl<'a> Targets<'a> {
         }
     }
 
+    /// Installed packages that go with these changes.
+    fn gone(&self, changes: &[Solvable]) -> BTreeSet<PackageId> {
+        self.family.removals(changes).into_iter().map(|removal| removal.package).collect()
+    }
+
+    fn is_gone(&self, target: Solvable, gone: &BTreeSet<PackageId>) -> bool {
+        let former = self.family.installed(target).map(|one| self.family.package(one));
+        former.is_some_and(|id| gone.contains(&id))
+    }
+
+    /// Targets whose packages may go, and are there with `changes` in another version.
+    fn left_behind(&self, task: &Task, changes: &[Solvable]) -> Vec<Solvable> {
+        let left = task.unless_gone.iter().copied().filter(|target| !changes.contains(target));
+        let left: Vec<Solvable> = left.collect();
+        match left.is_empty() {
+            true => left,
+            false => {
+                let gone = self.gone(changes);
+                left.into_iter().filter(|target| !self.is_gone(*target, &gone)).collect()
+            }
+        }
+    }
+
+    /// Targets whose package may go are wanted only as long as it does not. Those that were
+    /// rejected for the sake of such a package get a second chance. A target that is rejected
+    /// still is out of reach with its package and without it.
+    fn let_go(
+        &self,
+        mut task: Task,
+        rejected: Vec<(Solvable, Explanation)>,
+    ) -> (Task, Vec<(Solvable, Explanation)>) {
+        let may_go =
+            |task: &Task, target: &Solvable| task.may_go.contains(&self.family.name(*target));
+        let release = |task: &mut Task| {
+            let (loose, fast) =
+                std::mem::take(&mut task.targets).into_iter().partition(|one| may_go(task, one));
+            let loose: BTreeSet<Solvable> = loose;
+            task.targets = fast;
+            task.unless_gone.extend(loose);
+        };
+        release(&mut task);
+        if task.unless_gone.is_empty() {
+            return (task, rejected);
+        }
+        let again: Vec<Solvable> = rejected.into_iter().map(|(target, _)| target).collect();
+        let (targets, rejected) = reachable(self.family, &task, &again);
+        task.targets = targets;
+        release(&mut task);
+        (task, rejected)
+    }
+
     /// The changes with all that comes along, and what that is. An image in which nothing
     /// changes gets no companions either.
     fn accompany(
@@ -441,7 +512,7 @@ impl<'a> Targets<'a> {
         while !changes.is_empty() {
             let new: Vec<Companion> = self
                 .family
-                .companions(&changes)
+                .companions(&changes, &task.unless_gone)
                 .into_iter()
                 .filter(|one| !companions.contains_key(&one.solvable))
                 .collect();
@@ -489,7 +560,9 @@ impl<'a> Targets<'a> {
     fn why_not(&self, task: &Task, target: Solvable, explanation: &Explanation) -> Reason {
         let alone = |forbidden: BTreeSet<Solvable>| {
             let keep = task.keep.clone();
-            let task = Task { keep, targets: BTreeSet::from([target]), forbidden };
+            let may_go = task.may_go.clone();
+            let targets = BTreeSet::from([target]);
+            let task = Task { keep, may_go, targets, forbidden, ..Task::default() };
             smallest(self.family, &task).unwrap_or_default()
         };
         let slots = self.family.slots();
@@ -538,7 +611,7 @@ impl<'a> Targets<'a> {
             ordered.push(change);
             notes.extend(facts.notes);
             let because = match companions.get(&change) {
-                Some(companion) if !task.targets.contains(&change) => vec![Because::Needed {
+                Some(companion) if !is_target(task, change) => vec![Because::Needed {
                     package: self.family.package(companion.because_of),
                     relation: companion.relation.clone(),
                 }],
@@ -562,7 +635,7 @@ impl<'a> Targets<'a> {
         change: Solvable,
         fixes: &[(Finding, PackageId)],
     ) -> Vec<Because> {
-        if !task.targets.contains(&change) {
+        if !is_target(task, change) {
             return vec![needed_by(self.family, changes, change)];
         }
         let slot = self.family.installed(change).map(|i| self.family.package(i));
@@ -577,6 +650,10 @@ impl<'a> Targets<'a> {
         }
         vec![Because::Fixes { findings: findings.into_iter().collect() }]
     }
+}
+
+fn is_target(task: &Task, solvable: Solvable) -> bool {
+    task.targets.contains(&solvable) || task.unless_gone.contains(&solvable)
 }
 
 /// The class as JSON has it.

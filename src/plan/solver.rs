@@ -88,6 +88,10 @@ pub struct Task {
     pub keep: Vec<Name>,
     /// Versions that must be in the answer.
     pub targets: BTreeSet<Solvable>,
+    /// Versions that must be in the answer unless their name goes.
+    pub unless_gone: BTreeSet<Solvable>,
+    /// Installed names that go when nothing needs them; they are in no way kept.
+    pub may_go: BTreeSet<Name>,
     /// Versions that must not.
     pub forbidden: BTreeSet<Solvable>,
 }
@@ -105,41 +109,82 @@ pub struct Explanation {
 pub const MAX_SENTENCES: usize = 6;
 
 /// The changes (versions that are not installed now) that reach all targets, sorted. No
-/// change can be left out of the answer without losing it.
+/// change can be left out of the answer without losing it, or a package that may go.
 ///
 /// # Errors
 /// There is no answer, and why.
 pub fn smallest(universe: &dyn Universe, task: &Task) -> Result<Vec<Solvable>, Explanation> {
-    let mut changes = solve(universe, task, &|_| true)?;
+    let mut answer = solve(universe, task, &|_| true)?;
     let upgrades = |solvable: Solvable| {
         let name = universe.name(solvable);
         universe.candidates(name).iter().any(|&other| universe.is_installed(other))
     };
+    let wanted = |solvable: &Solvable| {
+        task.targets.contains(solvable) || task.unless_gone.contains(solvable)
+    };
     // The solver tries what is installed first, and would rather add a package than upgrade
     // one. An upgrade is the smaller change.
-    for extra in by_description(universe, &changes) {
-        if upgrades(extra) || task.targets.contains(&extra) || !changes.contains(&extra) {
+    for extra in by_description(universe, &answer.changes) {
+        if upgrades(extra) || wanted(&extra) || !answer.changes.contains(&extra) {
             continue;
         }
         let without = |solvable: Solvable| {
-            upgrades(solvable) || (changes.contains(&solvable) && solvable != extra)
+            upgrades(solvable) || (answer.changes.contains(&solvable) && solvable != extra)
         };
-        if let Ok(fewer) = solve(universe, task, &without) {
-            changes = fewer;
+        if let Ok(fewer) = solve(universe, task, &without)
+            && fewer.loses_no_more_than(&answer, universe, task)
+        {
+            answer = fewer;
         }
     }
-    for extra in by_description(universe, &changes) {
-        if task.targets.contains(&extra) || !changes.contains(&extra) {
+    for extra in by_description(universe, &answer.changes) {
+        if wanted(&extra) || !answer.changes.contains(&extra) {
             continue;
         }
         let without = |solvable: Solvable| {
-            universe.is_installed(solvable) || (changes.contains(&solvable) && solvable != extra)
+            universe.is_installed(solvable)
+                || (answer.changes.contains(&solvable) && solvable != extra)
         };
-        if let Ok(fewer) = solve(universe, task, &without) {
-            changes = fewer;
+        if let Ok(fewer) = solve(universe, task, &without)
+            && fewer.loses_no_more_than(&answer, universe, task)
+        {
+            answer = fewer;
         }
     }
-    Ok(changes)
+    Ok(answer.changes)
+}
+
+/// Everything that has to be there after exactly these changes: what is kept and what that
+/// needs, sorted. An installed package that is not in it is in the way, or no longer needed.
+///
+/// # Errors
+/// There is no answer, and why.
+pub fn needed(
+    universe: &dyn Universe,
+    task: &Task,
+    changes: &[Solvable],
+) -> Result<Vec<Solvable>, Explanation> {
+    let permitted =
+        |solvable: Solvable| universe.is_installed(solvable) || changes.contains(&solvable);
+    solve(universe, task, &permitted).map(|answer| answer.all)
+}
+
+/// What the solver chose.
+struct Answer {
+    all: Vec<Solvable>,
+    /// Those that are not installed now.
+    changes: Vec<Solvable>,
+}
+
+impl Answer {
+    /// Whether everything that may go is still there, in whatever version, if `other` has it.
+    fn loses_no_more_than(&self, other: &Self, universe: &dyn Universe, task: &Task) -> bool {
+        let may_go = |answer: &Self| -> BTreeSet<Name> {
+            let names = answer.all.iter().map(|&one| universe.name(one));
+            names.filter(|name| task.may_go.contains(name)).collect()
+        };
+        may_go(self).is_superset(&may_go(other))
+    }
 }
 
 /// Numbers follow the order in which questions were asked; descriptions do not.
@@ -184,11 +229,13 @@ fn solve(
     universe: &dyn Universe,
     task: &Task,
     permitted: &dyn Fn(Solvable) -> bool,
-) -> Result<Vec<Solvable>, Explanation> {
+) -> Result<Answer, Explanation> {
     let names: BTreeSet<Name> = task.targets.iter().map(|&target| universe.name(target)).collect();
+    let wanted: BTreeSet<Solvable> = task.targets.union(&task.unless_gone).copied().collect();
+    let decided: BTreeSet<Name> = wanted.iter().map(|&target| universe.name(target)).collect();
     let permitted = |solvable: Solvable| {
         !task.forbidden.contains(&solvable)
-            && (task.targets.contains(&solvable) || !names.contains(&universe.name(solvable)))
+            && (wanted.contains(&solvable) || !decided.contains(&universe.name(solvable)))
             && permitted(solvable)
     };
     let provider = Provider { universe, permitted: &permitted, sets: RefCell::default() };
@@ -199,13 +246,10 @@ fn solve(
     let mut solver = Solver::new(provider);
     match solver.solve(Problem::new().requirements(requirements)) {
         Ok(chosen) => {
-            let mut changes: Vec<Solvable> = chosen
-                .into_iter()
-                .map(from_id)
-                .filter(|&solvable| !universe.is_installed(solvable))
-                .collect();
-            changes.sort_unstable();
-            Ok(changes)
+            let mut all: Vec<Solvable> = chosen.into_iter().map(from_id).collect();
+            all.sort_unstable();
+            let changes = all.iter().copied().filter(|&one| !universe.is_installed(one)).collect();
+            Ok(Answer { all, changes })
         }
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             Err(solver.provider().explain(&conflict.graph(&solver)))
@@ -542,7 +586,7 @@ mod tests {
         Task {
             keep: universe.installed.iter().map(|&s| universe.name(s)).collect(),
             targets: targets.iter().map(|&s| Solvable(s)).collect(),
-            forbidden: BTreeSet::new(),
+            ..Task::default()
         }
     }
 

@@ -66,11 +66,28 @@ def first():
         package.add(f"etc/own/{name}.conf", file(f"{name}\n", FIRST))
     library = Package("own-library", "1.0-r0", FIRST, provides=["so:libown.so.1=1.0"])
     library.add("usr/lib/libown.so.1", file("library 1\n", FIRST, 0o755))
-    old = with_scripts(Package("own-old", "1.0-r0", FIRST, depend=["/bin/sh"], triggers=["/usr/share/own-old"]))
+    return [package, library, *old(), user("1.0-r0", FIRST, "own-old"), *pair("1.0-r0", FIRST, "own-a"),
+            capable("1.0-r0", FIRST), held("1.0-r0", FIRST)]
+
+
+def old():
+    """Packages that the upgrade takes away: one that another takes the place of, what only that one needs, what was
+    there for the sake of it, and what only an old version needs, which has no scripts (for images without a shell)."""
+    old = with_scripts(Package("own-old", "1.0-r0", FIRST, depend=["/bin/sh", "own-orphan"], triggers=[
+        "/usr/share/own-old", "/usr/share/own-orphan"]))
     old.add("usr/share/own-old/taken", file("of own-old\n", FIRST))
     old.add("usr/share/own-old/only", file("of own-old\n", FIRST))
-    return [package, library, old, user("1.0-r0", FIRST, "own-old"), *pair("1.0-r0", FIRST, "own-a"),
-            capable("1.0-r0", FIRST), held("1.0-r0", FIRST)]
+    for name in ("untouched", "touched", "deleted"):
+        old.add(f"etc/own-old/{name}.conf", file(f"{name}\n", FIRST))
+    orphan = with_scripts(Package("own-orphan", "1.0-r0", FIRST, depend=["/bin/sh"]))
+    orphan.add("usr/share/own-orphan/data", file("data\n", FIRST))
+    orphan.add("usr/share/own/of-orphan", file("of own-orphan\n", FIRST))
+    along = Package("own-along", "1.0-r0", FIRST, install_if=["own-old=1.0-r0"])
+    along.add("usr/share/own-along/data", file("data\n", FIRST))
+    part = Package("own-part", "1.0-r0", FIRST)
+    part.add("usr/lib/own-part/shared/part", file("part\n", FIRST))
+    part.add("etc/own-part.conf", file("part\n", FIRST))
+    return [old, orphan, along, part]
 
 
 def after():
@@ -90,11 +107,11 @@ def after():
     joined = Package("own-joined", "1.0-r0", NEXT, arch="noarch", install_if=["own-dependency=1.0-r0", "own-tool"])
     joined.add("usr/share/own-joined/data", file("both are there\n", NEXT))
     return [package, library, dependency, joined, *pair("1.1-r0", NEXT, "own-b"), capable("1.1-r0", NEXT),
-            held("1.1-r0", NEXT)]
+            held("1.1-r0", NEXT), *replaced()]
 
 
 def replaced():
-    """A newer version that wants a package that takes another's place. imgfix removes no package."""
+    """A newer version that wants a package that takes another's place."""
     new = with_scripts(Package("own-new", "2.0-r0", NEXT, depend=["/bin/sh", "!own-old"], replaces=["own-old"]))
     new.add("usr/share/own-old/taken", file("of own-new\n", NEXT))
     return [user("1.1-r0", NEXT, "own-new"), new]
@@ -122,7 +139,7 @@ def pair(version, time, owner):
 
 def capable(version, time):
     """Owners, capabilities."""
-    package = Package("own-capable", version, time)
+    package = Package("own-capable", version, time, depend=["own-part"] if version == "1.0-r0" else [])
     bits = 0x400 if version == "1.0-r0" else 0x2000
     package.add("usr/bin/own-capable", file(f"{version}\n", time, 0o755, xattrs={"security.capability": capability(bits)}))
     package.add("usr/bin/own-kept", file("the same\n", time, 0o755, xattrs={"security.capability": capability(0x400)}))

@@ -5,7 +5,7 @@ usage: repack.py ROOT DIR
 
 In:  ROOT, a root file system as Alpine publishes it (only read).
 Out: DIR/first/ARCH/*.apk, packages of our own that an image gets before it is repaired, and DIR/next/ARCH/*.apk, the
-     newer versions of these and of all that ROOT has, and DIR/replaced/ARCH/*.apk, one that cannot be upgraded to; signed with DIR/keys/own.rsa, made when it is missing. What is
+     newer versions of these and of all that ROOT has; signed with DIR/keys/own.rsa, made when it is missing. What is
      newer is in changes.py and own.py. Indexes are not made: the image's own `apk index` does that (see image).
 """
 import os
@@ -33,7 +33,6 @@ def main():
     arch = installed["musl"].fields["arch"]
     write(own.first(), os.path.join(out, "first", arch), key)
     write(changes.newer(installed) + own.after(), os.path.join(out, "next", arch), key)
-    write(own.replaced(), os.path.join(out, "replaced", arch), key)
 
 
 if __name__ == "__main__":

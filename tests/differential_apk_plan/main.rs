@@ -52,28 +52,34 @@ fn plan(system: &System, requests: &Requests) -> Planned {
     plan_platform(&image, &index, requests, &BTreeMap::new(), &context)
 }
 
-/// `name from>to`, as [`Answer`] has it.
+/// `name from>to` and what is purged, as [`Answer`] has it.
 fn steps(planned: &Planned) -> Vec<String> {
-    let steps = planned.plan.steps.iter();
-    steps
-        .map(|step| {
+    let plan = &planned.plan;
+    let mut out = Vec::new();
+    for at in 0..=plan.steps.len() {
+        let purged = plan.removals.iter().filter(|removal| removal.before == at);
+        out.extend(purged.map(|one| format!("Purging {} ({})", one.package.name, one.version)));
+        out.extend(plan.steps.get(at).map(|step| {
             let from = step.from.as_ref().map(ToString::to_string).unwrap_or_default();
             format!("{} {from}>{}", step.package.name, step.to)
-        })
-        .collect()
+        }));
+    }
+    out
 }
 
 /// How two plans compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Same,
+    /// The same, and something is purged.
+    SamePurges,
     /// Neither changes anything.
     Nothing,
     Order,
-    /// apk removes something, which imgfix leaves or upgrades; all else is the same.
-    AlsoRemoves,
-    /// apk removes, replaces or lowers something, and the rest differs.
-    Removes,
+    /// One of them purges something, and they differ.
+    Purges,
+    /// apk replaces or lowers something.
+    Lowers,
     /// apk says that nothing satisfies world.
     GivesUp,
     /// apk only installs what an `install_if` brings; imgfix leaves an image alone in which
@@ -86,23 +92,17 @@ enum Outcome {
 
 fn compare(ours: &[String], theirs: &Answer) -> Outcome {
     let set = |list: &[String]| list.iter().cloned().collect::<BTreeSet<String>>();
+    let purges = |list: &[String]| list.iter().any(|step| step.starts_with("Purging "));
     match theirs {
         Answer::Unsatisfiable(_) => Outcome::GivesUp,
-        Answer::Steps { steps, removes: true } => {
-            let purged = |step: &&String| {
-                let name = step.split(' ').next().unwrap_or_default();
-                steps.iter().any(|other| other.starts_with(&format!("Purging {name} ")))
-            };
-            let theirs: Vec<&String> = steps.iter().filter(|step| step.contains('>')).collect();
-            let ours: Vec<&String> = ours.iter().filter(|step| !purged(step)).collect();
-            match theirs == ours {
-                true => Outcome::AlsoRemoves,
-                false => Outcome::Removes,
-            }
-        }
+        Answer::Steps { lowers: true, .. } => Outcome::Lowers,
         Answer::Steps { steps, .. } if steps == ours && ours.is_empty() => Outcome::Nothing,
-        Answer::Steps { steps, .. } if steps == ours => Outcome::Same,
+        Answer::Steps { steps, .. } if steps == ours => match purges(ours) {
+            true => Outcome::SamePurges,
+            false => Outcome::Same,
+        },
         Answer::Steps { steps, .. } if set(steps) == set(ours) => Outcome::Order,
+        Answer::Steps { steps, .. } if purges(steps) || purges(ours) => Outcome::Purges,
         Answer::Steps { steps, .. }
             if ours.is_empty() && steps.iter().all(|step| step.contains(" >")) =>
         {
@@ -145,14 +145,15 @@ impl Comparison {
         }
     }
 
-    /// Of the plans that apk makes without taking anything away, the part that is the same.
+    /// Of the plans that apk makes without going to a lower version, the part that is the same.
     fn agreement(&self) -> f64 {
         let of = |outcomes: &[Outcome]| -> usize {
             outcomes.iter().filter_map(|outcome| self.outcomes.get(outcome)).sum()
         };
-        let apart = of(&[Outcome::GivesUp, Outcome::AlsoRemoves, Outcome::Removes]);
+        let apart = of(&[Outcome::GivesUp, Outcome::Lowers]);
         let all: usize = self.outcomes.values().sum();
-        of(&[Outcome::Same, Outcome::Nothing]) as f64 / (all - apart).max(1) as f64
+        of(&[Outcome::Same, Outcome::SamePurges, Outcome::Nothing]) as f64
+            / (all - apart).max(1) as f64
     }
 }
 

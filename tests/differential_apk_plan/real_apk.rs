@@ -12,10 +12,11 @@ use super::systems::System;
 /// What apk says it would do.
 #[derive(Debug)]
 pub enum Answer {
-    /// `name from>to`, in its order; whether something is removed, replaced or lowered.
+    /// `name from>to` and `Purging name (version)`, in its order; whether something is replaced
+    /// or lowered.
     Steps {
         steps: Vec<String>,
-        removes: bool,
+        lowers: bool,
     },
     Unsatisfiable(String),
 }
@@ -68,7 +69,7 @@ impl RealApk {
 
 /// Reads lines as `(1/2) Upgrading a (1 -> 2)`.
 fn answer(text: &str) -> Answer {
-    let (mut steps, mut removes) = (Vec::new(), false);
+    let (mut steps, mut lowers) = (Vec::new(), false);
     for line in text.lines().filter(|line| line.starts_with('(')) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let version = |at: usize| words[at].trim_matches(['(', ')']);
@@ -76,8 +77,9 @@ fn answer(text: &str) -> Answer {
         match words[1] {
             "Upgrading" => steps.push(format!("{name} {}>{}", version(3), version(5))),
             "Installing" => steps.push(format!("{name} >{}", version(3))),
-            "Purging" | "Replacing" | "Downgrading" => {
-                removes = true;
+            "Purging" => steps.push(format!("Purging {name} {}", words[3])),
+            "Replacing" | "Downgrading" => {
+                lowers = true;
                 steps.push(words[1..].join(" "));
             }
             // "Updating pinning": it changes the record of the tag only.
@@ -85,7 +87,7 @@ fn answer(text: &str) -> Answer {
             other => panic!("{other}: {line}"),
         }
     }
-    Answer::Steps { steps, removes }
+    Answer::Steps { steps, lowers }
 }
 
 fn write(root: &Path, system: &System) {

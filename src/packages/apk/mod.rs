@@ -5,6 +5,7 @@ pub mod archive_check;
 pub mod archives;
 pub mod commands;
 pub mod dependency;
+mod hash_table;
 pub mod identity;
 pub mod index;
 pub mod index_archive;

@@ -20,11 +20,13 @@
 //!   that tag ([`pinning`]).
 //! - What has an `install_if` comes along when all of it holds ([`install_if`]).
 //! - Steps are in the order of apk's changeset ([`changeset`]).
+//! - What `world` reaches no more goes, be it in the way of what is wanted or not needed any
+//!   more ([`presence`]).
 //!
-//! Three rules are ours. Every installed package stays, at its version or a higher one: where
-//! apk would remove what nothing needs any more, or put another provider in its place, it is
-//! left. A package of the same version with another identity is no upgrade (there apk agrees,
-//! without `--available`). And relations that the image breaks already may stay broken.
+//! Three rules are ours. Nothing goes to a lower version, and nothing goes that `world` names or
+//! did not reach before. A package of the same version with another identity is no upgrade
+//! (there apk agrees, without `--available`). And relations that the image breaks already may
+//! stay broken.
 //!
 //! Every higher version is considered, not only the highest: Wolfi's index keeps old ones. Only
 //! names that can be reached from newer versions are ever looked up.
@@ -32,6 +34,7 @@
 mod changeset;
 mod install_if;
 mod pinning;
+mod presence;
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -46,7 +49,6 @@ use super::inventory::ApkInventory;
 use super::record::Record;
 use super::version::Version;
 use crate::packages::{PackageId, PackageName};
-use crate::plan::Reason;
 use crate::plan::build::{
     Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
 };
@@ -55,6 +57,7 @@ use crate::plan::solver::{
     Exclusion, Explanation, Impossible, Name, Relations, Requirement, Solvable, Task, Universe,
     reachable,
 };
+use crate::plan::{Reason, Removal};
 
 /// How often rejected candidates are replaced by lower versions.
 const MAX_ROUNDS: usize = 64;
@@ -161,6 +164,8 @@ pub struct ApkUniverse<'a> {
     pinning: Pinning,
     slots: Vec<Slot>,
     keep: Vec<Name>,
+    /// Installed packages that go when nothing needs them any more.
+    may_go: BTreeSet<Name>,
     /// Dependencies of installed packages that the image does not satisfy, by name.
     broken: BTreeMap<Name, Vec<Dependency>>,
     /// Pairs of names whose installed versions exclude each other already.
@@ -179,6 +184,7 @@ impl<'a> ApkUniverse<'a> {
             pinning: Pinning::new(image, index),
             slots: Vec::new(),
             keep: Vec::new(),
+            may_go: BTreeSet::new(),
             broken: BTreeMap::new(),
             at_odds: BTreeSet::new(),
             numbered: RefCell::default(),
@@ -195,6 +201,7 @@ impl<'a> ApkUniverse<'a> {
             universe.slots.push(slot);
         }
         universe.find_broken();
+        universe.may_go = universe.reached_by_need();
         universe.keep = universe.names_with_a_choice();
         universe.settle_candidates();
         universe
@@ -376,8 +383,8 @@ impl<'a> ApkUniverse<'a> {
         out
     }
 
-    /// Installed names that can change, or that could lose something; the others need not be
-    /// told to the solver.
+    /// Installed names that stay and can change, or that could lose something; the others need
+    /// not be told to the solver.
     fn names_with_a_choice(&self) -> Vec<Name> {
         let numbered = self.numbered.borrow();
         let names: Vec<(Name, Solvable, bool)> = (0u32..)
@@ -389,6 +396,7 @@ impl<'a> ApkUniverse<'a> {
         drop(numbered);
         names
             .into_iter()
+            .filter(|(name, ..)| !self.may_go.contains(name))
             .filter(|(_, installed, choice)| {
                 *choice || !self.relations(*installed).requires.is_empty()
             })
@@ -420,7 +428,7 @@ impl<'a> ApkUniverse<'a> {
         if lower.is_empty() {
             return;
         }
-        let task = Task { keep: self.keep.clone(), ..Task::default() };
+        let task = self.task();
         let mut candidates: BTreeMap<usize, Solvable> = (0..)
             .zip(&self.slots)
             .filter_map(|(at, slot)| Some((at, slot.candidate.as_ref()?.0)))
@@ -486,7 +494,10 @@ impl<'a> ApkUniverse<'a> {
             .filter(|(_, member)| is_about(dependency, member.record()))
             .collect();
         let numbered = self.numbered.borrow();
-        satisfying.iter().filter(|(_, member)| !member.is_offered()).any(|(_, member)| {
+        let mut stay = satisfying
+            .iter()
+            .filter(|(_, member)| !member.is_offered() && !self.may_go.contains(&member.name));
+        stay.any(|(_, member)| {
             let versions = numbered.names.get(member.name.0 as usize);
             let mut offered = versions.into_iter().flat_map(|versions| &versions.offered);
             offered.all(|one| satisfying.iter().any(|(solvable, _)| solvable == one))
@@ -619,7 +630,9 @@ impl<'a> ApkUniverse<'a> {
                 continue;
             }
             let fixed = numbered.names.get(other.name.0 as usize).is_some_and(|versions| {
-                versions.installed == Some(with) && versions.offered.is_empty()
+                versions.installed == Some(with)
+                    && versions.offered.is_empty()
+                    && !self.may_go.contains(&other.name)
             });
             if fixed && member.is_offered() {
                 let who = match declared_by == solvable {
@@ -673,6 +686,10 @@ impl Family for ApkUniverse<'_> {
 
     fn keep(&self) -> Vec<Name> {
         self.keep.clone()
+    }
+
+    fn may_go(&self) -> BTreeSet<Name> {
+        self.may_go.clone()
     }
 
     fn installed(&self, solvable: Solvable) -> Option<Solvable> {
@@ -739,8 +756,12 @@ impl Family for ApkUniverse<'_> {
         self.changeset_edges(steps)
     }
 
-    fn companions(&self, changes: &[Solvable]) -> Vec<Companion> {
-        self.installed_along(changes)
+    fn removals(&self, changes: &[Solvable]) -> Vec<Removal> {
+        self.changeset_removals(changes)
+    }
+
+    fn companions(&self, changes: &[Solvable], wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
+        self.installed_along(changes, wanted)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::pipeline::load::Loaded;
 use crate::pipeline::scan::architecture_names;
 use crate::pipeline::{Environment, RepairError, ScriptsMode};
 use crate::plan::build::Family;
-use crate::plan::{ArchiveChecksum, PlatformPlan, Reason, Step};
+use crate::plan::{ArchiveChecksum, Because, PlatformPlan, Reason, Step};
 use crate::repository::apk::Loaded as Repositories;
 use crate::repository::{Fetcher, Verified};
 use crate::rootfs::{FileSystem, Overlay, Spool};
@@ -116,7 +116,7 @@ impl Workshop for ApkWorkshop {
             install(&mut overlay, &packages, &removals, &options, &mut *runner)
         })? {
             Ok(effects) => finish(loaded, overlay, effects, timestamp).map(Outcome::Applied),
-            Err(error) => match blamed(&error, steps) {
+            Err(error) => match blamed(&error, plan) {
                 Some(id) => Ok(Outcome::Barred(id.clone(), reason(&id, error))),
                 None => {
                     let image = loaded.platform.to_string();
@@ -195,10 +195,12 @@ fn reason(id: &PackageId, error: InstallError) -> Reason {
 }
 
 /// The step that an installation error is about, when it is about one.
-fn blamed(error: &InstallError, steps: &[Step]) -> Option<PackageId> {
+fn blamed(error: &InstallError, plan: &PlatformPlan) -> Option<PackageId> {
+    let steps = &plan.steps;
     let named = |name: &str| {
         steps.iter().map(|step| &step.package).find(|id| id.name.as_ref() == name).cloned()
     };
+    let named = |name: &str| named(name).or_else(|| taking_away(name, plan));
     match error {
         InstallError::Package { package, .. } | InstallError::Overwrite { package, .. } => {
             named(package)
@@ -208,4 +210,15 @@ fn blamed(error: &InstallError, steps: &[Step]) -> Option<PackageId> {
         }
         InstallError::Rootfs(_) | InstallError::Database { .. } | InstallError::Hook { .. } => None,
     }
+}
+
+/// The step with which a package of that name goes: the one that wants it gone, or the last
+/// before it is purged.
+fn taking_away(name: &str, plan: &PlatformPlan) -> Option<PackageId> {
+    let removal = plan.removals.iter().find(|removal| removal.package.name.as_ref() == name)?;
+    let step = match &removal.because {
+        Because::Needed { package, .. } => plan.steps.iter().find(|step| step.package == *package),
+        _ => plan.steps.get(removal.before.saturating_sub(1)),
+    };
+    step.or(plan.steps.first()).map(|step| step.package.clone())
 }

@@ -2,8 +2,9 @@
 //! apk-tools first, with nothing but what that needs, and has the new apk do the rest. Triggers
 //! are run after each of the two.
 //!
-//! In come the set, with what is taken away, and what is installed; out come the commits. Source: apk-tools 2.14,
-//! `src/app_upgrade.c` (`apk_do_self_upgrade`).
+//! In come the set, with what is taken away, and what is installed; out come the commits. What
+//! goes between the two is part of the first when nothing needs it then, which is how apk sees
+//! it. Source: apk-tools 2.14, `src/app_upgrade.c` (`apk_do_self_upgrade`).
 
 use super::super::dependency::{Constraint, Dependency};
 use super::super::record::Record;
@@ -20,30 +21,59 @@ pub(super) enum Change<'a> {
     Remove(&'a PackageName),
 }
 
-/// The changes of each commit, in the order of the set; commits without packages are left out.
-/// What is taken away goes with the last.
+/// The changes of each commit, in the order of the set; commits without changes are left out.
 pub(super) fn commits<'a>(
     packages: &'a [NewPackage],
     removals: &'a [Removal],
     ownership: &Ownership,
 ) -> Vec<Vec<Change<'a>>> {
+    let is_first = first(packages, ownership);
+    let count = is_first.iter().filter(|is_first| **is_first).count();
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let mut pending = removals.iter().peekable();
-    let mut remove = |at: usize, into: &mut Vec<Change<'a>>| {
-        while let Some(removal) = pending.next_if(|removal| removal.before <= at) {
+    for (at, place) in
+        (0..=packages.len()).zip(packages.iter().zip(&is_first).map(Some).chain([None]))
+    {
+        while let Some(removal) = pending.next_if(|removal| removal.before <= at || place.is_none())
+        {
+            let goes_first = at < count
+                || (at == count
+                    && count > 0
+                    && !is_needed(&removal.package, packages, &is_first, removals, ownership));
+            let into = if goes_first { &mut before } else { &mut after };
             into.push(Change::Remove(&removal.package));
         }
-    };
-    for ((at, new), is_first) in packages.iter().enumerate().zip(first(packages, ownership)) {
-        if is_first {
-            before.push(Change::Install(new));
-            continue;
+        match place {
+            Some((new, true)) => before.push(Change::Install(new)),
+            Some((new, false)) => after.push(Change::Install(new)),
+            None => {}
         }
-        remove(at, &mut after);
-        after.push(Change::Install(new));
     }
-    remove(usize::MAX, &mut after);
     [before, after].into_iter().filter(|changes| !changes.is_empty()).collect()
+}
+
+/// Whether a package that goes is needed by one that is there after the first commit and does
+/// not go itself.
+fn is_needed(
+    package: &PackageName,
+    packages: &[NewPackage],
+    is_first: &[bool],
+    removals: &[Removal],
+    ownership: &Ownership,
+) -> bool {
+    let Some(going) = ownership.find(&package.0).and_then(|slot| ownership.get(slot)) else {
+        return false;
+    };
+    let first = || packages.iter().zip(is_first).filter(|(_, first)| **first).map(|(new, _)| new);
+    let stays = |record: &Record| {
+        !removals.iter().any(|removal| removal.package == record.name)
+            && !first().any(|new| new.record.name == record.name)
+    };
+    let there = ownership.iter().map(|(_, one)| &one.record).filter(|record| stays(record));
+    there
+        .chain(first().map(|new| &new.record))
+        .flat_map(|record| &record.depends)
+        .any(|needed| !needed.conflict && provides(&going.record, needed))
 }
 
 /// Whether each package is in the first commit.

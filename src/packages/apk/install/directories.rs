@@ -9,8 +9,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::InstallError;
 use super::protection::{Pattern, Protection, of_child};
-use super::{InstallError, directory_hash};
+use crate::packages::apk::hash_table;
 use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay, RootfsError};
 
 /// A directory, for the time of a run.
@@ -248,7 +249,7 @@ impl Directories {
     pub(super) fn in_apk_order(&self) -> Vec<(DirectoryId, bool)> {
         let mut keyed: Vec<_> = (0..)
             .zip(&self.all)
-            .map(|(at, one)| (directory_hash::bucket(one.path.relative()), Reverse(at), one))
+            .map(|(at, one)| (hash_table::bucket(one.path.relative()), Reverse(at), one))
             .collect();
         keyed.sort_unstable_by_key(|(bucket, at, _)| (*bucket, *at));
         keyed.into_iter().map(|(_, Reverse(at), one)| (DirectoryId(at), one.modified)).collect()

@@ -8,7 +8,7 @@
 //!
 //! - `database`: what the image records, and how it is written back
 //! - `ownership`: which package has which files
-//! - `directories`: directories that packages share; `directory_hash`: apk's order of them
+//! - `directories`: directories that packages share
 //! - `protection`: where changes of the image are kept
 //! - `accounts`: numbers for owners' names
 //! - `unpack`: the payload, path by path
@@ -22,7 +22,6 @@ mod change_order;
 mod commits;
 mod database;
 mod directories;
-mod directory_hash;
 mod migrate;
 mod ownership;
 mod protection;

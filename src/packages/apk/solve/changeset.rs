@@ -1,11 +1,13 @@
 //! The order in which apk commits changes.
 //!
-//! In come the steps of a plan; out come edges that leave one order only. apk goes through
-//! `world` in the order of its names, then through the database, and puts each package behind
-//! what it depends on, in the order of its `depends`; what an `install_if` brings comes behind
-//! the last package it waits for. (apk looks there at every package of which some version waits
-//! so; when the chosen version does not, it comes right there.) Circles end where they began. Source: apk-tools 2.14,
-//! `src/solver.c` (`generate_changeset`, `cset_gen_name_change`).
+//! In come the steps of a plan; out come edges that leave one order only, and what is purged
+//! between them. apk goes through `world` in the order of its names, then through the database,
+//! and puts each package behind what it depends on, in the order of its `depends`; what an
+//! `install_if` brings comes behind the last package it waits for. (apk looks there at every
+//! package of which some version waits so; when the chosen version does not, it comes right
+//! there.) Circles end where they began. A package that goes does so before what takes its
+//! name or excludes it, or else behind the last change that takes away a need of it ([`walk`]).
+//! Source: apk-tools 2.14, `src/solver.c` (`generate_changeset`, `cset_gen_name_change`).
 //!
 //! A newer apk-tools is a transaction of its own for `apk upgrade`, with the least that it
 //! needs, before all others (`src/app_upgrade.c`, `apk_do_self_upgrade`).
@@ -13,42 +15,26 @@
 //! What this cannot know: of several packages that provide a name without a version, which one
 //! apk's solver chose first.
 
+mod walk;
+
 use std::collections::BTreeSet;
 
-use super::install_if::Present;
-use super::{ApkUniverse, is_about, provided, provided_names};
-use crate::packages::PackageName;
-use crate::packages::apk::record::Record;
+use self::walk::{Change, Walk};
+use super::ApkUniverse;
 use crate::plan::order::{Edge, Strength};
-use crate::plan::solver::{Solvable, Task, Universe as _, smallest};
-
-/// What is left to do, last first.
-enum Visit {
-    /// The chosen provider of a name.
-    Name(String),
-    /// A position whose dependencies are done.
-    Record(usize),
-    /// A package that waits by `install_if` for one that is done.
-    Waiting(usize),
-}
-
-/// One walk through `world` and the database.
-struct Walk<'a> {
-    universe: &'a ApkUniverse<'a>,
-    present: &'a Present,
-    /// Names that are done, provided ones included.
-    processed: BTreeSet<String>,
-    done: BTreeSet<usize>,
-    order: Vec<Solvable>,
-}
+use crate::plan::solver::{Solvable, Universe as _, smallest};
+use crate::plan::{Because, Removal};
 
 impl ApkUniverse<'_> {
     /// Edges from each step to the next.
     pub(super) fn changeset_edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
-        let order = self.install_order(steps);
+        let order = self.changeset(steps);
         let at: Vec<usize> = order
             .iter()
-            .filter_map(|solvable| steps.iter().position(|step| step == solvable))
+            .filter_map(|change| match change {
+                Change::Install(solvable) => steps.iter().position(|step| step == solvable),
+                Change::Remove(_) => None,
+            })
             .collect();
         at.windows(2)
             .filter_map(|pair| match pair {
@@ -60,14 +46,76 @@ impl ApkUniverse<'_> {
             .collect()
     }
 
-    fn install_order(&self, steps: &[Solvable]) -> Vec<Solvable> {
+    /// What is purged with `steps`, which are in their order.
+    pub(super) fn changeset_removals(&self, steps: &[Solvable]) -> Vec<Removal> {
+        let mut before = 0;
+        let mut out = Vec::new();
+        if self.may_go.is_empty() || steps.is_empty() {
+            return out;
+        }
+        for change in self.changeset(steps) {
+            match change {
+                Change::Install(_) => before += 1,
+                Change::Remove(solvable) => {
+                    let Some(member) = self.member(solvable) else { continue };
+                    out.push(Removal {
+                        package: member.record().id(),
+                        version: member.record().version.as_str().into(),
+                        before,
+                        because: self.why_gone(solvable, steps),
+                    });
+                }
+            }
+        }
+        out
+    }
+
+    /// Which of `steps` is the reason that an installed package goes.
+    fn why_gone(&self, gone: Solvable, steps: &[Solvable]) -> Because {
+        let excludes = |one: Solvable, other: Solvable| {
+            let relations = self.relations(one);
+            let mut found = relations.excludes.iter().filter(|found| found.with == other);
+            found.next().cloned()
+        };
+        let found = steps.iter().find_map(|&step| {
+            let exclusion = excludes(step, gone).or_else(|| excludes(gone, step))?;
+            Some((step, exclusion))
+        });
+        let Some((step, exclusion)) = found else { return Because::Unneeded };
+        let relation = match exclusion.declared_by == step {
+            true => exclusion.text,
+            false => format!("{} has {}", self.describe(gone), exclusion.text),
+        };
+        let package = self.member(step).map(|member| member.record().id());
+        package.map_or(Because::Unneeded, |package| Because::Needed { package, relation })
+    }
+
+    /// The steps, and what is purged, in apk's order.
+    fn changeset(&self, steps: &[Solvable]) -> Vec<Change> {
         let first = self.self_upgrade(steps);
-        let mut order = self.walk(&first);
-        order.retain(|solvable| first.contains(solvable));
-        let then = self.walk(steps).into_iter();
-        let then: Vec<Solvable> =
-            then.filter(|step| steps.contains(step) && !order.contains(step)).collect();
-        order.extend(then);
+        let mut order = Vec::new();
+        let mut before: Vec<_> = self.image.packages.iter().map(|one| one.name.clone()).collect();
+        let mut present = self.present(&[]);
+        if !first.is_empty() {
+            let after = self.present(&first);
+            order = Walk::new(self, &present, &after, &before).changes();
+            present = after;
+            // The new apk reads what the old one wrote.
+            before = present.names();
+            before.sort_by_cached_key(|name| (name.0.to_ascii_lowercase(), name.0.clone()));
+        }
+        let after = self.present(steps);
+        order.extend(Walk::new(self, &present, &after, &before).changes());
+        order.retain(|change| match change {
+            Change::Install(solvable) => steps.contains(solvable),
+            Change::Remove(_) => true,
+        });
+        let mut seen = Vec::new();
+        order.retain(|change| {
+            let is_new = !seen.contains(change);
+            seen.push(*change);
+            is_new
+        });
         order
     }
 
@@ -78,8 +126,8 @@ impl ApkUniverse<'_> {
                 && self.member(**solvable).is_some_and(|m| m.record().name.0 == "apk-tools")
         };
         let Some(&apk) = steps.iter().find(is_apk) else { return Vec::new() };
-        let keep = self.keep.clone();
-        let task = Task { keep, targets: BTreeSet::from([apk]), ..Task::default() };
+        let mut task = self.task();
+        task.targets.insert(apk);
         let needed = smallest(self, &task).unwrap_or_default();
         needed.into_iter().filter(|solvable| steps.contains(solvable)).collect()
     }
@@ -88,110 +136,4 @@ impl ApkUniverse<'_> {
         let name = self.name(solvable);
         self.candidates(name).iter().any(|&other| self.is_installed(other))
     }
-
-    /// Everything that is there after `changes`, in the order of apk's changeset.
-    fn walk(&self, changes: &[Solvable]) -> Vec<Solvable> {
-        let present = self.present(changes);
-        let mut walk = Walk {
-            universe: self,
-            present: &present,
-            processed: BTreeSet::new(),
-            done: BTreeSet::new(),
-            order: Vec::new(),
-        };
-        let mut world: Vec<&str> =
-            self.image.world.iter().map(|entry| entry.name.0.as_str()).collect();
-        world.sort_by_cached_key(|name| (name.to_ascii_lowercase(), (*name).to_owned()));
-        let database = self.image.packages.iter().map(|record| record.name.0.as_str());
-        for name in world.into_iter().chain(database) {
-            walk.visit(name);
-        }
-        walk.order
-    }
-}
-
-impl Walk<'_> {
-    fn visit(&mut self, name: &str) {
-        let mut left = vec![Visit::Name(name.to_owned())];
-        while let Some(visit) = left.pop() {
-            match visit {
-                Visit::Name(name) => self.name(&name, &mut left),
-                Visit::Record(at) => {
-                    if let Some((solvable, member)) = self.present.members.get(at) {
-                        self.order.push(*solvable);
-                        let waiting = self.waiting_for(member.record());
-                        left.extend(waiting.into_iter().rev().map(Visit::Waiting));
-                    }
-                }
-                Visit::Waiting(at) => {
-                    if let Some(name) = self.may_follow(at) {
-                        left.push(Visit::Name(name));
-                    }
-                }
-            }
-        }
-    }
-
-    fn name(&mut self, name: &str, left: &mut Vec<Visit>) {
-        if !self.processed.insert(name.to_owned()) {
-            return;
-        }
-        let Some(at) = self.chosen(name) else { return };
-        let Some((_, member)) = self.present.members.get(at) else { return };
-        if !self.done.insert(at) {
-            return;
-        }
-        let record = member.record();
-        self.processed.extend(provided_names(record).into_iter().map(str::to_owned));
-        left.push(Visit::Record(at));
-        let depends = record.depends.iter().rev();
-        left.extend(depends.map(|dependency| Visit::Name(dependency.name.0.clone())));
-    }
-
-    /// The provider of a name: the package called so before others.
-    fn chosen(&self, name: &str) -> Option<usize> {
-        let providers = self.present.providers.get(name)?;
-        self.own(name).or(providers.first().copied())
-    }
-
-    /// Packages of which some version has a name that `record` provides in its `install_if`.
-    fn waiting_for(&self, record: &Record) -> Vec<usize> {
-        let mut out = Vec::new();
-        for (name, _) in provided(record) {
-            let installed = self.universe.image.packages.iter().copied();
-            let installed: Vec<PackageName> =
-                installed.filter(|one| waits(one, name)).map(|one| one.name.clone()).collect();
-            let offered = self.universe.index.installed_if(name).into_iter();
-            let offered = offered.map(|available| available.record.name.clone());
-            for waiting in installed.into_iter().chain(offered) {
-                out.extend(self.own(&waiting.0).filter(|at| !out.contains(at)));
-            }
-        }
-        out
-    }
-
-    /// The position of the package of that name.
-    fn own(&self, name: &str) -> Option<usize> {
-        let providers = self.present.providers.get(name)?;
-        providers.iter().copied().find(|&at| {
-            let member = self.present.members.get(at);
-            member.is_some_and(|(_, member)| member.record().name.0 == name)
-        })
-    }
-
-    /// The name of the waiting package when all that it waits for is done.
-    fn may_follow(&self, at: usize) -> Option<String> {
-        let (_, member) = self.present.members.get(at)?;
-        let record = member.record();
-        let done = record.install_if.iter().all(|entry| {
-            let mut about = self.present.providing(&entry.name.0);
-            let there = about.any(|(_, member)| is_about(entry, member.record()));
-            self.processed.contains(&entry.name.0) && there != entry.conflict
-        });
-        done.then(|| record.name.0.clone())
-    }
-}
-
-fn waits(record: &Record, name: &str) -> bool {
-    record.install_if.iter().any(|entry| entry.name.0 == name)
 }

@@ -30,6 +30,12 @@ impl Present {
         self.providers.get(name).into_iter().flatten().filter_map(|&at| self.members.get(at))
     }
 
+    /// The names of the packages.
+    pub(super) fn names(&self) -> Vec<PackageName> {
+        let packages = self.members.iter().filter(|(_, member)| !member.is_world());
+        packages.map(|(_, member)| member.record().name.clone()).collect()
+    }
+
     /// Whether one entry of an `install_if` holds, and by what.
     fn holds(&self, entry: &Dependency) -> Option<Option<Solvable>> {
         let mut about =
@@ -52,17 +58,7 @@ impl Present {
 impl ApkUniverse<'_> {
     /// What is there after `changes`.
     pub(super) fn present(&self, changes: &[Solvable]) -> Present {
-        let changed: BTreeSet<_> = changes.iter().map(|&change| self.name(change)).collect();
-        let numbered = self.numbered.borrow();
-        let members: Vec<(Solvable, Rc<Member>)> = (0u32..)
-            .map(Solvable)
-            .zip(&numbered.members)
-            .filter(|(solvable, member)| {
-                changes.contains(solvable)
-                    || (!member.is_offered() && !changed.contains(&member.name))
-            })
-            .map(|(solvable, member)| (solvable, Rc::clone(member)))
-            .collect();
+        let members = self.there_after(changes);
         let mut providers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (at, (_, member)) in members.iter().enumerate().filter(|(_, (_, m))| !m.is_world()) {
             for name in provided_names(member.record()) {
@@ -72,8 +68,13 @@ impl ApkUniverse<'_> {
         Present { members, providers }
     }
 
-    /// The packages that come along with `changes`.
-    pub(super) fn installed_along(&self, changes: &[Solvable]) -> Vec<Companion> {
+    /// The packages that come along with `changes`; `preferred` are versions that are taken
+    /// before others.
+    pub(super) fn installed_along(
+        &self,
+        changes: &[Solvable],
+        preferred: &BTreeSet<Solvable>,
+    ) -> Vec<Companion> {
         let present = self.present(changes);
         let waiting: BTreeSet<PackageName> = present
             .providers
@@ -91,26 +92,36 @@ impl ApkUniverse<'_> {
         for package in waiting {
             let mut own = present.providing(&package.0);
             let own = own.find(|(_, member)| member.record().name == package);
-            let settled = own.is_some_and(|(_, member)| {
-                member.is_offered()
-                    || present.triggers(member.record()).is_some()
-                    || provided_names(member.record()).iter().any(|name| wanted.contains(name))
-            });
-            if !settled {
-                out.extend(self.triggered(&package, &present));
-            }
+            let is_wanted = |member: &Member| {
+                provided_names(member.record()).iter().any(|name| wanted.contains(name))
+            };
+            let along = match own {
+                Some((_, member)) if member.is_offered() || is_wanted(member) => None,
+                Some((_, member)) if present.triggers(member.record()).is_some() => {
+                    let higher = self.triggered(&package, &present, preferred);
+                    higher.filter(|one| preferred.contains(&one.solvable))
+                }
+                _ => self.triggered(&package, &present, preferred),
+            };
+            out.extend(along);
         }
         out
     }
 
     /// The version of `package` that apk installs because its `install_if` holds.
-    fn triggered(&self, package: &PackageName, present: &Present) -> Option<Companion> {
+    fn triggered(
+        &self,
+        package: &PackageName,
+        present: &Present,
+        preferred: &BTreeSet<Solvable>,
+    ) -> Option<Companion> {
         self.look_up(package);
-        let versions = {
+        let mut versions = {
             let numbered = self.numbered.borrow();
             let name = *numbered.packages.get(&package.0)?;
             numbered.names.get(name.0 as usize)?.offered.clone()
         };
+        versions.sort_by_key(|solvable| !preferred.contains(solvable));
         versions.into_iter().find_map(|solvable| {
             let member = self.member(solvable)?;
             let by = present.triggers(member.record())?;

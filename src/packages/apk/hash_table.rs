@@ -1,14 +1,15 @@
-//! Where a directory is in apk's hash table of directories: it decides the order in which a
-//! trigger is given the directories that changed.
+//! Where a name is in apk's hash tables of directories and of packages' names: it decides the
+//! order in which a trigger is given the directories that changed, and in which packages are
+//! taken away that need the same one.
 //!
-//! In comes a directory's name; out comes its place. The hash is MurmurHash3 for 32 bits
-//! (<https://github.com/aappleby/smhasher>) with apk's seed, in a table of a fixed size.
+//! In comes a name; out comes its place. The hash is MurmurHash3 for 32 bits
+//! (<https://github.com/aappleby/smhasher>) with apk's seed, in tables of one fixed size.
 //! Source: apk-tools 2.14, `src/blob.c` (`apk_blob_hash`), `src/database.c` (`apk_db_init`).
 
 const SEED: u32 = 5381;
 const BUCKETS: u32 = 20_000;
 
-/// The bucket of a directory, by its name without leading slash.
+/// The bucket of a package's name, or of a directory by its name without leading slash.
 pub(super) fn bucket(name: &[u8]) -> u32 {
     murmur3(name, SEED) % BUCKETS
 }
