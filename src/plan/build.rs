@@ -103,6 +103,11 @@ pub trait Family: Universe {
     fn removals(&self, _changes: &[Solvable]) -> Vec<Removal> {
         Vec::new()
     }
+    /// Those of these changes whose packages may go and that nothing needs: a package manager
+    /// that takes away what is not needed would not have them.
+    fn unneeded(&self, _changes: &[Solvable]) -> Vec<Solvable> {
+        Vec::new()
+    }
     /// What the package manager adds to these changes of itself, unless it cannot be
     /// installed: apk's `install_if`. `wanted` are versions that it takes before others.
     fn companions(&self, _changes: &[Solvable], _wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
@@ -182,6 +187,14 @@ pub fn plan(
         }
     }
     targets.finish(context)
+}
+
+/// What is done, for which targets.
+struct Decided {
+    task: Task,
+    changes: Vec<Solvable>,
+    companions: BTreeMap<Solvable, Companion>,
+    rejected: Vec<(Solvable, Explanation)>,
 }
 
 /// The targets as they are collected, then decided.
@@ -410,19 +423,7 @@ impl<'a> Targets<'a> {
         let ordered: Vec<Solvable> = by_urgency.into_iter().map(|(_, solvable)| solvable).collect();
         let (targets, rejected) = reachable(self.family, &task, &ordered);
         let (task, rejected) = self.let_go(Task { targets, ..task }, rejected);
-        let changes = smallest(self.family, &task).unwrap_or_default();
-        let (mut changes, mut companions) = self.accompany(&task, changes);
-        let (mut task, mut rejected) = (task, rejected);
-        // What may go and stays after all must be upgraded.
-        let left = self.left_behind(&task, &changes);
-        if !left.is_empty() {
-            task.unless_gone.retain(|target| !left.contains(target));
-            let (targets, too) = reachable(self.family, &task, &left);
-            task.targets = targets;
-            rejected.extend(too);
-            let again = smallest(self.family, &task).unwrap_or_default();
-            (changes, companions) = self.accompany(&task, again);
-        }
+        let Decided { task, changes, companions, rejected } = self.decide(task, rejected);
         let gone = self.gone(&changes);
         let is_there = |target: Solvable| !self.is_gone(target, &gone);
         let refused: BTreeMap<Solvable, Reason> = rejected
@@ -447,6 +448,38 @@ impl<'a> Targets<'a> {
             mismatches: self.mismatches,
             notes,
         }
+    }
+
+    /// The changes for all targets. A package that may go, and does not, must be upgraded, if
+    /// it is needed in the newer version too.
+    fn decide(&self, mut task: Task, mut rejected: Vec<(Solvable, Explanation)>) -> Decided {
+        let (changes, companions) = self.changes(&task);
+        let left = self.left_behind(&task, &changes);
+        if left.is_empty() {
+            return Decided { task, changes, companions, rejected };
+        }
+        task.unless_gone.retain(|target| !left.contains(target));
+        let (targets, too) = reachable(self.family, &task, &left);
+        task.targets = targets;
+        rejected.extend(too);
+        let (mut changes, mut companions) = self.changes(&task);
+        let mut unneeded = self.family.unneeded(&changes);
+        unneeded.retain(|change| left.contains(change));
+        if !unneeded.is_empty() {
+            task.targets.retain(|target| !unneeded.contains(target));
+            (changes, companions) = self.changes(&task);
+            rejected.extend(unneeded.into_iter().map(|target| {
+                let what = self.family.describe(target);
+                let why = format!("what the installed version is there for does not want {what}");
+                (target, Explanation { sentences: vec![why], involved: vec![target] })
+            }));
+        }
+        Decided { task, changes, companions, rejected }
+    }
+
+    fn changes(&self, task: &Task) -> (Vec<Solvable>, BTreeMap<Solvable, Companion>) {
+        let changes = smallest(self.family, task).unwrap_or_default();
+        self.accompany(task, changes)
     }
 
     /// Installed packages that go with these changes.

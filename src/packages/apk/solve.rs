@@ -760,6 +760,10 @@ impl Family for ApkUniverse<'_> {
         self.changeset_removals(changes)
     }
 
+    fn unneeded(&self, changes: &[Solvable]) -> Vec<Solvable> {
+        self.unneeded_of(changes)
+    }
+
     fn companions(&self, changes: &[Solvable], wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
         self.installed_along(changes, wanted)
     }

@@ -523,3 +523,26 @@ fn a_package_that_goes_is_taken_away_at_its_place() {
     assert_eq!(text(&overlay, "/etc/kept"), "mine");
     assert!(!text(&overlay, "/lib/apk/db/installed").contains("P:old"));
 }
+
+#[test]
+fn what_goes_between_the_commits_is_part_of_the_first_when_nothing_needs_it() {
+    let needing = recorded("user", "1", &[]).replace("T:\n", "T:\nD:kept\n");
+    let names = ["apk-tools", "gone", "kept"];
+    let records = names.map(|name| recorded(name, "1", &[])).concat() + &needing;
+    let overlay = image(&records, &[]);
+    let (_, ownership) = Database::load(&overlay).unwrap();
+    let set = ["apk-tools", "user"].map(|name| made(name, "2", &[]).0);
+    let removals = ["gone", "kept"].map(|name| Removal { package: name.into(), before: 1 });
+    let shown: Vec<Vec<String>> = commits(&set, &removals, &ownership)
+        .iter()
+        .map(|changes| changes.iter().map(shown).collect())
+        .collect();
+    assert_eq!(shown, [vec!["apk-tools", "-gone"], vec!["-kept", "user"]]);
+}
+
+fn shown(change: &Change<'_>) -> String {
+    match change {
+        Change::Install(new) => new.record.name.to_string(),
+        Change::Remove(name) => format!("-{name}"),
+    }
+}

@@ -67,7 +67,9 @@ impl ApkUniverse<'_> {
     /// Everything that is there after `changes`, `world` too, in the order of numbers.
     pub(super) fn there_after(&self, changes: &[Solvable]) -> Vec<(Solvable, Rc<Member>)> {
         let changed: BTreeSet<Name> = changes.iter().map(|&change| self.name(change)).collect();
-        let needed = self.needed_after(changes);
+        let mut task = self.task();
+        task.targets = changes.iter().copied().collect();
+        let needed = self.needed_after(task, changes);
         let mut out = self.installed_members();
         out.retain(|(solvable, member)| {
             let may_go = self.may_go.contains(&member.name);
@@ -79,13 +81,22 @@ impl ApkUniverse<'_> {
         out
     }
 
+    /// Those of `changes` that nothing needs and that do not come along either.
+    pub(super) fn unneeded_of(&self, changes: &[Solvable]) -> Vec<Solvable> {
+        let may_go = |change: &Solvable| self.may_go.contains(&self.name(*change));
+        let mut task = self.task();
+        let (loose, fast) = changes.iter().partition(|change| may_go(change));
+        (task.unless_gone, task.targets) = (loose, fast);
+        let needed = self.needed_after(task, changes).unwrap_or_default();
+        let unneeded = changes.iter().filter(|change| may_go(change) && !needed.contains(change));
+        unneeded.copied().collect()
+    }
+
     /// What is needed after `changes`, or comes along; `None`: everything stays.
-    fn needed_after(&self, changes: &[Solvable]) -> Option<BTreeSet<Solvable>> {
+    fn needed_after(&self, mut task: Task, changes: &[Solvable]) -> Option<BTreeSet<Solvable>> {
         if self.may_go.is_empty() {
             return None;
         }
-        let mut task = self.task();
-        task.targets = changes.iter().copied().collect();
         let mut found: BTreeSet<Solvable> =
             needed(self, &task, changes).ok()?.into_iter().collect();
         let mut refused = BTreeSet::new();
@@ -115,9 +126,11 @@ impl ApkUniverse<'_> {
         Some(found)
     }
 
-    /// What is installed, and `changes`.
+    /// `changes`, and what is installed and not changed by them.
     fn members_among(&self, changes: &[Solvable]) -> Vec<(Solvable, Rc<Member>)> {
+        let changed: BTreeSet<Name> = changes.iter().map(|&change| self.name(change)).collect();
         let mut out = self.installed_members();
+        out.retain(|(_, member)| !changed.contains(&member.name));
         out.extend(changes.iter().filter_map(|&change| Some((change, self.member(change)?))));
         out
     }

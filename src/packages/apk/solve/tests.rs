@@ -4,6 +4,8 @@
 //! that only a tagged repository has `@tag name version; ...`, a finding
 //! `ID package installed > fixed`. A plan is shown as `name from>to` steps, in its order.
 
+mod removals;
+
 use super::*;
 use crate::findings::Finding;
 use crate::image::Digest;
