@@ -98,7 +98,8 @@ impl Entry {
         header.set_entry_type(self.kind);
         header.set_mode(self.mode);
         header.set_mtime(BUILT);
-        (header.set_uid(0), header.set_gid(0));
+        header.set_uid(0);
+        header.set_gid(0);
         header.set_device_major(0).and_then(|()| header.set_device_minor(0)).expect("tar");
         header.set_username("root").and_then(|()| header.set_groupname("root")).expect("tar");
         let old = header.as_old_mut();
