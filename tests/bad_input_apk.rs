@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::apk::{Entry, Key, Package, Root, index};
 use common::apk_samples::{ALPINE, Apk, DATABASE, FOUND, SHELL, newer, older, trivy};
-use common::cli::{Ran, assert_same, ran, snapshot};
+use common::cli::{assert_same, ran, snapshot};
 use common::images::gzip;
 
 impl Apk {
@@ -201,6 +201,9 @@ fn a_repository_and_an_architecture_that_are_missing() {
 
 // --- packages -----------------------------------------------------------------------------
 
+/// Makes the bytes of a package file.
+type Make<'a> = &'a dyn Fn(&Apk) -> Vec<u8>;
+
 #[test]
 fn packages_that_are_cut_off_changed_or_others() {
     let whole = |apk: &Apk, name: &str, change: &dyn Fn(Package) -> Package| {
@@ -219,7 +222,7 @@ fn packages_that_are_cut_off_changed_or_others() {
         bytes[..4].copy_from_slice(b"ADBd");
         bytes
     };
-    let cases: [(&dyn Fn(&Apk) -> Vec<u8>, &str); 4] = [
+    let cases: [(Make<'_>, &str); 4] = [
         (&|apk| whole(apk, "libfoo", &|one| one)[..500].to_vec(), "500 bytes instead of SIZE"),
         (&other, "its control member is FOUND instead of WANTED"),
         (&smuggled, "its payload is not the one that its .PKGINFO has the datahash of"),
