@@ -505,32 +505,30 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Targets whose package may go are wanted only as long as it does not. Those that were
-    /// rejected for the sake of such a package get a second chance. A target that is rejected
-    /// still is out of reach with its package and without it.
+    /// A target that nothing needs is wanted only as long as its package does not go. What was
+    /// rejected for the sake of packages that may go gets a second chance, without them; what is
+    /// rejected still is out of reach with them and without them.
     fn let_go(
         &self,
-        mut task: Task,
+        task: Task,
         rejected: Vec<(Solvable, Explanation)>,
     ) -> (Task, Vec<(Solvable, Explanation)>) {
-        let may_go =
-            |task: &Task, target: &Solvable| task.may_go.contains(&self.family.name(*target));
-        let release = |task: &mut Task| {
-            let (loose, fast) =
-                std::mem::take(&mut task.targets).into_iter().partition(|one| may_go(task, one));
-            let loose: BTreeSet<Solvable> = loose;
-            task.targets = fast;
-            task.unless_gone.extend(loose);
-        };
-        release(&mut task);
-        if task.unless_gone.is_empty() {
+        let may_go = |target: &Solvable| task.may_go.contains(&self.family.name(*target));
+        let loose: BTreeSet<Solvable> = task.targets.iter().copied().filter(may_go).collect();
+        if loose.is_empty() {
             return (task, rejected);
         }
         let again: Vec<Solvable> = rejected.into_iter().map(|(target, _)| target).collect();
-        let (targets, rejected) = reachable(self.family, &task, &again);
-        task.targets = targets;
-        release(&mut task);
-        (task, rejected)
+        let (targets, rejected) = reachable(self.family, &released(task.clone(), &loose), &again);
+        if rejected.len() < again.len() {
+            let loose = loose.into_iter().chain(again.into_iter().filter(may_go)).collect();
+            let targets = targets.union(&task.targets).copied().collect();
+            return (released(Task { targets, ..task }, &loose), rejected);
+        }
+        let changes = smallest(self.family, &task).unwrap_or_default();
+        let unneeded = self.family.unneeded(&changes).into_iter();
+        let unneeded = unneeded.filter(|change| loose.contains(change)).collect();
+        (released(task, &unneeded), rejected)
     }
 
     /// The changes with all that comes along, and what that is. An image in which nothing
@@ -683,6 +681,15 @@ impl<'a> Targets<'a> {
         }
         vec![Because::Fixes { findings: findings.into_iter().collect() }]
     }
+}
+
+/// Wants `loose` of the targets only as long as their packages do not go.
+fn released(mut task: Task, loose: &BTreeSet<Solvable>) -> Task {
+    let (gone, fast) = task.targets.into_iter().partition(|target| loose.contains(target));
+    let gone: BTreeSet<Solvable> = gone;
+    task.targets = fast;
+    task.unless_gone.extend(gone);
+    task
 }
 
 fn is_target(task: &Task, solvable: Solvable) -> bool {
