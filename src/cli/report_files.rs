@@ -126,7 +126,7 @@ impl OpenReports {
                 Form::Markdown => review::markdown::render(&review),
                 Form::ReviewJson => review.to_json(),
                 Form::Sarif => report::sarif::render(report),
-                Form::OpenVex => report::openvex::render(report, &outcome.distribution, created),
+                Form::OpenVex => report::openvex::render(report, &outcome.package_space, created),
                 Form::Junit => report::junit::render(report),
                 Form::Outputs => {
                     let separator = match self.former.as_str() {

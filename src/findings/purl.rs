@@ -18,6 +18,21 @@ pub fn qualifier(purl: &str, key: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
+/// The type and the name space that URLs of a distribution's packages begin with: `apk/alpine`,
+/// `deb` alone for one without a name. `family` is [`crate::packages::Inventory::family`].
+#[must_use]
+pub fn system_space(family: &str, distribution: &str) -> String {
+    let kind = match family {
+        "apk" => "apk",
+        "rpm" => "rpm",
+        _ => "deb",
+    };
+    match distribution {
+        "" => kind.to_owned(),
+        id => format!("{kind}/{}", encode(&id.to_lowercase())),
+    }
+}
+
 /// What a package URL says of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageUrl {

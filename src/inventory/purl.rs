@@ -4,23 +4,14 @@
 //! <https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst>; `upstream` (the
 //! source package) as Syft and Grype write and read it.
 
-use crate::findings::purl::encode;
+use crate::findings::purl::{encode, system_space};
 use crate::packages::{Installed, Inventory};
 
 /// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl`.
 #[must_use]
 pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
-    let kind = match inventory.family {
-        "apk" => "apk",
-        "rpm" => "rpm",
-        _ => "deb",
-    };
     let distribution = &inventory.distribution;
-    let mut url = format!("pkg:{kind}/");
-    if !distribution.id.is_empty() {
-        url.push_str(&encode(&distribution.id.to_lowercase()));
-        url.push('/');
-    }
+    let mut url = format!("pkg:{}/", system_space(inventory.family, &distribution.id));
     url.push_str(&encode(&package.id.name.0.to_lowercase()));
     url.push('@');
     url.push_str(&encode(&package.version.0));
@@ -58,8 +49,8 @@ mod tests {
 
     #[test]
     fn every_part_is_encoded() {
-        let inventory = |id: &str, version_id: &str, codename: &str| Inventory {
-            family: "dpkg",
+        let of = |family, id: &str, version_id: &str, codename: &str| Inventory {
+            family,
             distribution: Distribution {
                 id: id.into(),
                 version_id: version_id.into(),
@@ -68,6 +59,7 @@ mod tests {
             },
             packages: Vec::new(),
         };
+        let inventory = |id, version_id, codename| of("dpkg", id, version_id, codename);
         let package = |name: &str, version: &str, source: Option<(&str, &str)>| Installed {
             id: PackageId { name: name.into(), architecture: "amd64".into() },
             version: version.into(),
@@ -87,6 +79,12 @@ mod tests {
                 "pkg:deb/debian/a@1?arch=amd64&distro=debian-trixie&upstream=b",
             ),
             (inventory("", "", ""), package("a?b", "1", None), "pkg:deb/a%3Fb@1?arch=amd64"),
+            (
+                of("apk", "alpine", "3.20.3", ""),
+                package("ssl_client", "1.36.1-r29", Some(("busybox", "1.36.1-r29"))),
+                "pkg:apk/alpine/ssl_client@1.36.1-r29?arch=amd64&distro=alpine-3.20.3\
+                 &upstream=busybox",
+            ),
             (inventory("x", "", ""), package("a", "1", None), "pkg:deb/x/a@1?arch=amd64&distro=x"),
         ] {
             assert_eq!(package_url(&inventory, &package), want);

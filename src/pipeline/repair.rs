@@ -43,8 +43,8 @@ pub struct RepairOutcome {
     pub report: RepairReport,
     /// One a platform; empty unless [`RepairRequest::evidence`] asks for it.
     pub evidence: Vec<PlatformReview>,
-    /// `ID` of the image's os-release(5) (`debian`).
-    pub distribution: String,
+    /// What package URLs of its system packages begin with (`deb/debian`, `apk/alpine`).
+    pub package_space: String,
     /// What the user named, which may be a repaired image.
     pub source: SourceImage,
 }
@@ -68,8 +68,9 @@ pub fn repair(
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
     let Planned { source, set, platforms, plan, fetcher } = planned;
-    let first = platforms.first().map(|one| one.manager.inventory().distribution.id.clone());
-    let distribution = first.unwrap_or_default();
+    let package_space = platforms.first().map(|one| one.manager.inventory()).map(|inventory| {
+        crate::findings::purl::system_space(inventory.family, &inventory.distribution.id)
+    });
     let mut new = Vec::with_capacity(platforms.len());
     let mut reports = Vec::with_capacity(platforms.len());
     let mut evidence = Vec::new();
@@ -91,9 +92,10 @@ pub fn repair(
     let before = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
     let after = NamedImage { reference: output.to_string(), digest };
     let report = RepairReport::new(before, Some(after), reports, Vec::new());
+    let package_space = package_space.unwrap_or_default();
     let source =
         SourceImage { reference: source.reference().clone(), digest: set.root.raw().digest };
-    Ok(RepairOutcome { report, evidence, distribution, source })
+    Ok(RepairOutcome { report, evidence, package_space, source })
 }
 
 /// What the platforms of one repair share.

@@ -15,9 +15,10 @@ use crate::findings::purl::encode;
 use crate::image::Digest;
 
 /// The document, indented, ending in a newline. `created` is in seconds since the epoch.
-/// `distribution` (`debian`) is the name space of system packages.
+/// `space` is what URLs of system packages begin with (`deb/debian`, `apk/alpine`; see
+/// [`crate::findings::purl::system_space`]).
 #[must_use]
-pub fn render(report: &RepairReport, distribution: &str, created: i64) -> String {
+pub fn render(report: &RepairReport, space: &str, created: i64) -> String {
     let timestamp = OffsetDateTime::from_unix_timestamp(created)
         .ok()
         .and_then(|time| time.format(&Rfc3339).ok())
@@ -26,7 +27,7 @@ pub fn render(report: &RepairReport, distribution: &str, created: i64) -> String
     let statements: Vec<Value> = report
         .platforms
         .iter()
-        .flat_map(|platform| statements(platform, &image.reference, distribution))
+        .flat_map(|platform| statements(platform, &image.reference, space))
         .collect();
     // The same repair has the same name, so that a newer version can replace it.
     let name = Digest::of(json!([image.digest, statements]).to_string().as_bytes());
@@ -43,21 +44,25 @@ pub fn render(report: &RepairReport, distribution: &str, created: i64) -> String
 }
 
 /// One statement for each problem of a platform, with every package that had it.
-fn statements(platform: &PlatformReport, reference: &str, distribution: &str) -> Vec<Value> {
+fn statements(platform: &PlatformReport, reference: &str, space: &str) -> Vec<Value> {
     let Some(manifest) = platform.manifest else { return Vec::new() };
     let mut fixed: BTreeMap<&str, (Vec<String>, Vec<String>)> = BTreeMap::new();
     for judged in &platform.findings {
         let Verdict::Fixed { version } = &judged.verdict else { continue };
         let finding = &judged.finding;
         let (packages, aliases) = fixed.entry(&finding.id).or_default();
-        let space = if finding.class == Class::System && !distribution.is_empty() {
-            format!("{}/", encode(distribution))
-        } else {
-            String::new()
+        let kind = match finding.class {
+            Class::System => space,
+            _ => "generic",
         };
         let arch = finding.architecture.as_deref().map(|arch| format!("?arch={}", encode(arch)));
         let arch = arch.unwrap_or_default();
-        let url = format!("pkg:deb/{space}{}@{}{arch}", encode(&finding.package), encode(version));
+        // What was taken away ("(1.2 was removed)") has no version.
+        let at = match version.starts_with('(') {
+            true => String::new(),
+            false => format!("@{}", encode(version)),
+        };
+        let url = format!("pkg:{kind}/{}{at}{arch}", encode(&finding.package));
         if !packages.contains(&url) {
             packages.push(url);
         }
@@ -107,12 +112,29 @@ mod tests {
 
     #[test]
     fn the_document_is_as_it_was() {
-        insta::assert_snapshot!(render(&samples::report(), "debian", 1_700_000_000));
+        insta::assert_snapshot!(render(&samples::report(), "deb/debian", 1_700_000_000));
+    }
+
+    #[test]
+    fn packages_of_apk_are_said_to_be_of_apk_and_what_was_removed_has_no_version() {
+        let mut report = samples::report();
+        for judged in &mut report.platforms[0].findings {
+            if let Verdict::Fixed { version } = &mut judged.verdict {
+                *version = match judged.finding.package.as_str() {
+                    "libc6" => "1.2.5-r1".to_owned(),
+                    _ => "(3.3.2-r0 was removed)".to_owned(),
+                };
+            }
+        }
+        let text = render(&report, "apk/alpine", 0);
+        assert!(text.contains("\"pkg:apk/alpine/libc6@1.2.5-r1?arch=amd64\""), "{text}");
+        assert!(text.contains("\"pkg:apk/alpine/libssl3?arch=amd64\""), "{text}");
+        assert!(!text.contains("removed") && !text.contains("pkg:deb"), "{text}");
     }
 
     #[test]
     fn nothing_fixed_is_nothing_stated() {
-        let text = render(&samples::untouched(), "debian", 0);
+        let text = render(&samples::untouched(), "deb/debian", 0);
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["statements"], json!([]));
         assert_eq!(document["timestamp"], "1970-01-01T00:00:00Z");
