@@ -21,7 +21,7 @@ use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 pub const DIRECTORIES: [&str; 2] = ["/lib/apk/db", "/usr/lib/apk/db"];
 
 /// The architecture that apk takes packages for.
-const ARCH: &str = "/etc/apk/arch";
+pub const ARCH: &str = "/etc/apk/arch";
 
 /// Architectures of packages that are for all.
 const ANY_ARCHITECTURE: [&str; 2] = ["noarch", "all"];
@@ -43,6 +43,8 @@ pub enum InventoryError {
     Triggers { path: ImagePath, source: TriggersError },
     #[error("{path}: {text:?} is not an architecture")]
     Architecture { path: ImagePath, text: String },
+    #[error("{path}: more than {limit} protected paths with this file")]
+    ProtectedPaths { path: ImagePath, limit: usize },
 }
 
 /// Where apk's files about the installed packages are, all links resolved. What is not there
@@ -226,7 +228,10 @@ impl ApkInventory {
 }
 
 /// The first word of `etc/apk/arch`; without the file the architecture that most packages have.
-fn architecture(
+///
+/// # Errors
+/// The file cannot be read, or has something else.
+pub fn architecture(
     fs: &dyn FileSystem,
     database: &InstalledDatabase,
 ) -> Result<Architecture, InventoryError> {

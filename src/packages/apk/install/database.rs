@@ -1,21 +1,22 @@
 //! What the image records of its packages, read before a run and written after it.
 //!
 //! In come `installed`, `scripts.tar`, `triggers` and `etc/apk/world`; out come the same, as apk
-//! leaves them. Source: apk-tools 2.14, `src/database.c` (`apk_db_read_state`,
-//! `apk_db_write_config`).
+//! leaves them, and `etc/apk/arch` where it was missing. Source: apk-tools 2.14,
+//! `src/database.c` (`apk_db_open`, `apk_db_read_state`, `apk_db_write_config`).
 
 use bytes::Bytes;
 
 use super::super::installed::{
     Directory, FileRecord, InstalledDatabase, InstalledPackage, RecordOrder,
 };
-use super::super::inventory::Place;
+use super::super::inventory::{ARCH, Place, architecture};
 use super::super::scripts_archive::{HeaderStyle, ScriptsArchive};
 use super::super::triggers::{Trigger, Triggers};
 use super::super::world::World;
 use super::directories::Directories;
 use super::ownership::{OwnedFile, Ownership, Package};
 use super::{InstallError, Run, protection};
+use crate::packages::Architecture;
 use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay, RootfsError};
 
 /// Programs without which nothing of the image can have been installed by itself.
@@ -51,7 +52,7 @@ impl Database {
         let scripts = place.read_scripts(fs)?;
         let world = place.read_world(fs)?;
         let (order, header_style) = (installed.order, installed.header_style);
-        let mut ownership = Ownership::new(Directories::new(protection::read(fs)));
+        let mut ownership = Ownership::new(Directories::new(protection::read(fs)?));
         for package in installed.packages {
             add(&mut ownership, package, &scripts);
         }
@@ -142,6 +143,7 @@ impl Run<'_> {
         self.write(place.installed.clone(), installed.write())?;
         self.write(place.scripts, scripts)?;
         self.write(place.triggers, triggers.write())?;
+        self.write_architecture(&installed)?;
         self.lock(&place.installed)
     }
 
@@ -176,6 +178,17 @@ impl Run<'_> {
             return Ok(());
         }
         Ok(self.overlay.set(path, Entry::file(content, 0o644, self.options.timestamp))?)
+    }
+
+    /// apk writes down which architecture it is for where the image does not say so.
+    fn write_architecture(&mut self, installed: &InstalledDatabase) -> Result<(), InstallError> {
+        let path = ImagePath::literal(ARCH);
+        if self.scripts.is_none() || self.overlay.stat(&path).is_some() {
+            return Ok(());
+        }
+        let Architecture(name) = architecture(&self.overlay, installed)?;
+        let path = self.overlay.resolve(&path)?;
+        self.write(path, format!("{name}\n").into_bytes())
     }
 
     /// apk makes its lock, beside the database, when it is missing, and leaves it.

@@ -466,6 +466,21 @@ fn a_new_file_that_the_old_path_reaches_is_not_taken_away() {
 }
 
 #[test]
+fn the_architecture_is_written_down_where_the_image_does_not_say_it() {
+    let former = recorded("demo", "1", &[]);
+    for (files, want) in [(&[][..], "x86_64\n"), (&[("/etc/apk/arch", "aarch64")][..], "aarch64")] {
+        let mut overlay = image(&former, files);
+        done(&mut overlay, vec![made("demo", "2", &["usr/"])]);
+        assert_eq!(text(&overlay, "/etc/apk/arch"), want);
+    }
+    // nothing is added to an image that no apk was run in
+    let mut overlay = image(&former, &[]);
+    overlay.remove(&path("/sbin/apk"));
+    done(&mut overlay, vec![made("demo", "2", &["usr/"])]);
+    assert_eq!(text(&overlay, "/etc/apk/arch"), "-");
+}
+
+#[test]
 fn apk_itself_is_upgraded_first_with_what_it_needs() {
     let installed = ["apk-tools", "a", "b"].map(|name| recorded(name, "1", &[])).concat();
     let mut overlay = image(&installed, &[]);
