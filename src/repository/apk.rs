@@ -5,6 +5,8 @@
 //! says nothing of how long it is good for: what a mirror has not updated cannot be told from
 //! what is new.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -20,6 +22,9 @@ use crate::packages::apk::sources::{ApkSource, Origin};
 
 /// The largest index as stored, in bytes.
 const MAX_INDEX: u64 = 256 << 20;
+/// The most that all indexes together may unpack to, in bytes: they are kept in memory (Wolfi's
+/// has about a hundred megabytes), and an image may name many repositories.
+const MAX_UNPACKED: u64 = 2 << 30;
 
 /// Why repositories could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,11 @@ pub enum ApkError {
     Archive { url: String, source: IndexArchiveError },
     #[error("{url}: {source}")]
     Index { url: String, source: IndexError },
+    #[error(
+        "{url}: the indexes up to this one unpack to more than {limit} bytes; name the \
+         repositories that are needed with --repository"
+    )]
+    TooMuch { url: String, limit: u64 },
     #[error(
         "{repository}: no key to verify it: the image has none for it (etc/apk/keys); give the \
          repository's public key with --keyring FILE"
@@ -76,6 +86,16 @@ pub fn load(
     architecture: &str,
     fetcher: &Fetcher,
 ) -> Result<Loaded, ApkError> {
+    load_within(MAX_UNPACKED, sources, architecture, fetcher)
+}
+
+/// [`load`] of indexes that unpack to `limit` bytes at most.
+fn load_within(
+    limit: u64,
+    sources: &[SignedSource],
+    architecture: &str,
+    fetcher: &Fetcher,
+) -> Result<Loaded, ApkError> {
     let repositories = repositories(sources);
     for Repository { source, .. } in &repositories {
         if let Some(login) = &source.login {
@@ -83,7 +103,16 @@ pub fn load(
         }
     }
     let (mut loaded, mut missing) = (Loaded::default(), None);
-    let read = parallel(&repositories, |one| read(one, architecture, fetcher));
+    let unpacked = AtomicU64::new(0);
+    let read = parallel(&repositories, |one| {
+        let (archive, verified) = read(one, architecture, fetcher)?;
+        let size = archive.text.len() as u64;
+        // what is too much is dropped here, so that it does not add up
+        match unpacked.fetch_add(size, Ordering::Relaxed).saturating_add(size) > limit {
+            true => Err(ApkError::TooMuch { url: one.source.url.clone(), limit }),
+            false => Ok((archive, verified)),
+        }
+    });
     for (repository, read) in repositories.into_iter().zip(read) {
         match read {
             Ok((archive, verified)) => {
@@ -297,6 +326,21 @@ mod tests {
             let named = why.contains("/r/x86_64/APKINDEX.tar.gz") || why.contains("/r: ");
             assert!(named && why.contains(want), "{why}");
         }
+    }
+
+    #[test]
+    fn indexes_that_together_are_too_much_for_memory_are_refused() {
+        let mut files = served();
+        files.insert("/s/x86_64/APKINDEX.tar.gz".to_owned(), files[INDEX].clone());
+        let server = Server::files(files);
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let sources =
+            ["r", "s"].map(|path| source(&format!("{}{path}", server.url), key().keyring()));
+        let size = entry().len() as u64;
+        let load = |limit| load_within(limit, &sources, "x86_64", &fetcher);
+        assert_eq!(load(2 * size).unwrap().verified.len(), 2);
+        let why = load(2 * size - 1).unwrap_err().to_string();
+        assert!(why.starts_with(&server.url) && why.contains("--repository"), "{why}");
     }
 
     #[test]

@@ -20,6 +20,10 @@ use crate::plan::{Archive, ArchiveChecksum};
 /// The most packages in one index.
 const MAX_PACKAGES: usize = 1 << 20;
 
+/// The most names that the packages of one index provide and wait for, together (Wolfi's has some
+/// hundred thousand).
+const MAX_NAMES: usize = 1 << 24;
+
 /// Why the text of an index cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
@@ -29,6 +33,8 @@ pub enum IndexError {
     CutOff,
     #[error("it has more than {MAX_PACKAGES} packages")]
     TooMany,
+    #[error("its packages have more than {MAX_NAMES} names in provides and install_if")]
+    TooManyNames,
 }
 
 /// Where an index comes from.
@@ -182,6 +188,12 @@ impl PackageIndex {
         repository: RepositoryInfo,
     ) -> Result<LeftOut, IndexError> {
         let (packages, left_out) = scan(&text)?;
+        let names = |list: &str| names(list).count();
+        if packages.iter().map(|one| names(one.provides) + names(one.install_if)).sum::<usize>()
+            > MAX_NAMES
+        {
+            return Err(IndexError::TooManyNames);
+        }
         let file = self.files.len();
         for package in packages {
             self.add(file, package);
@@ -204,8 +216,7 @@ impl PackageIndex {
         for (table, list) in
             [(&mut self.provided, package.provides), (&mut self.install_ifs, package.install_if)]
         {
-            let names = list.split([' ', '\n']).map(dependency_name).filter(|n| !n.is_empty());
-            table.0.extend(names.map(|name| (self.hasher.hash_one(name), entry)));
+            table.0.extend(names(list).map(|name| (self.hasher.hash_one(name), entry)));
         }
         self.entries.push(Entry { file, text: package.text });
     }
@@ -283,6 +294,11 @@ impl PackageIndex {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// The names in a list of dependencies as written.
+fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.split([' ', '\n']).map(dependency_name).filter(|name| !name.is_empty())
 }
 
 /// The name in a dependency as written.
@@ -551,6 +567,15 @@ mod tests {
             let why = index.push(text, RepositoryInfo::default()).unwrap_err().to_string();
             assert!(why.contains(want) && index.is_empty(), "{why}");
         }
+    }
+
+    #[test]
+    fn an_index_with_names_without_end_is_refused() {
+        let lists = "a ".repeat(MAX_NAMES / 2 + 1);
+        let text = format!("p:{lists}\ni:{lists}\n");
+        let mut index = PackageIndex::new();
+        let why = index.push(package("a", "1", &text), RepositoryInfo::default()).unwrap_err();
+        assert_eq!((why, index.len()), (IndexError::TooManyNames, 0));
     }
 
     proptest! {

@@ -8,6 +8,10 @@
 use super::identity::{Identity, IdentityError};
 use super::installed::InstalledDatabase;
 
+/// The most patterns of all packages together; images have some dozens. Each is held against
+/// every directory of every package.
+const MAX_PATTERNS: usize = 4096;
+
 /// Why the file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TriggersError {
@@ -15,6 +19,8 @@ pub enum TriggersError {
     Encoding { line: usize },
     #[error("line {line}: {source}")]
     Identity { line: usize, source: IdentityError },
+    #[error("line {line}: more than {MAX_PATTERNS} patterns; no image that apk made has so many")]
+    TooMany { line: usize },
 }
 
 /// What one package's trigger waits for.
@@ -40,6 +46,7 @@ impl Triggers {
     /// A line that does not begin with a package's identity.
     pub fn parse(bytes: &[u8]) -> Result<Self, TriggersError> {
         let mut triggers = Self::default();
+        let mut count = 0;
         for (line, text) in (1..).zip(bytes.split(|&b| b == b'\n')) {
             if text.is_empty() {
                 continue;
@@ -49,7 +56,13 @@ impl Triggers {
             let package =
                 package.parse().map_err(|source| TriggersError::Identity { line, source })?;
             let patterns = patterns.split(' ').filter(|pattern| !pattern.is_empty());
-            triggers.add(package, patterns.map(str::to_owned).collect());
+            let patterns: Vec<String> =
+                patterns.map(str::to_owned).take(MAX_PATTERNS + 1).collect();
+            count += patterns.len();
+            if count > MAX_PATTERNS {
+                return Err(TriggersError::TooMany { line });
+            }
+            triggers.add(package, patterns);
         }
         Ok(triggers)
     }
@@ -127,6 +140,17 @@ mod tests {
             Triggers::parse(b"Q1yY8lhMF1VhgegJgkcXfqaNabDJw= \n").unwrap(),
             Triggers::default()
         );
+    }
+
+    #[test]
+    fn more_patterns_than_an_image_has_are_refused() {
+        let lines = |count: u32| -> Vec<u8> {
+            let line = |at: u32| format!("{} /a /b\n", Identity::of(&at.to_le_bytes()));
+            (0..count).flat_map(|at| line(at).into_bytes()).collect()
+        };
+        assert_eq!(Triggers::parse(&lines(2048)).unwrap().entries.len(), 2048);
+        let error = Triggers::parse(&lines(2049)).unwrap_err();
+        assert_eq!(error, TriggersError::TooMany { line: 2049 });
     }
 
     proptest! {

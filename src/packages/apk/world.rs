@@ -12,6 +12,10 @@ use crate::packages::PackageName;
 /// Where it is.
 pub const WORLD: &str = "/etc/apk/world";
 
+/// The most it may ask for; a whole system asks for some hundreds. Every installed package is held
+/// against all of it.
+const MAX_ENTRIES: usize = 16_384;
+
 /// Why the file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
@@ -19,6 +23,8 @@ pub enum WorldError {
     Encoding,
     #[error("line {line}: {source}")]
     Dependency { line: usize, source: DependencyError },
+    #[error("line {line}: more than {MAX_ENTRIES} entries")]
+    TooMany { line: usize },
 }
 
 /// What was asked for.
@@ -39,6 +45,9 @@ impl World {
         for (line, text) in (1..).zip(text.split('\n')) {
             let list = Dependency::parse_list(text.trim_ascii());
             dependencies.extend(list.map_err(|source| WorldError::Dependency { line, source })?);
+            if dependencies.len() > MAX_ENTRIES {
+                return Err(WorldError::TooMany { line });
+            }
         }
         Ok(Self { dependencies })
     }
@@ -115,6 +124,9 @@ mod tests {
         let error = World::parse(b"busybox\nzlib foo=1,2\n").unwrap_err().to_string();
         assert_eq!(error, "line 2: \"1,2\" in \"foo=1,2\" is not a version");
         assert_eq!(World::parse(b"\xff"), Err(WorldError::Encoding));
+        let lines = |count| World::parse("a\n".repeat(count).as_bytes());
+        assert_eq!(lines(MAX_ENTRIES).unwrap().dependencies.len(), MAX_ENTRIES);
+        assert_eq!(lines(MAX_ENTRIES + 1), Err(WorldError::TooMany { line: MAX_ENTRIES + 1 }));
     }
 
     #[test]

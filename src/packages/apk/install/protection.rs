@@ -4,11 +4,16 @@
 //! for each directory, how its files are protected. Source: apk-tools 2.14, `src/database.c`
 //! (`add_protected_path`, `apk_db_dir_get`).
 
+use super::super::inventory::InventoryError;
 use crate::rootfs::{Entry, FileSystem, ImagePath};
 use crate::scripts::fnmatch;
 
 /// What apk protects when nothing else is said.
 const BUILT_IN: &[u8] = b"+etc\n@etc/init.d\n!etc/apk\n";
+
+/// The most patterns that are read; apk's packages bring one or two. Each is held against every
+/// directory of every package.
+const MAX_PATTERNS: usize = 1000;
 
 /// Whether files of a directory are protected. apk has kinds that differ for `apk audit`; to an
 /// installation there are these two.
@@ -31,7 +36,10 @@ pub(super) struct Pattern {
 /// The patterns of an image, apk's own first.
 ///
 /// A file that cannot be read is passed over, as apk does.
-pub(super) fn read(fs: &dyn FileSystem) -> Vec<Pattern> {
+///
+/// # Errors
+/// There are more patterns than any image needs.
+pub(super) fn read(fs: &dyn FileSystem) -> Result<Vec<Pattern>, InventoryError> {
     let mut patterns = Vec::new();
     parse(BUILT_IN, &mut patterns);
     let folder = fs.resolve(&ImagePath::literal("/etc/apk/protected_paths.d"));
@@ -42,8 +50,12 @@ pub(super) fn read(fs: &dyn FileSystem) -> Vec<Pattern> {
         {
             parse(&text, &mut patterns);
         }
+        if patterns.len() > MAX_PATTERNS {
+            let path = path.clone();
+            return Err(InventoryError::ProtectedPaths { path, limit: MAX_PATTERNS });
+        }
     }
-    patterns
+    Ok(patterns)
 }
 
 fn parse(text: &[u8], patterns: &mut Vec<Pattern>) {
@@ -96,7 +108,10 @@ fn without_slashes(mut path: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::rootfs::{NoLayers, Tree};
 
     fn protection(patterns: &[Pattern], path: &str) -> Protection {
         let (mut here, mut inside) = (Protection::None, patterns.to_vec());
@@ -124,5 +139,18 @@ mod tests {
         ] {
             assert_eq!(protection(&patterns, path), want, "{path}");
         }
+    }
+
+    #[test]
+    fn more_patterns_than_any_image_needs_are_refused() {
+        let read = |count: usize| {
+            let path = ImagePath::literal("/etc/apk/protected_paths.d/x.list");
+            let entry = Entry::file("+*/*\n".repeat(count), 0o644, 0);
+            super::read(&Tree::from_entries(vec![(path, entry)], Arc::new(NoLayers)))
+        };
+        let built_in = 3;
+        assert_eq!(read(MAX_PATTERNS - built_in).unwrap().len(), MAX_PATTERNS);
+        let why = read(MAX_PATTERNS).unwrap_err().to_string();
+        assert!(why.starts_with("/etc/apk/protected_paths.d/x.list: more than 1000"), "{why}");
     }
 }
