@@ -64,6 +64,12 @@ pub enum RepairError {
     Signature(#[from] crate::repository::signature::SignatureError),
     #[error(transparent)]
     Fetch(#[from] crate::repository::FetchError),
+    #[error(
+        "{file} of the image asks for {entry}, which is neither installed nor in the \
+         repositories, so that apk itself would change nothing: take it out of there, or name \
+         the repository that has it with --repository"
+    )]
+    World { file: String, entry: String },
     #[error("cannot use the cache in {place}: {source}")]
     Cache { place: String, source: std::io::Error },
     #[error("{archive}: {source}")]

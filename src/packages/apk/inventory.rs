@@ -26,6 +26,9 @@ pub const ARCH: &str = "/etc/apk/arch";
 /// Architectures of packages that are for all.
 const ANY_ARCHITECTURE: [&str; 2] = ["noarch", "all"];
 
+/// What helps against a database that is not understood.
+const DAMAGED: &str = "the package database is damaged: build the image anew";
+
 /// Why the image's package database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
@@ -33,13 +36,13 @@ pub enum InventoryError {
     NoDatabase,
     #[error("cannot read the package database: {0}")]
     Read(#[from] RootfsError),
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; {DAMAGED}")]
     Installed { path: ImagePath, source: InstalledError },
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; {DAMAGED}")]
     World { path: ImagePath, source: WorldError },
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; {DAMAGED}")]
     Scripts { path: ImagePath, source: ScriptsError },
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; {DAMAGED}")]
     Triggers { path: ImagePath, source: TriggersError },
     #[error("{path}: {text:?} is not an architecture")]
     Architecture { path: ImagePath, text: String },

@@ -35,6 +35,7 @@ mod changeset;
 mod install_if;
 mod pinning;
 mod presence;
+mod world_check;
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -43,6 +44,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use self::pinning::Pinning;
+pub use self::world_check::unsatisfiable;
 use super::dependency::{Constraint, Dependency};
 use super::index::{Available, PackageIndex};
 use super::inventory::ApkInventory;

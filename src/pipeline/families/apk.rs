@@ -13,7 +13,7 @@ use crate::packages::apk::install::{
 };
 use crate::packages::apk::inventory::ApkInventory;
 use crate::packages::apk::sandbox_runner::SandboxRunner;
-use crate::packages::apk::solve::{ApkUniverse, Image};
+use crate::packages::apk::solve::{ApkUniverse, Image, unsatisfiable};
 use crate::packages::apk::virtual_runner::VirtualRunner;
 use crate::packages::archive::Limits;
 use crate::packages::{Inventory, PackageId};
@@ -63,6 +63,10 @@ impl PackageManager for Apk {
         let repositories = apk_repositories::available(fs, &self.own, fetcher, environment)?;
         let packages = self.own.database.packages.iter().map(|one| &one.record).collect();
         let image = Image { packages, world: &self.own.world.dependencies };
+        if let Some(entry) = unsatisfiable(&image, &repositories.index) {
+            let (file, entry) = (self.own.place.world.to_string(), entry.to_string());
+            return Err(RepairError::World { file, entry });
+        }
         Ok(Box::new(ApkOffers { image, repositories }))
     }
 
