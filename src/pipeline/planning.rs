@@ -12,7 +12,7 @@ use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
 use crate::packages::{Inventory, PackageId};
 use crate::plan::build::{self, Context, Family, Request, Requests};
 use crate::plan::choice::PackageChoice;
-use crate::plan::{Plan, PlatformPlan, Reason, Step};
+use crate::plan::{Because, Plan, PlatformPlan, Reason, Removal, Step};
 use crate::repository::Fetcher;
 use crate::repository::Verified;
 
@@ -228,7 +228,7 @@ impl Job<'_> {
         let offers = self.manager.offers(tree, self.fetcher, self.environment)?;
         self.environment.progress.message(&format!("{platform}: planning"));
         let requests = requests(filtered, platform);
-        let (planned, applied) = self.settle(&*offers.universe(), &requests)?;
+        let (planned, applied) = self.settle(&*offers.universe(&requests), &requests)?;
         let mut notes = planned.notes;
         // of a report about the repaired image, whose original is planned for, nothing else is
         // to be expected
@@ -280,15 +280,16 @@ impl Job<'_> {
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();
         let mut workshop = self.manager.workshop()?;
         loop {
-            let planned = build::plan(universe, requests, &barred, &context);
+            let mut planned = build::plan(universe, requests, &barred, &context);
             if planned.plan.steps.is_empty() {
                 return Ok((planned, None));
             }
             let steps = &planned.plan.steps;
-            let refused: Vec<(PackageId, Reason)> = steps
+            let mut refused: Vec<(PackageId, Reason)> = steps
                 .iter()
                 .filter_map(|one| Some((one.package.clone(), self.packages.refusal(&one.package)?)))
                 .collect();
+            refused.extend(self.refused_removals(&mut planned.plan.removals));
             if !refused.is_empty() {
                 barred.extend(refused);
                 continue;
@@ -303,6 +304,20 @@ impl Job<'_> {
                 }
             }
         }
+    }
+
+    /// Leaves out the removals that the user does not want: what nothing needs any more can
+    /// stay. What stands in the way of another package bars that one.
+    fn refused_removals(&self, removals: &mut Vec<Removal>) -> Vec<(PackageId, Reason)> {
+        let mut barred = Vec::new();
+        removals.retain(|removal| {
+            let Some(reason) = self.packages.refusal(&removal.package) else { return true };
+            if let Because::Needed { package, .. } = &removal.because {
+                barred.push((package.clone(), reason));
+            }
+            false
+        });
+        barred
     }
 
     /// Fetches the steps' archives, each checked against what the index says of it.

@@ -90,11 +90,7 @@ pub fn plan_platform(
     banned: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
-    let mut universe = ApkUniverse::new(image, index);
-    if *requests == Requests::Everything {
-        universe.settle_together();
-    }
-    plan(&universe, requests, banned, context)
+    plan(&ApkUniverse::for_requests(image, index, requests), requests, banned, context)
 }
 
 /// Where a version is.
@@ -177,6 +173,21 @@ pub struct ApkUniverse<'a> {
 }
 
 impl<'a> ApkUniverse<'a> {
+    /// Image and index for a plan that is to do `requests`: everything newer is settled
+    /// together.
+    #[must_use]
+    pub fn for_requests(
+        image: &'a Image<'a>,
+        index: &'a PackageIndex,
+        requests: &Requests,
+    ) -> Self {
+        let mut universe = Self::new(image, index);
+        if *requests == Requests::Everything {
+            universe.settle_together();
+        }
+        universe
+    }
+
     /// Numbers the installed packages and their newer versions.
     #[must_use]
     pub fn new(image: &'a Image<'a>, index: &'a PackageIndex) -> Self {

@@ -21,7 +21,7 @@ use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
 use crate::pipeline::load::Loaded;
 use crate::pipeline::scan::architecture_names;
 use crate::pipeline::{Environment, RepairError, ScriptsMode};
-use crate::plan::build::Family;
+use crate::plan::build::{Family, Requests};
 use crate::plan::{ArchiveChecksum, Because, PlatformPlan, Reason, Step};
 use crate::repository::apk::Loaded as Repositories;
 use crate::repository::{Fetcher, Verified};
@@ -82,8 +82,8 @@ struct ApkOffers<'a> {
 }
 
 impl Offers for ApkOffers<'_> {
-    fn universe(&self) -> Box<dyn Family + '_> {
-        Box::new(ApkUniverse::new(&self.image, &self.repositories.index))
+    fn universe(&self, requests: &Requests) -> Box<dyn Family + '_> {
+        Box::new(ApkUniverse::for_requests(&self.image, &self.repositories.index, requests))
     }
 
     fn verified(&self) -> &[Verified] {

@@ -21,7 +21,7 @@ use crate::packages::{Inventory, PackageId};
 use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
 use crate::pipeline::load::Loaded;
 use crate::pipeline::{Environment, RepairError, ScriptsMode};
-use crate::plan::build::Family;
+use crate::plan::build::{Family, Requests};
 use crate::plan::{PlatformPlan, Reason, Step};
 use crate::report::review::Changelog;
 use crate::repository::Fetcher;
@@ -97,7 +97,7 @@ struct AptOffers<'a> {
 }
 
 impl Offers for AptOffers<'_> {
-    fn universe(&self) -> Box<dyn Family + '_> {
+    fn universe(&self, _: &Requests) -> Box<dyn Family + '_> {
         let index = &self.repositories.index;
         Box::new(DpkgUniverse::new(self.inventory, index, &self.preferences))
     }

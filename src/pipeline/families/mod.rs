@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use crate::packages::Inventory;
 use crate::packages::effects::Effect;
-use crate::plan::build::Family;
+use crate::plan::build::{Family, Requests};
 use crate::plan::{PlatformPlan, Reason, Step};
 use crate::recipes::Removal;
 use crate::report::review::Changelog;
@@ -69,8 +69,8 @@ pub trait PackageManager {
 
 /// What the repositories of one image offer.
 pub trait Offers {
-    /// Image and repositories in the planner's terms.
-    fn universe(&self) -> Box<dyn Family + '_>;
+    /// Image and repositories in the planner's terms, for a plan that is to do `requests`.
+    fn universe(&self, requests: &Requests) -> Box<dyn Family + '_>;
 
     /// Which repositories were asked, and who signed them.
     fn verified(&self) -> &[Verified];
