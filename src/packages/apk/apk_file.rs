@@ -15,7 +15,7 @@ use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use super::identity::Identity;
+use super::identity::{Identity, hexadecimal};
 use super::members::{Member, MemberLimits, Members, MembersError};
 use super::package_info::{PackageInfo, PackageInfoError};
 use crate::packages::archive::{Bounded, Limits, Owner};
@@ -320,15 +320,8 @@ fn path(name: &[u8]) -> Result<ImagePath, ApkError> {
     }
 }
 
-/// Forty hexadecimal digits.
 fn sha1(text: &[u8]) -> Option<Identity> {
-    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 40)?;
-    let mut hash = [0; 20];
-    for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
-        let digits = text.get(at..at + 2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(Identity::Sha1(hash))
+    hexadecimal(std::str::from_utf8(text).ok()?).map(Identity::Sha1)
 }
 
 #[cfg(test)]

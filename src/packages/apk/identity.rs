@@ -78,6 +78,18 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// A hash in hexadecimal digits, of whichever case.
+pub(super) fn hexadecimal<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    if text.len() != 2 * LENGTH || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut hash = [0; LENGTH];
+    for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +105,14 @@ mod tests {
         for wrong in ["", "Q", "Q1", "Q1AAAA", "Q3AAAA", "Q1é", "d41d8cd98f00b204e9800998ecf8427e"]
         {
             assert!(wrong.parse::<Identity>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_hashes_have_all_their_digits() {
+        assert_eq!(hexadecimal("00fFa0"), Some([0, 255, 160]));
+        for wrong in ["00ff", "00ff000", "00ffgg", "+0+1+2", "00ffé", ""] {
+            assert_eq!(hexadecimal::<3>(wrong), None, "{wrong}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `src/package.c` (`read_info_line`), `src/database.c` (`read_info_line`).
 
 use super::dependency::Dependency;
+use super::identity::hexadecimal;
 use super::record::{FieldError, Record, number};
 
 /// What a package says of itself.
@@ -64,7 +65,7 @@ impl PackageInfo {
             };
             if key == "datahash" {
                 let fail = || PackageInfoError::DataHash { line, value: shown(value) };
-                info.data_hash = Some(hash(value).ok_or_else(fail)?);
+                info.data_hash = Some(hexadecimal(value).ok_or_else(fail)?);
                 continue;
             }
             info.set(key, value).map_err(|source| PackageInfoError::Field {
@@ -107,18 +108,6 @@ impl PackageInfo {
 
 fn shown(text: &str) -> String {
     text.chars().take(100).collect()
-}
-
-fn hash(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, at) in out.iter_mut().zip((0..).step_by(2)) {
-        let digits = text.get(at..at + 2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(out)
 }
 
 #[cfg(test)]
