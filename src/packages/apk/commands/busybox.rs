@@ -5,7 +5,7 @@
 //! command here is a stop.
 
 use super::applets::{Applet, applets};
-use crate::rootfs::ImagePath;
+use crate::rootfs::{ImagePath, Kind};
 use crate::scripts::commands::shells;
 use crate::scripts::{Command, Errno, Process, Status, Stop};
 
@@ -63,14 +63,39 @@ fn list(process: &mut Process<'_>, line: impl Fn(&Applet) -> String) -> Status {
     Ok(0)
 }
 
+/// What links lead to. A busybox has built in where it is (`CONFIG_BUSYBOX_EXEC_PATH`): the
+/// kernel's `/proc/self/exe`, which has all links of the path resolved, or its own path, as
+/// Alpine builds it. Of such a path only a link at its end is followed, once; of what is no link
+/// the name counts that it is called by.
+fn link_target(process: &mut Process<'_>, program: &ImagePath) -> Result<Vec<u8>, Stop> {
+    const SELF: &[u8] = b"/proc/self/exe\0";
+    let name = process.call.argv.first().cloned().unwrap_or_default().to_vec();
+    let root = ImagePath::root();
+    let asks_the_kernel = match process.machine.read_file(&root, program.as_bytes())? {
+        Ok(bytes) => bytes.windows(SELF.len()).any(|window| window == SELF),
+        Err(errno) => return Err(Stop::new(format!("{program} cannot be read: {errno}"))),
+    };
+    if asks_the_kernel {
+        return Ok(program.as_bytes().to_vec());
+    }
+    if !name.starts_with(b"/") {
+        let detail = "busybox --install called by a name that is no absolute path";
+        return Err(process.unsupported(detail));
+    }
+    Ok(match process.machine.lstat(&root, &name)?.map(|entry| entry.kind) {
+        Ok(Kind::Symlink(target)) => target,
+        _ => name,
+    })
+}
+
 /// Links where nothing is; what is there stays. Other failures are told, and no failure.
 fn install(process: &mut Process<'_>) -> Status {
     let program = program(process)?;
+    let target = link_target(process, &program)?;
     for applet in own_applets(process, &program)? {
         let path = applet.path();
         let directory = ImagePath::root();
-        let target = program.as_bytes();
-        match process.machine.make_symlink(&directory, path.as_bytes(), target)? {
+        match process.machine.make_symlink(&directory, path.as_bytes(), &target)? {
             Ok(()) | Err(Errno::Exists) => {}
             Err(errno) => process.complain(format!("{path}: {errno}"))?,
         }

@@ -33,6 +33,26 @@ fn busybox_links_its_applets_where_nothing_is() {
     assert_eq!(image.errors(), "busybox: /sbin/ifconfig: No such file or directory\n");
 }
 
+/// The real one of Alpine 3.20.3 on a root with `/bin` in `/usr` makes links to `/bin/busybox`:
+/// it has that path built in, and not `/proc/self/exe`.
+#[test]
+fn links_lead_to_what_the_program_has_built_in() {
+    for (built_in, want) in [("", "/bin/busybox"), ("/proc/self/exe\0", "/usr/bin/busybox")] {
+        let mut image = image(&["/usr/sbin/", "/usr/bin/"]);
+        let root = crate::rootfs::ImagePath::root();
+        let mut program =
+            image.machine.read_file(&root, b"/bin/busybox").unwrap().unwrap().to_vec();
+        program.extend_from_slice(built_in.as_bytes());
+        image.machine.unlink(&root, b"/bin/busybox").unwrap().unwrap();
+        image.machine.remove_dir(&root, b"/bin").unwrap().unwrap();
+        image.machine.make_symlink(&root, b"/bin", b"usr/bin").unwrap().unwrap();
+        image.machine.write_file(&root, b"/usr/bin/busybox", program, 0o755).unwrap().unwrap();
+        assert_eq!(run(&mut image, "/bin/busybox --install -s"), 0);
+        let link = image.entry("/usr/sbin/chroot").kind;
+        assert_eq!(link, crate::rootfs::Kind::Symlink(want.into()));
+    }
+}
+
 #[test]
 fn applets_are_called_listed_and_missed() {
     let mut image = image(&[]);
