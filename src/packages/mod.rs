@@ -121,7 +121,7 @@ impl Inventory {
             let of_architecture = |package: &Installed| {
                 architecture.is_none_or(|wanted| {
                     let own = package.id.architecture.as_ref();
-                    own == wanted || own == "all" || wanted == "all"
+                    own == wanted || is_independent(own) || is_independent(wanted)
                 })
             };
             let packages = self.packages.iter();
@@ -133,6 +133,13 @@ impl Inventory {
         }
         by_name
     }
+}
+
+/// Whether packages of this architecture are for every machine: dpkg's `all`, apk's and rpm's
+/// `noarch`.
+#[must_use]
+pub fn is_independent(architecture: &str) -> bool {
+    matches!(architecture, "all" | "noarch")
 }
 
 /// Compares two versions as packages of `family` ([`Inventory::family`]) are; `None` when one

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::findings::{self, Filter, Filtered, Finding, ImageFacts, Match, ScanReport};
 use crate::image::{Digest, Platform, digest_of};
-use crate::packages::Inventory;
+use crate::packages::{Inventory, is_independent};
 
 use super::load::Loaded;
 use super::seen_versions::unknown_versions;
@@ -117,7 +117,7 @@ fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a
         .findings
         .iter()
         .filter_map(|finding| finding.architecture.as_deref())
-        .filter(|architecture| *architecture != "all");
+        .filter(|architecture| !is_independent(architecture));
     let first = named.next()?;
     if named.any(|other| other != first) {
         return None;

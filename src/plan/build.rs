@@ -14,7 +14,7 @@ use super::solver::{Explanation, Solvable, Task, Universe, reachable, smallest};
 use super::{Archive, Because, KeptBack, PlatformPlan, Reason, Removal, Step, Unfixed};
 use crate::findings::{Class, Finding, Severity};
 use crate::image::{Digest, Platform};
-use crate::packages::{PackageId, VersionText};
+use crate::packages::{PackageId, VersionText, is_independent};
 
 /// A version that the repositories offer for an installed package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -302,7 +302,7 @@ impl<'a> Targets<'a> {
         let of_architecture = |slot: &Slot| {
             finding.architecture.as_deref().is_none_or(|wanted| {
                 let own = slot.id.architecture.as_ref();
-                own == wanted || own == "all" || wanted == "all"
+                own == wanted || is_independent(own) || is_independent(wanted)
             })
         };
         let matching = |matches: &dyn Fn(&Slot) -> bool| -> BTreeSet<usize> {

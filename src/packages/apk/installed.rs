@@ -35,9 +35,15 @@ pub struct InstalledError {
     pub problem: Problem,
 }
 
+/// The most lines that are read: each becomes a record, a directory or a file in memory. An
+/// image with a thousand packages has a few hundred thousand.
+const MAX_LINES: usize = 4_000_000;
+
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    #[error("more than {MAX_LINES} lines are not read")]
+    TooMany,
     #[error("it is not UTF-8 text")]
     Encoding,
     #[error("{0:?} is not a field (a letter, a colon and a value)")]
@@ -406,6 +412,9 @@ struct Reader {
 
 impl Reader {
     fn line(&mut self, number: usize, text: &[u8]) -> Result<(), Problem> {
+        if number > MAX_LINES {
+            return Err(Problem::TooMany);
+        }
         // apk takes a single character for an empty line
         if text.len() < 2 {
             return self.finish(number);
@@ -693,6 +702,14 @@ mod tests {
         }
 
         #[test]
+    fn more_lines_than_any_image_has_are_refused() {
+        let mut text = b"P:a\nV:1\nF:etc\n".to_vec();
+        text.resize(text.len() + MAX_LINES, b'\n');
+        let error = InstalledDatabase::parse(&text).unwrap_err();
+        assert!(error.to_string().contains("more than 4000000 lines"), "{error}");
+    }
+
+    #[test]
         fn a_line_changed_in_a_real_database_never_panics(
             at in 0..ALPINE_3_20.len(), byte: u8,
         ) {
