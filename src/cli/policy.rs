@@ -66,21 +66,26 @@ impl PolicyOptions {
         }
     }
 
-    /// Why the policy does not let a saved plan be done: its first step that may not be, and
+    /// Why the policy does not let a saved plan be done: its first change that may not be, and
     /// who says so.
     #[must_use]
     pub fn refusal(&self, plan: &Plan, policy: &Policy) -> Option<String> {
         let choice = self.packages(policy);
-        let mut steps = plan.platforms.iter().flat_map(|platform| &platform.steps);
-        let (step, reason) = steps.find_map(|step| Some((step, choice.refusal(&step.package)?)))?;
-        let by = match (&policy.file, self.is_of_the_file(&step.package, policy)) {
+        let steps = plan.platforms.iter().flat_map(|platform| &platform.steps);
+        let steps =
+            steps.map(|step| (&step.package, format!("changes {} to {}", step.package, step.to)));
+        let gone = plan.platforms.iter().flat_map(|platform| &platform.removals);
+        let gone = gone.map(|gone| (&gone.package, format!("takes {} away", gone.package)));
+        let (package, does, reason) = steps
+            .chain(gone)
+            .find_map(|(package, does)| Some((package, does, choice.refusal(package)?)))?;
+        let by = match (&policy.file, self.is_of_the_file(package, policy)) {
             (Some(file), true) => format!("the policy file {}", file.display()),
             _ => "the command line (--allow-package, --deny-package)".to_owned(),
         };
         Some(format!(
-            "it changes {} to {}, but {reason}, says {by}; make a new plan with 'imgfix plan \
-             --save', or change the policy",
-            step.package, step.to
+            "it {does}, but {reason}, says {by}; make a new plan with 'imgfix plan --save', or \
+             change the policy"
         ))
     }
 
