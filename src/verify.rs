@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::findings::{Class, Finding};
 use crate::packages::{Installed, Inventory};
-use crate::plan::{PlatformPlan, Reason};
+use crate::plan::{PlatformPlan, Reason, Removal};
 use crate::report::{JudgedFinding, Verdict};
 
 /// Judges every finding on the repaired image.
@@ -40,7 +40,13 @@ fn one(
     let installed = after.concerned(&finding.package, finding.architecture.as_deref());
     if installed.is_empty() {
         // Taken away, and seen to be gone.
-        let gone = plan.removals.iter().find(|one| one.package.name.as_ref() == finding.package);
+        let is_named = |one: &&Removal| {
+            [Some(&one.package.name), one.source.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|name| name.as_ref() == finding.package)
+        };
+        let gone = plan.removals.iter().find(is_named);
         if let Some(gone) = gone {
             return Verdict::Fixed { version: format!("({} was removed)", gone.version) };
         }
@@ -76,7 +82,7 @@ fn one(
 mod tests {
     use super::*;
     use crate::packages::{Distribution, PackageId};
-    use crate::plan::{Because, Removal};
+    use crate::plan::Because;
 
     fn package(name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
         Installed {
@@ -104,6 +110,7 @@ mod tests {
             removals: vec![Removal {
                 package: PackageId { name: "libold".into(), architecture: "amd64".into() },
                 version: "0.9".into(),
+                source: Some("old".into()),
                 before: 0,
                 because: Because::Unneeded,
             }],
@@ -142,6 +149,7 @@ mod tests {
             (finding("gcc", Some("1.203")), "fixed by 4:12.2.0-3"),
             (finding("bash", Some("1")), "not fixed: NotOwned"),
             (finding("libold", None), "fixed by (0.9 was removed)"),
+            (finding("old", Some("1.0")), "fixed by (0.9 was removed)"),
             (finding("libc6", None), "not fixed: NoFixedVersion"),
             (
                 Finding { class: Class::Malicious, ..finding("libc6", Some("1")) },

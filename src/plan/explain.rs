@@ -252,6 +252,7 @@ mod tests {
                 removals: vec![Removal {
                     package: id("libold1"),
                     version: "0.9-1".into(),
+                    source: None,
                     before: 1,
                     because: Because::Needed {
                         package: id("libnew"),

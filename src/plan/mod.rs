@@ -15,7 +15,7 @@ use crate::findings::Finding;
 pub use checksum::ArchiveChecksum;
 
 use crate::image::{Digest, Platform};
-use crate::packages::{PackageId, VersionText};
+use crate::packages::{PackageId, PackageName, VersionText};
 
 /// What will be done to one image (all its platforms), exactly. Saved by `plan --save`, and
 /// `repair --plan` does this and nothing else. Its digest is over its JSON.
@@ -78,6 +78,9 @@ pub struct Step {
 pub struct Removal {
     pub package: PackageId,
     pub version: VersionText,
+    /// Its source package, when that has another name: some reports name it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<PackageName>,
     /// The step before which it goes, from 0; the number of steps: after the last.
     pub before: usize,
     pub because: Because,

@@ -61,6 +61,7 @@ impl ApkUniverse<'_> {
                     out.push(Removal {
                         package: member.record().id(),
                         version: member.record().version.as_str().into(),
+                        source: member.record().origin.as_deref().map(Into::into),
                         before,
                         because: self.why_gone(solvable, steps),
                     });
