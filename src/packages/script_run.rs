@@ -1,6 +1,7 @@
 //! What running a package's script comes to, for any family: [`Ran`], and the words for a script
 //! that fails or cannot be evaluated.
 
+use crate::rootfs::ImagePath;
 use crate::scripts::Stop;
 
 /// What a script that was run to its end left behind, besides the overlay.
@@ -10,6 +11,28 @@ pub struct Ran {
     pub status: u8,
     /// What it wrote to its terminal.
     pub transcript: Vec<u8>,
+}
+
+/// The stop of a script that is due where none is to be run (`--scripts never`).
+#[must_use]
+pub fn not_run(path: &ImagePath, arguments: &[String]) -> Stop {
+    let arguments = arguments.join(" ");
+    Stop::new(format!("it would run with {arguments:?}, and scripts are not to be run"))
+        .at(path.to_string(), 0)
+}
+
+/// What an installation says of a script that kept it from being done.
+#[must_use]
+pub fn sentence(
+    package: &str,
+    activated_by: Option<&str>,
+    script: &str,
+    line: Option<u32>,
+    detail: &str,
+) -> String {
+    let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
+    let by = activated_by.map(|by| format!(" (a trigger that {by} activates)")).unwrap_or_default();
+    format!("{package}'s {script}{line}{by}: {detail}")
 }
 
 /// What keeps a script from having done its work.

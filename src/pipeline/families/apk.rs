@@ -5,7 +5,9 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Cause, Offers, Outcome, PackageManager, Workshop, apk_repositories};
+use super::{
+    Cause, Offers, Outcome, PackageManager, Workshop, apk_repositories, sandbox_settings, script_of,
+};
 use crate::packages::apk::apk_file::{ApkPackage, unpack};
 use crate::packages::apk::commands;
 use crate::packages::apk::install::{
@@ -26,7 +28,7 @@ use crate::plan::{ArchiveChecksum, Because, PlatformPlan, Reason, Step};
 use crate::repository::apk::Loaded as Repositories;
 use crate::repository::{Fetcher, Verified};
 use crate::rootfs::{FileSystem, Overlay, Spool};
-use crate::scripts::{Settings, sandbox};
+use crate::scripts::Settings;
 
 /// An image's apk database, read.
 pub struct Apk {
@@ -176,10 +178,7 @@ fn runner(loaded: &Loaded, timestamp: i64, mode: ScriptsMode) -> Box<dyn ScriptR
         ScriptsMode::Never => Box::new(NoScripts),
         ScriptsMode::Virtual => Box::new(evaluator()),
         ScriptsMode::Sandbox => {
-            // This program is its own helper; where it is not known, starting it will fail.
-            let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
-            let settings = sandbox::Settings { now: timestamp, helper };
-            Box::new(SandboxRunner::new(evaluator(), settings))
+            Box::new(SandboxRunner::new(evaluator(), sandbox_settings(timestamp)))
         }
     }
 }
@@ -188,10 +187,7 @@ fn runner(loaded: &Loaded, timestamp: i64, mode: ScriptsMode) -> Box<dyn ScriptR
 fn reason(id: &PackageId, error: InstallError) -> Reason {
     match error {
         InstallError::Script { package, script, line, detail, .. } => {
-            let script = match package == id.name.as_ref() {
-                true => script,
-                false => format!("{package}.{script}"),
-            };
+            let script = script_of(id, &package, script);
             Reason::NeedsScripts { package: id.name.to_string(), script, line, detail }
         }
         other => Reason::Conflict { package: id.name.to_string(), detail: other.to_string() },

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Cause, Offers, Outcome, PackageManager, Workshop};
-use super::{dpkg_changelogs, dpkg_repositories};
+use super::{dpkg_changelogs, dpkg_repositories, sandbox_settings, script_of};
 use crate::packages::dpkg::commands;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
 use crate::packages::dpkg::install::{
@@ -28,7 +28,7 @@ use crate::repository::Fetcher;
 use crate::repository::Verified;
 use crate::repository::apt::Loaded as Repositories;
 use crate::rootfs::{FileSystem, Overlay, Spool};
-use crate::scripts::{Settings, sandbox};
+use crate::scripts::Settings;
 
 /// An image's dpkg database, read.
 pub struct Dpkg {
@@ -193,10 +193,7 @@ fn runner(
         ScriptsMode::Never => Box::new(NoScripts),
         ScriptsMode::Virtual => Box::new(evaluator()),
         ScriptsMode::Sandbox => {
-            // This program is its own helper; where it is not known, starting it will fail.
-            let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
-            let settings = sandbox::Settings { now: timestamp, helper };
-            Box::new(SandboxRunner::new(evaluator(), settings))
+            Box::new(SandboxRunner::new(evaluator(), sandbox_settings(timestamp)))
         }
     }
 }
@@ -205,10 +202,7 @@ fn runner(
 fn reason(id: &PackageId, error: InstallError) -> Reason {
     match error {
         InstallError::Script { package, script, line, detail, .. } => {
-            let script = match package == id.name.as_ref() {
-                true => script,
-                false => format!("{package}.{script}"),
-            };
+            let script = script_of(id, &package, script);
             Reason::NeedsScripts { package: id.name.to_string(), script, line, detail }
         }
         other => Reason::Conflict { package: id.name.to_string(), detail: other.to_string() },

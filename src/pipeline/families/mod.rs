@@ -22,6 +22,7 @@ use crate::report::review::Changelog;
 use crate::repository::Fetcher;
 use crate::repository::Verified;
 use crate::rootfs::{FileSystem, Overlay};
+use crate::scripts::sandbox;
 
 use super::load::Loaded;
 use super::{Environment, RepairError};
@@ -123,4 +124,19 @@ pub fn open(fs: &dyn FileSystem) -> Result<Option<Box<dyn PackageManager>>, Caus
         return Ok(Some(Box::new(apk)));
     }
     Ok(None)
+}
+
+/// Settings of the sandbox that runs what cannot be evaluated.
+fn sandbox_settings(timestamp: i64) -> sandbox::Settings {
+    // This program is its own helper; where it is not known, starting it will fail.
+    let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
+    sandbox::Settings { now: timestamp, helper }
+}
+
+/// A script's name as the reason against `id` has it: another package's with that one's name.
+fn script_of(id: &PackageId, package: &str, script: String) -> String {
+    match package == id.name.as_ref() {
+        true => script,
+        false => format!("{package}.{script}"),
+    }
 }

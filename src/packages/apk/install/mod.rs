@@ -37,6 +37,7 @@ use super::inventory::InventoryError;
 use super::record::Record;
 use crate::packages::PackageName;
 pub use crate::packages::effects::{Effect, EffectKind};
+use crate::packages::script_run;
 use crate::rootfs::{ImagePath, Overlay, RootfsError};
 use accounts::OwnerNumbers;
 use commits::{Change, commits};
@@ -84,7 +85,7 @@ pub enum InstallError {
     Package { package: String, problem: String },
     #[error("package {package} would overwrite {path}, which is also in package {owner}")]
     Overwrite { package: String, path: ImagePath, owner: String },
-    #[error("{}", script_error(package, activated_by.as_deref(), script, *line, detail))]
+    #[error("{}", script_run::sentence(package, activated_by.as_deref(), script, *line, detail))]
     Script {
         /// Whose script it is.
         package: String,
@@ -97,18 +98,6 @@ pub enum InstallError {
     },
     #[error("the image's commit hook {path}: {detail}")]
     Hook { path: ImagePath, detail: String },
-}
-
-fn script_error(
-    package: &str,
-    activated_by: Option<&str>,
-    script: &str,
-    line: Option<u32>,
-    detail: &str,
-) -> String {
-    let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
-    let by = activated_by.map(|by| format!(" (a trigger that {by} activates)")).unwrap_or_default();
-    format!("{package}'s {script}{line}{by}: {detail}")
 }
 
 /// Installs a set of packages, all or none, in the given order, which is that of apk's changes,

@@ -11,7 +11,7 @@ use super::super::apk_file::Script;
 use super::super::version::Version;
 use super::ownership::Slot;
 use super::{EffectKind, InstallError, Run};
-use crate::packages::script_run::{Ran, Trouble};
+use crate::packages::script_run::{Ran, Trouble, not_run};
 use crate::rootfs::{Entry, FileSystem, ImagePath, Overlay};
 use crate::scripts::Stop;
 
@@ -42,9 +42,7 @@ pub struct NoScripts;
 
 impl ScriptRunner for NoScripts {
     fn run(&mut self, _: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
-        let arguments = call.arguments.join(" ");
-        Err(Stop::new(format!("it would run with {arguments:?}, and scripts are not to be run"))
-            .at(call.path.to_string(), 0))
+        Err(not_run(&call.path, &call.arguments))
     }
 }
 

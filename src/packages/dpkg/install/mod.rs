@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use super::deb::DebPackage;
 use super::relations::parse_clauses;
 pub use crate::packages::effects::{Effect, EffectKind};
+use crate::packages::script_run;
 use crate::rootfs::{ImagePath, Overlay, PathError, RootfsError};
 use database::Database;
 use progress::Progress;
@@ -93,7 +94,7 @@ pub enum InstallError {
              script could tell what that means"
     )]
     Vanishes { package: String, by: String },
-    #[error("{}", script_error(package, activated_by.as_deref(), script, *line, detail))]
+    #[error("{}", script_run::sentence(package, activated_by.as_deref(), script, *line, detail))]
     Script {
         /// Whose script it is.
         package: String,
@@ -117,18 +118,6 @@ impl InstallError {
         }
         self
     }
-}
-
-fn script_error(
-    package: &str,
-    activated_by: Option<&str>,
-    script: &str,
-    line: Option<u32>,
-    detail: &str,
-) -> String {
-    let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
-    let by = activated_by.map(|by| format!(" (a trigger that {by} activates)")).unwrap_or_default();
-    format!("{package}'s {script}{line}{by}: {detail}")
 }
 
 /// Installs a set of packages, all or none, as apt has dpkg do it: each is unpacked in the

@@ -14,7 +14,7 @@ use super::super::statoverride::Overrides;
 use super::database::{damaged, file, info_file, read_optional};
 use super::{EffectKind, InstallError, Run};
 pub use crate::packages::script_run::Ran;
-use crate::packages::script_run::Trouble;
+use crate::packages::script_run::{Trouble, not_run};
 use crate::rootfs::{Accounts, Entry, FileSystem, ImagePath, Overlay};
 use crate::scripts::Stop;
 
@@ -83,9 +83,7 @@ pub struct NoScripts;
 
 impl ScriptRunner for NoScripts {
     fn run(&mut self, _: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
-        let arguments = call.arguments.join(" ");
-        Err(Stop::new(format!("it would run with {arguments:?}, and scripts are not to be run"))
-            .at(call.path.to_string(), 0))
+        Err(not_run(&call.path, &call.arguments))
     }
 }
 
