@@ -163,6 +163,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         format: ReportFormat::Grype,
         artifact,
         findings,
+        assessed: Vec::new(),
         passed: 0,
         warnings,
     })

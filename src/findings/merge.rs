@@ -89,6 +89,7 @@ mod tests {
             format: ReportFormat::Trivy,
             artifact: ArtifactIdentity::default(),
             findings,
+            assessed: Vec::new(),
             passed: 0,
             warnings: Vec::new(),
         }

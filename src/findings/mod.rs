@@ -144,6 +144,59 @@ pub enum FixStatus {
     EndOfLife,
 }
 
+/// What a finding's `package` names: distributions build several binary packages from one
+/// source package, and security data is about sources.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Naming {
+    /// The report's format names installed packages (`libssl3`).
+    Binary,
+    /// The report's format names source packages (`openssl` for `libssl3` too).
+    Source,
+    /// The format does not say, or does both: both readings count.
+    #[default]
+    Either,
+}
+
+impl Naming {
+    fn is_default(&self) -> bool {
+        *self == Naming::default()
+    }
+}
+
+/// What one report says of a finding's fix; kept when reports disagree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// The report's name.
+    pub report: String,
+    /// The fixed versions that it names, sorted.
+    pub fixed: Vec<String>,
+}
+
+/// Something a report lists and somebody assessed as no problem of this image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Assessed {
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// The assessment in the report's own word: `not_affected`, `false_positive`, `suppressed`.
+    pub assessment: String,
+    /// Who says so: the report, or the rule or statement in it.
+    pub by: String,
+}
+
 /// One thing a scanner found in the image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
@@ -180,6 +233,16 @@ pub struct Finding {
     /// Which platform's image the report was about when it says so (`linux/arm64`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub platform: Option<String>,
+    /// Whether `package` names a binary or a source package.
+    #[serde(skip_serializing_if = "Naming::is_default", default)]
+    pub naming: Naming,
+    /// What each report says of the fix, when they disagree; sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub claims: Vec<Claim>,
+    /// The release that the report is about (`ubuntu 22.04`), when that is another one than the
+    /// image's: its fixed versions say nothing about this image.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub other_release: Option<String>,
 }
 
 impl Finding {
@@ -201,6 +264,9 @@ impl Finding {
             title: None,
             path: None,
             platform: None,
+            naming: Naming::Either,
+            claims: Vec::new(),
+            other_release: None,
         }
     }
 }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::format::FORMATS;
 use super::shape::Shape;
 use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, Severity, cyclonedx_xml,
+    ArtifactIdentity, Assessed, Class, Finding, FindingsError, ReportFormat, Severity,
+    cyclonedx_xml,
 };
 
 /// The largest report that is read, in bytes.
@@ -22,6 +23,8 @@ pub struct ScanReport {
     pub artifact: ArtifactIdentity,
     /// Every finding, in the report's order, duplicates included.
     pub findings: Vec<Finding>,
+    /// Entries that somebody assessed as no problem of this image; they are no findings.
+    pub assessed: Vec<Assessed>,
     /// Checks that the scanner lists as passed or excepted; they are no findings.
     pub passed: usize,
     /// Oddities that did not stop the reading, each with its place.
@@ -131,6 +134,7 @@ pub(super) struct Collector<'a> {
     name: &'a str,
     scanner: &'static str,
     pub findings: Vec<Finding>,
+    pub assessed: Vec<Assessed>,
     pub passed: usize,
     pub warnings: Vec<String>,
 }
@@ -138,7 +142,14 @@ pub(super) struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// `scanner` is the tool to run again when an entry is bad.
     pub fn new(name: &'a str, scanner: &'static str) -> Self {
-        Self { name, scanner, findings: Vec::new(), passed: 0, warnings: Vec::new() }
+        Self {
+            name,
+            scanner,
+            findings: Vec::new(),
+            assessed: Vec::new(),
+            passed: 0,
+            warnings: Vec::new(),
+        }
     }
 
     pub fn name(&self) -> &'a str {
@@ -161,6 +172,7 @@ impl<'a> Collector<'a> {
             format,
             artifact,
             findings: self.findings,
+            assessed: self.assessed,
             passed: self.passed,
             warnings: self.warnings,
         }
