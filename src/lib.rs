@@ -27,6 +27,7 @@ pub mod report;
 pub mod repository;
 pub mod rootfs;
 pub mod scanner;
+pub mod scratch;
 pub mod scripts;
 pub mod staging;
 pub mod unfinished;

@@ -13,10 +13,13 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use crate::scratch::open_own;
 use crate::unfinished::{Pending, Unfinished};
 
 const PREFIX: &str = ".imgfix-";
 const SUFFIX: &str = ".partial";
+/// How many random characters are between the two.
+const RANDOM: usize = 6;
 
 /// A file that is not yet under its name.
 #[derive(Debug)]
@@ -97,6 +100,7 @@ fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(PREFIX)
         .suffix(SUFFIX)
+        .rand_bytes(RANDOM)
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(dir)
 }
@@ -109,22 +113,25 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Removes staged files in `dir` whose process is gone. Best effort.
+/// Removes staged files in `dir` whose process is gone, of this user only. Best effort.
 pub fn remove_stale(dir: &Path) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
-        let regular = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if !ours || !regular {
-            continue;
-        }
-        if let Ok(file) = File::open(entry.path())
+        if entry.file_name().to_str().is_some_and(is_given)
+            && let Some(file) = open_own(&entry.path())
             && file.try_lock().is_ok()
         {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether a staged file can have this name.
+fn is_given(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Some file systems refuse to sync a directory; the rename is still atomic there.
@@ -174,15 +181,32 @@ mod tests {
     }
 
     #[test]
-    fn only_files_of_dead_processes_are_stale() {
+    fn only_own_files_of_dead_processes_are_stale() {
         let dir = tempfile::tempdir().expect("dir");
-        let living = Staged::create_in(dir.path(), &Unfinished::default());
-        std::fs::write(dir.path().join(".imgfix-dead.partial"), b"").expect("write");
-        std::fs::write(dir.path().join("user.partial"), b"").expect("write");
-        remove_stale(dir.path());
-        let left = names(dir.path());
-        assert_eq!(left.len(), 2, "{left:?}");
-        assert!(!left.iter().any(|name| name.contains("dead")), "{left:?}");
+        let dir = dir.path();
+        let living = Staged::create_in(dir, &Unfinished::default());
+        let write = |name: &str| std::fs::write(dir.join(name), b"").expect("write");
+        write(".imgfix-A1b2C3.partial");
+        for foreign in ["user.partial", ".imgfix-notes-of-mine.partial", ".imgfix-.partial"] {
+            write(foreign);
+        }
+        let fifo = rustix::fs::FileType::Fifo;
+        let (at, mode) = (rustix::fs::CWD, rustix::fs::Mode::from_raw_mode(0o600));
+        rustix::fs::mknodat(at, dir.join(".imgfix-fifo00.partial"), fifo, mode, 0).expect("fifo");
+        let link = dir.join(".imgfix-link00.partial");
+        std::os::unix::fs::symlink("user.partial", link).expect("link");
+        if rustix::process::geteuid().is_root() {
+            write(".imgfix-other0.partial");
+            let other = dir.join(".imgfix-other0.partial");
+            std::os::unix::fs::chown(other, Some(1), None).expect("chown");
+        } else {
+            eprintln!("NOT tested as this user: files that belong to others");
+        }
+        let before = names(dir);
+        remove_stale(dir);
+        let left = names(dir);
+        assert_eq!(left.len(), before.len() - 1, "{left:?}");
+        assert!(!left.iter().any(|name| name.contains("A1b2C3")), "{left:?}");
         drop(living);
     }
 }

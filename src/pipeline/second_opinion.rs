@@ -6,9 +6,13 @@ use crate::findings::{self, Finding, FindingsError, MAX_REPORT, ScanReport};
 use crate::image::Reference;
 use crate::report::scan_comparison::ScanComparison;
 use crate::scanner::{self, Needs, Placeholders, ScannerCommand};
+use crate::scratch::{Purpose, Scratch};
 
 use super::export::{ExportForm, export};
 use super::{Environment, NamedReport, RepairError, RepairOutcome, ScanInput};
+
+/// How copies for scanners are called.
+const COPY: Purpose = Purpose::plain("imgfix-scan-");
 
 /// Runs the scanner on an image; its report, which has been read once and is sound.
 ///
@@ -20,7 +24,7 @@ pub fn scan(
     environment: &Environment,
 ) -> Result<NamedReport, RepairError> {
     environment.progress.message(&format!("scanning {image}"));
-    let folder = tempfile::tempdir().map_err(RepairError::Temporary)?;
+    let folder = Scratch::new(COPY, &environment.unfinished).map_err(RepairError::Temporary)?;
     let copy = |form| {
         let path = export(image, form, folder.path(), environment)?;
         Ok::<String, RepairError>(path.display().to_string())

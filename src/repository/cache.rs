@@ -12,11 +12,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
 
 use crate::image::Digest;
+use crate::scratch::{Purpose, Scratch};
 use crate::staging::{self, Staged};
-use crate::unfinished::{Pending, Unfinished};
+use crate::unfinished::Unfinished;
 
 /// A cache directory.
 #[derive(Debug)]
@@ -24,38 +24,11 @@ pub struct Cache {
     root: PathBuf,
     unfinished: Unfinished,
     /// Of a run that keeps nothing.
-    _temporary: Option<Temporary>,
+    _temporary: Option<Scratch>,
 }
 
-/// A directory that is removed at the end of the run.
-#[derive(Debug)]
-struct Temporary {
-    dir: TempDir,
-    _pending: Pending,
-    /// Locked as long as the run lives.
-    lock: File,
-}
-
-impl Temporary {
-    fn new(unfinished: &Unfinished) -> io::Result<Self> {
-        let (dir, pending) = unfinished.make(|| {
-            let dir = tempfile::Builder::new().prefix(TEMPORARY).tempdir()?;
-            let path = dir.path().to_owned();
-            let undo = move || {
-                let _ = fs::remove_dir_all(path);
-            };
-            Ok::<_, io::Error>((dir, Box::new(undo) as _))
-        })?;
-        let lock = File::create(dir.path().join(LOCK))?;
-        // file systems without locks have no stale-directory removal either
-        let _ = lock.lock();
-        Ok(Self { dir, _pending: pending, lock })
-    }
-}
-
-/// How temporary caches are called, and the file in them that is locked.
-const TEMPORARY: &str = "imgfix-cache";
-const LOCK: &str = "lock";
+/// How temporary caches are called.
+const TEMPORARY: Purpose = Purpose::plain("imgfix-cache-");
 
 /// What a server said about a file that changes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -89,15 +62,8 @@ impl Cache {
     /// # Errors
     /// No directory can be made there.
     pub fn temporary(unfinished: &Unfinished) -> io::Result<Self> {
-        remove_stale(&std::env::temp_dir());
-        let temporary = loop {
-            let made = Temporary::new(unfinished)?;
-            // another run may have taken it for stale between its creation and its lock
-            if std::os::unix::fs::MetadataExt::nlink(&made.lock.metadata()?) > 0 {
-                break made;
-            }
-        };
-        let root = temporary.dir.path().to_owned();
+        let temporary = Scratch::new(TEMPORARY, unfinished)?;
+        let root = temporary.path().to_owned();
         fs::create_dir_all(root.join("tmp"))?;
         Ok(Self { root, unfinished: unfinished.clone(), _temporary: Some(temporary) })
     }
@@ -203,21 +169,6 @@ impl Cache {
     }
 }
 
-/// Removes temporary caches in `dir` whose run was killed: nobody holds their lock. Best effort.
-fn remove_stale(dir: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY));
-        if ours
-            && entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && let Ok(lock) = File::open(entry.path().join(LOCK))
-            && lock.try_lock().is_ok()
-        {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
 fn hash(mut file: File) -> io::Result<Digest> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
@@ -271,7 +222,7 @@ mod tests {
         let root = dir.path().join("cache");
         let cache = Cache::open(&root, &Unfinished::default()).unwrap();
         let staged = cache.staging().unwrap();
-        let old = root.join("tmp/.imgfix-old.partial");
+        let old = root.join("tmp/.imgfix-A1b2C3.partial");
         fs::write(&old, b"x").unwrap();
         drop(cache);
         Cache::open(&root, &Unfinished::default()).unwrap();
@@ -281,20 +232,6 @@ mod tests {
         let mode =
             std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&root).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o700);
-    }
-
-    #[test]
-    fn a_killed_runs_temporary_cache_is_removed_by_the_next() {
-        let living = Cache::temporary(&Unfinished::default()).unwrap();
-        let other = tempfile::tempdir().unwrap();
-        let dead = other.path().join("imgfix-cache1");
-        fs::create_dir_all(dead.join("tmp")).unwrap();
-        fs::write(dead.join(LOCK), b"").unwrap();
-        fs::create_dir(other.path().join("imgfix-cache-of-somebody")).unwrap();
-        remove_stale(other.path());
-        remove_stale(&std::env::temp_dir());
-        assert!(!dead.exists() && living.root().join("tmp").exists());
-        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1);
     }
 
     #[test]
