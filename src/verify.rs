@@ -81,7 +81,7 @@ fn one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packages::{Distribution, PackageId};
+    use crate::packages::{Distribution, PackageId, VersionOrder};
     use crate::plan::Because;
 
     fn package(name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
@@ -96,6 +96,7 @@ mod tests {
     fn verdict(finding: &Finding) -> String {
         let inventory = Inventory {
             family: "dpkg",
+            order: VersionOrder::Dpkg,
             distribution: Distribution::default(),
             packages: vec![
                 package("libc6", "2.36-9+deb12u9", Some(("glibc", "2.36-9+deb12u9"))),

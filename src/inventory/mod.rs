@@ -99,7 +99,7 @@ impl Unique {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packages::{Distribution, Installed, Inventory, PackageId};
+    use crate::packages::{Distribution, Installed, Inventory, PackageId, VersionOrder};
     use crate::report::Style;
 
     fn package(name: &str, arch: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
@@ -114,6 +114,7 @@ mod tests {
     fn inventory() -> Inventory {
         Inventory {
             family: "dpkg",
+            order: VersionOrder::Dpkg,
             distribution: Distribution {
                 id: "debian".into(),
                 version_id: "12".into(),

@@ -45,12 +45,13 @@ pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packages::{Distribution, PackageId};
+    use crate::packages::{Distribution, PackageId, VersionOrder};
 
     #[test]
     fn every_part_is_encoded() {
         let of = |family, id: &str, version_id: &str, codename: &str| Inventory {
             family,
+            order: VersionOrder::Dpkg,
             distribution: Distribution {
                 id: id.into(),
                 version_id: version_id.into(),

@@ -101,16 +101,20 @@ impl Installed {
 pub struct Inventory {
     /// `dpkg`, `dpkg-distroless`, `apk`, later `rpm`.
     pub family: &'static str,
+    /// How versions are compared.
+    #[serde(skip)]
+    pub order: VersionOrder,
     pub distribution: Distribution,
     /// Sorted by id.
     pub packages: Vec<Installed>,
 }
 
 impl Inventory {
-    /// Compares two versions as the family does; `None` when one of them is none.
+    /// Compares two versions as the image's package manager does; `None` when one of them is
+    /// none.
     #[must_use]
     pub fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
-        compare_versions(self.family, a, b)
+        self.order.compare(a, b)
     }
 
     /// The packages that a finding may be about: by binary name, or else by source name,
@@ -142,19 +146,37 @@ pub fn is_independent(architecture: &str) -> bool {
     matches!(architecture, "all" | "noarch")
 }
 
-/// Compares two versions as packages of `family` ([`Inventory::family`]) are; `None` when one
-/// of them is none.
-#[must_use]
-pub fn compare_versions(family: &str, a: &str, b: &str) -> Option<Ordering> {
-    if family == "apk" {
-        let parse = |text: &str| Some(apk::Version::new(text)).filter(apk::Version::is_valid);
-        return Some(parse(a)?.compare(&parse(b)?));
+/// How a package manager orders versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionOrder {
+    Dpkg,
+    /// apk-tools 2.
+    Apk2,
+    /// apk-tools 3, which orders some versions the other way round.
+    Apk3,
+}
+
+impl VersionOrder {
+    /// Compares two versions; `None` when one of them is none.
+    #[must_use]
+    pub fn compare(self, a: &str, b: &str) -> Option<Ordering> {
+        let by = match self {
+            Self::Dpkg => {
+                let parse = |text: &str| dpkg::Version::parse_recorded(text).ok();
+                return Some(parse(a)?.cmp(&parse(b)?));
+            }
+            Self::Apk2 => apk::Generation::Apk2,
+            Self::Apk3 => apk::Generation::Apk3,
+        };
+        let are_valid = by.is_valid(a) && by.is_valid(b);
+        are_valid.then(|| by.compare(&apk::Version::new(a), &apk::Version::new(b)))
     }
-    if family.starts_with("dpkg") {
-        let parse = |text: &str| dpkg::Version::parse_recorded(text).ok();
-        return Some(parse(a)?.cmp(&parse(b)?));
+
+    /// Whether the text is a version.
+    #[must_use]
+    pub fn is_valid(self, text: &str) -> bool {
+        self.compare(text, text).is_some()
     }
-    None
 }
 
 /// From `os-release(5)`.

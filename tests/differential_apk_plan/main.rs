@@ -44,7 +44,7 @@ fn plan(system: &System, requests: &Requests) -> Planned {
         };
         index.push(text.clone(), info).unwrap();
     }
-    let image = Image { packages: records.iter().collect(), world: &world };
+    let image = Image { packages: records.iter().collect(), world: &world, ..Image::default() };
     let context = Context {
         platform: "linux/amd64".parse().unwrap(),
         manifest_digest: Digest::of(b"differential"),

@@ -1,13 +1,14 @@
 //! [`Dependency`]: `name`, `!name`, `name@tag`, and `name` with an operator and a version, as
 //! `world`, `D:`, `p:`, `i:` and `r:` have them.
 //!
-//! In comes text; out come dependencies that write themselves as apk writes them. Source:
-//! apk-tools 2.14, `src/package.c` (`apk_blob_pull_dep`, `apk_blob_push_dep`,
+//! In comes text; out come dependencies that write themselves as apk writes them. Which versions
+//! they allow is for a [`Generation`] of apk to say. Source: apk-tools 2.14 and 3.0, `src/package.c` (`apk_blob_pull_dep`, `apk_blob_push_dep`,
 //! `apk_dep_is_provided`) and `src/version.c` (`apk_version_op_string`).
 
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::generation::Generation;
 use super::identity::Identity;
 use super::version::Version;
 use crate::packages::PackageName;
@@ -62,13 +63,13 @@ impl Comparison {
         Self { less: has('<'), equal: has('=') || has('~'), greater: has('>'), fuzzy: has('~') }
     }
 
-    /// Whether `version` is what is asked for, held against `wanted`.
+    /// Whether `version` is what is asked for, held against `wanted` by a generation's rules.
     #[must_use]
-    pub fn allows(self, version: &Version, wanted: &Version) -> bool {
-        if self.fuzzy && version.continues(wanted) {
+    pub fn allows(self, version: &Version, wanted: &Version, by: Generation) -> bool {
+        if self.fuzzy && by.continues(version, wanted) {
             return true;
         }
-        match version.compare(wanted) {
+        match by.compare(version, wanted) {
             Ordering::Less => self.less,
             // without `~` only; with it, what is equal continues too
             Ordering::Equal => self.equal,
@@ -97,12 +98,12 @@ impl Constraint {
     /// Whether a provider of the name satisfies this: `version` is what it provides the name
     /// as, if it says one; `identity` is its package's.
     #[must_use]
-    pub fn allows(&self, version: Option<&Version>, identity: &Identity) -> bool {
+    pub fn allows(&self, version: Option<&Version>, identity: &Identity, by: Generation) -> bool {
         match self {
             Self::Any => true,
             Self::Identity(wanted) => wanted == identity,
             Self::Version(comparison, wanted) => {
-                version.is_some_and(|version| comparison.allows(version, wanted))
+                version.is_some_and(|version| comparison.allows(version, wanted, by))
             }
         }
     }
@@ -142,6 +143,12 @@ impl Dependency {
         text.split([' ', '\n']).filter(|one| !one.is_empty()).map(Self::parse).collect()
     }
 
+    /// Whether an apk takes the version for one, if one is asked for.
+    #[must_use]
+    pub fn is_valid(&self, by: Generation) -> bool {
+        self.version().is_none_or(|version| by.is_valid(version.as_str()))
+    }
+
     /// The version, if one is asked for (of a provided name: the version it is provided as).
     #[must_use]
     pub fn version(&self) -> Option<&Version> {
@@ -165,7 +172,7 @@ fn constraint(text: &str) -> Result<Constraint, String> {
         return version.parse().map(Constraint::Identity).map_err(|_| fail());
     }
     let version = Version::new(version);
-    if !version.is_valid() {
+    if !version.is_known() {
         return Err(fail());
     }
     Ok(Constraint::Version(comparison, version))
@@ -202,6 +209,9 @@ mod tests {
             ("nginx@edge>=1.2", "nginx@edge>=1.2"),
             ("pkg=>1", "pkg>=1"),
             ("pkg=~1.2", "pkg~1.2"),
+            ("pkg<~1.2", "pkg<~1.2"),
+            ("pkg~>1.2", "pkg>~1.2"),
+            ("pkg=1.0~abc-r0", "pkg=1.0~abc-r0"),
             ("pkg<3", "pkg<3"),
             ("pkg><Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=", "pkg><Q1qKcZ+j23xssAXmgQhkOO8dHnbWw="),
         ] {
@@ -215,21 +225,32 @@ mod tests {
     #[test]
     fn constraints_allow_what_apk_allows() {
         let none = Identity::of(b"");
-        for (text, version, want) in [
-            ("a", Some("1"), true),
-            ("a", None, true),
-            ("a=1", None, false),
-            ("a=1.2", Some("1.2"), true),
-            ("a=1.2", Some("1.2-r0"), false),
-            ("a~1.2", Some("1.2-r0"), true),
-            ("a~1.2", Some("1.20"), false),
-            ("a>=1.2", Some("1.3"), true),
-            ("a>1.2", Some("1.2"), false),
-            ("a<3", Some("2.9"), true),
+        for (text, version, by_apk_2, by_apk_3) in [
+            ("a", Some("1"), true, true),
+            ("a", None, true, true),
+            ("a=1", None, false, false),
+            ("a=1.2", Some("1.2"), true, true),
+            ("a=1.2", Some("1.2-r0"), false, false),
+            ("a~1.2", Some("1.2-r0"), true, true),
+            ("a~1.2", Some("1.20"), false, false),
+            ("a~1.2.3", Some("1.2"), true, false),
+            ("a<~1.2", Some("1.2.9"), true, true),
+            ("a<~1.2", Some("1.1"), true, true),
+            ("a<~1.2", Some("1.3"), false, false),
+            ("a>~1.2", Some("1.2_rc1"), true, true),
+            ("a>~1.2", Some("1.3"), true, true),
+            ("a>~1.2", Some("1.1"), false, false),
+            ("a>=1.2", Some("1.3"), true, true),
+            ("a>1.2", Some("1.2"), false, false),
+            ("a<3", Some("2.9"), true, true),
+            ("a<1.04", Some("1.016"), false, true),
+            ("a>=1.04", Some("1.016"), true, false),
         ] {
             let constraint = Dependency::parse(text).unwrap().constraint;
             let version = version.map(Version::new);
-            assert_eq!(constraint.allows(version.as_ref(), &none), want, "{text} {version:?}");
+            let allows = |by| constraint.allows(version.as_ref(), &none, by);
+            let allowed = [Generation::Apk2, Generation::Apk3].map(allows);
+            assert_eq!(allowed, [by_apk_2, by_apk_3], "{text} {version:?}");
         }
     }
 }

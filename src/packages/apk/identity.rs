@@ -1,4 +1,4 @@
-//! [`Identity`]: checksums as apk writes them, `Q1` and 28 characters for SHA-1.
+//! [`Identity`]: checksums as apk writes them, `Q1` and 28 characters for 20 bytes.
 //!
 //! In comes the text of a database, an index or a header; out comes the hash. A package's
 //! identity (`C:`) is the hash of its control member as stored, compressed; a file's (`Z:`) is
@@ -14,7 +14,10 @@ use sha1::{Digest as _, Sha1};
 
 /// Why text is not a checksum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a checksum (want Q1 and the base64 of 20 bytes, or Q2 and that of 32)")]
+#[error(
+    "{0:?} is not a checksum (want Q1 and the base64 of 20 bytes, or Q2 and that of 32; X1 and X2 \
+     with hexadecimal digits)"
+)]
 pub struct IdentityError(pub String);
 
 /// A checksum, which is what apk knows packages and files by.
@@ -46,7 +49,7 @@ impl Identity {
 impl FromStr for Identity {
     type Err = IdentityError;
 
-    /// Reads `Q1…` and `Q2…`, and the 32 or 40 hexadecimal digits of old databases are refused:
+    /// Reads `Q1…` and `Q2…`, `X1…` and `X2…`; the 32 or 40 digits of old databases are refused:
     /// MD5 says nothing any more.
     fn from_str(text: &str) -> Result<Self, IdentityError> {
         let fail = || IdentityError(text.chars().take(100).collect());
@@ -58,6 +61,8 @@ impl FromStr for Identity {
             (Some("Q2"), Some(rest)) => {
                 decode(rest)?.try_into().map(Self::Sha256).map_err(|_| fail())
             }
+            (Some("X1"), Some(rest)) => hexadecimal(rest).map(Self::Sha1).ok_or_else(fail),
+            (Some("X2"), Some(rest)) => hexadecimal(rest).map(Self::Sha256).ok_or_else(fail),
             _ => Err(fail()),
         }
     }
@@ -100,6 +105,8 @@ mod tests {
         let identity: Identity = text.parse().unwrap();
         assert_eq!(identity.to_string(), text);
         assert_eq!(Identity::of(b"").to_string(), "Q12jmj7l5rSw0yVb/vlWAYkK/YBwk=");
+        let digits = "X1a8a719fa3db7c6cb005e681086438ef1d1e76d6c";
+        assert_eq!(digits.parse(), Ok(identity));
         let long = Identity::Sha256([7; 32]);
         assert_eq!(long.to_string().parse(), Ok(long));
         for wrong in ["", "Q", "Q1", "Q1AAAA", "Q3AAAA", "Q1é", "d41d8cd98f00b204e9800998ecf8427e"]

@@ -13,15 +13,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::dependency::Dependency;
+use super::generation::{APK_TOOLS, Generation};
 use super::identity::{Identity, IdentityError};
 use super::record::{FieldError, Record, Taken, join, number};
 use super::scripts_archive::HeaderStyle;
 use super::version::Version;
 use crate::packages::PackageName;
 use crate::rootfs::{ImagePath, PathError};
-
-/// The package that apk itself is of.
-const APK_TOOLS: &str = "apk-tools";
 
 /// The first release that writes the packages sorted.
 const SORTED_SINCE: &str = "2.14";
@@ -89,6 +87,8 @@ pub struct InstalledDatabase {
     pub order: RecordOrder,
     /// How the archive of scripts is written, by the same apk.
     pub header_style: HeaderStyle,
+    /// Whose image it is.
+    pub generation: Generation,
 }
 
 /// One package.
@@ -304,7 +304,8 @@ fn shown(bytes: &[u8]) -> String {
 
 impl InstalledDatabase {
     /// Reads the database. Which order it is written in is told by the apk-tools it has;
-    /// without one, by whether it is sorted now.
+    /// without one, by whether it is sorted now. Its generation is what it says itself; see
+    /// [`Place::read_installed`](super::inventory::Place::read_installed).
     ///
     /// # Errors
     /// The first line that apk would refuse, and what makes no sense: names that leave the
@@ -320,6 +321,7 @@ impl InstalledDatabase {
         }
         reader.finish(number).map_err(|problem| InstalledError { line: number, problem })?;
         let mut database = Self { packages: reader.packages, ..Self::default() };
+        database.generation = Generation::of(bytes, || false);
         database.order = database.order_of_its_apk();
         database.header_style = HeaderStyle::of(database.apk_tools());
         Ok(database)
@@ -330,7 +332,7 @@ impl InstalledDatabase {
     pub fn write(&self) -> Vec<u8> {
         let mut packages: Vec<&InstalledPackage> = self.packages.iter().collect();
         if self.order == RecordOrder::Sorted {
-            packages.sort_by(|a, b| compare(&a.record, &b.record));
+            packages.sort_by(|a, b| compare_names(&a.record.name, &b.record.name));
         }
         // apk has these fields in a buffer that it empties at a package's first directory: those
         // of a package without directories come behind the next package's. What wrote the
@@ -362,16 +364,13 @@ impl InstalledDatabase {
 
     fn order_of_its_apk(&self) -> RecordOrder {
         let sorted = match self.apk_tools() {
-            Some(version) => version.compare(&Version::new(SORTED_SINCE)) != Ordering::Less,
-            None => self.packages.is_sorted_by(|a, b| compare(&a.record, &b.record).is_le()),
+            Some(version) => !version.is_before(SORTED_SINCE),
+            None => self
+                .packages
+                .is_sorted_by(|a, b| compare_names(&a.record.name, &b.record.name).is_le()),
         };
         if sorted { RecordOrder::Sorted } else { RecordOrder::List }
     }
-}
-
-/// The order of apk 2.14: names regardless of (ASCII) case, then names, then versions.
-fn compare(a: &Record, b: &Record) -> Ordering {
-    compare_names(&a.name, &b.name).then_with(|| a.version.compare(&b.version))
 }
 
 /// How apk 2.14 orders names where it shows or writes them.

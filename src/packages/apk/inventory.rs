@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::generation::Generation;
 use super::installed::{InstalledDatabase, InstalledError, InstalledPackage};
 use super::scripts_archive::{ScriptsArchive, ScriptsError, Storage};
 use super::triggers::{Triggers, TriggersError};
@@ -124,8 +125,17 @@ impl Place {
     /// The file cannot be read.
     pub fn read_installed(&self, fs: &dyn FileSystem) -> Result<InstalledDatabase, InventoryError> {
         let path = &self.installed;
-        InstalledDatabase::parse(&fs.read(path)?)
-            .map_err(|source| InventoryError::Installed { path: path.clone(), source })
+        let bytes = fs.read(path)?;
+        let mut database = InstalledDatabase::parse(&bytes)
+            .map_err(|source| InventoryError::Installed { path: path.clone(), source })?;
+        database.generation = Generation::of(&bytes, || self.has_scripts_of_apk3(fs));
+        Ok(database)
+    }
+
+    /// Whether the archive of scripts names packages as only apk 3 does. One that cannot be read
+    /// says nothing; what needs its scripts tells why.
+    fn has_scripts_of_apk3(&self, fs: &dyn FileSystem) -> bool {
+        self.read_scripts(fs).is_ok_and(|scripts| scripts.is_of_apk3())
     }
 
     /// The world; empty without the file.
@@ -214,7 +224,12 @@ impl ApkInventory {
         let mut packages: Vec<Installed> =
             self.database.packages.iter().map(|package| self.installed(package)).collect();
         packages.sort_by(|a, b| a.id.cmp(&b.id));
-        Inventory { family: "apk", distribution: self.distribution.clone(), packages }
+        Inventory {
+            family: "apk",
+            order: self.database.generation.into(),
+            distribution: self.distribution.clone(),
+            packages,
+        }
     }
 
     fn installed(&self, package: &InstalledPackage) -> Installed {
@@ -225,7 +240,7 @@ impl ApkInventory {
             id: record.id(),
             source: origin.map(|origin| (origin.into(), version.clone())),
             version,
-            held: self.world.holds(record),
+            held: self.world.holds(record, self.database.generation),
         }
     }
 }
@@ -265,10 +280,12 @@ pub fn architecture(
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
     use std::sync::Arc;
 
     use super::super::apk_file::Script;
     use super::*;
+    use crate::packages::VersionOrder;
     use crate::rootfs::{NoLayers, Tree};
 
     const INSTALLED: &[u8] = include_bytes!("../../../fixtures/apk/alpine-3.20.3/installed");
@@ -364,6 +381,41 @@ mod tests {
         assert!(
             ApkInventory::read(&image([])).unwrap_err().to_string().contains("/usr/lib/apk/db")
         );
+    }
+
+    #[test]
+    fn versions_are_ordered_by_the_images_generation() {
+        let apk = |version: &str| format!("P:apk-tools\nV:{version}\n\nP:a\nV:1.04-r0\n\n");
+        let alone = "C:Q1yY8lhMF1VhgegJgkcXfqaNabDJw=\nP:a\nV:1.04-r0\n\n";
+        let of_apk3 = include_bytes!("../../../fixtures/apk/apk-3.0.6/before/scripts.tar.gz");
+        for (installed, scripts, want) in [
+            (apk("2.14.10-r0"), None, VersionOrder::Apk2),
+            (apk("3.0.6-r0"), None, VersionOrder::Apk3),
+            (alone.to_owned(), None, VersionOrder::Apk2),
+            (alone.to_owned(), Some(&of_apk3[..]), VersionOrder::Apk3),
+            (alone.to_owned(), Some(&b"damaged"[..]), VersionOrder::Apk2),
+            (apk("2.14.10-r0"), Some(&of_apk3[..]), VersionOrder::Apk2),
+        ] {
+            let world = file("/etc/apk/world", b"a<=1.04-r0");
+            let installed = file("/lib/apk/db/installed", installed.as_bytes());
+            let scripts = scripts.map(|bytes| file("/lib/apk/db/scripts.tar.gz", bytes));
+            let tree = image([world, installed].into_iter().chain(scripts));
+            let inventory = ApkInventory::read(&tree).unwrap().to_inventory();
+            assert_eq!(inventory.order, want);
+            let higher = match want {
+                VersionOrder::Apk3 => Ordering::Less,
+                _ => Ordering::Greater,
+            };
+            assert_eq!(inventory.compare("1.016-r0", "1.04-r0"), Some(higher));
+            assert_eq!(
+                inventory
+                    .packages
+                    .iter()
+                    .find(|one| one.id.name.as_ref() == "a")
+                    .map(|one| one.held),
+                Some(true)
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod archive_check;
 pub mod archives;
 pub mod commands;
 pub mod dependency;
+pub mod generation;
 mod hash_table;
 pub mod identity;
 pub mod index;
@@ -27,4 +28,5 @@ pub mod version;
 pub mod virtual_runner;
 pub mod world;
 
+pub use generation::Generation;
 pub use version::Version;

@@ -7,6 +7,7 @@
 //! `apk_pkg_write_index_entry`); <https://wiki.alpinelinux.org/wiki/Apk_spec>.
 
 use super::dependency::{Dependency, DependencyError};
+use super::generation::Generation;
 use super::identity::{Identity, IdentityError};
 use super::version::Version;
 use crate::packages::{Architecture, PackageId, PackageName};
@@ -110,6 +111,13 @@ impl Record {
         self.origin.as_deref().unwrap_or(&self.name.0)
     }
 
+    /// Whether an apk takes all versions that the record has for versions.
+    #[must_use]
+    pub fn is_valid(&self, by: Generation) -> bool {
+        let mut lists = [&self.depends, &self.provides, &self.install_if].into_iter().flatten();
+        by.is_valid(self.version.as_str()) && lists.all(|dependency| dependency.is_valid(by))
+    }
+
     /// Takes one field.
     ///
     /// # Errors
@@ -195,7 +203,7 @@ pub(super) fn number(text: &str) -> Result<u64, FieldError> {
 
 fn version(text: &str) -> Result<Version, FieldError> {
     let version = Version::new(text);
-    match version.is_valid() {
+    match version.is_known() {
         true => Ok(version),
         false => Err(FieldError::Version(text.chars().take(100).collect())),
     }

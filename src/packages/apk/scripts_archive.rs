@@ -6,7 +6,6 @@
 //! (`apk_read_script_archive_entry`, `apk_db_scriptdb_write`), `src/io_archive.c`
 //! (`apk_tar_write_entry`); apk-tools 3.0, `src/database.c`.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read as _, Write as _};
 
@@ -80,7 +79,7 @@ impl HeaderStyle {
     #[must_use]
     pub fn of(apk: Option<&Version>) -> Self {
         let Some(apk) = apk else { return Self::default() };
-        let before = |version| apk.compare(&Version::new(version)) == Ordering::Less;
+        let before = |version| apk.is_before(version);
         if before("2.12.8") {
             Self::Terminated
         } else if before("2.12.12") || !before("2.14.0_rc1") && before("2.14.1") {
@@ -111,6 +110,8 @@ impl HeaderStyle {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptsArchive {
     packages: HashMap<Identity, BTreeMap<Script, Bytes>>,
+    /// A member that was read has its package's identity as apk 3 writes it.
+    is_of_apk3: bool,
 }
 
 impl ScriptsArchive {
@@ -148,12 +149,20 @@ impl ScriptsArchive {
             if !entry.header().entry_type().is_file() {
                 continue;
             }
-            let Some((package, script)) = script_of(&entry.path_bytes()) else { continue };
+            let name = entry.path_bytes();
+            let Some((package, script)) = script_of(&name) else { continue };
+            scripts.is_of_apk3 |= name.windows(3).any(|part| part == b".X1");
             let mut content = Vec::new();
             entry.read_to_end(&mut content).map_err(|error| at(member, &error))?;
             scripts.insert(package, script, content.into());
         }
         Ok(scripts)
+    }
+
+    /// Whether the archive that was read is one that only apk 3 writes.
+    #[must_use]
+    pub fn is_of_apk3(&self) -> bool {
+        self.is_of_apk3
     }
 
     /// A package's script.

@@ -46,11 +46,12 @@ use std::sync::Arc;
 use self::pinning::Pinning;
 pub use self::world_check::unsatisfiable;
 use super::dependency::{Constraint, Dependency};
+use super::generation::Generation;
 use super::index::{Available, PackageIndex};
 use super::inventory::ApkInventory;
 use super::record::Record;
 use super::version::Version;
-use crate::packages::{PackageId, PackageName};
+use crate::packages::{PackageId, PackageName, VersionOrder};
 use crate::plan::build::{
     Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
 };
@@ -70,6 +71,8 @@ pub struct Image<'a> {
     /// In the order of the database.
     pub packages: Vec<&'a Record>,
     pub world: &'a [Dependency],
+    /// Whose rules versions are compared by.
+    pub generation: Generation,
 }
 
 impl<'a> From<&'a ApkInventory> for Image<'a> {
@@ -77,6 +80,7 @@ impl<'a> From<&'a ApkInventory> for Image<'a> {
         Self {
             packages: inventory.database.packages.iter().map(|one| &one.record).collect(),
             world: &inventory.world.dependencies,
+            generation: inventory.database.generation,
         }
     }
 }
@@ -220,6 +224,11 @@ impl<'a> ApkUniverse<'a> {
         universe
     }
 
+    /// Whether `record` satisfies `dependency`; of a conflict: whether it is excluded.
+    fn is_about(&self, dependency: &Dependency, record: &Record) -> bool {
+        is_about(dependency, record, self.image.generation)
+    }
+
     fn member(&self, solvable: Solvable) -> Option<Rc<Member>> {
         self.numbered.borrow().members.get(solvable.0 as usize).cloned()
     }
@@ -258,12 +267,16 @@ impl<'a> ApkUniverse<'a> {
     fn add_installed(&self, record: &Record) -> Slot {
         let name = self.new_name();
         self.number(Member { name, source: Source::Installed(Box::new(record.clone())) });
-        let versions = self.index.versions(&record.name.0);
+        let by = self.image.generation;
+        let mut versions = self.index.versions(&record.name.0);
+        versions.retain(|available| available.record.is_valid(by));
         let newer = |available: &Arc<Available>| {
-            available.record.version.compare(&record.version) == Ordering::Greater
+            by.compare(&available.record.version, &record.version) == Ordering::Greater
         };
         let newest = versions.iter().fold(None::<&Arc<Available>>, |best, one| match best {
-            Some(best) if one.record.version.compare(&best.record.version).is_le() => Some(best),
+            Some(best) if by.compare(&one.record.version, &best.record.version).is_le() => {
+                Some(best)
+            }
             _ => Some(one),
         });
         let refused = newest.filter(|available| newer(available)).and_then(|available| {
@@ -301,9 +314,9 @@ impl<'a> ApkUniverse<'a> {
     /// The first entry of `world` that forbids `record`, and did not forbid `former` already.
     fn world_refuses(&self, record: &Record, former: &Record) -> Option<&Dependency> {
         let refuses = |dependency: &Dependency, record: &Record| {
-            provided(record)
-                .filter(|(name, _)| *name == dependency.name.0)
-                .any(|(_, version)| admits(dependency, version, record) == dependency.conflict)
+            provided(record).filter(|(name, _)| *name == dependency.name.0).any(|(_, version)| {
+                admits(dependency, version, record, self.image.generation) == dependency.conflict
+            })
         };
         self.image
             .world
@@ -315,7 +328,8 @@ impl<'a> ApkUniverse<'a> {
     fn sort_versions(&self, versions: &mut [Arc<Available>]) {
         versions.sort_by(|a, b| {
             let preferred = self.pinning.prefers(b).cmp(&self.pinning.prefers(a));
-            preferred.then_with(|| b.record.version.compare(&a.record.version))
+            preferred
+                .then_with(|| self.image.generation.compare(&b.record.version, &a.record.version))
         });
     }
 
@@ -325,7 +339,9 @@ impl<'a> ApkUniverse<'a> {
             return;
         }
         let mut versions = self.index.versions(&package.0);
-        versions.retain(|available| self.pinning.allows(available));
+        versions.retain(|available| {
+            self.pinning.allows(available) && available.record.is_valid(self.image.generation)
+        });
         if versions.is_empty() {
             return;
         }
@@ -361,10 +377,9 @@ impl<'a> ApkUniverse<'a> {
         let mut at_odds = BTreeSet::new();
         for member in &members {
             for dependency in depends(member.record()) {
-                let satisfied = self
-                    .known(&dependency.name)
-                    .iter()
-                    .any(|(_, other)| !other.is_offered() && is_about(dependency, other.record()));
+                let satisfied = self.known(&dependency.name).iter().any(|(_, other)| {
+                    !other.is_offered() && self.is_about(dependency, other.record())
+                });
                 if !satisfied {
                     broken.entry(member.name).or_default().push(dependency.clone());
                 }
@@ -386,7 +401,7 @@ impl<'a> ApkUniverse<'a> {
         let mut out = Vec::new();
         for conflict in conflicts(record) {
             let known = self.known(&conflict.name).into_iter().map(|(_, other)| other);
-            out.extend(known.filter(|other| is_about(conflict, other.record())));
+            out.extend(known.filter(|other| self.is_about(conflict, other.record())));
         }
         let names = if member.is_world() { BTreeSet::new() } else { provided_names(record) };
         for name in names {
@@ -504,7 +519,7 @@ impl<'a> ApkUniverse<'a> {
         let satisfying: Vec<(Solvable, Rc<Member>)> = self
             .known(&dependency.name)
             .into_iter()
-            .filter(|(_, member)| is_about(dependency, member.record()))
+            .filter(|(_, member)| self.is_about(dependency, member.record()))
             .collect();
         let numbered = self.numbered.borrow();
         let mut stay = satisfying
@@ -538,7 +553,7 @@ impl<'a> ApkUniverse<'a> {
         }
         let mut found: Vec<(u8, Solvable, Rc<Member>)> = Vec::new();
         for (solvable, member) in self.known(&dependency.name) {
-            if !is_about(dependency, member.record()) {
+            if !self.is_about(dependency, member.record()) {
                 continue;
             }
             let rank = match (member.is_offered(), self.installed(solvable)) {
@@ -560,7 +575,9 @@ impl<'a> ApkUniverse<'a> {
             rank_a
                 .cmp(rank_b)
                 .then_with(|| prefers(member_b).cmp(&prefers(member_a)))
-                .then_with(|| compare_versions(version(record_b), version(record_a)))
+                .then_with(|| {
+                    compare_versions(version(record_b), version(record_a), self.image.generation)
+                })
                 .then_with(|| record_b.provider_priority.cmp(&record_a.provider_priority))
                 .then_with(|| a.cmp(b))
         });
@@ -583,7 +600,7 @@ impl<'a> ApkUniverse<'a> {
         let record = member.record();
         let mut relations = Relations::default();
         for dependency in depends(record) {
-            if is_about(dependency, record)
+            if self.is_about(dependency, record)
                 || self.was_broken(member.name, dependency)
                 || self.always_holds(dependency)
             {
@@ -599,7 +616,8 @@ impl<'a> ApkUniverse<'a> {
             relations.requires.push(Requirement { alternatives, text });
         }
         if member.is_offered()
-            && let Some(conflict) = conflicts(record).find(|conflict| is_about(conflict, record))
+            && let Some(conflict) =
+                conflicts(record).find(|conflict| self.is_about(conflict, record))
         {
             let why = format!("it has {}, which it provides itself", member.text(conflict));
             relations.impossible = Some(Impossible { why, because_of: None });
@@ -615,7 +633,7 @@ impl<'a> ApkUniverse<'a> {
         let mut found: BTreeMap<Solvable, (String, Solvable)> = BTreeMap::new();
         for conflict in conflicts(record) {
             for (other, hit) in self.known(&conflict.name) {
-                if is_about(conflict, hit.record()) {
+                if self.is_about(conflict, hit.record()) {
                     found.insert(other, (member.text(conflict), solvable));
                 }
             }
@@ -626,7 +644,7 @@ impl<'a> ApkUniverse<'a> {
         for name in names {
             for (by, conflict) in numbered.negative.get(name).into_iter().flatten() {
                 if let Some(other) = of(*by)
-                    && is_about(conflict, record)
+                    && self.is_about(conflict, record)
                 {
                     found.entry(*by).or_insert((other.text(conflict), *by));
                 }
@@ -711,8 +729,7 @@ impl Family for ApkUniverse<'_> {
     }
 
     fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
-        let (a, b) = (Version::new(a), Version::new(b));
-        (a.is_valid() && b.is_valid()).then(|| a.compare(&b))
+        VersionOrder::from(self.image.generation).compare(a, b)
     }
 
     fn package(&self, solvable: Solvable) -> PackageId {
@@ -817,31 +834,36 @@ fn version_of<'a>(name: &str, record: &'a Record) -> Option<&'a Version> {
     provided(record).filter(|(own, _)| *own == name).find_map(|(_, version)| version)
 }
 
-fn compare_versions(a: Option<&Version>, b: Option<&Version>) -> Ordering {
+fn compare_versions(a: Option<&Version>, b: Option<&Version>, by: Generation) -> Ordering {
     match (a, b) {
-        (Some(a), Some(b)) => a.compare(b),
+        (Some(a), Some(b)) => by.compare(a, b),
         (a, b) => a.is_some().cmp(&b.is_some()),
     }
 }
 
 /// Whether `version`, in which `record` provides the name of `dependency`, is what it asks for;
 /// of a conflict: what it forbids.
-fn admits(dependency: &Dependency, version: Option<&Version>, record: &Record) -> bool {
+fn admits(
+    dependency: &Dependency,
+    version: Option<&Version>,
+    record: &Record,
+    by: Generation,
+) -> bool {
     match (&dependency.constraint, &record.identity) {
-        (constraint, Some(identity)) => constraint.allows(version, identity),
+        (constraint, Some(identity)) => constraint.allows(version, identity, by),
         (Constraint::Any, None) => true,
         (Constraint::Identity(_), None) => false,
         (Constraint::Version(comparison, wanted), None) => {
-            version.is_some_and(|version| comparison.allows(version, wanted))
+            version.is_some_and(|version| comparison.allows(version, wanted, by))
         }
     }
 }
 
 /// Whether `record` satisfies `dependency`; of a conflict: whether it is excluded.
-fn is_about(dependency: &Dependency, record: &Record) -> bool {
+fn is_about(dependency: &Dependency, record: &Record, by: Generation) -> bool {
     provided(record)
         .filter(|(name, _)| *name == dependency.name.0)
-        .any(|(_, version)| admits(dependency, version, record))
+        .any(|(_, version)| admits(dependency, version, record, by))
 }
 
 /// Whether two packages that provide `name` exclude each other for that.

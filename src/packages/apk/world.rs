@@ -5,6 +5,7 @@
 //! (`apk_db_read_state`, `apk_db_write_config`), `src/solver.c` (`cmp_pkgname`).
 
 use super::dependency::{Comparison, Constraint, Dependency, DependencyError};
+use super::generation::Generation;
 use super::installed::{RecordOrder, compare_names};
 use super::record::Record;
 use crate::packages::PackageName;
@@ -72,17 +73,17 @@ impl World {
 
     /// Whether something asked for forbids every version newer than the one installed.
     #[must_use]
-    pub fn holds(&self, installed: &Record) -> bool {
-        self.of(&installed.name).any(|dependency| forbids_newer(dependency, installed))
+    pub fn holds(&self, installed: &Record, by: Generation) -> bool {
+        self.of(&installed.name).any(|dependency| forbids_newer(dependency, installed, by))
     }
 }
 
-fn forbids_newer(dependency: &Dependency, installed: &Record) -> bool {
+fn forbids_newer(dependency: &Dependency, installed: &Record, by: Generation) -> bool {
     match (&dependency.constraint, dependency.conflict) {
         (Constraint::Any, conflict) => conflict,
         (Constraint::Identity(_), conflict) => !conflict,
         (Constraint::Version(comparison, wanted), conflict) => {
-            let order = installed.version.compare(wanted);
+            let order = by.compare(&installed.version, wanted);
             match conflict {
                 true => comparison.greater && order.is_ge(),
                 false => order.is_ge() && is_ceiling(*comparison, wanted.as_str()),
@@ -151,8 +152,14 @@ mod tests {
             ("a><Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=", true),
         ] {
             let world = World::parse(asked.as_bytes()).unwrap();
-            assert_eq!(world.holds(&record("1.2-r0")), want, "{asked}");
+            for by in Generation::ALL {
+                assert_eq!(world.holds(&record("1.2-r0"), by), want, "{asked}");
+            }
         }
+        // 1.016 is above 1.04 for apk 2, below it for apk 3.
+        let world = World::parse(b"a<=1.04-r0").unwrap();
+        let held = Generation::ALL.map(|by| world.holds(&record("1.016-r0"), by));
+        assert_eq!(held, [true, false]);
     }
 
     proptest! {

@@ -18,7 +18,9 @@ use super::relations::{
 use super::status::{State, Status, StatusEntry, StatusError};
 use super::version::{Version, VersionError};
 use crate::packages::os_release::read_distribution;
-use crate::packages::{Architecture, Distribution, Installed, Inventory, PackageId, PackageName};
+use crate::packages::{
+    Architecture, Distribution, Installed, Inventory, PackageId, PackageName, VersionOrder,
+};
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
 /// dpkg's database.
@@ -191,6 +193,7 @@ impl DpkgInventory {
         };
         Inventory {
             family: self.family(),
+            order: VersionOrder::Dpkg,
             distribution: self.distribution.clone(),
             packages: self
                 .packages

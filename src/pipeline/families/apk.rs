@@ -63,8 +63,7 @@ impl PackageManager for Apk {
         environment: &Environment,
     ) -> Result<Box<dyn Offers + 'a>, RepairError> {
         let repositories = apk_repositories::available(fs, &self.own, fetcher, environment)?;
-        let packages = self.own.database.packages.iter().map(|one| &one.record).collect();
-        let image = Image { packages, world: &self.own.world.dependencies };
+        let image = Image::from(&self.own);
         if let Some(entry) = unsatisfiable(&image, &repositories.index) {
             let (file, entry) = (self.own.place.world.to_string(), entry.to_string());
             return Err(RepairError::World { file, entry });

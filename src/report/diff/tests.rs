@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::terminal::{Colour, Detail, Style};
 use super::*;
-use crate::packages::{Distribution, Installed, PackageId};
+use crate::packages::{Distribution, Installed, PackageId, VersionOrder};
 use crate::rootfs::{Content, Entry, FileData, Kind, Tree};
 
 /// Content of layer members, by layer and index.
@@ -39,6 +39,7 @@ fn tree(entries: Vec<(&str, Entry)>, members: &[((u32, u32), &'static str)]) -> 
 fn inventory(packages: &[(&str, &str)]) -> Inventory {
     Inventory {
         family: "dpkg",
+        order: VersionOrder::Dpkg,
         distribution: Distribution::default(),
         packages: packages
             .iter()

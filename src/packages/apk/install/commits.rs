@@ -7,12 +7,11 @@
 //! it. Source: apk-tools 2.14, `src/app_upgrade.c` (`apk_do_self_upgrade`).
 
 use super::super::dependency::{Constraint, Dependency};
+use super::super::generation::{APK_TOOLS, Generation};
 use super::super::record::Record;
 use super::ownership::Ownership;
 use super::{NewPackage, Removal};
 use crate::packages::PackageName;
-
-const APK_TOOLS: &str = "apk-tools";
 
 /// One change of a commit.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +25,9 @@ pub(super) fn commits<'a>(
     packages: &'a [NewPackage],
     removals: &'a [Removal],
     ownership: &Ownership,
+    by: Generation,
 ) -> Vec<Vec<Change<'a>>> {
-    let is_first = first(packages, ownership);
+    let is_first = first(packages, ownership, by);
     let count = is_first.iter().filter(|is_first| **is_first).count();
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let mut pending = removals.iter().peekable();
@@ -39,7 +39,13 @@ pub(super) fn commits<'a>(
             let goes_first = at < count
                 || (at == count
                     && count > 0
-                    && !is_needed(&removal.package, packages, &is_first, removals, ownership));
+                    && !is_needed(
+                        &removal.package,
+                        packages,
+                        &is_first,
+                        removals,
+                        (ownership, by),
+                    ));
             let into = if goes_first { &mut before } else { &mut after };
             into.push(Change::Remove(&removal.package));
         }
@@ -59,7 +65,7 @@ fn is_needed(
     packages: &[NewPackage],
     is_first: &[bool],
     removals: &[Removal],
-    ownership: &Ownership,
+    (ownership, by): (&Ownership, Generation),
 ) -> bool {
     let Some(going) = ownership.find(&package.0).and_then(|slot| ownership.get(slot)) else {
         return false;
@@ -73,11 +79,11 @@ fn is_needed(
     there
         .chain(first().map(|new| &new.record))
         .flat_map(|record| &record.depends)
-        .any(|needed| !needed.conflict && provides(&going.record, needed))
+        .any(|needed| !needed.conflict && provides(&going.record, needed, by))
 }
 
 /// Whether each package is in the first commit.
-fn first(packages: &[NewPackage], ownership: &Ownership) -> Vec<bool> {
+fn first(packages: &[NewPackage], ownership: &Ownership, by: Generation) -> Vec<bool> {
     let mut is_first = vec![false; packages.len()];
     let apk = packages.iter().position(|new| new.record.name.0 == APK_TOOLS);
     let mut pending: Vec<usize> = apk.into_iter().collect();
@@ -90,9 +96,10 @@ fn first(packages: &[NewPackage], ownership: &Ownership) -> Vec<bool> {
             continue;
         }
         for needed in new.record.depends.iter().filter(|needed| !needed.conflict) {
-            let is_installed = || ownership.iter().any(|(_, one)| provides(&one.record, needed));
+            let is_installed =
+                || ownership.iter().any(|(_, one)| provides(&one.record, needed, by));
             if !is_installed() {
-                pending.extend(packages.iter().position(|one| provides(&one.record, needed)));
+                pending.extend(packages.iter().position(|one| provides(&one.record, needed, by)));
             }
         }
     }
@@ -100,10 +107,10 @@ fn first(packages: &[NewPackage], ownership: &Ownership) -> Vec<bool> {
 }
 
 /// Whether a package is what a dependency asks for, or provides it.
-fn provides(record: &Record, needed: &Dependency) -> bool {
+fn provides(record: &Record, needed: &Dependency, by: Generation) -> bool {
     let allows = |version| match (&needed.constraint, &record.identity) {
         (Constraint::Any, _) => true,
-        (constraint, Some(identity)) => constraint.allows(version, identity),
+        (constraint, Some(identity)) => constraint.allows(version, identity, by),
         (_, None) => false,
     };
     if record.name == needed.name {

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use super::super::generation::Generation;
 use super::super::installed::{
     Directory, FileRecord, InstalledDatabase, InstalledPackage, RecordOrder,
 };
@@ -29,6 +30,7 @@ pub(super) struct Database {
     place: Place,
     order: RecordOrder,
     header_style: HeaderStyle,
+    pub(super) generation: Generation,
     world: World,
 }
 
@@ -51,9 +53,9 @@ impl Database {
         let triggers = place.read_triggers(fs)?;
         let scripts = place.read_scripts(fs)?;
         let world = place.read_world(fs)?;
-        let (order, header_style) = (installed.order, installed.header_style);
+        let InstalledDatabase { order, header_style, generation, packages } = installed;
         let mut ownership = Ownership::new(Directories::new(protection::read(fs)?));
-        for package in installed.packages {
+        for package in packages {
             add(&mut ownership, package, &scripts);
         }
         for trigger in triggers.entries {
@@ -66,7 +68,7 @@ impl Database {
                 ownership.triggers.push(slot);
             }
         }
-        Ok((Self { place, order, header_style, world }, ownership))
+        Ok((Self { place, order, header_style, generation, world }, ownership))
     }
 
     /// What was asked for, in the order in which apk goes through it.
@@ -113,6 +115,7 @@ impl Run<'_> {
             packages: self.ownership.iter().map(|(_, package)| self.record(package)).collect(),
             order: self.database.order,
             header_style: self.database.header_style,
+            generation: self.database.generation,
         };
         let mut scripts = ScriptsArchive::default();
         for (_, package) in self.ownership.iter() {

@@ -116,8 +116,8 @@ pub fn install(
 ) -> Result<Vec<Effect>, InstallError> {
     let mut result = overlay.clone();
     let mut effects = Vec::new();
-    let (_, ownership) = Database::load(overlay)?;
-    for changes in commits(packages, removals, &ownership) {
+    let (database, ownership) = Database::load(overlay)?;
+    for changes in commits(packages, removals, &ownership, database.generation) {
         effects.extend(commit(&mut result, &changes, options, scripts)?);
     }
     *overlay = result;

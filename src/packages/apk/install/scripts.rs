@@ -63,7 +63,7 @@ pub(super) enum Moment {
 
 /// Where an apk of this version has scripts while they run.
 pub(super) fn folder(apk: Option<&Version>) -> (ImagePath, u32) {
-    let is_old = apk.is_some_and(|apk| apk.compare(&Version::new(NEW_FOLDER_SINCE)).is_lt());
+    let is_old = apk.is_some_and(|apk| apk.is_before(NEW_FOLDER_SINCE));
     let (path, mode) = if is_old { OLD_FOLDER } else { FOLDER };
     (ImagePath::literal(path), mode)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::apk_file::{ApkControl, ApkPackage, PayloadEntry, PayloadKind, Script};
+use super::super::generation::Generation;
 use super::super::identity::Identity;
 use super::super::package_info::PackageInfo;
 use super::*;
@@ -548,7 +549,7 @@ fn what_goes_between_the_commits_is_part_of_the_first_when_nothing_needs_it() {
     let (_, ownership) = Database::load(&overlay).unwrap();
     let set = ["apk-tools", "user"].map(|name| made(name, "2", &[]).0);
     let removals = ["gone", "kept"].map(|name| Removal { package: name.into(), before: 1 });
-    let shown: Vec<Vec<String>> = commits(&set, &removals, &ownership)
+    let shown: Vec<Vec<String>> = commits(&set, &removals, &ownership, Generation::Apk2)
         .iter()
         .map(|changes| changes.iter().map(shown).collect())
         .collect();

@@ -11,6 +11,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::super::apk_file::{PayloadEntry, PayloadKind};
 use super::super::dependency::{Constraint, Dependency};
+use super::super::generation::Generation;
 use super::super::identity::Identity;
 use super::super::installed::Attributes;
 use super::super::record::Record;
@@ -142,7 +143,7 @@ impl Run<'_> {
             .and_then(|id| self.ownership.owner(id, path.file_name()));
         let (Some(place), Some(new)) = (owner, self.ownership.get(slot)) else { return Ok(false) };
         let Some(owner) = self.ownership.get(place.slot) else { return Ok(false) };
-        match precedence(owner, new) {
+        match precedence(owner, new, self.database.generation) {
             Precedence::Owner => Ok(true),
             Precedence::New => Ok(false),
             Precedence::Neither => Err(InstallError::Overwrite {
@@ -246,13 +247,13 @@ enum Precedence {
     Neither,
 }
 
-fn precedence(owner: &Package, new: &Package) -> Precedence {
+fn precedence(owner: &Package, new: &Package, by: Generation) -> Precedence {
     let same_origin = new.record.origin.is_some() && owner.record.origin == new.record.origin;
     if owner.record.name == new.record.name || same_origin {
         return Precedence::New;
     }
     let priority = |of: &Package, over: &Record| {
-        let replaces = of.replaces.iter().any(|dependency| is_materialized(dependency, over));
+        let replaces = of.replaces.iter().any(|dependency| is_materialized(dependency, over, by));
         replaces.then(|| of.replaces_priority.unwrap_or(0))
     };
     let owner_priority = priority(owner, &new.record);
@@ -266,13 +267,15 @@ fn precedence(owner: &Package, new: &Package) -> Precedence {
 
 /// Whether the package itself, and not a name that it provides, is what a dependency asks for
 /// (`apk_dep_is_materialized`).
-fn is_materialized(dependency: &Dependency, record: &Record) -> bool {
+fn is_materialized(dependency: &Dependency, record: &Record, by: Generation) -> bool {
     if dependency.name != record.name {
         return dependency.conflict;
     }
     let fits = match (&dependency.constraint, &record.identity) {
         (Constraint::Any, _) => true,
-        (Constraint::Version(comparison, wanted), _) => comparison.allows(&record.version, wanted),
+        (Constraint::Version(comparison, wanted), _) => {
+            comparison.allows(&record.version, wanted, by)
+        }
         (Constraint::Identity(wanted), Some(identity)) => wanted == identity,
         (Constraint::Identity(_), None) => false,
     };

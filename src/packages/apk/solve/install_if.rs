@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::{ApkUniverse, Member, depends, is_about, provided_names};
 use crate::packages::PackageName;
 use crate::packages::apk::dependency::Dependency;
+use crate::packages::apk::generation::Generation;
 use crate::packages::apk::record::{Record, join};
 use crate::plan::build::Companion;
 use crate::plan::solver::{Solvable, Universe as _};
@@ -22,12 +23,18 @@ pub(super) struct Present {
     pub(super) members: Vec<(Solvable, Rc<Member>)>,
     /// Positions in `members` by each name that is provided.
     pub(super) providers: BTreeMap<String, Vec<usize>>,
+    generation: Generation,
 }
 
 impl Present {
     /// Those that provide `name`.
     pub(super) fn providing(&self, name: &str) -> impl Iterator<Item = &(Solvable, Rc<Member>)> {
         self.providers.get(name).into_iter().flatten().filter_map(|&at| self.members.get(at))
+    }
+
+    /// Whether a member is what an entry of an `install_if` names.
+    pub(super) fn is_about(&self, entry: &Dependency, member: &Member) -> bool {
+        is_about(entry, member.record(), self.generation)
     }
 
     /// The names of the packages.
@@ -39,7 +46,7 @@ impl Present {
     /// Whether one entry of an `install_if` holds, and by what.
     fn holds(&self, entry: &Dependency) -> Option<Option<Solvable>> {
         let mut about =
-            self.providing(&entry.name.0).filter(|(_, member)| is_about(entry, member.record()));
+            self.providing(&entry.name.0).filter(|(_, member)| self.is_about(entry, member));
         match (entry.conflict, about.next()) {
             (true, None) => Some(None),
             (false, Some((solvable, _))) => Some(Some(*solvable)),
@@ -65,7 +72,7 @@ impl ApkUniverse<'_> {
                 providers.entry(name.to_owned()).or_default().push(at);
             }
         }
-        Present { members, providers }
+        Present { members, providers, generation: self.image.generation }
     }
 
     /// The packages that come along with `changes`; `preferred` are versions that are taken

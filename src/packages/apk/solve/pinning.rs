@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Image, depends, is_about, provided};
 use crate::packages::apk::dependency::Dependency;
+use crate::packages::apk::generation::Generation;
 use crate::packages::apk::index::{Available, PackageIndex};
 use crate::packages::apk::record::Record;
 
@@ -22,12 +23,17 @@ pub(super) struct Pinning {
     pinned: Vec<Dependency>,
     /// Tags by package name.
     open: HashMap<String, BTreeSet<String>>,
+    generation: Generation,
 }
 
 impl Pinning {
     pub(super) fn new(image: &Image<'_>, index: &PackageIndex) -> Self {
         let pinned = image.world.iter().filter(|entry| entry.tag.is_some() && !entry.conflict);
-        let mut pinning = Self { pinned: pinned.cloned().collect(), open: HashMap::new() };
+        let mut pinning = Self {
+            pinned: pinned.cloned().collect(),
+            open: HashMap::new(),
+            generation: image.generation,
+        };
         let entries = pinning.pinned.iter();
         let mut waiting: Vec<(String, String)> =
             entries.filter_map(|entry| Some((entry.name.0.clone(), entry.tag.clone()?))).collect();
@@ -58,7 +64,8 @@ impl Pinning {
 
     /// Whether it is in the repositories that are preferred for it.
     pub(super) fn prefers(&self, available: &Available) -> bool {
-        let pin = self.pinned.iter().find(|entry| is_about(entry, &available.record));
+        let about = |entry: &&Dependency| is_about(entry, &available.record, self.generation);
+        let pin = self.pinned.iter().find(about);
         available.has_tag(pin.and_then(|entry| entry.tag.as_deref()))
     }
 }

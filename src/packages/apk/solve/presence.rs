@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{ApkUniverse, Member, depends, is_about};
+use super::{ApkUniverse, Member, depends};
 use crate::plan::solver::{Name, Solvable, Task, Universe as _, needed};
 
 impl ApkUniverse<'_> {
@@ -35,7 +35,7 @@ impl ApkUniverse<'_> {
                     waiting.extend(
                         known
                             .filter(|(_, other)| !other.is_offered())
-                            .filter(|(_, other)| is_about(dependency, other.record()))
+                            .filter(|(_, other)| self.is_about(dependency, other.record()))
                             .filter(|(solvable, _)| reached.insert(*solvable))
                             .map(|(_, other)| other),
                     );
@@ -44,7 +44,7 @@ impl ApkUniverse<'_> {
             let found = installed.iter().filter(|(solvable, _)| reached.contains(solvable));
             let found: Vec<(Solvable, Rc<Member>)> = found.cloned().collect();
             let joins = installed.iter().find(|(solvable, member)| {
-                !reached.contains(solvable) && comes_along(member, &found)
+                !reached.contains(solvable) && self.comes_along(member, &found)
             });
             let Some((solvable, member)) = joins else { break };
             reached.insert(*solvable);
@@ -110,7 +110,7 @@ impl ApkUniverse<'_> {
             let joins = absent.into_iter().find(|(solvable, member)| {
                 !names.contains(&member.name)
                     && !refused.contains(solvable)
-                    && comes_along(member, &present)
+                    && self.comes_along(member, &present)
             });
             let Some((solvable, _)) = joins else { break };
             task.targets.insert(solvable);
@@ -134,15 +134,15 @@ impl ApkUniverse<'_> {
         out.extend(changes.iter().filter_map(|&change| Some((change, self.member(change)?))));
         out
     }
-}
 
-/// Whether all of a package's `install_if` holds, with at least one package that is there.
-fn comes_along(member: &Member, present: &[(Solvable, Rc<Member>)]) -> bool {
-    let entries = &member.record().install_if;
-    let there = |entry| {
-        let mut present = present.iter().filter(|(_, other)| !other.is_world());
-        present.any(|(_, other)| is_about(entry, other.record()))
-    };
-    entries.iter().any(|entry| !entry.conflict)
-        && entries.iter().all(|entry| there(entry) != entry.conflict)
+    /// Whether all of a package's `install_if` holds, with at least one package that is there.
+    fn comes_along(&self, member: &Member, present: &[(Solvable, Rc<Member>)]) -> bool {
+        let entries = &member.record().install_if;
+        let there = |entry| {
+            let mut present = present.iter().filter(|(_, other)| !other.is_world());
+            present.any(|(_, other)| self.is_about(entry, other.record()))
+        };
+        entries.iter().any(|entry| !entry.conflict)
+            && entries.iter().all(|entry| there(entry) != entry.conflict)
+    }
 }

@@ -76,9 +76,19 @@ fn planned(
     requests: &Requests,
     banned: &BTreeMap<PackageId, Reason>,
 ) -> Planned {
+    planned_by(Generation::Apk2, (world, image, repository), requests, banned)
+}
+
+/// The same with the rules of a generation of apk.
+fn planned_by(
+    generation: Generation,
+    (world, image, repository): (&str, &[&str], &[&str]),
+    requests: &Requests,
+    banned: &BTreeMap<PackageId, Reason>,
+) -> Planned {
     let records: Vec<Record> = image.iter().map(|line| record(line)).collect();
     let world = Dependency::parse_list(world).unwrap();
-    let image = Image { packages: records.iter().collect(), world: &world };
+    let image = Image { packages: records.iter().collect(), world: &world, generation };
     plan_platform(&image, &index(repository), requests, banned, &context())
 }
 
@@ -108,6 +118,73 @@ fn conflict_detail(planned: &Planned) -> String {
     match reason(planned) {
         Reason::Conflict { detail, .. } => detail.clone(),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_newer_and_what_satisfies_is_for_the_images_apk_to_say() {
+    for (what, world, image, repository, by_apk_2, by_apk_3) in [
+        (
+            "a leading zero, up",
+            "a",
+            &["a 1.016-r0"][..],
+            &["a 1.04-r0"][..],
+            "",
+            "a 1.016-r0>1.04-r0",
+        ),
+        ("and down", "a", &["a 1.04-r0"], &["a 1.016-r0"], "a 1.04-r0>1.016-r0", ""),
+        (
+            "the highest of several",
+            "a",
+            &["a 1.0-r0"],
+            &["a 1.04-r0", "a 1.016-r0"],
+            "a 1.0-r0>1.016-r0",
+            "a 1.0-r0>1.04-r0",
+        ),
+        ("a commit is a version", "a", &["a 1.0-r0"], &["a 1.1~abc-r0"], "", "a 1.0-r0>1.1~abc-r0"),
+        (
+            "a digit behind the letter is none",
+            "a",
+            &["a 1.0-r0"],
+            &["a 1.1a1-r0"],
+            "a 1.0-r0>1.1a1-r0",
+            "",
+        ),
+        (
+            "nor is it in a dependency",
+            "a n",
+            &["a 1", "n 1.0b1"],
+            &["a 2; D: n>=1.0a1"],
+            "a 1>2",
+            "",
+        ),
+        (
+            "what world allows",
+            "a<=1.04-r0",
+            &["a 1.0-r0"],
+            &["a 1.016-r0"],
+            "",
+            "a 1.0-r0>1.016-r0",
+        ),
+        ("what a dependency allows", "a b", &["a 1", "b 1.016"], &["a 2; D: b<1.04"], "", "a 1>2"),
+        ("what is excluded", "a b", &["a 1", "b 1.016"], &["a 2; D: !b<1.04"], "a 1>2", ""),
+        ("up to a prefix", "a n", &["a 1", "n 1.2.3"], &["a 2; D: n<~1.2"], "a 1>2", "a 1>2"),
+        ("a longer prefix", "a n", &["a 1", "n 1.2"], &["a 2; D: n~1.2.3"], "a 1>2", ""),
+        (
+            "of providers, the higher",
+            "a",
+            &["a 1"],
+            &["a 2; D: v", "m 1; p: v=1.016", "n 1; p: v=1.04"],
+            "m >1 a 1>2",
+            "n >1 a 1>2",
+        ),
+    ] {
+        for (generation, want) in [(Generation::Apk2, by_apk_2), (Generation::Apk3, by_apk_3)] {
+            let banned = BTreeMap::new();
+            let system = (world, image, repository);
+            let planned = planned_by(generation, system, &Requests::Everything, &banned);
+            assert_eq!(steps(&planned).join(" "), want, "{what}, {generation:?}");
+        }
     }
 }
 

@@ -10,10 +10,12 @@ use crate::packages::apk::dependency::Dependency;
 /// The first entry of `world` that cannot be satisfied.
 #[must_use]
 pub fn unsatisfiable<'a>(image: &Image<'a>, index: &PackageIndex) -> Option<&'a Dependency> {
+    let by = image.generation;
     let installed =
-        |entry: &Dependency| image.packages.iter().any(|record| is_about(entry, record));
+        |entry: &Dependency| image.packages.iter().any(|record| is_about(entry, record, by));
     let offered = |entry: &Dependency| {
-        index.providers(&entry.name.0).iter().any(|one| is_about(entry, &one.record))
+        let mut providers = index.providers(&entry.name.0).into_iter();
+        providers.any(|one| one.record.is_valid(by) && is_about(entry, &one.record, by))
     };
     image.world.iter().find(|entry| !entry.conflict && !installed(entry) && !offered(entry))
 }
@@ -38,7 +40,7 @@ mod tests {
             (".build-deps=1", Some(".build-deps=1")),
         ] {
             let world = Dependency::parse_list(world).unwrap();
-            let image = Image { packages: vec![&base], world: &world };
+            let image = Image { packages: vec![&base], world: &world, ..Image::default() };
             let found = unsatisfiable(&image, &PackageIndex::new()).map(ToString::to_string);
             assert_eq!(found.as_deref(), want);
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::super::install_if::Present;
-use super::super::{ApkUniverse, Member, is_about, provided, provided_names};
+use super::super::{ApkUniverse, Member, provided, provided_names};
 use crate::packages::PackageName;
 use crate::packages::apk::hash_table;
 use crate::packages::apk::record::Record;
@@ -209,7 +209,9 @@ impl<'a> Walk<'a> {
             .iter()
             .filter(|(_, other)| {
                 let mut depends = other.record().depends.iter();
-                depends.any(|one| is_about(one, record) != one.conflict && named(one, record))
+                depends.any(|one| {
+                    self.universe.is_about(one, record) != one.conflict && named(one, record)
+                })
             })
             .map(|(solvable, other)| (bucket(other.record()), *solvable))
             .collect();
@@ -314,7 +316,7 @@ impl<'a> Walk<'a> {
         let (_, member) = self.chosen(name).filter(|_| !self.processed.contains(name))?;
         let done = member.record().install_if.iter().all(|entry| {
             let mut about = self.present.providing(&entry.name.0);
-            let there = about.any(|(_, member)| is_about(entry, member.record()));
+            let there = about.any(|(_, member)| self.present.is_about(entry, member));
             self.processed.contains(&entry.name.0) && there != entry.conflict
         });
         done.then(|| name.to_owned())
