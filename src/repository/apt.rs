@@ -167,7 +167,10 @@ fn release(
     };
     let release = Release::parse(&name, &text)?;
     let until = release.valid_until.as_deref().filter(|_| apt.check_valid_until);
-    freshness::check(&name, release.date.as_deref(), until, options.now, options.expired)?;
+    let date = release.date.as_deref();
+    if let Some(warning) = freshness::check(&name, date, until, options.now, options.expired)? {
+        fetcher.progress().warn(&warning);
+    }
     check_suite(&name, apt, &release, fetcher)?;
     Ok(Some((release, signer)))
 }

@@ -5,6 +5,8 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use crate::packages::dpkg::date;
+
 /// How far an index may come from the future, in seconds. apt tolerates 10 s; a day also
 /// covers containers whose clock is set to a local time.
 const MAX_FUTURE: i64 = 24 * 3600;
@@ -19,8 +21,8 @@ pub enum Expired {
 /// Why an index is not fresh.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FreshnessError {
-    #[error("{name}: {field} {value:?} is not a date")]
-    NotADate { name: String, field: &'static str, value: String },
+    #[error("{name}: Valid-Until {value:?} is not a date, so nothing says how long it may be used")]
+    NotADate { name: String, value: String },
     #[error(
         "{name} is valid until {until} and it is {now}: the repository is frozen, or this answer \
          is an old one; go on with --allow-expired-index"
@@ -30,46 +32,42 @@ pub enum FreshnessError {
     Future { name: String, date: String, now: String },
 }
 
-/// Checks one Release file. `now` is in seconds since the epoch.
+/// Checks one Release file. `now` is in seconds since the epoch. A `Date` that is none is a
+/// warning, as for apt; it is returned.
 ///
 /// # Errors
-/// Expired (unless allowed), from the future, or dates that are none.
+/// Expired (unless allowed), from the future, or a `Valid-Until` that is no date.
 pub fn check(
     name: &str,
     date: Option<&str>,
     valid_until: Option<&str>,
     now: i64,
     expired: Expired,
-) -> Result<(), FreshnessError> {
-    if let Some(date) = date
-        && parse(name, "Date", date)? > now + MAX_FUTURE
-    {
-        let (name, date, now) = (name.to_owned(), date.to_owned(), show(now));
-        return Err(FreshnessError::Future { name, date, now });
+) -> Result<Option<String>, FreshnessError> {
+    let mut warning = None;
+    if let Some(date) = date {
+        match date::parse(date) {
+            Some(at) if at > now.saturating_add(MAX_FUTURE) => {
+                let (name, date, now) = (name.to_owned(), date.to_owned(), show(now));
+                return Err(FreshnessError::Future { name, date, now });
+            }
+            Some(_) => {}
+            None => warning = Some(format!("{name}: Date {date:?} is not a date; its age is unknown")),
+        }
     }
     if let Some(until) = valid_until
         && expired == Expired::Refuse
-        && parse(name, "Valid-Until", until)? < now
     {
-        let (name, until, now) = (name.to_owned(), until.to_owned(), show(now));
-        return Err(FreshnessError::Expired { name, until, now });
+        let name = name.to_owned();
+        let Some(at) = date::parse(until) else {
+            return Err(FreshnessError::NotADate { name, value: until.to_owned() });
+        };
+        if at < now {
+            let (until, now) = (until.to_owned(), show(now));
+            return Err(FreshnessError::Expired { name, until, now });
+        }
     }
-    Ok(())
-}
-
-/// Debian writes RFC 2822 dates with the zone `UTC`, or `Z` in old archives.
-fn parse(name: &str, field: &'static str, value: &str) -> Result<i64, FreshnessError> {
-    let text = value.trim();
-    let zone = ["UTC", "GMT", "Z"].iter().find_map(|zone| text.strip_suffix(zone));
-    let normal = match zone {
-        Some(rest) => format!("{}+0000", rest),
-        None => text.to_owned(),
-    };
-    // a day of one digit is padded with a space in some archives
-    let normal = normal.split_whitespace().collect::<Vec<_>>().join(" ");
-    OffsetDateTime::parse(&normal, &Rfc2822).map(OffsetDateTime::unix_timestamp).map_err(|_| {
-        FreshnessError::NotADate { name: name.to_owned(), field, value: value.to_owned() }
-    })
+    Ok(warning)
 }
 
 fn show(seconds: i64) -> String {
@@ -88,21 +86,27 @@ mod tests {
 
     #[test]
     fn valid_until_is_enforced_unless_allowed() {
-        assert_eq!(check("r", None, Some(UNTIL), AT, Expired::Refuse), Ok(()));
-        let late = check("r", None, Some(UNTIL), AT + 1, Expired::Refuse);
-        assert!(matches!(late, Err(FreshnessError::Expired { .. })), "{late:?}");
-        assert_eq!(check("r", None, Some(UNTIL), AT + 1, Expired::Allow), Ok(()));
+        for until in [UNTIL, "Sat, 28 Nov 2026  0:53:02 UTC"] {
+            assert_eq!(check("r", None, Some(until), AT, Expired::Refuse), Ok(None));
+            let late = check("r", None, Some(until), AT + 1, Expired::Refuse);
+            assert!(matches!(late, Err(FreshnessError::Expired { .. })), "{late:?}");
+            assert_eq!(check("r", None, Some(until), AT + 1, Expired::Allow), Ok(None));
+        }
+        let wrong = check("r", None, Some("soon"), AT, Expired::Refuse);
+        assert!(matches!(wrong, Err(FreshnessError::NotADate { .. })), "{wrong:?}");
     }
 
     #[test]
-    fn dates_from_the_future_and_nonsense_are_refused() {
-        let early = check("r", Some(UNTIL), None, AT - MAX_FUTURE - 1, Expired::Allow);
-        assert!(matches!(early, Err(FreshnessError::Future { .. })));
-        let wrong = check("r", Some("soon"), None, AT, Expired::Refuse);
-        assert!(matches!(wrong, Err(FreshnessError::NotADate { .. })));
+    fn dates_from_the_future_are_refused_and_nonsense_is_a_warning() {
+        for date in [UNTIL, "Sat, 28 Nov 2026  0:53:02 UTC"] {
+            let early = check("r", Some(date), None, AT - MAX_FUTURE - 1, Expired::Allow);
+            assert!(matches!(early, Err(FreshnessError::Future { .. })), "{date}");
+            assert_eq!(check("r", Some(date), None, AT - MAX_FUTURE, Expired::Allow), Ok(None));
+        }
+        let warning = check("r", Some("soon"), None, AT, Expired::Refuse).unwrap();
         assert_eq!(
-            check("r", Some("Sat,  7 Nov 2026  00:53:02 UTC"), None, AT, Expired::Refuse),
-            Ok(())
+            warning.as_deref(),
+            Some("r: Date \"soon\" is not a date; its age is unknown")
         );
     }
 

@@ -2,9 +2,12 @@
 //!
 //! - Small random systems: what imgfix plans is given to `apt-get --simulate install` as exact
 //!   versions; apt must agree that just these packages change and nothing is removed.
+//! - Dates of Release files are read as apt reads them, where python3-apt is there to ask.
 //! - A real system, when `IMGFIX_PLAN_ROOT` names an unpacked root with fetched package lists
 //!   (`apt-get update` done in it): imgfix must plan exactly what `apt-get --simulate
 //!   upgrade --with-new-pkgs` does, and the time it takes is printed.
+
+mod dates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod conffiles;
 pub mod configuration;
 pub mod control;
+pub mod date;
 pub mod deb;
 pub mod distroless;
 pub mod diversions;
