@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::Verified;
+use super::access::Credentials;
 use super::fetch::{FetchError, Fetcher};
 use super::parallel::parallel;
 use super::signature::Signer;
@@ -99,6 +100,7 @@ fn load_within(
     let repositories = repositories(sources);
     for Repository { source, .. } in &repositories {
         if let Some(login) = &source.login {
+            let login = Credentials::Login(login.clone());
             fetcher.login(&format!("{}/", source.url), login);
         }
     }

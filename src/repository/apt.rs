@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Verified;
+use super::access::Credentials;
 use super::fetch::{FetchError, Fetcher, Wanted};
 use super::freshness::{self, Expired, FreshnessError};
 use super::parallel::parallel;
@@ -115,7 +116,7 @@ pub fn load(
         sources.iter().map(|source| source.clone().for_architecture(native)).collect();
     for source in sources.iter().map(|source| &source.source) {
         if let Some(login) = &source.login {
-            fetcher.login(&source.url, login);
+            fetcher.login(&source.url, Credentials::Login(login.clone()));
         }
     }
     let mut loaded = Loaded::default();

@@ -4,23 +4,24 @@
 
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::header::{
     CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    RANGE, RETRY_AFTER,
+    LOCATION, RANGE, RETRY_AFTER,
 };
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use tokio::runtime::Runtime;
+use url::Url;
 
+use super::access::{Access, Credentials, Logins};
 use super::cache::{Cache, Revalidation};
 use super::checked::{self, CheckError};
 use super::mirror::{self, Mirror};
 use crate::image::Digest;
-use crate::packages::dpkg::sources::Login;
 use crate::plan::{Archive, ArchiveChecksum};
 use crate::progress::{SharedProgress, Task};
 use crate::staging::Staged;
@@ -90,8 +91,7 @@ pub struct Fetcher {
     cache: Cache,
     options: FetchOptions,
     progress: SharedProgress,
-    /// Base URLs and who logs in there.
-    logins: RwLock<Vec<(String, Login)>>,
+    logins: Logins,
 }
 
 /// Where something is fetched from.
@@ -100,7 +100,7 @@ struct Target {
     url: String,
     /// The same without a password, for messages and the cache.
     label: String,
-    login: Option<Login>,
+    access: Access,
 }
 
 /// A failure, and whether trying again makes sense.
@@ -133,33 +133,42 @@ impl Fetcher {
                 (builder().tls_certs_only(certificates).build().map_err(setup)?, https)
             }
         };
-        let logins = RwLock::default();
+        let logins = Logins::default();
         Ok(Self { runtime, client, https, cache, options, progress, logins })
     }
     /// Logs in for everything below `base`. Other hosts (`--mirror`, redirects) do not get the
     /// login.
-    pub fn login(&self, base: &str, login: &Login) {
-        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
-        let new = (base.to_owned(), login.clone());
-        if !logins.contains(&new) {
-            logins.push(new);
-        }
+    pub fn login(&self, base: &str, credentials: Credentials) {
+        self.logins.add(base, credentials);
     }
 
     fn target(&self, url: &str) -> Target {
         let actual = mirror::apply(&self.options.mirrors, url);
-        let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
-        let found = logins.iter().find(|(base, _)| actual.starts_with(base.as_str()));
-        let login = found.map(|(_, login)| login.clone());
-        Target { label: without_login(&actual), url: actual, login }
+        let access = self.logins.access(&actual);
+        Target { label: without_login(&actual), url: actual, access }
     }
 
-    fn get(&self, target: &Target) -> RequestBuilder {
-        let request = self.client.get(&target.url);
-        match &target.login {
-            Some(login) => request.basic_auth(&login.user, Some(&login.password)),
-            None => request,
+    /// Asks, and follows redirects. Each place gets the login that is meant for it, no other.
+    async fn send(&self, target: &Target, headers: &HeaderMap) -> Result<Response, Attempt> {
+        let label = &target.label;
+        let fatal = |why: String| Attempt {
+            error: FetchError::Failed { url: label.clone(), why },
+            again: None,
+        };
+        let mut url = Url::parse(&target.url).map_err(|error| fatal(error.to_string()))?;
+        for _ in 0..=REDIRECTS {
+            let mut request = self.client.get(url.clone()).headers(headers.clone());
+            if let Some(login) = target.access.login(&url) {
+                request = request.basic_auth(login.user, Some(login.password));
+            }
+            let response = request.send().await.map_err(|error| passing(label, &error))?;
+            match redirected(&url, &response) {
+                Ok(Some(next)) => url = next,
+                Ok(None) => return Ok(response),
+                Err(why) => return Err(fatal(why)),
+            }
         }
+        Err(fatal("too many redirects".to_owned()))
     }
 
     /// Who is told what happens.
@@ -278,11 +287,11 @@ impl Fetcher {
         let fatal = |error| Attempt { error, again: None };
         let disk = |source| fatal(self.disk(source));
         let mut have = staged.file().metadata().map_err(disk)?.len();
-        let mut request = self.get(target);
-        if have > 0 {
-            request = request.header(RANGE, format!("bytes={have}-"));
+        let mut headers = HeaderMap::new();
+        if let (1.., Ok(range)) = (have, HeaderValue::from_str(&format!("bytes={have}-"))) {
+            headers.insert(RANGE, range);
         }
-        let response = request.send().await.map_err(|error| passing(label, &error))?;
+        let response = self.send(target, &headers).await?;
         let restart = |staged: &mut Staged| staged.file().set_len(0).map_err(disk);
         let again = || {
             let why = "the server cannot go on where it was cut off".to_owned();
@@ -429,8 +438,7 @@ impl Fetcher {
                 headers.insert(IF_MODIFIED_SINCE, date);
             }
         }
-        let response = self.get(target).headers(headers).send().await;
-        let response = response.map_err(|error| passing(label, &error))?;
+        let response = self.send(target, &headers).await?;
         if let (StatusCode::NOT_MODIFIED, Some((_, bytes))) = (response.status(), known) {
             return Ok(bytes.clone());
         }
@@ -497,16 +505,26 @@ fn builder() -> reqwest::ClientBuilder {
         .user_agent(concat!("imgfix/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .read_timeout(STALLED)
-        .redirect(reqwest::redirect::Policy::custom(|attempt| {
-            let from_https = attempt.previous().iter().any(|url| url.scheme() == "https");
-            if attempt.previous().len() > REDIRECTS {
-                attempt.error("too many redirects")
-            } else if from_https && attempt.url().scheme() != "https" {
-                attempt.error("a redirect leads from https to http")
-            } else {
-                attempt.follow()
-            }
-        }))
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+/// Where an answer leads to, if it does.
+fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, String> {
+    let Some(place) =
+        response.headers().get(LOCATION).filter(|_| response.status().is_redirection())
+    else {
+        return Ok(None);
+    };
+    let place = place.to_str().map_err(|_| "a redirect leads to what is no URL")?;
+    let next = from.join(place).map_err(|error| format!("a redirect leads nowhere: {error}"))?;
+    match (from.scheme(), next.scheme()) {
+        ("https", "http") => Err("a redirect leads from https to http".to_owned()),
+        (_, "http" | "https") if next.username().is_empty() && next.password().is_none() => {
+            Ok(Some(next))
+        }
+        (_, "http" | "https") => Err("a redirect brings a login".to_owned()),
+        (_, other) => Err(format!("a redirect leads to {other}:, which is not followed")),
+    }
 }
 
 fn setup(error: reqwest::Error) -> FetchError {
@@ -568,7 +586,7 @@ fn good(url: &str, response: Response) -> Result<Response, Attempt> {
 /// A failure of the connection. reqwest's own text would repeat the URL, with a password.
 fn passing(url: &str, error: &reqwest::Error) -> Attempt {
     let why = cause(error).unwrap_or_else(|| "the connection failed".to_owned());
-    let again = if error.is_redirect() || error.is_builder() { None } else { Some(None) };
+    let again = if error.is_builder() { None } else { Some(None) };
     Attempt { error: FetchError::Failed { url: url.to_owned(), why }, again }
 }
 
@@ -582,6 +600,7 @@ mod tests {
 
     use super::super::testing::{Reply, Server, fetcher};
     use super::*;
+    use crate::packages::repository_url::Login;
 
     const BODY: &[u8] = b"0123456789abcdefghij";
 
@@ -741,14 +760,43 @@ mod tests {
             _ => Reply::status(401),
         });
         let login = Login { user: "me".to_owned(), password: "secret".to_owned() };
+        let login = Credentials::Login(login);
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let url = format!("{}x", server.url);
         assert!(matches!(fetcher.latest(&url, 10), Err(FetchError::Refused { .. })));
-        fetcher.login("http://other.invalid/", &login);
+        fetcher.login("http://other.invalid/", login.clone());
         assert!(fetcher.latest(&url, 10).is_err());
-        fetcher.login(&server.url, &login);
+        fetcher.login(&server.url, login);
         assert_eq!(fetcher.latest(&url, 10).unwrap().unwrap(), "yes");
         assert_eq!(without_login("http://me:secret@h/x"), "http://h/x");
+    }
+
+    #[test]
+    fn a_redirect_takes_no_login_along() {
+        let other = Server::start(|request, _| match request.header("authorization") {
+            None => Reply::ok(BODY),
+            Some(_) => panic!("a login has reached another host"),
+        });
+        let to = format!("{}y", other.url);
+        let server = Server::start(move |request, _| {
+            match (request.path.as_str(), request.header("authorization").is_some()) {
+                ("/d/x", true) => Reply::status(302).header("Location", &to),
+                ("/d/login", _) => {
+                    Reply::status(302).header("Location", "http://me:secret@example.invalid/")
+                }
+                ("/d/file", _) => Reply::status(302).header("Location", "file:///etc/passwd"),
+                other => panic!("{other:?}"),
+            }
+        });
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let login = Login { user: "me".to_owned(), password: "secret".to_owned() };
+        fetcher.login(&format!("{}d/", server.url), Credentials::Login(login));
+        assert_eq!(fetcher.latest(&format!("{}d/x", server.url), 99).unwrap().unwrap(), BODY);
+        for (path, want) in [("login", "brings a login"), ("file", "leads to file:")] {
+            let error = fetcher.latest(&format!("{}d/{path}", server.url), 99).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(want) && !error.contains("secret"), "{error}");
+        }
     }
 
     #[test]

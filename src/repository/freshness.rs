@@ -52,7 +52,9 @@ pub fn check(
                 return Err(FreshnessError::Future { name, date, now });
             }
             Some(_) => {}
-            None => warning = Some(format!("{name}: Date {date:?} is not a date; its age is unknown")),
+            None => {
+                warning = Some(format!("{name}: Date {date:?} is not a date; its age is unknown"))
+            }
         }
     }
     if let Some(until) = valid_until
@@ -104,10 +106,7 @@ mod tests {
             assert_eq!(check("r", Some(date), None, AT - MAX_FUTURE, Expired::Allow), Ok(None));
         }
         let warning = check("r", Some("soon"), None, AT, Expired::Refuse).unwrap();
-        assert_eq!(
-            warning.as_deref(),
-            Some("r: Date \"soon\" is not a date; its age is unknown")
-        );
+        assert_eq!(warning.as_deref(), Some("r: Date \"soon\" is not a date; its age is unknown"));
     }
 
     proptest::proptest! {

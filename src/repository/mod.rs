@@ -2,6 +2,7 @@
 //! mirrors, signatures and freshness. In come URLs and expected digests; out go verified
 //! bytes. This is the only room of the package side that touches the network.
 
+pub mod access;
 pub mod apk;
 pub mod apk_keys;
 pub mod apt;

@@ -101,7 +101,7 @@ pub fn truth(value: &str) -> Option<bool> {
 }
 
 /// Whether apt reads a file of this name in a `.d` folder: apt.conf(5).
-fn is_part(name: &[u8]) -> bool {
+pub(super) fn is_part(name: &[u8]) -> bool {
     let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
     plain && !name.starts_with(b".") && (name.ends_with(b".conf") || !name.contains(&b'.'))
 }

@@ -106,7 +106,11 @@ fn month(name: &str) -> Month {
         (Some(b'd'), ..) => Month::December,
         (Some(b'f'), ..) => Month::February,
         (Some(b'j'), second, third) if second != Some(b'a') => {
-            if third == Some(b'n') { Month::June } else { Month::July }
+            if third == Some(b'n') {
+                Month::June
+            } else {
+                Month::July
+            }
         }
         (Some(b'm'), _, Some(b'r')) => Month::March,
         (Some(b'm'), ..) => Month::May,

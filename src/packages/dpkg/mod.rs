@@ -3,6 +3,7 @@
 pub mod apt_conf;
 pub mod ar;
 pub mod archives;
+pub mod auth_conf;
 pub mod changelog;
 pub mod commands;
 pub mod conffiles;
