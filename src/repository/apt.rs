@@ -286,6 +286,7 @@ fn part(source: &AptSource, release: &Release, component: &str, folder: &str) ->
         url: source.url.clone(),
         suite: source.suite.clone(),
         component: component.to_owned(),
+        architecture: architecture_of(folder).to_owned(),
         origin: release.origin.clone(),
         label: release.label.clone(),
         archive: release.suite.clone(),
@@ -298,6 +299,11 @@ fn part(source: &AptSource, release: &Release, component: &str, folder: &str) ->
     let name = format!("{} {path}", source.describe());
     let wanted = Wanted { urls, size, checksum: digest.into(), name };
     Some(Part { wanted, digest, compression, info: Arc::new(info) })
+}
+
+/// The architecture of `main/binary-amd64/`.
+fn architecture_of(folder: &str) -> &str {
+    folder.rsplit_once("binary-").map_or("", |(_, name)| name.trim_end_matches('/'))
 }
 
 /// The compression that takes least time to fetch and read, of those that are listed.

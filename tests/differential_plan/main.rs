@@ -21,7 +21,7 @@ use imgfix::image::Digest;
 use imgfix::packages::dpkg::index::{PackageIndex, RepositoryInfo};
 use imgfix::packages::dpkg::inventory::DpkgInventory;
 use imgfix::packages::dpkg::packages_file::PackagesFile;
-use imgfix::packages::dpkg::preferences::Preferences;
+use imgfix::packages::dpkg::policy::AptPolicy;
 use imgfix::packages::dpkg::solve::plan_platform;
 use imgfix::plan::build::{Context, Planned, Requests};
 use imgfix::rootfs::tree::ContentLoader;
@@ -53,8 +53,8 @@ fn plan(inventory: &DpkgInventory, index: &PackageIndex) -> Planned {
         manifest_digest: Digest::of(b"differential"),
     };
     let none = BTreeMap::new();
-    let pins = Preferences::default();
-    plan_platform(inventory, index, &pins, &Requests::Everything, &none, &context)
+    let policy = AptPolicy::default();
+    plan_platform(inventory, index, &policy, &Requests::Everything, &none, &context)
 }
 
 /// `name:arch version` of every step.

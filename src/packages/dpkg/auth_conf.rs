@@ -55,7 +55,9 @@ impl AuthConf {
     pub fn read(fs: &dyn FileSystem) -> Self {
         let mut paths = vec![ImagePath::literal(FILE)];
         if let Ok(folder) = fs.resolve(&ImagePath::literal(FOLDER)) {
-            paths.extend(fs.read_dir(&folder).into_iter().filter(|path| is_part(path.file_name())));
+            paths.extend(
+                fs.read_dir(&folder).into_iter().filter(|path| is_part(path.file_name(), "conf")),
+            );
         }
         let files = paths.iter().filter_map(|path| fs.read(path).ok());
         let mut out = Self::default();

@@ -20,6 +20,8 @@ pub struct RepositoryInfo {
     pub suite: String,
     /// `main`; empty for an exact path.
     pub component: String,
+    /// Of the index file: the pin's `b=`; empty for an exact path.
+    pub architecture: String,
     /// From Release: `Origin`, `Label`, `Suite` (the pin's `a=`), `Codename` (`n=`) and
     /// `Version` (`v=`); empty when absent.
     pub origin: String,

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::apt_conf::AptConf;
 use super::control::{ControlError, Stanza, parse_stanzas};
 use super::distroless;
 use super::index::MultiArch;
@@ -161,6 +162,24 @@ impl DpkgInventory {
         let packages: Vec<InstalledPackage> = packages.into_values().collect();
         let (native, foreign) = architectures(fs, &packages)?;
         Ok(Self { distribution: read_distribution(fs)?, native, foreign, packages })
+    }
+
+    /// The architectures that apt has repositories read for, the native one first: those that
+    /// dpkg accepts, or those of `APT::Architectures`.
+    #[must_use]
+    pub fn architectures(&self, conf: &AptConf) -> Vec<String> {
+        let told = conf.list("APT::Architectures").into_iter().map(str::to_owned);
+        let mut rest: Vec<String> = told.filter(|name| !name.is_empty()).collect();
+        if rest.is_empty() {
+            rest = self.foreign.iter().map(ToString::to_string).collect();
+        }
+        let mut out = vec![self.native.to_string()];
+        for name in rest {
+            if !out.contains(&name) {
+                out.push(name);
+            }
+        }
+        out
     }
 
     /// `dpkg`, or `dpkg-distroless` when every package has a file of its own.

@@ -1,22 +1,26 @@
-//! Which version of a package apt would take: pins of `/etc/apt/preferences` and
-//! `/etc/apt/preferences.d`, and the priorities of repositories.
+//! Which version of a package apt would take: the target release of apt's configuration, the
+//! pins of `/etc/apt/preferences` and `/etc/apt/preferences.d`, and the priorities of
+//! repositories.
 //!
-//! In come the image's preference files and the versions that the repositories offer; out
-//! comes the candidate of a package, chosen as apt_preferences(5) and apt's
-//! `apt-pkg/policy.cc`, `apt-pkg/versionmatch.cc` do it (measured with `apt-cache policy` of
-//! apt 2.6). A priority of 1000 and more never makes imgfix downgrade, and phased updates
-//! are not held back, as in apt when it runs in a container.
+//! In come the image's configuration and preference files, and the versions that the
+//! repositories offer; out comes the candidate of a package, chosen as apt_preferences(5) and
+//! apt's `apt-pkg/policy.cc` do it (measured with `apt-cache policy` of apt 2.6). imgfix never
+//! downgrades: where apt would, the package stays as it is, and newer versions are held back
+//! by what made the older one the candidate.
+
+mod pin;
 
 use std::cmp::Reverse;
 use std::fmt;
 
-use regex::{Regex, RegexBuilder};
+use pin::{File, Pin, Release, SpecificPin, Subject, VersionPattern, What};
 
+use super::apt_conf::{AptConf, is_part};
 use super::control::{ControlError, Stanza, Stanzas};
 use super::index::{Available, RepositoryInfo};
 use super::version::Version;
 use crate::packages::Architecture;
-use crate::rootfs::{FileSystem, ImagePath, RootfsError};
+use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
 /// How many pins one image may have; each is tried on each version.
 pub const MAX_PINS: usize = 4096;
@@ -24,11 +28,17 @@ pub const MAX_PINS: usize = 4096;
 /// apt's priority of a repository without pins.
 const DEFAULT_PRIORITY: i32 = 500;
 
-/// Field names that stand for comments.
-const COMMENT: &str = "X-Imgfix-Comment-";
+/// apt's priority of the target release.
+const TARGET_PRIORITY: i32 = 990;
 
 /// apt's priority of what is installed and in no repository.
 const INSTALLED_PRIORITY: i32 = 100;
+
+/// `Pin-Priority: never`: no other pin raises it.
+const NEVER: i32 = i16::MIN as i32;
+
+/// Field names that stand for comments.
+const COMMENT: &str = "X-Imgfix-Comment-";
 
 /// Why the image's preferences cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,63 +53,48 @@ pub enum PreferencesError {
     TooMany,
 }
 
+/// Which kinds of pin the image's apt knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Before apt 2.9.9, which does not know `Pin: source-version`.
+    #[default]
+    WithoutSourceVersion,
+    WithSourceVersion,
+}
+
+impl Dialect {
+    /// That of an apt of this version.
+    #[must_use]
+    pub fn of(apt: Option<&Version>) -> Self {
+        match (apt, Version::parse("2.9.9")) {
+            (Some(apt), Ok(since)) if *apt >= since => Self::WithSourceVersion,
+            _ => Self::WithoutSourceVersion,
+        }
+    }
+}
+
 /// The image's pins, in apt's order: the first that matches a version decides.
 #[derive(Debug, Clone, Default)]
 pub struct Preferences {
     /// Pins of named packages, and of patterns.
     specific: Vec<SpecificPin>,
-    /// Pins of `Package: *`.
+    /// Pins of `Package: *`, that of the target release before all others.
     general: Vec<Pin>,
+    dialect: Dialect,
     /// Pins that apt does not understand and skips with a warning; so do we.
     pub ignored: Vec<String>,
 }
 
-/// A pin for some packages.
-#[derive(Debug, Clone)]
-struct SpecificPin {
-    package: Pattern,
-    /// `Package: src:name`
-    by_source: bool,
-    /// What follows the name's colon; `None`: native packages only.
-    architecture: Option<String>,
-    pin: Pin,
+/// What is installed of a package.
+#[derive(Debug, Clone, Copy)]
+pub struct Present<'a> {
+    pub name: &'a str,
+    /// `all` counts as the native architecture.
+    pub architecture: &'a Architecture,
+    pub version: &'a Version,
+    pub source_name: &'a str,
+    pub source_version: &'a Version,
 }
-
-/// What is pinned, at which priority, and where that is written.
-#[derive(Debug, Clone)]
-struct Pin {
-    what: PinWhat,
-    priority: i32,
-    place: String,
-}
-
-#[derive(Debug, Clone)]
-enum PinWhat {
-    Version(Pattern),
-    /// `Pin: release *`
-    AnyRelease,
-    Release(Vec<(ReleaseField, Pattern)>),
-    /// A host; empty for local files.
-    Origin(Option<Pattern>),
-}
-
-/// The letters of `Pin: release a=stable`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReleaseField {
-    Version,
-    Origin,
-    Archive,
-    Codename,
-    Label,
-    Component,
-    Architecture,
-    /// `Pin: release stable`: archive or codename.
-    ArchiveOrCodename,
-}
-
-/// apt's pattern: `/regular expression/`, or a glob; letter case does not count.
-#[derive(Debug, Clone)]
-struct Pattern(Regex);
 
 /// What apt would install.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,18 +113,54 @@ impl Preferences {
     ///
     /// # Errors
     /// Files that apt refuses, with file and line.
-    pub fn read(fs: &dyn FileSystem) -> Result<Self, PreferencesError> {
-        let mut paths = vec![ImagePath::literal("/etc/apt/preferences")];
-        let directory = fs.resolve(&ImagePath::literal("/etc/apt/preferences.d"))?;
-        paths.extend(fs.read_dir(&directory).into_iter().filter(is_fragment));
-        let mut preferences = Self::default();
+    pub fn read(
+        fs: &dyn FileSystem,
+        conf: &AptConf,
+        dialect: Dialect,
+    ) -> Result<Self, PreferencesError> {
+        let mut paths = vec![place(conf, "Dir::Etc::preferences", "preferences")];
+        let directory = place(conf, "Dir::Etc::preferencesparts", "preferences.d");
+        let directory = fs.resolve(&directory)?;
+        let mut parts = fs.read_dir(&directory);
+        parts.retain(|path| is_part(path.file_name(), "pref"));
+        paths.extend(parts);
+        let mut preferences = Self { dialect, ..Self::default() };
         for path in paths {
-            if fs.stat(&path).is_some_and(crate::rootfs::Entry::is_file) {
+            if fs.stat(&path).is_some_and(Entry::is_file) {
                 let text = fs.read(&path)?;
                 preferences.add(&path.to_str_lossy(), &text)?;
             }
         }
         Ok(preferences)
+    }
+
+    /// Takes over the target release of `APT::Default-Release`, which goes before all pins of
+    /// `Package: *`. Out comes a warning when no repository is of that release: apt then
+    /// refuses to work, and here it does not count.
+    pub fn target<'r>(
+        &mut self,
+        conf: &AptConf,
+        repositories: impl IntoIterator<Item = &'r RepositoryInfo>,
+    ) -> Option<String> {
+        let wanted = conf.get("APT::Default-Release")?;
+        let pattern = pin::Pattern::new(wanted);
+        let is_list = wanted.len() > 2 && wanted.as_bytes().get(1) == Some(&b'=');
+        let known = is_list
+            || pattern.matches("now")
+            || repositories.into_iter().any(|one| {
+                let names = [&one.archive, &one.codename, &one.version];
+                names.iter().any(|name| !name.is_empty() && pattern.matches(name))
+            });
+        if !known {
+            return Some(format!(
+                "the image's APT::Default-Release {wanted:?} is not the release of any of its \
+                 sources: apt refuses to work with that, and here it does not count"
+            ));
+        }
+        let by = format!("the target release (APT::Default-Release {wanted:?})");
+        let what = What::Release(Release::new(wanted));
+        self.general.insert(0, Pin { what, priority: TARGET_PRIORITY, by });
+        None
     }
 
     /// Adds one file's records after those already there.
@@ -156,39 +187,45 @@ impl Preferences {
         if stanza.fields().all(|field| field.name.starts_with(COMMENT)) {
             return Ok(());
         }
-        let packages = stanza.get("Package").ok_or_else(|| bad("no Package field".to_owned()))?;
+        let packages = stanza.get("Package").map(str::trim).filter(|name| !name.is_empty());
+        let packages = packages.ok_or_else(|| bad("no Package field".to_owned()))?;
         let Some(pin) = stanza.get("Pin") else { return Ok(()) };
-        let is_general = packages.trim() == "*";
+        let is_general = packages == "*";
         let place = format!("{path}, line {}", stanza.line());
         let (kind, data) = pin.trim().split_once(char::is_whitespace).unwrap_or((pin.trim(), ""));
+        let data = data.trim();
+        let knows_source = self.dialect == Dialect::WithSourceVersion;
         let what = match kind.to_ascii_lowercase().as_str() {
-            "version" if !is_general => PinWhat::Version(Pattern::new(data).map_err(bad)?),
-            "release" => release_pin(data).map_err(bad)?,
-            "origin" => origin_pin(data).map_err(bad)?,
+            "version" if !is_general => What::Version(VersionPattern::new(data)),
+            "source-version" if !is_general && knows_source => {
+                What::SourceVersion(VersionPattern::new(data))
+            }
+            "release" => What::Release(Release::new(data)),
+            "origin" => What::origin(data),
             _ => {
                 self.ignored.push(format!("{place}: pin type {kind:?} is not understood"));
                 return Ok(());
             }
         };
-        let priority = match stanza.get("Pin-Priority").map(str::trim) {
-            Some("never") if is_general => i32::from(i16::MIN),
-            value => match value.and_then(|value| value.parse::<i16>().ok()) {
-                Some(priority) if priority != 0 => i32::from(priority),
-                _ => {
-                    let problem =
-                        "Pin-Priority is not a number from -32768 to 32767, or is zero".to_owned();
-                    return Err(bad(problem));
-                }
-            },
+        let value = stanza.get("Pin-Priority").map(str::trim).unwrap_or_default();
+        let priority = match (value, is_general) {
+            ("never", true) => NEVER,
+            ("never", false) => {
+                let problem = "Pin-Priority never is only for records of Package: *";
+                return Err(bad(problem.to_owned()));
+            }
+            (value, _) => priority(value).ok_or_else(|| {
+                bad("Pin-Priority is not a number from -32768 to 32767, or is zero".to_owned())
+            })?,
         };
-        let pin = Pin { what, priority, place };
+        let by = format!("the pin of priority {priority} in {place}");
+        let pin = Pin { what, priority, by };
         if is_general {
             self.general.push(pin);
             return Ok(());
         }
-        for name in packages.split_ascii_whitespace() {
-            self.specific.push(SpecificPin::new(name, pin.clone()).map_err(bad)?);
-        }
+        let words = packages.split_ascii_whitespace();
+        self.specific.extend(words.map(|word| SpecificPin::new(word, pin.clone())));
         Ok(())
     }
 
@@ -198,7 +235,7 @@ impl Preferences {
     pub fn candidate<'a>(
         &self,
         versions: &'a [Available],
-        installed: Option<&Version>,
+        installed: Option<Present<'_>>,
         native: &Architecture,
     ) -> Candidate<'a> {
         let mut parsed: Vec<(Version, &Available)> = versions
@@ -207,75 +244,114 @@ impl Preferences {
             .collect();
         // Stable: of equal versions the one of the earliest source comes first, as in apt.
         parsed.sort_by(|(a, _), (b, _)| b.cmp(a));
-        let mut rated: Vec<(Rating, Option<(&Version, &Available)>)> = Vec::new();
+        let mut rated: Vec<Rated<'a>> = Vec::new();
         for group in parsed.chunk_by(|(a, _), (b, _)| a == b) {
             let Some((version, first)) = group.first() else { continue };
-            let mut rating = self.rate(group, native);
-            if installed == Some(version) {
-                if !rating.pinned {
-                    rating.priority = rating.priority.max(INSTALLED_PRIORITY);
-                }
-                rated.push((rating, None));
-            } else if installed.is_none_or(|installed| version > installed) {
-                rated.push((rating, Some((version, *first))));
-            }
+            let own = installed.filter(|installed| installed.version == version);
+            let files = group.iter().map(|(_, one)| File::Repository(&one.repository));
+            let files = files.chain(own.map(|_| File::Status)).collect();
+            let subject = subject(first, version, native, files);
+            let age = match installed {
+                None => Age::Newer,
+                Some(_) if own.is_some() => Age::Installed,
+                Some(installed) if version > installed.version => Age::Newer,
+                Some(_) => Age::Older,
+            };
+            let rating = self.rate(&subject, native);
+            rated.push(Rated { rating, age, version: version.clone(), available: Some(first) });
         }
         if let Some(installed) = installed
-            && !parsed.iter().any(|(version, _)| version == installed)
+            && !rated.iter().any(|one| one.age == Age::Installed)
         {
-            let rating = self.rate_installed(installed, versions.first(), native);
-            rated.push((rating, None));
+            let subject = Subject {
+                name: installed.name,
+                architecture: installed.architecture.as_ref(),
+                version: installed.version.as_str(),
+                source_name: installed.source_name,
+                source_version: installed.source_version.as_str(),
+                files: vec![File::Status],
+            };
+            let rating = self.rate(&subject, native);
+            let version = installed.version.clone();
+            rated.push(Rated { rating, age: Age::Installed, version, available: None });
+            rated.sort_by(|a, b| b.version.cmp(&a.version));
         }
         choose(rated)
     }
 
-    /// The priority of one version, offered by all of `group`.
-    fn rate(&self, group: &[(Version, &Available)], native: &Architecture) -> Rating {
-        for pin in &self.specific {
-            let matches = group.iter().any(|(version, available)| {
-                pin.names(available, native) && pin.pin.matches(Some(version), available)
-            });
-            if matches {
-                return Rating { priority: pin.pin.priority, by: pin.pin.place(), pinned: true };
+    /// The priority of a version, and what set it.
+    fn rate(&self, subject: &Subject<'_>, native: &Architecture) -> Rating {
+        let of_files = subject.files.iter().map(|file| self.rate_file(*file));
+        let best = of_files.max_by_key(|rating| rating.priority).unwrap_or_default();
+        let pin = self.specific.iter().find(|pin| pin.means(subject, native.as_ref()));
+        match pin {
+            Some(pin) if best.priority != NEVER => {
+                Rating { priority: pin.pin.priority, by: pin.pin.by.clone() }
             }
+            _ => best,
         }
-        group
-            .iter()
-            .map(|(_, available)| self.rate_repository(available))
-            .max_by_key(|rating| rating.priority)
-            .unwrap_or_default()
     }
 
-    fn rate_repository(&self, available: &Available) -> Rating {
-        if let Some(pin) = self.general.iter().find(|pin| pin.matches(None, available)) {
-            return Rating { priority: pin.priority, by: pin.place(), pinned: false };
+    /// The priority of everything in one place: the first pin decides, and `never` always.
+    fn rate_file(&self, file: File<'_>) -> Rating {
+        let mut matching = self.general.iter().filter(|pin| pin.what.means_file(file));
+        let first = matching.next();
+        let never = first.into_iter().chain(matching).find(|pin| pin.priority == NEVER);
+        if let Some(pin) = never.or(first) {
+            return Rating { priority: pin.priority, by: pin.by.clone() };
         }
-        let repository = &available.repository;
+        let File::Repository(repository) = file else {
+            return Rating { priority: INSTALLED_PRIORITY, ..Rating::default() };
+        };
         let priority = match (repository.not_automatic, repository.but_automatic_upgrades) {
-            (false, _) => DEFAULT_PRIORITY,
-            (true, true) => INSTALLED_PRIORITY,
+            (_, true) => INSTALLED_PRIORITY,
+            (false, false) => DEFAULT_PRIORITY,
             (true, false) => 1,
         };
         let by = format!("the priority {priority} of {}", repository.describe());
-        Rating { priority, by, pinned: false }
+        Rating { priority, by }
     }
+}
 
-    /// The installed version that no repository offers: only `Pin: version` can match it.
-    fn rate_installed(
-        &self,
-        installed: &Version,
-        like: Option<&Available>,
-        native: &Architecture,
-    ) -> Rating {
-        let pin = self.specific.iter().find(|pin| {
-            like.is_some_and(|available| pin.names(available, native))
-                && matches!(&pin.pin.what, PinWhat::Version(v) if v.matches(installed.as_str()))
-        });
-        match pin {
-            Some(pin) => Rating { priority: pin.pin.priority, by: pin.pin.place(), pinned: true },
-            None => Rating { priority: INSTALLED_PRIORITY, ..Rating::default() },
-        }
-    }
+fn subject<'a>(
+    available: &'a Available,
+    version: &'a Version,
+    native: &'a Architecture,
+    files: Vec<File<'a>>,
+) -> Subject<'a> {
+    let (source_name, source_version) = match &available.source {
+        Some((name, version)) => (name.as_ref(), version.as_ref()),
+        None => (available.name.as_ref(), available.version.as_ref()),
+    };
+    let architecture = match available.architecture.as_ref() {
+        "all" => native.as_ref(),
+        own => own,
+    };
+    let (name, version) = (available.name.as_ref(), version.as_str());
+    Subject { name, architecture, version, source_name, source_version, files }
+}
+
+/// A file or folder of apt's configuration, as `Dir::Etc` names it.
+fn place(conf: &AptConf, setting: &str, default: &str) -> ImagePath {
+    let own = conf.get(setting).unwrap_or(default);
+    let path = if own.starts_with('/') { own.to_owned() } else { format!("/etc/apt/{own}") };
+    let path = ImagePath::new(path.trim_end_matches('/'));
+    path.unwrap_or_else(|_| {
+        ImagePath::literal("/etc/apt")
+            .join(default.as_bytes())
+            .unwrap_or_else(|_| ImagePath::root())
+    })
+}
+
+/// The number at the beginning of a text, as C's `strtol` reads it, if apt accepts it.
+fn priority(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let number: i32 = digits.get(..end)?.parse().ok()?;
+    let number = if text.starts_with('-') { -number } else { number };
+    // What `never` is called cannot be said in numbers.
+    let number = if number == NEVER { NEVER + 1 } else { number };
+    (number != 0 && i16::try_from(number).is_ok()).then_some(number)
 }
 
 /// A priority and what set it.
@@ -283,226 +359,49 @@ impl Preferences {
 struct Rating {
     priority: i32,
     by: String,
-    /// Set by a pin of the package itself, which repositories cannot raise.
-    pinned: bool,
 }
 
-/// apt's rule: the highest priority, of equals the newest; below zero never. `rated` is
-/// sorted by version, newest first, but for an installed one without repository, which is
-/// older than everything that is left in the list. `None` is the installed version.
-fn choose<'a>(rated: Vec<(Rating, Option<(&Version, &'a Available)>)>) -> Candidate<'a> {
-    let newest = rated
-        .iter()
-        .filter_map(|(rating, version)| version.map(|(v, available)| (v, available, rating)))
-        .max_by(|(a, ..), (b, ..)| a.cmp(b))
-        .map(|(_, available, rating)| (available, rating.clone()));
+/// How a version stands to the installed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Newer,
+    Installed,
+    Older,
+}
+
+struct Rated<'a> {
+    rating: Rating,
+    age: Age,
+    version: Version,
+    /// `None`: only dpkg's database has it.
+    available: Option<&'a Available>,
+}
+
+/// apt's rule: the highest priority, of equals the newest; below zero never, and older ones
+/// only from 1000 on. `rated` is sorted by version, newest first.
+fn choose(rated: Vec<Rated<'_>>) -> Candidate<'_> {
+    let newest = rated.iter().find(|one| one.age == Age::Newer);
+    let Some((newest, low)) = newest.and_then(|one| Some((one.available?, one.rating.clone())))
+    else {
+        return Candidate::None;
+    };
     let best = rated
         .into_iter()
         .enumerate()
-        .filter(|(_, (rating, version))| rating.priority > 0 || version.is_none())
-        .min_by_key(|(at, (rating, _))| (Reverse(rating.priority), *at));
-    match (best, newest) {
-        (Some((_, (_, Some((_, available))))), _) => Candidate::Version(available),
-        (best, Some((newest, low))) => {
-            // Either the newer version was lowered, or the installed one was raised.
-            let by = match best {
-                Some((_, (high, _))) if low.priority >= DEFAULT_PRIORITY => high.by,
-                _ => low.by,
-            };
-            Candidate::Pinned { newest, by }
+        .filter(|(_, one)| one.rating.priority > 0)
+        .filter(|(_, one)| one.age != Age::Older || one.rating.priority >= 1000)
+        .min_by_key(|(at, one)| (Reverse(one.rating.priority), *at))
+        .map(|(_, one)| one);
+    match best {
+        Some(Rated { age: Age::Newer, available: Some(available), .. }) => {
+            Candidate::Version(available)
         }
-        (_, None) => Candidate::None,
-    }
-}
-
-impl SpecificPin {
-    fn new(name: &str, pin: Pin) -> Result<Self, String> {
-        let (name, by_source) = match name.strip_prefix("src:") {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
-        // A regular expression may have colons of its own.
-        let is_regex = name.len() > 1 && name.starts_with('/') && name.ends_with('/');
-        let (name, architecture) = match name.rsplit_once(':') {
-            Some((name, architecture)) if !is_regex => (name, Some(architecture.to_owned())),
-            _ => (name, None),
-        };
-        Ok(Self { package: Pattern::new(name)?, by_source, architecture, pin })
-    }
-
-    /// Whether the pin is about this package.
-    fn names(&self, available: &Available, native: &Architecture) -> bool {
-        let name = match (self.by_source, &available.source) {
-            (true, Some((source, _))) => source,
-            _ => &available.name,
-        };
-        let is_native =
-            available.architecture == *native || available.architecture.as_ref() == "all";
-        let architecture = match self.architecture.as_deref() {
-            None | Some("native") => is_native,
-            Some("any") => true,
-            Some(exact) => {
-                exact == available.architecture.as_ref() || (is_native && exact == native.as_ref())
-            }
-        };
-        architecture && self.package.matches(name.as_ref())
-    }
-}
-
-impl Pin {
-    /// Whether the pin's second half matches; `version` is `None` where only repositories
-    /// are rated.
-    fn matches(&self, version: Option<&Version>, available: &Available) -> bool {
-        match &self.what {
-            PinWhat::Version(wanted) => version.is_some_and(|v| wanted.matches(v.as_str())),
-            PinWhat::AnyRelease => true,
-            PinWhat::Release(fields) => fields
-                .iter()
-                .all(|(field, wanted)| field.matches(wanted, &available.repository, available)),
-            PinWhat::Origin(None) => available.repository.site().is_empty(),
-            PinWhat::Origin(Some(host)) => host.matches(available.repository.site()),
+        // Either the newer version was lowered, or another one was raised.
+        Some(best) if low.priority >= DEFAULT_PRIORITY => {
+            Candidate::Pinned { newest, by: best.rating.by }
         }
+        _ => Candidate::Pinned { newest, by: low.by },
     }
-
-    fn place(&self) -> String {
-        format!("the pin of priority {} in {}", self.priority, self.place)
-    }
-}
-
-impl ReleaseField {
-    fn from_letter(letter: &str) -> Option<Self> {
-        Some(match letter {
-            "v" => Self::Version,
-            "o" => Self::Origin,
-            "a" => Self::Archive,
-            "n" => Self::Codename,
-            "l" => Self::Label,
-            "c" => Self::Component,
-            "b" => Self::Architecture,
-            _ => return None,
-        })
-    }
-
-    fn matches(self, wanted: &Pattern, release: &RepositoryInfo, package: &Available) -> bool {
-        let given: &[&str] = match self {
-            Self::Version => &[&release.version],
-            Self::Origin => &[&release.origin],
-            Self::Archive => &[&release.archive],
-            Self::Codename => &[&release.codename],
-            Self::Label => &[&release.label],
-            Self::Component => &[&release.component],
-            Self::Architecture => &[package.architecture.as_ref()],
-            Self::ArchiveOrCodename => &[&release.archive, &release.codename],
-        };
-        given.iter().any(|value| !value.is_empty() && wanted.matches(value))
-    }
-}
-
-/// `Pin: release a=stable, v=12`; of one letter given twice the last counts.
-fn release_pin(data: &str) -> Result<PinWhat, String> {
-    let data = data.trim();
-    if data == "*" {
-        return Ok(PinWhat::AnyRelease);
-    }
-    if !data.contains('=') {
-        let field = match data.starts_with(|c: char| c.is_ascii_digit()) {
-            true => ReleaseField::Version,
-            false => ReleaseField::ArchiveOrCodename,
-        };
-        return Ok(PinWhat::Release(vec![(field, Pattern::new(data)?)]));
-    }
-    let mut fields: Vec<(ReleaseField, Pattern)> = Vec::new();
-    for part in data.split(',') {
-        let Some((letter, value)) = part.split_once('=') else { continue };
-        let Some(field) = ReleaseField::from_letter(letter.trim()) else { continue };
-        fields.retain(|(other, _)| *other != field);
-        fields.push((field, Pattern::new(value.trim())?));
-    }
-    if fields.is_empty() {
-        return Err(format!("{data:?} names nothing of a release"));
-    }
-    Ok(PinWhat::Release(fields))
-}
-
-/// `Pin: origin "host"`
-fn origin_pin(data: &str) -> Result<PinWhat, String> {
-    let host = data.trim().trim_matches('"');
-    if host.is_empty() {
-        return Ok(PinWhat::Origin(None));
-    }
-    Ok(PinWhat::Origin(Some(Pattern::new(host)?)))
-}
-
-impl Pattern {
-    fn new(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let regex = match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-            Some(regex) if text.len() > 1 => regex.to_owned(),
-            _ => glob_to_regex(text),
-        };
-        RegexBuilder::new(&regex)
-            .case_insensitive(true)
-            .dot_matches_new_line(true)
-            .size_limit(1 << 20)
-            .build()
-            .map(Self)
-            .map_err(|_| format!("{text:?} is not a pattern"))
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        self.0.is_match(text)
-    }
-}
-
-/// fnmatch(3) without flags, as a regular expression.
-fn glob_to_regex(glob: &str) -> String {
-    let mut out = String::from("^");
-    let mut rest = glob.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '*' => out.push_str(".*"),
-            '?' => out.push('.'),
-            '\\' => out.push_str(&regex::escape(&rest.next().unwrap_or('\\').to_string())),
-            '[' => match bracket(rest.as_str()) {
-                Some((class, after)) => {
-                    out.push_str(&class);
-                    rest = after.chars();
-                }
-                None => out.push_str("\\["),
-            },
-            c => out.push_str(&regex::escape(&c.to_string())),
-        }
-    }
-    out.push('$');
-    out
-}
-
-/// The bracket expression that starts `text` (after its `[`), and what follows it.
-fn bracket(text: &str) -> Option<(String, &str)> {
-    let (negated, body) = match text.strip_prefix(['!', '^']) {
-        Some(body) => (true, body),
-        None => (false, text),
-    };
-    // A ']' that comes first stands for itself.
-    let first = body.chars().next()?.len_utf8();
-    let end = first + body.get(first..)?.find(']')?;
-    let mut class = String::from(if negated { "[^" } else { "[" });
-    for c in body.get(..end)?.chars() {
-        match c {
-            '-' => class.push('-'),
-            c => class.push_str(&regex::escape(&c.to_string())),
-        }
-    }
-    class.push(']');
-    Some((class, body.get(end + 1..)?))
-}
-
-/// apt's rule for names in `preferences.d`: no extension or `pref`, and no odd characters.
-fn is_fragment(path: &ImagePath) -> bool {
-    let name = path.file_name();
-    let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
-    let extension = name.iter().rposition(|&b| b == b'.').and_then(|at| name.get(at + 1..));
-    plain && extension.is_none_or(|extension| extension == b"pref") && !name.starts_with(b".")
 }
 
 /// Comments and explanations, which may repeat, become fields of different names, so that the
@@ -531,173 +430,4 @@ impl fmt::Display for Candidate<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::packages::dpkg::index::PackageIndex;
-    use crate::packages::dpkg::packages_file::PackagesFile;
-
-    /// What `apt-cache policy foo` (apt 2.6) shows for the same image and pins: package foo,
-    /// 1 is installed, 2 is in a local repository of Debian 12.5 "stable" "bookworm".
-    fn offered(version: &str, change: impl FnOnce(&mut RepositoryInfo)) -> Vec<Available> {
-        let mut repository = RepositoryInfo {
-            url: "file:///repo/".to_owned(),
-            suite: "./".to_owned(),
-            archive: "stable".to_owned(),
-            codename: "bookworm".to_owned(),
-            version: "12.5".to_owned(),
-            origin: "Debian".to_owned(),
-            ..RepositoryInfo::default()
-        };
-        change(&mut repository);
-        let text = format!(
-            "Package: foo\nArchitecture: amd64\nVersion: {version}\nFilename: ./foo.deb\nSize: 1\n\
-             SHA256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n"
-        );
-        let mut index = PackageIndex::new();
-        index.push(PackagesFile::read(text.as_bytes()).unwrap(), Arc::new(repository));
-        index.versions("foo")
-    }
-
-    fn pins(text: &str) -> Preferences {
-        let mut preferences = Preferences::default();
-        preferences.add("/etc/apt/preferences", text.as_bytes()).unwrap();
-        preferences
-    }
-
-    fn candidate(pins: &Preferences, offered: &[Available]) -> String {
-        let installed = Version::parse("1").unwrap();
-        pins.candidate(offered, Some(&installed), &Architecture::from("amd64")).to_string()
-    }
-
-    fn priority(text: &str) -> i32 {
-        let offered = offered("2", |_| {});
-        let version = Version::parse("2").unwrap();
-        pins(text).rate(&[(version, &offered[0])], &Architecture::from("amd64")).priority
-    }
-
-    #[test]
-    fn priorities_are_those_of_apt_cache_policy() {
-        for (text, want) in [
-            ("", 500),
-            (
-                "Package: foo\nPin: version 2\nPin-Priority: 200\n\nPackage: foo\nPin: version 2\nPin-Priority: 300\n",
-                200,
-            ),
-            (
-                "Package: *\nPin: release a=stable\nPin-Priority: 200\n\nPackage: *\nPin: release n=bookworm\nPin-Priority: 300\n",
-                200,
-            ),
-            ("Package: *\nPin: version 2\nPin-Priority: 300\n", 500),
-            ("Package: foo\nPin: release 12\nPin-Priority: 300\n", 500),
-            ("Package: foo\nPin: release v=12*\nPin-Priority: 301\n", 301),
-            ("Package: foo\nPin: release BOOK*\nPin-Priority: 302\n", 302),
-            ("Package: FO*\nPin: origin \"\"\nPin-Priority: 303\n", 303),
-            (
-                "# a\n# b\nExplanation: x\nExplanation: y\nPackage: /^fo/ bar\nPin: release o=debian\nPin-Priority: 304\n",
-                304,
-            ),
-            ("Package: foo:i386\nPin: release o=Debian\nPin-Priority: 305\n", 500),
-            ("Package: src:foo\nPin: version 2\nPin-Priority: -5\n", -5),
-            ("Package: foo\nPin: bogus 2\nPin-Priority: 5\n", 500),
-            ("Package: foo\nPin-Priority: 3\n", 500),
-            ("Package: foo\nPin: release c=main,a=stable\nPin-Priority: 40\n", 500),
-            ("Package: *:any\nPin: release a=stable\nPin-Priority: 41\n", 41),
-            ("Package: foo\nPin: version /^2/\nPin-Priority: 998\n", 998),
-            ("Package: foo\nPin: release a=stable,a=nope\nPin-Priority: 40\n", 500),
-            ("Package: f[n-p]?\nPin: release *\nPin-Priority: 42\n", 42),
-            ("Package: f[!o]o\nPin: release *\nPin-Priority: 42\n", 500),
-            ("Package: *\nPin: release *\nPin-Priority: never\n", -32768),
-        ] {
-            assert_eq!(priority(text), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_candidate_is_apts() {
-        for (text, want) in [
-            ("", "2"),
-            ("Package: foo\nPin: version 2\nPin-Priority: 100\n", "2"),
-            (
-                "Package: foo\nPin: version 2\nPin-Priority: 99\n",
-                "not 2 because of the pin of priority 99 in /etc/apt/preferences, line 1",
-            ),
-            (
-                "Package: foo\nPin: version 2\nPin-Priority: -1\n",
-                "not 2 because of the pin of priority -1 in /etc/apt/preferences, line 1",
-            ),
-            (
-                "\nPackage: foo\nPin: version 1\nPin-Priority: 999\n",
-                "not 2 because of the pin of priority 999 in /etc/apt/preferences, line 2",
-            ),
-        ] {
-            assert_eq!(candidate(&pins(text), &offered("2", |_| {})), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn no_priority_downgrades() {
-        let pins = pins("Package: foo\nPin: release *\nPin-Priority: 1001\n");
-        assert_eq!(candidate(&pins, &offered("0.9", |_| {})), "(none)");
-    }
-
-    #[test]
-    fn repositories_that_are_not_automatic_yield_to_what_is_installed() {
-        let none = Preferences::default();
-        let experimental = offered("2", |repository| repository.not_automatic = true);
-        assert!(candidate(&none, &experimental).contains("the priority 1 of file:///repo ./"));
-        let mut backports = offered("2", |repository| {
-            repository.not_automatic = true;
-            repository.but_automatic_upgrades = true;
-        });
-        assert_eq!(candidate(&none, &backports), "2");
-        // The installed version is in stable, whose 500 is more than the 100 of backports.
-        backports.extend(offered("1", |_| {}));
-        assert!(candidate(&none, &backports).starts_with("not 2"));
-    }
-
-    #[test]
-    fn equal_versions_come_from_the_earliest_source() {
-        let mut both = offered("2", |repository| repository.suite = "first/".to_owned());
-        both.extend(offered("2", |repository| repository.suite = "second/".to_owned()));
-        let installed = Version::parse("1").unwrap();
-        match Preferences::default().candidate(
-            &both,
-            Some(&installed),
-            &Architecture::from("amd64"),
-        ) {
-            Candidate::Version(available) => assert_eq!(available.repository.suite, "first/"),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_apt_refuses_is_an_error_with_file_and_line() {
-        for (text, want) in [
-            ("\nPackage: foo\nPin: version 2\n", "/etc/apt/preferences: line 2: Pin-Priority"),
-            ("Package: foo\nPin: version 2\nPin-Priority: 0\n", "or is zero"),
-            ("Package: foo\nPin: version 2\nPin-Priority: 40000\n", "-32768 to 32767"),
-            ("Package: foo\nPin: version 2\nPin-Priority: never\n", "Pin-Priority"),
-            ("Pin: version 2\nPin-Priority: 3\n", "no Package"),
-            ("Package: /(/\nPin: version 2\nPin-Priority: 3\n", "not a pattern"),
-            ("nonsense\n", "line 1"),
-        ] {
-            let error = Preferences::default()
-                .add("/etc/apt/preferences", text.as_bytes())
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(want), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn fragments_are_chosen_by_name() {
-        for (name, want) in
-            [("10x", true), ("x.pref", true), ("x.dpkg-old", false), ("a b", false), (".x", false)]
-        {
-            let path = ImagePath::new(format!("/etc/apt/preferences.d/{name}")).unwrap();
-            assert_eq!(is_fragment(&path), want, "{name}");
-        }
-    }
-}
+mod tests;

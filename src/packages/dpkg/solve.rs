@@ -18,7 +18,8 @@ use std::rc::Rc;
 
 use super::index::{Available, MultiArch, PackageIndex};
 use super::inventory::{DpkgInventory, InstalledPackage, Relations as PackageRelations};
-use super::preferences::{Candidate, Preferences};
+use super::policy::AptPolicy;
+use super::preferences::{Candidate, Present};
 use super::relations::{
     Clause, Qualifier, Relation, RelationError, parse_clauses, parse_list, parse_provides,
 };
@@ -36,12 +37,13 @@ use crate::plan::solver::{
 pub fn plan_platform(
     inventory: &DpkgInventory,
     index: &PackageIndex,
-    preferences: &Preferences,
+    policy: &AptPolicy,
     requests: &Requests,
     banned: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
-    plan(&DpkgUniverse::new(inventory, index, preferences), requests, banned, context)
+    let universe = DpkgUniverse::for_requests(inventory, index, policy, requests);
+    plan(&universe, requests, banned, context)
 }
 
 /// One version of a package: installed, or offered.
@@ -77,6 +79,15 @@ struct Numbered {
     negative: HashMap<String, Vec<(Solvable, Negative, Relation)>>,
 }
 
+/// What apt would be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// `apt-get upgrade --with-new-pkgs`: phased updates count.
+    Upgrade,
+    /// `apt-get install` of some packages.
+    Install,
+}
+
 /// Which field excludes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Negative {
@@ -88,7 +99,8 @@ enum Negative {
 pub struct DpkgUniverse<'a> {
     inventory: &'a DpkgInventory,
     index: &'a PackageIndex,
-    preferences: &'a Preferences,
+    policy: &'a AptPolicy,
+    task: Task,
     slots: Vec<Slot>,
     keep: Vec<Name>,
     /// Clauses of installed packages that the image does not satisfy, by name.
@@ -101,17 +113,24 @@ pub struct DpkgUniverse<'a> {
 }
 
 impl<'a> DpkgUniverse<'a> {
-    /// Numbers the installed packages and their candidates.
+    /// Numbers the installed packages and their candidates, for a plan that is to do
+    /// `requests`.
     #[must_use]
-    pub fn new(
+    pub fn for_requests(
         inventory: &'a DpkgInventory,
         index: &'a PackageIndex,
-        preferences: &'a Preferences,
+        policy: &'a AptPolicy,
+        requests: &Requests,
     ) -> Self {
+        let task = match requests {
+            Requests::Everything => Task::Upgrade,
+            Requests::Findings(_) => Task::Install,
+        };
         let mut universe = Self {
             inventory,
             index,
-            preferences,
+            policy,
+            task,
             slots: Vec::new(),
             keep: Vec::new(),
             broken: BTreeMap::new(),
@@ -197,28 +216,7 @@ impl<'a> DpkgUniverse<'a> {
             (None, true) => Lock::Held { by: "dpkg (Status: hold)".to_owned() },
             (None, false) => Lock::Free,
         };
-        let candidate = match self.preferences.candidate(
-            &versions,
-            Some(&package.version),
-            &self.inventory.native,
-        ) {
-            Candidate::Version(available) => self
-                .add_available(name, available)
-                .map(|solvable| Some((solvable, offer(available))))
-                .map_err(|problem| Reason::Conflict {
-                    package: package.id.name.to_string(),
-                    detail: format!(
-                        "the entry of {} {} in {} is not understood: {problem}",
-                        available.name,
-                        available.version,
-                        available.repository.describe()
-                    ),
-                }),
-            Candidate::Pinned { by, .. } => {
-                Err(Reason::Held { package: package.id.name.to_string(), by })
-            }
-            Candidate::None => Ok(None),
-        };
+        let candidate = self.candidate_of(name, package, &architecture, &versions);
         let (candidate, passed_over) = match candidate {
             Ok(candidate) => (candidate, None),
             Err(reason) => (None, Some(reason)),
@@ -235,6 +233,47 @@ impl<'a> DpkgUniverse<'a> {
             passed_over,
             lock,
         }
+    }
+
+    /// What apt would upgrade an installed package to, or why it does not.
+    fn candidate_of(
+        &self,
+        name: Name,
+        package: &InstalledPackage,
+        architecture: &Architecture,
+        versions: &[Available],
+    ) -> Result<Option<(Solvable, Offer)>, Reason> {
+        let held = |by| Err(Reason::Held { package: package.id.name.to_string(), by });
+        let present = Present {
+            name: package.id.name.as_ref(),
+            architecture,
+            version: &package.version,
+            source_name: package.source_name(),
+            source_version: package.source_version(),
+        };
+        let preferences = &self.policy.preferences;
+        let available = match preferences.candidate(versions, Some(present), &self.inventory.native)
+        {
+            Candidate::Version(available) => available,
+            Candidate::Pinned { by, .. } => return held(by),
+            Candidate::None => return Ok(None),
+        };
+        if self.task == Task::Upgrade
+            && let Some(by) = self.policy.phasing.holds_back(available, versions, &package.version)
+        {
+            return held(by);
+        }
+        self.add_available(name, available)
+            .map(|solvable| Some((solvable, offer(available))))
+            .map_err(|problem| Reason::Conflict {
+                package: package.id.name.to_string(),
+                detail: format!(
+                    "the entry of {} {} in {} is not understood: {problem}",
+                    available.name,
+                    available.version,
+                    available.repository.describe()
+                ),
+            })
     }
 
     /// What the index offers of a package for one architecture.
@@ -293,7 +332,8 @@ impl<'a> DpkgUniverse<'a> {
                 .cloned()
                 .collect();
             let native = &self.inventory.native;
-            let Candidate::Version(available) = self.preferences.candidate(&versions, None, native)
+            let preferences = &self.policy.preferences;
+            let Candidate::Version(available) = preferences.candidate(&versions, None, native)
             else {
                 continue;
             };

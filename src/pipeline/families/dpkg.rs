@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use super::{Cause, Offers, Outcome, PackageManager, Workshop};
 use super::{dpkg_changelogs, dpkg_repositories, sandbox_settings, script_of};
+use crate::packages::dpkg::apt_conf::AptConf;
 use crate::packages::dpkg::commands;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
 use crate::packages::dpkg::install::{
     InstallError, Mark, NewPackage, NoScripts, Options, ScriptRunner, distroless, install,
 };
 use crate::packages::dpkg::inventory::{DpkgInventory, Record};
-use crate::packages::dpkg::preferences::Preferences;
+use crate::packages::dpkg::policy::AptPolicy;
+use crate::packages::dpkg::releases;
 use crate::packages::dpkg::sandbox_runner::SandboxRunner;
 use crate::packages::dpkg::solve::DpkgUniverse;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
@@ -62,9 +64,16 @@ impl PackageManager for Dpkg {
         fetcher: &Fetcher,
         environment: &Environment,
     ) -> Result<Box<dyn Offers + 'a>, RepairError> {
-        let preferences = Preferences::read(fs)?;
-        let mut architectures = vec![self.own.native.to_string()];
-        architectures.extend(self.own.foreign.iter().map(ToString::to_string));
+        let conf = AptConf::read(fs);
+        for problem in &conf.errors {
+            environment.progress.warn(&format!("{problem}: apt refuses that file, too"));
+        }
+        let reproducible = environment.source_date_epoch.is_some();
+        let mut policy = AptPolicy::read(fs, &conf, &self.own, reproducible)?;
+        for ignored in &policy.preferences.ignored {
+            environment.progress.warn(&format!("{ignored}: apt passes it over, too"));
+        }
+        let architectures = self.own.architectures(&conf);
         let repositories = dpkg_repositories::available(
             fs,
             &self.own.distribution,
@@ -72,7 +81,14 @@ impl PackageManager for Dpkg {
             fetcher,
             environment,
         )?;
-        Ok(Box::new(AptOffers { inventory: &self.own, preferences, repositories }))
+        let known = || repositories.index.repositories().map(|one| &**one);
+        if let Some(warning) = policy.preferences.target(&conf, known()) {
+            environment.progress.warn(&warning);
+        }
+        for warning in releases::warnings(&self.own.distribution, known()) {
+            environment.progress.warn(&warning);
+        }
+        Ok(Box::new(AptOffers { inventory: &self.own, policy, repositories }))
     }
 
     fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairError> {
@@ -92,14 +108,14 @@ impl PackageManager for Dpkg {
 /// The image with its pins and its repositories.
 struct AptOffers<'a> {
     inventory: &'a DpkgInventory,
-    preferences: Preferences,
+    policy: AptPolicy,
     repositories: Repositories,
 }
 
 impl Offers for AptOffers<'_> {
-    fn universe(&self, _: &Requests) -> Box<dyn Family + '_> {
+    fn universe(&self, requests: &Requests) -> Box<dyn Family + '_> {
         let index = &self.repositories.index;
-        Box::new(DpkgUniverse::new(self.inventory, index, &self.preferences))
+        Box::new(DpkgUniverse::for_requests(self.inventory, index, &self.policy, requests))
     }
 
     fn verified(&self) -> &[Verified] {

@@ -109,12 +109,12 @@ impl<'a> Case<'a> {
     }
 
     fn plan(&self) -> Planned {
-        let mut preferences = Preferences::default();
-        preferences.add("/etc/apt/preferences", self.pins.as_bytes()).unwrap();
+        let mut policy = AptPolicy::default();
+        policy.preferences.add("/etc/apt/preferences", self.pins.as_bytes()).unwrap();
         plan_platform(
             &inventory(self.image),
             &index(self.repository),
-            &preferences,
+            &policy,
             &self.requests,
             &self.banned,
             &context(),
@@ -565,9 +565,10 @@ fn only_what_an_upgrade_reaches_is_looked_up() {
     let mut repository: Vec<&str> = others.iter().map(String::as_str).collect();
     repository.extend(["a 2; Depends: b, n", "b 2; Depends: other1 | a", "n 1"]);
     let (inventory, index) = (inventory(&["a 1", "b 1"]), index(&repository));
-    let pins = Preferences::default();
-    let universe = DpkgUniverse::new(&inventory, &index, &pins);
-    let planned = plan(&universe, &Requests::Everything, &BTreeMap::new(), &context());
+    let policy = AptPolicy::default();
+    let everything = Requests::Everything;
+    let universe = DpkgUniverse::for_requests(&inventory, &index, &policy, &everything);
+    let planned = plan(&universe, &everything, &BTreeMap::new(), &context());
     assert_eq!(steps(&planned), ["n >1", "a 1>2", "b 1>2"]);
     // a, b and n.
     assert_eq!(universe.lookups(), 3);
