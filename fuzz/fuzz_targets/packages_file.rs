@@ -3,12 +3,13 @@
 #![no_main]
 
 use imgfix::packages::dpkg::packages_file::PackagesFile;
+use imgfix::rootfs::Memory;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let _ = PackagesFile::from_bytes(data.to_vec());
-    let Ok(packages) = PackagesFile::read(data) else { return };
-    let again = PackagesFile::from_bytes(packages.as_bytes().clone()).expect("its own form");
+    let _ = PackagesFile::from_bytes(data.to_vec(), &Memory::default());
+    let Ok(packages) = PackagesFile::read(data, &Memory::default()) else { return };
+    let again = PackagesFile::from_bytes(packages.as_bytes().to_vec(), &Memory::default()).expect("its own form");
     assert_eq!(again.len(), packages.len());
     assert_eq!(again.left_out(), packages.left_out());
 });

@@ -17,6 +17,7 @@ use crate::pipeline::{
     CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
 };
 use crate::repository::signature::Keyring;
+use crate::rootfs::Memory;
 use crate::rootfs::limits::LayerLimits;
 use crate::staging::{self, Staged};
 use crate::unfinished::Unfinished;
@@ -46,6 +47,10 @@ pub struct ImageOptions {
     /// Refuse images larger than this when unpacked (suffixes K, M, G, T)
     #[arg(long, value_name = "SIZE", default_value = "32G", value_parser = parse_size)]
     pub max_unpacked_size: u64,
+    /// Hold at most this much of what repositories, packages and scripts send (suffixes K, M, G,
+    /// T) [default: 256M and twice what came in, at most half of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_memory: Option<u64>,
 }
 
 /// Where upgraded packages come from.
@@ -263,6 +268,7 @@ pub fn environment(
             plain_http: images.plain_http,
             auth_file: images.authfile.clone(),
             runtime: Some(Arc::clone(&runtime)),
+            max_unpacked: images.max_unpacked_size,
             ..RegistryOptions::default()
         },
         repositories: RepositoryChoice {
@@ -278,11 +284,26 @@ pub fn environment(
         },
         scripts: repositories.scripts.unwrap_or_default(),
         limits: LayerLimits { max_unpacked: images.max_unpacked_size, ..LayerLimits::default() },
+        memory: images.max_memory.map_or_else(machine_memory, Memory::fixed),
         now,
         source_date_epoch: source_date_epoch()?,
         runtime,
         unfinished: output.unfinished().clone(),
     })
+}
+
+/// The budget for a user who sets none.
+fn machine_memory() -> Memory {
+    let system = rustix::system::sysinfo();
+    let bytes = (system.totalram as u64).saturating_mul(system.mem_unit.into());
+    Memory::of_machine(cgroup_memory().map_or(bytes, |limit| limit.min(bytes)))
+}
+
+/// What the control group of this process may use, where it is limited (cgroups 2 and 1).
+fn cgroup_memory() -> Option<u64> {
+    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
 }
 
 /// The user's keys: OpenPGP keyrings for apt, and RSA keys for apk, which go by the name of

@@ -344,12 +344,15 @@ mod tests {
         let (oci, docker) = (dir.path().join("oci.tar"), dir.path().join("docker.tar"));
         let (_, set) =
             write(&ArchiveSink::oci(&oci, Some("1_fix"), &Unfinished::default()).expect("sink"));
-        check(&open_oci(&oci, Some("1_fix")).expect("source"), &set);
+        check(&open_oci(&oci, Some("1_fix"), 1 << 30).expect("source"), &set);
         write(
             &ArchiveSink::docker(&docker, Some("app:1_fix"), &Unfinished::default()).expect("sink"),
         );
-        check(&DockerArchiveSource::open(&docker, Some("app:1_fix")).expect("source"), &set);
-        check(&open_oci(&docker, Some("1_fix")).expect("source"), &set);
+        check(
+            &DockerArchiveSource::open(&docker, Some("app:1_fix"), 1 << 30).expect("source"),
+            &set,
+        );
+        check(&open_oci(&docker, Some("1_fix"), 1 << 30).expect("source"), &set);
     }
 
     #[test]
@@ -394,7 +397,7 @@ mod tests {
             assert!(sink.put_blob(&wrong, &|| Ok(Box::new(content))).is_err());
         }
         let (_, set) = write(&sink);
-        check(&open_oci(&path, None).expect("source"), &set);
+        check(&open_oci(&path, None, 1 << 30).expect("source"), &set);
     }
 
     #[test]

@@ -22,9 +22,12 @@ pub fn open_source(
 ) -> Result<Arc<dyn Source>, ImageError> {
     Ok(match reference {
         Reference::OciLayout { dir, tag } => Arc::new(LayoutSource::open(dir, tag.as_deref())?),
-        Reference::OciArchive { file, tag } => Arc::new(open_oci(file, tag.as_deref())?),
+        Reference::OciArchive { file, tag } => {
+            Arc::new(open_oci(file, tag.as_deref(), options.max_unpacked)?)
+        }
         Reference::DockerArchive { file, reference } => {
-            Arc::new(DockerArchiveSource::open(file, reference.as_deref())?)
+            let name = reference.as_deref();
+            Arc::new(DockerArchiveSource::open(file, name, options.max_unpacked)?)
         }
         Reference::Registry(name) => Arc::new(RegistrySource::open(name, options)?),
     })

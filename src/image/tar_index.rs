@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +15,12 @@ use std::sync::Arc;
 use super::layout::Files;
 use super::transport::ImageError;
 use super::verified::{BUFFER, write_error};
+use crate::rootfs::tar_reader::{MemberKind, TarReader};
 
 /// Most members of an archive.
 const MAX_MEMBERS: usize = 200_000;
-/// Most bytes of an archive that is compressed as a whole, unpacked.
-const MAX_UNPACKED: u64 = 256 << 30;
+/// Most bytes of all names and link targets.
+const MAX_NAMES: usize = 32 << 20;
 /// Most links from one member to the next.
 const MAX_LINKS: u32 = 8;
 
@@ -55,8 +56,9 @@ pub(super) struct TarIndex {
 }
 
 impl TarIndex {
-    /// Reads the headers of the archive at `path`; `place` names it in errors.
-    pub(super) fn open(path: &Path, place: &str) -> Result<Self, ImageError> {
+    /// Reads the headers of the archive at `path`; `place` names it in errors. One that is
+    /// compressed as a whole may unpack to `max_unpacked` bytes.
+    pub(super) fn open(path: &Path, place: &str, max_unpacked: u64) -> Result<Self, ImageError> {
         let fail = |error| ImageError::io(place, error);
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -69,7 +71,7 @@ impl TarIndex {
         if !metadata.is_file() {
             return Err(ImageError::invalid(place, "it is not a regular file"));
         }
-        let file = plain(File::open(path).map_err(fail)?, place)?;
+        let file = plain(File::open(path).map_err(fail)?, place, max_unpacked)?;
         let members = read_members(&file, place)?;
         Ok(Self { file: Arc::new(file), members })
     }
@@ -119,39 +121,48 @@ impl Read for Section {
 }
 
 fn read_members(file: &File, place: &str) -> Result<BTreeMap<String, Member>, ImageError> {
-    let broken = |error: io::Error| {
+    let broken = |error: &dyn std::fmt::Display| {
         ImageError::invalid(place, format!("it is not a tar archive, or a damaged one: {error}"))
     };
-    let end = file.metadata().map_err(broken)?.len();
-    let mut archive = tar::Archive::new(file);
+    let end = file.metadata().map_err(|error| broken(&error))?.len();
+    let mut archive = TarReader::new(BufReader::with_capacity(BUFFER, file));
     let mut members = BTreeMap::new();
-    for entry in archive.entries_with_seek().map_err(broken)? {
-        let entry = entry.map_err(broken)?;
-        if members.len() >= MAX_MEMBERS {
-            let why = format!("it has more than {MAX_MEMBERS} members");
+    let mut names = 0_usize;
+    while let Some(header) = archive.next_member().map_err(|error| broken(&error))? {
+        let offset = archive.offset();
+        let is_whole = archive.hole_bytes() == 0;
+        archive.pass_over(|reader, bytes| reader.seek_relative(bytes)).map_err(|e| broken(&e))?;
+        let link = match &header.kind {
+            MemberKind::HardLink(target) | MemberKind::Symlink(target) => target.as_slice(),
+            _ => &[],
+        };
+        names = names.saturating_add(header.name.len() + link.len());
+        if members.len() >= MAX_MEMBERS || names > MAX_NAMES {
+            let why =
+                format!("it has more than {MAX_MEMBERS} members, or {MAX_NAMES} bytes of names");
             return Err(ImageError::invalid(place, why));
         }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = String::from_utf8_lossy(&header.name).into_owned();
         let Some(name) = normalised("", &name) else {
             let why = format!("the member {name:?} climbs out of the archive");
             return Err(ImageError::invalid(place, why));
         };
-        let link = entry.link_name_bytes().map(|link| String::from_utf8_lossy(&link).into_owned());
-        let kind = entry.header().entry_type();
-        let member = if kind.is_file() || kind.is_contiguous() {
-            let (offset, size) = (entry.raw_file_position(), entry.size());
-            if offset.checked_add(size).is_none_or(|last| last > end) {
-                let why = format!("it is truncated: the member {name} reaches beyond its end");
-                return Err(ImageError::invalid(place, why));
+        let link = String::from_utf8_lossy(link);
+        let member = match header.kind {
+            MemberKind::File if is_whole => {
+                let size = header.size;
+                if offset.checked_add(size).is_none_or(|last| last > end) {
+                    let why = format!("it is truncated: the member {name} reaches beyond its end");
+                    return Err(ImageError::invalid(place, why));
+                }
+                Some(Member::File { offset, size })
             }
-            Some(Member::File { offset, size })
-        } else if kind.is_hard_link() {
-            link.and_then(|link| normalised("", &link)).map(Member::Link)
-        } else if kind.is_symlink() {
-            let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
-            link.and_then(|link| normalised(parent, &link)).map(Member::Link)
-        } else {
-            None
+            MemberKind::HardLink(_) => normalised("", &link).map(Member::Link),
+            MemberKind::Symlink(_) => {
+                let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+                normalised(parent, &link).map(Member::Link)
+            }
+            _ => None,
         };
         if let Some(member) = member {
             members.insert(name, member);
@@ -177,7 +188,7 @@ fn normalised(parent: &str, name: &str) -> Option<String> {
 }
 
 /// The archive itself, or its content in a temporary file when it is compressed.
-fn plain(mut file: File, place: &str) -> Result<File, ImageError> {
+fn plain(mut file: File, place: &str, max_unpacked: u64) -> Result<File, ImageError> {
     let fail = |error| ImageError::io(place, error);
     let mut start = [0; 6];
     let read = file.read_at(&mut start, 0).map_err(fail)?;
@@ -200,8 +211,11 @@ fn plain(mut file: File, place: &str) -> Result<File, ImageError> {
             break;
         }
         total = total.saturating_add(read as u64);
-        if total > MAX_UNPACKED {
-            let why = format!("it unpacks to more than {MAX_UNPACKED} bytes");
+        if total > max_unpacked {
+            let why = format!(
+                "it unpacks to more than {max_unpacked} bytes; if it may be that large, raise the \
+                 limit with --max-unpacked-size"
+            );
             return Err(ImageError::invalid(place, why));
         }
         let bytes = buffer.get(..read).unwrap_or_default();
@@ -237,7 +251,7 @@ mod tests {
     fn open(bytes: &[u8]) -> Result<TarIndex, ImageError> {
         let file = tempfile::NamedTempFile::new().expect("temp");
         std::fs::write(file.path(), bytes).expect("write");
-        TarIndex::open(file.path(), "app.tar")
+        TarIndex::open(file.path(), "app.tar", 1 << 20)
     }
 
     fn read(index: &TarIndex, name: &str) -> Option<String> {
@@ -284,13 +298,38 @@ mod tests {
     }
 
     #[test]
+    fn a_compressed_archive_is_measured_while_it_is_unpacked() {
+        let bytes = archive(|b| add(b, "a", &vec![0; 2 << 20]));
+        let zstd = zstd::encode_all(&bytes[..], 1).expect("zstd");
+        let error = open(&zstd).err().expect("too large").to_string();
+        assert!(error.contains("--max-unpacked-size"), "{error}");
+    }
+
+    #[test]
+    fn extension_headers_and_names_are_bounded() {
+        // An extension header that says it has gigabytes, and one that really has two megabytes.
+        let mut bytes = archive(|b| add(b, "a", b"one"));
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::XHeader);
+        header.set_size(8 << 30);
+        header.set_cksum();
+        bytes.splice(0..0, header.as_bytes().iter().copied());
+        let error = open(&bytes).err().expect("long").to_string();
+        assert!(error.contains("extension header"), "{error}");
+        let long = "d/".repeat(500_000);
+        let many = archive(|b| (0..40).for_each(|n| add(b, &format!("{long}{n}"), b"")));
+        let error = open(&many).err().expect("names").to_string();
+        assert!(error.contains("bytes of names"), "{error}");
+    }
+
+    #[test]
     fn truncated_and_foreign_files_are_refused() {
         let bytes = archive(|b| add(b, "a", &[7; 4096]));
         let error = open(&bytes[..1024]).err().expect("cut").to_string();
         assert!(error.contains("truncated") || error.contains("damaged"), "{error}");
         let error = open(&[b'x'; 2048]).err().expect("text").to_string();
         assert!(error.contains("not a tar archive"), "{error}");
-        assert!(TarIndex::open(Path::new("/nonexistent/x.tar"), "x").is_err());
-        assert!(TarIndex::open(Path::new("/dev/null"), "x").is_err());
+        assert!(TarIndex::open(Path::new("/nonexistent/x.tar"), "x", 0).is_err());
+        assert!(TarIndex::open(Path::new("/dev/null"), "x", 0).is_err());
     }
 }

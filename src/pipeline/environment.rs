@@ -12,6 +12,7 @@ use crate::progress::SharedProgress;
 use crate::repository::freshness::Expired;
 use crate::repository::signature::Keyring;
 use crate::repository::{Cache, FetchOptions, Fetcher, Mirror};
+use crate::rootfs::Memory;
 use crate::rootfs::limits::LayerLimits;
 use crate::unfinished::Unfinished;
 
@@ -62,6 +63,8 @@ pub struct Environment {
     pub registry: RegistryOptions,
     pub repositories: RepositoryChoice,
     pub limits: LayerLimits,
+    /// What repositories and packages may make this program hold.
+    pub memory: Memory,
     pub scripts: ScriptsMode,
     /// Seconds since the epoch: for signatures, freshness and expiry dates of ignore rules.
     /// No digest depends on it.

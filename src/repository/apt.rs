@@ -19,6 +19,7 @@ use crate::packages::dpkg::index::{PackageIndex, RepositoryInfo};
 use crate::packages::dpkg::packages_file::{FORMAT, IndexError, PackagesFile};
 use crate::packages::dpkg::release::{Release, ReleaseError};
 use crate::packages::dpkg::sources::{AptSource, ByHash, Origin};
+use crate::rootfs::Memory;
 
 /// The largest Release file, in bytes.
 const MAX_RELEASE: u64 = 16 << 20;
@@ -83,6 +84,8 @@ pub struct LoadOptions {
     /// Seconds since the epoch.
     pub now: i64,
     pub expired: Expired,
+    /// What the indexes may hold.
+    pub memory: Memory,
 }
 
 /// Everything that was loaded.
@@ -131,8 +134,16 @@ pub fn load(
         });
         parts.extend(index_parts(&source.source, &release, options)?);
     }
-    for (part, file) in parts.iter().zip(parallel(&parts, |part| packages(part, fetcher))) {
-        loaded.index.push(file?, Arc::clone(&part.info));
+    let files = parallel(&parts, |part| packages(part, fetcher, &options.memory));
+    for (part, file) in parts.iter().zip(files) {
+        match file {
+            Ok(file) => loaded.index.push(file, Arc::clone(&part.info)),
+            // What a repository sends without end must not stop what the others can repair.
+            Err(error @ AptError::Index { source: IndexError::TooMuch(_), .. }) => {
+                fetcher.progress().warn(&format!("{error}: this index is left out"));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(loaded)
 }
@@ -319,17 +330,18 @@ fn choose(listed: impl Fn(&str) -> Option<(u64, Digest)>) -> Option<(&'static st
 }
 
 /// A `Packages` file in its compact form: from the cache, or computed and kept there.
-fn packages(part: &Part, fetcher: &Fetcher) -> Result<PackagesFile, AptError> {
+fn packages(part: &Part, fetcher: &Fetcher, memory: &Memory) -> Result<PackagesFile, AptError> {
     let (wanted, digest, cache) = (&part.wanted, &part.digest, fetcher.cache());
     let compact = format!("apt-packages-{FORMAT}");
-    let kept = cache.derived(&compact, digest).map(PackagesFile::from_bytes);
+    let kept = cache.derived(&compact, digest);
+    let kept = kept.map(|bytes| PackagesFile::from_bytes(bytes, memory));
     let file = if let Some(Ok(file)) = kept {
         file
     } else {
         let path = fetcher.one_of(wanted)?;
         let reader = decompress(&path, part.compression)
             .map_err(|why| AptError::Decompress { name: wanted.name.clone(), why })?;
-        let file = PackagesFile::read(BufReader::with_capacity(1 << 18, reader))
+        let file = PackagesFile::read(BufReader::with_capacity(1 << 18, reader), memory)
             .map_err(|source| AptError::Index { name: wanted.name.clone(), source })?;
         // A cache that cannot be written costs time in the next run, nothing else.
         if cache.keep_derived(&compact, digest, file.as_bytes()).is_ok() {
@@ -452,7 +464,8 @@ mod tests {
 
     fn options() -> LoadOptions {
         let architectures = vec!["amd64".to_owned()];
-        LoadOptions { architectures, now: NOW, expired: Expired::Refuse }
+        let memory = Memory::default();
+        LoadOptions { architectures, now: NOW, expired: Expired::Refuse, memory }
     }
 
     #[test]

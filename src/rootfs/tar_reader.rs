@@ -110,6 +110,27 @@ impl<R: BufRead> TarReader<R> {
         &mut self.inner
     }
 
+    /// Where the reader is in the archive: after [`TarReader::next_member`] at the start of the
+    /// member's stored content.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes past the current member's content and padding without reading them. `seek` moves
+    /// the archive's reader forward.
+    pub fn pass_over(
+        &mut self,
+        seek: impl FnOnce(&mut R, i64) -> io::Result<()>,
+    ) -> Result<(), TarError> {
+        let rest = self.stored.saturating_add(self.padding);
+        let step = i64::try_from(rest).map_err(|_| self.invalid("the size is too large"))?;
+        seek(&mut self.inner, step)?;
+        self.offset = self.offset.saturating_add(rest);
+        self.stored = 0;
+        self.padding = 0;
+        Ok(())
+    }
+
     /// Bytes of the current member's content that are not stored: the holes of a sparse file.
     pub fn hole_bytes(&self) -> u64 {
         let stored: u64 = self.segments.iter().map(|segment| segment.len).sum();

@@ -298,7 +298,10 @@ fn a_real_system_is_planned_as_apt_does_it() {
     lists.sort();
     let mut index = PackageIndex::new();
     for list in &lists {
-        let file = PackagesFile::read(BufReader::new(fs::File::open(list).unwrap())).unwrap();
+        let file = {
+            let text = BufReader::new(fs::File::open(list).unwrap());
+            PackagesFile::read(text, &imgfix::rootfs::Memory::default()).unwrap()
+        };
         let url = format!("file:///{}/", list.file_name().unwrap().to_string_lossy());
         index.push(file, Arc::new(RepositoryInfo { url, ..RepositoryInfo::default() }));
     }

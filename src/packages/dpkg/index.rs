@@ -193,7 +193,10 @@ impl PackageIndex {
     /// As [`PackagesFile::read`].
     pub fn from_text(text: &str, repository: RepositoryInfo) -> Result<Self, IndexError> {
         let mut index = Self::new();
-        index.push(PackagesFile::read(text.as_bytes())?, Arc::new(repository));
+        index.push(
+            PackagesFile::read(text.as_bytes(), &crate::rootfs::Memory::default())?,
+            Arc::new(repository),
+        );
         Ok(index)
     }
 

@@ -18,12 +18,16 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::image::Digest;
+use crate::rootfs::{Memory, OverBudget, Reserved};
 
 /// The most unpacked bytes of one `Packages` file that are read.
 pub const MAX_UNPACKED: u64 = 1 << 30;
 
 /// The longest stanza, in bytes. Real ones stay below 100 kB (long `Provides`).
 const MAX_STANZA: usize = 4 << 20;
+
+/// The most packages of one name, or that provide one name. Real indexes have some hundred.
+const MAX_SAME: usize = 5_000;
 
 /// The longest package name (dpkg itself sets no limit; file names do).
 const MAX_NAME: usize = 255;
@@ -42,12 +46,29 @@ pub const FORMAT: &str = "v1";
 pub enum IndexError {
     #[error("cannot be unpacked: {0}")]
     Io(#[from] io::Error),
-    #[error("unpacks to more than {0} bytes")]
-    TooLarge(u64),
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     #[error("line {line}: {problem}")]
     Line { line: u64, problem: String },
     #[error("the cached form is damaged: {0}")]
     Damaged(&'static str),
+}
+
+/// A file that is more than any real one, or more than there is room for.
+#[derive(Debug, thiserror::Error)]
+pub enum TooMuch {
+    #[error("unpacks to more than {0} bytes")]
+    Bytes(u64),
+    #[error("more than {MAX_SAME} packages are called {name:?}, or provide it")]
+    Same { name: String },
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
+}
+
+impl From<OverBudget> for IndexError {
+    fn from(error: OverBudget) -> Self {
+        Self::TooMuch(error.into())
+    }
 }
 
 /// The fields that are kept. The number is the field's tag in a record.
@@ -157,9 +178,10 @@ impl PackagesFile {
     /// [`PackagesFile::left_out`].
     ///
     /// # Errors
-    /// Text that is not deb822, or is larger than [`MAX_UNPACKED`]; errors of the stream.
-    pub fn read(text: impl BufRead) -> Result<Self, IndexError> {
-        let mut builder = Builder::default();
+    /// Text that is not deb822, or is larger than [`MAX_UNPACKED`]; more packages and names than
+    /// `memory` has room for; errors of the stream.
+    pub fn read(text: impl BufRead, memory: &Memory) -> Result<Self, IndexError> {
+        let mut builder = Builder::new(memory.reserve(MAX_STANZA as u64)?);
         let mut text = text.take(MAX_UNPACKED + 1);
         let mut line = Vec::with_capacity(4096);
         loop {
@@ -170,12 +192,12 @@ impl PackagesFile {
                 break;
             }
             if text.limit() == 0 {
-                return Err(IndexError::TooLarge(MAX_UNPACKED));
+                return Err(TooMuch::Bytes(MAX_UNPACKED).into());
             }
             builder.line(&line)?;
         }
         builder.end_stanza()?;
-        builder.finish()
+        builder.finish(memory)
     }
 
     /// The form that [`PackagesFile::from_bytes`] takes.
@@ -187,9 +209,10 @@ impl PackagesFile {
     /// Takes the form that [`PackagesFile::as_bytes`] gave.
     ///
     /// # Errors
-    /// Bytes of another layout, or damaged ones (their checksum is wrong).
-    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self, IndexError> {
-        let bytes = bytes.into();
+    /// Bytes of another layout, or damaged ones (their checksum is wrong); more than `memory`
+    /// has room for.
+    pub fn from_bytes(bytes: Vec<u8>, memory: &Memory) -> Result<Self, IndexError> {
+        let bytes = memory.hold(bytes)?;
         let body = bytes.len().checked_sub(CHECKSUM).ok_or(IndexError::Damaged("too short"))?;
         let (content, checksum) = bytes.split_at(body);
         if content.get(..MAGIC.len()) != Some(MAGIC) {
@@ -366,8 +389,9 @@ impl Record {
 }
 
 /// Collects lines to stanzas, stanzas to blocks, blocks to a [`PackagesFile`].
-#[derive(Default)]
 struct Builder {
+    /// For what has been collected.
+    reserved: Reserved,
     line: u64,
     /// The line that the current stanza starts on.
     stanza_line: u64,
@@ -404,6 +428,34 @@ struct Row {
 }
 
 impl Builder {
+    fn new(reserved: Reserved) -> Self {
+        Self {
+            reserved,
+            line: 0,
+            stanza_line: 0,
+            text: Vec::new(),
+            values: Default::default(),
+            current: Current::None,
+            stanza_bytes: 0,
+            block: Vec::new(),
+            blocks: Vec::new(),
+            data: Vec::new(),
+            names: Vec::new(),
+            packages: Vec::new(),
+            providers: Vec::new(),
+            left_out: 0,
+            first_left_out: None,
+        }
+    }
+
+    /// What the collected tables and blocks take, with the copy that is made of them at the end
+    /// and the space that growing vectors have in reserve.
+    fn collected(&self) -> u64 {
+        let rows = (self.packages.len() + self.providers.len()) * (size_of::<Row>() * 2 + ROW);
+        let rest = self.blocks.len() * 2 * BLOCK_ROW + (self.names.len() + self.data.len()) * 3;
+        (rows + rest) as u64
+    }
+
     fn line(&mut self, raw: &[u8]) -> Result<(), IndexError> {
         self.line += 1;
         let line = raw.strip_suffix(b"\n").unwrap_or(raw);
@@ -557,6 +609,7 @@ impl Builder {
             let row = Row { name: push_name(&mut self.names, name), place };
             self.providers.push(row);
         }
+        self.reserved.at_least(self.collected())?;
         if self.block.len() >= BLOCK {
             self.end_block()?;
         }
@@ -568,7 +621,7 @@ impl Builder {
             return Ok(());
         }
         let packed = zstd::bulk::compress(&self.block, 1)?;
-        let number = |n: usize| u32::try_from(n).map_err(|_| IndexError::TooLarge(u32::MAX.into()));
+        let number = |n: usize| u32::try_from(n).map_err(|_| TooMuch::Bytes(u32::MAX.into()));
         self.blocks.push([
             number(self.data.len())?,
             number(packed.len())?,
@@ -579,7 +632,7 @@ impl Builder {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<PackagesFile, IndexError> {
+    fn finish(mut self, memory: &Memory) -> Result<PackagesFile, IndexError> {
         self.end_block()?;
         for rows in [&mut self.packages, &mut self.providers] {
             let name = |row: &Row| {
@@ -588,6 +641,13 @@ impl Builder {
             };
             rows.sort_by(|a, b| name(a).cmp(name(b)).then(a.place.cmp(&b.place)));
             rows.dedup_by(|a, b| a.place == b.place && name(a) == name(b));
+            if let Some(same) =
+                rows.chunk_by(|a, b| name(a) == name(b)).find(|c| c.len() > MAX_SAME)
+            {
+                let name = same.first().map(name).unwrap_or_default();
+                let name = String::from_utf8_lossy(name).into_owned();
+                return Err(TooMuch::Same { name }.into());
+            }
         }
         let left_out = self.first_left_out.unwrap_or_default();
         let mut out = Vec::with_capacity(
@@ -610,7 +670,7 @@ impl Builder {
             self.data.len(),
             0,
         ] {
-            let count = u32::try_from(count).map_err(|_| IndexError::TooLarge(u32::MAX.into()))?;
+            let count = u32::try_from(count).map_err(|_| TooMuch::Bytes(u32::MAX.into()))?;
             out.extend(count.to_le_bytes());
         }
         for row in self.packages.iter().chain(&self.providers) {
@@ -625,7 +685,9 @@ impl Builder {
         let body = out.len();
         let checksum = Sha256::digest(&out);
         out.extend_from_slice(&checksum);
-        PackagesFile::layout(out.into(), body).ok_or(IndexError::Damaged("it was made wrong"))
+        drop(self.reserved);
+        PackagesFile::layout(memory.hold(out)?, body)
+            .ok_or(IndexError::Damaged("it was made wrong"))
     }
 }
 
@@ -715,9 +777,10 @@ mod tests {
         for i in 0..2000 {
             text += &stanza(&format!("filler{i}"), "1", "Depends: x, y\n");
         }
-        let built = PackagesFile::read(text.as_bytes()).unwrap();
+        let built = PackagesFile::read(text.as_bytes(), &Memory::default()).unwrap();
         assert!(built.blocks.len() > BLOCK_ROW, "several blocks");
-        let loaded = PackagesFile::from_bytes(built.as_bytes().clone()).unwrap();
+        let loaded =
+            PackagesFile::from_bytes(built.as_bytes().to_vec(), &Memory::default()).unwrap();
         for file in [built, loaded] {
             assert_eq!(file.len(), 2003);
             assert_eq!(names(&file.versions("b")), ["b 2", "b 3"]);
@@ -733,15 +796,18 @@ mod tests {
 
     #[test]
     fn a_damaged_cached_form_is_refused() {
-        let file = PackagesFile::read(stanza("a", "1", "").as_bytes()).unwrap();
+        let file = PackagesFile::read(stanza("a", "1", "").as_bytes(), &Memory::default()).unwrap();
         let good = file.as_bytes().to_vec();
         for at in [0, 9, 30, good.len() / 2, good.len() - 1] {
             let mut bad = good.clone();
             bad[at] ^= 1;
-            assert!(PackagesFile::from_bytes(bad).is_err(), "byte {at}");
+            assert!(PackagesFile::from_bytes(bad, &Memory::default()).is_err(), "byte {at}");
         }
         for len in [0, 8, 40, good.len() - 1] {
-            assert!(PackagesFile::from_bytes(good[..len].to_vec()).is_err(), "length {len}");
+            assert!(
+                PackagesFile::from_bytes(good[..len].to_vec(), &Memory::default()).is_err(),
+                "length {len}"
+            );
         }
     }
 
@@ -764,10 +830,31 @@ mod tests {
                     None => format!("{line}\n"),
                 })
                 .collect();
-            let file = PackagesFile::read((text + &stanza("z", "1", "")).as_bytes()).unwrap();
+            let file =
+                PackagesFile::read((text + &stanza("z", "1", "")).as_bytes(), &Memory::default())
+                    .unwrap();
             assert_eq!(file.left_out(), Some((1, why)));
             assert_eq!(file.len(), 1);
         }
+    }
+
+    #[test]
+    fn names_without_end_meet_the_budget_and_give_it_back() {
+        let memory = Memory::fixed(MAX_STANZA as u64 + (8 << 20));
+        let provides = (0..50_000).map(|n| format!("a{n},")).collect::<String>();
+        let text: String = (0..20)
+            .map(|n| stanza(&format!("p{n}"), "1", &format!("Provides: {provides}\n")))
+            .collect();
+        let error = PackagesFile::read(text.as_bytes(), &memory).unwrap_err();
+        assert!(error.to_string().contains("--max-memory"), "{error}");
+        assert_eq!(memory.used(), 0);
+        let small = PackagesFile::read(stanza("a", "1", "").as_bytes(), &memory).unwrap();
+        assert_eq!(memory.used(), small.as_bytes().len() as u64);
+        drop(small);
+        assert_eq!(memory.used(), 0);
+        let same = stanza("a", "1", "").repeat(MAX_SAME + 1);
+        let error = PackagesFile::read(same.as_bytes(), &Memory::default()).unwrap_err();
+        assert_eq!(error.to_string(), "more than 5000 packages are called \"a\", or provide it");
     }
 
     #[test]
@@ -778,26 +865,26 @@ mod tests {
             (" x\n", "line 1: a continuation line without a field"),
             ("\n\nVersion: 1\n", "line 3: a stanza without a Package field"),
         ] {
-            let error = PackagesFile::read(text.as_bytes()).unwrap_err();
+            let error = PackagesFile::read(text.as_bytes(), &Memory::default()).unwrap_err();
             assert_eq!(error.to_string(), want);
         }
         let long = "x".repeat(MAX_STANZA + 10);
-        assert!(PackagesFile::read(long.as_bytes()).is_err());
-        assert!(PackagesFile::read(&b""[..]).unwrap().is_empty());
+        assert!(PackagesFile::read(long.as_bytes(), &Memory::default()).is_err());
+        assert!(PackagesFile::read(&b""[..], &Memory::default()).unwrap().is_empty());
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
-            let _ = PackagesFile::read(&bytes[..]);
-            let _ = PackagesFile::from_bytes(bytes);
+            let _ = PackagesFile::read(&bytes[..], &Memory::default());
+            let _ = PackagesFile::from_bytes(bytes, &Memory::default());
         }
 
         #[test]
         fn near_packages_files_never_panic(
             text in "((Package|Version|Provides|SHA256|Filename|x)?[: ]{0,2}[a-c,(]{0,3}\n){0,30}"
         ) {
-            let _ = PackagesFile::read(text.as_bytes());
+            let _ = PackagesFile::read(text.as_bytes(), &Memory::default());
         }
     }
 }

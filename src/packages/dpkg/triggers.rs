@@ -3,6 +3,7 @@
 //! In come `deb-triggers(5)` texts and the files of `/var/lib/dpkg/triggers`; out come typed
 //! directives, and the interest files again as dpkg's `lib/dpkg/triglib.c` rewrites them.
 
+use std::collections::HashMap;
 use std::fmt;
 
 /// Whether the package that activates a trigger waits for it.
@@ -36,6 +37,99 @@ pub struct Interest {
     /// `name`, or `name:arch` for `Multi-Arch: same`.
     pub package: String,
     pub awaiting: Await,
+}
+
+/// The lines of `triggers/File` in their order, found by path: packages may be interested in as
+/// many paths as they like, and every path of a run is looked up.
+#[derive(Debug, Clone, Default)]
+pub struct FileInterests {
+    /// `None`: taken out. The places of the others stay.
+    lines: Vec<Option<Interest>>,
+    /// Places by path.
+    by_path: HashMap<String, Vec<usize>>,
+    count: usize,
+}
+
+impl FileInterests {
+    /// Reads `triggers/File`.
+    ///
+    /// # Errors
+    /// As [`parse_file_interests`].
+    pub fn parse(text: &[u8]) -> Result<Self, TriggerError> {
+        let mut interests = Self::default();
+        for interest in parse_file_interests(text)? {
+            interests.push(interest);
+        }
+        Ok(interests)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds one behind all others.
+    pub fn push(&mut self, interest: Interest) {
+        self.by_path.entry(interest.path.clone()).or_default().push(self.lines.len());
+        self.lines.push(Some(interest));
+        self.count += 1;
+    }
+
+    /// Where the first interest in exactly this path is that fits.
+    pub fn position(&self, path: &str, fits: impl Fn(&Interest) -> bool) -> Option<usize> {
+        let places = self.by_path.get(path)?;
+        places.iter().copied().find(|place| self.at(*place).is_some_and(&fits))
+    }
+
+    fn at(&self, place: usize) -> Option<&Interest> {
+        self.lines.get(place)?.as_ref()
+    }
+
+    pub fn at_mut(&mut self, place: usize) -> Option<&mut Interest> {
+        self.lines.get_mut(place)?.as_mut()
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, place: usize) {
+        let Some(gone) = self.lines.get_mut(place).and_then(Option::take) else { return };
+        self.count -= 1;
+        if let Some(places) = self.by_path.get_mut(&gone.path) {
+            places.retain(|other| *other != place);
+        }
+    }
+
+    /// Those in this path or one above it, in their order.
+    #[must_use]
+    pub fn above(&self, path: &[u8]) -> Vec<&Interest> {
+        let Ok(path) = std::str::from_utf8(path) else { return self.above_lossy(path) };
+        let ends = path.bytes().enumerate().skip(1).filter(|&(_, b)| b == b'/').map(|(at, _)| at);
+        let mut places: Vec<usize> = ends
+            .chain([path.len()])
+            .filter_map(|end| self.by_path.get(path.get(..end)?))
+            .flatten()
+            .copied()
+            .collect();
+        places.sort_unstable();
+        places.into_iter().filter_map(|place| self.at(place)).collect()
+    }
+
+    /// Of a path that is not UTF-8 only the directories above can be named by an interest.
+    fn above_lossy(&self, path: &[u8]) -> Vec<&Interest> {
+        let valid = path.utf8_chunks().next().map(|chunk| chunk.valid()).unwrap_or_default();
+        let end = valid.rfind('/').unwrap_or_default();
+        self.above(valid.as_bytes().get(..end).unwrap_or_default())
+    }
+
+    /// The text of `triggers/File`.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        self.lines
+            .iter()
+            .flatten()
+            .map(|interest| format!("{interest}\n"))
+            .collect::<String>()
+            .into_bytes()
+    }
 }
 
 /// Why trigger data is not usable.
@@ -172,6 +266,26 @@ mod tests {
         for bad in ["interest", "watch x", "activate /a//b", "activate ../x", "activate /a/../b"] {
             assert!(parse_directives(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn interests_are_found_for_a_path_and_all_above_it_in_their_order() {
+        let text = b"/usr/share man-db\n/usr a\n/usr/share/man b\n/usr/share c/noawait\n/us d\n";
+        let mut interests = FileInterests::parse(text).unwrap();
+        let of = |interests: &FileInterests, path: &str| -> Vec<String> {
+            interests.above(path.as_bytes()).iter().map(|one| one.package.clone()).collect()
+        };
+        assert_eq!(of(&interests, "/usr/share/man/x"), ["man-db", "a", "b", "c"]);
+        assert_eq!(of(&interests, "/usr/share"), ["man-db", "a", "c"]);
+        assert_eq!(of(&interests, "/usr/shared"), ["a"]);
+        assert_eq!(of(&interests, "/"), [""; 0]);
+        let odd = interests.above(b"/usr/share/man\xff/x").len();
+        assert_eq!((odd, interests.above(b"/usr/\xff").len()), (3, 1));
+        let at = interests.position("/usr/share", |one| one.package == "c").unwrap();
+        interests.remove(at);
+        interests.remove(at);
+        assert_eq!(interests.position("/usr/share", |one| one.package == "c"), None);
+        assert_eq!(interests.render(), b"/usr/share man-db\n/usr a\n/usr/share/man b\n/us d\n");
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub fn available(
         architectures: architectures.to_vec(),
         now: environment.now,
         expired: environment.expired(),
+        memory: environment.memory.clone(),
     };
     Ok(load(&signed, fetcher, &options)?)
 }

@@ -1,5 +1,7 @@
 //! The package database of an image, loaded for one run, and the writing of its files.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::super::conffiles::{ConffileRecord, parse_conffiles, render_conffiles};
@@ -11,7 +13,7 @@ use super::super::relations::parse_list;
 use super::super::statoverride::Overrides;
 use super::super::status::{StanzaOrder, State, Status, StatusEntry};
 use super::super::status_stanza::{ProtectedField, Recorded, render};
-use super::super::triggers::{Interest, parse_file_interests};
+use super::super::triggers::FileInterests;
 use super::super::version::Version;
 use super::file_lists::FileLists;
 use super::{InstallError, Run};
@@ -22,12 +24,14 @@ const DATABASE: &str = "/var/lib/dpkg";
 /// What the image records.
 pub(super) struct Database {
     pub(super) status: Status,
+    /// The places of the entries of `status` by name.
+    places: HashMap<String, Vec<usize>>,
     pub(super) lists: FileLists,
     pub(super) diversions: Diversions,
     pub(super) overrides: Overrides,
     pub(super) accounts: Accounts,
     pub(super) configuration: Configuration,
-    pub(super) file_interests: Vec<Interest>,
+    pub(super) file_interests: FileInterests,
     dialect: Dialect,
 }
 
@@ -50,9 +54,14 @@ impl Database {
         );
         let diversions = parse_file(fs, "diversions", Diversions::parse)?;
         let overrides = parse_file(fs, "statoverride", |text| Overrides::parse(text, &accounts))?;
-        let file_interests = parse_file(fs, "triggers/File", parse_file_interests)?;
+        let file_interests = parse_file(fs, "triggers/File", FileInterests::parse)?;
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, entry) in status.entries.iter().enumerate() {
+            places.entry(entry.name.clone()).or_default().push(place);
+        }
         let mut database = Self {
             dialect: Dialect::of(&status),
+            places,
             configuration: Configuration::load(fs)?,
             status,
             diversions,
@@ -71,12 +80,13 @@ impl Database {
         Self {
             dialect: Dialect::of(&status),
             status,
+            places: HashMap::new(),
             lists: FileLists::default(),
             diversions: Diversions::default(),
             overrides: Overrides::default(),
             accounts: Accounts::default(),
             configuration: Configuration::default(),
-            file_interests: Vec::new(),
+            file_interests: FileInterests::default(),
         }
     }
 
@@ -129,10 +139,11 @@ impl Database {
             Some((name, architecture)) => (name, Some(architecture)),
             None => (label, None),
         };
-        self.status.entries.iter().position(|entry| {
-            entry.name == name
-                && entry.state == State::Installed
-                && architecture.is_none_or(|architecture| entry.architecture == architecture)
+        self.places.get(name)?.iter().copied().find(|place| {
+            self.entry(*place).is_some_and(|entry| {
+                entry.state == State::Installed
+                    && architecture.is_none_or(|architecture| entry.architecture == architecture)
+            })
         })
     }
 
@@ -213,8 +224,10 @@ impl Database {
                 Ok(at)
             }
             None => {
+                let place = self.status.entries.len();
+                self.places.entry(entry.name.clone()).or_default().push(place);
                 self.status.entries.push(entry);
-                Ok(self.status.entries.len() - 1)
+                Ok(place)
             }
         }
     }

@@ -133,7 +133,7 @@ impl Run<'_> {
             self.overlay.remove(&self.overlay.resolve_parent(&path)?);
             return Ok(());
         }
-        let text = render_interests(&self.database.file_interests);
+        let text = self.database.file_interests.render();
         self.write(&path, text)
     }
 
@@ -146,17 +146,14 @@ impl Run<'_> {
         adding: Adding,
     ) -> bool {
         let interests = &mut self.database.file_interests;
-        let is_own = |interest: &Interest| {
-            interest.path == directive.trigger
-                && (interest.package == stem || interest.package == name)
-        };
-        match (interests.iter().position(is_own), adding) {
+        let is_own = |interest: &Interest| interest.package == stem || interest.package == name;
+        match (interests.position(&directive.trigger, is_own), adding) {
             (Some(at), Adding::No) => {
                 interests.remove(at);
                 true
             }
             (Some(at), Adding::Yes) => {
-                if let Some(interest) = interests.get_mut(at) {
+                if let Some(interest) = interests.at_mut(at) {
                     interest.awaiting = directive.awaiting;
                 }
                 false

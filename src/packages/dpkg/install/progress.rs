@@ -6,6 +6,8 @@
 //! that moment (dpkg's `lib/dpkg/dump.c`). What dpkg keeps in its journal (`updates/`) in the
 //! meantime is written to `status` here: readers see both as one.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::super::control::Stanza;
@@ -40,15 +42,42 @@ pub(super) struct Progress {
     pub(super) phase: Phase,
     /// The version that was configured last.
     pub(super) config_version: Option<String>,
-    /// Activated triggers, the last one first.
-    pub(super) pending: Vec<String>,
+    pub(super) pending: Pending,
+}
+
+/// The activated triggers of a package, each once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pending {
+    /// In the order of their activation.
+    names: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Pending {
+    pub(super) fn activate(&mut self, trigger: &str) {
+        if self.known.insert(trigger.to_owned()) {
+            self.names.push(trigger.to_owned());
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// As dpkg has them in a line: the last one first.
+    pub(super) fn words(&self) -> String {
+        let mut words: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        words.reverse();
+        words.join(" ")
+    }
 }
 
 impl Run<'_> {
     /// Notes that a package has come to a phase; pending triggers are forgotten, as by dpkg.
     pub(super) fn note(&mut self, place: usize, phase: Phase, config_version: Option<&String>) {
         let config_version = config_version.cloned();
-        self.progress.insert(place, Progress { phase, config_version, pending: Vec::new() });
+        self.progress
+            .insert(place, Progress { phase, config_version, pending: Pending::default() });
     }
 
     /// Notes that a package is installed.
@@ -108,7 +137,7 @@ fn in_progress(stanza: &Stanza, progress: &Progress) -> Bytes {
             push("Config-Version", version.as_bytes());
         }
         if is("Description") && !progress.pending.is_empty() {
-            push("Triggers-Pending", progress.pending.join(" ").as_bytes());
+            push("Triggers-Pending", progress.pending.words().as_bytes());
         }
     }
     out.into()
@@ -127,7 +156,10 @@ mod tests {
         let progress = |phase, pending: &[&str]| Progress {
             phase,
             config_version: Some("1".into()),
-            pending: pending.iter().map(|name| (*name).to_owned()).collect(),
+            pending: pending.iter().rev().fold(Pending::default(), |mut all, name| {
+                all.activate(name);
+                all
+            }),
         };
         let shown = in_progress(&stanza, &progress(Phase::HalfInstalled, &[]));
         assert_eq!(

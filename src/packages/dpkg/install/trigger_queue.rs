@@ -7,7 +7,7 @@
 //! and `src/main/trigproc.c`. Which packages wait for a trigger (`triggers-awaited`) is not
 //! tracked: all triggers are processed before the run ends, and no script asks in between.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ use super::super::triggers::{
     Directive, Verb, is_file_trigger, parse_directives, parse_explicit_interests,
 };
 use super::database::{damaged, file, info_file, info_stem, read_optional};
-use super::progress::{Phase, Progress};
+use super::progress::{Pending, Phase, Progress};
 use super::scripts::Script;
 use super::{InstallError, Run};
 use crate::rootfs::ImagePath;
@@ -28,6 +28,8 @@ const MAX_ROUNDS: usize = 1000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct TriggerQueue {
     waiting: VecDeque<usize>,
+    /// The same packages, to find one.
+    queued: HashSet<usize>,
     /// The first package of the set that activated something of the package.
     activated_by: HashMap<usize, String>,
 }
@@ -91,19 +93,11 @@ impl Run<'_> {
     /// A path that is placed, removed or replaced: who is interested in it, or in something
     /// above it, is told.
     pub(super) fn activate_path(&mut self, path: &[u8], by: &str) {
-        if self.database.file_interests.is_empty() {
-            return;
-        }
-        let is_at_or_below = |interest: &str| {
-            let interest = interest.as_bytes();
-            path.strip_prefix(interest)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
         let hits: Vec<(String, String)> = self
             .database
             .file_interests
-            .iter()
-            .filter(|interest| is_at_or_below(&interest.path))
+            .above(path)
+            .into_iter()
             .map(|interest| (interest.package.clone(), interest.path.clone()))
             .collect();
         for (package, trigger) in hits {
@@ -118,15 +112,13 @@ impl Run<'_> {
             None => self.progress.entry(place).or_insert(Progress {
                 phase: Phase::TriggersPending,
                 config_version: None,
-                pending: Vec::new(),
+                pending: Pending::default(),
             }),
             Some(progress) if progress.phase == Phase::TriggersPending => progress,
             Some(_) => return,
         };
-        if !progress.pending.iter().any(|name| name == trigger) {
-            progress.pending.insert(0, trigger.to_owned());
-        }
-        if !self.triggers.waiting.contains(&place) {
+        progress.pending.activate(trigger);
+        if self.triggers.queued.insert(place) {
             self.triggers.waiting.push_back(place);
         }
         self.triggers.activated_by.entry(place).or_insert_with(|| by.to_owned());
@@ -153,11 +145,12 @@ impl Run<'_> {
     pub(super) fn process_triggers(&mut self) -> Result<(), InstallError> {
         for _ in 0..MAX_ROUNDS {
             let Some(place) = self.triggers.waiting.pop_front() else { return Ok(()) };
+            self.triggers.queued.remove(&place);
             let Some(progress) = self.progress.get(&place) else { continue };
             if progress.phase != Phase::TriggersPending {
                 continue;
             }
-            let names = progress.pending.join(" ");
+            let names = progress.pending.words();
             let version = self.database.entry(place).map(|entry| entry.version().to_owned());
             self.note(place, Phase::HalfConfigured, version.as_ref());
             let by = self.triggers.activated_by.remove(&place);
