@@ -74,6 +74,8 @@ pub enum RepairError {
     Cache { place: String, source: std::io::Error },
     #[error("{archive}: {source}")]
     Archive { archive: String, source: families::Cause },
+    #[error("{archive}: {source}")]
+    TooMuch { archive: String, source: families::Cause },
     #[error("{archive}: it is package {found}, but the index said {wanted}")]
     OtherPackage { archive: String, found: String, wanted: String },
     #[error("cannot read {archive}: {source}")]

@@ -40,7 +40,7 @@ fn evaluate(text: Vec<u8>, dialect: Dialect) {
         (ImagePath::literal("/etc/link"), Entry::symlink("../../../etc/a.conf", 1)),
     ];
     let tree = Tree::from_entries(entries, Arc::new(NoLayers));
-    let settings = Settings { now: 1, architecture: "amd64".into() };
+    let settings = Settings::new(1, "amd64");
     let mut machine = Machine::new(Overlay::new(Arc::new(tree)), settings, Arc::new(table()));
     machine.spend(MAX_STEPS - STEPS).expect("steps are left");
     let environment: Environment = [("PATH".into(), "/usr/bin".into())].into();

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgfix::rootfs::layer_reader::{LayerSpec, read_layer};
-use imgfix::rootfs::limits::{Budget, LayerLimits};
+use imgfix::rootfs::limits::{Budget, LayerLimits, Scale};
 use imgfix::rootfs::merge::merge;
 use imgfix::rootfs::{Compression, FileSystem, ImagePath, NoLayers};
 use libfuzzer_sys::fuzz_target;
@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
         max_entries: 1000,
         max_metadata: 1 << 20,
         max_inline: 1 << 20,
+        scale: Scale::Fixed,
     };
     let keep = |_: &ImagePath, size: u64| size < 4096;
     let Ok(layer) = read_layer(data, &spec, &Budget::new(limits), &keep) else { return };

@@ -18,7 +18,8 @@ use crate::pipeline::{
 };
 use crate::repository::signature::Keyring;
 use crate::rootfs::Memory;
-use crate::rootfs::limits::LayerLimits;
+use crate::rootfs::limits::{LayerLimits, Scale};
+use crate::scripts::TimeLimit;
 use crate::staging::{self, Staged};
 use crate::unfinished::Unfinished;
 
@@ -27,6 +28,10 @@ use super::output::Output;
 
 /// The largest key, certificate or ignore file, in bytes.
 const MAX_KEYS: u64 = 16 << 20;
+
+/// How long the scripts of one package may take, in seconds. Those of real packages take less
+/// than one.
+const MAX_SCRIPT_TIME: u32 = 30;
 
 /// How images are reached and read.
 #[derive(Debug, Args)]
@@ -44,9 +49,10 @@ pub struct ImageOptions {
     /// Speak plain HTTP to the registry (loopback addresses: always allowed)
     #[arg(long)]
     pub plain_http: bool,
-    /// Refuse images larger than this when unpacked (suffixes K, M, G, T)
-    #[arg(long, value_name = "SIZE", default_value = "32G", value_parser = parse_size)]
-    pub max_unpacked_size: u64,
+    /// Refuse images larger than this when unpacked (suffixes K, M, G, T) [default: 8G and 64
+    /// times what is stored, at most 32G]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_unpacked_size: Option<u64>,
     /// Hold at most this much of what repositories, packages and scripts send (suffixes K, M, G,
     /// T) [default: 256M and twice what came in, at most half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -77,6 +83,10 @@ pub struct RepositoryOptions {
     /// How maintainer scripts are run [default: virtual]
     #[arg(long, value_name = "MODE", value_enum, help_heading = "Upgrade options")]
     pub scripts: Option<ScriptsMode>,
+    /// Leave a package alone whose scripts take longer than this; all together may take twice as
+    /// long [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Upgrade options")]
+    pub max_script_time: Option<u32>,
     /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]
     #[arg(long, value_name = "DIR", env = "IMGFIX_CACHE_DIR")]
     pub cache_dir: Option<PathBuf>,
@@ -258,6 +268,12 @@ pub fn environment(
         let mirror = text.parse().map_err(|why| Failure::Usage(format!("--mirror: {why}")))?;
         mirrors.push(mirror);
     }
+    let limits = match images.max_unpacked_size {
+        Some(max_unpacked) => {
+            LayerLimits { max_unpacked, scale: Scale::Fixed, ..LayerLimits::default() }
+        }
+        None => LayerLimits::default(),
+    };
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
@@ -268,7 +284,7 @@ pub fn environment(
             plain_http: images.plain_http,
             auth_file: images.authfile.clone(),
             runtime: Some(Arc::clone(&runtime)),
-            max_unpacked: images.max_unpacked_size,
+            limits,
             ..RegistryOptions::default()
         },
         repositories: RepositoryChoice {
@@ -283,13 +299,21 @@ pub fn environment(
             certificates,
         },
         scripts: repositories.scripts.unwrap_or_default(),
-        limits: LayerLimits { max_unpacked: images.max_unpacked_size, ..LayerLimits::default() },
+        limits,
+        script_time: script_time(repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME)),
         memory: images.max_memory.map_or_else(machine_memory, Memory::fixed),
         now,
         source_date_epoch: source_date_epoch()?,
         runtime,
         unfinished: output.unfinished().clone(),
     })
+}
+
+/// The limit of time for scripts, by this machine's clock.
+fn script_time(seconds: u32) -> TimeLimit {
+    let start = std::time::Instant::now();
+    let clock = Arc::new(move || start.elapsed());
+    TimeLimit::new(clock, std::time::Duration::from_secs(seconds.into()))
 }
 
 /// The budget for a user who sets none.

@@ -28,6 +28,7 @@ use super::tar_index::{Magic, TarIndex};
 use super::transport::{BlobReader, ImageError, RawManifest, Source};
 use super::verified::{BUFFER, verified_blob};
 use super::{DiffId, Digest, Reference};
+use crate::rootfs::limits::LayerLimits;
 
 /// Opens `oci-archive:FILE[:TAG]`.
 ///
@@ -36,12 +37,12 @@ use super::{DiffId, Digest, Reference};
 pub fn open_oci(
     file: &Path,
     tag: Option<&str>,
-    max_unpacked: u64,
+    limits: &LayerLimits,
 ) -> Result<LayoutSource, ImageError> {
     let with_tag = |tag| Reference::OciArchive { file: file.to_owned(), tag };
     let reference = with_tag(tag.map(str::to_owned));
     let place = reference.to_string();
-    let index = TarIndex::open(file, &place, max_unpacked)?;
+    let index = TarIndex::open(file, &place, limits)?;
     let missing = |name: &str| index.open(name).is_ok_and(|found| found.is_none());
     if missing("oci-layout") && !missing("manifest.json") {
         let why = "it was written by 'docker save'; write docker-archive:FILE";
@@ -80,10 +81,10 @@ impl DockerArchiveSource {
     /// # Errors
     /// No such file, not written by `docker save`, no such image, several images and no name,
     /// or a config that does not fit the layers.
-    pub fn open(file: &Path, name: Option<&str>, max_unpacked: u64) -> Result<Self, ImageError> {
+    pub fn open(file: &Path, name: Option<&str>, limits: &LayerLimits) -> Result<Self, ImageError> {
         let named = |name| Reference::DockerArchive { file: file.to_owned(), reference: name };
         let place = named(name.map(str::to_owned)).to_string();
-        let index = TarIndex::open(file, &place, max_unpacked)?;
+        let index = TarIndex::open(file, &place, limits)?;
         let Some(saved) = read_file(&index, "manifest.json", MAX_SAVED, &place)? else {
             let why = match index.open("index.json") {
                 Ok(Some(_)) => "it is an OCI archive; write oci-archive:FILE",
@@ -376,7 +377,7 @@ mod tests {
 
     impl Saved {
         fn open(&self, name: Option<&str>) -> Result<DockerArchiveSource, ImageError> {
-            DockerArchiveSource::open(self.file.path(), name, 1 << 30)
+            DockerArchiveSource::open(self.file.path(), name, &LayerLimits::default())
         }
     }
 
@@ -469,7 +470,10 @@ mod tests {
         let error = oci.open(None).err().expect("oci").to_string();
         assert!(error.contains("oci-archive:"), "{error}");
         let docker = save(&[("manifest.json", b"[]")], &[]);
-        let error = open_oci(docker.file.path(), None, 1 << 30).err().expect("docker").to_string();
+        let error = open_oci(docker.file.path(), None, &LayerLimits::default())
+            .err()
+            .expect("docker")
+            .to_string();
         assert!(error.contains("docker-archive:"), "{error}");
     }
 }

@@ -305,6 +305,7 @@ mod tests {
     use crate::image::{ImageSet, load};
     use crate::progress::Silent;
     use crate::publish::{NewImage, Publication, publish};
+    use crate::rootfs::limits::LayerLimits;
 
     fn image() -> (MemorySource, ImageSet) {
         let mut source = MemorySource::new("oci:app:1");
@@ -344,15 +345,16 @@ mod tests {
         let (oci, docker) = (dir.path().join("oci.tar"), dir.path().join("docker.tar"));
         let (_, set) =
             write(&ArchiveSink::oci(&oci, Some("1_fix"), &Unfinished::default()).expect("sink"));
-        check(&open_oci(&oci, Some("1_fix"), 1 << 30).expect("source"), &set);
+        check(&open_oci(&oci, Some("1_fix"), &LayerLimits::default()).expect("source"), &set);
         write(
             &ArchiveSink::docker(&docker, Some("app:1_fix"), &Unfinished::default()).expect("sink"),
         );
         check(
-            &DockerArchiveSource::open(&docker, Some("app:1_fix"), 1 << 30).expect("source"),
+            &DockerArchiveSource::open(&docker, Some("app:1_fix"), &LayerLimits::default())
+                .expect("source"),
             &set,
         );
-        check(&open_oci(&docker, Some("1_fix"), 1 << 30).expect("source"), &set);
+        check(&open_oci(&docker, Some("1_fix"), &LayerLimits::default()).expect("source"), &set);
     }
 
     #[test]
@@ -397,7 +399,7 @@ mod tests {
             assert!(sink.put_blob(&wrong, &|| Ok(Box::new(content))).is_err());
         }
         let (_, set) = write(&sink);
-        check(&open_oci(&path, None, 1 << 30).expect("source"), &set);
+        check(&open_oci(&path, None, &LayerLimits::default()).expect("source"), &set);
     }
 
     #[test]

@@ -23,11 +23,11 @@ pub fn open_source(
     Ok(match reference {
         Reference::OciLayout { dir, tag } => Arc::new(LayoutSource::open(dir, tag.as_deref())?),
         Reference::OciArchive { file, tag } => {
-            Arc::new(open_oci(file, tag.as_deref(), options.max_unpacked)?)
+            Arc::new(open_oci(file, tag.as_deref(), &options.limits)?)
         }
         Reference::DockerArchive { file, reference } => {
             let name = reference.as_deref();
-            Arc::new(DockerArchiveSource::open(file, name, options.max_unpacked)?)
+            Arc::new(DockerArchiveSource::open(file, name, &options.limits)?)
         }
         Reference::Registry(name) => Arc::new(RegistrySource::open(name, options)?),
     })

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::layout::Files;
 use super::transport::ImageError;
 use super::verified::{BUFFER, write_error};
+use crate::rootfs::limits::LayerLimits;
 use crate::rootfs::tar_reader::{MemberKind, TarReader};
 
 /// Most members of an archive.
@@ -57,8 +58,8 @@ pub(super) struct TarIndex {
 
 impl TarIndex {
     /// Reads the headers of the archive at `path`; `place` names it in errors. One that is
-    /// compressed as a whole may unpack to `max_unpacked` bytes.
-    pub(super) fn open(path: &Path, place: &str, max_unpacked: u64) -> Result<Self, ImageError> {
+    /// compressed as a whole may unpack to what `limits` say of its size.
+    pub(super) fn open(path: &Path, place: &str, limits: &LayerLimits) -> Result<Self, ImageError> {
         let fail = |error| ImageError::io(place, error);
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -71,7 +72,8 @@ impl TarIndex {
         if !metadata.is_file() {
             return Err(ImageError::invalid(place, "it is not a regular file"));
         }
-        let file = plain(File::open(path).map_err(fail)?, place, max_unpacked)?;
+        let most = limits.for_input(metadata.len()).max_unpacked;
+        let file = plain(File::open(path).map_err(fail)?, place, most)?;
         let members = read_members(&file, place)?;
         Ok(Self { file: Arc::new(file), members })
     }
@@ -251,7 +253,11 @@ mod tests {
     fn open(bytes: &[u8]) -> Result<TarIndex, ImageError> {
         let file = tempfile::NamedTempFile::new().expect("temp");
         std::fs::write(file.path(), bytes).expect("write");
-        TarIndex::open(file.path(), "app.tar", 1 << 20)
+        TarIndex::open(
+            file.path(),
+            "app.tar",
+            &LayerLimits { max_unpacked: 1 << 20, ..LayerLimits::default() },
+        )
     }
 
     fn read(index: &TarIndex, name: &str) -> Option<String> {
@@ -329,7 +335,9 @@ mod tests {
         assert!(error.contains("truncated") || error.contains("damaged"), "{error}");
         let error = open(&[b'x'; 2048]).err().expect("text").to_string();
         assert!(error.contains("not a tar archive"), "{error}");
-        assert!(TarIndex::open(Path::new("/nonexistent/x.tar"), "x", 0).is_err());
-        assert!(TarIndex::open(Path::new("/dev/null"), "x", 0).is_err());
+        assert!(
+            TarIndex::open(Path::new("/nonexistent/x.tar"), "x", &LayerLimits::default()).is_err()
+        );
+        assert!(TarIndex::open(Path::new("/dev/null"), "x", &LayerLimits::default()).is_err());
     }
 }

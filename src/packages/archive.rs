@@ -3,8 +3,19 @@
 
 use std::io::{self, Read};
 
+use crate::rootfs::{Memory, OverBudget, Reserved};
+
+/// What an entry of a payload costs until its package is in a layer, beside its names, in bytes:
+/// itself, its places in the overlay and in the lists of the package database (measured).
+const ENTRY: u64 = 1024;
+
+/// How much more than itself a package may unpack to: packages of empty firmware images have a
+/// hundred times their size. And what any package may unpack to.
+const UNPACKED_PER_BYTE: u64 = 100;
+const UNPACKED_AT_LEAST: u64 = 512 << 20;
+
 /// How much a package may unpack to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of all control members together.
     pub control_bytes: u64,
@@ -12,11 +23,40 @@ pub struct Limits {
     pub payload_bytes: u64,
     /// Entries of the payload.
     pub entries: usize,
+    /// What entries and control members are held with.
+    pub memory: Memory,
+}
+
+impl Limits {
+    /// For an archive of `size` bytes.
+    #[must_use]
+    pub fn for_archive(size: u64, memory: &Memory) -> Self {
+        let limits = Self::default();
+        let payload = size.saturating_mul(UNPACKED_PER_BYTE).saturating_add(UNPACKED_AT_LEAST);
+        let payload_bytes = payload.min(limits.payload_bytes);
+        Self { payload_bytes, memory: memory.clone(), ..limits }
+    }
+
+    /// Counts an entry with names of so many bytes. One package may take half of the budget:
+    /// so which one is too large does not depend on what else is unpacked beside it.
+    pub(super) fn count_entry(&self, held: &mut Reserved, names: usize) -> Result<(), OverBudget> {
+        let limit = self.memory.limit();
+        let cost = ENTRY + 4 * names as u64;
+        if held.bytes().saturating_add(cost) > limit / 2 {
+            return Err(OverBudget { limit });
+        }
+        held.grow(cost)
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { control_bytes: 64 << 20, payload_bytes: 8 << 30, entries: 1_000_000 }
+        Self {
+            control_bytes: 64 << 20,
+            payload_bytes: 8 << 30,
+            entries: 1_000_000,
+            memory: Memory::default(),
+        }
     }
 }
 

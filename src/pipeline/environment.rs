@@ -14,6 +14,7 @@ use crate::repository::signature::Keyring;
 use crate::repository::{Cache, FetchOptions, Fetcher, Mirror};
 use crate::rootfs::Memory;
 use crate::rootfs::limits::LayerLimits;
+use crate::scripts::TimeLimit;
 use crate::unfinished::Unfinished;
 
 use super::RepairError;
@@ -66,6 +67,8 @@ pub struct Environment {
     /// What repositories and packages may make this program hold.
     pub memory: Memory,
     pub scripts: ScriptsMode,
+    /// How long scripts may take that are evaluated.
+    pub script_time: TimeLimit,
     /// Seconds since the epoch: for signatures, freshness and expiry dates of ignore rules.
     /// No digest depends on it.
     pub now: i64,

@@ -121,8 +121,9 @@ pub fn load(
     let place = format!("{} ({})", source.reference(), image.platform);
     config.check_layers(&manifest, &place)?;
     let specs = specs(&place, &manifest, &config)?;
-    let budget = Budget::new(environment.limits);
     let layers = manifest.layers();
+    let stored = layers.iter().map(|layer| layer.size()).fold(0, u64::saturating_add);
+    let budget = Budget::new(environment.limits.for_input(stored));
     let parsed = read_layers(
         &specs,
         |at| {

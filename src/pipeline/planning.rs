@@ -301,6 +301,12 @@ impl Job<'_> {
                     let note = format!("{id} is left alone: {reason}");
                     self.environment.progress.detail(&note);
                     barred.insert(id, reason);
+                    if self.environment.script_time.is_used_up() {
+                        // Each further try would bar one package more, and take its time.
+                        for (id, reason) in steps.iter().map(out_of_time) {
+                            barred.entry(id).or_insert(reason);
+                        }
+                    }
                 }
             }
         }
@@ -325,6 +331,15 @@ impl Job<'_> {
         let archives: Vec<_> = steps.iter().map(|step| &step.archive).collect();
         Ok(self.fetcher.archives(&archives)?)
     }
+}
+
+/// Why nothing more is tried when the time for scripts is used up.
+fn out_of_time(step: &Step) -> (PackageId, Reason) {
+    let package = step.package.name.to_string();
+    let detail = "scripts of other packages used up the time that all may take; allow more with \
+                  --max-script-time"
+        .to_owned();
+    (step.package.clone(), Reason::Conflict { package, detail })
 }
 
 /// The planner's requests from what the user's filter made of the reports.

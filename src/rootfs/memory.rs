@@ -95,18 +95,24 @@ impl Memory {
     /// # Errors
     /// There is not so much left.
     pub fn reserve(&self, bytes: u64) -> Result<Reserved, OverBudget> {
-        let mut reserved = Reserved { of: self.clone(), bytes: 0 };
+        let mut reserved = self.share();
         reserved.grow(bytes)?;
         Ok(reserved)
+    }
+
+    /// A share of nothing, to grow.
+    #[must_use]
+    pub fn share(&self) -> Reserved {
+        Reserved { of: self.clone(), bytes: 0 }
     }
 
     /// Bytes that count as held until the last clone of them is dropped.
     ///
     /// # Errors
     /// There is not so much left.
-    pub fn hold(&self, bytes: impl Into<Vec<u8>>) -> Result<Bytes, OverBudget> {
+    pub fn hold(&self, bytes: impl Into<Bytes>) -> Result<Bytes, OverBudget> {
         let content = bytes.into();
-        let reserved = self.reserve(content.capacity() as u64)?;
+        let reserved = self.reserve(content.len() as u64)?;
         Ok(Bytes::from_owner(Held { content, _reserved: reserved }))
     }
 }
@@ -156,7 +162,7 @@ impl Drop for Reserved {
 }
 
 struct Held {
-    content: Vec<u8>,
+    content: Bytes,
     _reserved: Reserved,
 }
 

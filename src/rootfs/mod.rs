@@ -34,5 +34,5 @@ pub use memory::{Memory, OverBudget, Reserved};
 pub use merge::{merge, merge_over};
 pub use overlay::{Change, Overlay};
 pub use path::{ImagePath, PathError};
-pub use spool::{Spool, SpoolFile};
+pub use spool::{Spool, SpoolFile, SpoolFull};
 pub use tree::{ContentLoader, NoLayers, Tree};

@@ -161,6 +161,18 @@ impl Overlay {
             .map(|(path, change)| (path, change.clone()))
     }
 
+    /// Whether something is recorded for exactly this path.
+    #[must_use]
+    pub fn is_changed(&self, path: &ImagePath) -> bool {
+        self.upper.contains_key(path)
+    }
+
+    /// About how many entries a walk through everything looks at.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.tree.len().saturating_add(self.upper.len())
+    }
+
     /// Begins to remember what is changed from here on, for [`Overlay::watched`].
     pub fn watch(&mut self) {
         self.journal = Some(BTreeMap::new());

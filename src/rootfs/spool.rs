@@ -15,6 +15,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Spool {
     file: Arc<File>,
     end: Arc<AtomicU64>,
+    limit: Arc<AtomicU64>,
+}
+
+/// The spool may not grow so much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is more than the {limit} bytes that may be on disk for it")]
+pub struct SpoolFull {
+    pub limit: u64,
 }
 
 /// A range of the spool: one file's content. Cheap to clone.
@@ -31,15 +39,58 @@ impl Spool {
     /// # Errors
     /// When no temporary file can be made there.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { file: Arc::new(tempfile::tempfile()?), end: Arc::new(AtomicU64::new(0)) })
+        Self::bounded(u64::MAX)
+    }
+
+    /// As [`Spool::new`], for at most so many bytes.
+    ///
+    /// # Errors
+    /// When no temporary file can be made there.
+    pub fn bounded(limit: u64) -> io::Result<Self> {
+        let (end, limit) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(limit)));
+        Ok(Self { file: Arc::new(tempfile::tempfile()?), end, limit })
+    }
+
+    /// Lets the spool grow by so much more.
+    pub fn raise(&self, bytes: u64) {
+        let raised = |limit: u64| Some(limit.saturating_add(bytes));
+        // The closure never refuses.
+        let _ = self.limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised);
+    }
+
+    /// Takes room for `len` bytes at the end: where it begins.
+    fn room(&self, len: u64) -> io::Result<u64> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let taken = |end: u64| end.checked_add(len).filter(|end| *end <= limit);
+        self.end
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
+            .map_err(|_| io::Error::new(io::ErrorKind::QuotaExceeded, SpoolFull { limit }))
+    }
+
+    /// A file with more behind it, for the price of what is added where nothing was stored since.
+    /// `file` itself stays as it is.
+    ///
+    /// # Errors
+    /// Any error of the disk; the spool is full.
+    pub fn append(&self, file: &SpoolFile, more: &[u8]) -> io::Result<SpoolFile> {
+        let len = file.len + more.len() as u64;
+        let (from, to) = (file.offset + file.len, file.offset + len);
+        let fits = to <= self.limit.load(Ordering::Relaxed) && Arc::ptr_eq(&self.file, &file.file);
+        let order = Ordering::Relaxed;
+        if fits && self.end.compare_exchange(from, to, order, order).is_ok() {
+            self.file.write_all_at(more, from)?;
+            return Ok(SpoolFile { len, ..file.clone() });
+        }
+        self.store(&mut file.reader().chain(more), len)
     }
 
     /// Copies exactly `len` bytes from `reader`.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the reader ends early; any error of reader or disk.
+    /// `UnexpectedEof` when the reader ends early; any error of reader or disk; the spool is full
+    /// ([`SpoolFull`]).
     pub fn store(&self, reader: &mut dyn Read, len: u64) -> io::Result<SpoolFile> {
-        let offset = self.end.fetch_add(len, Ordering::Relaxed);
+        let offset = self.room(len)?;
         let mut buffer = vec![0; usize::try_from(len).unwrap_or(usize::MAX).clamp(1, 128 * 1024)];
         let mut done = 0;
         while done < len {
@@ -113,6 +164,35 @@ mod tests {
             file.reader().read_to_string(&mut got).unwrap();
             assert_eq!(got, want);
         }
+    }
+
+    #[test]
+    fn a_bounded_spool_takes_no_more_and_says_so() {
+        let spool = Spool::bounded(8).unwrap();
+        spool.store(&mut &b"hello"[..], 5).unwrap();
+        let error = spool.store(&mut &b"world"[..], 5).unwrap_err();
+        assert!(error.to_string().contains("more than the 8 bytes"), "{error}");
+        assert!(spool.store(&mut &b"abc"[..], 3).is_ok());
+        spool.raise(5);
+        assert!(spool.store(&mut &b"world"[..], 5).is_ok());
+    }
+
+    #[test]
+    fn appending_shares_what_is_there_and_changes_no_file() {
+        let spool = Spool::bounded(20).unwrap();
+        let text = |file: &SpoolFile| {
+            let mut text = String::new();
+            file.reader().read_to_string(&mut text).unwrap();
+            text
+        };
+        let one = spool.store(&mut &b"one"[..], 3).unwrap();
+        let two = spool.append(&one, b"-two").unwrap();
+        let other = spool.append(&one, b"+").unwrap();
+        assert_eq!([&one, &two, &other].map(text), ["one", "one-two", "one+"]);
+        assert_eq!(spool.end.load(Ordering::Relaxed), 11, "7 shared, 4 copied");
+        assert!(spool.append(&two, &[0; 10]).is_err());
+        let foreign = Spool::new().unwrap().store(&mut &b"x"[..], 1).unwrap();
+        assert_eq!(text(&spool.append(&foreign, b"y").unwrap()), "xy");
     }
 
     #[test]

@@ -241,7 +241,10 @@ impl Machine {
         let content = content.into();
         self.spend_data(content.len())?;
         match self.entry(&path) {
-            None => self.make(path, Entry::file(content, mode, self.settings.now)),
+            None => {
+                let entry = self.file_entry(content, mode)?;
+                self.make(path, entry)
+            }
             Some(entry) if entry.is_file() => self.replace_content(&path, content),
             Some(entry) if entry.is_dir() => Ok(Err(Errno::IsADirectory)),
             Some(_) if path.as_bytes() == b"/dev/null" => Ok(Ok(())),
@@ -275,6 +278,14 @@ impl Machine {
         Ok(Ok(Stream::new(Open::File { path: target, at })))
     }
 
+    /// An entry of a file with this content, which is put where there is room for it.
+    fn file_entry(&mut self, content: Bytes, mode: u32) -> Result<Entry, Stop> {
+        let size = content.len() as u64;
+        let content = self.settings.resources.store(content)?;
+        let kind = Kind::File(FileData { size, content, link: None });
+        Ok(Entry { kind, ..Entry::file(Bytes::new(), mode, self.settings.now) })
+    }
+
     /// Writes to an open file, at a position or its end.
     pub(super) fn write_at(
         &mut self,
@@ -282,11 +293,23 @@ impl Machine {
         at: &mut Option<u64>,
         data: &[u8],
     ) -> Sys<()> {
-        let mut content = match self.overlay.lstat(path) {
-            Some(entry) if entry.is_file() => attempt!(sys(self.overlay.read(path))).to_vec(),
-            _ => return Err(Stop::new(format!("it writes to {path}, which it has moved away"))),
+        let Some(Kind::File(present)) = self.overlay.lstat(path).map(|entry| entry.kind.clone())
+        else {
+            return Err(Stop::new(format!("it writes to {path}, which it has moved away")));
         };
-        self.spend_data(content.len().saturating_add(data.len()))?;
+        if at.is_none_or(|at| at == present.size)
+            && let Some(content) = self.settings.resources.append(&present.content, data)?
+        {
+            let size = present.size.saturating_add(data.len() as u64);
+            if let Some(at) = at {
+                *at = size;
+            }
+            return self.put_content(path, FileData { size, content, link: None });
+        }
+        // Before it is read: a file of the image may be of any size.
+        let before = usize::try_from(present.size).unwrap_or(usize::MAX);
+        self.spend_data(before.saturating_add(data.len()))?;
+        let mut content = attempt!(sys(self.overlay.read(path))).to_vec();
         match at {
             None => content.extend_from_slice(data),
             Some(position) => {
@@ -306,13 +329,19 @@ impl Machine {
     }
 
     fn replace_content(&mut self, path: &ImagePath, content: Bytes) -> Sys<()> {
+        let size = content.len() as u64;
+        let content = self.settings.resources.store(content)?;
+        self.put_content(path, FileData { size, content, link: None })
+    }
+
+    fn put_content(&mut self, path: &ImagePath, data: FileData) -> Sys<()> {
         let now = self.settings.now;
         self.change_inode(path, |entry| {
-            let mut kind = Entry::file(content.clone(), 0, 0).kind;
-            if let (Kind::File(new), Kind::File(old)) = (&mut kind, &entry.kind) {
-                new.link = old.link;
-            }
-            entry.kind = kind;
+            let link = match &entry.kind {
+                Kind::File(old) => old.link,
+                _ => None,
+            };
+            entry.kind = Kind::File(FileData { link, ..data.clone() });
             entry.mtime = now;
             entry.xattrs.remove(&b"security.capability"[..]);
         })
@@ -320,8 +349,15 @@ impl Machine {
 
     /// Changes an inode through all its names.
     fn change_inode(&mut self, path: &ImagePath, change: impl Fn(&mut Entry)) -> Sys<()> {
+        if self.is_linked(path) {
+            // All of the image is looked through for other names.
+            self.spend_items(self.overlay.count())?;
+        }
         for name in self.names_of(path) {
             let Some(mut entry) = self.overlay.lstat(&name).cloned() else { continue };
+            if !self.overlay.is_changed(&name) {
+                self.settings.resources.count_entry(name.as_bytes().len())?;
+            }
             change(&mut entry);
             attempt!(sys(self.overlay.set(name, entry)));
         }
@@ -340,8 +376,14 @@ impl Machine {
         all
     }
 
+    fn is_linked(&self, path: &ImagePath) -> bool {
+        let kind = self.overlay.lstat(path).map(|entry| &entry.kind);
+        matches!(kind, Some(Kind::File(data)) if data.link.is_some())
+    }
+
     /// Makes a new entry at a resolved path where nothing is, owned as the directory says.
     fn make(&mut self, path: ImagePath, mut entry: Entry) -> Sys<()> {
+        self.settings.resources.count_entry(path.as_bytes().len())?;
         if self.entry(&path).is_some() {
             return Ok(Err(Errno::Exists));
         }
@@ -542,15 +584,7 @@ impl Machine {
                     Entry { kind: Kind::File(data), ..Entry::file(Bytes::new(), mode, now) };
                 self.make(to, entry)
             }
-            Some(entry) if entry.is_file() => self.change_inode(&to, |entry| {
-                let link = match &entry.kind {
-                    Kind::File(old) => old.link,
-                    _ => None,
-                };
-                entry.kind = Kind::File(FileData { link, ..data.clone() });
-                entry.mtime = now;
-                entry.xattrs.remove(&b"security.capability"[..]);
-            }),
+            Some(entry) if entry.is_file() => self.put_content(&to, data),
             Some(entry) if entry.is_dir() => Ok(Err(Errno::IsADirectory)),
             Some(_) if is_device(&to) => Ok(Ok(())),
             Some(_) => Err(Stop::new(format!("it writes to {to}, which is not a file"))),
@@ -646,7 +680,7 @@ mod tests {
         ];
         let entries = entries.map(|(path, entry)| (ImagePath::literal(path), entry));
         let tree = Tree::from_entries(entries, Arc::new(NoLayers));
-        let settings = Settings { now: 9, architecture: "amd64".into() };
+        let settings = Settings::new(9, "amd64");
         Machine::new(Overlay::new(Arc::new(tree)), settings, Arc::new(Table::new()))
     }
 

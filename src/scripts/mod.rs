@@ -13,6 +13,7 @@
 //! - [`machine`], [`files`], [`stream`]: what a kernel would give to a process
 //! - [`process`], [`table`]: what a command sees, and which commands there are
 //! - [`regex`]: POSIX regular expressions
+//! - [`resources`]: memory, disk and time that scripts may use up
 //! - [`sandbox`]: the real program instead, in namespaces over a copy on disk
 //! - [`commands`]: the commands that scripts of every family use, one file each
 
@@ -24,6 +25,7 @@ pub mod fnmatch;
 pub mod machine;
 pub mod process;
 pub mod regex;
+pub mod resources;
 pub mod sandbox;
 pub mod shell;
 pub mod stop;
@@ -34,6 +36,7 @@ pub mod table;
 pub use errno::Errno;
 pub use machine::{Machine, Settings};
 pub use process::{Call, Environment, Process};
+pub use resources::{Resources, TimeLimit};
 pub use stop::{Place, Stop};
 pub use stream::{Coprocess, Descriptors, Stream};
 pub use table::{Command, Table};

@@ -80,7 +80,9 @@ impl Process<'_> {
     /// Data limits, or a terminal as input.
     pub fn input(&mut self) -> Result<Bytes, Stop> {
         let Some(stream) = self.call.descriptors.get(0).cloned() else { return Ok(Bytes::new()) };
-        Ok(self.machine.read_to_end(&stream)?.unwrap_or_default())
+        let text = self.machine.read_to_end(&stream)?.unwrap_or_default();
+        self.machine.spend_lines(&text)?;
+        Ok(text)
     }
 
     /// The content of a file operand: `-` is standard input.
@@ -92,7 +94,11 @@ impl Process<'_> {
             return Ok(Ok(self.input()?));
         }
         let directory = self.call.directory.clone();
-        self.machine.read_file(&directory, operand)
+        let read = self.machine.read_file(&directory, operand)?;
+        if let Ok(text) = &read {
+            self.machine.spend_lines(text)?;
+        }
+        Ok(read)
     }
 
     /// A path argument resolved to where it leads, links followed; the last component may

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::{Machine, Stop};
-use crate::rootfs::ImagePath;
+use crate::rootfs::{ImagePath, Reserved};
 
 /// A program that answers each line written to it (debconf's frontend).
 pub trait Coprocess {
@@ -35,13 +35,26 @@ pub(super) enum Open {
     /// Input held in memory: a pipe's content, a here-document, a file as it was when opened.
     Input { data: Bytes, at: usize },
     /// Output collected for a pipe or a command substitution.
-    Collected(Vec<u8>),
+    Collected(Collected),
     /// A regular file being written. `at` is `None` for appending.
     File { path: ImagePath, at: Option<u64> },
     /// Where a package manager's own output goes: kept for messages, shown to nobody else.
     Terminal,
     /// Lines go to a program; its answers wait to be read.
     Coprocess { program: Rc<RefCell<dyn Coprocess>>, partial: Vec<u8>, answers: Vec<u8> },
+}
+
+/// What was written to a collector, and its share of the budget.
+#[derive(Default)]
+pub(super) struct Collected {
+    pub(super) data: Vec<u8>,
+    pub(super) held: Option<Reserved>,
+}
+
+impl AsRef<[u8]> for Collected {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
 }
 
 impl Stream {
@@ -68,7 +81,7 @@ impl Stream {
     /// Collects what is written; [`Stream::collected`] gives it back.
     #[must_use]
     pub fn collector() -> Self {
-        Self::new(Open::Collected(Vec::new()))
+        Self::new(Open::Collected(Collected::default()))
     }
 
     #[must_use]
@@ -80,8 +93,18 @@ impl Stream {
     #[must_use]
     pub fn collected(&self) -> Vec<u8> {
         match &mut *self.0.borrow_mut() {
-            Open::Collected(data) => std::mem::take(data),
+            Open::Collected(collected) => std::mem::take(collected).data,
             _ => Vec::new(),
+        }
+    }
+
+    /// What a collector has, to be read: the other end of a pipe. It counts as held until it is
+    /// closed. Every other stream gives nothing.
+    #[must_use]
+    pub fn other_end(&self) -> Self {
+        match &mut *self.0.borrow_mut() {
+            Open::Collected(collected) => Self::input(Bytes::from_owner(std::mem::take(collected))),
+            _ => Self::input(Bytes::new()),
         }
     }
 

@@ -60,6 +60,23 @@ pub fn layout(dir: &Path, tag: &str, layers: &[Vec<u8>]) -> LayoutSource {
     LayoutSource::open(dir, Some(tag)).expect("layout")
 }
 
+/// A layout with one image of these layers as they are stored: gzip, whatever is in it. The
+/// config's diff IDs are not theirs.
+pub fn layout_of_blobs(dir: &Path, tag: &str, blobs: &[Vec<u8>]) {
+    let sink = LayoutSink::open(dir, Some(tag), &Unfinished::default()).expect("layout");
+    let ids = vec![Digest::of(b"another").to_string(); blobs.len()];
+    let config = json!({"created": "2024-01-02T03:04:05Z", "architecture": "amd64", "os": "linux",
+        "config": {}, "rootfs": {"type": "layers", "diff_ids": ids}});
+    let config = put(&sink, media_type::OCI_CONFIG, config.to_string().into_bytes());
+    let put_layer = |blob: &Vec<u8>| put(&sink, media_type::OCI_LAYER_GZIP, blob.clone());
+    let layers: Vec<_> = blobs.iter().map(put_layer).collect();
+    let value = json!({"schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST,
+        "config": config, "layers": layers});
+    let manifest = raw(media_type::OCI_MANIFEST, &value);
+    sink.put_manifest(&manifest).expect("manifest");
+    sink.tag(&manifest).expect("tag");
+}
+
 /// A layout with an index of two platforms that share their first layer.
 pub fn index_layout(dir: &Path, tag: &str, shared: &[u8]) -> LayoutSource {
     let platform = |architecture: &'static str| {

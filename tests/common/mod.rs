@@ -5,6 +5,7 @@
 pub mod apk;
 pub mod apk_samples;
 pub mod cli;
+pub mod debian;
 pub mod hostile;
 pub mod images;
 pub mod registry;

@@ -88,7 +88,7 @@ fn in_order(said: &str, offered: &[Offered]) -> Vec<NewPackage> {
     names
         .filter_map(|name| offered.iter().find(|one| one.record.name.0 == name))
         .map(|one| NewPackage {
-            package: one.package.clone(),
+            package: one.package.clone().into(),
             record: one.record.clone(),
             repository_tag: None,
         })
@@ -97,7 +97,7 @@ fn in_order(said: &str, offered: &[Offered]) -> Vec<NewPackage> {
 
 fn imgfix(root: &Path, packages: &[NewPackage]) -> Result<Snapshot, InstallError> {
     let mut overlay = Overlay::new(Arc::new(tree(root, SKIP)));
-    let settings = Settings { now: GENERATED, architecture: "x86_64".into() };
+    let settings = Settings::new(GENERATED, "x86_64");
     let mut runner = VirtualRunner::new(Arc::new(commands::table()), settings);
     let work = || {
         install(&mut overlay, packages, &[], &Options { timestamp: GENERATED }, &mut runner)?;

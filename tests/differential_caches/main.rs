@@ -59,7 +59,7 @@ struct Result {
 
 fn ours(root: &Path, argv: &[&str]) -> Result {
     let overlay = Overlay::new(Arc::new(disk::tree(root, SKIP)));
-    let settings = Settings { now: 42, architecture: "amd64".into() };
+    let settings = Settings::new(42, "amd64");
     let mut machine = Machine::new(overlay, settings, Arc::new(table()));
     let (output, errors) = (Stream::collector(), Stream::collector());
     let environment: Environment = [("PATH".into(), PATH.into())].into();

@@ -16,7 +16,7 @@ pub struct Run {
 impl Run {
     pub fn new(files: Files, now: i64, table: Table) -> Self {
         let tree = Tree::from_entries(files, Arc::new(NoLayers));
-        let settings = Settings { now, architecture: "amd64".into() };
+        let settings = Settings::new(now, "amd64");
         let overlay = Overlay::new(Arc::new(tree));
         Self { machine: Machine::new(overlay, settings, Arc::new(table)) }
     }

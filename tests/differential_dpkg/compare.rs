@@ -21,8 +21,10 @@ pub fn with_imgfix(
     packages: Vec<DebPackage>,
 ) -> Result<Snapshot, InstallError> {
     let mut overlay = Overlay::new(Arc::new(tree(folder, skip)));
-    let packages: Vec<NewPackage> =
-        packages.into_iter().map(|package| NewPackage { package, mark: Mark::Manual }).collect();
+    let packages: Vec<NewPackage> = packages
+        .into_iter()
+        .map(|package| NewPackage { package: package.into(), mark: Mark::Manual })
+        .collect();
     install(&mut overlay, &packages, &Options { timestamp: GENERATED }, &mut NoScripts)?;
     Ok(overlay_snapshot(&overlay))
 }

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::rootfs::limits::LayerLimits;
+
 pub use delete::delete_tag;
 pub use sink::RegistrySink;
 pub use source::RegistrySource;
@@ -42,8 +44,8 @@ pub struct RegistryOptions {
     pub retries: u32,
     /// How long the first repetition waits; each further one waits twice as long.
     pub backoff: Duration,
-    /// How much an archive that is compressed as a whole may unpack to, in bytes.
-    pub max_unpacked: u64,
+    /// How much an archive that is compressed as a whole may unpack to.
+    pub limits: LayerLimits,
     /// The runtime to use; one is started for each connection when there is none.
     pub runtime: Option<Arc<tokio::runtime::Runtime>>,
 }
@@ -56,7 +58,7 @@ impl Default for RegistryOptions {
             auth_file: None,
             retries: 4,
             backoff: Duration::from_millis(500),
-            max_unpacked: 32 << 30,
+            limits: LayerLimits::default(),
             runtime: None,
         }
     }

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
@@ -20,7 +21,7 @@ use super::members::{Member, MemberLimits, Members, MembersError};
 use super::package_info::{PackageInfo, PackageInfoError};
 use crate::packages::archive::{Bounded, Limits, Owner};
 use crate::rootfs::tar_reader::{Member as Header, MemberKind, TarError, TarReader};
-use crate::rootfs::{Content, ImagePath, Spool, Xattrs};
+use crate::rootfs::{Content, ImagePath, OverBudget, Reserved, Spool, Xattrs};
 
 /// Why a package file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,8 @@ pub enum ApkError {
     DataHash,
     #[error("its payload unpacks to more than {limit} {unit}")]
     TooLarge { limit: u64, unit: &'static str },
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
     #[error("its payload cannot be read: {0}")]
     Payload(#[source] io::Error),
     #[error("its payload is damaged: {0}")]
@@ -103,12 +106,14 @@ pub struct ApkControl {
 }
 
 /// A package with its payload unpacked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ApkPackage {
     pub control: ApkControl,
     /// In the order of the archive, without what apk never installs: names that begin with a
     /// period, and `.keep_` files.
     pub payload: Vec<PayloadEntry>,
+    /// The package's share of the budget; packages that were not read from a file have none.
+    pub held: Option<Arc<Reserved>>,
 }
 
 /// One path of a package.
@@ -150,6 +155,14 @@ pub enum PayloadKind {
     },
 }
 
+impl ApkError {
+    /// Whether the package is more than there is room for, and not damaged.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::Memory(_) | Self::TooLarge { .. })
+    }
+}
+
 impl ApkPackage {
     #[must_use]
     pub fn name(&self) -> &str {
@@ -183,7 +196,8 @@ pub fn unpack(apk: impl BufRead, spool: &Spool, limits: &Limits) -> Result<ApkPa
     let mut stored = Hashed { inner: members.into_rest(), hash: Sha256::new() };
     let plain = MultiGzDecoder::new(&mut stored);
     let mut plain = BufReader::with_capacity(1 << 16, Bounded::new(plain, limits.payload_bytes));
-    let result = read_payload(&mut plain, spool, limits);
+    let mut held = limits.memory.share();
+    let result = read_payload(&mut plain, spool, limits, &mut held);
     // To the end, which the hash covers.
     let end = result.is_ok().then(|| io::copy(&mut plain, &mut io::sink()));
     if plain.get_ref().exceeded() {
@@ -193,7 +207,7 @@ pub fn unpack(apk: impl BufRead, spool: &Spool, limits: &Limits) -> Result<ApkPa
     let payload = result?;
     drop(plain);
     match stored.hash.finalize()[..] == wanted {
-        true => Ok(ApkPackage { control, payload }),
+        true => Ok(ApkPackage { control, payload, held: Some(Arc::new(held)) }),
         false => Err(ApkError::DataHash),
     }
 }
@@ -248,6 +262,7 @@ fn read_payload(
     plain: &mut impl BufRead,
     spool: &Spool,
     limits: &Limits,
+    held: &mut Reserved,
 ) -> Result<Vec<PayloadEntry>, ApkError> {
     let mut archive = TarReader::new(plain);
     let mut entries = Vec::new();
@@ -261,6 +276,7 @@ fn read_payload(
             continue;
         }
         let path = path(&header.name)?;
+        limits.count_entry(held, weight(&header))?;
         let kind = match header.kind {
             MemberKind::Directory => PayloadKind::Directory,
             MemberKind::File => {
@@ -286,6 +302,16 @@ fn read_payload(
         });
     }
     Ok(entries)
+}
+
+/// Bytes of an entry's names and attributes.
+fn weight(header: &Header) -> usize {
+    let target = match &header.kind {
+        MemberKind::HardLink(target) | MemberKind::Symlink(target) => target.len(),
+        _ => 0,
+    };
+    let xattrs: usize = header.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    header.name.len() + target + xattrs
 }
 
 fn tar_error(error: TarError) -> ApkError {
@@ -331,6 +357,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rootfs::Memory;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -451,8 +478,11 @@ mod tests {
         for (limits, want) in [
             (Limits { payload_bytes: 4000, ..Limits::default() }, "more than 4000 bytes"),
             (Limits { entries: 1, ..Limits::default() }, "more than 1 entries"),
+            (Limits { memory: Memory::fixed(3000), ..Limits::default() }, "--max-memory"),
         ] {
-            let why = unpack(&bytes[..], &spool, &limits).unwrap_err().to_string();
+            let error = unpack(&bytes[..], &spool, &limits).unwrap_err();
+            assert!(error.is_too_much());
+            let why = error.to_string();
             assert!(why.contains(want), "{why} / {want}");
         }
     }

@@ -55,8 +55,9 @@ impl ScriptRunner for VirtualRunner {
             ),
         };
         let run = |machine: &mut Machine| machine.execute(call);
+        let table = Arc::clone(&self.table);
         let (status, transcript) =
-            Machine::borrow(overlay, self.settings.clone(), Arc::clone(&self.table), run)?;
+            Machine::borrow(overlay, self.settings.clone(), table, &script.package, run)?;
         Ok(Ran { status, transcript })
     }
 }

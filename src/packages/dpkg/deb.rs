@@ -6,8 +6,9 @@
 //! once). Everything is bounded by [`Limits`]. Tar rules (GNU long names only, names made
 //! absolute, symbolic links after everything else) are those of dpkg's `lib/dpkg/tarfn.c`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
@@ -17,10 +18,10 @@ use super::conffiles::{ConffileError, ShippedConffile, ShippedKind, parse_shippe
 use super::control::{ControlError, Stanza, parse_stanzas};
 use crate::packages::archive::Bounded;
 pub use crate::packages::archive::{Limits, Owner};
-use crate::rootfs::{Content, PathError, Spool};
+use crate::rootfs::{Content, OverBudget, PathError, Reserved, Spool};
 
 /// What an xz stream may need to be unpacked, in bytes (`xz -9` needs 65 MiB).
-const XZ_MEMORY: u64 = 512 << 20;
+const XZ_MEMORY: u64 = 80 << 20;
 /// The longest name or link target.
 const MAX_NAME: u64 = 4096;
 
@@ -37,6 +38,8 @@ pub enum DebError {
     Member { member: String, problem: String },
     #[error("member {member} unpacks to more than {limit} {unit}")]
     TooLarge { member: String, limit: u64, unit: &'static str },
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
     #[error("member {member}: {source}")]
     Read { member: String, source: io::Error },
     #[error("control: {0}")]
@@ -76,6 +79,8 @@ pub struct DebPackage {
     pub control: DebControl,
     /// In the order dpkg unpacks: as in the archive, symbolic links last.
     pub payload: Vec<PayloadEntry>,
+    /// The package's share of the budget.
+    held: Arc<Reserved>,
 }
 
 /// One path of a package.
@@ -114,6 +119,22 @@ pub enum PayloadKind {
         major: u32,
         minor: u32,
     },
+}
+
+impl DebError {
+    /// Whether the package is more than there is room for, and not damaged.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::Memory(_) | Self::TooLarge { .. })
+    }
+}
+
+impl DebPackage {
+    /// Bytes of the budget that its entries take.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.held.bytes()
+    }
 }
 
 impl DebControl {
@@ -156,8 +177,9 @@ pub fn inspect_control(deb: impl Read, limits: &Limits) -> Result<DebControl, De
 pub fn unpack(deb: impl Read, spool: &Spool, limits: &Limits) -> Result<DebPackage, DebError> {
     let mut archive = open(deb)?;
     let control = read_control(&mut archive, limits)?;
-    let payload = read_payload(&mut archive, &control, spool, limits)?;
-    Ok(DebPackage { control, payload })
+    let mut held = limits.memory.share();
+    let payload = read_payload(&mut archive, &control, spool, limits, &mut held)?;
+    Ok(DebPackage { control, payload, held: Arc::new(held) })
 }
 
 /// Checks `debian-binary`, which is the first member.
@@ -283,11 +305,12 @@ fn read_control<R: Read>(
             content
                 .read_to_end(&mut bytes)
                 .map_err(|source| DebError::Read { member: member.to_owned(), source })?;
+            let content = limits.memory.hold(bytes)?;
             if name == "control" {
-                stanza = Some(Bytes::from(bytes));
+                stanza = Some(content);
             } else {
                 let member = ControlMember {
-                    content: bytes.into(),
+                    content,
                     mode: entry.mode,
                     user: entry.user,
                     group: entry.group,
@@ -340,17 +363,19 @@ fn read_payload<R: Read>(
     control: &DebControl,
     spool: &Spool,
     limits: &Limits,
+    held: &mut Reserved,
 ) -> Result<Vec<PayloadEntry>, DebError> {
     let hash_all = !control.members.contains_key("md5sums");
-    let is_conffile = |path: &[u8]| {
-        control.conffiles.iter().any(|c| c.kind == ShippedKind::Shipped && c.path == path)
-    };
+    let shipped = control.conffiles.iter().filter(|c| c.kind == ShippedKind::Shipped);
+    let conffiles: HashSet<&[u8]> = shipped.map(|conffile| conffile.path.as_slice()).collect();
+    let is_conffile = |path: &[u8]| conffiles.contains(path);
     let mut entries = Vec::new();
     let mut links = Vec::new();
     with_member(archive, "data.tar", limits.payload_bytes, |plain, member| {
         for_each_entry(plain, member, limits.entries, |entry, content| {
             // A path that leaves the root is refused before anything is made of it.
             crate::rootfs::ImagePath::new(&entry.path)?;
+            limits.count_entry(held, entry.path.len() + entry.target.len())?;
             let kind = match entry.kind {
                 RawKind::Directory => PayloadKind::Directory,
                 RawKind::File => {

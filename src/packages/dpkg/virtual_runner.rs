@@ -32,9 +32,11 @@ impl VirtualRunner {
     fn on_machine<T>(
         &self,
         overlay: &mut Overlay,
+        package: &str,
         work: impl FnOnce(&mut Machine) -> Result<T, Stop>,
     ) -> Result<(T, Vec<u8>), Stop> {
-        Machine::borrow(overlay, self.settings.clone(), Arc::clone(&self.table), work)
+        let table = Arc::clone(&self.table);
+        Machine::borrow(overlay, self.settings.clone(), table, package, work)
     }
 }
 
@@ -85,7 +87,8 @@ impl ScriptRunner for VirtualRunner {
         let mut argv = vec![BString::from(script.path.as_bytes())];
         argv.extend(script.arguments.iter().map(|word| BString::from(word.as_str())));
         let program = call(argv, environment(script));
-        let (status, transcript) = self.on_machine(overlay, |machine| machine.execute(program))?;
+        let (status, transcript) =
+            self.on_machine(overlay, &script.package, |machine| machine.execute(program))?;
         Ok(Ran { status, transcript })
     }
 
@@ -95,6 +98,7 @@ impl ScriptRunner for VirtualRunner {
         packages: &[&DebControl],
     ) -> Result<(), Stop> {
         let call = call(vec!["dpkg-preconfigure".into(), "--apt".into()], base_environment());
-        self.on_machine(overlay, |machine| preconfigure(machine, &call, packages)).map(drop)
+        let asked = |machine: &mut Machine| preconfigure(machine, &call, packages);
+        self.on_machine(overlay, "dpkg-preconfigure", asked).map(drop)
     }
 }

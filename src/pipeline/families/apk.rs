@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Cause, Offers, Outcome, PackageManager, Workshop, apk_repositories, sandbox_settings, script_of,
+    Cause, Offers, Outcome, PackageManager, Workshop, apk_repositories, sandbox_settings,
+    script_of, script_resources,
 };
 use crate::packages::apk::apk_file::{ApkPackage, unpack};
 use crate::packages::apk::commands;
@@ -27,7 +28,7 @@ use crate::plan::build::{Family, Requests};
 use crate::plan::{ArchiveChecksum, Because, PlatformPlan, Reason, Step};
 use crate::repository::apk::Loaded as Repositories;
 use crate::repository::{Fetcher, Verified};
-use crate::rootfs::{FileSystem, Overlay, Spool};
+use crate::rootfs::{FileSystem, Memory, Overlay, Spool};
 use crate::scripts::Settings;
 
 /// An image's apk database, read.
@@ -93,7 +94,7 @@ impl Offers for ApkOffers<'_> {
 }
 
 struct ApkWorkshop {
-    unpacked: Unpacked<ApkPackage>,
+    unpacked: Unpacked<Arc<ApkPackage>>,
 }
 
 impl Workshop for ApkWorkshop {
@@ -105,7 +106,11 @@ impl Workshop for ApkWorkshop {
         environment: &Environment,
     ) -> Result<Outcome, RepairError> {
         let steps = &plan.steps;
-        self.unpacked.add(steps, paths, read_archive)?;
+        if let Some((id, reason)) =
+            self.unpacked.add(steps, paths, &environment.memory, read_archive)?
+        {
+            return Ok(Outcome::Barred(id, reason));
+        }
         let packages: Vec<NewPackage> = steps
             .iter()
             .filter_map(|step| Some(new_package(step, self.unpacked.get(step)?)))
@@ -114,7 +119,7 @@ impl Workshop for ApkWorkshop {
         let newest = packages.iter().filter_map(times).max().unwrap_or(0);
         let timestamp = environment.source_date_epoch.unwrap_or(newest);
         let mut overlay = Overlay::new(Arc::clone(&loaded.tree));
-        let mut runner = runner(loaded, timestamp, environment.scripts);
+        let mut runner = runner(loaded, timestamp, environment)?;
         let options = Options { timestamp };
         let removals: Vec<Removal> = plan.removals.iter().map(removal).collect();
         match with_deep_stack(|| {
@@ -134,13 +139,13 @@ impl Workshop for ApkWorkshop {
 
 /// A step's package with what apk records of it: its own words, and of the file what the index
 /// says (indexes may give packages for every architecture that of the repository).
-fn new_package(step: &Step, package: &ApkPackage) -> NewPackage {
+fn new_package(step: &Step, package: &Arc<ApkPackage>) -> NewPackage {
     let mut record = package.control.info.record.clone();
     record.identity = Some(package.control.identity);
     record.size = step.archive.size;
     record.architecture = step.package.architecture.clone();
     let tag = step.archive.repository.strip_prefix('@').and_then(|text| text.split(' ').next());
-    NewPackage { package: package.clone(), record, repository_tag: tag.map(str::to_owned) }
+    NewPackage { package: Arc::clone(package), record, repository_tag: tag.map(str::to_owned) }
 }
 
 fn removal(planned: &crate::plan::Removal) -> Removal {
@@ -152,10 +157,14 @@ fn read_archive(
     step: &Step,
     file: BufReader<File>,
     spool: &Spool,
-) -> Result<ApkPackage, RepairError> {
+    memory: &Memory,
+) -> Result<Arc<ApkPackage>, RepairError> {
     let archive = || step.archive.url.clone();
-    let package = unpack(file, spool, &Limits::default())
-        .map_err(|source| RepairError::Archive { archive: archive(), source: source.into() })?;
+    let limits = Limits::for_archive(step.archive.size, memory);
+    let package = unpack(file, spool, &limits).map_err(|source| match source.is_too_much() {
+        true => RepairError::TooMuch { archive: archive(), source: source.into() },
+        false => RepairError::Archive { archive: archive(), source: source.into() },
+    })?;
     let identity = package.control.identity;
     let found = format!("{} {} ({identity})", package.name(), package.version());
     let checksum = step.archive.checksum;
@@ -163,23 +172,28 @@ fn read_archive(
     if found != wanted || checksum != ArchiveChecksum::Apk(identity) {
         return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
     }
-    Ok(package)
+    Ok(Arc::new(package))
 }
 
 /// How scripts are run, as the user wants it.
-fn runner(loaded: &Loaded, timestamp: i64, mode: ScriptsMode) -> Box<dyn ScriptRunner + Send> {
+fn runner(
+    loaded: &Loaded,
+    timestamp: i64,
+    environment: &Environment,
+) -> Result<Box<dyn ScriptRunner + Send>, RepairError> {
+    let resources = script_resources(environment)?;
     let evaluator = || {
         let [architecture, _] = architecture_names(&loaded.platform).map(str::to_owned);
-        let settings = Settings { now: timestamp, architecture };
+        let settings = Settings::new(timestamp, architecture).with(resources.clone());
         VirtualRunner::new(Arc::new(commands::table()), settings)
     };
-    match mode {
+    Ok(match environment.scripts {
         ScriptsMode::Never => Box::new(NoScripts),
         ScriptsMode::Virtual => Box::new(evaluator()),
         ScriptsMode::Sandbox => {
             Box::new(SandboxRunner::new(evaluator(), sandbox_settings(timestamp)))
         }
-    }
+    })
 }
 
 /// Why a step cannot be done, from the error that it made.

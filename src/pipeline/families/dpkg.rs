@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Cause, Offers, Outcome, PackageManager, Workshop};
-use super::{dpkg_changelogs, dpkg_repositories, sandbox_settings, script_of};
+use super::{dpkg_changelogs, dpkg_repositories, sandbox_settings, script_of, script_resources};
 use crate::packages::dpkg::apt_conf::AptConf;
 use crate::packages::dpkg::commands;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
@@ -29,7 +29,7 @@ use crate::report::review::Changelog;
 use crate::repository::Fetcher;
 use crate::repository::Verified;
 use crate::repository::apt::Loaded as Repositories;
-use crate::rootfs::{FileSystem, Overlay, Spool};
+use crate::rootfs::{FileSystem, Memory, Overlay, Spool};
 use crate::scripts::Settings;
 
 /// An image's dpkg database, read.
@@ -125,7 +125,7 @@ impl Offers for AptOffers<'_> {
 
 struct DpkgWorkshop<'a> {
     inventory: &'a DpkgInventory,
-    unpacked: Unpacked<DebPackage>,
+    unpacked: Unpacked<Arc<DebPackage>>,
 }
 
 impl Workshop for DpkgWorkshop<'_> {
@@ -137,11 +137,15 @@ impl Workshop for DpkgWorkshop<'_> {
         environment: &Environment,
     ) -> Result<Outcome, RepairError> {
         let steps = &plan.steps;
-        self.unpacked.add(steps, paths, read_archive)?;
+        if let Some((id, reason)) =
+            self.unpacked.add(steps, paths, &environment.memory, read_archive)?
+        {
+            return Ok(Outcome::Barred(id, reason));
+        }
         let packages: Vec<NewPackage> = steps
             .iter()
             .filter_map(|step| {
-                let package = self.unpacked.get(step)?.clone();
+                let package = Arc::clone(self.unpacked.get(step)?);
                 let mark = if step.from.is_none() { Mark::Automatic } else { Mark::Manual };
                 Some(NewPackage { package, mark })
             })
@@ -157,7 +161,7 @@ impl Workshop for DpkgWorkshop<'_> {
         let installed = if is_distroless(self.inventory) {
             distroless::install(&mut overlay, &packages, &options)
         } else {
-            let mut runner = runner(self.inventory, timestamp, environment.scripts);
+            let mut runner = runner(self.inventory, timestamp, environment)?;
             with_deep_stack(|| install(&mut overlay, &packages, &options, &mut *runner))?
         };
         match installed {
@@ -178,10 +182,14 @@ fn read_archive(
     step: &Step,
     file: BufReader<File>,
     spool: &Spool,
-) -> Result<DebPackage, RepairError> {
+    memory: &Memory,
+) -> Result<Arc<DebPackage>, RepairError> {
     let archive = || step.archive.url.clone();
-    let package = unpack(file, spool, &Limits::default())
-        .map_err(|source| RepairError::Archive { archive: archive(), source: source.into() })?;
+    let limits = Limits::for_archive(step.archive.size, memory);
+    let package = unpack(file, spool, &limits).map_err(|source| match source.is_too_much() {
+        true => RepairError::TooMuch { archive: archive(), source: source.into() },
+        false => RepairError::Archive { archive: archive(), source: source.into() },
+    })?;
     let control = &package.control;
     let architecture = control.architecture();
     let found = format!("{} {} {architecture}", control.name(), control.version());
@@ -191,27 +199,28 @@ fn read_archive(
     {
         return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
     }
-    Ok(package)
+    Ok(Arc::new(package))
 }
 
 /// How scripts are run, as the user wants it.
 fn runner(
     inventory: &DpkgInventory,
     timestamp: i64,
-    mode: ScriptsMode,
-) -> Box<dyn ScriptRunner + Send> {
+    environment: &Environment,
+) -> Result<Box<dyn ScriptRunner + Send>, RepairError> {
+    let resources = script_resources(environment)?;
     let evaluator = || {
         let architecture = inventory.native.to_string();
-        let settings = Settings { now: timestamp, architecture };
+        let settings = Settings::new(timestamp, architecture).with(resources.clone());
         VirtualRunner::new(Arc::new(commands::table()), settings)
     };
-    match mode {
+    Ok(match environment.scripts {
         ScriptsMode::Never => Box::new(NoScripts),
         ScriptsMode::Virtual => Box::new(evaluator()),
         ScriptsMode::Sandbox => {
             Box::new(SandboxRunner::new(evaluator(), sandbox_settings(timestamp)))
         }
-    }
+    })
 }
 
 /// Why a step cannot be done, from the error that it made.

@@ -21,8 +21,8 @@ use crate::recipes::Removal;
 use crate::report::review::Changelog;
 use crate::repository::Fetcher;
 use crate::repository::Verified;
-use crate::rootfs::{FileSystem, Overlay};
-use crate::scripts::sandbox;
+use crate::rootfs::{FileSystem, Overlay, Spool};
+use crate::scripts::{Resources, sandbox};
 
 use super::load::Loaded;
 use super::{Environment, RepairError};
@@ -124,6 +124,16 @@ pub fn open(fs: &dyn FileSystem) -> Result<Option<Box<dyn PackageManager>>, Caus
         return Ok(Some(Box::new(apk)));
     }
     Ok(None)
+}
+
+/// What the scripts of all packages of a set may write to files on disk, in bytes.
+const SCRIPTS_DISK: u64 = 2 << 30;
+
+/// What the scripts of one try may use up.
+fn script_resources(environment: &Environment) -> Result<Resources, RepairError> {
+    let disk = Spool::bounded(SCRIPTS_DISK).map_err(RepairError::Temporary)?;
+    let (memory, time) = (environment.memory.clone(), environment.script_time.clone());
+    Ok(Resources::new(memory, Some(disk), Some(time)))
 }
 
 /// Settings of the sandbox that runs what cannot be evaluated.

@@ -330,7 +330,7 @@ fn machine() -> Machine {
         entries.push((at, Entry { gid, ..entry }));
     }
     let tree = Tree::from_entries(entries, Arc::new(NoLayers));
-    let settings = Settings { now: 1_800_000_000, architecture: "amd64".into() };
+    let settings = Settings::new(1_800_000_000, "amd64");
     let table = Table::new().with(super::COMMANDS);
     let mut machine = Machine::new(Overlay::new(Arc::new(tree)), settings, Arc::new(table));
     for (path, target) in hard {

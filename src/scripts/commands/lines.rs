@@ -18,10 +18,15 @@ pub(super) fn read_all(
     complaint: impl Fn(&[u8], String) -> String,
 ) -> Result<(Vec<Text>, bool), Stop> {
     let operands = if operands.is_empty() { vec![b"-".to_vec()] } else { operands };
-    let (mut out, mut whole) = (Vec::new(), true);
+    let (mut out, mut whole, mut size) = (Vec::new(), true, 0_usize);
     for name in operands {
         match process.read_operand(&name)? {
-            Ok(data) => out.push(Text { name, data }),
+            Ok(data) => {
+                // They are all held together.
+                process.machine.spend_growth(size, size.saturating_add(data.len()))?;
+                size += data.len();
+                out.push(Text { name, data });
+            }
             Err(errno) => {
                 process.complain(complaint(&name, errno.to_string()))?;
                 whole = false;

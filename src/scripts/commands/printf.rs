@@ -1,5 +1,6 @@
 //! `printf` and `echo` (`-n`, `-e`, `-E`) of coreutils.
 
+use super::super::machine::MAX_DATA;
 use super::super::{Process, Status};
 
 /// Prints its arguments with blanks between them.
@@ -50,11 +51,12 @@ pub fn printf(process: &mut Process<'_>) -> Status {
     };
     let mut printer = Printer { arguments, taken: 0, out: Vec::new(), wrong: Vec::new() };
     loop {
-        let before = printer.taken;
+        let (before, written) = (printer.taken, printer.out.len());
         let Some(ended) = printer.once(format) else {
             return Err(process.unsupported([b"format ", &format[..]].concat()));
         };
         process.machine.spend(1)?;
+        process.machine.spend_growth(written, printer.out.len())?;
         if ended || printer.taken >= arguments.len() || printer.taken == before {
             break;
         }
@@ -100,6 +102,9 @@ impl Printer<'_> {
     fn once(&mut self, format: &[u8]) -> Option<bool> {
         let mut rest = format;
         while let Some((&byte, behind)) = rest.split_first() {
+            if self.out.len() > MAX_DATA {
+                return None;
+            }
             match byte {
                 b'\\' => {
                     let length = escape_length(rest);

@@ -44,8 +44,16 @@ pub fn run(process: &mut Process<'_>) -> Status {
         let width = width.unwrap_or(0);
         format!("{:0width$}", first + at * step).into_bytes()
     };
-    let all: Vec<Vec<u8>> = (0..=count).map(text).collect();
-    let mut out = all.join(&separator[..]);
+    let mut out = Vec::new();
+    for at in 0..=count {
+        let before = out.len();
+        if at > 0 {
+            out.extend_from_slice(&separator);
+        }
+        out.extend(text(at));
+        process.machine.spend_growth(before, out.len())?;
+    }
+    process.machine.spend_items(usize::try_from(count).unwrap_or_default())?;
     out.push(b'\n');
     process.print(out)?;
     Ok(0)

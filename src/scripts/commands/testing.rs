@@ -42,7 +42,7 @@ impl Image {
             entries.push((ImagePath::new(name).unwrap(), entry));
         }
         let tree = Tree::from_entries(entries, Arc::new(NoLayers));
-        let settings = Settings { now: 1_000_000_000, architecture: "amd64".into() };
+        let settings = Settings::new(1_000_000_000, "amd64");
         let machine = Machine::new(Overlay::new(Arc::new(tree)), settings, Arc::new(table));
         Self { machine, output: Vec::new(), errors: Vec::new() }
     }

@@ -106,7 +106,7 @@ impl Shell<'_> {
                 shell.command(command, failure)
             })?;
             statuses.push(status);
-            input = output.map(|output| Stream::input(output.collected()));
+            input = output.map(|output| output.other_end());
         }
         let last = statuses.last().copied().unwrap_or_default();
         let failed = statuses.iter().rev().find(|status| **status != 0).copied();
@@ -130,10 +130,14 @@ impl Shell<'_> {
     pub(super) fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Eval) -> Result<u8, Exit> {
         self.machine.spend(1 + self.state.variables.count() as u64 / 64)?;
         let saved = self.state.clone();
+        // The copy shares them until it changes them; then both are held.
+        let waiting = self.state.variables.size();
+        self.machine.waiting_variables += waiting;
         // Traps are the parent's, save for signals that are ignored.
         self.state.traps.retain(|_, action| action.is_none());
         let result = run(self);
         let result = self.finish(result);
+        self.machine.waiting_variables -= waiting;
         let line = self.state.line;
         self.state = saved;
         result.map_err(|stop| {

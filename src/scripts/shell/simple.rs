@@ -11,7 +11,7 @@ use super::flow::{Eval, Exit, Failure};
 use super::redirect::Before;
 use super::variables::Value;
 use super::{Dialect, Shell};
-use crate::scripts::machine::MAX_DATA;
+use crate::scripts::machine::MAX_VARIABLES;
 use crate::scripts::syntax::is_name;
 use crate::scripts::syntax::tree::{Assignment, Command, Part, Redirect, Simple, Word};
 use crate::scripts::{Call, Stop};
@@ -273,7 +273,13 @@ impl Shell<'_> {
         self.machine.spend_data(self.state.variables.size())?;
         let call = self.call(argv);
         match self.program(&call, &name, default_path)? {
-            Found::Program(path) => Ok(self.machine.start(&path, call)?),
+            Found::Program(path) => {
+                let waiting = self.state.variables.size();
+                self.machine.waiting_variables += waiting;
+                let status = self.machine.start(&path, call);
+                self.machine.waiting_variables -= waiting;
+                Ok(status?)
+            }
             Found::Nothing => self.not_run(&name, "not found", 127),
             Found::NotExecutable => self.not_run(&name, "Permission denied", 126),
         }
@@ -327,9 +333,10 @@ impl Shell<'_> {
         }
     }
 
-    /// All variables together may hold what one file may.
+    /// All variables together are bounded, with those of the shells that wait for this one.
     pub(super) fn room_for(&self, size: usize) -> Result<(), Stop> {
-        match self.state.variables.size().saturating_add(size) > MAX_DATA {
+        let held = self.machine.waiting_variables.saturating_add(self.state.variables.size());
+        match held.saturating_add(size) > MAX_VARIABLES {
             true => Err(Stop::new("its variables hold too much data")),
             false => Ok(()),
         }

@@ -31,6 +31,8 @@ mod tests;
 mod triggers;
 mod unpack;
 
+use std::sync::Arc;
+
 use super::apk_file::{ApkPackage, Script};
 use super::dependency::Dependency;
 use super::inventory::InventoryError;
@@ -51,7 +53,8 @@ pub use scripts::{NoScripts, ScriptCall, ScriptRunner};
 /// One package of a set.
 #[derive(Debug, Clone)]
 pub struct NewPackage {
-    pub package: ApkPackage,
+    /// Shared by the tries of a run.
+    pub package: Arc<ApkPackage>,
     /// What the index says of it, which is what apk records.
     pub record: Record,
     /// The tag of the repository it comes from (`edge`), without the `@`.

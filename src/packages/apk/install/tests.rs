@@ -70,7 +70,7 @@ fn made(name: &str, version: &str, payload: &[&str]) -> Made {
     record.identity = Some(identity);
     let control = ApkControl { identity, info, scripts: BTreeMap::new() };
     let payload = payload.iter().map(|text| entry(text)).collect();
-    let package = ApkPackage { control, payload };
+    let package = Arc::new(ApkPackage { control, payload, held: None });
     Made(NewPackage { package, record, repository_tag: None })
 }
 
@@ -101,21 +101,25 @@ fn entry(text: &str) -> PayloadEntry {
 }
 
 impl Made {
+    fn package(&mut self) -> &mut ApkPackage {
+        Arc::make_mut(&mut self.0.package)
+    }
+
     fn info(mut self, change: impl FnOnce(&mut PackageInfo)) -> Self {
-        change(&mut self.0.package.control.info);
+        change(&mut self.package().control.info);
         self
     }
 
     fn scripts(mut self, scripts: &[Script]) -> Self {
         for script in scripts {
-            self.0.package.control.scripts.insert(*script, "#!/bin/sh\n".into());
+            self.package().control.scripts.insert(*script, "#!/bin/sh\n".into());
         }
         self
     }
 
     fn entry(mut self, name: &str, change: impl FnOnce(&mut PayloadEntry)) -> Self {
         let wanted = path(name);
-        let found = self.0.package.payload.iter_mut().find(|entry| entry.path == wanted);
+        let found = self.package().payload.iter_mut().find(|entry| entry.path == wanted);
         change(found.unwrap());
         self
     }

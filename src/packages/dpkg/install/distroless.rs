@@ -304,7 +304,7 @@ mod tests {
         }
         let spool = Spool::new().unwrap();
         let package = unpack(&deb[..], &spool, &Limits::default()).unwrap();
-        NewPackage { package, mark: Mark::Manual }
+        NewPackage { package: std::sync::Arc::new(package), mark: Mark::Manual }
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod trigger_queue;
 mod unpack;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::deb::DebPackage;
 use super::relations::parse_clauses;
@@ -56,7 +57,8 @@ pub enum Mark {
 /// One package of a set. The mark matters only when no version of it was installed.
 #[derive(Debug, Clone)]
 pub struct NewPackage {
-    pub package: DebPackage,
+    /// Shared by the tries of a run.
+    pub package: Arc<DebPackage>,
     pub mark: Mark,
 }
 

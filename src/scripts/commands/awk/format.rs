@@ -1,6 +1,7 @@
 //! `printf` of awk, and numbers as C writes them.
 
 use super::super::super::Stop;
+use super::super::super::machine::MAX_DATA;
 use super::super::printf::{Conversion, integer, padded};
 use super::value::Value;
 
@@ -25,6 +26,9 @@ pub(super) fn formatted(format: &[u8], values: &[Value], convfmt: &[u8]) -> Resu
         let value =
             values.next().ok_or_else(|| Stop::new("awk with too few values for a format"))?;
         out.extend(converted(&conversion, letter, value, convfmt)?);
+        if out.len() > MAX_DATA {
+            return Err(Stop::new("awk with a format that makes too long a text"));
+        }
     }
     Ok(out)
 }

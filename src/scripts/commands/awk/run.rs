@@ -55,6 +55,26 @@ struct Awk<'p, 'm> {
     ranges: Vec<bool>,
     status: u8,
     failed: bool,
+    /// What variables and arrays hold, in bytes.
+    held: usize,
+}
+
+/// What variables and arrays of a program may hold, in bytes.
+const MAX_HELD: usize = 64 << 20;
+
+/// What an element costs beside its key and value, in bytes.
+const ELEMENT: usize = 96;
+
+fn weight(key: &[u8], value: &Value) -> usize {
+    let text = match value {
+        Value::String(text) | Value::Input(text) => text.len(),
+        Value::Nothing | Value::Number(_) => 0,
+    };
+    key.len() + text + ELEMENT
+}
+
+fn array_weight(array: &Array) -> usize {
+    array.iter().map(|(key, value)| weight(key, value)).sum()
 }
 
 /// Runs a program.
@@ -82,6 +102,7 @@ pub(super) fn run(process: &mut Process<'_>, program: &Program, given: Given) ->
         ranges: vec![false; program.rules.len()],
         status: 0,
         failed: false,
+        held: 0,
     };
     for (name, value) in [
         ("FS", &b" "[..]),
@@ -244,8 +265,13 @@ impl Awk<'_, '_> {
             Place::Variable(name) => Ok(self.variable(name)),
             Place::Element(array, index) => {
                 let key = self.key(index)?;
-                let array = self.arrays.entry(array.clone()).or_default();
-                Ok(array.entry(key).or_insert(Value::Nothing).clone())
+                let known = self.arrays.get(array).and_then(|array| array.get(&key));
+                if let Some(value) = known {
+                    return Ok(value.clone());
+                }
+                self.hold(0, weight(&key, &Value::Nothing))?;
+                self.arrays.entry(array.clone()).or_default().insert(key, Value::Nothing);
+                Ok(Value::Nothing)
             }
             Place::Field(index) => {
                 let index = self.index(index)?;
@@ -267,16 +293,22 @@ impl Awk<'_, '_> {
                     let separator = self.text("FS")?;
                     self.record.count(&separator)?;
                 }
+                let new = weight(b"", &value);
                 let local = self.frames.last_mut().and_then(|frame| frame.get_mut(name));
-                match local {
-                    Some(local) => *local = value,
-                    None => drop(self.variables.insert(name.clone(), value)),
-                }
+                let old = match local {
+                    Some(local) => Some(std::mem::replace(local, value)),
+                    None => self.variables.insert(name.clone(), value),
+                };
+                self.hold(old.map_or(0, |old| weight(b"", &old)), new)?;
             }
             Place::Element(array, index) => {
                 let key = self.key(index)?;
                 self.process.machine.spend_data(key.len())?;
-                self.arrays.entry(array.clone()).or_default().insert(key, value);
+                let new = weight(&key, &value);
+                let array = self.arrays.entry(array.clone()).or_default();
+                let old = array.get(&key).map_or(0, |old| weight(&key, old));
+                array.insert(key, value);
+                self.hold(old, new)?;
             }
             Place::Field(index) => {
                 let index = self.index(index)?;
@@ -285,6 +317,15 @@ impl Awk<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Counts what takes the place of something else.
+    fn hold(&mut self, old: usize, new: usize) -> Result<(), Stop> {
+        self.held = self.held.saturating_add(new).saturating_sub(old);
+        match self.held > MAX_HELD {
+            true => Err(Stop::new("awk with variables that hold too much")),
+            false => Ok(()),
+        }
     }
 
     fn index(&mut self, index: &Expression) -> Result<usize, Stop> {
@@ -482,9 +523,14 @@ impl Awk<'_, '_> {
             };
             frame.insert(parameter.clone(), value);
         }
+        let weight_of = |frame: &HashMap<String, Value>| {
+            frame.values().map(|value| weight(b"", value)).sum::<usize>()
+        };
+        self.hold(0, weight_of(&frame))?;
         self.frames.push(frame);
         let flow = self.statement(&function.body);
-        self.frames.pop();
+        let gone = self.frames.pop().unwrap_or_default();
+        self.hold(weight_of(&gone), 0)?;
         match flow? {
             Flow::Return(value) => Ok(value),
             Flow::Go => Ok(Value::Nothing),
@@ -551,11 +597,15 @@ impl Awk<'_, '_> {
                     None => Value::Nothing,
                 }));
             }
-            Statement::Delete(array, None) => drop(self.arrays.remove(array)),
+            Statement::Delete(array, None) => {
+                let gone = self.arrays.remove(array).unwrap_or_default();
+                self.hold(array_weight(&gone), 0)?;
+            }
             Statement::Delete(array, Some(index)) => {
                 let key = self.key(index)?;
-                if let Some(array) = self.arrays.get_mut(array) {
-                    array.remove(&key);
+                let gone = self.arrays.get_mut(array).and_then(|array| array.remove(&key));
+                if let Some(gone) = gone {
+                    self.hold(weight(&key, &gone), 0)?;
                 }
             }
         }
@@ -630,7 +680,9 @@ impl Awk<'_, '_> {
         let format = self.text_of(format)?;
         let values: Result<Vec<Value>, Stop> =
             values.iter().map(|value| self.value(value)).collect();
-        formatted(&format, &values?, &self.text("CONVFMT")?)
+        let text = formatted(&format, &values?, &self.text("CONVFMT")?)?;
+        self.process.machine.spend_growth(0, text.len())?;
+        Ok(text)
     }
 
     fn put_out(&mut self, target: &Target, text: Vec<u8>) -> Result<(), Stop> {
@@ -702,7 +754,10 @@ impl Awk<'_, '_> {
                 let numbered = parts.into_iter().enumerate();
                 let elements = numbered
                     .map(|(at, part)| ((at + 1).to_string().into_bytes(), Value::Input(part)));
-                self.arrays.insert(array.clone(), elements.collect());
+                let new: Array = elements.collect();
+                let weight = array_weight(&new);
+                let old = self.arrays.insert(array.clone(), new).unwrap_or_default();
+                self.hold(array_weight(&old), weight)?;
                 Value::Number(count as f64)
             }
             ("sub" | "gsub", [pattern, with]) => {
@@ -764,6 +819,7 @@ impl Awk<'_, '_> {
         while at <= text.len() {
             let Some(found) = regex.find_at(&text, at)? else { break };
             self.process.machine.spend(1)?;
+            let before = out.len();
             out.extend_from_slice(text.get(at..found.start).unwrap_or_default());
             let is_empty = found.start == found.end;
             if !(is_empty && ended == Some(found.start)) {
@@ -772,6 +828,7 @@ impl Awk<'_, '_> {
                 out.extend(replaced(&with, matched));
                 ended = Some(found.end);
             }
+            self.process.machine.spend_growth(before, out.len())?;
             at = found.end;
             if !all {
                 break;

@@ -155,6 +155,7 @@ impl Sed<'_> {
         let mut at = 0;
         while let Some(command) = self.commands.get(at) {
             process.machine.spend(1)?;
+            process.machine.spend_growth(self.out.len(), self.out.len())?;
             let selected = self.is_selected(process, at, &command.lines)?;
             if selected == command.lines.inverted {
                 at = match command.action {
@@ -417,6 +418,7 @@ impl Sed<'_> {
         while at <= line.len() {
             let Some(found) = regex.find_at(&line, at)? else { break };
             process.machine.spend(1)?;
+            process.machine.spend_growth(out.len(), out.len() + line.len())?;
             out.extend_from_slice(line.get(at..found.start).unwrap_or_default());
             let is_empty = found.start == found.end;
             if !(is_empty && ended == Some(found.start)) {

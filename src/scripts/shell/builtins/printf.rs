@@ -28,13 +28,13 @@ pub(super) fn printf(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eva
     }
     let mut out = Output { text: Vec::new(), status: 0, arguments, ended: false };
     loop {
-        let before = out.arguments.len();
+        let (before, written) = (out.arguments.len(), out.text.len());
         formatted(shell, format, &mut out)?;
+        shell.machine.spend_growth(written, out.text.len())?;
         if out.arguments.is_empty() || out.ended || out.arguments.len() == before {
             break;
         }
         shell.machine.spend(1)?;
-        shell.machine.spend_data(out.text.len())?;
     }
     match variable {
         Some(name) => shell.assign(&name, out.text.into())?,
@@ -89,7 +89,9 @@ fn formatted(shell: &mut Shell<'_>, format: &[u8], out: &mut Output<'_>) -> Eval
                 rest = after.get(1..).unwrap_or_default();
             }
             b'%' => {
+                let before = out.text.len();
                 rest = conversion(shell, after, out)?;
+                shell.machine.spend_growth(before, out.text.len())?;
                 if out.ended {
                     return Ok(());
                 }

@@ -16,7 +16,7 @@ use field::Fields;
 use super::bash::expand_braces;
 use super::flow::{Eval, Exit};
 use super::{Dialect, Shell};
-use crate::scripts::machine::MAX_DATA;
+use crate::scripts::machine::MAX_VARIABLES;
 use crate::scripts::syntax::tree::{AndOr, Part, Word};
 use crate::scripts::{Stop, Stream};
 
@@ -81,7 +81,7 @@ impl Shell<'_> {
         }
         // However many words there are: all of a command may hold what one file may.
         let added: usize = all.iter().skip(before).map(|field| field.len()).sum();
-        if added > MAX_WORD && all.iter().map(|field| field.len()).sum::<usize>() > MAX_DATA {
+        if added > MAX_WORD && all.iter().map(|field| field.len()).sum::<usize>() > MAX_VARIABLES {
             return Err(Stop::new("the words of a command hold too much data").into());
         }
         Ok(())
