@@ -75,7 +75,8 @@ fn watch(id: u32) -> Cost {
         let Some(peak) = peak else { return cost };
         let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
         cost.memory = cost.memory.max(kilobytes << 10);
-        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().expect("fields").split_whitespace().collect();
         let used: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
         cost.processor = Duration::from_millis(used * 1000 / ticks);
         std::thread::sleep(Duration::from_millis(3));
@@ -165,12 +166,18 @@ fn scripts_that_hold_or_write_without_end() {
         ("a pipe in a pipe", "f() { seq 1000000 | { f; cat; }; }; f"),
         ("a hold space", "echo x | sed ':a; G; h; ba'"),
         ("sed that prints", "seq 100000 | sed -n 'H; ${g; :a; p; ba}'"),
-        ("an array of awk", "awk 'BEGIN { s = sprintf(\"%60000s\", \"\"); while (1) a[i++] = s i }'"),
+        (
+            "an array of awk",
+            "awk 'BEGIN { s = sprintf(\"%60000s\", \"\"); while (1) a[i++] = s i }'",
+        ),
         ("awk that recurses", "awk 'function f(s) { f(s s) } BEGIN { f(\"xxxxxxxxxxxxxxxx\") }'"),
         ("sprintf", "awk 'BEGIN { while (1) s = sprintf(\"%65000d%65000d%65000d\", 1, 2, 3) }'"),
         ("gsub", "awk 'BEGIN { s = sprintf(\"%60000s\", \"\"); while (1) gsub(/ /, s, s) }'"),
         ("words", "set -- x; while :; do set -- \"$@\" \"$@\"; done"),
-        ("empty lines", "a=$(seq 900000); echo \"$a\" | sed 's/.*//' > /e; cat /e /e /e /e > /ee; sort /ee /ee /ee /ee"),
+        (
+            "empty lines",
+            "a=$(seq 900000); echo \"$a\" | sed 's/.*//' > /e; cat /e /e /e /e > /ee; sort /ee /ee /ee /ee",
+        ),
     ] {
         script_is_barred(name, script, stop);
     }
@@ -184,8 +191,14 @@ fn scripts_that_run_without_end() {
         ("a loop", "while :; do :; done"),
         ("numbers", "while :; do seq 1000000 > /dev/null; done"),
         ("copies of a tree", "mkdir /t; while :; do cp -a /usr /t/$((i=i+1)); done"),
-        ("patterns", "a=$(printf %5000s | sed 's/ /a/g'); while :; do case $a in *a*a*a*a*a*a*a*b) ;; esac; done"),
-        ("expressions", "a=$(printf %5000s | sed 's/ /a/g'); while :; do echo $a | grep -E '(a|aa)*b' || :; done"),
+        (
+            "patterns",
+            "a=$(printf %5000s | sed 's/ /a/g'); while :; do case $a in *a*a*a*a*a*a*a*b) ;; esac; done",
+        ),
+        (
+            "expressions",
+            "a=$(printf %5000s | sed 's/ /a/g'); while :; do echo $a | grep -E '(a|aa)*b' || :; done",
+        ),
         ("sorting", "seq 500000 > /n; while :; do sort -r /n > /dev/null; done"),
         ("names of a file", "ln /big /other; while :; do stat -c %h /big > /dev/null; done"),
         ("reading", "while :; do cat /big > /dev/null; done"),
@@ -321,8 +334,11 @@ fn archives_of_headers_without_end() {
 #[test]
 fn what_a_process_takes_is_seen() {
     let mut command = Command::new("sh");
-    command.args(["-c", "a=$(head -c 60000000 /dev/zero | tr '\\0' x); i=0; \
-        while [ $i -lt 300000 ]; do i=$((i+1)); done; echo ${#a}"]);
+    command.args([
+        "-c",
+        "a=$(head -c 60000000 /dev/zero | tr '\\0' x); i=0; \
+        while [ $i -lt 300000 ]; do i=$((i+1)); done; echo ${#a}",
+    ]);
     let (ran, cost) = run(command);
     assert_eq!(ran.expect(0).stdout.trim(), "60000000");
     assert!(cost.memory > 60_000_000, "{cost:?}");

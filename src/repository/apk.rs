@@ -45,7 +45,7 @@ pub enum ApkError {
     Index { url: String, source: IndexError },
     #[error(
         "{url}: the indexes up to this one unpack to more than {limit} bytes; name the \
-         repositories that are needed with --repository"
+         repositories that are needed with --repository, or allow more with --max-memory"
     )]
     TooMuch { url: String, limit: u64 },
     #[error(
@@ -91,7 +91,10 @@ pub fn load(
 }
 
 /// [`load`] of indexes that unpack to `limit` bytes at most.
-fn load_within(
+///
+/// # Errors
+/// As [`load`].
+pub fn load_within(
     limit: u64,
     sources: &[SignedSource],
     architecture: &str,
@@ -107,7 +110,7 @@ fn load_within(
     let (mut loaded, mut missing) = (Loaded::default(), None);
     let unpacked = AtomicU64::new(0);
     let read = parallel(&repositories, |one| {
-        let (archive, verified) = read(one, architecture, fetcher)?;
+        let (archive, verified) = read(one, architecture, limit, fetcher)?;
         let size = archive.text.len() as u64;
         // what is too much is dropped here, so that it does not add up
         match unpacked.fetch_add(size, Ordering::Relaxed).saturating_add(size) > limit {
@@ -179,6 +182,7 @@ impl Loaded {
 fn read(
     repository: &Repository<'_>,
     architecture: &str,
+    limit: u64,
     fetcher: &Fetcher,
 ) -> Result<(IndexArchive, Verified), ApkError> {
     let Repository { source, keyring, .. } = repository;
@@ -187,7 +191,7 @@ fn read(
     }
     let url = format!("{}/{architecture}/APKINDEX.tar.gz", source.url);
     match fetcher.latest(&url, MAX_INDEX)? {
-        Some(bytes) => verified(&url, source, &bytes, keyring),
+        Some(bytes) => verified(&url, source, &bytes, keyring, limit),
         None => Err(ApkError::NoIndex { url, architecture: architecture.to_owned() }),
     }
 }
@@ -197,9 +201,10 @@ fn verified(
     source: &ApkSource,
     bytes: &Bytes,
     keyring: &ApkKeyring,
+    limit: u64,
 ) -> Result<(IndexArchive, Verified), ApkError> {
     let signed = verify(url, bytes, keyring)?;
-    let archive = IndexArchive::read(signed.content)
+    let archive = IndexArchive::read_within(signed.content, limit)
         .map_err(|source| ApkError::Archive { url: url.to_owned(), source })?;
     let signer =
         Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: archive.made };

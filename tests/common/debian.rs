@@ -98,7 +98,12 @@ impl Tar {
 
     /// An empty file whose name comes in a header of its own.
     pub fn long_named(&mut self, name: &str) {
-        self.entry("././@LongLink", tar::EntryType::GNULongName, &[name.as_bytes(), b"\0"].concat(), 0o644);
+        self.entry(
+            "././@LongLink",
+            tar::EntryType::GNULongName,
+            &[name.as_bytes(), b"\0"].concat(),
+            0o644,
+        );
         self.file("x", b"", 0o644);
     }
 

@@ -20,7 +20,7 @@ const MAX_FILES: usize = 100;
 pub enum IndexArchiveError {
     #[error("it cannot be unpacked: {0}")]
     Unpack(String),
-    #[error("it unpacks to more than {MAX_UNPACKED} bytes")]
+    #[error("it unpacks to more than may be held; allow more with --max-memory")]
     TooLarge,
     #[error("it has no file APKINDEX: it is not the index of a repository")]
     NoIndex,
@@ -43,8 +43,16 @@ impl IndexArchive {
     /// # Errors
     /// Damaged, too large, or without `APKINDEX`.
     pub fn read(content: &[u8]) -> Result<Self, IndexArchiveError> {
+        Self::read_within(content, MAX_UNPACKED)
+    }
+
+    /// As [`IndexArchive::read`], where it may unpack to `most` bytes.
+    ///
+    /// # Errors
+    /// As [`IndexArchive::read`].
+    pub fn read_within(content: &[u8], most: u64) -> Result<Self, IndexArchiveError> {
         let unpack = |error: std::io::Error| IndexArchiveError::Unpack(error.to_string());
-        let mut limited = MultiGzDecoder::new(content).take(MAX_UNPACKED);
+        let mut limited = MultiGzDecoder::new(content).take(most.min(MAX_UNPACKED));
         let mut archive = tar::Archive::new(&mut limited);
         let mut found = None;
         for (at, entry) in archive.entries().map_err(unpack)?.enumerate() {
@@ -54,6 +62,9 @@ impl IndexArchive {
             let mut entry = entry.map_err(unpack)?;
             if *entry.path_bytes() != *b"APKINDEX" || !is_file(entry.header()) {
                 continue;
+            }
+            if entry.size() > most {
+                return Err(IndexArchiveError::TooLarge);
             }
             let made = entry.header().mtime().map_err(unpack)?;
             let mut text = Vec::new();

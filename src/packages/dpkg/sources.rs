@@ -63,6 +63,9 @@ impl ByHash {
     }
 }
 
+/// The most sources of an image: a stanza names every URI with every suite.
+const MAX_SOURCES: usize = 1000;
+
 /// One repository: a URL, a suite, components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AptSource {
@@ -310,6 +313,9 @@ fn parse_deb822(
         let components = words(get("Components"));
         for url in words(get("URIs")) {
             for suite in words(get("Suites")) {
+                if out.sources.len() >= MAX_SOURCES {
+                    return Err(fail(format!("it names more than {MAX_SOURCES} repositories")));
+                }
                 push(&place, &url, &suite, &components, &options, Origin::Image, out)?;
             }
         }

@@ -5,7 +5,7 @@ use crate::packages::apk::archives;
 use crate::packages::apk::inventory::ApkInventory;
 use crate::packages::apk::sources::{self, ApkSource};
 use crate::pipeline::{Environment, RepairError};
-use crate::repository::apk::{Loaded, SignedSource, load};
+use crate::repository::apk::{Loaded, SignedSource, load_within};
 use crate::repository::{Fetcher, apk_keys};
 use crate::rootfs::FileSystem;
 
@@ -52,5 +52,5 @@ pub fn available(
         SignedSource { source, keyring }
     };
     let signed: Vec<SignedSource> = all.into_iter().map(signed).collect();
-    Ok(load(&signed, architecture, fetcher)?)
+    Ok(load_within(environment.memory.limit(), &signed, architecture, fetcher)?)
 }
