@@ -31,7 +31,7 @@ const MAX_KEYS: u64 = 16 << 20;
 
 /// How long the scripts of one package may take, in seconds. Those of real packages take less
 /// than one.
-const MAX_SCRIPT_TIME: u32 = 30;
+const MAX_SCRIPT_TIME: u32 = 20;
 
 /// How images are reached and read.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ pub struct RepositoryOptions {
     #[arg(long, value_name = "MODE", value_enum, help_heading = "Upgrade options")]
     pub scripts: Option<ScriptsMode>,
     /// Leave a package alone whose scripts take longer than this; all together may take twice as
-    /// long [default: 30]
+    /// long [default: 20]
     #[arg(long, value_name = "SECONDS", help_heading = "Upgrade options")]
     pub max_script_time: Option<u32>,
     /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]

@@ -24,7 +24,10 @@ fn offered(version: &str, change: impl FnOnce(&mut RepositoryInfo)) -> Vec<Avail
          SHA256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n"
     );
     let mut index = PackageIndex::new();
-    index.push(PackagesFile::read(text.as_bytes(), &crate::rootfs::Memory::default()).unwrap(), Arc::new(repository));
+    index.push(
+        PackagesFile::read(text.as_bytes(), &crate::rootfs::Memory::default()).unwrap(),
+        Arc::new(repository),
+    );
     index.versions("foo")
 }
 
