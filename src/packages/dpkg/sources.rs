@@ -63,9 +63,6 @@ impl ByHash {
     }
 }
 
-/// The most sources of an image: a stanza names every URI with every suite.
-const MAX_SOURCES: usize = 1000;
-
 /// One repository: a URL, a suite, components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AptSource {
@@ -314,7 +311,10 @@ fn parse_deb822(
         for url in words(get("URIs")) {
             for suite in words(get("Suites")) {
                 if out.sources.len() >= MAX_SOURCES {
-                    return Err(fail(format!("it names more than {MAX_SOURCES} repositories")));
+                    // Before they are there: a stanza names every URI with every suite.
+                    return Err(SourcesError::Image(format!(
+                        "more than {MAX_SOURCES} repositories"
+                    )));
                 }
                 push(&place, &url, &suite, &components, &options, Origin::Image, out)?;
             }
