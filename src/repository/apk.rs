@@ -140,7 +140,7 @@ pub fn load_within(
 fn repositories(sources: &[SignedSource]) -> Vec<Repository<'_>> {
     let mut out: Vec<Repository<'_>> = Vec::new();
     for SignedSource { source, keyring } in sources {
-        match out.iter_mut().find(|known| known.source.url == source.url) {
+        match out.iter_mut().find(|known| known.source.is_same_place(source)) {
             Some(known) if known.tags.contains(&source.tag) => {}
             Some(known) => known.tags.push(source.tag.clone()),
             None => out.push(Repository { source, keyring, tags: vec![source.tag.clone()] }),
@@ -162,10 +162,11 @@ impl Loaded {
             url: url.clone(),
             tags: repository.tags,
             architecture: architecture.to_owned(),
+            layout: repository.source.layout.clone(),
             added: repository.source.origin == Origin::Added,
         };
         let left_out = self.index.push(archive.text, info).map_err(|source| {
-            let url = format!("{url}/{architecture}/APKINDEX.tar.gz");
+            let url = format!("{url}/{}", repository.source.layout.index(architecture));
             ApkError::Index { url, source }
         })?;
         if left_out.count > 0 {
@@ -189,7 +190,7 @@ fn read(
     if keyring.is_empty() {
         return Err(ApkError::NoKeyring { repository: source.url.clone() });
     }
-    let url = format!("{}/{architecture}/APKINDEX.tar.gz", source.url);
+    let url = format!("{}/{}", source.url, source.layout.index(architecture));
     match fetcher.latest(&url, MAX_INDEX)? {
         Some(bytes) => verified(&url, source, &bytes, keyring, limit),
         None => Err(ApkError::NoIndex { url, architecture: architecture.to_owned() }),
@@ -292,6 +293,21 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(load(&sources, "x86_64", &fetcher).unwrap().index.len(), 1);
         }
+    }
+
+    #[test]
+    fn an_index_in_one_folder_with_its_packages_is_read_there() {
+        let files: BTreeMap<String, Vec<u8>> = served()
+            .into_iter()
+            .map(|(path, bytes)| (path.replace("/r/x86_64/", "/own/"), bytes))
+            .collect();
+        let server = Server::files(files);
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let line = format!("ndx {}own/APKINDEX.tar.gz", server.url);
+        let loaded = load(&[source(&line, key().keyring())], "x86_64", &fetcher).unwrap();
+        let archive = loaded.index.versions("a")[0].archive().unwrap();
+        assert_eq!(archive.url, format!("{}own/a-1.apk", server.url));
+        fetcher.archives(&[&archive]).unwrap();
     }
 
     #[test]

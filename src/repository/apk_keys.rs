@@ -162,6 +162,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::packages::apk::sources::Layout;
     use crate::packages::apk::testing::TestKey;
     use crate::rootfs::{Entry, NoLayers, Tree};
 
@@ -200,7 +201,13 @@ mod tests {
             .iter()
             .map(|(path, bytes)| (ImagePath::literal(path), Entry::file(bytes.clone(), 0o644, 0)));
         let tree = Tree::from_entries(files, Arc::new(NoLayers));
-        let source = ApkSource { url: url.to_owned(), login: None, tag: None, origin };
+        let source = ApkSource {
+            url: url.to_owned(),
+            layout: Layout::default(),
+            login: None,
+            tag: None,
+            origin,
+        };
         let keyring = keyring_for(&source, &tree, "wolfi", "x86_64");
         keyring.names().map(str::to_owned).collect()
     }

@@ -108,6 +108,24 @@ impl Machine {
         }
         let text: Sys<Bytes> = self.read_file(&call.directory, path);
         let Ok(text) = text? else { return Err(Stop::new(format!("{name} cannot be read"))) };
+        self.evaluate(name, text, call)
+    }
+
+    /// Evaluates a script that is in no directory; it knows itself by the first word of its call.
+    ///
+    /// # Errors
+    /// It cannot be evaluated.
+    pub fn execute_text(&mut self, text: Bytes, call: Call) -> Status {
+        self.spend(1)?;
+        let name = call.argv.first().cloned().unwrap_or_default();
+        let name = String::from_utf8_lossy(&name).into_owned();
+        if text.len() as u64 > MAX_SCRIPT {
+            return Err(Stop::new(format!("the program {name} is not known")));
+        }
+        self.deeper(|machine| machine.evaluate(name, text, call))
+    }
+
+    fn evaluate(&mut self, name: String, text: Bytes, call: Call) -> Status {
         if !text.starts_with(b"#!") {
             return Err(Stop::new(format!("the program {name} is not known")));
         }

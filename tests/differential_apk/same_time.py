@@ -27,7 +27,7 @@ def like(field, value):
     return b"%0*o" % (len(digits), value) + field[len(digits):]
 
 
-def scripts(path, since, time):
+def scripts(path, since, time, _repaired):
     with open(path, "rb") as file:
         data = bytearray(file.read())
     at = 0
@@ -44,13 +44,18 @@ def scripts(path, since, time):
         file.write(data)
 
 
-def shadow(path, since, time):
+def shadow(path, since, time, repaired):
+    with open(f"{repaired}/etc/shadow", encoding="utf-8") as file:
+        same = set(file)
+    lines = []
     with open(path, encoding="utf-8") as file:
-        text = file.read()
-    for day in range(since // DAY, since // DAY + 2):
-        text = text.replace(f":!:{day}:0:99999:7:::\n", f":!:{time // DAY}:0:99999:7:::\n")
+        for line in file:
+            # An account that was there before has its day in both.
+            for day in range(since // DAY, since // DAY + 2) if line not in same else ():
+                line = line.replace(f":!:{day}:0:99999:7:::\n", f":!:{time // DAY}:0:99999:7:::\n")
+            lines.append(line)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.writelines(lines)
 
 
 def main():
@@ -62,7 +67,7 @@ def main():
         path = os.path.join(apk, path)
         if os.path.exists(path):
             info = os.stat(path)
-            change(path, since, time)
+            change(path, since, time, repaired)
             os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
 
 

@@ -3,7 +3,7 @@
 //!
 //! In comes what os-release(5) says; out go the sources to add.
 
-use super::sources::{ApkSource, Origin};
+use super::sources::{ApkSource, Layout, Origin};
 use crate::packages::Distribution;
 
 /// The repositories of a known distribution, when the image names none at all. An image that
@@ -20,7 +20,13 @@ pub fn missing(distribution: &Distribution, sources: &[ApkSource]) -> Vec<ApkSou
         "chainguard" => vec!["https://apk.cgr.dev/chainguard".to_owned()],
         _ => Vec::new(),
     };
-    let added = |url| ApkSource { url, login: None, tag: None, origin: Origin::Added };
+    let added = |url| ApkSource {
+        url,
+        layout: Layout::default(),
+        login: None,
+        tag: None,
+        origin: Origin::Added,
+    };
     urls.into_iter().map(added).collect()
 }
 

@@ -25,6 +25,8 @@ pub struct IdentityError(pub String);
 pub enum Identity {
     /// `Q1`.
     Sha1([u8; 20]),
+    /// SHA-256 cut to 160 bits, which apk 3 writes as `Q1` too: the package's flag `S` tells.
+    Sha256Cut([u8; 20]),
     /// `Q2`.
     Sha256([u8; 32]),
 }
@@ -36,11 +38,28 @@ impl Identity {
         Self::Sha1(Sha1::digest(bytes).into())
     }
 
+    /// That of a file whose package has SHA-256 cut to 160 bits.
+    #[must_use]
+    pub fn of_cut_sha256(self) -> Self {
+        match self {
+            Self::Sha1(hash) => Self::Sha256Cut(hash),
+            other => other,
+        }
+    }
+
+    /// The bytes of the hash in hexadecimal digits, as apk 3 has them in names of scripts.
+    #[must_use]
+    pub fn hexadecimal(&self) -> String {
+        let kind = if matches!(self, Self::Sha256(_)) { "X2" } else { "X1" };
+        let digits = self.as_bytes().iter().map(|byte| format!("{byte:02x}"));
+        digits.fold(kind.to_owned(), |text, digits| text + &digits)
+    }
+
     /// The bytes of the hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Sha1(hash) => hash,
+            Self::Sha1(hash) | Self::Sha256Cut(hash) => hash,
             Self::Sha256(hash) => hash,
         }
     }
@@ -71,7 +90,9 @@ impl FromStr for Identity {
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sha1(hash) => write!(f, "Q1{}", STANDARD.encode(hash)),
+            Self::Sha1(hash) | Self::Sha256Cut(hash) => {
+                write!(f, "Q1{}", STANDARD.encode(hash))
+            }
             Self::Sha256(hash) => write!(f, "Q2{}", STANDARD.encode(hash)),
         }
     }
@@ -107,6 +128,9 @@ mod tests {
         assert_eq!(Identity::of(b"").to_string(), "Q12jmj7l5rSw0yVb/vlWAYkK/YBwk=");
         let digits = "X1a8a719fa3db7c6cb005e681086438ef1d1e76d6c";
         assert_eq!(digits.parse(), Ok(identity));
+        assert_eq!(identity.hexadecimal(), digits);
+        assert_eq!(identity.of_cut_sha256().to_string(), text);
+        assert_ne!(identity.of_cut_sha256(), identity);
         let long = Identity::Sha256([7; 32]);
         assert_eq!(long.to_string().parse(), Ok(long));
         for wrong in ["", "Q", "Q1", "Q1AAAA", "Q3AAAA", "Q1é", "d41d8cd98f00b204e9800998ecf8427e"]

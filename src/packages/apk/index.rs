@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::identity::Identity;
 use super::record::{FieldError, Record, Taken};
+use super::sources::Layout;
 use crate::plan::{Archive, ArchiveChecksum};
 
 /// The most packages in one index.
@@ -47,6 +48,8 @@ pub struct RepositoryInfo {
     pub tags: Vec<Option<String>>,
     /// The architecture whose index this is: `x86_64`.
     pub architecture: String,
+    /// Where its files are.
+    pub layout: Layout,
     /// imgfix added this repository: the image's own configuration does not name it.
     pub added: bool,
 }
@@ -102,8 +105,9 @@ impl Available {
         let Record { name, version, architecture, .. } = &self.record;
         let folder =
             if architecture.0.is_empty() { &self.repository.architecture } else { &architecture.0 };
+        let path = self.repository.layout.package(folder, &format!("{name}-{version}.apk"));
         Some(Archive {
-            url: format!("{}/{folder}/{name}-{version}.apk", self.repository.url),
+            url: format!("{}/{path}", self.repository.url),
             size: self.record.size,
             checksum: ArchiveChecksum::Apk(self.record.identity?),
             repository: match self.only_tag() {
@@ -460,6 +464,7 @@ mod tests {
             url: url.to_owned(),
             tags: vec![tag.map(str::to_owned)],
             architecture: "x86_64".to_owned(),
+            layout: Layout::default(),
             added: false,
         }
     }

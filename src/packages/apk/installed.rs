@@ -13,6 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::dependency::Dependency;
+use super::directory_order::DirectoryOrder;
 use super::generation::{APK_TOOLS, Generation};
 use super::identity::{Identity, IdentityError};
 use super::record::{FieldError, Record, Taken, join, number};
@@ -48,7 +49,7 @@ pub enum Problem {
     NoField(String),
     #[error("field {field}: {source}")]
     Field { field: char, source: FieldError },
-    #[error("field {0} is none that apk 2 knows in the installed database")]
+    #[error("field {0} is none that apk knows in the installed database")]
     Unknown(char),
     #[error("field {field} comes before the {wanted} that it is of")]
     Misplaced { field: char, wanted: &'static str },
@@ -62,7 +63,7 @@ pub enum Problem {
     FileName(String),
     #[error(transparent)]
     Path(#[from] PathError),
-    #[error("{0:?} is not a mark that apk 2 knows (f, s, x or S)")]
+    #[error("{0:?} is not a mark that apk knows (f, s, x or S)")]
     Broken(String),
 }
 
@@ -95,6 +96,8 @@ pub struct InstalledDatabase {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstalledPackage {
     pub record: Record,
+    /// `g`: tags, of apk 3.
+    pub tags: Vec<String>,
     /// `r`: whose files it may overwrite.
     pub replaces: Vec<Dependency>,
     /// `q`: which of two packages that replace each other wins.
@@ -214,6 +217,17 @@ impl InstalledPackage {
         self.record.name.as_ref()
     }
 
+    /// With the directories in this order, and the files of each by name; with none as it is.
+    fn ordered(mut self, order: Option<Vec<ImagePath>>) -> Self {
+        let Some(order) = order else { return self };
+        let places: HashMap<ImagePath, usize> = order.into_iter().zip(0..).collect();
+        self.directories.sort_by_key(|directory| places.get(&directory.path).copied());
+        for directory in &mut self.directories {
+            directory.files.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        self
+    }
+
     /// Its files, each with where it is.
     pub fn files(&self) -> impl Iterator<Item = (ImagePath, &FileRecord)> {
         self.directories.iter().flat_map(|directory| {
@@ -226,6 +240,9 @@ impl InstalledPackage {
     fn write(&self, out: &mut Vec<u8>, carried: &mut Vec<u8>) {
         let mut record = String::new();
         self.record.write(&mut record);
+        if !self.tags.is_empty() {
+            record += &format!("g:{}\n", self.tags.join(" "));
+        }
         out.extend_from_slice(record.as_bytes());
         let mut text = String::new();
         if !self.replaces.is_empty() {
@@ -262,9 +279,10 @@ impl Broken {
         Some(self)
     }
 
-    /// apk writes the `S` only beside another mark.
+    /// apk 2 writes the `S` only beside another mark. Without it checksums would be taken for
+    /// what they are not: it always stays.
     fn write(self, out: &mut Vec<u8>) {
-        if !(self.files || self.script || self.xattrs) {
+        if self == Self::default() {
             return;
         }
         let marks =
@@ -311,7 +329,15 @@ impl InstalledDatabase {
     /// The first line that apk would refuse, and what makes no sense: names that leave the
     /// root, packages recorded twice.
     pub fn parse(bytes: &[u8]) -> Result<Self, InstalledError> {
-        let mut reader = Reader::default();
+        Self::parse_of(Generation::of(bytes, || false), bytes)
+    }
+
+    /// Reads the database of an image of this generation.
+    ///
+    /// # Errors
+    /// As [`InstalledDatabase::parse`].
+    pub fn parse_of(generation: Generation, bytes: &[u8]) -> Result<Self, InstalledError> {
+        let mut reader = Reader { generation, ..Reader::default() };
         let mut number = 0;
         for text in bytes.split(|&b| b == b'\n') {
             number += 1;
@@ -320,10 +346,11 @@ impl InstalledDatabase {
                 .map_err(|problem| InstalledError { line: number, problem })?;
         }
         reader.finish(number).map_err(|problem| InstalledError { line: number, problem })?;
-        let mut database = Self { packages: reader.packages, ..Self::default() };
-        database.generation = Generation::of(bytes, || false);
+        let packages = reader.packages.into_iter().zip(reader.orders);
+        let packages = packages.map(|(package, order)| package.ordered(order)).collect();
+        let mut database = Self { packages, generation, ..Self::default() };
         database.order = database.order_of_its_apk();
-        database.header_style = HeaderStyle::of(database.apk_tools());
+        database.header_style = HeaderStyle::of(generation, database.apk_tools());
         Ok(database)
     }
 
@@ -334,17 +361,18 @@ impl InstalledDatabase {
         if self.order == RecordOrder::Sorted {
             packages.sort_by(|a, b| compare_names(&a.record.name, &b.record.name));
         }
-        // apk has these fields in a buffer that it empties at a package's first directory: those
-        // of a package without directories come behind the next package's. What wrote the
-        // database of an image without apk does not do that.
-        let is_of_apk = self.apk_tools().is_some();
         let (mut out, mut carried) = (Vec::new(), Vec::new());
         for package in packages {
             package.write(&mut out, &mut carried);
-            if !is_of_apk && !carried.is_empty() {
-                out.pop();
-                out.append(&mut carried);
-                out.push(b'\n');
+            match self.leftover() {
+                Leftover::Carried => {}
+                Leftover::Dropped => carried.clear(),
+                Leftover::Kept if carried.is_empty() => {}
+                Leftover::Kept => {
+                    out.pop();
+                    out.append(&mut carried);
+                    out.push(b'\n');
+                }
             }
         }
         out
@@ -362,6 +390,17 @@ impl InstalledDatabase {
         self.get(APK_TOOLS).map(|package| &package.record.version)
     }
 
+    /// apk has these fields in a buffer that it empties at a package's first directory: those
+    /// of a package without directories come behind the next package's with apk 2, and vanish
+    /// with apk 3. What wrote the database of an image without apk does not do that.
+    fn leftover(&self) -> Leftover {
+        match (self.apk_tools(), self.generation) {
+            (None, _) => Leftover::Kept,
+            (Some(_), Generation::Apk2) => Leftover::Carried,
+            (Some(_), Generation::Apk3) => Leftover::Dropped,
+        }
+    }
+
     fn order_of_its_apk(&self) -> RecordOrder {
         let sorted = match self.apk_tools() {
             Some(version) => !version.is_before(SORTED_SINCE),
@@ -371,6 +410,14 @@ impl InstalledDatabase {
         };
         if sorted { RecordOrder::Sorted } else { RecordOrder::List }
     }
+}
+
+/// What becomes of a package's own fields when it has no directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leftover {
+    Kept,
+    Carried,
+    Dropped,
 }
 
 /// How apk 2.14 orders names where it shows or writes them.
@@ -397,12 +444,16 @@ struct Open {
     is_past_header: bool,
     directory: Option<usize>,
     directories: HashMap<ImagePath, usize>,
+    order: DirectoryOrder,
     file: Option<Slot>,
 }
 
 #[derive(Default)]
 struct Reader {
+    generation: Generation,
     packages: Vec<InstalledPackage>,
+    /// Of each package the directories in their order, if that is not the order of the file.
+    orders: Vec<Option<Vec<ImagePath>>>,
     /// Names, with the first line of the record.
     names: HashMap<PackageName, usize>,
     files: HashMap<ImagePath, Slot>,
@@ -432,7 +483,7 @@ impl Reader {
 
     fn field(&mut self, open: &mut Open, field: u8, value: &[u8]) -> Result<(), Problem> {
         match field {
-            b'F' => return open.enter(value),
+            b'F' => return open.enter(value, self.generation),
             b'R' => return self.file(open, value),
             _ => {}
         }
@@ -445,12 +496,19 @@ impl Reader {
             b'M' => open.current(field)?.attributes = text.parse()?,
             b'a' => self.current(open, field)?.attributes = text.parse()?,
             b'Z' => {
-                let identity = text.parse().map_err(|error: IdentityError| wrong(error.into()))?;
+                let identity: Identity =
+                    text.parse().map_err(|error: IdentityError| wrong(error.into()))?;
+                let is_cut = open.package.broken.sha256_160;
+                let identity = if is_cut { identity.of_cut_sha256() } else { identity };
                 self.current(open, field)?.identity = Some(identity);
             }
             b'r' => {
                 let list = Dependency::parse_list(text).map_err(|error| wrong(error.into()))?;
                 open.package.replaces.extend(list);
+            }
+            b'g' if self.generation == Generation::Apk3 => {
+                let tags = text.split(' ').filter(|tag| !tag.is_empty());
+                open.package.tags.extend(tags.map(str::to_owned));
             }
             b'q' => open.package.replaces_priority = Some(number(text).map_err(wrong)?),
             b's' => {
@@ -518,17 +576,22 @@ impl Reader {
             return Err(Problem::Duplicate { name: record.name.clone(), first });
         }
         self.packages.push(open.package);
+        let is_of_apk3 = self.generation == Generation::Apk3;
+        self.orders.push(is_of_apk3.then(|| open.order.finish()));
         Ok(())
     }
 }
 
 impl Open {
     /// Makes a directory the current one, which it may have been before.
-    fn enter(&mut self, path: &[u8]) -> Result<(), Problem> {
+    fn enter(&mut self, path: &[u8], generation: Generation) -> Result<(), Problem> {
         if self.package.record.name.0.is_empty() {
             return Err(Problem::Misplaced { field: 'F', wanted: "package (P)" });
         }
         let path = ImagePath::new(path)?;
+        if generation == Generation::Apk3 {
+            self.order.enter(&path);
+        }
         let next = self.package.directories.len();
         let at = *self.directories.entry(path.clone()).or_insert(next);
         if at == next {
@@ -555,6 +618,9 @@ mod tests {
 
     const ALPINE_3_14: &[u8] = include_bytes!("../../../fixtures/apk/alpine-3.14.10/installed");
     const ALPINE_3_20: &[u8] = include_bytes!("../../../fixtures/apk/alpine-3.20.3/installed");
+
+    const APK_3_BEFORE: &[u8] = include_bytes!("../../../fixtures/apk/apk-3.0.6/before/installed");
+    const APK_3_AFTER: &[u8] = include_bytes!("../../../fixtures/apk/apk-3.0.6/after/installed");
 
     /// Every field, as apk 2.14 writes it.
     const ALL_FIELDS: &str = "C:Q1yY8lhMF1VhgegJgkcXfqaNabDJw=\nP:b\nV:1.0-r0\nA:x86_64\nS:1\n\
@@ -588,6 +654,39 @@ mod tests {
     }
 
     #[test]
+    fn databases_of_apk_3_are_written_as_they_were_read() {
+        for bytes in [APK_3_BEFORE, APK_3_AFTER] {
+            let database = InstalledDatabase::parse(bytes).unwrap();
+            assert_eq!(database.generation, Generation::Apk3);
+            assert!(database.write() == bytes);
+        }
+    }
+
+    #[test]
+    fn what_only_apk_3_knows_is_read_and_written_for_it() {
+        let header = |name: &str| format!("P:{name}\nV:3.0-r0\nS:0\nI:0\nT:\nU:\nL:\n");
+        let apk = header("apk-tools") + "F:sbin\nR:apk\n\n";
+        let more = "g:one two\nr:z\ns:edge\nf:S\n";
+        for (body, want) in [
+            (format!("{more}F:etc\n"), format!("{more}F:etc\n")),
+            // fields of apk 3's buffer are lost without a directory
+            (more.to_owned(), "g:one two\n".to_owned()),
+            // files are sorted by the bytes of their names
+            ("F:a\nR:b\nR:B\nF:c\nF:a\nR:a\n".to_owned(), "F:a\nR:B\nR:a\nR:b\nF:c\n".to_owned()),
+        ] {
+            let text = header("a") + &body + "\n" + &apk;
+            assert_eq!(written(&text), header("a") + &want + "\n" + &apk);
+        }
+        let checksum = "Z:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\n";
+        let database = parse(&(header("a") + "f:S\nF:etc\nR:x\n" + checksum + "\n" + &apk));
+        let identity = database.packages[0].directories[0].files[0].identity.unwrap();
+        assert!(matches!(identity, Identity::Sha256Cut(_)));
+        // apk 2 does not know the tags
+        let of_apk_2 = parse(&(header("a") + "g:one\nF:etc\n\n"));
+        assert_eq!(of_apk_2.packages[0].tags, Vec::<String>::new());
+    }
+
+    #[test]
     fn every_field_is_read_and_written() {
         assert_eq!(written(ALL_FIELDS), ALL_FIELDS);
         let database = parse(ALL_FIELDS);
@@ -612,7 +711,7 @@ mod tests {
             ("F:etc\nR:x\nR:x\na:1:1:600\n", "F:etc\nR:x\na:1:1:600\n"),
             // what is unknown is dropped before the fields that only this database has
             ("x:1\nX:1\nF:etc\n", "F:etc\n"),
-            ("q:0\nf:S\ns:@edge\n", "s:edge\n"),
+            ("q:0\nf:S\ns:@edge\nF:etc\n", "s:edge\nf:S\nF:etc\n"),
         ] {
             assert_eq!(written(&(header("a") + body)), header("a") + want + "\n", "{body}");
         }
@@ -647,7 +746,7 @@ mod tests {
         for (text, want) in [
             ("P:a\nnonsense\n", "line 2: \"nonsense\" is not a field"),
             ("P:a\nV:1\nS:-1\n", "line 3: field S: \"-1\" is not a number"),
-            ("P:a\nV:1\nF:etc\nx:1\n", "line 4: field x is none that apk 2 knows"),
+            ("P:a\nV:1\nF:etc\nx:1\n", "line 4: field x is none that apk knows"),
             ("P:a\nV:1\nR:x\n", "line 3: field R comes before the directory (F)"),
             ("P:a\nV:1\nM:0:0:755\n", "line 3: field M comes before the directory (F)"),
             ("P:a\nV:1\nF:etc\nZ:Q1\n", "line 4: field Z: \"Q1\" is not a checksum"),

@@ -97,6 +97,23 @@ impl Place {
         Err(InventoryError::NoDatabase)
     }
 
+    /// Of an image without an archive of scripts, makes it the one that its apk would make.
+    ///
+    /// # Errors
+    /// A link leads nowhere.
+    pub fn settle_scripts(
+        &mut self,
+        fs: &dyn FileSystem,
+        generation: Generation,
+    ) -> Result<(), InventoryError> {
+        if generation == Generation::Apk3 && fs.lstat(&self.scripts).is_none() {
+            self.storage = Storage::Gzip;
+            let folder = self.installed.parent().unwrap_or_else(ImagePath::root);
+            self.scripts = resolve(fs, &folder, self.storage.file_name())?;
+        }
+        Ok(())
+    }
+
     /// The triggers; none without the file.
     ///
     /// # Errors
@@ -126,10 +143,9 @@ impl Place {
     pub fn read_installed(&self, fs: &dyn FileSystem) -> Result<InstalledDatabase, InventoryError> {
         let path = &self.installed;
         let bytes = fs.read(path)?;
-        let mut database = InstalledDatabase::parse(&bytes)
-            .map_err(|source| InventoryError::Installed { path: path.clone(), source })?;
-        database.generation = Generation::of(&bytes, || self.has_scripts_of_apk3(fs));
-        Ok(database)
+        let generation = Generation::of(&bytes, || self.has_scripts_of_apk3(fs));
+        InstalledDatabase::parse_of(generation, &bytes)
+            .map_err(|source| InventoryError::Installed { path: path.clone(), source })
     }
 
     /// Whether the archive of scripts names packages as only apk 3 does. One that cannot be read

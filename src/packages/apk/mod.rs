@@ -5,6 +5,7 @@ pub mod archive_check;
 pub mod archives;
 pub mod commands;
 pub mod dependency;
+pub mod directory_order;
 pub mod generation;
 mod hash_table;
 pub mod identity;

@@ -4,11 +4,13 @@
 //! In comes a script that is due, from [`super::install`]; out comes what it left, with the
 //! same environment both ways.
 
+use bytes::Bytes;
+
 use super::install::{ScriptCall, ScriptRunner};
-use super::virtual_runner::{VirtualRunner, argv, environment};
+use super::virtual_runner::{VirtualRunner, argv_of_file, environment};
 use crate::packages::sandbox_fallback::SandboxFallback;
 use crate::packages::script_run::Ran;
-use crate::rootfs::Overlay;
+use crate::rootfs::{Entry, FileSystem as _, ImagePath, Overlay, RootfsError};
 use crate::scripts::Stop;
 use crate::scripts::sandbox::{Command, Settings};
 
@@ -27,9 +29,77 @@ impl SandboxRunner {
 
 impl ScriptRunner for SandboxRunner {
     fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
-        let command =
-            Command { argv: argv(call), environment: environment().into_iter().collect() };
+        let placed = match &call.text {
+            Some(text) => Some(Placed::put(overlay, &call.path, text)?),
+            None => None,
+        };
+        let command = Command {
+            argv: argv_of_file(call),
+            environment: environment(call).into_iter().collect(),
+        };
         let evaluator = &mut self.evaluator;
-        self.fallback.run(overlay, |overlay| evaluator.run(overlay, call), &command)
+        let ran = self.fallback.run(overlay, |overlay| evaluator.run(overlay, call), &command)?;
+        if let Some(placed) = placed {
+            placed.take_away(overlay);
+        }
+        Ok(ran)
+    }
+}
+
+/// A script that apk 3 has in memory, in a file, from which a sandbox can run it. apk 3 does the
+/// same where there is no memory file.
+struct Placed {
+    script: ImagePath,
+    /// The folders that were made for it, the outermost first.
+    folders: Vec<ImagePath>,
+}
+
+impl Placed {
+    fn put(overlay: &mut Overlay, path: &ImagePath, text: &Bytes) -> Result<Self, Stop> {
+        let failed = |error: RootfsError| Stop::new(format!("it cannot be put at {path}: {error}"));
+        let mut folders = Vec::new();
+        for parent in path.ancestors() {
+            let real = overlay.resolve(&parent).map_err(failed)?;
+            if overlay.lstat(&real).is_none() {
+                overlay.set(real.clone(), Entry::directory(0o700, 0)).map_err(failed)?;
+                folders.push(real);
+            }
+        }
+        let script = overlay.resolve_parent(path).map_err(failed)?;
+        overlay.set(script.clone(), Entry::file(text.clone(), 0o755, 0)).map_err(failed)?;
+        Ok(Self { script, folders })
+    }
+
+    fn take_away(self, overlay: &mut Overlay) {
+        overlay.remove(&self.script);
+        for folder in self.folders.iter().rev() {
+            if overlay.read_dir(folder).is_empty() {
+                overlay.remove(folder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::rootfs::{NoLayers, Tree};
+
+    #[test]
+    fn a_script_in_memory_is_put_for_the_sandbox_and_nothing_of_it_stays() {
+        let path = ImagePath::literal("/lib/apk/exec/demo-1.post-upgrade");
+        for folder in ["/lib/apk", "/lib/apk/exec"] {
+            let there = (ImagePath::literal(folder), Entry::directory(0o755, 0));
+            let tree = Tree::from_entries([there], Arc::new(NoLayers));
+            let mut overlay = Overlay::new(Arc::new(tree));
+            let placed = Placed::put(&mut overlay, &path, &Bytes::from_static(b"x")).unwrap();
+            assert_eq!(overlay.lstat(&path).unwrap().mode, 0o755);
+            placed.take_away(&mut overlay);
+            assert!(overlay.lstat(&path).is_none());
+            let is_there = overlay.lstat(&ImagePath::literal("/lib/apk/exec")).is_some();
+            assert_eq!(is_there, folder == "/lib/apk/exec");
+        }
     }
 }

@@ -12,8 +12,9 @@ use std::io::{self, Read as _, Write as _};
 use bytes::Bytes;
 
 use super::apk_file::Script;
+use super::generation::Generation;
 use super::identity::Identity;
-use super::installed::{InstalledDatabase, InstalledPackage};
+use super::installed::{InstalledDatabase, InstalledPackage, compare_names};
 use super::version::Version;
 use crate::rootfs::tar_format::{
     BLOCK, CHECKSUM, Field, GID, GROUP, MAGIC, MODE, MTIME, NAME, SIZE, TYPE, UID, USER,
@@ -21,6 +22,14 @@ use crate::rootfs::tar_format::{
 
 /// How large an archive may be, unpacked, in bytes.
 pub const MAX_ARCHIVE: u64 = 64 << 20;
+
+const FILE_TYPE: &[u8] = b"0";
+/// GNU tar's member with the name of the member behind it.
+const LONG_NAME_TYPE: &[u8] = b"L";
+const LONG_NAME: &str = "././@LongLink";
+
+/// In a gzip header.
+const UNIX: u8 = 3;
 
 /// How many members an archive may have.
 pub const MAX_MEMBERS: usize = 65_536;
@@ -72,12 +81,17 @@ pub enum HeaderStyle {
     /// 2.12.12 and later, 2.14.1 and later: the time is when the package was built.
     #[default]
     BuildTime,
+    /// 3.0: the same; packages by name, identities in hexadecimal digits, long names whole.
+    Named,
 }
 
 impl HeaderStyle {
-    /// That of a release of apk; of the newest when there is none.
+    /// That of a generation and a release of apk; of its newest when there is none.
     #[must_use]
-    pub fn of(apk: Option<&Version>) -> Self {
+    pub fn of(generation: Generation, apk: Option<&Version>) -> Self {
+        if generation == Generation::Apk3 {
+            return Self::Named;
+        }
         let Some(apk) = apk else { return Self::default() };
         let before = |version| apk.is_before(version);
         if before("2.12.8") {
@@ -92,7 +106,7 @@ impl HeaderStyle {
     fn number(self, value: u64, (_, length): Field) -> Vec<u8> {
         match self {
             Self::Terminated => octal(value, length - 1),
-            Self::RunTime | Self::BuildTime => octal(value, length),
+            Self::RunTime | Self::BuildTime | Self::Named => octal(value, length),
         }
     }
 
@@ -100,6 +114,7 @@ impl HeaderStyle {
     fn time(self, package: &InstalledPackage, timestamp: u64) -> u64 {
         let built = package.record.build_time.filter(|&time| time != 0);
         match self {
+            Self::Named => built.unwrap_or(0),
             Self::BuildTime => built.unwrap_or(timestamp),
             Self::Terminated | Self::RunTime => timestamp,
         }
@@ -192,8 +207,8 @@ impl ScriptsArchive {
         self.packages.remove(package);
     }
 
-    /// The archive of the installed packages' scripts, in the order of the database's list and
-    /// the style of its apk. `timestamp` (seconds since 1970) is the time of the run, where the
+    /// The archive of the installed packages' scripts, in the order and the style of the
+    /// database's apk. `timestamp` (seconds since 1970) is the time of the run, where the
     /// style has it or a package has no build time.
     ///
     /// # Errors
@@ -205,22 +220,33 @@ impl ScriptsArchive {
         storage: Storage,
     ) -> io::Result<Vec<u8>> {
         let style = database.header_style;
+        let mut packages: Vec<&InstalledPackage> = database.packages.iter().collect();
+        if style == HeaderStyle::Named {
+            packages.sort_by(|a, b| compare_names(&a.record.name, &b.record.name));
+        }
         let mut out = Vec::new();
-        for package in &database.packages {
+        for package in packages {
             let Some(identity) = &package.record.identity else { continue };
             for (script, content) in self.of(identity) {
-                let name = member_name(package, identity, script);
-                let time = style.time(package, timestamp);
-                let numbers = [style.number(content.len() as u64, SIZE), style.number(time, MTIME)];
-                write_member(&mut out, &name, &numbers, content);
+                let name = member_name(package, identity, script, style);
+                let time = style.number(style.time(package, timestamp), MTIME);
+                let size = |length: usize| style.number(length as u64, SIZE);
+                if style == HeaderStyle::Named && name.len() >= NAME.1 {
+                    let numbers = [size(name.len()), time.clone()];
+                    let content = [name.as_bytes(), b"\0"].concat();
+                    write_member(&mut out, (LONG_NAME, LONG_NAME_TYPE), &numbers, &content);
+                }
+                let numbers = [size(content.len()), time];
+                write_member(&mut out, (&name, FILE_TYPE), &numbers, content);
             }
         }
         out.resize(out.len() + 2 * BLOCK, 0);
         match storage {
             Storage::Plain => Ok(out),
             Storage::Gzip => {
-                let level = flate2::Compression::default();
-                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+                let level = flate2::Compression::best();
+                let mut gzip =
+                    flate2::GzBuilder::new().operating_system(UNIX).write(Vec::new(), level);
                 gzip.write_all(&out)?;
                 gzip.finish()
             }
@@ -240,13 +266,27 @@ fn script_of(name: &[u8]) -> Option<(Identity, Script)> {
     Some((identity.parse().ok()?, Script::from_name(moment)?))
 }
 
-fn member_name(package: &InstalledPackage, identity: &Identity, script: Script) -> String {
+fn member_name(
+    package: &InstalledPackage,
+    identity: &Identity,
+    script: Script,
+    style: HeaderStyle,
+) -> String {
     let record = &package.record;
+    let identity = match style {
+        HeaderStyle::Named => identity.hexadecimal(),
+        _ => identity.to_string(),
+    };
     format!("{}-{}.{identity}.{}", record.name, record.version, script.name())
 }
 
 /// A member as apk writes it: GNU magic, owner root, mode 0755, names cut to 99 bytes.
-fn write_member(out: &mut Vec<u8>, name: &str, [size, time]: &[Vec<u8>; 2], content: &[u8]) {
+fn write_member(
+    out: &mut Vec<u8>,
+    (name, kind): (&str, &[u8]),
+    [size, time]: &[Vec<u8>; 2],
+    content: &[u8],
+) {
     let mut header = [0; BLOCK];
     let name = name.as_bytes();
     put(&mut header, NAME, name.get(..NAME.1 - 1).unwrap_or(name));
@@ -256,7 +296,7 @@ fn write_member(out: &mut Vec<u8>, name: &str, [size, time]: &[Vec<u8>; 2], cont
     put(&mut header, SIZE, size);
     put(&mut header, MTIME, time);
     put(&mut header, CHECKSUM, b"        ");
-    put(&mut header, TYPE, b"0");
+    put(&mut header, TYPE, kind);
     put(&mut header, MAGIC, b"ustar  ");
     put(&mut header, USER, b"root");
     put(&mut header, GROUP, b"root");
@@ -297,6 +337,17 @@ mod tests {
         ),
     ];
 
+    const APK_3: [(&[u8], &[u8]); 2] = [
+        (
+            include_bytes!("../../../fixtures/apk/apk-3.0.6/before/installed"),
+            include_bytes!("../../../fixtures/apk/apk-3.0.6/before/scripts.tar.gz"),
+        ),
+        (
+            include_bytes!("../../../fixtures/apk/apk-3.0.6/after/installed"),
+            include_bytes!("../../../fixtures/apk/apk-3.0.6/after/scripts.tar.gz"),
+        ),
+    ];
+
     /// The database with busybox before alpine-baselayout, which is how they were installed
     /// when the archive was made; in the file they are sorted.
     fn as_installed(bytes: &[u8]) -> InstalledDatabase {
@@ -327,11 +378,48 @@ mod tests {
             ("2.14.0_rc1-r0", HeaderStyle::RunTime),
             ("2.14.0-r5", HeaderStyle::RunTime),
             ("2.14.1-r0", HeaderStyle::BuildTime),
-            ("3.0.0-r0", HeaderStyle::BuildTime),
         ] {
-            assert_eq!(HeaderStyle::of(Some(&Version::new(apk))), want, "{apk}");
+            let apk = Version::new(apk);
+            assert_eq!(HeaderStyle::of(Generation::Apk2, Some(&apk)), want, "{apk}");
+            assert_eq!(HeaderStyle::of(Generation::Apk3, Some(&apk)), HeaderStyle::Named);
         }
-        assert_eq!(HeaderStyle::of(None), HeaderStyle::BuildTime);
+        assert_eq!(HeaderStyle::of(Generation::Apk2, None), HeaderStyle::BuildTime);
+    }
+
+    #[test]
+    fn archives_of_apk_3_are_written_as_they_were_read() {
+        for (installed, archive) in APK_3 {
+            let scripts = ScriptsArchive::parse(archive, Storage::Gzip).unwrap();
+            assert!(scripts.is_of_apk3());
+            let database = InstalledDatabase::parse(installed).unwrap();
+            let written = scripts.write(&database, 9, Storage::Gzip).unwrap();
+            let plain = |gzip: &[u8]| {
+                let mut plain = Vec::new();
+                flate2::read::GzDecoder::new(gzip).read_to_end(&mut plain).unwrap();
+                plain
+            };
+            assert!(plain(&written) == plain(archive));
+            // the header: no time, the best level, Unix
+            assert_eq!(written[..10], archive[..10]);
+        }
+    }
+
+    #[test]
+    fn apk_3_writes_long_names_whole() {
+        let name = "n".repeat(60);
+        let mut database = database(&[(&name, None)]);
+        database.header_style = HeaderStyle::Named;
+        let identity = Identity::of(name.as_bytes());
+        let mut scripts = ScriptsArchive::default();
+        scripts.insert(identity, Script::PostInstall, Bytes::from_static(b"x"));
+        let written = scripts.write(&database, 5, Storage::Plain).unwrap();
+        assert_eq!(written.len(), 6 * BLOCK);
+        let mut archive = tar::Archive::new(&written[..]);
+        let entry = archive.entries().unwrap().next().unwrap().unwrap();
+        let long = format!("{name}-1-r0.{}.post-install", identity.hexadecimal());
+        assert_eq!(String::from_utf8_lossy(&entry.path_bytes()), long);
+        assert_eq!((entry.header().mtime().unwrap(), entry.size()), (0, 1));
+        assert!(ScriptsArchive::parse(&written, Storage::Plain).unwrap().is_of_apk3());
     }
 
     #[test]

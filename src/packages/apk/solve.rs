@@ -615,7 +615,9 @@ impl<'a> ApkUniverse<'a> {
             }
             relations.requires.push(Requirement { alternatives, text });
         }
+        // apk 3 does not mind what a package provides itself.
         if member.is_offered()
+            && self.image.generation == Generation::Apk2
             && let Some(conflict) =
                 conflicts(record).find(|conflict| self.is_about(conflict, record))
         {

@@ -39,11 +39,43 @@ impl From<RootfsError> for SourcesError {
     }
 }
 
+/// Where a repository has its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// `URL/ARCH/APKINDEX.tar.gz`, and packages in `URL/ARCH` of their architecture.
+    #[default]
+    ByArchitecture,
+    /// Everything in one folder, with an index of this name: apk 3's `ndx` lines.
+    Folder { index: String },
+}
+
+impl Layout {
+    /// The path of the index below the URL.
+    #[must_use]
+    pub fn index(&self, architecture: &str) -> String {
+        match self {
+            Self::ByArchitecture => format!("{architecture}/APKINDEX.tar.gz"),
+            Self::Folder { index } => index.clone(),
+        }
+    }
+
+    /// The path of a package's file below the URL.
+    #[must_use]
+    pub fn package(&self, architecture: &str, file: &str) -> String {
+        match self {
+            Self::ByArchitecture => format!("{architecture}/{file}"),
+            Self::Folder { .. } => file.to_owned(),
+        }
+    }
+}
+
 /// One repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApkSource {
-    /// Without a login; no slash at the end. The index is at `URL/ARCH/APKINDEX.tar.gz`.
+    /// Without a login; no slash at the end.
     pub url: String,
+    /// Where index and packages are below it.
+    pub layout: Layout,
     /// From the URL.
     pub login: Option<Login>,
     /// `edge` for `@edge`: only dependencies with this tag take packages from here.
@@ -52,6 +84,12 @@ pub struct ApkSource {
 }
 
 impl ApkSource {
+    /// Whether both mean the same index.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.url == other.url && self.layout == other.layout
+    }
+
     /// For messages: `@edge https://dl-cdn.alpinelinux.org/alpine/edge/main`.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -140,8 +178,8 @@ impl Reader {
             [] => return Ok(()),
             [first, ..] if first.starts_with('#') => return Ok(()),
             ["set", rest @ ..] => return self.set(place, rest),
-            [kind @ ("v2" | "v3" | "ndx"), rest @ ..] => (*kind, rest),
-            rest => ("v2", rest),
+            [kind @ ("v2" | "v3" | "ndx"), rest @ ..] => (Some(*kind), rest),
+            rest => (None, rest),
         };
         let (tag, rest) = match rest {
             [tag, rest @ ..] if tag.starts_with('@') => (tag.strip_prefix('@'), rest),
@@ -153,25 +191,53 @@ impl Reader {
         if tag == Some("") {
             return Err(syntax(place, "'@' without a tag"));
         }
+        let is_index = |url: &str| url.ends_with(".adb") || url.ends_with(".tar.gz");
+        let kind = match kind {
+            None if is_index(url) => "ndx",
+            kind => kind.unwrap_or("v2"),
+        };
         let url = self.expand(place, url)?;
-        if kind != "v2" || url.ends_with(".adb") || url.ends_with(".tar.gz") {
-            self.pass_over(place, &format!(
-                "a repository of type {kind} is passed over: only those with an APKINDEX.tar.gz \
-                 below the URL are read"
-            ));
-            return Ok(());
-        }
         if components.is_empty() {
-            return self.push(place, &url, tag);
+            return self.add(place, kind, &url, tag);
         }
         for component in components {
             let component = self.expand(place, component)?;
-            self.push(place, &format!("{}/{component}", url.trim_end_matches('/')), tag)?;
+            self.add(place, kind, &format!("{}/{component}", url.trim_end_matches('/')), tag)?;
         }
         Ok(())
     }
 
-    fn push(&mut self, place: &str, url: &str, tag: Option<&str>) -> Result<(), SourcesError> {
+    /// Adds a repository of a type, if its index can be read.
+    fn add(
+        &mut self,
+        place: &str,
+        kind: &str,
+        url: &str,
+        tag: Option<&str>,
+    ) -> Result<(), SourcesError> {
+        let url = url.trim_end_matches('/');
+        match (kind, url.rsplit_once('/')) {
+            ("v2", _) => self.push(place, url, Layout::ByArchitecture, tag),
+            ("ndx", Some((folder, index))) if !index.ends_with(".adb") => {
+                self.push(place, folder, Layout::Folder { index: index.to_owned() }, tag)
+            }
+            _ => {
+                self.pass_over(place, &format!(
+                    "a repository in apk 3's own format ({kind}) is passed over: only those with \
+                     an APKINDEX.tar.gz are read"
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        place: &str,
+        url: &str,
+        layout: Layout,
+        tag: Option<&str>,
+    ) -> Result<(), SourcesError> {
         // apk takes an absolute path for a repository on the machine it runs on
         let local = url.starts_with('/').then(|| format!("file://{url}"));
         let Located { url, login } = match locate(local.as_deref().unwrap_or(url), self.origin) {
@@ -190,6 +256,7 @@ impl Reader {
         }
         self.out.sources.push(ApkSource {
             url: url.trim_end_matches('/').to_owned(),
+            layout,
             login,
             tag: tag.map(str::to_owned),
             origin: self.origin,
@@ -312,7 +379,8 @@ mod tests {
             (
                 "/etc/apk/repositories.d/x.list",
                 "v2 @t ${mirror}/v3.22 main community\nhttps://x/${APK_ARCH}/y\n\
-                 v3 https://adb/x main\nndx https://y/APKINDEX.tar.gz\nhttps://z/index.adb\n",
+                 v3 https://adb/x main\nndx https://y/own/APKINDEX.tar.gz\nhttps://z/index.adb\n\
+                 ndx @t https://y/own/APKINDEX.tar.gz\nhttps://y/other/INDEX.tar.gz\nndx https://z/x.adb\n",
             ),
         ])
         .unwrap();
@@ -321,11 +389,19 @@ mod tests {
             [
                 "@t https://m/alpine/v3.22/main",
                 "@t https://m/alpine/v3.22/community",
-                "https://x/x86_64/y"
+                "https://x/x86_64/y",
+                "https://y/own",
+                "@t https://y/own",
+                "https://y/other",
             ]
         );
         assert_eq!(got.warnings.len(), 3, "{:?}", got.warnings);
-        assert!(got.warnings[0].contains("type v3"));
+        assert!(got.warnings[0].contains("in apk 3's own format (v3)"), "{:?}", got.warnings);
+        let layouts: Vec<String> =
+            got.sources.iter().map(|one| one.layout.index("x86_64")).collect();
+        let (own, other) = ("APKINDEX.tar.gz", "INDEX.tar.gz");
+        let by_architecture = "x86_64/APKINDEX.tar.gz";
+        assert_eq!(layouts, [by_architecture, by_architecture, by_architecture, own, own, other]);
     }
 
     #[test]
@@ -369,7 +445,7 @@ mod tests {
         assert_eq!(source.login.as_ref().unwrap().password, "s e+cret");
         assert!(!format!("{source:?}{}", source.describe()).contains("cret"));
         for (line, want) in
-            [("", "want 'URL'"), ("srv/apk", "only http"), ("v3 https://a", "type v3")]
+            [("", "want 'URL'"), ("srv/apk", "only http"), ("v3 https://a", "own format (v3)")]
         {
             let why = parse_option(line).unwrap_err().to_string();
             assert!(why.starts_with("--repository: ") && why.contains(want), "{why}");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::generation::Generation;
 use super::super::installed::{
-    Directory, FileRecord, InstalledDatabase, InstalledPackage, RecordOrder,
+    Directory, FileRecord, InstalledDatabase, InstalledPackage, RecordOrder, compare_names,
 };
 use super::super::inventory::{ARCH, Place, architecture};
 use super::super::scripts_archive::{HeaderStyle, ScriptsArchive};
@@ -48,8 +48,9 @@ impl Database {
     /// # Errors
     /// It is missing or damaged.
     pub(super) fn load(fs: &Overlay) -> Result<(Self, Ownership), InstallError> {
-        let place = Place::find(fs)?;
+        let mut place = Place::find(fs)?;
         let installed = place.read_installed(fs)?;
+        place.settle_scripts(fs, installed.generation)?;
         let triggers = place.read_triggers(fs)?;
         let scripts = place.read_scripts(fs)?;
         let world = place.read_world(fs)?;
@@ -83,6 +84,7 @@ fn add(ownership: &mut Ownership, package: InstalledPackage, scripts: &ScriptsAr
     let slot = ownership.install(Package {
         scripts: scripts.map(|(script, text)| (script, text.clone())).collect(),
         record: package.record,
+        tags: package.tags,
         replaces: package.replaces,
         replaces_priority: package.replaces_priority,
         repository_tag: package.repository_tag,
@@ -124,18 +126,17 @@ impl Run<'_> {
                 scripts.insert(identity, *script, text.clone());
             }
         }
-        let triggers = Triggers {
-            entries: self
-                .ownership
-                .triggers
-                .iter()
-                .filter_map(|slot| self.ownership.get(*slot))
-                .filter_map(|package| {
-                    let patterns = package.triggers.clone();
-                    Some(Trigger { package: package.record.identity?, patterns })
-                })
-                .collect(),
+        let waiting = self.ownership.triggers.iter();
+        let mut waiting: Vec<&Package> =
+            waiting.filter_map(|slot| self.ownership.get(*slot)).collect();
+        if self.database.generation == Generation::Apk3 {
+            waiting.sort_by(|a, b| compare_names(&a.record.name, &b.record.name));
+        }
+        let trigger = |package: &&Package| {
+            let patterns = package.triggers.clone();
+            Some(Trigger { package: package.record.identity?, patterns })
         };
+        let triggers = Triggers { entries: waiting.iter().filter_map(trigger).collect() };
         let time = u64::try_from(self.options.timestamp).unwrap_or(0);
         let place = self.database.place.clone();
         let scripts = scripts
@@ -151,22 +152,23 @@ impl Run<'_> {
     }
 
     fn record(&self, package: &Package) -> InstalledPackage {
-        let directories = package.directories.iter().map(|owned| Directory {
-            path: self.ownership.directories.path(owned.id),
-            attributes: owned.attributes,
-            files: owned
-                .files
-                .iter()
-                .filter(|file| !file.lost)
-                .map(|file| FileRecord {
-                    name: file.name.clone(),
-                    attributes: file.attributes,
-                    identity: file.checksum,
-                })
-                .collect(),
+        let file = |file: &OwnedFile| FileRecord {
+            name: file.name.clone(),
+            attributes: file.attributes,
+            identity: file.checksum,
+        };
+        let directories = package.directories.iter().map(|owned| {
+            let files = owned.files.iter().filter(|file| !file.lost).map(file);
+            let mut files: Vec<FileRecord> = files.collect();
+            if self.database.generation == Generation::Apk3 {
+                files.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+            let path = self.ownership.directories.path(owned.id);
+            Directory { path, attributes: owned.attributes, files }
         });
         InstalledPackage {
             record: package.record.clone(),
+            tags: package.tags.clone(),
             replaces: package.replaces.clone(),
             replaces_priority: package.replaces_priority,
             repository_tag: package.repository_tag.clone(),

@@ -10,6 +10,7 @@ use std::io::Read;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
+use super::super::generation::Generation;
 use super::super::identity::Identity;
 use super::ownership::Slot;
 use super::unpack::Extracted;
@@ -117,17 +118,25 @@ impl Run<'_> {
             for file in owned.files.iter().filter(|file| !file.lost) {
                 self.ownership.disown(owned.id, &file.name);
                 let real = self.overlay.resolve_parent(&self.join(slot, &folder, &file.name)?)?;
+                let is_of_apk3 = self.database.generation == Generation::Apk3;
+                let is_protected = self.ownership.directories.is_protected(owned.id);
+                if is_of_apk3 && is_protected {
+                    let beside = [real.file_name(), b".apk-new"].concat();
+                    let parent = real.parent().unwrap_or_else(ImagePath::root);
+                    self.overlay.remove(&self.join(slot, &parent, &beside)?);
+                }
                 let Some(found) = self.overlay.lstat(&real).filter(|found| !found.is_dir()) else {
                     continue;
                 };
-                let goes = !self.ownership.directories.is_protected(owned.id)
+                let goes = !is_protected
                     || match &file.checksum {
                         Some(recorded) => {
                             identity_like(&self.overlay, &real, found, recorded)? == Some(*recorded)
                         }
                         None => false,
                     };
-                if !goes {
+                // apk 3 sees that the file is the new one's.
+                if !goes || is_of_apk3 && placed.0.contains(&real) {
                     continue;
                 }
                 if placed.0.contains(&real) {
@@ -168,10 +177,14 @@ fn identity_like(
             std::io::copy(&mut content, &mut hash).map_err(failed)?;
             Identity::Sha1(hash.finalize().into())
         }
-        Identity::Sha256(_) => {
+        Identity::Sha256(_) | Identity::Sha256Cut(_) => {
             let mut hash = Sha256::new();
             std::io::copy(&mut content, &mut hash).map_err(failed)?;
-            Identity::Sha256(hash.finalize().into())
+            let hash: [u8; 32] = hash.finalize().into();
+            match (wanted, hash.first_chunk()) {
+                (Identity::Sha256Cut(_), Some(cut)) => Identity::Sha256Cut(*cut),
+                _ => Identity::Sha256(hash),
+            }
         }
     };
     Ok(Some(identity))

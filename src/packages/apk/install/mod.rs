@@ -3,7 +3,7 @@
 //! In come unpacked packages (a whole set that belongs together, in apk's order) and the image;
 //! out comes the overlay with what apk would have made of it, byte for byte in the package
 //! database, and the [`Effect`]s worth telling. Scripts are handed to a [`ScriptRunner`] at apk's
-//! moments. The behaviour is that of apk-tools 2.12 and 2.14: `src/commit.c`, `src/database.c`,
+//! moments. The behaviour is that of apk-tools 2.12, 2.14 and 3.0, whichever the image has: `src/commit.c`, `src/database.c`,
 //! `src/package.c`.
 //!
 //! - `database`: what the image records, and how it is written back
@@ -31,6 +31,7 @@ mod tests;
 mod triggers;
 mod unpack;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::apk_file::{ApkPackage, Script};
@@ -136,9 +137,11 @@ fn commit(
 ) -> Result<Vec<Effect>, InstallError> {
     let (database, ownership) = Database::load(overlay)?;
     let apk = ownership.find("apk-tools").and_then(|slot| ownership.get(slot));
+    let going = going(changes, &ownership);
     let mut run = Run {
         script_folder: self::scripts::folder(apk.map(|package| &package.record.version)),
         world: database.sorted_world().dependencies,
+        going,
         overlay: overlay.clone(),
         database,
         ownership,
@@ -167,6 +170,14 @@ fn commit(
     Ok(run.effects)
 }
 
+fn going(changes: &[Change<'_>], ownership: &Ownership) -> HashSet<Slot> {
+    let former = |change: &Change<'_>| match change {
+        Change::Install(new) => ownership.find(&new.record.name.0),
+        Change::Remove(name) => ownership.find(&name.0),
+    };
+    changes.iter().filter_map(former).collect()
+}
+
 /// The state of one call of [`install`].
 struct Run<'s> {
     overlay: Overlay,
@@ -176,6 +187,8 @@ struct Run<'s> {
     script_folder: (ImagePath, u32),
     /// What the user asked for.
     world: Vec<Dependency>,
+    /// What is taken away or replaced in this run.
+    going: HashSet<Slot>,
     accounts: OwnerNumbers,
     options: Options,
     effects: Vec<Effect>,

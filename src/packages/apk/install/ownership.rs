@@ -25,6 +25,7 @@ pub(super) struct Slot(usize);
 #[derive(Debug, Default)]
 pub(super) struct Package {
     pub(super) record: Record,
+    pub(super) tags: Vec<String>,
     pub(super) replaces: Vec<Dependency>,
     pub(super) replaces_priority: Option<u64>,
     pub(super) repository_tag: Option<String>,
@@ -152,6 +153,19 @@ impl Ownership {
             files: Vec::new(),
         });
         Some(at)
+    }
+
+    /// Puts the directories of a package in this order; what is not in it stays in front. Nobody
+    /// may have claimed one of its files yet. For each former place there is the new one.
+    pub(super) fn order_directories(&mut self, slot: Slot, order: &[ImagePath]) -> Vec<usize> {
+        let wanted: HashMap<DirectoryId, usize> =
+            order.iter().filter_map(|path| self.directories.known(path)).zip(0..).collect();
+        let Some(package) = self.get_mut(slot) else { return Vec::new() };
+        let former: Vec<DirectoryId> = package.directories.iter().map(|owned| owned.id).collect();
+        package.directories.sort_by_key(|owned| wanted.get(&owned.id).copied());
+        let places = package.directories.iter().map(|owned| owned.id).zip(0..);
+        package.places = places.collect();
+        former.iter().map(|id| package.places.get(id).copied().unwrap_or_default()).collect()
     }
 
     pub(super) fn directory_id(&self, slot: Slot, directory: usize) -> Option<DirectoryId> {

@@ -3,11 +3,14 @@
 //! In come the state of a run and which script of which package is due; the script is handed to
 //! a [`ScriptRunner`], which decides how it is run. Source: apk-tools 2.14, `src/package.c`
 //! (`apk_ipkg_run_script`), `src/database.c` (`apk_db_run_script`), `src/commit.c`
-//! (`run_triggers`).
+//! (`run_triggers`); apk 3 has them in memory, and tells them which they are (the same in 3.0).
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::super::apk_file::Script;
+use super::super::generation::Generation;
 use super::super::version::Version;
 use super::ownership::Slot;
 use super::{EffectKind, InstallError, Run};
@@ -22,6 +25,10 @@ pub struct ScriptCall {
     pub script: Option<Script>,
     /// Where it is in the image while it runs.
     pub path: ImagePath,
+    /// The script, when there is nothing at that path: apk 3 has it in memory.
+    pub text: Option<Bytes>,
+    /// What apk says in the environment, besides where programs are.
+    pub variables: Vec<(&'static str, String)>,
     /// After the name that the script is called by.
     pub arguments: Vec<String>,
     pub package: String,
@@ -51,8 +58,11 @@ const FOLDER: (&str, u32) = ("/lib/apk/exec", 0o700);
 /// The same before apk 2.12.10.
 const OLD_FOLDER: (&str, u32) = ("/var/cache/misc", 0o755);
 const NEW_FOLDER_SINCE: &str = "2.12.10";
-/// The image's own programs to be run before and after everything.
-const HOOKS: &str = "/etc/apk/commit_hooks.d";
+/// The image's own programs to be run before and after everything. Those of an earlier folder
+/// hide those of the same name in a later one.
+const HOOKS: &[&str] = &["/etc/apk/commit_hooks.d"];
+/// The same of apk 3.
+const HOOKS_OF_APK_3: &[&str] = &["/etc/apk/commit_hooks.d", "/lib/apk/commit_hooks.d"];
 
 /// When a commit hook is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,9 +92,19 @@ impl Run<'_> {
         let Some(text) = package.scripts.get(&script).cloned() else { return Ok(()) };
         let name = format!("{}-{}.{}", package.record.name, package.record.version, script.name());
         let package = package.name().to_owned();
-        let path = self.place_script(&package, &name, text)?;
-        let call =
-            ScriptCall { script: Some(script), path, arguments: arguments.to_vec(), package };
+        let (path, text) = match self.database.generation {
+            Generation::Apk2 => (self.place_script(&package, &name, text)?, None),
+            Generation::Apk3 => (self.script_path(&package, &name)?, Some(text)),
+        };
+        let variables = self.variables(script.name(), Some(&package));
+        let call = ScriptCall {
+            script: Some(script),
+            path,
+            text,
+            variables,
+            arguments: arguments.to_vec(),
+            package,
+        };
         let error = |trouble: Trouble| InstallError::Script {
             package: call.package.clone(),
             activated_by: None,
@@ -99,9 +119,31 @@ impl Run<'_> {
         let arguments = arguments.to_vec();
         let kind = EffectKind::ScriptRan { script: script.name().to_owned(), arguments, changed };
         self.tell(slot, kind);
-        let real = self.overlay.resolve_parent(&call.path)?;
-        self.overlay.remove(&real);
+        if call.text.is_none() {
+            let real = self.overlay.resolve_parent(&call.path)?;
+            self.overlay.remove(&real);
+        }
         Ok(())
+    }
+
+    /// What apk says to a script in its environment: apk 2 nothing.
+    fn variables(&self, moment: &str, package: Option<&str>) -> Vec<(&'static str, String)> {
+        let known = [("APK_SCRIPT", Some(moment)), ("APK_PACKAGE", package)];
+        match self.database.generation {
+            Generation::Apk2 => Vec::new(),
+            Generation::Apk3 => known
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?.to_owned())))
+                .collect(),
+        }
+    }
+
+    /// Where a script is while it runs.
+    fn script_path(&self, package: &str, name: &str) -> Result<ImagePath, InstallError> {
+        self.script_folder.0.join(name.as_bytes()).map_err(|error| InstallError::Package {
+            package: package.to_owned(),
+            problem: error.to_string(),
+        })
     }
 
     /// Puts a script where it can be run from.
@@ -117,10 +159,7 @@ impl Run<'_> {
         if self.overlay.lstat(&real).is_none() {
             self.overlay.set(real, Entry::directory(mode, time))?;
         }
-        let path = folder.join(name.as_bytes()).map_err(|error| InstallError::Package {
-            package: package.to_owned(),
-            problem: error.to_string(),
-        })?;
+        let path = self.script_path(package, name)?;
         let real = self.overlay.resolve_parent(&path)?;
         self.overlay.set(real, Entry::file(text, 0o755, time))?;
         Ok(path)
@@ -142,18 +181,19 @@ impl Run<'_> {
         if self.scripts.is_none() {
             return Ok(());
         }
-        let folder = ImagePath::literal(HOOKS);
-        for path in self.overlay.read_dir(&self.overlay.resolve(&folder)?) {
-            if path.file_name().starts_with(b".") {
-                continue;
-            }
-            let argument = match moment {
-                Moment::Before => "pre-commit",
-                Moment::After => "post-commit",
+        let argument = match moment {
+            Moment::Before => "pre-commit",
+            Moment::After => "post-commit",
+        };
+        for path in self.hooks()? {
+            let call = ScriptCall {
+                script: None,
+                path,
+                text: None,
+                variables: self.variables(argument, None),
+                arguments: vec![argument.to_owned()],
+                package: String::new(),
             };
-            let arguments = vec![argument.to_owned()];
-            let path = folder.join(path.file_name()).unwrap_or(path);
-            let call = ScriptCall { script: None, path, arguments, package: String::new() };
             let error = |trouble: Trouble| InstallError::Hook {
                 path: call.path.clone(),
                 detail: trouble.detail,
@@ -164,5 +204,24 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The image's commit hooks, by name.
+    fn hooks(&self) -> Result<Vec<ImagePath>, InstallError> {
+        let folders = match self.database.generation {
+            Generation::Apk2 => HOOKS,
+            Generation::Apk3 => HOOKS_OF_APK_3,
+        };
+        let mut hooks: BTreeMap<Vec<u8>, ImagePath> = BTreeMap::new();
+        for folder in folders.iter().map(|folder| ImagePath::literal(folder)) {
+            for path in self.overlay.read_dir(&self.overlay.resolve(&folder)?) {
+                let name = path.file_name().to_vec();
+                if !name.starts_with(b".") {
+                    let path = folder.join(&name).unwrap_or(path);
+                    hooks.entry(name).or_insert(path);
+                }
+            }
+        }
+        Ok(hooks.into_values().collect())
     }
 }

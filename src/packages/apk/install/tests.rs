@@ -14,6 +14,8 @@ use crate::packages::script_run::Ran;
 use crate::rootfs::{Content, Entry, FileSystem, Kind, NoLayers, Tree, Xattrs};
 use crate::scripts::Stop;
 
+mod apk3;
+
 const NOW: i64 = 1000;
 
 /// Remembers what it was to run.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::super::apk_file::Script;
+use super::super::generation::Generation;
 use super::ownership::Slot;
 use super::{InstallError, Run};
 use crate::rootfs::ImagePath;
@@ -41,10 +42,16 @@ impl Run<'_> {
             let path = self.ownership.directories.path(id);
             for slot in &self.ownership.triggers {
                 let Some(package) = self.ownership.get(*slot) else { continue };
-                if (modified || package.run_all_triggers)
-                    && package.triggers.iter().any(|pattern| matches(pattern, &path))
-                {
-                    due.entry(*slot).or_default().push(path.clone());
+                if !modified && !package.run_all_triggers {
+                    continue;
+                }
+                let by = self.database.generation;
+                let mut waiting = package.triggers.iter().map(|text| wait(text, by));
+                let found = waiting.find(|(pattern, _)| matches(pattern, &path));
+                let Some((_, only_changed)) = found else { continue };
+                let directories = due.entry(*slot).or_default();
+                if modified || !only_changed {
+                    directories.push(path.clone());
                 }
             }
         }
@@ -61,6 +68,15 @@ impl Run<'_> {
         };
         let package = self.ownership.get(*new.iter().find(has)?)?;
         Some(package.name().to_owned())
+    }
+}
+
+/// The pattern of a trigger, and whether it is for changed directories alone, those of a new
+/// package too: apk 3 has a `+` for that. apk 2 takes it for a part of the pattern.
+fn wait(text: &str, by: Generation) -> (&str, bool) {
+    match text.strip_prefix('+') {
+        Some(pattern) if by == Generation::Apk3 => (pattern, true),
+        _ => (text, false),
     }
 }
 
@@ -82,6 +98,13 @@ fn matches(pattern: &str, path: &ImagePath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn apk_3_has_patterns_for_changed_directories_alone() {
+        assert_eq!(wait("+/usr/lib", Generation::Apk3), ("/usr/lib", true));
+        assert_eq!(wait("/usr/lib", Generation::Apk3), ("/usr/lib", false));
+        assert_eq!(wait("+/usr/lib", Generation::Apk2), ("+/usr/lib", false));
+    }
 
     #[test]
     fn wildcards_stay_within_a_directory() {

@@ -11,6 +11,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::super::apk_file::{PayloadEntry, PayloadKind};
 use super::super::dependency::{Constraint, Dependency};
+use super::super::directory_order::DirectoryOrder;
 use super::super::generation::Generation;
 use super::super::identity::Identity;
 use super::super::installed::Attributes;
@@ -48,6 +49,12 @@ impl Run<'_> {
             match &entry.kind {
                 PayloadKind::Directory => self.unpack_directory(slot, entry)?,
                 _ => self.unpack_file(slot, entry, &mut extraction)?,
+            }
+        }
+        if self.database.generation == Generation::Apk3 {
+            let places = self.ownership.order_directories(slot, &directory_order(new));
+            for Extracted { place, .. } in &mut extraction.files {
+                place.directory = places.get(place.directory).copied().unwrap_or(place.directory);
             }
         }
         Ok(extraction.files)
@@ -123,8 +130,9 @@ impl Run<'_> {
         target: &ImagePath,
         extraction: &Extraction,
     ) -> Result<usize, InstallError> {
-        // apk does not find targets in the root.
-        let in_root = target.parent().is_none_or(|parent| parent.is_root());
+        // apk 2 does not find targets in the root.
+        let in_root = self.database.generation == Generation::Apk2
+            && target.parent().is_none_or(|parent| parent.is_root());
         extraction.by_path.get(target).copied().filter(|_| !in_root).ok_or_else(|| {
             self.broken(slot, format!("the target of the hard link {path}, {target}, is missing"))
         })
@@ -143,7 +151,8 @@ impl Run<'_> {
             .and_then(|id| self.ownership.owner(id, path.file_name()));
         let (Some(place), Some(new)) = (owner, self.ownership.get(slot)) else { return Ok(false) };
         let Some(owner) = self.ownership.get(place.slot) else { return Ok(false) };
-        match precedence(owner, new, self.database.generation) {
+        let goes = self.going.contains(&place.slot);
+        match precedence((owner, goes), new, self.database.generation) {
             Precedence::Owner => Ok(true),
             Precedence::New => Ok(false),
             Precedence::Neither => Err(InstallError::Overwrite {
@@ -247,9 +256,14 @@ enum Precedence {
     Neither,
 }
 
-fn precedence(owner: &Package, new: &Package, by: Generation) -> Precedence {
+/// With the owner comes whether it goes in this run, which counts for apk 3.
+fn precedence((owner, owner_goes): (&Package, bool), new: &Package, by: Generation) -> Precedence {
     let same_origin = new.record.origin.is_some() && owner.record.origin == new.record.origin;
-    if owner.record.name == new.record.name || same_origin {
+    let gives_way = match by {
+        Generation::Apk2 => same_origin,
+        Generation::Apk3 => owner_goes,
+    };
+    if owner.record.name == new.record.name || gives_way {
         return Precedence::New;
     }
     let priority = |of: &Package, over: &Record| {
@@ -261,8 +275,27 @@ fn precedence(owner: &Package, new: &Package, by: Generation) -> Precedence {
     match (owner_priority > new_priority, new_priority) {
         (true, _) => Precedence::Owner,
         (false, Some(_)) => Precedence::New,
+        (false, None) if same_origin => Precedence::New,
         (false, None) => Precedence::Neither,
     }
+}
+
+/// The order in which apk 3 has the directories of a package when it has unpacked it.
+fn directory_order(new: &NewPackage) -> Vec<ImagePath> {
+    let mut order = DirectoryOrder::default();
+    let parent = |path: &ImagePath| path.parent().unwrap_or_else(ImagePath::root);
+    for entry in &new.package.payload {
+        match &entry.kind {
+            PayloadKind::Directory => order.enter(&entry.path),
+            kind => {
+                order.put_into(&parent(&entry.path));
+                if let PayloadKind::HardLink(target) = kind {
+                    order.look_for(&parent(target));
+                }
+            }
+        }
+    }
+    order.finish()
 }
 
 /// Whether the package itself, and not a name that it provides, is what a dependency asks for
