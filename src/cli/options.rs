@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
 use tokio::runtime::Runtime;
 
-use crate::findings::filter::parse_ignore_file;
+use crate::findings::ignore::MAX_IGNORE_FILE;
 use crate::findings::report::MAX_REPORT;
-use crate::findings::{Filter, Severity};
+use crate::findings::{Filter, Severity, parse_ignore_file};
 use crate::image::{Platform, Reference, RegistryOptions};
 use crate::packages::apk::signature::ApkKeyring;
 use crate::pipeline::{
@@ -115,9 +115,10 @@ pub struct FindingOptions {
     /// Not this finding id (repeatable)
     #[arg(long, value_name = "ID")]
     pub ignore: Vec<String>,
-    /// Ids to ignore, in .trivyignore syntax
+    /// Rules of what to ignore: .trivyignore, .trivyignore.yaml, .grype.yaml, .snyk, OpenVEX
+    /// (repeatable)
     #[arg(long, value_name = "FILE")]
-    pub ignore_file: Option<PathBuf>,
+    pub ignore_file: Vec<PathBuf>,
     /// Refuse a report that is about another image, instead of a warning
     #[arg(long)]
     pub strict: bool,
@@ -393,13 +394,11 @@ pub fn scan(options: &FindingOptions, others: OtherReports) -> Result<ScanInput,
         let bytes = read_file("--report", path, MAX_REPORT)?;
         reports.push(NamedReport { name: path.display().to_string(), bytes });
     }
-    let rules = match &options.ignore_file {
-        Some(path) => {
-            let bytes = read_file("--ignore-file", path, MAX_KEYS)?;
-            parse_ignore_file(&path.display().to_string(), &bytes)?
-        }
-        None => Vec::new(),
-    };
+    let mut rules = Vec::new();
+    for path in &options.ignore_file {
+        let bytes = read_file("--ignore-file", path, MAX_IGNORE_FILE)?;
+        rules.extend(parse_ignore_file(&path.display().to_string(), &bytes)?);
+    }
     let filter = Filter {
         min_severity: options.min_severity,
         only: options.only.clone(),

@@ -14,32 +14,54 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, Place, aliases, documents, image_path, non_empty, split_versions, title, with_fixes,
 };
-use super::shape::Keys;
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, Naming, ReportFormat, ScanReport, Severity,
+};
 
 const SCANNER: &str = "Alibaba Cloud scan";
 
-pub(super) const FORMAT: Format =
-    Format { recognise: |shape| shape.either().is_some_and(is_answer), parse };
-
-fn is_answer(keys: &Keys) -> bool {
-    let lists = [
-        "Vulnerabilities",
-        "VulRecords",
-        "BaselineResult",
-        "BaselineItemInfos",
-        "AffectedMaliciousFileImagesResponse",
-        "GroupedMaliciousFileResponse",
-        "SensitiveFileList",
-    ];
-    keys.has("RequestId") && keys.has_any(&lists)
-        || keys.has("body") && keys.has_any(&["headers", "statusCode"])
-        || keys.has_any(&lists[1..])
-}
+pub(super) const FORMAT: Format = Format {
+    name: ReportFormat::Alibaba,
+    outlines: &[
+        Outline {
+            form: Form::Either,
+            needs: &["RequestId"],
+            any: &[
+                "Vulnerabilities",
+                "VulRecords",
+                "BaselineResult",
+                "BaselineItemInfos",
+                "AffectedMaliciousFileImagesResponse",
+                "GroupedMaliciousFileResponse",
+                "SensitiveFileList",
+            ],
+        },
+        Outline {
+            form: Form::Either,
+            needs: &["body"],
+            any: &[
+                "body.Vulnerabilities",
+                "body.VulRecords",
+                "body.BaselineResult",
+                "body.BaselineItemInfos",
+                "body.AffectedMaliciousFileImagesResponse",
+                "body.GroupedMaliciousFileResponse",
+                "body.SensitiveFileList",
+            ],
+        },
+        Outline { form: Form::Either, needs: &["VulRecords"], any: &[] },
+        Outline { form: Form::Either, needs: &["BaselineResult"], any: &[] },
+        Outline { form: Form::Either, needs: &["BaselineItemInfos"], any: &[] },
+        Outline { form: Form::Either, needs: &["AffectedMaliciousFileImagesResponse"], any: &[] },
+        Outline { form: Form::Either, needs: &["GroupedMaliciousFileResponse"], any: &[] },
+        Outline { form: Form::Either, needs: &["SensitiveFileList"], any: &[] },
+    ],
+    parse,
+};
 
 /// The SDK's envelope, or the answer itself.
 #[derive(Deserialize)]
@@ -265,6 +287,8 @@ impl Reader<'_> {
                 fixed: package.match_detail.as_deref().and_then(less_than),
                 aliases: aliases(&id, names.clone()),
                 title: title(entry.alias_name.clone()),
+                // Security Center lists what is installed.
+                naming: Naming::Binary,
                 path: non_empty(package.path)
                     .filter(|_| class == Class::Library)
                     .map(|path| image_path(&path)),

@@ -1,27 +1,46 @@
 //! Aqua's image scan (`scannercli scan --jsonfile`): resources, each a package or a file, with
-//! their vulnerabilities; malware and sensitive data beside them.
+//! their vulnerabilities; malware and sensitive data beside them. Alone, in the list that a
+//! registry's scan gives, and as the two forms of the console's API, which list vulnerabilities.
 //!
 //! Source: the report's own keys (no public schema);
 //! <https://github.com/jenkinsci/aqua-security-scanner-plugin> reads the same.
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, class_of_type, from_json, image_path, non_empty, split_versions, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, Naming, ReportFormat, ScanReport, Severity,
+};
 
 const SCANNER: &str = "Aqua scanner";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| {
-            keys.has_all(&["image", "resources"])
-                || keys.has_all(&["image", "vulnerability_summary"])
-                || keys.has_all(&["image", "scan_started"])
-        })
-    },
+    name: ReportFormat::Aqua,
+    outlines: &[
+        Outline {
+            form: Form::Object,
+            needs: &["image"],
+            any: &["resources", "vulnerability_summary", "scan_started"],
+        },
+        Outline {
+            form: Form::List,
+            needs: &["image_name", "results"],
+            any: &["results.resources", "results.image", "results.scan_started"],
+        },
+        Outline {
+            form: Form::Object,
+            needs: &["image_name", "cves"],
+            any: &["cves_counts", "cves[].name"],
+        },
+        Outline {
+            form: Form::Object,
+            needs: &["count", "page", "result"],
+            any: &["result[].resource", "result[].image_name", "query.image_name"],
+        },
+    ],
     parse,
 };
 
@@ -35,6 +54,18 @@ struct Report {
     resources: Option<Vec<Entry>>,
     malware: Option<Vec<Malware>>,
     sensitive_data: Option<Vec<Sensitive>>,
+    /// Of the API's first form, which has no resources.
+    image_name: Option<String>,
+    cves: Option<Vec<Vulnerability>>,
+    /// Of the API's second form.
+    result: Option<Vec<Vulnerability>>,
+}
+
+/// An element of a registry's list.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Listed {
+    results: Report,
 }
 
 #[derive(Deserialize)]
@@ -44,8 +75,8 @@ struct Entry {
     vulnerabilities: Option<Vec<Vulnerability>>,
 }
 
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
+#[derive(Deserialize, Default)]
+#[serde(default, expecting = "an object")]
 struct Resource {
     /// `apk`, `deb`, `rpm`, or a language's.
     format: Option<String>,
@@ -65,6 +96,16 @@ struct Vulnerability {
     aqua_severity: Option<String>,
     vendor_severity: Option<String>,
     nvd_severity: Option<String>,
+    severity: Option<String>,
+    acknowledged: Option<bool>,
+    ack_comment: Option<String>,
+    /// In the API's forms, where no resource holds the entry.
+    resource: Option<Resource>,
+    file: Option<String>,
+    image_name: Option<String>,
+    image_digest: Option<String>,
+    os: Option<String>,
+    os_version: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,18 +124,66 @@ struct Sensitive {
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
-    let report: Report = from_json(name, SCANNER, bytes)?;
     let mut out = Collector::new(name, SCANNER);
+    let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if !is_list {
+        let artifact = read(&mut out, "", from_json(name, SCANNER, bytes)?)?;
+        return Ok(out.finish(ReportFormat::Aqua, artifact));
+    }
+    let list: Vec<Listed> = from_json(name, SCANNER, bytes)?;
+    let mut artifact = ArtifactIdentity::default();
+    for (at, one) in list.into_iter().enumerate() {
+        let about = read(&mut out, &format!("[{at}].results."), one.results)?;
+        if at == 0 {
+            artifact = about;
+        } else if about.config_digest != artifact.config_digest {
+            // Several images: no one of them is what the whole is about.
+            artifact = ArtifactIdentity { kind: Some("images".to_owned()), ..Default::default() };
+        }
+    }
+    Ok(out.finish(ReportFormat::Aqua, artifact))
+}
+
+/// One image's report, which stands at `prefix` in the text.
+fn read(
+    out: &mut Collector<'_>,
+    prefix: &str,
+    report: Report,
+) -> Result<ArtifactIdentity, FindingsError> {
     for (at, entry) in report.resources.unwrap_or_default().into_iter().enumerate() {
         for (number, vulnerability) in
             entry.vulnerabilities.unwrap_or_default().into_iter().enumerate()
         {
-            let path = format!("resources[{at}].vulnerabilities[{number}]");
-            add(&mut out, path, &entry.resource, vulnerability)?;
+            let path = format!("{prefix}resources[{at}].vulnerabilities[{number}]");
+            add(out, path, &entry.resource, vulnerability)?;
+        }
+    }
+    let mut artifact = ArtifactIdentity {
+        name: non_empty(report.image).or(report.image_name).unwrap_or_default(),
+        kind: Some("image".to_owned()),
+        // The image's ID, without its algorithm.
+        config_digest: non_empty(report.digest)
+            .map(|digest| if digest.contains(':') { digest } else { format!("sha256:{digest}") }),
+        os_family: non_empty(report.os),
+        os_version: non_empty(report.version),
+        ..ArtifactIdentity::default()
+    };
+    for (list, entries) in [("cves", report.cves), ("result", report.result)] {
+        for (at, mut entry) in entries.unwrap_or_default().into_iter().enumerate() {
+            if at == 0 && artifact.name.is_empty() {
+                artifact.name = entry.image_name.take().unwrap_or_default();
+                artifact.manifest_digests.extend(non_empty(entry.image_digest.take()));
+                artifact.os_family = non_empty(entry.os.take());
+                artifact.os_version = non_empty(entry.os_version.take());
+            }
+            let path = entry.file.take();
+            let resource =
+                entry.resource.take().unwrap_or(Resource { path, ..Resource::default() });
+            add(out, format!("{prefix}{list}[{at}]"), &resource, entry)?;
         }
     }
     for (at, entry) in report.malware.unwrap_or_default().into_iter().enumerate() {
-        let place = out.place(format!("malware[{at}]"));
+        let place = out.place(format!("{prefix}malware[{at}]"));
         let path = image_path(&place.required("path", entry.path)?);
         let id = non_empty(entry.malware).unwrap_or_else(|| "malware".to_owned());
         out.findings.push(Finding {
@@ -105,7 +194,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         });
     }
     for (at, entry) in report.sensitive_data.unwrap_or_default().into_iter().enumerate() {
-        let place = out.place(format!("sensitive_data[{at}]"));
+        let place = out.place(format!("{prefix}sensitive_data[{at}]"));
         let path = image_path(&place.required("path", entry.path)?);
         let id = non_empty(entry.kind).unwrap_or_else(|| "sensitive-data".to_owned());
         out.findings.push(Finding {
@@ -114,17 +203,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
             ..Finding::system(&id, "secret", "")
         });
     }
-    let artifact = ArtifactIdentity {
-        name: report.image.unwrap_or_default(),
-        kind: Some("image".to_owned()),
-        // The image's ID, without its algorithm.
-        config_digest: non_empty(report.digest)
-            .map(|digest| if digest.contains(':') { digest } else { format!("sha256:{digest}") }),
-        os_family: non_empty(report.os),
-        os_version: non_empty(report.version),
-        ..ArtifactIdentity::default()
-    };
-    Ok(out.finish(ReportFormat::Aqua, artifact))
+    Ok(artifact)
 }
 
 fn add(
@@ -139,7 +218,7 @@ fn add(
     let file = non_empty(resource.path.clone()).map(|path| image_path(&path));
     let name = non_empty(resource.name.clone()).or_else(|| file.clone());
     let package = place.required("resource.name", name.or_else(|| resource.cpe.clone()))?;
-    let word = [entry.aqua_severity, entry.vendor_severity, entry.nvd_severity];
+    let word = [entry.aqua_severity, entry.vendor_severity, entry.severity, entry.nvd_severity];
     let severity = out.severity(&place, word.into_iter().find_map(non_empty).as_deref());
     let finding = Finding {
         class: class_of_type(resource.format.as_deref().unwrap_or_default()),
@@ -147,8 +226,12 @@ fn add(
         architecture: non_empty(resource.arch.clone()),
         title: title(entry.description),
         path: file,
+        // The source is in `src_name`.
+        naming: Naming::Binary,
         ..Finding::system(&id, &package, resource.version.as_deref().unwrap_or_default())
     };
-    out.findings.push(with_fixes(finding, split_versions(entry.fix_version.as_deref())));
+    let finding = with_fixes(finding, split_versions(entry.fix_version.as_deref()));
+    let word = (entry.acknowledged == Some(true)).then_some("acknowledged");
+    out.add(finding, word, "acknowledgement", entry.ack_comment.as_deref());
     Ok(())
 }

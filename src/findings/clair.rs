@@ -8,19 +8,22 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{Collector, class_of_name, from_json, split_versions, title, with_fixes};
-use super::{ArtifactIdentity, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, Finding, FindingsError, Naming, ReportFormat, ScanReport};
 
 const SCANNER: &str = "klar or clair-scanner";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| {
-            keys.has_all(&["LayerCount", "Vulnerabilities"])
-                || keys.has_all(&["image", "unapproved", "vulnerabilities"])
-        })
-    },
+    name: ReportFormat::Clair,
+    outlines: &[
+        Outline { form: Form::Object, needs: &["LayerCount", "Vulnerabilities"], any: &[] },
+        Outline {
+            form: Form::Object,
+            needs: &["image", "unapproved", "vulnerabilities"],
+            any: &[],
+        },
+    ],
     parse,
 };
 
@@ -46,6 +49,9 @@ struct Entry {
     version: Option<String>,
     #[serde(alias = "fixedby", rename = "FixedBy")]
     fixed_by: Option<String>,
+    /// `debian:12`, `centos:7`.
+    #[serde(alias = "namespace", rename = "NamespaceName")]
+    namespace: Option<String>,
     #[serde(alias = "severity", rename = "Severity")]
     severity: Option<String>,
     #[serde(alias = "description", rename = "Description")]
@@ -80,8 +86,20 @@ fn add(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), Findin
         class: class_of_name(&package),
         severity,
         title: title(entry.description),
+        naming: naming(entry.namespace.as_deref().unwrap_or_default()),
         ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
     };
     out.findings.push(with_fixes(finding, split_versions(entry.fixed_by.as_deref())));
     Ok(())
+}
+
+/// Clair 2 knows dpkg's packages by their source, RPM's by their own name.
+///
+/// Source: `ext/featurefmt` of <https://github.com/quay/clair>, version 2.1.
+fn naming(namespace: &str) -> Naming {
+    match namespace.split(':').next().unwrap_or_default() {
+        "debian" | "ubuntu" => Naming::Source,
+        "centos" | "rhel" | "oracle" | "amzn" | "opensuse" | "sles" => Naming::Binary,
+        _ => Naming::Either,
+    }
 }

@@ -9,20 +9,21 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, documents, image_path, non_empty, split_versions, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, Class, Finding, FindingsError, Naming, ReportFormat, ScanReport};
 
 const SCANNER: &str = "Clair";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape
-            .either()
-            .is_some_and(|keys| keys.has_all(&["package_vulnerabilities", "vulnerabilities"]))
-    },
+    name: ReportFormat::ClairV4,
+    outlines: &[Outline {
+        form: Form::Either,
+        needs: &["package_vulnerabilities", "vulnerabilities"],
+        any: &[],
+    }],
     parse,
 };
 
@@ -43,6 +44,8 @@ struct Package {
     name: Option<String>,
     version: Option<String>,
     arch: Option<String>,
+    /// `binary` or `source`.
+    kind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +118,11 @@ fn pair(
         class,
         severity,
         architecture: non_empty(package.arch.clone()),
+        naming: match package.kind.as_deref() {
+            Some("binary") => Naming::Binary,
+            Some("source") => Naming::Source,
+            _ => Naming::Either,
+        },
         title: title(non_empty(vulnerability.description.clone()).or(Some(title_text))),
         path: database.filter(|_| class == Class::Library).map(|database| {
             image_path(database.split_once(':').map_or(database.as_str(), |(_, path)| path))

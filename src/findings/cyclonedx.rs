@@ -12,22 +12,21 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, class_of_type, from_json, non_empty, severity_of_score, split_versions,
-    title, with_fixes,
+    Collector, Place, class_of_type, from_json, is_no_problem, non_empty, severity_of_score,
+    split_versions, title, with_fixes,
 };
 use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport, Severity,
-    purl,
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+    Severity, purl, vers,
 };
 
 const SCANNER: &str = "scanner";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| keys.has_all(&["bomFormat", "vulnerabilities"]))
-    },
+    name: ReportFormat::CycloneDx,
+    outlines: &[Outline { form: Form::Object, needs: &["bomFormat", "vulnerabilities"], any: &[] }],
     parse,
 };
 
@@ -45,6 +44,15 @@ pub(super) struct Document {
 #[serde(expecting = "an object")]
 pub(super) struct Metadata {
     pub component: Option<Component>,
+    pub tools: Option<Tools>,
+}
+
+/// What made the document: a list until 1.4, an object since 1.5.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Tools {
+    List(Vec<Source>),
+    Object { components: Option<Vec<Source>> },
 }
 
 #[derive(Deserialize)]
@@ -107,6 +115,9 @@ pub(super) struct Rating {
 #[serde(expecting = "an object")]
 pub(super) struct Analysis {
     pub state: Option<String>,
+    pub justification: Option<String>,
+    pub detail: Option<String>,
+    pub response: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +125,16 @@ pub(super) struct Analysis {
 pub(super) struct Affected {
     #[serde(rename = "ref")]
     pub reference: Option<String>,
+    pub versions: Option<Vec<AffectedVersion>>,
+}
+
+/// Whether a version, or those of a range, have the problem.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct AffectedVersion {
+    pub version: Option<String>,
+    pub range: Option<String>,
+    pub status: Option<String>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -129,7 +150,11 @@ pub(super) fn read(name: &str, document: Document) -> Result<ScanReport, Finding
             document.spec_version.as_deref().unwrap_or_default()
         ));
     }
-    let about = document.metadata.and_then(|metadata| metadata.component);
+    let (about, tools) = match document.metadata {
+        Some(metadata) => (metadata.component, metadata.tools),
+        None => (None, None),
+    };
+    let naming = naming(tools.as_ref());
     let artifact = about.as_ref().map(identity).unwrap_or_default();
     let mut components: BTreeMap<&str, &Component> = BTreeMap::new();
     let all = document.components.unwrap_or_default();
@@ -146,13 +171,66 @@ pub(super) fn read(name: &str, document: Document) -> Result<ScanReport, Finding
             let place = out.place(format!("{path}.affects[{number}]"));
             let reference = place.required("ref", affected.reference.clone())?;
             let finding = finding(&place, &id, severity, &entry, &reference, &components)?;
-            out.findings.push(finding);
+            add(&mut out, &entry, affected, Finding { naming, ..finding });
         }
         if entry.affects.iter().flatten().next().is_none() {
             return Err(place.error("affects", "empty, and a finding needs a component"));
         }
     }
     Ok(out.finish(ReportFormat::CycloneDx, artifact))
+}
+
+/// Takes a finding or the assessment that the document has of it: of the very version before
+/// that of the whole.
+fn add(out: &mut Collector<'_>, entry: &Vulnerability, affected: &Affected, finding: Finding) {
+    let analysis = entry.analysis.as_ref();
+    let state = analysis.and_then(|analysis| analysis.state.as_deref());
+    if let Some(state) = state.filter(|state| is_no_problem(state)) {
+        let note = analysis.and_then(|analysis| {
+            non_empty(analysis.justification.clone()).or(non_empty(analysis.detail.clone()))
+        });
+        out.assess(finding, state, "analysis", note.as_deref());
+        return;
+    }
+    match affected.status_of(&finding.installed) {
+        Some("unaffected") => out.assess(finding, "unaffected", "affects[].versions", None),
+        _ => out.findings.push(finding),
+    }
+}
+
+impl Affected {
+    /// What is said of a version: by name before by range. A range that cannot be decided says
+    /// nothing.
+    fn status_of(&self, version: &str) -> Option<&str> {
+        let all = || self.versions.iter().flatten();
+        let named = all().find(|one| one.version.as_deref() == Some(version));
+        let within = |one: &&AffectedVersion| {
+            one.range.as_deref().and_then(|range| vers::contains(range, version)) == Some(true)
+        };
+        // Of ranges that overlap, one that says affected counts.
+        let affected =
+            || all().filter(within).find(|one| one.status.as_deref() != Some("unaffected"));
+        let found = named.or_else(affected).or_else(|| all().find(within))?;
+        // Without a status the schema means affected.
+        Some(found.status.as_deref().unwrap_or("affected"))
+    }
+}
+
+/// What tools call packages by.
+fn naming(tools: Option<&Tools>) -> Naming {
+    let list = match tools {
+        Some(Tools::List(list)) => list.as_slice(),
+        Some(Tools::Object { components }) => components.as_deref().unwrap_or_default(),
+        None => &[],
+    };
+    let known = list.iter().filter_map(|tool| tool.name.as_deref()).find_map(|name| {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "trivy" | "grype" => Naming::Binary,
+            "docker scout" | "docker-scout" => Naming::Source,
+            _ => return None,
+        })
+    });
+    known.unwrap_or_default()
 }
 
 fn identity(component: &Component) -> ArtifactIdentity {
@@ -228,7 +306,7 @@ fn finding(
         class,
         severity,
         architecture,
-        status: entry.analysis.as_ref().and_then(|analysis| status(analysis.state.as_deref()?)),
+        status: entry.analysis.as_ref().and_then(status),
         aliases: super::report::aliases(
             id,
             entry.references.iter().flatten().filter_map(|one| one.id.clone()),
@@ -295,16 +373,15 @@ fn severity(out: &mut Collector<'_>, place: &Place<'_>, entry: &Vulnerability) -
     words.into_iter().max().or_else(|| scores().max()).unwrap_or(Severity::Unknown)
 }
 
-/// Source: `impactAnalysisState` of the schema.
-fn status(state: &str) -> Option<FixStatus> {
-    Some(match state {
-        "resolved" | "resolved_with_pedigree" | "false_positive" | "not_affected" => {
-            FixStatus::NotAffected
-        }
-        "exploitable" => FixStatus::Affected,
-        "in_triage" => FixStatus::UnderInvestigation,
-        _ => return None,
-    })
+/// What the analysis says of a fix. `exploitable` says nothing of one.
+///
+/// Source: `impactAnalysisState` and `impactAnalysisResponse` of the schema.
+fn status(analysis: &Analysis) -> Option<FixStatus> {
+    let mut responses = analysis.response.iter().flatten();
+    if responses.any(|word| matches!(word.as_str(), "will_not_fix" | "can_not_fix")) {
+        return Some(FixStatus::WillNotFix);
+    }
+    (analysis.state.as_deref() == Some("in_triage")).then_some(FixStatus::UnderInvestigation)
 }
 
 #[cfg(test)]

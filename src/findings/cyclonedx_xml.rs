@@ -7,8 +7,10 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde::Deserialize;
 
-use super::cyclonedx::{self, Affected, Analysis, Component, Document, Metadata, Property, Rating};
-use super::cyclonedx::{Reference, Source, Vulnerability};
+use super::cyclonedx::{
+    self, Affected, AffectedVersion, Analysis, Component, Document, Metadata, Property, Rating,
+};
+use super::cyclonedx::{Reference, Source, Tools, Vulnerability};
 use super::{FindingsError, ScanReport};
 
 /// Deeper than any document of a scanner, and shallow enough for the stack.
@@ -28,6 +30,15 @@ struct Bom {
 #[derive(Deserialize)]
 struct XmlMetadata {
     component: Option<XmlComponent>,
+    tools: Option<XmlTools>,
+}
+
+#[derive(Deserialize)]
+struct XmlTools {
+    /// Until 1.4.
+    #[serde(default)]
+    tool: Vec<XmlSource>,
+    components: Option<XmlComponents>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +126,15 @@ struct XmlRating {
 #[derive(Deserialize)]
 struct XmlAnalysis {
     state: Option<String>,
+    justification: Option<String>,
+    detail: Option<String>,
+    responses: Option<XmlResponses>,
+}
+
+#[derive(Deserialize)]
+struct XmlResponses {
+    #[serde(default)]
+    response: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +147,20 @@ struct XmlAffects {
 struct XmlTarget {
     #[serde(rename = "ref")]
     reference: Option<String>,
+    versions: Option<XmlVersions>,
+}
+
+#[derive(Deserialize)]
+struct XmlVersions {
+    #[serde(default)]
+    version: Vec<XmlVersion>,
+}
+
+#[derive(Deserialize)]
+struct XmlVersion {
+    version: Option<String>,
+    range: Option<String>,
+    status: Option<String>,
 }
 
 /// Reads an XML document; one of another kind is an error that says so.
@@ -199,14 +233,21 @@ fn check_form(name: &str, text: &str) -> Result<String, FindingsError> {
 fn document(bom: Bom) -> Document {
     Document {
         spec_version: None,
-        metadata: bom
-            .metadata
-            .map(|metadata| Metadata { component: metadata.component.map(component) }),
+        metadata: bom.metadata.map(|metadata| Metadata {
+            component: metadata.component.map(component),
+            tools: metadata.tools.map(tools),
+        }),
         components: bom.components.map(components),
         vulnerabilities: bom
             .vulnerabilities
             .map(|list| list.vulnerability.into_iter().map(vulnerability).collect()),
     }
+}
+
+fn tools(xml: XmlTools) -> Tools {
+    let listed = xml.tool.into_iter().map(source);
+    let components = xml.components.map(|list| list.component).unwrap_or_default();
+    Tools::List(listed.chain(components.into_iter().map(|one| Source { name: one.name })).collect())
 }
 
 fn components(list: XmlComponents) -> Vec<Component> {
@@ -250,10 +291,25 @@ fn vulnerability(xml: XmlVulnerability) -> Vulnerability {
         ratings: xml.ratings.map(|list| list.rating.into_iter().map(rating).collect()),
         description: xml.description,
         recommendation: xml.recommendation,
-        analysis: xml.analysis.map(|analysis| Analysis { state: analysis.state }),
-        affects: xml.affects.map(|list| {
-            list.target.into_iter().map(|one| Affected { reference: one.reference }).collect()
+        analysis: xml.analysis.map(|analysis| Analysis {
+            state: analysis.state,
+            justification: analysis.justification,
+            detail: analysis.detail,
+            response: analysis.responses.map(|list| list.response),
         }),
+        affects: xml.affects.map(|list| list.target.into_iter().map(affected).collect()),
         properties: xml.properties.map(properties),
+    }
+}
+
+fn affected(xml: XmlTarget) -> Affected {
+    let version = |xml: XmlVersion| AffectedVersion {
+        version: xml.version,
+        range: xml.range,
+        status: xml.status,
+    };
+    Affected {
+        reference: xml.reference,
+        versions: xml.versions.map(|list| list.version.into_iter().map(version).collect()),
     }
 }

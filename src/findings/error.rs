@@ -3,9 +3,10 @@
 
 use super::report::MAX_REPORT;
 
-const FORMATS: &str = "known are the reports of Trivy, Grype, Clair, Harbor, AWS Inspector, \
-Snyk, Anchore, Aqua, NeuVector, OSV-Scanner, GitLab and Alibaba Cloud, SARIF, CycloneDX with \
-vulnerabilities, and imgfix/findings/v1 (docs/findings.md)";
+pub(super) const FORMATS: &str = "known are the reports of Trivy, Grype, Clair, Harbor, AWS \
+Inspector, Snyk, Anchore, Aqua, NeuVector, OSV-Scanner, GitLab, Alibaba Cloud, Prisma Cloud, \
+Veracode, JFrog Xray, Sysdig, Docker Scout, Quay, Kubescape, Wiz and Orca Security, SARIF, \
+CycloneDX with vulnerabilities, and imgfix/findings/v1 (docs/findings.md)";
 
 /// Why what was given is not a usable report or ignore file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,11 +15,10 @@ pub enum FindingsError {
     Empty { name: String },
     #[error("{name}: {size} bytes is more than the {MAX_REPORT} bytes a report may have")]
     TooLarge { name: String, size: u64 },
-    #[error(
-        "{name}: UTF-16 text (some shells redirect so); let the scanner write the file itself: \
-         {FORMATS}"
-    )]
+    #[error("{name}: text that is broken UTF-16; let the scanner write the file itself")]
     Utf16 { name: String },
+    #[error("{name}: the gzip stream is broken ({why}); make the report again")]
+    Gzip { name: String, why: String },
     #[error("{name}: the JSON ends in the middle, after {size} bytes; make the report again")]
     Truncated { name: String, size: usize },
     #[error(
@@ -37,4 +37,12 @@ pub enum FindingsError {
          or a comment that starts with #"
     )]
     IgnoreFile { name: String, line: usize, why: String },
+    #[error(
+        "{name}: not an ignore file that is understood: {why}; known are lists of ids as in \
+         .trivyignore, .trivyignore.yaml, Grype's configuration, .snyk and OpenVEX \
+         (docs/findings.md)"
+    )]
+    IgnoreUnknown { name: String, why: String },
+    #[error("{name}: at {place}: {why}; mend the rule or take it out")]
+    IgnoreRule { name: String, place: String, why: String },
 }

@@ -1,4 +1,4 @@
-//! Which findings the user wants repaired: severity, ids, and ignore files in Trivy's syntax.
+//! Which findings the user wants repaired: severity, ids, and the rules of ignore files.
 //!
 //! Nothing vanishes: what is left out comes back with the reason, for the report.
 
@@ -6,9 +6,11 @@ use time::Date;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use super::{Finding, FindingsError, Severity};
+use super::ignore::is_called;
+use super::{Finding, IgnoreRule, Severity};
 
-const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+/// How days are written.
+pub(super) const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
 /// The user's choice. The default keeps everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,16 +23,6 @@ pub struct Filter {
     pub ignore: Vec<String>,
     /// From ignore files.
     pub rules: Vec<IgnoreRule>,
-}
-
-/// One line of an ignore file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IgnoreRule {
-    pub id: String,
-    /// The first day on which the rule does not hold any more.
-    pub expires: Option<Date>,
-    /// `.trivyignore:3`, for the reason.
-    pub from: String,
 }
 
 /// A finding that the user's choice leaves out.
@@ -89,7 +81,7 @@ impl Filter {
         if let Some(id) = self.ignore.iter().find(|id| is_called(finding, id)) {
             return Some(format!("--ignore {id}"));
         }
-        for rule in self.rules.iter().filter(|rule| is_called(finding, &rule.id)) {
+        for rule in self.rules.iter().filter(|rule| rule.is_about(finding)) {
             if rule.expires.is_none_or(|day| today < day) {
                 return Some(rule.from.clone());
             }
@@ -100,48 +92,9 @@ impl Filter {
     }
 }
 
-fn is_called(finding: &Finding, id: &str) -> bool {
-    std::iter::once(&finding.id).chain(&finding.aliases).any(|name| name.eq_ignore_ascii_case(id))
-}
-
-/// Reads an ignore file: one id a line, `#` starts a comment, `exp:YYYY-MM-DD` ends a rule
-/// on that day. Further words of a line are remarks. `name` is used in messages and reasons.
-///
-/// Source: `pkg/result/ignore.go` of Trivy and
-/// <https://trivy.dev/latest/docs/configuration/filtering/#trivyignore>.
-///
-/// # Errors
-/// Bytes that are not UTF-8, or an `exp:` that is no date; Trivy skips such a line with a
-/// warning, but a rule that silently does not hold is a surprise nobody wants.
-pub fn parse_ignore_file(name: &str, bytes: &[u8]) -> Result<Vec<IgnoreRule>, FindingsError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut rules = Vec::new();
-    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        let error =
-            |why: String| FindingsError::IgnoreFile { name: name.to_owned(), line: index + 1, why };
-        let line = std::str::from_utf8(line).map_err(|_| error("not UTF-8 text".to_owned()))?;
-        let line = line.split('#').next().unwrap_or_default();
-        let mut words = line.split_whitespace();
-        let Some(id) = words.next() else { continue };
-        let expires = words
-            .find_map(|word| word.strip_prefix("exp:"))
-            .map(|day| {
-                Date::parse(day, DATE).map_err(|_| {
-                    error(format!("{:?} is not a date", day.chars().take(40).collect::<String>()))
-                })
-            })
-            .transpose()?;
-        rules.push(IgnoreRule {
-            id: id.to_owned(),
-            expires,
-            from: format!("{name}:{}", index + 1),
-        });
-    }
-    Ok(rules)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::parse_ignore_file;
     use super::*;
     use time::macros::date;
 

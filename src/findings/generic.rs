@@ -3,9 +3,12 @@
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, from_json, image_path, non_empty, title};
-use super::{ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport};
+use super::{
+    ArtifactIdentity, Assessed, Claim, Class, Finding, FindingsError, FixStatus, Naming,
+    ReportFormat, ScanReport,
+};
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "imgfix/findings/v1";
@@ -13,7 +16,8 @@ pub const SCHEMA: &str = "imgfix/findings/v1";
 const SCANNER: &str = "converter (docs/findings.md)";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| shape.object().is_some_and(|keys| keys.has_all(&["schema", "findings"])),
+    name: ReportFormat::Generic,
+    outlines: &[Outline { form: Form::Object, needs: &["schema", "findings"], any: &[] }],
     parse,
 };
 
@@ -23,6 +27,8 @@ struct Report {
     schema: String,
     image: Option<Image>,
     findings: Vec<Entry>,
+    #[serde(default)]
+    assessed: Vec<AssessedEntry>,
 }
 
 #[derive(Deserialize, Default)]
@@ -52,6 +58,18 @@ struct Entry {
     #[serde(default)]
     aliases: Vec<String>,
     platform: Option<String>,
+    naming: Option<Naming>,
+    #[serde(default)]
+    claims: Vec<Claim>,
+    other_release: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct AssessedEntry {
+    finding: Entry,
+    assessment: String,
+    by: Option<String>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -64,30 +82,18 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         });
     }
     let image = report.image.unwrap_or_default();
+    let platform = image.platform.as_deref();
     for (at, entry) in report.findings.into_iter().enumerate() {
-        let place = out.place(format!("findings[{at}]"));
-        let id = place.required("id", Some(entry.id))?;
-        let class = entry.class.unwrap_or(Class::System);
-        let package = match (class, non_empty(entry.package), &entry.path) {
-            (_, Some(package), _) => package,
-            // What is wrong with a file needs no package.
-            (Class::Baseline | Class::Malicious, None, Some(path)) => path.clone(),
-            (_, package, _) => place.required("package", package)?,
-        };
-        let severity = out.severity(&place, entry.severity.as_deref());
-        out.findings.push(Finding {
-            class,
-            severity,
-            architecture: non_empty(entry.architecture),
-            fixed: non_empty(entry.fixed),
-            also_fixed_in: entry.also_fixed_in,
-            status: entry.status,
-            aliases: aliases(&id, entry.aliases),
-            title: title(entry.title),
-            path: non_empty(entry.path).map(|path| image_path(&path)),
-            platform: non_empty(entry.platform).or_else(|| image.platform.clone()),
-            ..Finding::system(&id, &package, &entry.installed)
-        });
+        let word = entry.status.filter(|status| *status == FixStatus::NotAffected);
+        let finding = finding(&mut out, format!("findings[{at}]"), entry, platform)?;
+        out.add(finding, word.map(|_| "not-affected"), "status", None);
+    }
+    for (at, entry) in report.assessed.into_iter().enumerate() {
+        let path = format!("assessed[{at}]");
+        let assessment = out.place(path.clone()).required("assessment", Some(entry.assessment))?;
+        let finding = finding(&mut out, format!("{path}.finding"), entry.finding, platform)?;
+        let by = non_empty(entry.by).unwrap_or_else(|| format!("assessment in {name}"));
+        out.assessed.push(Assessed { finding, assessment, by });
     }
     let artifact = ArtifactIdentity {
         name: image.reference.unwrap_or_default(),
@@ -96,4 +102,38 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         ..ArtifactIdentity::default()
     };
     Ok(out.finish(ReportFormat::Generic, artifact))
+}
+
+fn finding(
+    out: &mut Collector<'_>,
+    path: String,
+    entry: Entry,
+    platform: Option<&str>,
+) -> Result<Finding, FindingsError> {
+    let place = out.place(path);
+    let id = place.required("id", Some(entry.id))?;
+    let class = entry.class.unwrap_or(Class::System);
+    let package = match (class, non_empty(entry.package), &entry.path) {
+        (_, Some(package), _) => package,
+        // What is wrong with a file needs no package.
+        (Class::Baseline | Class::Malicious, None, Some(path)) => path.clone(),
+        (_, package, _) => place.required("package", package)?,
+    };
+    let severity = out.severity(&place, entry.severity.as_deref());
+    Ok(Finding {
+        class,
+        severity,
+        architecture: non_empty(entry.architecture),
+        fixed: entry.fixed,
+        also_fixed_in: entry.also_fixed_in,
+        status: entry.status,
+        aliases: aliases(&id, entry.aliases),
+        title: title(entry.title),
+        path: non_empty(entry.path).map(|path| image_path(&path)),
+        platform: non_empty(entry.platform).or_else(|| platform.map(str::to_owned)),
+        naming: entry.naming.unwrap_or_default(),
+        claims: entry.claims,
+        other_release: non_empty(entry.other_release),
+        ..Finding::system(&id, &package, &entry.installed)
+    })
 }

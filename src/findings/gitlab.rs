@@ -8,26 +8,39 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, class_of_name, from_json, non_empty, title};
-use super::{ArtifactIdentity, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, Finding, FindingsError, Naming, ReportFormat, ScanReport};
 
 const SCANNER: &str = "GitLab container scanning";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| {
-            keys.has_all(&["version", "vulnerabilities"])
-                && keys.has_any(&["scan", "schema", "remediations", "dependency_files"])
-        })
-    },
+    name: ReportFormat::GitLab,
+    outlines: &[Outline {
+        form: Form::Object,
+        needs: &["version", "vulnerabilities"],
+        any: &["scan", "schema", "remediations", "dependency_files"],
+    }],
     parse,
 };
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 struct Report {
+    scan: Option<Scan>,
     vulnerabilities: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Scan {
+    scanner: Option<Scanner>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Scanner {
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +88,11 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     let report: Report = from_json(name, SCANNER, bytes)?;
     let mut out = Collector::new(name, SCANNER);
     let mut artifact = ArtifactIdentity::default();
+    let scanner = report.scan.and_then(|scan| scan.scanner?.id).unwrap_or_default();
+    let naming = match scanner.to_ascii_lowercase().as_str() {
+        "trivy" | "grype" => Naming::Binary,
+        _ => Naming::Either,
+    };
     for (at, entry) in report.vulnerabilities.into_iter().enumerate() {
         let place = out.place(format!("vulnerabilities[{at}]"));
         let names: Vec<(String, String)> = entry
@@ -107,6 +125,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
             fixed: entry.solution.as_deref().and_then(fixed_version),
             aliases: aliases(&id, names.into_iter().map(|(_, name)| name)),
             title: title(text),
+            naming,
             ..Finding::system(&id, &package, &version.unwrap_or_default())
         });
     }

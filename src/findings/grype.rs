@@ -8,27 +8,32 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
-use super::format::Format;
-use super::report::{Place, from_json, image_path, non_empty, title};
+use super::format::{Form, Format, Outline};
+use super::report::{Collector, from_json, image_path, non_empty, title, with_fixes};
 use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport, purl,
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+    purl,
 };
 
 const SCANNER: &str = "Grype";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape
-            .object()
-            .is_some_and(|keys| keys.has("matches") && keys.has_any(&["source", "descriptor"]))
-    },
+    name: ReportFormat::Grype,
+    outlines: &[Outline {
+        form: Form::Object,
+        needs: &["matches"],
+        any: &["source", "descriptor", "matches[].artifact"],
+    }],
     parse,
 };
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct Report {
+pub(super) struct Report {
     matches: Option<Vec<MatchEntry>>,
+    /// With `--show-suppressed`, and what the configuration ignores.
+    #[serde(rename = "ignoredMatches")]
+    ignored_matches: Option<Vec<MatchEntry>>,
     source: Option<SourceEntry>,
     distro: Option<Distro>,
 }
@@ -81,6 +86,15 @@ struct MatchEntry {
     vulnerability: Vulnerability,
     related_vulnerabilities: Option<Vec<Related>>,
     artifact: Artifact,
+    applied_ignore_rules: Option<Vec<IgnoreRule>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", expecting = "an object")]
+struct IgnoreRule {
+    reason: Option<String>,
+    vex_status: Option<String>,
+    vex_justification: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -151,22 +165,41 @@ impl<'de> Deserialize<'de> for Target {
 /// Reads a report that was recognised as Grype's.
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     let report: Report = from_json(name, SCANNER, bytes)?;
+    let mut out = Collector::new(name, SCANNER);
+    let artifact = entries(&mut out, "", report)?;
+    Ok(out.finish(ReportFormat::Grype, artifact))
+}
+
+/// The entries of a report, which stands at `prefix` in the text; Veracode's container scan
+/// holds one.
+pub(super) fn entries(
+    out: &mut Collector<'_>,
+    prefix: &str,
+    report: Report,
+) -> Result<ArtifactIdentity, FindingsError> {
     let artifact = identity(report.source, report.distro);
-    let mut warnings = Vec::new();
-    let mut findings = Vec::new();
-    for (index, entry) in report.matches.unwrap_or_default().into_iter().enumerate() {
-        let place = Place { name, scanner: SCANNER, path: format!("matches[{index}]") };
-        findings.push(finding(&place, entry, artifact.platform.as_deref(), &mut warnings)?);
+    let platform = artifact.platform.as_deref();
+    for (at, entry) in report.matches.unwrap_or_default().into_iter().enumerate() {
+        let finding = finding(out, format!("{prefix}matches[{at}]"), entry, platform)?;
+        out.findings.push(finding);
     }
-    Ok(ScanReport {
-        name: name.to_owned(),
-        format: ReportFormat::Grype,
-        artifact,
-        findings,
-        assessed: Vec::new(),
-        passed: 0,
-        warnings,
-    })
+    for (at, mut entry) in report.ignored_matches.unwrap_or_default().into_iter().enumerate() {
+        let rules = entry.applied_ignore_rules.take().unwrap_or_default();
+        let finding = finding(out, format!("{prefix}ignoredMatches[{at}]"), entry, platform)?;
+        // Of several rules the first has decided.
+        let rule = rules.into_iter().next();
+        let (word, note) = match rule {
+            Some(rule) => (
+                non_empty(rule.vex_status),
+                non_empty(rule.reason).or(non_empty(rule.vex_justification)),
+            ),
+            None => (None, None),
+        };
+        let what = if word.is_some() { "VEX" } else { "ignore rule" };
+        let word = word.unwrap_or_else(|| "ignored".to_owned());
+        out.assess(finding, &word, what, note.as_deref());
+    }
+    Ok(artifact)
 }
 
 fn identity(source: Option<SourceEntry>, distro: Option<Distro>) -> ArtifactIdentity {
@@ -202,14 +235,15 @@ fn identity(source: Option<SourceEntry>, distro: Option<Distro>) -> ArtifactIden
 }
 
 fn finding(
-    place: &Place<'_>,
+    out: &mut Collector<'_>,
+    path: String,
     entry: MatchEntry,
     platform: Option<&str>,
-    warnings: &mut Vec<String>,
 ) -> Result<Finding, FindingsError> {
+    let place = out.place(path);
     let id = place.required("vulnerability.id", entry.vulnerability.id)?;
     let package = place.required("artifact.name", entry.artifact.name)?;
-    let severity = place.severity(entry.vulnerability.severity.as_deref(), warnings);
+    let severity = out.severity(&place, entry.vulnerability.severity.as_deref());
     let class = match entry.artifact.kind.as_deref() {
         Some("deb" | "apk" | "rpm" | "alpm" | "portage") => Class::System,
         _ => Class::Library,
@@ -218,7 +252,6 @@ fn finding(
         Some(fix) => (fix.versions.unwrap_or_default(), fix.state),
         None => (Vec::new(), None),
     };
-    let mut versions = versions.into_iter().filter(|version| !version.trim().is_empty());
     let aliases: BTreeSet<String> = entry
         .related_vulnerabilities
         .unwrap_or_default()
@@ -226,12 +259,10 @@ fn finding(
         .filter_map(|related| related.id)
         .filter(|alias| *alias != id)
         .collect();
-    Ok(Finding {
+    let finding = Finding {
         class,
         severity,
         architecture: entry.artifact.purl.and_then(|purl| purl::qualifier(&purl, "arch")),
-        fixed: versions.next(),
-        also_fixed_in: versions.collect(),
         status: state.as_deref().and_then(status),
         aliases: aliases.into_iter().collect(),
         title: title(entry.vulnerability.description),
@@ -241,8 +272,11 @@ fn finding(
             _ => primary_path(entry.artifact.locations.unwrap_or_default()),
         },
         platform: platform.map(str::to_owned),
+        // Also where the match was made on the source: the artifact is the installed package.
+        naming: Naming::Binary,
         ..Finding::system(&id, &package, &entry.artifact.version.unwrap_or_default())
-    })
+    };
+    Ok(with_fixes(finding, versions))
 }
 
 /// The file that shows the artifact: the one marked as primary evidence, else the first.

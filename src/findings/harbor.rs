@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, class_of_name, from_json, non_empty, split_versions, title, with_fixes,
 };
 use super::shape::Shape;
-use super::{ArtifactIdentity, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, Finding, FindingsError, Naming, ReportFormat, ScanReport};
 
 const SCANNER: &str = "Harbor scan";
 
@@ -23,12 +23,24 @@ const MEDIA_TYPES: [&str; 2] = [
 ];
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| {
-            MEDIA_TYPES.iter().any(|kind| keys.any_starts_with(kind))
-                || keys.has_all(&["generated_at", "scanner", "vulnerabilities"])
-        })
-    },
+    name: ReportFormat::Harbor,
+    outlines: &[
+        Outline {
+            form: Form::Object,
+            needs: &["application/vnd.security.vulnerability.report*"],
+            any: &[],
+        },
+        Outline {
+            form: Form::Object,
+            needs: &["application/vnd.scanner.adapter.vuln.report.harbor*"],
+            any: &[],
+        },
+        Outline {
+            form: Form::Object,
+            needs: &["generated_at", "scanner", "vulnerabilities"],
+            any: &[],
+        },
+    ],
     parse,
 };
 
@@ -36,7 +48,14 @@ pub(super) const FORMAT: Format = Format {
 #[serde(expecting = "an object")]
 struct Report {
     artifact: Option<Artifact>,
+    scanner: Option<Scanner>,
     vulnerabilities: Option<Vec<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Scanner {
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -54,15 +73,15 @@ struct Entry {
     version: Option<String>,
     fix_version: Option<String>,
     severity: Option<String>,
+    /// In the words of the distribution's data, from some scanners.
+    status: Option<String>,
     description: Option<String>,
     artifact_digests: Option<Vec<String>>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     let shape: Shape = from_json(name, SCANNER, bytes)?;
-    let wrapped = shape
-        .object()
-        .is_some_and(|keys| MEDIA_TYPES.iter().any(|kind| keys.any_starts_with(kind)));
+    let wrapped = MEDIA_TYPES.iter().any(|kind| shape.has(&format!("{kind}*")));
     let reports: BTreeMap<String, Report> = if wrapped {
         from_json(name, SCANNER, bytes)?
     } else {
@@ -75,6 +94,9 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         return Ok(out.finish(ReportFormat::Harbor, artifact));
     };
     let prefix = if media_type.is_empty() { media_type } else { format!("[{media_type:?}].") };
+    // Other adapters are of scanners that know sources or binaries.
+    let scanner = report.scanner.and_then(|scanner| scanner.name).unwrap_or_default();
+    let naming = if scanner == "Trivy" { Naming::Binary } else { Naming::Either };
     if let Some(about) = report.artifact {
         artifact.name = about.repository.unwrap_or_default();
         artifact.manifest_digests.extend(non_empty(about.digest));
@@ -93,9 +115,11 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
             class: class_of_name(&package),
             severity,
             title: title(entry.description),
+            naming,
             ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
         };
-        out.findings.push(with_fixes(finding, split_versions(entry.fix_version.as_deref())));
+        let finding = with_fixes(finding, split_versions(entry.fix_version.as_deref()));
+        out.add(finding, entry.status.as_deref(), "status", None);
     }
     Ok(out.finish(ReportFormat::Harbor, artifact))
 }

@@ -68,6 +68,20 @@ pub(super) fn platform_text(
     )
 }
 
+/// Family and version in what scanners call a system: `debian 12.9`, `Debian GNU/Linux 12
+/// (bookworm)`, `Alpine Linux v3.18`.
+pub(super) fn system_of_text(text: &str) -> (Option<String>, Option<String>) {
+    let mut words = text.split_whitespace();
+    let family = words.next().map(str::to_ascii_lowercase).map(|family| match family.as_str() {
+        "red" => "redhat".to_owned(),
+        _ => family,
+    });
+    let version = words
+        .map(|word| word.strip_prefix('v').unwrap_or(word))
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    (family, version.map(str::to_owned))
+}
+
 /// Holds a report against the platforms of an image (all of an index, and where a repaired
 /// image records its original, the original's too).
 ///
@@ -211,6 +225,21 @@ mod tests {
 
     fn report() -> ArtifactIdentity {
         ArtifactIdentity { name: "app:1.0".into(), ..ArtifactIdentity::default() }
+    }
+
+    #[test]
+    fn systems_are_found_in_texts() {
+        for (text, family, version) in [
+            ("debian 12.9", Some("debian"), Some("12.9")),
+            ("Debian GNU/Linux 12 (bookworm)", Some("debian"), Some("12")),
+            ("Alpine Linux v3.18", Some("alpine"), Some("3.18")),
+            ("Red Hat Enterprise Linux 8.4", Some("redhat"), Some("8.4")),
+            ("ubuntu", Some("ubuntu"), None),
+            ("", None, None),
+        ] {
+            let want = (family.map(str::to_owned), version.map(str::to_owned));
+            assert_eq!(system_of_text(text), want, "{text}");
+        }
     }
 
     #[test]

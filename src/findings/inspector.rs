@@ -7,21 +7,28 @@
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, aliases, class_of_type, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+};
 
 const SCANNER: &str = "AWS Inspector";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| {
-            keys.has("imageScanFindings") || keys.has("findings") && !keys.has("schema")
-        })
-    },
+    name: ReportFormat::Inspector,
+    outlines: &[
+        Outline { form: Form::Object, needs: &["imageScanFindings"], any: &[] },
+        Outline {
+            form: Form::Object,
+            needs: &["findings"],
+            any: &["findings[].packageVulnerabilityDetails", "findings[].findingArn"],
+        },
+        Outline { form: Form::Only, needs: &["findings"], any: &["nextToken"] },
+    ],
     parse,
 };
 
@@ -71,6 +78,8 @@ struct Entry {
     finding_arn: Option<String>,
     severity: Option<String>,
     status: Option<String>,
+    /// `YES`, `NO` or `PARTIAL`.
+    fix_available: Option<String>,
     title: Option<String>,
     description: Option<String>,
     package_vulnerability_details: Option<Details>,
@@ -116,6 +125,8 @@ struct Image {
     image_hash: Option<String>,
     repository_name: Option<String>,
     image_tags: Option<Vec<String>>,
+    /// `DEBIAN_12`, `ALPINE_LINUX_3_18`.
+    platform: Option<String>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -159,6 +170,9 @@ fn identify(artifact: &mut ArtifactIdentity, entry: &Entry) {
                 (name, _) => name.clone().unwrap_or_default(),
             };
         }
+        if let (None, Some(platform)) = (&artifact.os_family, &image.platform) {
+            (artifact.os_family, artifact.os_version) = system(platform);
+        }
         if let Some(digest) = non_empty(image.image_hash.clone())
             && !artifact.manifest_digests.contains(&digest)
         {
@@ -180,6 +194,9 @@ fn basic_finding(out: &mut Collector<'_>, path: String, entry: Basic) -> Result<
     let finding = Finding {
         severity,
         title: title(entry.description),
+        // Basic scanning goes by the distributions' data, which is about sources. It says
+        // nothing of fixes.
+        naming: Naming::Source,
         ..Finding::system(&id, &package, &attribute("package_version").unwrap_or_default())
     };
     let fixes = split_versions(attribute("fixed_in_version").as_deref());
@@ -189,21 +206,19 @@ fn basic_finding(out: &mut Collector<'_>, path: String, entry: Basic) -> Result<
 
 fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), FindingsError> {
     let place = out.place(path.clone());
-    // Closed: Inspector itself says that it is gone.
-    if entry.status.as_deref() == Some("CLOSED") {
-        out.passed += 1;
-        return Ok(());
-    }
+    // `CLOSED`: Inspector itself says that it is gone. `SUPPRESSED`: a rule leaves it out.
+    let status = entry.status;
     let severity = out.severity(&place, entry.severity.as_deref());
     let Some(details) = entry.package_vulnerability_details else {
         // Code and network reachability findings have no package.
         let id = place.required("findingArn", entry.finding_arn)?;
-        out.findings.push(Finding {
+        let finding = Finding {
             class: Class::Baseline,
             severity,
             title: title(entry.title),
             ..Finding::system(&id, "configuration", "")
-        });
+        };
+        out.add(finding, status.as_deref(), "status", None);
         return Ok(());
     };
     let id =
@@ -218,7 +233,8 @@ fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), Fi
         let finding = Finding {
             class,
             severity,
-            architecture: package.arch.as_deref().and_then(debian_architecture),
+            architecture: non_empty(package.arch.clone()),
+            naming: Naming::Binary,
             aliases: names.clone(),
             title: text.clone(),
             path: non_empty(package.file_path.clone())
@@ -226,9 +242,14 @@ fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), Fi
                 .map(|path| image_path(&path)),
             ..Finding::system(&id, &name, &full_version(&package))
         };
-        let fixes = split_versions(package.fixed_in_version.as_deref());
-        let fixes = fixes.into_iter().map(|version| without_zero_epoch(&version)).collect();
-        out.findings.push(with_fixes(finding, fixes));
+        let fixes: Vec<String> = split_versions(package.fixed_in_version.as_deref())
+            .iter()
+            .filter(|version| !version.eq_ignore_ascii_case("NotAvailable"))
+            .map(|version| without_zero_epoch(version))
+            .collect();
+        let none = fixes.is_empty() && entry.fix_available.as_deref() == Some("NO");
+        let finding = Finding { status: none.then_some(FixStatus::Affected), ..finding };
+        out.add(with_fixes(finding, fixes), status.as_deref(), "status", None);
     }
     Ok(())
 }
@@ -251,8 +272,33 @@ fn without_zero_epoch(version: &str) -> String {
     version.strip_prefix("0:").unwrap_or(version).to_owned()
 }
 
-/// Inspector's words (`X86_64`, `AMD64`, `ALL`) in package managers'.
-fn debian_architecture(word: &str) -> Option<String> {
-    let word = word.to_ascii_lowercase();
-    (!word.is_empty() && word != "all" && word != "noarch").then_some(word)
+/// Family and version in Inspector's word for a system.
+fn system(platform: &str) -> (Option<String>, Option<String>) {
+    let lower = platform.to_ascii_lowercase();
+    let at = lower.find(|c: char| c.is_ascii_digit()).unwrap_or(lower.len());
+    let (family, version) = lower.split_at_checked(at).unwrap_or((&lower, ""));
+    let family = family.trim_end_matches('_').trim_end_matches("_linux").replace('_', "-");
+    (non_empty(Some(family)), non_empty(Some(version.replace('_', "."))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systems_are_named_as_elsewhere() {
+        for (word, family, version) in [
+            ("DEBIAN_12", "debian", Some("12")),
+            ("UBUNTU_22_04", "ubuntu", Some("22.04")),
+            ("ALPINE_LINUX_3_18", "alpine", Some("3.18")),
+            ("AMAZON_LINUX_2", "amazon", Some("2")),
+            ("OTHER", "other", None),
+        ] {
+            assert_eq!(
+                system(word),
+                (Some(family.to_owned()), version.map(str::to_owned)),
+                "{word}"
+            );
+        }
+    }
 }

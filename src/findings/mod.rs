@@ -13,6 +13,7 @@ mod clair;
 mod clair_v4;
 mod cyclonedx;
 mod cyclonedx_xml;
+mod encoding;
 pub mod error;
 pub mod filter;
 pub mod format;
@@ -21,24 +22,38 @@ mod gitlab;
 mod grype;
 mod harbor;
 pub mod identity;
+pub mod ignore;
 mod inspector;
+mod kubescape;
 pub mod merge;
+mod names;
 mod neuvector;
+mod orca;
 mod osv;
+mod prisma;
 pub mod purl;
+mod quay;
 pub mod report;
 mod sarif;
+mod scout;
 mod shape;
 mod snyk;
+mod sysdig;
 mod trivy;
 mod trivy_operator;
+mod veracode;
+mod vers;
+mod wiz;
+mod xray;
 
 pub use error::FindingsError;
-pub use filter::{Filter, Filtered, IgnoreRule, IgnoredFinding, parse_ignore_file};
+pub use filter::{Filter, Filtered, IgnoredFinding};
 pub use format::ReportFormat;
 pub use generic::SCHEMA as FINDINGS_SCHEMA;
 pub use identity::{ArtifactIdentity, ImageFacts, Match, matches_image};
+pub use ignore::{IgnoreRule, parse_ignore_file};
 pub use merge::merge;
+pub use names::same_architecture;
 pub use report::{MAX_REPORT, ScanReport, parse_report};
 
 use std::fmt;
@@ -211,7 +226,8 @@ pub struct Finding {
     pub architecture: Option<String>,
     /// The installed version that the scanner saw.
     pub installed: String,
-    /// The first version without the problem; `None`: the distribution has none (yet).
+    /// The first version without the problem, or a word in its place. `None`: the report names
+    /// none; whether there is one then stands in `status`, if the report says it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fixed: Option<String>,
     /// Further versions that reports name as fixed (other release lines of a library, or

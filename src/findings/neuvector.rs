@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, aliases, class_of_name, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
@@ -16,9 +16,18 @@ use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanR
 const SCANNER: &str = "NeuVector";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| keys.has("report") && !keys.has("apiVersion"))
-    },
+    name: ReportFormat::NeuVector,
+    outlines: &[Outline {
+        form: Form::Object,
+        needs: &["report"],
+        any: &[
+            "report.vulnerabilities",
+            "report.modules",
+            "report.checks",
+            "report.secrets",
+            "report.setid_perms",
+        ],
+    }],
     parse,
 };
 
@@ -53,6 +62,8 @@ struct Vulnerability {
     fixed_version: Option<String>,
     file_name: Option<String>,
     cves: Option<Vec<String>>,
+    /// `accepted` when somebody has accepted it.
+    tags: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -98,17 +109,27 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     }
     let part = |text: Option<String>| text.unwrap_or_default();
     let artifact = ArtifactIdentity {
-        name: match (part(report.registry), part(report.repository), part(report.tag)) {
-            (registry, repository, tag) if !tag.is_empty() => {
-                format!("{registry}{repository}:{tag}")
-            }
-            (registry, repository, _) => format!("{registry}{repository}"),
-        },
+        name: image_name(&part(report.registry), &part(report.repository), &part(report.tag)),
         config_digest: non_empty(report.image_id),
         manifest_digests: non_empty(report.digest).into_iter().collect(),
         ..ArtifactIdentity::default()
     };
     Ok(out.finish(ReportFormat::NeuVector, artifact))
+}
+
+/// The image's reference: NeuVector writes registries as URLs, with or without a slash at the
+/// end.
+fn image_name(registry: &str, repository: &str, tag: &str) -> String {
+    let host = registry.trim().trim_end_matches('/');
+    let host = host.split_once("://").map_or(host, |(_, host)| host);
+    let repository = repository.trim().trim_matches('/');
+    let parts = [host, repository].into_iter().filter(|part| !part.is_empty());
+    let path = parts.collect::<Vec<_>>().join("/");
+    match tag.trim() {
+        tag if tag.is_empty() || path.is_empty() => path,
+        digest if digest.contains(':') => format!("{path}@{digest}"),
+        tag => format!("{path}:{tag}"),
+    }
 }
 
 fn vulnerability(
@@ -129,7 +150,9 @@ fn vulnerability(
         path: file,
         ..Finding::system(&id, &package, &entry.package_version.unwrap_or_default())
     };
-    out.findings.push(with_fixes(finding, split_versions(entry.fixed_version.as_deref())));
+    let finding = with_fixes(finding, split_versions(entry.fixed_version.as_deref()));
+    let accepted = entry.tags.iter().flatten().any(|tag| tag == "accepted");
+    out.add(finding, accepted.then_some("accepted"), "tag", None);
     Ok(())
 }
 
@@ -153,4 +176,27 @@ fn check(out: &mut Collector<'_>, path: String, entry: Check) -> Result<(), Find
         ..Finding::system(&id, "benchmark", "")
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_has_one_name_however_the_registry_is_written() {
+        for registry in
+            ["https://registry.example", "https://registry.example/", "registry.example"]
+        {
+            let name = image_name(registry, "library/app", "1.0");
+            assert_eq!(name, "registry.example/library/app:1.0", "{registry}");
+        }
+        for (parts, want) in [
+            (("https://registry.example:5000/", "app", ""), "registry.example:5000/app"),
+            (("", "library/app", "1.0"), "library/app:1.0"),
+            (("https://r.example/", "/app/", "sha256:11"), "r.example/app@sha256:11"),
+            (("", "", "1.0"), ""),
+        ] {
+            assert_eq!(image_name(parts.0, parts.1, parts.2), want, "{parts:?}");
+        }
+    }
 }

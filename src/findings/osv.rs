@@ -6,18 +6,32 @@
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, aliases, from_json, image_path, non_empty, severity_of_score, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+    Severity,
+};
 
 const SCANNER: &str = "OSV-Scanner";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| keys.has("results") && !keys.has("SchemaVersion"))
-    },
+    name: ReportFormat::Osv,
+    outlines: &[
+        Outline {
+            form: Form::Object,
+            needs: &["results"],
+            any: &[
+                "experimental_config",
+                "image_metadata",
+                "license_summary",
+                "results[].packages",
+            ],
+        },
+        Outline { form: Form::Only, needs: &["results"], any: &[] },
+    ],
     parse,
 };
 
@@ -130,7 +144,9 @@ struct Range {
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 struct Event {
+    introduced: Option<String>,
     fixed: Option<String>,
+    last_affected: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -180,6 +196,12 @@ fn package(
     let family = ecosystem.split(':').next().unwrap_or_default();
     let is_system = SYSTEMS.contains(&family);
     let groups = entry.groups.unwrap_or_default();
+    let naming = match (non_empty(about.os_package_name.clone()), family) {
+        (Some(_), _) => Naming::Binary,
+        (None, "Debian" | "Ubuntu" | "Alpine") => Naming::Source,
+        (None, "AlmaLinux" | "Red Hat" | "Rocky Linux" | "SUSE" | "openSUSE") => Naming::Binary,
+        _ => Naming::Either,
+    };
     for (at, vulnerability) in entry.vulnerabilities.unwrap_or_default().into_iter().enumerate() {
         let place = out.place(format!("{path}.vulnerabilities[{at}]"));
         let id = place.required("id", vulnerability.id.clone())?;
@@ -187,6 +209,7 @@ fn package(
         let package = out.place(format!("{path}.package")).required("name", name)?;
         let severity = severity(&id, &vulnerability, &groups);
         let fixes = fixed_versions(&vulnerability, &about);
+        let unending = never_ends(&vulnerability.affected, &about);
         let names = vulnerability.aliases.into_iter().chain(vulnerability.upstream).flatten();
         let finding = Finding {
             class: match &id {
@@ -198,7 +221,9 @@ fn package(
             severity,
             aliases: aliases(&id, names),
             title: title(non_empty(vulnerability.summary).or(vulnerability.details)),
+            status: (fixes.is_empty() && unending).then_some(FixStatus::Affected),
             path: file.filter(|_| !is_system).map(image_path),
+            naming,
             ..Finding::system(&id, &package, about.version.as_deref().unwrap_or_default())
         };
         out.findings.push(with_fixes(finding, fixes));
@@ -227,20 +252,39 @@ fn severity(id: &str, vulnerability: &Vulnerability, groups: &[Group]) -> Severi
 /// The fixed versions of the records that are about this very package and release.
 fn fixed_versions(vulnerability: &Vulnerability, about: &Package) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    for affected in vulnerability.affected.iter().flatten() {
-        let Some(package) = &affected.package else { continue };
-        if package.name != about.name || package.ecosystem != about.ecosystem {
-            continue;
-        }
-        let ranges = affected.ranges.iter().flatten();
-        let versions = ranges.filter(|range| range.kind.as_deref() != Some("GIT"));
-        for event in versions.flat_map(|range| range.events.iter().flatten()) {
-            if let Some(fixed) = non_empty(event.fixed.clone())
-                && !out.contains(&fixed)
-            {
-                out.push(fixed);
-            }
+    for event in events(&vulnerability.affected, about).flatten() {
+        if let Some(fixed) = non_empty(event.fixed.clone())
+            && !out.contains(&fixed)
+        {
+            out.push(fixed);
         }
     }
     out
+}
+
+/// The events of each range of the records that are about this very package and release.
+fn events<'a>(
+    affected: &'a Option<Vec<Affected>>,
+    about: &'a Package,
+) -> impl Iterator<Item = &'a [Event]> {
+    let same = |affected: &&Affected| {
+        affected.package.as_ref().is_some_and(|package| {
+            package.name == about.name && package.ecosystem == about.ecosystem
+        })
+    };
+    let ranges = affected.iter().flatten().filter(same).flat_map(|one| one.ranges.iter().flatten());
+    let versions = ranges.filter(|range| range.kind.as_deref() != Some("GIT"));
+    versions.map(|range| range.events.as_deref().unwrap_or_default())
+}
+
+/// Whether the records say that every version since the first has the problem: a range with a
+/// beginning and no end.
+fn never_ends(affected: &Option<Vec<Affected>>, about: &Package) -> bool {
+    let mut ranges = events(affected, about).peekable();
+    ranges.peek().is_some()
+        && ranges.all(|events| {
+            let begins = events.iter().any(|event| event.introduced.is_some());
+            let ends = events.iter().any(|one| one.fixed.is_some() || one.last_affected.is_some());
+            begins && !ends
+        })
 }

@@ -13,17 +13,20 @@ use serde_json::{Value, json};
 use super::tests::{pointers, with};
 use super::*;
 
-/// What jq must count in the raw file, by the file's name: findings only, without what the
-/// scanner itself lists as passed.
+/// What jq must count in the raw file, by the file's name: findings and what somebody has
+/// assessed, without checks that the scanner lists as passed.
 const COUNTS: &[(&str, ReportFormat, &str)] = &[
     ("anchore_grype-", ReportFormat::Grype, ".matches | length"),
     ("anchorectl_vulns-", ReportFormat::Anchore, "length"),
+    ("anchore_engine-", ReportFormat::Anchore, ".vulnerabilities | length"),
+    ("anchore_evaluation-", ReportFormat::Anchore, ".securityEvaluation | length"),
+    ("aqua_list-", ReportFormat::Aqua, "[.[].results.resources[].vulnerabilities | length] | add"),
+    ("aqua_api-", ReportFormat::Aqua, ".cves // .result | length"),
     ("aqua-", ReportFormat::Aqua, "[.resources[].vulnerabilities | length] | add"),
     (
         "aws_inspector2-",
         ReportFormat::Inspector,
-        r#"[.findings[] | select(.status != "CLOSED")
-            | .packageVulnerabilityDetails.vulnerablePackages | length] | add"#,
+        "[.findings[].packageVulnerabilityDetails.vulnerablePackages | length] | add",
     ),
     ("clair-clair_", ReportFormat::Clair, ".vulnerabilities | length"),
     ("clair-clairklar_", ReportFormat::Clair, "[.Vulnerabilities[] | length] | add"),
@@ -40,6 +43,40 @@ const COUNTS: &[(&str, ReportFormat, &str)] = &[
         ReportFormat::Snyk,
         "[.vulnerabilities, .applications[].vulnerabilities | length] | add",
     ),
+    (
+        "twistlock-",
+        ReportFormat::Prisma,
+        "[.results[] | .vulnerabilities, .compliances | length] | add",
+    ),
+    (
+        "veracode-",
+        ReportFormat::Veracode,
+        ".findings // ._embedded.findings // ._embedded.issues | length",
+    ),
+    (
+        "xray_summary-",
+        ReportFormat::Xray,
+        r#"[.artifacts[].issues[] | [.impact_path[] | split("/") | last] | unique | length]
+            | add // 0"#,
+    ),
+    ("xray_scan-", ReportFormat::Xray, "[.[].vulnerabilities[].components | length] | add"),
+    ("xray_report-", ReportFormat::Xray, ".rows | length"),
+    ("xray_export-", ReportFormat::Xray, ".data | length"),
+    ("sysdig_cli-", ReportFormat::Sysdig, "[.result.packages[].vulns | length] | add"),
+    ("sysdig_report-", ReportFormat::Sysdig, ".data // [.panels[].data[]] | length"),
+    (
+        "kubescape-",
+        ReportFormat::Kubescape,
+        r#"[.results[].controls[] | .status.status // (.rules | map(select(.status == "failed"))
+            | if length > 0 then "failed" else "passed" end) | select(. == "failed")] | length"#,
+    ),
+    (
+        "wiz-",
+        ReportFormat::Wiz,
+        r#"[.result | (.osPackages, .libraries, .applications | .[]?.vulnerabilities | length),
+            (.secrets | length)] | add"#,
+    ),
+    ("orca-", ReportFormat::Orca, "length"),
     ("trivy-alpine-310.sarif", ReportFormat::Sarif, "[.runs[].results | length] | add"),
     (
         "trivy-",
@@ -92,8 +129,11 @@ fn every_finding_of_every_real_report_is_read() {
             .unwrap_or_else(|| panic!("{name}: say in COUNTS how jq counts it"));
         let report = parse_report(&name, &bytes).unwrap();
         assert_eq!(report.format, *format, "{name}");
-        assert_eq!(report.findings.len(), jq(filter, &path), "{name}");
-        assert_eq!(report.warnings, [""; 0], "{name}");
+        let entries = report.findings.len() + report.assessed.len();
+        assert_eq!(entries, jq(filter, &path), "{name}");
+        // Reports about several images say so.
+        let mut warnings = report.warnings.iter();
+        assert!(warnings.all(|one| one.contains("are judged by")), "{:?}", report.warnings);
         for finding in &report.findings {
             assert!(!finding.id.is_empty() && !finding.package.is_empty(), "{name}: {finding:?}");
         }

@@ -1,13 +1,13 @@
 //! [`parse_report`]: from the bytes of a scanner's report to a [`ScanReport`]; the format is
 //! told from the content.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::format::FORMATS;
+use super::format::{recognise, unknown};
 use super::shape::Shape;
 use super::{
-    ArtifactIdentity, Assessed, Class, Finding, FindingsError, ReportFormat, Severity,
-    cyclonedx_xml,
+    ArtifactIdentity, Assessed, Class, Finding, FindingsError, FixStatus, ReportFormat, Severity,
+    cyclonedx_xml, encoding, names,
 };
 
 /// The largest report that is read, in bytes.
@@ -37,18 +37,11 @@ pub struct ScanReport {
 /// The bytes are empty, too many, not JSON, cut off, another format, or an entry does not
 /// have the form its format gives it; the message names the file, the place and the remedy.
 pub fn parse_report(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
-    let size = bytes.len() as u64;
-    if size > MAX_REPORT {
-        return Err(FindingsError::TooLarge { name: name.to_owned(), size });
-    }
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(FindingsError::Utf16 { name: name.to_owned() });
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = encoding::text(name, bytes)?;
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Err(FindingsError::Empty { name: name.to_owned() }),
-        Some(b'<') => cyclonedx_xml::parse(name, bytes),
-        Some(_) => parse_json(name, bytes),
+        Some(b'<') => cyclonedx_xml::parse(name, &bytes),
+        Some(_) => parse_json(name, &bytes),
     }
 }
 
@@ -56,23 +49,11 @@ pub fn parse_report(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsErro
 fn parse_json(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     // Syntax first: text that is no JSON at all deserves that message.
     let shape: Shape = serde_json::from_slice(bytes).map_err(|e| json_error(name, bytes, &e))?;
-    if let Some(format) = FORMATS.iter().find(|format| (format.recognise)(&shape)) {
-        return (format.parse)(name, bytes);
+    match recognise(&shape) {
+        Some(format) => (format.parse)(name, bytes),
+        None if shape.is_empty_list() => Ok(empty_list(name)),
+        None => Err(FindingsError::UnknownFormat { name: name.to_owned(), what: unknown(&shape) }),
     }
-    let what = match &shape {
-        Shape::EmptyList => return Ok(empty_list(name)),
-        Shape::Scalar => "a single JSON value",
-        Shape::List(_) => "a JSON list of something else",
-        Shape::Object(keys) if keys.has("spdxVersion") => {
-            "an SPDX document (these list packages, not findings)"
-        }
-        Shape::Object(keys) if keys.has("bomFormat") => {
-            "a CycloneDX document without vulnerabilities (an SBOM lists packages, not findings)"
-        }
-        Shape::Object(keys) if keys.has("Results") => "a Trivy-like object without SchemaVersion",
-        Shape::Object(_) => "other JSON",
-    };
-    Err(FindingsError::UnknownFormat { name: name.to_owned(), what: what.to_owned() })
 }
 
 /// Several scanners write `[]` for an image without findings.
@@ -166,7 +147,39 @@ impl<'a> Collector<'a> {
         place.severity(word, &mut self.warnings)
     }
 
-    pub fn finish(self, format: ReportFormat, artifact: ArtifactIdentity) -> ScanReport {
+    /// Takes a finding whose entry has a status `word`: one that says that there is no problem
+    /// makes it an assessment; `what` names the thing that says so (`status`, `analysis`), and
+    /// `note` its reason. Other words are kept as what is known of a fix.
+    pub fn add(&mut self, finding: Finding, word: Option<&str>, what: &str, note: Option<&str>) {
+        match word.filter(|word| is_no_problem(word)) {
+            Some(word) => self.assess(finding, word, what, note),
+            None => {
+                let status = finding.status.or_else(|| fix_status(word?));
+                self.findings.push(Finding { status, ..finding });
+            }
+        }
+    }
+
+    /// Takes an entry that somebody assessed as no problem, in the report's `word`.
+    pub fn assess(&mut self, finding: Finding, word: &str, what: &str, note: Option<&str>) {
+        let note = note.map(str::trim).filter(|note| !note.is_empty());
+        let note = note.map(|note| format!(": {}", shortened(note))).unwrap_or_default();
+        self.assessed.push(Assessed {
+            finding,
+            assessment: word.trim().to_owned(),
+            by: format!("{what} in {}{note}", self.name),
+        });
+    }
+
+    /// The report, every finding in the normal form.
+    pub fn finish(mut self, format: ReportFormat, artifact: ArtifactIdentity) -> ScanReport {
+        let family = artifact.os_family.as_deref();
+        for finding in &mut self.findings {
+            names::normalise(finding, family);
+        }
+        for assessed in &mut self.assessed {
+            names::normalise(&mut assessed.finding, family);
+        }
         ScanReport {
             name: self.name.to_owned(),
             format,
@@ -258,25 +271,69 @@ pub(super) fn class_of_type(kind: &str) -> Class {
 
 /// The class of a package when the report gives only its name: coordinates of language
 /// ecosystems (`org.apache:log4j`, `@scope/name`, `github.com/a/b`) hold a colon or a slash,
-/// names of distribution packages never do.
+/// names of distribution packages only one before an architecture (`libexpat1:amd64`).
 pub(super) fn class_of_name(package: &str) -> Class {
-    if package.contains([':', '/']) { Class::Library } else { Class::System }
+    let (bare, _) = names::split_architecture(package.trim());
+    if bare.contains([':', '/']) { Class::Library } else { Class::System }
 }
 
-/// `1.2, 1.3`: one version a release line.
+/// `1.2, 1.3`: one version a release line. Words (`Pending`) are kept.
 pub(super) fn split_versions(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default()
         .split(',')
         .map(str::trim)
-        .filter(|version| !is_no_version(version))
+        .filter(|version| !is_blank(version))
         .map(str::to_owned)
         .collect()
 }
 
-/// Scanners' words for `there is none`.
-fn is_no_version(text: &str) -> bool {
-    ["", "none", "null", "n/a", "not fixed", "not-fixed", "unknown", "notavailable"]
-        .contains(&text.to_ascii_lowercase().as_str())
+/// Whether a text is no version at all, not even a word for one.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// A status in any scanner's words, in lower case with underscores.
+fn status_word(word: &str) -> String {
+    let word = word.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+    word.replace('\'', "")
+}
+
+/// What a status says of a fix, in any scanner's words.
+pub(super) fn fix_status(word: &str) -> Option<FixStatus> {
+    Some(match status_word(word).as_str() {
+        "fixed" => FixStatus::Fixed,
+        "affected" | "not_fixed" | "unfixed" | "vulnerable" => FixStatus::Affected,
+        "under_investigation" | "in_triage" | "needs_triage" | "review" => {
+            FixStatus::UnderInvestigation
+        }
+        "will_not_fix" | "wont_fix" | "wontfix" | "no_fix_planned" => FixStatus::WillNotFix,
+        "fix_deferred" | "deferred" | "postponed" => FixStatus::Deferred,
+        "end_of_life" | "eol" | "out_of_support" | "out_of_support_scope" => FixStatus::EndOfLife,
+        _ => return None,
+    })
+}
+
+/// Whether a status says that the image does not have the problem, or that somebody has
+/// decided that it is none.
+pub(super) fn is_no_problem(word: &str) -> bool {
+    [
+        "not_affected",
+        "notaffected",
+        "unaffected",
+        "not_vulnerable",
+        "known_not_affected",
+        "false_positive",
+        "resolved",
+        "resolved_with_pedigree",
+        "rejected",
+        "suppressed",
+        "ignored",
+        "accepted",
+        "acknowledged",
+        "closed",
+        "absent",
+    ]
+    .contains(&status_word(word).as_str())
 }
 
 /// The first of `versions` as the fixed one, the rest beside it.
@@ -294,6 +351,22 @@ pub(super) fn aliases(id: &str, names: impl IntoIterator<Item = String>) -> Vec<
     names
 }
 
+/// Reads a text, or a number as its text: some scanners' ids are either.
+pub(super) fn text_or_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text or a number")]
+    enum Either {
+        Text(String),
+        Number(serde_json::Number),
+    }
+    Ok(Option::<Either>::deserialize(deserializer)?.map(|either| match either {
+        Either::Text(text) => text,
+        Either::Number(number) => number.to_string(),
+    }))
+}
+
 /// A text, unless it is missing or blank.
 pub(super) fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
@@ -304,10 +377,14 @@ const MAX_TITLE: usize = 200;
 
 /// A scanner's title, short enough for one line.
 pub(super) fn title(text: Option<String>) -> Option<String> {
-    let text = non_empty(text)?;
+    non_empty(text).map(|text| shortened(&text))
+}
+
+/// A text, cut where it is too long for a line.
+fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_TITLE) {
-        Some((at, _)) => Some(format!("{}...", text.get(..at).unwrap_or_default())),
-        None => Some(text),
+        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

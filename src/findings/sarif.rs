@@ -12,19 +12,23 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, Place, class_of_type, from_json, image_path, non_empty, severity_of_score,
     split_versions, title, with_fixes,
 };
 use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity, purl,
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+    Severity, purl,
 };
 
 const SCANNER: &str = "scanner";
 
-pub(super) const FORMAT: Format =
-    Format { recognise: |shape| shape.object().is_some_and(|keys| keys.has("runs")), parse };
+pub(super) const FORMAT: Format = Format {
+    name: ReportFormat::Sarif,
+    outlines: &[Outline { form: Form::Object, needs: &["runs"], any: &[] }],
+    parse,
+};
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
@@ -100,6 +104,8 @@ struct Message {
 struct Entry {
     rule_id: Option<String>,
     rule_index: Option<i64>,
+    /// In the place of `ruleId` and `ruleIndex`.
+    rule: Option<RuleReference>,
     level: Option<String>,
     kind: Option<String>,
     baseline_state: Option<String>,
@@ -110,8 +116,17 @@ struct Entry {
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
+struct RuleReference {
+    id: Option<String>,
+    index: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Suppression {
+    kind: Option<String>,
     status: Option<String>,
+    justification: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -161,30 +176,51 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
             rules.iter().filter_map(|rule| Some((rule.id.as_deref()?, rule))).collect();
         for (at, entry) in run.results.unwrap_or_default().into_iter().enumerate() {
             let place = out.place(format!("runs[{number}].results[{at}]"));
-            if is_settled(&entry) {
+            if entry.kind.as_deref() == Some("pass") {
                 out.passed += 1;
                 continue;
             }
-            let rule = entry
-                .rule_index
+            let id = entry.id();
+            let index = entry.rule_index.or_else(|| entry.rule.as_ref()?.index);
+            let rule = index
                 .and_then(|index| rules.get(usize::try_from(index).ok()?))
-                .filter(|rule| entry.rule_id.is_none() || rule.id == entry.rule_id)
-                .or_else(|| by_id.get(entry.rule_id.as_deref()?).copied());
+                .filter(|rule| id.is_none() || rule.id.as_deref() == id)
+                .or_else(|| by_id.get(id?).copied());
             let finding = finding(&mut out, &place, &tool, &entry, rule)?;
-            out.findings.push(finding);
+            match entry.settled() {
+                Some((word, what, note)) => out.assess(finding, word, &what, note),
+                None => out.add(finding, entry.kind.as_deref(), "kind", None),
+            }
         }
     }
     Ok(out.finish(ReportFormat::Sarif, artifact))
 }
 
-/// Passed, gone since the baseline, or accepted by somebody.
-fn is_settled(entry: &Entry) -> bool {
-    matches!(entry.kind.as_deref(), Some("pass" | "notApplicable"))
-        || entry.baseline_state.as_deref() == Some("absent")
-        || entry.suppressions.as_ref().is_some_and(|list| {
-            !list.is_empty()
-                && list.iter().all(|one| matches!(one.status.as_deref(), None | Some("accepted")))
-        })
+impl Entry {
+    fn id(&self) -> Option<&str> {
+        let reference = || self.rule.as_ref()?.id.as_deref();
+        self.rule_id.as_deref().or_else(reference)
+    }
+
+    /// The word, what says so, and why, of a result that is no problem: one that the rule does
+    /// not judge bad, that is gone since the baseline, or that somebody has suppressed. A result
+    /// that waits for a review or whose suppression does is still one.
+    ///
+    /// Source: sections 3.27.9 (`kind`), 3.27.24 (`baselineState`) and 3.35 (`suppression`) of
+    /// SARIF 2.1.0; a suppression without a status is accepted.
+    fn settled(&self) -> Option<(&str, String, Option<&str>)> {
+        if let Some(kind @ ("notApplicable" | "informational")) = self.kind.as_deref() {
+            return Some((kind, "kind".to_owned(), None));
+        }
+        if self.baseline_state.as_deref() == Some("absent") {
+            return Some(("absent", "baselineState".to_owned(), None));
+        }
+        let all = self.suppressions.as_deref().unwrap_or_default();
+        let accepted = |one: &Suppression| matches!(one.status.as_deref(), None | Some("accepted"));
+        let first = all.first().filter(|_| all.iter().all(accepted))?;
+        let what = format!("{} suppression", first.kind.as_deref().unwrap_or("external"));
+        Some(("suppressed", what, first.justification.as_deref()))
+    }
 }
 
 fn finding(
@@ -194,7 +230,8 @@ fn finding(
     entry: &Entry,
     rule: Option<&Rule>,
 ) -> Result<Finding, FindingsError> {
-    let rule_id = entry.rule_id.clone().or_else(|| rule.and_then(|rule| rule.id.clone()));
+    let own = entry.id().map(str::to_owned);
+    let rule_id = own.or_else(|| rule.and_then(|rule| rule.id.clone()));
     let rule_id = place.required("ruleId", rule_id)?;
     let message = entry.message.as_ref().and_then(|message| message.text.as_deref());
     let help = rule.and_then(|rule| rule.help.as_ref()?.text.as_deref());
@@ -228,15 +265,28 @@ fn finding(
     let fixed = properties
         .and_then(|properties| properties.fixed_version.as_deref())
         .or_else(|| said.get(&["fixedversion", "fixversion"]));
+    // Docker Scout's words for `there is none`.
+    let unfixed = fixed.is_some_and(|text| text.eq_ignore_ascii_case("not fixed"));
     let finding = Finding {
         class,
         severity,
         architecture: package.architecture,
+        status: unfixed.then_some(FixStatus::Affected),
         title: title(text),
         path: uri.filter(|_| class == Class::Library).map(|path| image_path(&path)),
+        naming: naming(tool),
         ..Finding::system(id, &package.name, &package.version)
     };
-    Ok(with_fixes(finding, split_versions(fixed)))
+    Ok(with_fixes(finding, split_versions(fixed.filter(|_| !unfixed))))
+}
+
+/// What a tool calls packages by; of most it is not known.
+fn naming(tool: &str) -> Naming {
+    match tool.to_ascii_lowercase().as_str() {
+        "trivy" | "grype" => Naming::Binary,
+        "docker scout" => Naming::Source,
+        _ => Naming::Either,
+    }
 }
 
 /// `Key: value` lines of texts, the keys in lower case without spaces. The first of a key

@@ -8,30 +8,57 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, documents, image_path, non_empty, title, with_fixes};
-use super::shape::Keys;
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+};
 
 const SCANNER: &str = "Snyk";
 
-pub(super) const FORMAT: Format =
-    Format { recognise: |shape| shape.either().is_some_and(is_result), parse };
-
-fn is_result(keys: &Keys) -> bool {
-    keys.has_all(&["vulnerabilities", "packageManager"])
-}
+pub(super) const FORMAT: Format = Format {
+    name: ReportFormat::Snyk,
+    outlines: &[Outline {
+        form: Form::Either,
+        needs: &["vulnerabilities", "packageManager"],
+        any: &[],
+    }],
+    parse,
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct Report {
     vulnerabilities: Option<Vec<Entry>>,
     applications: Option<Vec<Report>>,
+    /// What `.snyk` and the organisation's settings leave out.
+    filtered: Option<Filtered>,
     package_manager: Option<String>,
     path: Option<String>,
     platform: Option<String>,
     target_file: Option<String>,
     docker: Option<Docker>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Filtered {
+    ignore: Option<Vec<Entry>>,
+    patch: Option<Vec<Entry>>,
+}
+
+/// In an entry of [`Filtered`].
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct FilteredBy {
+    ignored: Option<Vec<Ignored>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Ignored {
+    reason: Option<String>,
+    source: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +72,8 @@ struct Docker {
 struct Entry {
     id: Option<String>,
     title: Option<String>,
+    description: Option<String>,
+    filtered: Option<FilteredBy>,
     severity: Option<String>,
     package_name: Option<String>,
     /// `source/binary` for Debian's packages.
@@ -85,6 +114,13 @@ fn identity(report: &Report) -> ArtifactIdentity {
     }
 }
 
+/// What the entries of one result share.
+struct About {
+    manager: String,
+    file: Option<String>,
+    platform: Option<String>,
+}
+
 /// The entries of one result and of its applications, which hold no further ones.
 fn entries(
     out: &mut Collector<'_>,
@@ -92,44 +128,85 @@ fn entries(
     report: Report,
     platform: Option<&str>,
 ) -> Result<(), FindingsError> {
-    let manager = report.package_manager.clone().unwrap_or_default();
-    let file = non_empty(report.target_file.clone()).map(|path| image_path(&path));
+    let about = About {
+        manager: report.package_manager.unwrap_or_default(),
+        file: non_empty(report.target_file).map(|path| image_path(&path)),
+        platform: platform.map(str::to_owned),
+    };
     for (at, entry) in report.vulnerabilities.unwrap_or_default().into_iter().enumerate() {
-        let place = out.place(format!("{prefix}vulnerabilities[{at}]"));
-        let id = place.required("id", entry.id)?;
-        let package =
-            place.required("packageName", non_empty(entry.name).or(entry.package_name))?;
-        let severity = out.severity(&place, entry.severity.as_deref());
-        let class = match entry.package_manager.as_deref().unwrap_or(&manager) {
-            _ if entry.malicious == Some(true) => Class::Malicious,
-            // `debian:11`; ecosystems of libraries have no release.
-            manager if manager.contains(':') || manager.starts_with("linux") => Class::System,
-            _ => Class::Library,
-        };
-        let package = match (class, package.rsplit_once('/')) {
-            (Class::System, Some((_, binary))) => binary.to_owned(),
-            _ => package,
-        };
-        let others = entry.identifiers.unwrap_or_default();
-        let names = ["CVE", "GHSA", "ALTERNATIVE"];
-        let others = names.iter().filter_map(|kind| others.get(*kind)?.clone()).flatten();
-        let finding = Finding {
-            class,
-            severity,
-            aliases: aliases(&id, others),
-            title: title(entry.title),
-            path: file.clone(),
-            platform: platform.map(str::to_owned),
-            ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
-        };
-        let fixes = match non_empty(entry.nearest_fixed_in_version) {
-            Some(nearest) => vec![nearest],
-            None => entry.fixed_in.unwrap_or_default(),
-        };
-        out.findings.push(with_fixes(finding, fixes));
+        let finding = finding(out, format!("{prefix}vulnerabilities[{at}]"), &about, entry)?;
+        out.findings.push(finding);
+    }
+    let (ignored, patched) = match report.filtered {
+        Some(filtered) => (filtered.ignore, filtered.patch),
+        None => (None, None),
+    };
+    for (list, word, entries) in [("ignore", "ignored", ignored), ("patch", "patched", patched)] {
+        for (at, mut entry) in entries.unwrap_or_default().into_iter().enumerate() {
+            let rules = entry.filtered.take().and_then(|by| by.ignored).unwrap_or_default();
+            let (source, reason) = match rules.into_iter().next() {
+                Some(rule) => (non_empty(rule.source), rule.reason),
+                None => (None, None),
+            };
+            let path = format!("{prefix}filtered.{list}[{at}]");
+            let finding = finding(out, path, &about, entry)?;
+            let what =
+                source.map_or_else(|| "filter".to_owned(), |source| format!("{source} rule"));
+            out.assess(finding, word, &what, reason.as_deref());
+        }
     }
     for (at, application) in report.applications.unwrap_or_default().into_iter().enumerate() {
         entries(out, &format!("{prefix}applications[{at}]."), application, platform)?;
     }
     Ok(())
+}
+
+fn finding(
+    out: &mut Collector<'_>,
+    path: String,
+    about: &About,
+    entry: Entry,
+) -> Result<Finding, FindingsError> {
+    let place = out.place(path);
+    let id = place.required("id", entry.id)?;
+    let severity = out.severity(&place, entry.severity.as_deref());
+    let class = match entry.package_manager.as_deref().unwrap_or(&about.manager) {
+        _ if entry.malicious == Some(true) => Class::Malicious,
+        // `debian:11`; ecosystems of libraries have no release.
+        manager if manager.contains(':') || manager.starts_with("linux") => Class::System,
+        _ => Class::Library,
+    };
+    // Of a distribution's packages `name` is `source/binary`, or the one word for both;
+    // `packageName` is the source.
+    let (package, naming) = match (class, non_empty(entry.name), non_empty(entry.package_name)) {
+        (Class::System, Some(name), _) => match name.rsplit_once('/') {
+            Some((_, binary)) => (Some(binary.to_owned()), Naming::Binary),
+            None => (Some(name), Naming::Binary),
+        },
+        (Class::System, None, source) => (source, Naming::Source),
+        (_, name, package) => (package.or(name), Naming::Either),
+    };
+    let package = place.required("packageName", package)?;
+    let others = entry.identifiers.unwrap_or_default();
+    let names = ["CVE", "GHSA", "ALTERNATIVE"];
+    let others = names.iter().filter_map(|kind| others.get(*kind)?.clone()).flatten();
+    let fixes = match non_empty(entry.nearest_fixed_in_version) {
+        Some(nearest) => vec![nearest],
+        None => entry.fixed_in.unwrap_or_default(),
+    };
+    // Snyk's text says in this sentence that its data knows of no fix.
+    let said = entry.description.unwrap_or_default();
+    let none = fixes.is_empty() && said.contains("There is no fixed version for");
+    let finding = Finding {
+        class,
+        severity,
+        status: none.then_some(FixStatus::Affected),
+        aliases: aliases(&id, others),
+        title: title(entry.title),
+        path: about.file.clone(),
+        platform: about.platform.clone(),
+        naming,
+        ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
+    };
+    Ok(with_fixes(finding, fixes))
 }

@@ -122,7 +122,6 @@ fn trivy_says_every_status() {
     for (word, want) in [
         ("fixed", Some(FixStatus::Fixed)),
         ("affected", Some(FixStatus::Affected)),
-        ("not_affected", Some(FixStatus::NotAffected)),
         ("under_investigation", Some(FixStatus::UnderInvestigation)),
         ("will_not_fix", Some(FixStatus::WillNotFix)),
         ("fix_deferred", Some(FixStatus::Deferred)),
@@ -132,6 +131,233 @@ fn trivy_says_every_status() {
         let mut report = trivy();
         report["Results"][0]["Vulnerabilities"][0]["Status"] = json!(word);
         assert_eq!(parse(&report).findings[0].status, want, "{word}");
+    }
+}
+
+#[test]
+fn no_fixed_version_means_what_the_format_says() {
+    let first = |report: &Value| {
+        let finding = parse(report).findings.remove(0);
+        (finding.fixed, finding.status)
+    };
+    let vulnerability = |fixed: Value, status: Value| {
+        let mut report = trivy();
+        let entry = &mut report["Results"][0]["Vulnerabilities"][0];
+        entry["FixedVersion"] = fixed;
+        entry["Status"] = status;
+        first(&report)
+    };
+    let affected = (None, Some(FixStatus::Affected));
+    assert_eq!(vulnerability(json!(""), Value::Null), affected);
+    assert_eq!(vulnerability(Value::Null, Value::Null), affected);
+    assert_eq!(vulnerability(json!(""), json!("unknown")), (None, None));
+    let word = (Some("Pending".to_owned()), None);
+    assert_eq!(vulnerability(json!("Pending"), Value::Null), word);
+    for (state, want) in [
+        ("fixed", Some(FixStatus::Fixed)),
+        ("not-fixed", Some(FixStatus::Affected)),
+        ("wont-fix", Some(FixStatus::WillNotFix)),
+        ("unknown", None),
+    ] {
+        let mut report = grype();
+        report["matches"][0]["vulnerability"]["fix"] = json!({"versions": [], "state": state});
+        assert_eq!(first(&report), (None, want), "{state}");
+    }
+}
+
+/// Id, the assessment and who says so, of each.
+fn assessed(report: &ScanReport) -> Vec<[&str; 3]> {
+    report.assessed.iter().map(|one| [&*one.finding.id, &*one.assessment, &*one.by]).collect()
+}
+
+#[test]
+fn what_trivy_takes_out_is_assessed() {
+    let mut report = trivy();
+    let entry = report["Results"][0]["Vulnerabilities"][0].clone();
+    report["Results"][0]["Vulnerabilities"][0]["Status"] = json!("not_affected");
+    let modified = |status: &str, source: &str, statement: &str| {
+        json!({"Type": "vulnerability", "Status": status, "Source": source,
+            "Statement": statement, "Finding": entry})
+    };
+    report["Results"][0]["ExperimentalModifiedFindings"] = json!([
+        modified("ignored", ".trivyignore", "accepted"),
+        modified("not_affected", "vex.json", "vulnerable_code_not_present"),
+        modified("fixed", "vex.json", ""),
+        modified("under_investigation", "vex.json", ""),
+        {"Type": "secret", "Status": "ignored", "Finding": {"RuleID": "github-pat"}},
+    ]);
+    let before = parse(&trivy()).findings.len();
+    let report = parse(&report);
+    assert_eq!(
+        assessed(&report),
+        [
+            ["CVE-2024-1", "not_affected", "status in report.json"],
+            ["CVE-2024-1", "ignored", ".trivyignore in report.json: accepted"],
+            ["CVE-2024-1", "not_affected", "vex.json in report.json: vulnerable_code_not_present"],
+            ["CVE-2024-1", "fixed", "vex.json in report.json"],
+            ["github-pat", "ignored", "ignore rule in report.json"],
+        ]
+    );
+    assert_eq!(report.findings.len(), before);
+    assert_eq!(report.findings[0].status, Some(FixStatus::UnderInvestigation));
+}
+
+#[test]
+fn what_grype_ignores_is_assessed() {
+    let mut report = grype();
+    let mut ignored = report["matches"][0].clone();
+    ignored["appliedIgnoreRules"] = json!([{"vulnerability": "CVE-2024-1", "reason": "accepted"}]);
+    let mut vex = report["matches"][1].clone();
+    vex["appliedIgnoreRules"] = json!([{"vex-status": "not_affected",
+        "vex-justification": "component_not_present"}]);
+    let bare = report["matches"][1].clone();
+    report["ignoredMatches"] = json!([ignored, vex, bare]);
+    let report = parse(&report);
+    assert_eq!(report.findings.len(), 2);
+    assert_eq!(
+        assessed(&report),
+        [
+            ["CVE-2024-1", "ignored", "ignore rule in report.json: accepted"],
+            ["GHSA-1", "not_affected", "VEX in report.json: component_not_present"],
+            ["GHSA-1", "ignored", "ignore rule in report.json"],
+        ]
+    );
+}
+
+#[test]
+fn sarif_results_that_are_settled_are_assessed() {
+    let result = |extra: Value| {
+        let mut result = json!({"ruleId": "CVE-2024-1", "message": {"text": "x"}});
+        result.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        result
+    };
+    let suppressed =
+        |status: &str| json!({"suppressions": [{"kind": "inSource", "status": status}]});
+    for (extra, want) in [
+        (json!({}), None),
+        (json!({"kind": "fail"}), None),
+        (json!({"kind": "open"}), None),
+        (json!({"kind": "review"}), None),
+        (json!({"baselineState": "unchanged"}), None),
+        (json!({"suppressions": []}), None),
+        (suppressed("underReview"), None),
+        (suppressed("rejected"), None),
+        (suppressed("accepted"), Some(["suppressed", "inSource suppression in report.json"])),
+        (
+            json!({"suppressions": [{"kind": "external", "justification": "not used"}]}),
+            Some(["suppressed", "external suppression in report.json: not used"]),
+        ),
+        (json!({"suppressions": [{"status": "accepted"}, {"status": "underReview"}]}), None),
+        (json!({"kind": "notApplicable"}), Some(["notApplicable", "kind in report.json"])),
+        (json!({"kind": "informational"}), Some(["informational", "kind in report.json"])),
+        (json!({"baselineState": "absent"}), Some(["absent", "baselineState in report.json"])),
+    ] {
+        let log = json!({"version": "2.1.0", "runs": [{"results": [result(extra.clone())]}]});
+        let report = parse(&log);
+        assert_eq!(report.findings.len() + report.assessed.len(), 1, "{extra}");
+        let got = assessed(&report).first().map(|one| [one[1], one[2]]);
+        assert_eq!(got, want, "{extra}");
+    }
+}
+
+#[test]
+fn sarif_rules_are_found_however_they_are_named() {
+    let rules = json!([
+        {"id": "CVE-2024-1", "shortDescription": {"text": "first"}},
+        {"id": "CVE-2024-2", "shortDescription": {"text": "second"}},
+    ]);
+    for reference in [
+        json!({"ruleId": "CVE-2024-2"}),
+        json!({"ruleIndex": 1}),
+        json!({"ruleId": "CVE-2024-2", "ruleIndex": 1}),
+        json!({"ruleId": "CVE-2024-2", "ruleIndex": 0}),
+        json!({"rule": {"id": "CVE-2024-2"}}),
+        json!({"rule": {"index": 1}}),
+        json!({"rule": {"id": "CVE-2024-2", "index": 1}}),
+    ] {
+        let mut result = json!({"message": {"text": "Package: libc6\nInstalled Version: 2.36"}});
+        result.as_object_mut().unwrap().extend(reference.as_object().unwrap().clone());
+        let log = json!({"version": "2.1.0", "runs": [
+            {"tool": {"driver": {"name": "a", "rules": rules}}, "results": [result]}]});
+        let finding = parse(&log).findings.remove(0);
+        let got = (finding.id.as_str(), finding.title.as_deref());
+        assert_eq!(got, ("CVE-2024-2", Some("second")), "{reference}");
+    }
+}
+
+#[test]
+fn cyclonedx_analyses_and_unaffected_versions_are_assessed() {
+    let document = |analysis: Value, versions: Value| {
+        json!({"bomFormat": "CycloneDX", "specVersion": "1.6",
+            "components": [{"bom-ref": "a", "name": "libc6", "version": "2.36-9",
+                "purl": "pkg:deb/debian/libc6@2.36-9"}],
+            "vulnerabilities": [{"id": "CVE-2024-1", "analysis": analysis,
+                "affects": [{"ref": "a", "versions": versions}]}]})
+    };
+    let by = |note: &str| format!("analysis in report.json{note}");
+    for (analysis, versions, want) in [
+        (json!({"state": "exploitable"}), Value::Null, None),
+        (json!({"state": "in_triage"}), Value::Null, None),
+        (Value::Null, json!([{"version": "2.36-9", "status": "affected"}]), None),
+        (Value::Null, json!([{"version": "2.36-9"}]), None),
+        (Value::Null, json!([{"version": "2.40", "status": "unaffected"}]), None),
+        (
+            json!({"state": "not_affected", "justification": "code_not_reachable"}),
+            Value::Null,
+            Some(("not_affected", by(": code_not_reachable"))),
+        ),
+        (
+            json!({"state": "false_positive", "detail": "other"}),
+            Value::Null,
+            Some(("false_positive", by(": other"))),
+        ),
+        (json!({"state": "resolved"}), Value::Null, Some(("resolved", by("")))),
+        (
+            json!({"state": "resolved_with_pedigree"}),
+            Value::Null,
+            Some(("resolved_with_pedigree", by(""))),
+        ),
+        (
+            Value::Null,
+            json!([{"version": "2.36-9", "status": "unaffected"}]),
+            Some(("unaffected", "affects[].versions in report.json".to_owned())),
+        ),
+        (
+            Value::Null,
+            json!([{"range": "vers:deb/<2.36", "status": "affected"},
+                {"range": "vers:deb/>=2.36", "status": "unaffected"}]),
+            Some(("unaffected", "affects[].versions in report.json".to_owned())),
+        ),
+        (
+            Value::Null,
+            json!([{"range": "vers:deb/>=2.36", "status": "unaffected"},
+                {"range": "vers:deb/>=2.30", "status": "affected"}]),
+            None,
+        ),
+        (Value::Null, json!([{"range": "vers:generic/*x", "status": "unaffected"}]), None),
+    ] {
+        let report = parse(&document(analysis.clone(), versions.clone()));
+        assert_eq!(report.findings.len() + report.assessed.len(), 1);
+        let got = report.assessed.first().map(|one| (&*one.assessment, one.by.clone()));
+        assert_eq!(got, want, "{analysis} {versions}");
+    }
+    let triage = parse(&document(json!({"state": "in_triage"}), Value::Null));
+    assert_eq!(triage.findings[0].status, Some(FixStatus::UnderInvestigation));
+    let refused = json!({"state": "exploitable", "response": ["will_not_fix"]});
+    let refused = parse(&document(refused, Value::Null));
+    assert_eq!(refused.findings[0].status, Some(FixStatus::WillNotFix));
+}
+
+#[test]
+fn reports_are_read_packed_and_in_utf_16() {
+    let text = trivy().to_string();
+    let want = parse_report("r", text.as_bytes()).unwrap();
+    let utf16: Vec<u8> =
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packer, &utf16).unwrap();
+    for bytes in [utf16, packer.finish().unwrap()] {
+        assert_eq!(parse_report("r", &bytes).unwrap(), want);
     }
 }
 
@@ -185,7 +411,7 @@ fn a_bad_report_gives_one_error_with_place_and_remedy() {
         ("not json", b"2026-01-01T00:00:00Z INFO [vuln] scanning\n{}".to_vec()),
         ("truncated", whole[..whole.len() / 2].to_vec()),
         ("trailing log", [whole.as_slice(), b"\n2026 INFO done"].concat()),
-        ("utf-16", b"\xff\xfe{\0}\0".to_vec()),
+        ("utf-16", b"\xff\xfe{\0}".to_vec()),
         ("array", b"[{\"Target\": \"a\"}]".to_vec()),
         ("number", b"7".to_vec()),
         ("other object", b"{\"a\": 1}".to_vec()),
@@ -352,7 +578,7 @@ proptest! {
         let places = pointers(&report);
         let swapped = with(report, at.get::<String>(&places), new);
         if let Ok(report) = parse_report("r", swapped.to_string().as_bytes()) {
-            let parsed = report.findings.len() + report.passed;
+            let parsed = report.findings.len() + report.assessed.len() + report.passed;
             prop_assert!(parsed <= 8);
             let _ = merge(vec![report]);
         }

@@ -10,37 +10,40 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::format::Format;
-use super::report::{Collector, Place, from_json, image_path, non_empty, split_versions, title};
-use super::shape::{Keys, Shape};
+use super::format::{Form, Format, Outline};
+use super::report::{
+    Collector, Place, from_json, image_path, non_empty, split_versions, title, with_fixes,
+};
+use super::shape::Shape;
 use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, ReportFormat, ScanReport, purl,
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+    purl,
 };
 
 const SCANNER: &str = "Trivy";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| match (shape.object(), shape.list()) {
-        (Some(keys), _) => {
-            keys.has("SchemaVersion") && keys.has_any(&["Results", "ArtifactName", "ArtifactType"])
-                || is_cluster(keys)
-        }
-        (_, Some(keys)) => is_result(keys),
-        _ => false,
-    },
+    name: ReportFormat::Trivy,
+    outlines: &[
+        Outline {
+            form: Form::Object,
+            needs: &["SchemaVersion"],
+            any: &["Results", "ArtifactName", "ArtifactType"],
+        },
+        Outline {
+            form: Form::Object,
+            needs: &["ClusterName"],
+            any: &["Resources", "Findings", "Vulnerabilities", "Misconfigurations"],
+        },
+        // Before 0.20.
+        Outline {
+            form: Form::List,
+            needs: &["Target"],
+            any: &["Vulnerabilities", "Type", "Class", "Misconfigurations", "Secrets"],
+        },
+    ],
     parse,
 };
-
-fn is_cluster(keys: &Keys) -> bool {
-    keys.has("ClusterName")
-        && keys.has_any(&["Resources", "Findings", "Vulnerabilities", "Misconfigurations"])
-}
-
-/// An element of the older list.
-fn is_result(keys: &Keys) -> bool {
-    keys.has("Target")
-        && keys.has_any(&["Vulnerabilities", "Type", "Class", "Misconfigurations", "Secrets"])
-}
 
 /// Result types that gather many files under one heading (`Target` is then `Java`, `Node.js`,
 /// ..., not a file; the file is in `PkgPath`), and those about no file at all.
@@ -95,9 +98,10 @@ struct ImageConfig {
     variant: Option<String>,
 }
 
+/// An element of `Results`; Veracode's container scan has the same.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
-struct ResultEntry {
+pub(super) struct ResultEntry {
     target: Option<String>,
     class: Option<String>,
     #[serde(rename = "Type")]
@@ -106,6 +110,20 @@ struct ResultEntry {
     misconfigurations: Option<Vec<Misconfiguration>>,
     secrets: Option<Vec<Secret>>,
     licenses: Option<Vec<License>>,
+    /// With `--show-suppressed`: what `.trivyignore` or VEX took out of the lists above.
+    experimental_modified_findings: Option<Vec<Modified>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
+struct Modified {
+    #[serde(rename = "Type")]
+    kind: Option<String>,
+    status: Option<String>,
+    statement: Option<String>,
+    source: Option<String>,
+    /// An entry of the list that `kind` names.
+    finding: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -193,7 +211,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         return Ok(reader.out.finish(ReportFormat::Trivy, ArtifactIdentity::default()));
     }
     let shape: Shape = from_json(name, SCANNER, bytes)?;
-    if shape.object().is_some_and(is_cluster) {
+    if shape.has("ClusterName") {
         return parse_cluster(name, from_json(name, SCANNER, bytes)?);
     }
     let report: Report = from_json(name, SCANNER, bytes)?;
@@ -269,9 +287,10 @@ fn identity(
     }
 }
 
-struct Reader<'a> {
+/// Reads results into its collector.
+pub(super) struct Reader<'a> {
     platform: Option<String>,
-    out: Collector<'a>,
+    pub out: Collector<'a>,
 }
 
 /// What the entries of one element of `Results` share.
@@ -287,8 +306,13 @@ impl<'a> Reader<'a> {
         Self { platform, out: Collector::new(name, SCANNER) }
     }
 
+    /// One that goes on with what another format's reader has gathered.
+    pub fn over(out: Collector<'a>, platform: Option<String>) -> Self {
+        Self { platform, out }
+    }
+
     /// `path` is the list's in the report.
-    fn results(&mut self, path: &str, results: Vec<ResultEntry>) -> Result<(), FindingsError> {
+    pub fn results(&mut self, path: &str, results: Vec<ResultEntry>) -> Result<(), FindingsError> {
         for (index, result) in results.into_iter().enumerate() {
             self.result(&format!("{path}[{index}]"), result)?;
         }
@@ -312,17 +336,58 @@ impl<'a> Reader<'a> {
             kind,
         };
         for (at, entry) in result.vulnerabilities.unwrap_or_default().into_iter().enumerate() {
-            self.vulnerability(&place("Vulnerabilities", at), &target, entry)?;
+            let word = entry.status.clone();
+            let finding = self.vulnerability(&place("Vulnerabilities", at), &target, entry)?;
+            self.out.add(finding, word.as_deref(), "status", None);
         }
         for (at, entry) in result.misconfigurations.unwrap_or_default().into_iter().enumerate() {
-            self.misconfiguration(&place("Misconfigurations", at), &target, entry)?;
+            let passed = matches!(entry.status.as_deref(), Some("PASS" | "EXCEPTION"));
+            let finding = self.misconfiguration(&place("Misconfigurations", at), &target, entry)?;
+            match passed {
+                true => self.out.passed += 1,
+                false => self.out.findings.push(finding),
+            }
         }
         for (at, entry) in result.secrets.unwrap_or_default().into_iter().enumerate() {
-            self.secret(&place("Secrets", at), &target, entry)?;
+            let finding = self.secret(&place("Secrets", at), &target, entry)?;
+            self.out.findings.push(finding);
         }
         for (at, entry) in result.licenses.unwrap_or_default().into_iter().enumerate() {
-            self.license(&place("Licenses", at), entry)?;
+            let finding = self.license(&place("Licenses", at), entry)?;
+            self.out.findings.push(finding);
         }
+        let modified = result.experimental_modified_findings.unwrap_or_default();
+        for (at, entry) in modified.into_iter().enumerate() {
+            self.modified(&place("ExperimentalModifiedFindings", at), &target, entry)?;
+        }
+        Ok(())
+    }
+
+    /// An entry that Trivy took out of its lists, or would have.
+    fn modified(
+        &mut self,
+        place: &Place<'_>,
+        target: &Target,
+        entry: Modified,
+    ) -> Result<(), FindingsError> {
+        let value = entry.finding.unwrap_or_default();
+        let finding = match entry.kind.as_deref().unwrap_or_default() {
+            "vulnerability" => self.vulnerability(place, target, read(place, value)?)?,
+            "misconfiguration" => self.misconfiguration(place, target, read(place, value)?)?,
+            "secret" => self.secret(place, target, read(place, value)?)?,
+            "license" => self.license(place, read(place, value)?)?,
+            other => {
+                let why = format!("{other:?} is not a kind of finding that Trivy has");
+                return Err(place.error("Type", why));
+            }
+        };
+        let word = place.required("Status", entry.status)?;
+        if matches!(word.as_str(), "affected" | "under_investigation") {
+            self.out.add(finding, Some(&word), "VEX", None);
+            return Ok(());
+        }
+        let source = entry.source.as_deref().unwrap_or("ignore rule");
+        self.out.assess(finding, &word, source, entry.statement.as_deref());
         Ok(())
     }
 
@@ -331,30 +396,32 @@ impl<'a> Reader<'a> {
         place: &Place<'_>,
         target: &Target,
         entry: Vulnerability,
-    ) -> Result<(), FindingsError> {
+    ) -> Result<Finding, FindingsError> {
         let id = place.required("VulnerabilityID", entry.id)?;
         let package = place.required("PkgName", entry.pkg_name)?;
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
-        let mut fixes = split_versions(entry.fixed_version.as_deref()).into_iter();
+        let fixes = split_versions(entry.fixed_version.as_deref());
         let purl = entry.pkg_identifier.and_then(|identifier| identifier.purl);
         let aliases: BTreeSet<String> =
             entry.vendor_ids.unwrap_or_default().into_iter().filter(|alias| *alias != id).collect();
-        self.out.findings.push(Finding {
+        // Trivy leaves the version out when its data has none. Versions before 0.38 say nothing
+        // else; later ones have a status.
+        let unfixed = entry.status.is_none() && fixes.is_empty();
+        let finding = Finding {
             class: target.class,
             severity,
             architecture: purl.and_then(|purl| purl::qualifier(&purl, "arch")),
-            fixed: fixes.next(),
-            also_fixed_in: fixes.collect(),
-            status: entry.status.as_deref().and_then(status),
+            status: unfixed.then_some(FixStatus::Affected),
             aliases: aliases.into_iter().collect(),
             title: title(entry.title),
             path: non_empty(entry.pkg_path)
                 .map(|path| image_path(&path))
                 .or_else(|| target.file.clone()),
             platform: self.platform.clone(),
+            naming: Naming::Binary,
             ..Finding::system(&id, &package, &entry.installed_version.unwrap_or_default())
-        });
-        Ok(())
+        };
+        Ok(with_fixes(finding, fixes))
     }
 
     fn misconfiguration(
@@ -362,15 +429,10 @@ impl<'a> Reader<'a> {
         place: &Place<'_>,
         target: &Target,
         entry: Misconfiguration,
-    ) -> Result<(), FindingsError> {
+    ) -> Result<Finding, FindingsError> {
         let id = place.required("ID", entry.id)?;
-        if matches!(entry.status.as_deref(), Some("PASS" | "EXCEPTION")) {
-            self.out.passed += 1;
-            return Ok(());
-        }
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
-        self.baseline(&id, severity, &target.kind, target.file.clone(), entry.title);
-        Ok(())
+        Ok(self.baseline(&id, severity, &target.kind, target.file.clone(), entry.title))
     }
 
     fn secret(
@@ -378,40 +440,46 @@ impl<'a> Reader<'a> {
         place: &Place<'_>,
         target: &Target,
         entry: Secret,
-    ) -> Result<(), FindingsError> {
+    ) -> Result<Finding, FindingsError> {
         let id = place.required("RuleID", entry.rule_id)?;
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
-        self.baseline(&id, severity, "secret", target.file.clone(), entry.title);
-        Ok(())
+        Ok(self.baseline(&id, severity, "secret", target.file.clone(), entry.title))
     }
 
-    fn license(&mut self, place: &Place<'_>, entry: License) -> Result<(), FindingsError> {
+    fn license(&mut self, place: &Place<'_>, entry: License) -> Result<Finding, FindingsError> {
         let id = place.required("Name", entry.name)?;
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
         let package = non_empty(entry.pkg_name).unwrap_or_else(|| "license".to_owned());
         let path = non_empty(entry.file_path).map(|path| image_path(&path));
         let title = non_empty(entry.category).map(|category| format!("license: {category}"));
-        self.baseline(&id, severity, &package, path, title);
-        Ok(())
+        Ok(self.baseline(&id, severity, &package, path, title))
     }
 
     fn baseline(
-        &mut self,
+        &self,
         id: &str,
         severity: super::Severity,
         package: &str,
         path: Option<String>,
         text: Option<String>,
-    ) {
-        self.out.findings.push(Finding {
+    ) -> Finding {
+        Finding {
             class: Class::Baseline,
             severity,
             title: title(text),
             path,
             platform: self.platform.clone(),
             ..Finding::system(id, package, "")
-        });
+        }
     }
+}
+
+/// An entry that was kept as a value until its kind was known.
+fn read<T: serde::de::DeserializeOwned>(
+    place: &Place<'_>,
+    value: serde_json::Value,
+) -> Result<T, FindingsError> {
+    serde_json::from_value(value).map_err(|error| place.error("Finding", error.to_string()))
 }
 
 /// Old reports have no `Class`: their `Type` is then a distribution or a kind of library.
@@ -443,18 +511,4 @@ fn is_distribution(kind: &str) -> bool {
         "wolfi",
     ]
     .contains(&kind)
-}
-
-/// Source: `pkg/types/status.go` of trivy-db.
-fn status(word: &str) -> Option<FixStatus> {
-    Some(match word {
-        "fixed" => FixStatus::Fixed,
-        "affected" => FixStatus::Affected,
-        "not_affected" => FixStatus::NotAffected,
-        "under_investigation" => FixStatus::UnderInvestigation,
-        "will_not_fix" => FixStatus::WillNotFix,
-        "fix_deferred" => FixStatus::Deferred,
-        "end_of_life" => FixStatus::EndOfLife,
-        _ => return None,
-    })
 }

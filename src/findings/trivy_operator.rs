@@ -5,21 +5,25 @@
 
 use serde::Deserialize;
 
-use super::format::Format;
+use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, Place, class_of_type, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, purl};
+use super::{
+    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
+    purl,
+};
 
 const SCANNER: &str = "Trivy operator";
 
 pub(super) const FORMAT: Format = Format {
-    recognise: |shape| {
-        shape.object().is_some_and(|keys| {
-            keys.has_all(&["apiVersion", "kind"]) && keys.has_any(&["report", "items"])
-        })
-    },
+    name: ReportFormat::TrivyOperator,
+    outlines: &[Outline {
+        form: Form::Object,
+        needs: &["apiVersion", "kind"],
+        any: &["report", "items"],
+    }],
     parse,
 };
 
@@ -213,13 +217,17 @@ fn vulnerability(
         // Reports before 0.19 say neither.
         _ => super::report::class_of_name(&package),
     };
+    let fixes = split_versions(entry.fixed_version.as_deref());
     let finding = Finding {
         class,
         severity,
         architecture: purl.and_then(|purl| purl.architecture),
+        // As in Trivy's own report without a status.
+        status: fixes.is_empty().then_some(FixStatus::Affected),
+        naming: Naming::Binary,
         title: title(entry.title),
         path: non_empty(entry.package_path).map(|path| image_path(&path)),
         ..Finding::system(&id, &package, &entry.installed_version.unwrap_or_default())
     };
-    Ok(with_fixes(finding, split_versions(entry.fixed_version.as_deref())))
+    Ok(with_fixes(finding, fixes))
 }

@@ -167,7 +167,7 @@ impl Place<'_> {
         };
         let until = expires.map(|day| format!(", until {day}")).unwrap_or_default();
         let from = format!("{} ({}{until})", self.name, reason.trim());
-        Ok(IgnoreRule { id: id.trim().to_owned(), expires, from })
+        Ok(IgnoreRule::of_id(id.trim(), expires, from))
     }
 
     fn patterns(&self, patterns: Vec<Spanned<String>>) -> Result<Vec<String>, PolicyError> {

@@ -2,7 +2,7 @@
 //! prints. In come reports as read; out goes text. The JSON is `imgfix/findings/v1` itself, so
 //! imgfix reads its own output.
 
-use crate::findings::{FINDINGS_SCHEMA, Finding, ScanReport};
+use crate::findings::{Assessed, FINDINGS_SCHEMA, Finding, ScanReport};
 
 use super::before_after::SeverityCounts;
 use super::terminal::{Accent, Style, Table, clean, count};
@@ -20,26 +20,26 @@ pub fn table(reports: &[ScanReport], findings: &[Finding], style: Style) -> Stri
             0 => String::new(),
             number => format!(", {} passed", count(number, "check")),
         };
+        let assessed = match report.assessed.len() {
+            0 => String::new(),
+            number => format!(", {number} assessed as no problem"),
+        };
         let findings = count(report.findings.len(), "finding");
         let name = clean(&report.name);
-        out.push_str(&format!("{name}: {}, {findings}{passed}{about}\n", report.format));
+        out.push_str(&format!("{name}: {}, {findings}{assessed}{passed}{about}\n", report.format));
     }
     let mut rows =
         Table::new(&["severity", "class", "id", "package", "installed", "fixed in"], &[]);
     let mut counts = SeverityCounts::default();
     for finding in findings {
         counts.add(finding.severity);
-        let package = match &finding.path {
-            Some(path) if *path != finding.package => format!("{} in {path}", finding.package),
-            _ => finding.package.clone(),
-        };
         let fixed: Vec<&str> =
             finding.fixed.iter().chain(&finding.also_fixed_in).map(String::as_str).collect();
         rows.row([
             &finding.severity.to_string(),
             &finding.class.to_string(),
             &finding.id,
-            &package,
+            &place(finding),
             &finding.installed,
             &fixed.join(", "),
         ]);
@@ -48,11 +48,38 @@ pub fn table(reports: &[ScanReport], findings: &[Finding], style: Style) -> Stri
         out.push('\n');
         out.push_str(&rows.render(style));
     }
+    let assessed = assessed(reports);
+    if !assessed.is_empty() {
+        let mut rows = Table::new(&["id", "package", "installed", "assessed as", "by"], &[]);
+        for one in &assessed {
+            let finding = &one.finding;
+            let package = place(finding);
+            rows.row([&finding.id, &package, &finding.installed, &one.assessment, &one.by]);
+        }
+        out.push_str("\nAssessed as no problem:\n");
+        out.push_str(&rows.render(style));
+    }
     let words = counts.to_string();
     let total = count(findings.len(), "finding");
     let line = if words.is_empty() { total } else { format!("{total}: {words}") };
     out.push_str(&format!("\n{}\n", style.paint(Accent::Heading, &line)));
     out
+}
+
+/// The package, and the file when that is something else.
+fn place(finding: &Finding) -> String {
+    match &finding.path {
+        Some(path) if *path != finding.package => format!("{} in {path}", finding.package),
+        _ => finding.package.clone(),
+    }
+}
+
+/// What the reports assess as no problem, each once, by id.
+fn assessed(reports: &[ScanReport]) -> Vec<&Assessed> {
+    let mut all: Vec<&Assessed> = reports.iter().flat_map(|report| &report.assessed).collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// The list as `imgfix/findings/v1`, ending in a newline. `reports` says which image it is
@@ -65,6 +92,14 @@ pub fn json(reports: &[ScanReport], findings: &[Finding]) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         image: Option<Image<'a>>,
         findings: &'a [Finding],
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        assessed: Vec<Listed<'a>>,
+    }
+    #[derive(serde::Serialize)]
+    struct Listed<'a> {
+        finding: &'a Finding,
+        assessment: &'a str,
+        by: &'a str,
     }
     #[derive(serde::Serialize)]
     struct Image<'a> {
@@ -92,7 +127,11 @@ pub fn json(reports: &[ScanReport], findings: &[Finding]) -> String {
         }
         _ => None,
     };
-    let list = List { schema: FINDINGS_SCHEMA, image, findings };
+    let assessed = assessed(reports)
+        .into_iter()
+        .map(|one| Listed { finding: &one.finding, assessment: &one.assessment, by: &one.by })
+        .collect();
+    let list = List { schema: FINDINGS_SCHEMA, image, findings, assessed };
     // Serialising plain data to memory cannot fail.
     let mut text = serde_json::to_string_pretty(&list).unwrap_or_default();
     text.push('\n');
@@ -110,11 +149,14 @@ mod tests {
         "findings": [
             {"id": "CVE-2024-1", "package": "libc6", "installed": "2.36-9", "severity": "high",
              "fixed": "2.36-9+deb12u9", "also_fixed_in": ["2.40"], "status": "fixed",
-             "architecture": "amd64", "title": "a title", "aliases": ["DSA-1"]},
+             "architecture": "amd64", "title": "a title", "aliases": ["DSA-1"],
+             "naming": "binary"},
             {"id": "CVE-\u{1b}[31m2", "package": "org.a:b", "installed": "1",
              "class": "library", "path": "/app/b.jar", "severity": "low"},
-            {"id": "EICAR", "class": "malicious", "path": "/tmp/e.com", "severity": "critical"}
-        ]});
+            {"id": "EICAR", "class": "malicious", "path": "/tmp/e.com", "severity": "critical"},
+            {"id": "CVE-2024-3", "package": "bash", "status": "not-affected"}
+        ], "assessed": [{"finding": {"id": "CVE-2024-4", "package": "openssl", "naming": "source",
+            "installed": "3.0.1"}, "assessment": "not_affected", "by": "VEX: not \u{1b}used"}]});
         parse_report("r.json", text.to_string().as_bytes()).unwrap()
     }
 
@@ -129,13 +171,14 @@ mod tests {
     fn the_json_is_a_report_with_the_same_findings() {
         let report = report();
         let findings = merge(vec![report.clone()]);
-        let text = json(&[report], &findings);
+        let text = json(std::slice::from_ref(&report), &findings);
         super::super::schema_check::assert_valid(
             include_str!("../../docs/findings.schema.json"),
             &text,
         );
         let again = parse_report("again", text.as_bytes()).unwrap();
         assert_eq!(again.artifact.name, "app:1.0");
+        assert_eq!(again.assessed, report.assessed);
         assert_eq!(merge(vec![again]), findings);
     }
 
