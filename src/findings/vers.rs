@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use crate::packages::compare_versions;
+use crate::packages::VersionOrder;
 
 /// Constraints of one range; more is no range that somebody wrote.
 const MAX_CONSTRAINTS: usize = 1000;
@@ -16,17 +16,23 @@ pub(super) fn contains(range: &str, version: &str) -> Option<bool> {
     if constraints.trim() == "*" {
         return Some(true);
     }
-    let family = match scheme {
-        "deb" | "debian" => "dpkg",
-        "apk" | "alpine" => "apk",
+    // Where apk 2 and 3 differ, the range cannot be decided without the image.
+    let orders: &[VersionOrder] = match scheme {
+        "deb" | "debian" => &[VersionOrder::Dpkg],
+        "apk" | "alpine" => &[VersionOrder::Apk2, VersionOrder::Apk3],
         _ => return None,
+    };
+    let compare = |bound: &str| {
+        let mut answers = orders.iter().map(|order| order.compare(version, bound));
+        let first = answers.next()??;
+        answers.all(|other| other == Some(first)).then_some(first)
     };
     let mut all = Vec::new();
     for text in constraints.split('|') {
         let text = text.trim();
         let at = text.find(|c: char| !"<>=!".contains(c))?;
         let (operator, bound) = text.split_at_checked(at)?;
-        all.push((operator, compare_versions(family, version, bound)?));
+        all.push((operator, compare(bound)?));
     }
     if all.len() > MAX_CONSTRAINTS {
         return None;
@@ -80,6 +86,7 @@ mod tests {
             ("vers:deb/!=1.0", "1.0", Some(false)),
             ("vers:deb/>1.0~rc1", "1.0", Some(true)),
             ("vers:alpine/>=1.2.3-r0|<1.2.3-r4", "1.2.3-r1", Some(true)),
+            ("vers:alpine/<1.016-r0", "1.04-r0", None),
             ("vers:deb/*", "1", Some(true)),
             ("vers:npm/<1", "0", None),
             ("vers:deb/<", "1", None),
