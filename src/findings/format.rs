@@ -159,7 +159,7 @@ impl Outline {
                 Look::Absent => fit.lacking.push(format!("{prefix}{key}")),
             }
         }
-        let looks: Vec<Look> = self.any.iter().map(|key| look(&key)).collect();
+        let looks: Vec<Look> = self.any.iter().map(look).collect();
         let found = looks.iter().filter(|look| **look == Look::Present).count();
         fit.present += found;
         if self.form == Form::Only {

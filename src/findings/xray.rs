@@ -234,10 +234,10 @@ fn scanned(
             summary: entry.summary.clone(),
         };
         let finding = finding(out, &place, said, component(&about))?;
-        let file = details.impact_paths.into_iter().flatten().flatten().filter_map(|step| {
+        let mut file = details.impact_paths.into_iter().flatten().flatten().filter_map(|step| {
             non_empty(step.full_path).filter(|path| !path.starts_with("sha256__"))
         });
-        let path = file.last().filter(|_| finding.class == Class::Library);
+        let path = file.next_back().filter(|_| finding.class == Class::Library);
         let finding = Finding { path: path.map(|path| image_path(&path)), ..finding };
         out.findings.push(with_fixes(finding, fixes(details.fixed_versions)));
     }
