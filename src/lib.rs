@@ -30,5 +30,6 @@ pub mod scanner;
 pub mod scratch;
 pub mod scripts;
 pub mod staging;
+pub mod tls;
 pub mod unfinished;
 pub mod verify;

@@ -99,6 +99,13 @@ pub enum RepairError {
          Wolfi and Chainguard images"
     )]
     Unsupported { image: String },
+    #[error(
+        "{image}: the image is a chiselled Ubuntu: chisel cut its files out of packages and noted \
+         them in {}, and there is no dpkg database that they could be upgraded by; build it anew \
+         with 'chisel cut', which takes the newest packages",
+        load::CHISEL_MANIFEST
+    )]
+    Chiselled { image: String },
     #[error("{report} is about another image: {why} (--strict)")]
     OtherImage { report: String, why: String },
     #[error(

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use common::hostile::{Request, Response, Server};
 use common::images::{gzip, index_layout, layer, layout};
-use common::registry::{Registry, Setup, run};
+use common::registry::{Certificate, Registry, Setup, run};
 use imgfix::image::manifest::media_type;
 use imgfix::image::{
-    DiffId, Digest, Document, ImageError, LayerCompression, Reference, RegistryOptions, Sink,
-    Source, delete_tag, descriptor, load, open_sink, open_source,
+    DiffId, Digest, Document, ImageError, LayerCompression, RawManifest, Reference,
+    RegistryOptions, Sink, Source, delete_tag, descriptor, load, open_sink, open_source,
 };
 use imgfix::progress::Silent;
 use imgfix::publish::{
@@ -28,7 +28,7 @@ fn reference(text: &str) -> Reference {
 }
 
 fn sink_of(name: &Reference, options: &RegistryOptions) -> Result<Box<dyn Sink>, ImageError> {
-    open_sink(name, options, &Unfinished::default())
+    open_sink(name, None, options, &Unfinished::default())
 }
 
 fn quick() -> RegistryOptions {
@@ -65,11 +65,11 @@ fn copy(source: &dyn Source, sink: &dyn Sink) -> Published {
             patch: None,
         })
         .collect();
-    let index = match &set.root {
-        Document::Index(index) => Some(index.raw().clone()),
-        Document::Manifest(_) => None,
+    let indexes = match &set.root {
+        Document::Index(index) => vec![index.raw().clone()],
+        Document::Manifest(_) => Vec::new(),
     };
-    let publication = Publication { images, index, kept: Vec::new() };
+    let publication = Publication { images, indexes, kept: Vec::new() };
     publish(sink, source, &publication, &Silent).expect("publish")
 }
 
@@ -102,7 +102,9 @@ fn repair(source: &dyn Source, sink: &dyn Sink, content: &[u8]) -> Published {
         rebuilt.push(new);
     }
     let index = match &set.root {
-        Document::Index(index) => Some(rebuild_index(index, &replaced, &facts).expect("index")),
+        Document::Index(index) => {
+            Some(rebuild_index(index, &set.inner, &replaced, &facts).expect("index"))
+        }
         Document::Manifest(_) => None,
     };
     let open = || Ok(Box::new(std::io::Cursor::new(packed.clone())) as imgfix::image::BlobReader);
@@ -115,7 +117,8 @@ fn repair(source: &dyn Source, sink: &dyn Sink, content: &[u8]) -> Published {
         })
         .collect();
     let kept = index.as_ref().map(|index| index.kept.clone()).unwrap_or_default();
-    let publication = Publication { images, index: index.map(|index| index.index), kept };
+    let publication =
+        Publication { images, indexes: index.into_iter().map(|one| one.index).collect(), kept };
     publish(sink, source, &publication, &Silent).expect("publish")
 }
 
@@ -329,6 +332,41 @@ fn wrong_content_is_not_published() {
     );
 }
 
+/// As curl and skopeo do: what a registry shows is trusted when it was named, whether it may
+/// sign others or not.
+#[test]
+fn a_certificate_that_signs_itself_is_trusted_when_it_is_named() {
+    let temp = tempfile::tempdir().expect("dir");
+    let original = layout(temp.path(), "1", &[layer("a", b"base")]);
+    for certificate in [Certificate::Authority, Certificate::Itself] {
+        let start = || Registry::start_with(Setup { tls: true, certificate, ..Setup::default() });
+        let (registry, other) = (start(), start());
+        let name = reference(&registry.reference("app:1"));
+        let sink = sink_of(&name, &options(&registry)).expect("sink");
+        copy(&original, &*sink);
+        let source = open_source(&name, &options(&registry)).expect("source");
+        let set = load(&*source, None).expect("image");
+        for blob in set.images[0].manifest.layers() {
+            source.blob(blob).expect("blob").read_to_end(&mut Vec::new()).expect("bytes");
+        }
+        let inspect = [&["inspect", "--raw"][..], &[&*registry.reference("app:1")]].concat();
+        let trust = registry.skopeo_options("");
+        let trust: Vec<&str> = trust.iter().map(String::as_str).collect();
+        run("skopeo", &[&inspect[..], &trust].concat());
+        // one that was not named, another of the same name, another name
+        let renamed = registry.host.replace("127.0.0.1", "127.0.0.2");
+        let renamed = reference(&format!("docker://{renamed}/app:1"));
+        for (name, trusted) in [(&name, None), (&name, Some(&other)), (&renamed, Some(&registry))] {
+            let ca_files = trusted.and_then(Registry::ca_file).into_iter().collect();
+            let strict = RegistryOptions { ca_files, ..quick() };
+            let source = open_source(name, &strict).expect("source");
+            let error = source.root().expect_err("not trusted").to_string();
+            let refused = error.contains("is not trusted") || error.contains("cannot be reached");
+            assert!(refused, "{certificate:?} {trusted:?}: {error}", trusted = trusted.is_some());
+        }
+    }
+}
+
 // ---- servers that misbehave ----
 
 fn manifest_of(blob: &[u8]) -> Vec<u8> {
@@ -381,6 +419,33 @@ fn errors_that_may_pass_are_met_with_patience_that_ends() {
         assert!(error.contains(why) && error.contains("4 times"), "{status}: {error}");
         assert_eq!(manifest_requests(&server), 4, "{status}");
     }
+}
+
+#[test]
+fn a_tag_that_may_not_be_moved_is_named() {
+    let server = behind_ping(|request| match (request.method.as_str(), &*request.path) {
+        ("PUT", path) if path.ends_with("/manifests/1") => Response::new(
+            412,
+            r#"{"errors":[{"code":"PRECONDITION","message":"'app:1' configured as immutable."}]}"#,
+        ),
+        ("PUT", _) => Response::new(201, ""),
+        ("HEAD", _) => Response::new(200, ""),
+        _ => Response::new(404, ""),
+    });
+    let name = reference(&format!("{}/app:1", server.host));
+    let sink = sink_of(&name, &quick()).expect("sink");
+    let bytes = bytes::Bytes::from(manifest_of(b"x"));
+    let media_type = media_type::OCI_MANIFEST.to_owned();
+    let manifest = RawManifest { media_type, digest: Digest::of(&bytes), bytes };
+    let error = sink.tag(&manifest).expect_err("immutable").to_string();
+    let host = &server.host;
+    assert_eq!(
+        error,
+        format!(
+            "docker://{host}/app:1: {host} answered HTTP 412: 'app:1' configured as immutable.; \
+             the tag is there and may not be moved; name another with -o or --tag-suffix"
+        )
+    );
 }
 
 #[test]

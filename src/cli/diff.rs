@@ -7,7 +7,8 @@ use crate::pipeline;
 use crate::report::diff::{self, ImageDiff};
 use crate::report::review::{self, Review};
 
-use super::options::{self, ImageOptions, RepositoryOptions, parse_reference};
+use super::image_argument::parse_reference;
+use super::options::{self, ImageOptions, RepositoryOptions};
 use super::output::Output;
 use super::{CommandResult, exit};
 

@@ -8,7 +8,8 @@ use crate::packages::Inventory;
 use crate::pipeline;
 
 use super::exit::Failure;
-use super::options::{self, ImageOptions, RepositoryOptions, parse_reference};
+use super::image_argument::parse_reference;
+use super::options::{self, ImageOptions, RepositoryOptions};
 use super::output::Output;
 use super::{CommandResult, exit};
 

@@ -6,6 +6,7 @@ pub mod command_line;
 pub mod diff;
 pub mod exit;
 pub mod findings;
+pub mod image_argument;
 pub mod interrupt;
 pub mod inventory;
 pub mod notifications;

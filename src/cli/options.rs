@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use crate::findings::ignore::MAX_IGNORE_FILE;
 use crate::findings::report::MAX_REPORT;
 use crate::findings::{Filter, Severity, parse_ignore_file};
-use crate::image::{Platform, Reference, RegistryOptions};
+use crate::image::{Platform, RegistryOptions};
 use crate::packages::apk::signature::ApkKeyring;
 use crate::pipeline::{
     CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
@@ -129,14 +129,6 @@ pub struct FindingOptions {
 pub enum Format {
     Text,
     Json,
-}
-
-/// clap's value parser for image references.
-///
-/// # Errors
-/// Not a reference.
-pub fn parse_reference(text: &str) -> Result<Reference, String> {
-    text.parse::<Reference>().map_err(|error| error.to_string())
 }
 
 /// clap's value parser for severities, in any case.

@@ -8,9 +8,8 @@ use crate::image::Reference;
 use crate::pipeline::{self, PlanRequest};
 use crate::plan::explain;
 
-use super::options::{
-    self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions, parse_reference,
-};
+use super::image_argument::parse_reference;
+use super::options::{self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions};
 use super::output::Output;
 use super::policy::{self, PolicyOptions};
 use super::{CommandResult, exit};

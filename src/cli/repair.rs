@@ -16,10 +16,10 @@ use crate::report::{self, RepairReport};
 use crate::scanner::{DEFAULT_TIMEOUT, ScannerCommand};
 
 use super::exit::Failure;
+use super::image_argument::parse_reference;
 use super::notifications;
 use super::options::{
-    self, FindingOptions, Format, ImageOptions, OtherReports, RepositoryOptions, parse_reference,
-    parse_severity,
+    self, FindingOptions, Format, ImageOptions, OtherReports, RepositoryOptions, parse_severity,
 };
 use super::output::Output;
 use super::policy::{self, PolicyOptions};
@@ -152,6 +152,8 @@ fn repaired(
         image::check_deletable(&arguments.image)
             .map_err(|error| Failure::Usage(format!("original \"delete\": {error}")))?;
     }
+    let suffix = suffix(arguments.tag_suffix.clone(), policy);
+    check_names(&arguments, &suffix, &original)?;
     let saved = arguments.plan.as_deref().map(|path| saved_plan(path, &arguments, policy));
     let saved = saved.transpose()?;
     let command = scanner(&arguments, policy)?;
@@ -170,12 +172,16 @@ fn repaired(
         },
         saved,
         output: arguments.output,
-        suffix: suffix(arguments.tag_suffix, policy),
+        suffix,
         original,
         layer,
         evidence: files.evidence(),
     };
-    let mut outcome = pipeline::repair(&request, &environment)?;
+    let mut outcome = pipeline::repair(&request, &environment).map_err(|error| match error {
+        // a layout or archive whose image has no tag: known only when it is open
+        RepairError::Reference(error) => Failure::Usage(error.to_string()),
+        error => error.into(),
+    })?;
     if let Some(command) = &command {
         let input = &request.plan.scan;
         second_opinion::compare(command, &mut outcome, input, &environment)
@@ -194,6 +200,24 @@ fn repaired(
         .map_err(|failure| but_published(report, &failure))?;
     let code = if remaining > 0 { exit::REMAINING } else { exit::DONE };
     Ok((code, outcome.report))
+}
+
+/// Whether names can be made for what is to be written; asked before the work is done.
+fn check_names(
+    arguments: &RepairArguments,
+    suffix: &str,
+    original: &OriginalPolicy,
+) -> Result<(), Failure> {
+    // an image of a layout or archive may have a tag that was not given
+    let Reference::Registry(_) = &arguments.image else { return Ok(()) };
+    let usage = |error: image::ReferenceError| Failure::Usage(error.to_string());
+    if arguments.output.is_none() {
+        arguments.image.with_fix_suffix(suffix).map_err(usage)?;
+    }
+    if let OriginalPolicy::Backup { suffix } = original {
+        arguments.image.with_fix_suffix(suffix).map_err(usage)?;
+    }
+    Ok(())
 }
 
 fn suffix(flag: Option<String>, policy: &Policy) -> String {

@@ -18,7 +18,8 @@ use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::layout::{Files, LayoutSource, blob_path, entries, parse_index, read_file};
+use super::layout::{Files, LayoutSource, blob_path, read_file};
+use super::layout_index::{entries, parse_index};
 use super::manifest::{
     Document, ImageConfig, ImageManifest, MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST, descriptor,
     digest_of, media_type, read_descriptor,
@@ -49,6 +50,28 @@ pub fn open_oci(
         return Err(ImageError::invalid(place, why));
     }
     LayoutSource::over(Box::new(index), tag, &reference, with_tag)
+}
+
+/// What kind of image a tar file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveKind {
+    /// `docker-archive:`
+    Docker,
+    /// `oci-archive:`
+    Oci,
+}
+
+/// What a file holds, by its content; `None` when it is no image.
+#[must_use]
+pub fn kind(file: &Path) -> Option<ArchiveKind> {
+    let limits = LayerLimits::default();
+    let index = TarIndex::open(file, &file.display().to_string(), &limits).ok()?;
+    let has = |name: &str| index.open(name).is_ok_and(|found| found.is_some());
+    // newer versions of docker write both
+    if has("manifest.json") {
+        return Some(ArchiveKind::Docker);
+    }
+    has("index.json").then_some(ArchiveKind::Oci)
 }
 
 /// An image that `docker save` wrote.

@@ -15,7 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use oci_spec::image::Descriptor;
 use serde_json::json;
 
-use super::layout::{OCI_LAYOUT, blob_path, with_entry};
+use super::layout::{OCI_LAYOUT, blob_path};
+use super::layout_index::{name_with_tag, with_entry};
 use super::manifest::{Document, descriptor, digest_of};
 use super::reference::parse_name;
 use super::transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
@@ -38,6 +39,8 @@ pub struct ArchiveSink {
     path: PathBuf,
     /// The layout's tag, or the `RepoTags` entry.
     name: Option<String>,
+    /// The whole name of the image, for its entry in the layout.
+    image_name: Option<String>,
     place: String,
     state: Mutex<State>,
 }
@@ -50,18 +53,21 @@ struct State {
 
 impl ArchiveSink {
     /// Makes ready to write `oci-archive:FILE[:TAG]`. What is at `file` is replaced at the
-    /// end.
+    /// end. An image whose original is called `original` wholly is called so, too, with its own
+    /// tag.
     ///
     /// # Errors
     /// The directory of `file` cannot be written, or `file` is not a regular file.
     pub fn oci(
         file: &Path,
         tag: Option<&str>,
+        original: Option<&str>,
         unfinished: &Unfinished,
     ) -> Result<Self, ImageError> {
         let name = tag.map(str::to_owned);
         let reference = Reference::OciArchive { file: file.to_owned(), tag: name.clone() };
-        Self::open(Flavour::Oci, file, name, &reference, unfinished)
+        let image_name = name_with_tag(original, tag);
+        Self::open(Flavour::Oci, file, name, image_name, &reference, unfinished)
     }
 
     /// Makes ready to write `docker-archive:FILE[:REF]`. What is at `file` is replaced at the
@@ -84,13 +90,16 @@ impl ArchiveSink {
             Some(name) => Some(full_name(name, &reference.to_string())?),
             None => None,
         };
-        Self::open(Flavour::Docker, file, name, &reference, unfinished)
+        // where containerd's importer looks for the whole name
+        let image_name = name.clone();
+        Self::open(Flavour::Docker, file, name, image_name, &reference, unfinished)
     }
 
     fn open(
         flavour: Flavour,
         path: &Path,
         name: Option<String>,
+        image_name: Option<String>,
         reference: &Reference,
         unfinished: &Unfinished,
     ) -> Result<Self, ImageError> {
@@ -102,7 +111,7 @@ impl ArchiveSink {
         staging::remove_stale(dir);
         let staged = start(dir, unfinished).map_err(|error| write_error(&place, error))?;
         let state = Mutex::new(State { staged: Some(staged), blobs: BTreeSet::new() });
-        Ok(Self { flavour, path: path.to_owned(), name, place, state })
+        Ok(Self { flavour, path: path.to_owned(), name, image_name, place, state })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -181,13 +190,7 @@ impl ArchiveSink {
             (Flavour::Docker, None) => None,
             (Flavour::Oci, _) => self.name.as_deref(),
         };
-        let mut index = with_entry(None, &entry, tag);
-        if let (Flavour::Docker, Some(full)) = (self.flavour, &full) {
-            // where containerd's importer looks for the whole name
-            index["manifests"][0]["annotations"]["io.containerd.image.name"] =
-                full.to_string().into();
-        }
-        index.to_string().into_bytes()
+        with_entry(None, &entry, tag, self.image_name.as_deref()).to_string().into_bytes()
     }
 }
 
@@ -326,7 +329,7 @@ mod tests {
                 patch: None,
             })
             .collect();
-        let publication = Publication { images, index: None, kept: Vec::new() };
+        let publication = Publication { images, indexes: Vec::new(), kept: Vec::new() };
         publish(sink, &source, &publication, &Silent).expect("publish");
         (source, set)
     }
@@ -343,8 +346,9 @@ mod tests {
     fn both_kinds_are_read_back() {
         let dir = tempfile::tempdir().expect("dir");
         let (oci, docker) = (dir.path().join("oci.tar"), dir.path().join("docker.tar"));
-        let (_, set) =
-            write(&ArchiveSink::oci(&oci, Some("1_fix"), &Unfinished::default()).expect("sink"));
+        let (_, set) = write(
+            &ArchiveSink::oci(&oci, Some("1_fix"), None, &Unfinished::default()).expect("sink"),
+        );
         check(&open_oci(&oci, Some("1_fix"), &LayerLimits::default()).expect("source"), &set);
         write(
             &ArchiveSink::docker(&docker, Some("app:1_fix"), &Unfinished::default()).expect("sink"),
@@ -380,7 +384,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("app.tar");
         std::fs::write(&path, b"old").expect("write");
-        let sink = ArchiveSink::oci(&path, None, &Unfinished::default()).expect("sink");
+        let sink = ArchiveSink::oci(&path, None, None, &Unfinished::default()).expect("sink");
         let blob = descriptor(media_type::OCI_LAYER, &Digest::of(b"x"), 1);
         sink.put_blob(&blob, &|| Ok(Box::new(&b"x"[..]))).expect("put");
         assert_eq!(std::fs::read(&path).expect("read"), b"old");
@@ -393,7 +397,7 @@ mod tests {
     fn a_failed_blob_can_be_written_again() {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("app.tar");
-        let sink = ArchiveSink::oci(&path, None, &Unfinished::default()).expect("sink");
+        let sink = ArchiveSink::oci(&path, None, None, &Unfinished::default()).expect("sink");
         let wrong = descriptor(media_type::OCI_LAYER, &Digest::of(b"base"), 4);
         for content in [&b"bas"[..], b"bass", b"bases"] {
             assert!(sink.put_blob(&wrong, &|| Ok(Box::new(content))).is_err());

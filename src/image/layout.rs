@@ -16,19 +16,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use oci_spec::image::Descriptor;
-use serde_json::{Value, json};
 
-use super::manifest::{
-    MAX_MANIFEST, check_manifest_type, descriptor, digest_of, media_type, read_descriptor,
+use super::layout_index::{
+    choose, editable_index, name_with_tag, parse_index, unnamed_images, with_entry,
 };
+use super::manifest::{MAX_MANIFEST, descriptor, digest_of};
 use super::transport::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
 use super::verified::{copy_blob, read_small, verified_blob, write_error};
 use super::{Digest, Reference};
 use crate::staging::{self, Staged};
 use crate::unfinished::{Pending, Unfinished};
 
-/// The annotation of an entry of `index.json` that is its tag.
-pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The content of the `oci-layout` file.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
@@ -69,6 +67,7 @@ pub struct LayoutSource {
     reference: Reference,
     place: String,
     root: Descriptor,
+    image_name: Option<String>,
 }
 
 impl LayoutSource {
@@ -102,16 +101,21 @@ impl LayoutSource {
         let index = read_file(files.as_ref(), "index.json", MAX_MANIFEST, &place)?
             .ok_or_else(|| ImageError::invalid(place.as_str(), "it has no index.json"))?;
         let index = parse_index(&index, &place)?;
-        let (root, tag) = choose(&index, tag, &place)?;
-        let reference = with_tag(tag);
+        let chosen = choose(files.as_ref(), &index, tag, &place)?;
+        let reference = with_tag(chosen.tag);
         let place = reference.to_string();
-        Ok(Self { files, reference, place, root })
+        let (root, image_name) = (chosen.descriptor, chosen.image_name);
+        Ok(Self { files, reference, place, root, image_name })
     }
 }
 
 impl Source for LayoutSource {
     fn reference(&self) -> &Reference {
         &self.reference
+    }
+
+    fn image_name(&self) -> Option<&str> {
+        self.image_name.as_deref()
     }
 
     fn root(&self) -> Result<RawManifest, ImageError> {
@@ -166,92 +170,12 @@ pub(super) fn read_file(
     Ok(Some(bytes.into()))
 }
 
-pub(super) fn parse_index(bytes: &[u8], place: &str) -> Result<Value, ImageError> {
-    let place = format!("{place}: index.json");
-    let index: Value = serde_json::from_slice(bytes)
-        .map_err(|error| ImageError::invalid(place.as_str(), format!("not valid JSON: {error}")))?;
-    match index.get("manifests") {
-        Some(Value::Array(_) | Value::Null) => Ok(index),
-        _ => Err(ImageError::invalid(place, "it has no list of manifests")),
-    }
-}
-
-pub(super) fn entries(index: &Value) -> &[Value] {
-    index.get("manifests").and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-pub(super) fn ref_name(entry: &Value) -> Option<&str> {
-    entry.get("annotations")?.get(REF_NAME)?.as_str()
-}
-
-/// The entry of `index.json` that is meant, and its tag.
-fn choose(
-    index: &Value,
-    tag: Option<&str>,
-    place: &str,
-) -> Result<(Descriptor, Option<String>), ImageError> {
-    let entries = entries(index);
-    let tags = || {
-        let tags: BTreeSet<&str> = entries.iter().filter_map(ref_name).collect();
-        match tags.is_empty() {
-            true => "it has no tags".to_owned(),
-            false => format!("its tags are: {}", tags.into_iter().collect::<Vec<_>>().join(", ")),
-        }
-    };
-    let wanted: Vec<&Value> = match tag {
-        Some(tag) => entries.iter().filter(|entry| ref_name(entry) == Some(tag)).collect(),
-        None => entries.iter().collect(),
-    };
-    let Some(first) = wanted.first() else {
-        let hint =
-            if entries.is_empty() { "; it is empty".into() } else { format!("; {}", tags()) };
-        return Err(ImageError::NotFound { place: place.to_owned(), hint });
-    };
-    if wanted.iter().any(|entry| entry.get("digest") != first.get("digest")) {
-        let why = match tag {
-            Some(_) => "several images have this tag; remove all but one".to_owned(),
-            None => format!("it has several images; name one of them ({})", tags()),
-        };
-        return Err(ImageError::invalid(place, why));
-    }
-    let place = format!("{place}: index.json");
-    let descriptor = read_descriptor(Some(first), &place)?;
-    check_manifest_type(&descriptor, &place)?;
-    Ok((descriptor, ref_name(first).map(str::to_owned)))
-}
-
-/// `index.json` with `tag` pointing at `manifest`: the entry that had the tag is replaced where
-/// it stands, all others stay as they are. Without a tag the entry without one is replaced.
-pub(super) fn with_entry(index: Option<Value>, manifest: &Descriptor, tag: Option<&str>) -> Value {
-    let mut index = index.unwrap_or_else(
-        || json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": []}),
-    );
-    let mut entry = json!({
-        "mediaType": manifest.media_type().as_ref(),
-        "digest": manifest.digest().as_ref(),
-        "size": manifest.size(),
-    });
-    if let Some(tag) = tag {
-        entry["annotations"] = json!({ REF_NAME: tag });
-    }
-    let mut entry = Some(entry);
-    let mut manifests = Vec::new();
-    for old in entries(&index) {
-        if ref_name(old) == tag {
-            manifests.extend(entry.take());
-        } else {
-            manifests.push(old.clone());
-        }
-    }
-    manifests.extend(entry);
-    index["manifests"] = Value::Array(manifests);
-    index
-}
-
 /// An OCI layout that is written to.
 pub struct LayoutSink {
     dir: PathBuf,
     tag: Option<String>,
+    /// The whole name of the image, for its entry.
+    image_name: Option<String>,
     place: String,
     unfinished: Unfinished,
     traces: Arc<Mutex<Traces>>,
@@ -304,6 +228,21 @@ impl LayoutSink {
         tag: Option<&str>,
         unfinished: &Unfinished,
     ) -> Result<Self, ImageError> {
+        Self::open_for(dir, tag, None, unfinished)
+    }
+
+    /// The same for an image whose original is called `original` wholly: so is the new one, with
+    /// its own tag.
+    ///
+    /// # Errors
+    /// As [`LayoutSink::open`].
+    pub fn open_for(
+        dir: &Path,
+        tag: Option<&str>,
+        original: Option<&str>,
+        unfinished: &Unfinished,
+    ) -> Result<Self, ImageError> {
+        let image_name = name_with_tag(original, tag);
         let tag = tag.map(str::to_owned);
         let place = Reference::OciLayout { dir: dir.to_owned(), tag: tag.clone() }.to_string();
         let foreign = dir.is_dir()
@@ -320,7 +259,9 @@ impl LayoutSink {
         let undo = Arc::clone(&traces);
         let pending = unfinished.remember(Box::new(move || lock(&undo).remove()));
         let unfinished = unfinished.clone();
-        let sink = Self { dir: dir.to_owned(), tag, place, unfinished, traces, _pending: pending };
+        let dir = dir.to_owned();
+        let sink = Self { dir, tag, image_name, place, unfinished, traces, _pending: pending };
+        sink.check_unnamed()?;
         sink.prepare().map_err(|error| write_error(&sink.place, error))?;
         Ok(sink)
     }
@@ -346,6 +287,16 @@ impl LayoutSink {
         let presence = File::open(&blobs)?;
         if presence.lock_shared().is_ok() {
             lock(&self.traces).presence = Some(presence);
+        }
+        Ok(())
+    }
+
+    /// Which of several images without a name would be replaced is not said.
+    fn check_unnamed(&self) -> Result<(), ImageError> {
+        let Ok(bytes) = std::fs::read(self.dir.join("index.json")) else { return Ok(()) };
+        if self.tag.is_none() && unnamed_images(&parse_index(&bytes, &self.place)?) > 1 {
+            let why = "it has several images without a tag; give the new one a tag";
+            return Err(ImageError::invalid(self.place.as_str(), why));
         }
         Ok(())
     }
@@ -379,18 +330,22 @@ impl LayoutSink {
         let directory = File::open(&self.dir).map_err(fail)?;
         let _ = directory.lock();
         let path = self.dir.join("index.json");
-        let index = match std::fs::read(&path) {
-            Ok(bytes) => Some(parse_index(&bytes, &self.place)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let (index, numbers) = match std::fs::read(&path) {
+            Ok(bytes) => {
+                let (index, numbers) = editable_index(&bytes, &self.place)?;
+                (Some(index), numbers)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),
             Err(error) => return Err(ImageError::io(self.place.as_str(), error)),
         };
-        let index = with_entry(index, manifest, self.tag.as_deref());
+        let index = with_entry(index, manifest, self.tag.as_deref(), self.image_name.as_deref());
         let version = self.dir.join("oci-layout");
         if !version.exists() {
             let staged = self.staged(OCI_LAYOUT).map_err(fail)?;
             self.keep(staged, version).map_err(fail)?;
         }
-        let mut staged = self.staged(index.to_string().as_bytes()).map_err(fail)?;
+        let index = numbers.restore(&index.to_string());
+        let mut staged = self.staged(index.as_bytes()).map_err(fail)?;
         let publish = || {
             staged.sync()?;
             // from here on the tag names them
@@ -448,6 +403,8 @@ impl Drop for LayoutSink {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout_index::REF_NAME;
+    use super::super::manifest::media_type;
     use super::*;
 
     fn blob(content: &'static [u8]) -> Descriptor {

@@ -252,6 +252,45 @@ impl ImageManifest {
     }
 }
 
+/// What the manifest of an index's entry turns out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// An image, or something that claims to be one and is to be refused with a reason.
+    Image,
+    /// A chart, a signature, an SBOM, ...
+    Artifact,
+}
+
+impl Content {
+    /// Whether a manifest is about a root file system: its config says so and, when the index
+    /// names no platform for it, its layers too. (cosign's signatures have the config of an
+    /// image, and layers that are none.)
+    ///
+    /// # Errors
+    /// It is not JSON.
+    pub fn of(raw: &RawManifest, child: &Child, place: &str) -> Result<Self, ImageError> {
+        let value = parse_json(&raw.bytes, MAX_MANIFEST, place)?;
+        let media_type = |descriptor: &Value| {
+            descriptor.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        if let Some(config) = value.get("config")
+            && check_config_type(&media_type(config), place).is_err()
+        {
+            return Ok(Self::Artifact);
+        }
+        let layers = value.get("layers").and_then(Value::as_array);
+        let are_layers = layers.into_iter().flatten().all(|one| is_layer_type(&media_type(one)));
+        Ok(if are_layers || child.platform.is_some() { Self::Image } else { Self::Artifact })
+    }
+}
+
+/// Whether a blob of this type is a part of a root file system, be it one that is refused.
+fn is_layer_type(media_type: &str) -> bool {
+    ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."]
+        .iter()
+        .any(|family| media_type.starts_with(family))
+}
+
 /// What a manifest in an index is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChildKind {
@@ -260,7 +299,9 @@ pub enum ChildKind {
     /// BuildKit's provenance or SBOM of the manifest with this digest
     /// (<https://docs.docker.com/build/metadata/attestations/attestation-storage/>).
     Attestation { of: Option<Digest> },
-    /// Another index, or something that is no image.
+    /// Another index.
+    Index,
+    /// Something that is no image by its media type or artifact type.
     Other,
 }
 
@@ -340,6 +381,15 @@ pub struct ImageConfig {
 }
 
 impl ImageConfig {
+    /// Whether a config says what it runs on; those of signatures and attestations do not.
+    ///
+    /// # Errors
+    /// Invalid JSON.
+    pub fn names_a_platform(bytes: &Bytes, place: &str) -> Result<bool, ImageError> {
+        let value = parse_json(bytes, MAX_CONFIG, place)?;
+        Ok(read_platform(&value).is_some())
+    }
+
     /// Reads a config.
     ///
     /// # Errors
@@ -579,7 +629,7 @@ fn check_layer(layer: &Descriptor, place: &str) -> Result<(), ImageError> {
     }
 }
 
-fn read_child(value: &Value, place: &str) -> Result<Child, ImageError> {
+pub(super) fn read_child(value: &Value, place: &str) -> Result<Child, ImageError> {
     let descriptor = read_descriptor(Some(value), place)?;
     let digest = digest_of(&descriptor, place)?;
     let platform = value.get("platform").and_then(read_platform);
@@ -589,8 +639,11 @@ fn read_child(value: &Value, place: &str) -> Result<Child, ImageError> {
         let of = annotation("vnd.docker.reference.digest").and_then(|of| of.parse().ok());
         ChildKind::Attestation { of }
     } else {
+        let is_artifact = value.get("artifactType").is_some_and(|kind| !kind.is_null());
         match descriptor.media_type().as_ref() {
+            _ if is_artifact => ChildKind::Other,
             media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => ChildKind::Image,
+            media_type::OCI_INDEX | media_type::DOCKER_LIST => ChildKind::Index,
             _ => ChildKind::Other,
         }
     };
@@ -753,7 +806,12 @@ mod tests {
                  "platform": {"os": "unknown", "architecture": "unknown"},
                  "annotations": {"vnd.docker.reference.type": "attestation-manifest",
                                  "vnd.docker.reference.digest": D1}},
-                {"mediaType": media_type::OCI_INDEX, "digest": D2, "size": 1}
+                {"mediaType": media_type::OCI_INDEX, "digest": D2, "size": 1},
+                {"mediaType": media_type::DOCKER_LIST, "digest": D2, "size": 1},
+                {"mediaType": media_type::OCI_MANIFEST, "digest": D2, "size": 1,
+                 "artifactType": "application/spdx+json"},
+                {"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "digest": D2,
+                 "size": 1}
             ]
         });
         let Ok(Document::Index(index)) = Document::parse(raw("", &value), "app") else {
@@ -761,7 +819,15 @@ mod tests {
         };
         let kinds: Vec<_> = index.children().iter().map(|child| child.kind.clone()).collect();
         let of = D1.parse().ok();
-        assert_eq!(kinds, [ChildKind::Image, ChildKind::Attestation { of }, ChildKind::Other]);
+        let want = [
+            ChildKind::Image,
+            ChildKind::Attestation { of },
+            ChildKind::Index,
+            ChildKind::Index,
+            ChildKind::Other,
+            ChildKind::Other,
+        ];
+        assert_eq!(kinds, want);
         let platform = index.children()[0].platform.as_ref().map(ToString::to_string);
         assert_eq!(platform.as_deref(), Some("linux/arm/v7"));
     }

@@ -7,7 +7,9 @@
 pub mod archive;
 pub mod archive_sink;
 pub mod digest;
+pub mod exact_numbers;
 pub mod layout;
+mod layout_index;
 pub mod manifest;
 pub mod open;
 pub mod platform;

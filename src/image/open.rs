@@ -34,21 +34,23 @@ pub fn open_source(
 }
 
 /// Opens a place for writing. Nothing shows under the name before [`Sink::tag`]; what is
-/// written before that is noted in `unfinished`.
+/// written before that is noted in `unfinished`. `original` is the whole name that the image's
+/// original has in its layout or archive ([`Source::image_name`]).
 ///
 /// # Errors
 /// The place cannot be written.
 pub fn open_sink(
     reference: &Reference,
+    original: Option<&str>,
     options: &RegistryOptions,
     unfinished: &Unfinished,
 ) -> Result<Box<dyn Sink>, ImageError> {
     Ok(match reference {
         Reference::OciLayout { dir, tag } => {
-            Box::new(LayoutSink::open(dir, tag.as_deref(), unfinished)?)
+            Box::new(LayoutSink::open_for(dir, tag.as_deref(), original, unfinished)?)
         }
         Reference::OciArchive { file, tag } => {
-            Box::new(ArchiveSink::oci(file, tag.as_deref(), unfinished)?)
+            Box::new(ArchiveSink::oci(file, tag.as_deref(), original, unfinished)?)
         }
         Reference::DockerArchive { file, reference } => {
             Box::new(ArchiveSink::docker(file, reference.as_deref(), unfinished)?)

@@ -13,9 +13,10 @@ use super::Digest;
 
 /// Why text is not an image reference, or why another cannot be derived from it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{input:?} is not an image reference: {why}")]
+#[error("{input:?} {problem}: {why}")]
 pub struct ReferenceError {
     pub input: String,
+    problem: &'static str,
     pub why: String,
 }
 
@@ -54,11 +55,29 @@ const OTHER_TRANSPORTS: [(&str, &str); 9] = [
     ("docker:", "write docker://HOST/REPO:TAG"),
 ];
 
+/// What a reference with a transport begins with.
+pub const TRANSPORTS: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
+
+/// Extensions of tar files, plain and compressed.
+const TAR_EXTENSIONS: [&str; 5] = [".tar.gz", ".tgz", ".tar.zst", ".tar.zstd", ".tar"];
+
+/// Whether text is more likely to be the name of a file than that of a repository.
+#[must_use]
+pub fn names_a_file(text: &str) -> bool {
+    text.starts_with(['/', '.', '~'])
+        || TAR_EXTENSIONS.iter().any(|extension| text.ends_with(extension))
+}
+
 impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(input: &str) -> Result<Self, ReferenceError> {
-        parse(input).map_err(|why| ReferenceError { input: without_credentials(input), why })
+        let problem = "is not an image reference";
+        parse(input).map_err(|why| ReferenceError {
+            input: without_credentials(input),
+            problem,
+            why,
+        })
     }
 }
 
@@ -90,13 +109,22 @@ impl Reference {
     /// There is no tag to put the suffix behind (a registry reference by digest, a layout
     /// without tag), or the new tag would be longer than the 128 characters a registry takes.
     pub fn with_fix_suffix(&self, suffix: &str) -> Result<Self, ReferenceError> {
-        let fail = |why: String| ReferenceError { input: self.to_string(), why };
+        let problem = "has no name for the result";
+        let fail = |why: String| ReferenceError { input: self.to_string(), problem, why };
         if suffix.is_empty() || suffix.len() > 64 || !suffix.bytes().all(is_tag_byte) {
             return Err(fail(format!(
                 "the tag suffix {suffix:?} must be 1 to 64 letters, digits, '_', '.' or '-'"
             )));
         }
-        let no_tag = || fail("it has no tag to derive the new name from; name one with -o".into());
+        let no_tag = || {
+            let example = match self {
+                Self::Registry(name) => format!("{}/{}:TAG", name.registry(), name.repository()),
+                Self::OciLayout { dir, .. } => format!("oci:{}:TAG", dir.display()),
+                Self::OciArchive { .. } => "oci-archive:FILE".to_owned(),
+                Self::DockerArchive { .. } => "docker-archive:FILE".to_owned(),
+            };
+            fail(format!("it has no tag that one could be made of; give one, as in -o {example}"))
+        };
         match self {
             Self::OciLayout { dir, tag } => {
                 let tag = tag.as_deref().ok_or_else(no_tag)?;
@@ -304,7 +332,7 @@ fn suffixed(tag: &str, suffix: &str) -> String {
 /// as a whole). `None`: not a file name.
 fn suffixed_file(file: &Path, suffix: &str) -> Option<PathBuf> {
     let name = file.file_name()?.to_str()?;
-    let stem = [".tar.gz", ".tgz", ".tar.zst", ".tar.zstd", ".tar"]
+    let stem = TAR_EXTENSIONS
         .iter()
         .find_map(|extension| name.strip_suffix(extension).filter(|stem| !stem.is_empty()));
     let fixed = match stem {

@@ -60,6 +60,12 @@ pub trait Source: Send + Sync {
     /// a tag has the tag of its one image here, when it has one.
     fn reference(&self) -> &Reference;
 
+    /// The whole name that a layout or archive of several images gives this one
+    /// (`io.containerd.image.name`).
+    fn image_name(&self) -> Option<&str> {
+        None
+    }
+
     /// The top manifest or index.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::layout::{entries, parse_index, ref_name};
+use super::layout_index::{editable_index, entries, is_called};
 use super::registry;
 use super::verified::write_error;
 use super::{Digest, ImageError, Reference, RegistryOptions};
@@ -70,10 +70,11 @@ fn untag_layout(
     let _ = directory.lock();
     let path = dir.join("index.json");
     let bytes = std::fs::read(&path).map_err(|error| ImageError::io(place, error))?;
-    let index = without_tag(parse_index(&bytes, place)?, tag, digest, place)?;
+    let (index, numbers) = editable_index(&bytes, place)?;
+    let index = numbers.restore(&without_tag(index, tag, digest, place)?.to_string());
     let write = || {
         let mut staged = Staged::create_in(dir, unfinished)?;
-        staged.file().write_all(index.to_string().as_bytes())?;
+        staged.file().write_all(index.as_bytes())?;
         staged.sync()?;
         staged.persist(&path, || ())?;
         directory.sync_all()
@@ -89,7 +90,7 @@ fn without_tag(
     place: &str,
 ) -> Result<Value, ImageError> {
     let (named, others): (Vec<Value>, Vec<Value>) =
-        entries(&index).iter().cloned().partition(|entry| ref_name(entry) == tag);
+        entries(&index).iter().cloned().partition(|entry| is_called(entry, tag));
     let wanted = digest.to_string();
     let other = |entry: &Value| entry.get("digest").and_then(Value::as_str) != Some(&*wanted);
     if named.is_empty() || named.iter().any(other) {
@@ -103,7 +104,7 @@ fn without_tag(
 mod tests {
     use serde_json::json;
 
-    use super::super::layout::REF_NAME;
+    use super::super::layout_index::REF_NAME;
     use super::*;
 
     fn index(tags: &[(&str, &[u8])]) -> Value {

@@ -11,7 +11,7 @@ use super::tar_header::Header;
 use crate::image::{DiffId, Digest};
 use crate::rootfs::whiteout;
 use crate::rootfs::{
-    Compression, Content, Entry, FileSystem, ImagePath, Kind, Overlay, RootfsError, Spool,
+    Compression, Content, Entry, FileSystem, ImagePath, Kind, LayerId, Overlay, RootfsError, Spool,
     SpoolFile,
 };
 
@@ -111,13 +111,13 @@ fn write_with(
 }
 
 /// Contents of lower layers, by layer and member.
-type Lower = BTreeMap<(u32, u32), SpoolFile>;
+type Lower = BTreeMap<(LayerId, u32), SpoolFile>;
 
 /// Files whose content stays in a lower layer (only their name or attributes changed) are
 /// brought together first: each layer is read once, and its digest is checked before any of
 /// it is used.
 fn fetch_lower(overlay: &Overlay, items: &[Item]) -> Result<Lower, WriteError> {
-    let mut wanted: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    let mut wanted: BTreeMap<LayerId, BTreeSet<u32>> = BTreeMap::new();
     let mut sizes = BTreeMap::new();
     for item in items {
         if let Item::Entry(_, Entry { kind: Kind::File(data), .. }) = item
@@ -307,8 +307,8 @@ mod tests {
 
     use super::*;
     use crate::rootfs::{
-        Budget, FileData, LayerLimits, LayerSpec, LinkId, NoLayers, Tree, Xattrs, merge_over,
-        read_layer,
+        Budget, FileData, LayerLimits, LayerLoader, LayerSpec, LinkId, NoLayers, Tree, Xattrs,
+        merge_over, read_layer,
     };
 
     const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
@@ -452,25 +452,26 @@ mod tests {
     fn files_of_lower_layers_are_read_once_a_layer() {
         struct Counting(std::sync::atomic::AtomicU32);
         impl crate::rootfs::ContentLoader for Counting {
-            fn open(&self, _: u32, _: u32) -> io::Result<Box<dyn Read + Send>> {
+            fn open(&self, _: LayerId, _: u32) -> io::Result<Box<dyn Read + Send>> {
                 Err(io::Error::other("one by one"))
             }
             fn load_many(
                 &self,
-                wanted: &BTreeMap<u32, BTreeSet<u32>>,
+                wanted: &BTreeMap<LayerId, BTreeSet<u32>>,
                 sink: crate::rootfs::tree::MemberSink<'_>,
             ) -> io::Result<()> {
                 self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 for (&layer, indexes) in wanted {
+                    let LayerId::Original(number) = layer else { panic!("{layer}") };
                     for &index in indexes {
-                        sink(layer, index, &mut &format!("{layer}{index}").into_bytes()[..])?;
+                        sink(layer, index, &mut &format!("{number}{index}").into_bytes()[..])?;
                     }
                 }
                 Ok(())
             }
         }
         let lower = |layer, index| {
-            let content = Content::Layer { layer, index };
+            let content = Content::Layer { layer: LayerId::Original(layer), index };
             let kind = Kind::File(FileData { size: 2, content, link: None });
             Entry { kind, ..Entry::directory(0o644, 1) }
         };
@@ -596,10 +597,11 @@ mod tests {
                 diff_id: Some(written.diff_id),
             };
             let budget = Budget::new(LayerLimits::default());
+            let loader = LayerLoader::of_patch(None, || Err(io::Error::other("all is kept")));
             let layer = read_layer(&blob[..], &spec, &budget, &|_, _| true).unwrap();
             prop_assert_eq!(layer.unpacked, written.unpacked);
             prop_assert_eq!(layer.members.len() as u64, written.entries);
-            let merged = merge_over(&tree, layer, 1, Arc::new(NoLayers)).unwrap();
+            let merged = merge_over(&tree, layer, loader).unwrap();
 
             let want: Vec<_> = overlay
                 .walk(&ImagePath::root())

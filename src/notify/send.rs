@@ -203,11 +203,6 @@ fn innermost(error: &reqwest::Error) -> String {
 fn client(certificates: &[Vec<u8>]) -> Result<reqwest::Client, String> {
     // Another part of the program may have installed the provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut extra = Vec::new();
-    for pem in certificates {
-        let bundle = reqwest::Certificate::from_pem_bundle(pem);
-        extra.extend(bundle.map_err(|error| error.to_string())?);
-    }
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("imgfix/", env!("CARGO_PKG_VERSION")))
@@ -215,10 +210,9 @@ fn client(certificates: &[Vec<u8>]) -> Result<reqwest::Client, String> {
             .redirect(reqwest::redirect::Policy::none())
     };
     // A machine without certificates can still notify over http.
-    builder()
-        .tls_certs_merge(extra.clone())
+    crate::tls::trusting(builder(), certificates)?
         .build()
-        .or_else(|_| builder().tls_certs_only(extra).build())
+        .or_else(|_| builder().tls_certs_only([]).build())
         .map_err(|error| error.to_string())
 }
 

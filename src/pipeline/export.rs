@@ -36,16 +36,17 @@ pub fn copy(
     let publication = match &set.root {
         Document::Manifest(_) => Publication {
             images: set.images.iter().map(whole).collect(),
-            index: None,
+            indexes: Vec::new(),
             kept: Vec::new(),
         },
         Document::Index(index) => Publication {
             images: Vec::new(),
-            index: Some(index.raw().clone()),
+            indexes: vec![index.raw().clone()],
             kept: index.children().iter().map(|one| one.descriptor.clone()).collect(),
         },
     };
-    let sink = image::open_sink(target, &environment.registry, &environment.unfinished)?;
+    let name = source.image_name();
+    let sink = image::open_sink(target, name, &environment.registry, &environment.unfinished)?;
     publish::publish(&*sink, source, &publication, &*environment.progress)?;
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::image::{
-    Digest, ImageConfig, ImageManifest, LayerCompression, Platform, PlatformImage, Source,
-    digest_of,
+    BlobReader, Digest, ImageConfig, ImageManifest, LayerCompression, Platform, PlatformImage,
+    Source, digest_of,
 };
 use crate::progress::Progress;
 use crate::publish::{Fidelity, OriginalParts, original_of};
@@ -14,7 +14,7 @@ use crate::rootfs::layer_reader::{LayerSpec, Wanted, read_layers};
 use crate::rootfs::limits::Budget;
 use crate::rootfs::loader::LayerLoader;
 use crate::rootfs::merge::{merge, merge_over};
-use crate::rootfs::{Compression, ImagePath, Tree};
+use crate::rootfs::{Compression, FileSystem, ImagePath, Tree};
 use crate::scripts::commands::ldconfig;
 
 use super::{Environment, RepairError};
@@ -24,10 +24,12 @@ const KEEP_UP_TO: u64 = 32 << 20;
 
 /// Folders whose files' contents stay in memory: package databases, configuration, keys. What
 /// else is asked for is read from its layer again.
-const KEPT_FOLDERS: [&[u8]; 14] = [
+const KEPT_FOLDERS: [&[u8]; 15] = [
     b"/var/cache/debconf/",
     b"/etc/",
     b"/var/lib/dpkg/",
+    // where images keep it whose /var is not part of them
+    b"/usr/lib/sysimage/",
     b"/var/lib/apt/extended_states",
     b"/usr/share/keyrings/",
     b"/usr/share/ca-certificates/",
@@ -60,6 +62,15 @@ const SCRIPT_FOLDERS: [&[u8]; 9] = [
     b"/lib/systemd/",
     b"/usr/lib/systemd/",
 ];
+
+/// Where chisel notes what it cut (<https://documentation.ubuntu.com/chisel/en/latest/reference/manifest/>).
+pub const CHISEL_MANIFEST: &str = "/var/lib/chisel/manifest.wall";
+
+/// Whether an image was put together with chisel.
+#[must_use]
+pub fn is_chiselled(fs: &dyn FileSystem) -> bool {
+    fs.stat(&ImagePath::literal(CHISEL_MANIFEST)).is_some_and(crate::rootfs::Entry::is_file)
+}
 
 /// A platform's image in memory.
 pub struct Loaded {
@@ -172,29 +183,27 @@ fn loader(source: &Arc<dyn Source>, manifest: &ImageManifest, specs: &[LayerSpec
     let layers = manifest.layers().to_vec();
     let compressions = specs.iter().map(|spec| spec.compression).collect();
     LayerLoader::new(compressions, move |layer| {
-        let descriptor = usize::try_from(layer)
-            .ok()
-            .and_then(|at| layers.get(at))
-            .ok_or_else(|| io::Error::other("no such layer"))?;
+        let descriptor = layers.get(layer).ok_or_else(|| io::Error::other("no such layer"))?;
         source.blob(descriptor).map_err(io::Error::other)
     })
 }
 
 /// Reads the patch layer as it will be published and merges it over the original's tree: the
-/// image as a container runtime will see it.
+/// image as a container runtime will see it. `open` gives the layer from its beginning, as often
+/// as it is asked.
 ///
 /// # Errors
 /// The layer is not readable or not what `spec` says.
 pub fn patched(
     original: &Tree,
-    patch: impl io::Read + Send,
+    open: impl Fn() -> BlobReader + Send + Sync + 'static,
     spec: &LayerSpec,
     environment: &Environment,
 ) -> Result<Tree, RepairError> {
     let budget = Budget::new(environment.limits);
-    let top = crate::rootfs::layer_reader::read_layer(patch, spec, &budget, &keep)?;
-    // The patch is no layer that the original's loader knows: its large files are not asked for.
-    Ok(merge_over(original, top, u32::MAX, Arc::clone(original.loader()))?)
+    let top = crate::rootfs::layer_reader::read_layer(open(), spec, &budget, &keep)?;
+    let patch = LayerLoader::of_patch(spec.compression, move || Ok(open()));
+    Ok(merge_over(original, top, patch)?)
 }
 
 /// A stream that reports its bytes.

@@ -45,7 +45,7 @@ impl TemporaryLayer {
     /// The bytes as they will be published, from their beginning.
     #[must_use]
     pub fn reader(&self) -> BlobReader {
-        Box::new(PositionedReader { file: Arc::clone(&self.file), at: 0 })
+        from_its_beginning(&self.file)
     }
 
     /// What manifest and config say of it.
@@ -76,7 +76,9 @@ impl TemporaryLayer {
             compression: Some(load::stream_compression(self.compression)),
             diff_id: Some(self.written.diff_id),
         };
-        let tree = load::patched(&loaded.tree, self.reader(), &spec, environment)?;
+        let file = Arc::clone(&self.file);
+        let open = move || from_its_beginning(&file);
+        let tree = load::patched(&loaded.tree, open, &spec, environment)?;
         same_view(&tree, overlay)?;
         let manager = families::open(&tree).map_err(|source| RepairError::Inventory {
             image: format!("the repaired image ({})", loaded.platform),
@@ -89,6 +91,10 @@ impl TemporaryLayer {
         check_steps(plan, &after)?;
         Ok(after)
     }
+}
+
+fn from_its_beginning(file: &Arc<File>) -> BlobReader {
+    Box::new(PositionedReader { file: Arc::clone(file), at: 0 })
 }
 
 struct PositionedReader {

@@ -157,7 +157,10 @@ pub fn manager(name: &str, loaded: &Loaded) -> Result<Box<dyn PackageManager>, R
     let image = || format!("{name} ({})", loaded.platform);
     families::open(&*loaded.tree)
         .map_err(|source| RepairError::Inventory { image: image(), source })?
-        .ok_or_else(|| RepairError::Unsupported { image: image() })
+        .ok_or_else(|| match load::is_chiselled(&*loaded.tree) {
+            true => RepairError::Chiselled { image: image() },
+            false => RepairError::Unsupported { image: image() },
+        })
 }
 
 fn saved_plan(saved: &Plan, loaded: &Loaded, name: &str) -> Result<PlatformPlan, RepairError> {

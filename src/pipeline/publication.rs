@@ -53,18 +53,19 @@ pub fn publish(
     progress.message(&format!("publishing {output}"));
     let opens: Vec<Option<Open<'_>>> = platforms.iter().map(NewPlatform::open_patch).collect();
     let images = platforms.iter().zip(&opens).map(|(one, open)| one.new_image(open)).collect();
-    let (index, kept) = match &original.set.root {
-        Document::Manifest(_) => (None, Vec::new()),
+    let (indexes, kept) = match &original.set.root {
+        Document::Manifest(_) => (Vec::new(), Vec::new()),
         Document::Index(index) => {
-            let new = new_index(index, platforms, original.provenance)?;
+            let new = new_index(index, platforms, original)?;
             for note in &new.notes {
                 progress.warn(note);
             }
-            (Some(new.index), new.kept)
+            (new.inner.into_iter().chain([new.index]).collect(), new.kept)
         }
     };
-    let publication = Publication { images, index, kept };
-    let sink = image::open_sink(output, &environment.registry, &environment.unfinished)?;
+    let publication = Publication { images, indexes, kept };
+    let name = original.source.image_name();
+    let sink = image::open_sink(output, name, &environment.registry, &environment.unfinished)?;
     let published = publish::publish(&*sink, original.source, &publication, progress)?;
     progress.detail(&format!(
         "{} bytes sent in {} blobs, {} blobs were there",
@@ -93,7 +94,7 @@ impl NewPlatform {
 fn new_index(
     index: &ImageIndex,
     platforms: &[NewPlatform],
-    provenance: &Provenance,
+    original: &Original<'_>,
 ) -> Result<RebuiltIndex, RepairError> {
     let replaced: BTreeMap<Digest, Descriptor> = platforms
         .iter()
@@ -101,10 +102,12 @@ fn new_index(
         .map(|one| (one.current, manifest_descriptor(&one.manifest)))
         .collect();
     if !replaced.is_empty() {
-        return Ok(publish::rebuild_index(index, &replaced, provenance)?);
+        let (inner, provenance) = (&original.set.inner, original.provenance);
+        return Ok(publish::rebuild_index(index, inner, &replaced, provenance)?);
     }
     let kept = index.children().iter().map(|one| one.descriptor.clone()).collect();
-    Ok(RebuiltIndex { index: index.raw().clone(), kept, notes: Vec::new() })
+    let index = index.raw().clone();
+    Ok(RebuiltIndex { inner: Vec::new(), index, kept, notes: Vec::new() })
 }
 
 /// Asks the destination what it serves now: the tag, each manifest, each config, and the

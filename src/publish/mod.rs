@@ -5,6 +5,7 @@
 //! as it was. [`original_of`] is their inverse, so that repairing a repaired image starts
 //! from the original again. [`publish`] then moves blobs into a sink, the tag last.
 
+mod history;
 pub mod json_style;
 pub mod original;
 pub mod provenance;

@@ -8,8 +8,9 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::json_style::Editable;
 use super::provenance::{Recorded, unset_marks};
-use super::rebuild::{in_style_of, point_at};
+use super::rebuild::point_at;
 use crate::image::manifest::descriptor;
 use crate::image::{Digest, Format, ImageConfig, ImageManifest, RawManifest};
 
@@ -48,10 +49,13 @@ pub fn original_of(manifest: &ImageManifest, config: &ImageConfig) -> Option<Ori
         return None;
     }
     let mut first = None;
-    for config_value in config_candidates(config, manifest.format()) {
-        let config_bytes = in_style_of(config.bytes(), config.value(), &config_value);
-        for value in manifest_candidates(manifest, &config_bytes) {
-            let bytes = in_style_of(&manifest.raw().bytes, manifest.value(), &value);
+    let config_document = Editable::of(config.bytes(), config.value());
+    let manifest_document = Editable::of(&manifest.raw().bytes, manifest.value());
+    let configs = config_candidates(&config_document.value, manifest.format(), &recorded);
+    for config_value in configs {
+        let config_bytes = config_document.write(&config_value);
+        for value in manifest_candidates(manifest, &manifest_document.value, &config_bytes) {
+            let bytes = manifest_document.write(&value);
             let digest = Digest::of(&bytes);
             let exact = digest == recorded.original_manifest;
             if !exact && first.is_some() {
@@ -92,13 +96,14 @@ fn parts(
 
 /// The config without the repair, the likeliest spelling first: where a list or map has become
 /// empty, the original may have had an empty one, null, or nothing.
-fn config_candidates(config: &ImageConfig, format: Format) -> Vec<Value> {
-    let mut value = config.value().clone();
+fn config_candidates(config: &Value, format: Format, recorded: &Recorded) -> Vec<Value> {
+    let mut value = config.clone();
     if let Some(ids) = value.pointer_mut("/rootfs/diff_ids").and_then(Value::as_array_mut) {
         ids.pop();
     }
     if let Some(history) = value.get_mut("history").and_then(Value::as_array_mut) {
         history.pop();
+        recorded.evened.undo(history);
     }
     let mut candidates = spellings(vec![value], "", "history");
     if format == Format::Docker {
@@ -113,8 +118,8 @@ fn config_candidates(config: &ImageConfig, format: Format) -> Vec<Value> {
     candidates
 }
 
-fn manifest_candidates(manifest: &ImageManifest, config: &Bytes) -> Vec<Value> {
-    let mut value = manifest.value().clone();
+fn manifest_candidates(manifest: &ImageManifest, value: &Value, config: &Bytes) -> Vec<Value> {
+    let mut value = value.clone();
     let media_type = manifest.config().media_type().as_ref();
     let config = descriptor(media_type, &Digest::of(config), config.len() as u64);
     point_at(&mut value["config"], &config);
@@ -229,6 +234,23 @@ mod tests {
                 }),
                 Box::new(same),
             ),
+            (
+                "short history",
+                Box::new(|c| c["history"] = json!([{"created_by": "ENV", "empty_layer": true}])),
+                Box::new(same),
+            ),
+            (
+                "surplus history",
+                Box::new(|c| {
+                    c["history"] = json!([{"empty_layer": false, "created_by": "a"}, {}, {}]);
+                }),
+                Box::new(same),
+            ),
+            (
+                "numbers of any size",
+                Box::new(|c| c["x"] = json!(["NUMBER", 9_007_199_254_740_993_u64])),
+                Box::new(|m| m["x"] = "NUMBER".into()),
+            ),
             ("null history", Box::new(|c| c["history"] = Value::Null), Box::new(same)),
             ("empty history", Box::new(|c| c["history"] = json!([])), Box::new(same)),
             ("null labels", Box::new(|c| c["config"]["Labels"] = Value::Null), Box::new(same)),
@@ -262,7 +284,10 @@ mod tests {
                 .replace('>', "\\u003e")
                 .replace('&', "\\u0026")
         };
-        let pretty = |value: &Value| format!("{value:#}\n");
+        let pretty = |value: &Value| {
+            // more digits than a machine's numbers have, and more than are needed
+            format!("{value:#}\n").replace("\"NUMBER\"", "18446744073709551617.10")
+        };
         let spells: [&dyn Fn(&Value) -> String; 3] = [&ToString::to_string, &go, &pretty];
         for format in [Format::Oci, Format::Docker] {
             for (name, edit_config, edit_manifest) in &edits {

@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value};
 
+use super::history::Evened;
 use crate::image::{DiffId, Digest};
 
 /// <https://github.com/opencontainers/image-spec/blob/main/annotations.md>: what the image
@@ -26,6 +27,8 @@ pub const VERSION: &str = "dev.imgfix.version";
 pub const LAYER: &str = "dev.imgfix.layer";
 /// The diff ID of the patch layer (in the history entry only).
 pub const DIFF_ID: &str = "dev.imgfix.diff_id";
+/// How the original's history was made to fit its layers (in the history entry only).
+const HISTORY: &str = "dev.imgfix.history";
 /// Put before a key whose former value was the original's own.
 const REPLACED: &str = "dev.imgfix.replaced.";
 
@@ -73,10 +76,11 @@ impl Provenance {
     }
 
     /// The comment of the history entry; the name is last because it may have spaces.
-    pub(super) fn comment(&self, manifest: &Digest, diff_id: &DiffId) -> String {
+    pub(super) fn comment(&self, manifest: &Digest, diff_id: &DiffId, evened: &Evened) -> String {
+        let history = evened.note().map(|note| format!(" {HISTORY}={note}")).unwrap_or_default();
         format!(
             "{DIFF_ID}={diff_id} {ORIGINAL_MANIFEST}={manifest} {ORIGINAL_DIGEST}={} \
-             {PLAN_DIGEST}={} {BASE_NAME}={}",
+             {PLAN_DIGEST}={}{history} {BASE_NAME}={}",
             self.original_digest, self.plan_digest, self.base_name
         )
     }
@@ -90,6 +94,7 @@ pub(super) struct Recorded {
     pub original_digest: Digest,
     pub plan_digest: Option<Digest>,
     pub base_name: String,
+    pub evened: Evened,
 }
 
 impl Recorded {
@@ -101,17 +106,19 @@ impl Recorded {
         }
         let comment = text("comment")?;
         let (facts, base_name) = comment.split_once(&format!(" {BASE_NAME}="))?;
-        let fact = |key: &str| {
-            let value =
+        let fact_text = |key: &str| {
+            let fact =
                 facts.split(' ').find_map(|fact| fact.split_once('=').filter(|f| f.0 == key));
-            value.and_then(|(_, value)| value.parse::<Digest>().ok())
+            fact.map(|(_, value)| value)
         };
+        let fact = |key: &str| fact_text(key).and_then(|value| value.parse::<Digest>().ok());
         Some(Self {
             diff_id: DiffId(fact(DIFF_ID)?),
             original_manifest: fact(ORIGINAL_MANIFEST)?,
             original_digest: fact(ORIGINAL_DIGEST)?,
             plan_digest: fact(PLAN_DIGEST),
             base_name: base_name.to_owned(),
+            evened: fact_text(HISTORY).and_then(Evened::read).unwrap_or_default(),
         })
     }
 }

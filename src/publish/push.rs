@@ -12,7 +12,8 @@ use oci_spec::image::Descriptor;
 use serde_json::Value;
 
 use super::PublishError;
-use crate::image::manifest::{ImageManifest, MAX_CHILDREN, descriptor, digest_of};
+use crate::image::manifest::{ImageManifest, MAX_CHILDREN, descriptor, digest_of, media_type};
+use crate::image::platforms::MAX_DEPTH;
 use crate::image::{BlobReader, Digest, ImageError, OpenBlob, RawManifest, Sink, Source};
 use crate::progress::{Progress, Task};
 
@@ -34,8 +35,8 @@ pub struct NewImage<'a> {
 /// Everything that goes under one tag.
 pub struct Publication<'a> {
     pub images: Vec<NewImage<'a>>,
-    /// The index over the images, when the original had one.
-    pub index: Option<RawManifest>,
+    /// The index over the images, when the original had one, behind the new ones in it.
+    pub indexes: Vec<RawManifest>,
     /// Manifests of the original's index that the new one names too ([`super::RebuiltIndex`]).
     pub kept: Vec<Descriptor>,
 }
@@ -52,9 +53,6 @@ pub struct Published {
     /// Blobs that were there already, linked or mounted.
     pub blobs_linked: u64,
 }
-
-/// How deep indexes in indexes are followed.
-const MAX_DEPTH: u32 = 4;
 
 /// Publishes under the tag of `sink`. `source` is where the original is read from.
 ///
@@ -73,11 +71,11 @@ pub fn publish(
     for kept in &publication.kept {
         push.kept(kept, 0)?;
     }
-    let root = match (&publication.index, publication.images.as_slice()) {
-        (Some(index), _) => {
-            sink.put_manifest(index)?;
-            index
-        }
+    for index in &publication.indexes {
+        sink.put_manifest(index)?;
+    }
+    let root = match (publication.indexes.last(), publication.images.as_slice()) {
+        (Some(index), _) => index,
         (None, [image]) => &image.manifest,
         (None, images) => {
             let why = format!("{} images need an index to be published", images.len());
@@ -120,11 +118,20 @@ impl Push<'_> {
 
     /// A manifest of the original that is published unchanged, with all it names.
     fn kept(&mut self, child: &Descriptor, depth: u32) -> Result<(), PublishError> {
-        let manifest = self.source.manifest(child)?;
+        let known = media_type::MANIFESTS.contains(&child.media_type().as_ref());
+        let manifest = match self.source.manifest(child) {
+            Ok(manifest) => manifest,
+            // an index may name what is no manifest
+            Err(_) if !known => return self.original(child, "blob"),
+            Err(error) => return Err(error.into()),
+        };
         let place = format!("{}@{}", self.source.reference(), manifest.digest);
         let fail = |why: &str| PublishError::Image(ImageError::invalid(place.as_str(), why));
-        let value: Value = serde_json::from_slice(&manifest.bytes)
-            .map_err(|error| fail(&format!("not valid JSON: {error}")))?;
+        let value: Value = match serde_json::from_slice(&manifest.bytes) {
+            Ok(value) => value,
+            Err(_) if !known => return self.original(child, "blob"),
+            Err(error) => return Err(fail(&format!("not valid JSON: {error}"))),
+        };
         if depth >= MAX_DEPTH {
             return Err(fail("indexes are nested too deeply"));
         }
@@ -262,7 +269,7 @@ mod tests {
         let Document::Index(index) = &set.root else { panic!() };
         let successor = manifest_descriptor(&new.manifest);
         let replaced = BTreeMap::from([(image.manifest.digest(), successor)]);
-        let new_index = rebuild_index(index, &replaced, &provenance()).expect("index");
+        let new_index = rebuild_index(index, &set.inner, &replaced, &provenance()).expect("index");
 
         let temp = tempfile::tempdir().expect("dir");
         let sink =
@@ -271,7 +278,7 @@ mod tests {
         let images =
             vec![NewImage { manifest: new.manifest.clone(), config: new.config.clone(), patch }];
         let publication =
-            Publication { images, index: Some(new_index.index.clone()), kept: new_index.kept };
+            Publication { images, indexes: vec![new_index.index.clone()], kept: new_index.kept };
         let done = publish(&sink, &source, &publication, &Silent).expect("publish");
         assert_eq!(done.digest, new_index.index.digest);
         // linux, shared, patch, windows and two configs
@@ -308,7 +315,7 @@ mod tests {
         let wrong: OpenBlob<'_> = &|| Ok(Box::new(&b"wrong"[..]));
         let patch = Some(Patch { descriptor: &new.layer_descriptor, content: wrong });
         let images = vec![NewImage { manifest: new.manifest, config: new.config, patch }];
-        let publication = Publication { images, index: None, kept: Vec::new() };
+        let publication = Publication { images, indexes: Vec::new(), kept: Vec::new() };
         assert!(publish(&sink, &source, &publication, &Silent).is_err());
         drop(sink);
         assert!(!dir.exists(), "nothing is left behind");

@@ -13,9 +13,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::PublishError;
-use super::json_style::JsonStyle;
+use super::history::even;
+use super::json_style::Editable;
 use super::provenance::{CREATED_BY, Provenance, is_marked, set_marks, unset_marks};
-use crate::image::manifest::{ChildKind, MAX_LAYERS, descriptor};
+use crate::image::manifest::{Child, ChildKind, MAX_LAYERS, descriptor};
+use crate::image::platforms::MAX_DEPTH;
 use crate::image::{
     DiffId, Digest, Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, RawManifest,
 };
@@ -44,7 +46,8 @@ pub struct Rebuilt {
 
 /// Adds `layer` to an image that is no repaired one (see [`super::original_of`]).
 ///
-/// The config gets a diff ID and a history entry, the manifest a layer and the marks of the
+/// The config gets a diff ID and a history entry (a history that does not fit the layers is
+/// made to: [`super::history`]), the manifest a layer and the marks of the
 /// repair; in Docker's schema 2 the marks are labels of the config.
 ///
 /// # Errors
@@ -69,19 +72,21 @@ pub fn rebuild(
     let layer_descriptor = descriptor(media_type, &layer.digest, layer.size);
     let marks = provenance.marks(&manifest.digest(), &layer.digest);
 
-    let mut new_config = config.value().clone();
+    let config_document = Editable::of(config.bytes(), config.value());
+    let mut new_config = config_document.value.clone();
     add_to_config(&mut new_config, config, &manifest.digest(), layer, provenance)?;
     if format == Format::Docker {
         let run = object(&mut new_config, "config")?;
         let labels = object_in(run, "Labels")?;
         set_marks(labels, &marks);
     }
-    let new_config = in_style_of(config.bytes(), config.value(), &new_config);
+    let new_config = config_document.write(&new_config);
     let config_type = manifest.config().media_type().as_ref();
     let config_descriptor =
         descriptor(config_type, &Digest::of(&new_config), new_config.len() as u64);
 
-    let mut value = manifest.value().clone();
+    let document = Editable::of(&manifest.raw().bytes, manifest.value());
+    let mut value = document.value.clone();
     point_at(&mut value["config"], &config_descriptor);
     list(&mut value, "layers")?.push(json!({
         "mediaType": media_type, "digest": layer.digest.to_string(), "size": layer.size,
@@ -89,7 +94,7 @@ pub fn rebuild(
     if format == Format::Oci {
         set_marks(object(&mut value, "annotations")?, &marks);
     }
-    let bytes = in_style_of(&manifest.raw().bytes, manifest.value(), &value);
+    let bytes = document.write(&value);
     let media_type = manifest.raw().media_type.clone();
     let manifest = RawManifest { media_type, digest: Digest::of(&bytes), bytes };
     Ok(Rebuilt { manifest, config: new_config, config_descriptor, layer_descriptor })
@@ -106,15 +111,18 @@ fn add_to_config(
         .get_mut("rootfs")
         .ok_or_else(|| PublishError::Rebuild("the config of the image has no rootfs".to_owned()))?;
     list(rootfs, "diff_ids")?.push(layer.diff_id.to_string().into());
+    let created = created(config, provenance);
+    let history = list(value, "history")?;
+    let evened = even(history, config.diff_ids().len(), created.as_deref());
     let mut entry = Map::new();
-    if let Some(created) = created(config, provenance) {
+    if let Some(created) = created {
         entry.insert("created".into(), created.into());
     }
     let short = provenance.plan_digest.short();
     let created_by = format!("{CREATED_BY} (imgfix {}, plan {short})", provenance.version);
     entry.insert("created_by".into(), created_by.into());
-    entry.insert("comment".into(), provenance.comment(original, &layer.diff_id).into());
-    list(value, "history")?.push(Value::Object(entry));
+    entry.insert("comment".into(), provenance.comment(original, &layer.diff_id, &evened).into());
+    history.push(Value::Object(entry));
     Ok(())
 }
 
@@ -131,6 +139,8 @@ fn created(config: &ImageConfig, provenance: &Provenance) -> Option<String> {
 /// A new index over repaired manifests.
 #[derive(Debug, Clone)]
 pub struct RebuiltIndex {
+    /// The indexes in the index that are new, innermost first.
+    pub inner: Vec<RawManifest>,
     pub index: RawManifest,
     /// Manifests of the original index that the new one names too.
     pub kept: Vec<Descriptor>,
@@ -141,35 +151,20 @@ pub struct RebuiltIndex {
 /// Points the entries of `index` at new manifests: `replaced` maps the digest of a manifest to
 /// its successor. Order, platforms, annotations and all other entries stay; attestations of a
 /// replaced manifest are dropped, because they speak of an image that is no longer there.
+/// `inner` are the indexes in `index`, by digest; those with a replaced manifest are new, too.
 ///
 /// # Errors
 /// The index has annotations that are no object.
 pub fn rebuild_index(
     index: &ImageIndex,
+    inner: &BTreeMap<Digest, ImageIndex>,
     replaced: &BTreeMap<Digest, Descriptor>,
     provenance: &Provenance,
 ) -> Result<RebuiltIndex, PublishError> {
-    let mut value = index.value().clone();
-    let mut kept = Vec::new();
-    let mut notes = Vec::new();
-    let mut entries = Vec::new();
-    let old = list(&mut value, "manifests")?;
-    for (mut entry, child) in std::mem::take(old).into_iter().zip(index.children()) {
-        match (&child.kind, replaced.get(&child.digest)) {
-            (ChildKind::Attestation { of: Some(of) }, _) if replaced.contains_key(of) => {
-                notes.push(format!(
-                    "the attestation {} is about the original {} and is not published",
-                    child.digest.short(),
-                    of.short()
-                ));
-                continue;
-            }
-            (_, Some(successor)) => point_at(&mut entry, successor),
-            (_, None) => kept.push(child.descriptor.clone()),
-        }
-        entries.push(entry);
-    }
-    *old = entries;
+    let mut renewal = Renewal { inner, replaced, new: Vec::new(), kept: Vec::new(), notes: vec![] };
+    let document = Editable::of(&index.raw().bytes, index.value());
+    let mut value = renewal.index(index, &document, 0)?;
+    let Renewal { new: inner, kept, notes, .. } = renewal;
     if index.format() == Format::Oci {
         let annotations = object(&mut value, "annotations")?;
         // marks of an earlier repair make way; what they stand in for comes back first
@@ -178,10 +173,79 @@ pub fn rebuild_index(
         }
         set_marks(annotations, &provenance.index_marks());
     }
-    let bytes = in_style_of(&index.raw().bytes, index.value(), &value);
+    let bytes = document.write(&value);
     let media_type = index.raw().media_type.clone();
     let index = RawManifest { media_type, digest: Digest::of(&bytes), bytes };
-    Ok(RebuiltIndex { index, kept, notes })
+    Ok(RebuiltIndex { inner, index, kept, notes })
+}
+
+/// An index and the indexes in it on the way to their successors.
+struct Renewal<'a> {
+    inner: &'a BTreeMap<Digest, ImageIndex>,
+    replaced: &'a BTreeMap<Digest, Descriptor>,
+    new: Vec<RawManifest>,
+    kept: Vec<Descriptor>,
+    notes: Vec<String>,
+}
+
+impl Renewal<'_> {
+    /// The JSON of an index over the new manifests.
+    fn index(
+        &mut self,
+        index: &ImageIndex,
+        document: &Editable,
+        depth: u32,
+    ) -> Result<Value, PublishError> {
+        let mut value = document.value.clone();
+        let mut entries = Vec::new();
+        let old = list(&mut value, "manifests")?;
+        for (mut entry, child) in std::mem::take(old).into_iter().zip(index.children()) {
+            let successor = match self.replaced.get(&child.digest) {
+                Some(successor) => Some(successor.clone()),
+                None => self.inner_index(child, depth)?,
+            };
+            match (&child.kind, successor) {
+                (ChildKind::Attestation { of: Some(of) }, _) if self.replaced.contains_key(of) => {
+                    self.notes.push(format!(
+                        "the attestation {} is about the original {} and is not published",
+                        child.digest.short(),
+                        of.short()
+                    ));
+                    continue;
+                }
+                (_, Some(successor)) => point_at(&mut entry, &successor),
+                (_, None) => self.kept.push(child.descriptor.clone()),
+            }
+            entries.push(entry);
+        }
+        *old = entries;
+        Ok(value)
+    }
+
+    /// The successor of an index in an index; `None` when nothing in it is new.
+    fn inner_index(
+        &mut self,
+        child: &Child,
+        depth: u32,
+    ) -> Result<Option<Descriptor>, PublishError> {
+        let Some(index) = self.inner.get(&child.digest).filter(|_| depth < MAX_DEPTH) else {
+            return Ok(None);
+        };
+        let kept = self.kept.len();
+        let document = Editable::of(&index.raw().bytes, index.value());
+        let value = self.index(index, &document, depth + 1)?;
+        if value == document.value {
+            // it is kept as a whole
+            self.kept.truncate(kept);
+            return Ok(None);
+        }
+        let bytes = document.write(&value);
+        let media_type = index.raw().media_type.clone();
+        let raw = RawManifest { media_type, digest: Digest::of(&bytes), bytes };
+        let successor = descriptor(&raw.media_type, &raw.digest, raw.bytes.len() as u64);
+        self.new.push(raw);
+        Ok(Some(successor))
+    }
 }
 
 /// Another digest and size for a descriptor, everything else of it kept.
@@ -192,10 +256,6 @@ pub(super) fn point_at(entry: &mut Value, to: &Descriptor) {
     if let Some(fields) = entry.as_object_mut() {
         fields.shift_remove("data");
     }
-}
-
-pub(super) fn in_style_of(bytes: &[u8], before: &Value, after: &Value) -> Bytes {
-    JsonStyle::detect(bytes, before).unwrap_or_default().write(after).into()
 }
 
 /// The object under `key`, made when it is missing or null.
@@ -286,7 +346,9 @@ mod tests {
     fn null_history_and_missing_lists_are_made() {
         for history in [Value::Null, json!([])] {
             let (_, config, _) = rebuilt(|config| config["history"] = history);
-            assert_eq!(config["history"].as_array().map(Vec::len), Some(1));
+            let history = config["history"].as_array().expect("history");
+            assert_eq!(history.len(), 2, "one entry a layer");
+            assert!(history[1]["created_by"].as_str().is_some_and(|by| by.starts_with("imgfix")));
         }
         let (_, config, _) = rebuilt(|config| {
             config.as_object_mut().and_then(|c| c.shift_remove("created"));
@@ -318,6 +380,51 @@ mod tests {
     }
 
     #[test]
+    fn indexes_in_an_index_are_made_anew_where_something_in_them_is() {
+        let mut source = MemorySource::new("oci:app:1");
+        let mut entry = |platform: &str| {
+            let added = source.add_image(platform, &[platform.as_bytes()]);
+            (added.manifest.digest, added.index_entry(Some(platform)))
+        };
+        let (amd64, amd64_entry) = entry("linux/amd64");
+        let (_, windows) = entry("windows/amd64");
+        let (_, arm64) = entry("linux/arm64");
+        let mut nest = |children: Vec<Value>, more: Value| {
+            let index = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX,
+                "manifests": children, "annotations": more});
+            let raw = source.add_manifest(media_type::OCI_INDEX, index.to_string());
+            json!({"mediaType": raw.media_type, "digest": raw.digest.to_string(),
+                "size": raw.bytes.len(), "annotations": more})
+        };
+        let changing = nest(vec![amd64_entry, windows.clone()], json!({"changing": "yes"}));
+        let outer = nest(vec![changing], json!({}));
+        let same = nest(vec![arm64], json!({"same": "yes"}));
+        let index = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX,
+            "manifests": [outer, same, windows]});
+        source.set_root(media_type::OCI_INDEX, &index);
+        let set = load(&source, None).expect("set");
+        let Document::Index(root) = &set.root else { panic!() };
+        let successor = descriptor(media_type::OCI_MANIFEST, &Digest::of(b"new"), 3);
+        let replaced = BTreeMap::from([(amd64, successor)]);
+        let new = rebuild_index(root, &set.inner, &replaced, &provenance()).expect("index");
+        let digest = |raw: &RawManifest, at: usize| {
+            let value: Value = serde_json::from_slice(&raw.bytes).expect("index");
+            value["manifests"][at]["digest"].as_str().map(str::to_owned)
+        };
+        let [changed, above] = &new.inner[..] else { panic!("{:?}", new.inner) };
+        assert_eq!(digest(changed, 0), Some(Digest::of(b"new").to_string()));
+        assert_eq!(digest(changed, 1), windows["digest"].as_str().map(str::to_owned));
+        assert_eq!(digest(above, 0), Some(changed.digest.to_string()));
+        assert_eq!(digest(&new.index, 0), Some(above.digest.to_string()));
+        assert_eq!(digest(&new.index, 1), same["digest"].as_str().map(str::to_owned));
+        let value: Value = serde_json::from_slice(&changed.bytes).expect("index");
+        assert_eq!(value["annotations"], json!({"changing": "yes"}), "the root alone is marked");
+        let kept: Vec<_> = new.kept.iter().map(|one| one.digest().to_string()).collect();
+        let want = [&windows, &same, &windows].map(|one| one["digest"].as_str().expect("digest"));
+        assert_eq!(kept, want, "a kept index comes with all that is in it");
+    }
+
+    #[test]
     fn an_index_keeps_order_and_platforms_and_drops_stale_attestations() {
         let mut source = MemorySource::new("oci:app:1");
         let names = ["linux/amd64", "windows/amd64", "linux/arm64"];
@@ -341,7 +448,8 @@ mod tests {
 
         let successor = descriptor(media_type::OCI_MANIFEST, &Digest::of(b"new"), 7);
         let replaced = BTreeMap::from([(added[0].manifest.digest, successor)]);
-        let new = rebuild_index(&index, &replaced, &provenance()).expect("index");
+        let none = BTreeMap::new();
+        let new = rebuild_index(&index, &none, &replaced, &provenance()).expect("index");
         let value: Value = serde_json::from_slice(&new.index.bytes).expect("index");
         let digests: Vec<_> = value["manifests"]
             .as_array()

@@ -25,6 +25,7 @@ use crate::image::Digest;
 use crate::plan::{Archive, ArchiveChecksum};
 use crate::progress::{SharedProgress, Task};
 use crate::staging::Staged;
+use crate::tls;
 
 /// Downloads under way at once.
 const AT_ONCE: usize = 8;
@@ -120,18 +121,13 @@ impl Fetcher {
     ) -> Result<Self, FetchError> {
         // Another part of the program may have installed the provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut certificates = Vec::new();
-        for pem in &options.certificates {
-            certificates.extend(reqwest::Certificate::from_pem_bundle(pem).map_err(setup)?);
-        }
+        let trusting =
+            || tls::trusting(builder(), &options.certificates).map_err(FetchError::Setup);
         // A machine without certificates (a bare container) can still fetch over http, where
         // Debian's and Ubuntu's own archives are: signatures protect them.
-        let (client, https) = match builder().tls_certs_merge(certificates.clone()).build() {
+        let (client, https) = match trusting()?.build() {
             Ok(client) => (client, true),
-            Err(_) => {
-                let https = !certificates.is_empty();
-                (builder().tls_certs_only(certificates).build().map_err(setup)?, https)
-            }
+            Err(_) => (builder().tls_certs_only([]).build().map_err(setup)?, false),
         };
         let logins = Logins::default();
         Ok(Self { runtime, client, https, cache, options, progress, logins })

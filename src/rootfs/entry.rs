@@ -55,6 +55,24 @@ pub struct FileData {
     pub link: Option<LinkId>,
 }
 
+/// One of the layers that a [`Tree`](super::Tree) was merged from. Lower layers are smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LayerId {
+    /// A layer of the image as it was read, counted from the lowest.
+    Original(u32),
+    /// The layer that is put over all of them ([`merge_over`](super::merge_over)).
+    Patch,
+}
+
+impl std::fmt::Display for LayerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Original(number) => write!(f, "layer {}", u64::from(*number) + 1),
+            Self::Patch => f.write_str("the patch layer"),
+        }
+    }
+}
+
 /// Where a regular file's bytes are.
 #[derive(Debug, Clone)]
 pub enum Content {
@@ -62,8 +80,8 @@ pub enum Content {
     /// what imgfix generates.
     Inline(Bytes),
     /// The `index`-th member (counting every tar header that yields an entry, from 0) of
-    /// layer number `layer` (0 = lowest). Read again on demand through a `ContentLoader`.
-    Layer { layer: u32, index: u32 },
+    /// `layer`. Read again on demand through a `ContentLoader`.
+    Layer { layer: LayerId, index: u32 },
     /// In the run's temporary spool file: payload of unpacked packages.
     Spool(SpoolFile),
 }

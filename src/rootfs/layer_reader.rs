@@ -19,7 +19,7 @@ use super::compression::{Compression, Source, detect};
 use super::limits::Budget;
 use super::tar_reader::{Member as TarMember, MemberKind, TarError, TarReader};
 use super::whiteout::{self, Name};
-use super::{Content, Entry, FileData, ImagePath, Kind};
+use super::{Content, Entry, FileData, ImagePath, Kind, LayerId};
 use crate::image::{DiffId, Digest};
 
 /// Uncompressed bytes handed from the decompressing thread at a time, and how many such
@@ -117,8 +117,8 @@ pub struct Member {
 /// What a member does to the layers below.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Puts an entry. A file's [`Content::Layer`] has layer 0 here: a layer does not know its
-    /// own number.
+    /// Puts an entry. A file's [`Content::Layer`] has the lowest layer here: a layer does not
+    /// know which one it is.
     Set(Entry),
     /// Makes the path another name of this one.
     HardLink(ImagePath),
@@ -463,7 +463,7 @@ impl Parser<'_> {
             if let Some(note) = note.filter(|note| self.budget.take_inline(note.len() as u64)) {
                 self.notes.borrow_mut().insert(index, note);
             }
-            return Ok(Content::Layer { layer: 0, index });
+            return Ok(Content::Layer { layer: LayerId::Original(0), index });
         }
         let mut bytes = Vec::new();
         tar.read_to_end(&mut bytes).map_err(corrupt)?;
@@ -713,11 +713,12 @@ pub(super) mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(content("/d/keep"), Content::Inline("k".into()));
-        assert_eq!(content("/d/leave"), Content::Layer { layer: 1, index: 2 });
+        let one = LayerId::Original(1);
+        assert_eq!(content("/d/leave"), Content::Layer { layer: one, index: 2 });
         assert_eq!(&tree.read(&ImagePath::literal("/d/leave")).unwrap()[..], b"abc");
 
         let mut seen = Vec::new();
-        let wanted = [(1, [1, 2].into())].into();
+        let wanted = [(one, [1, 2].into())].into();
         loader
             .load_many(&wanted, &mut |layer, index, content| {
                 let mut text = String::new();
@@ -726,8 +727,8 @@ pub(super) mod tests {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(seen, [(1, 1, "k".into()), (1, 2, "abc".into())]);
-        assert!(loader.load_many(&[(1, [3].into())].into(), &mut |_, _, _| Ok(())).is_err());
+        assert_eq!(seen, [(one, 1, "k".into()), (one, 2, "abc".into())]);
+        assert!(loader.load_many(&[(one, [3].into())].into(), &mut |_, _, _| Ok(())).is_err());
     }
 
     #[test]
@@ -746,8 +747,9 @@ pub(super) mod tests {
         let specs = [spec(None), spec(None)];
         let parsed = read_layers(&specs, |at| Ok(&layers[at][..]), &budget, wanted).unwrap();
         let tree = merge(parsed, Arc::new(super::super::NoLayers)).unwrap();
-        assert_eq!(tree.note(1, 1).map(|note| &note[..]), Some(&b"a3"[..]));
-        assert_eq!([(0, 0), (1, 0), (1, 2)].map(|(l, i)| tree.note(l, i)), [None; 3]);
+        let note = |layer, index| tree.note(LayerId::Original(layer), index);
+        assert_eq!(note(1, 1).map(|note| &note[..]), Some(&b"a3"[..]));
+        assert_eq!([(0, 0), (1, 0), (1, 2)].map(|(l, i)| note(l, i)), [None; 3]);
     }
 
     #[test]
@@ -952,17 +954,38 @@ pub(super) mod tests {
         let none = |_: &ImagePath, _: u64| false;
         let parse = |blob: &[u8]| read_layer(blob, &spec(None), &budget, &none).unwrap();
         let layers = vec![parse(&Archive::new().bytes()), parse(&lower)];
-        let base = merge(layers, Arc::new(super::super::NoLayers)).unwrap();
+        let blobs = [Archive::new().bytes(), lower];
+        let loader = LayerLoader::new(vec![None, None], move |at| {
+            Ok(Box::new(io::Cursor::new(blobs[at].clone())) as _)
+        });
+        let base = merge(layers, Arc::new(loader)).unwrap();
         let upper = Archive::new().file("x", "2").hard_link("y", "x").file(".wh.c", "").bytes();
-        let over = merge_over(&base, parse(&upper), 2, Arc::new(super::super::NoLayers)).unwrap();
+        let top = parse(&upper);
+        let patch =
+            LayerLoader::of_patch(None, move || Ok(Box::new(io::Cursor::new(upper.clone())) as _));
+        let over = merge_over(&base, top, patch).unwrap();
         let data = |path| match &over.lstat(&ImagePath::literal(path))?.kind {
             Kind::File(data) => Some((data.content.clone(), data.link)),
             _ => None,
         };
         let at = |layer, index, link| Some((Content::Layer { layer, index }, Some(LinkId(link))));
-        assert_eq!((data("/a"), data("/b")), (at(1, 0, 0), at(1, 0, 0)));
-        assert_eq!((data("/x"), data("/y")), (at(2, 0, 1), at(2, 0, 1)));
+        let (one, patch) = (LayerId::Original(1), LayerId::Patch);
+        assert_eq!((data("/a"), data("/b")), (at(one, 0, 0), at(one, 0, 0)));
+        assert_eq!((data("/x"), data("/y")), (at(patch, 0, 1), at(patch, 0, 1)));
         assert_eq!(data("/c"), None);
+        // files of the patch are read from it, the others from where they were
+        let read = |path| over.read(&ImagePath::literal(path)).unwrap();
+        assert_eq!([read("/a"), read("/y")], ["1", "2"]);
+        let wanted = [(one, [0].into()), (patch, [0].into())].into();
+        let mut seen = Vec::new();
+        let mut sink = |layer: LayerId, _, content: &mut dyn Read| {
+            let mut text = String::new();
+            content.read_to_string(&mut text)?;
+            seen.push((layer, text));
+            Ok(())
+        };
+        over.loader().load_many(&wanted, &mut sink).unwrap();
+        assert_eq!(seen, [(one, "1".into()), (patch, "2".into())]);
     }
 
     #[test]

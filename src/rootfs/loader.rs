@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::LayerId;
 use super::compression::{Compression, Decoder, Source, detect};
 use super::spool::{Spool, SpoolFile};
 use super::tar_reader::{TarError, TarReader};
@@ -18,7 +19,7 @@ use super::tree::{ContentLoader, MemberSink};
 /// A layer's blob as a stream that checks its own digest at the end.
 pub type Blob = Box<dyn Read + Send>;
 
-type Open = dyn Fn(u32) -> io::Result<Blob> + Send + Sync;
+type Open = dyn Fn(LayerId) -> io::Result<Blob> + Send + Sync;
 
 /// The largest file that goes to the shelf, in bytes.
 const SHELVED_UP_TO: u64 = 1 << 20;
@@ -26,25 +27,44 @@ const SHELVED_UP_TO: u64 = 1 << 20;
 /// Small files of one layer by the index of their member.
 type Shelf = Arc<BTreeMap<u32, SpoolFile>>;
 
-/// Opens layers again by number and finds members in them.
+/// Opens layers again and finds members in them.
 pub struct LayerLoader {
-    compressions: Vec<Option<Compression>>,
+    /// The layers, and how they are stored if that is known.
+    layers: BTreeMap<LayerId, Option<Compression>>,
     open: Box<Open>,
-    shelves: Mutex<BTreeMap<u32, Shelf>>,
+    shelves: Mutex<BTreeMap<LayerId, Shelf>>,
 }
 
 impl LayerLoader {
-    /// `compressions` as the layers' media types say, the lowest layer first; `open` gives
-    /// the blob of a layer by its number.
+    /// For the layers of an image: `compressions` as their media types say, the lowest layer
+    /// first; `open` gives the blob of a layer by its number.
     pub fn new(
         compressions: Vec<Option<Compression>>,
-        open: impl Fn(u32) -> io::Result<Blob> + Send + Sync + 'static,
+        open: impl Fn(usize) -> io::Result<Blob> + Send + Sync + 'static,
     ) -> Self {
-        Self { compressions, open: Box::new(open), shelves: Mutex::default() }
+        let layers = (0..).map(LayerId::Original).zip(compressions).collect();
+        let open = move |layer| match layer {
+            LayerId::Original(number) => open(usize::try_from(number).unwrap_or(usize::MAX)),
+            LayerId::Patch => Err(no_layer(layer)),
+        };
+        Self { layers, open: Box::new(open), shelves: Mutex::default() }
+    }
+
+    /// For the patch layer alone.
+    pub fn of_patch(
+        compression: Option<Compression>,
+        open: impl Fn() -> io::Result<Blob> + Send + Sync + 'static,
+    ) -> Self {
+        let open = move |layer| match layer {
+            LayerId::Patch => open(),
+            LayerId::Original(_) => Err(no_layer(layer)),
+        };
+        let layers = [(LayerId::Patch, compression)].into();
+        Self { layers, open: Box::new(open), shelves: Mutex::default() }
     }
 
     /// The shelf of a layer; made on first use. Others who want one wait meanwhile.
-    fn shelf(&self, layer: u32) -> io::Result<Shelf> {
+    fn shelf(&self, layer: LayerId) -> io::Result<Shelf> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shelf) = shelves.get(&layer) {
             return Ok(Arc::clone(shelf));
@@ -62,25 +82,25 @@ impl LayerLoader {
         Ok(shelf)
     }
 
-    fn stream(&self, layer: u32) -> io::Result<LayerStream> {
-        let at = usize::try_from(layer).unwrap_or(usize::MAX);
-        let expected = *self
-            .compressions
-            .get(at)
-            .ok_or_else(|| io::Error::other(format!("the image has no layer {layer}")))?;
+    fn stream(&self, layer: LayerId) -> io::Result<LayerStream> {
+        let expected = *self.layers.get(&layer).ok_or_else(|| no_layer(layer))?;
         let detected = detect(Source::new((self.open)(layer)?))?;
         if expected.is_some_and(|expected| expected != detected.found) {
-            return Err(io::Error::other(format!("layer {layer} changed since it was first read")));
+            return Err(io::Error::other(format!("{layer} changed since it was first read")));
         }
         let decoder = BufReader::with_capacity(64 * 1024, detected.decode()?);
         Ok(LayerStream { layer, tar: TarReader::new(decoder), next: 0 })
     }
 }
 
+fn no_layer(layer: LayerId) -> io::Error {
+    io::Error::other(format!("the image has no such layer: {layer}"))
+}
+
 impl ContentLoader for LayerLoader {
     /// The stream ends with an error when the layer's blob turns out not to have its digest:
     /// what follows the member is read before the end is told.
-    fn open(&self, layer: u32, index: u32) -> io::Result<Box<dyn Read + Send>> {
+    fn open(&self, layer: LayerId, index: u32) -> io::Result<Box<dyn Read + Send>> {
         if let Some(file) = self.shelf(layer)?.get(&index) {
             return Ok(Box::new(file.reader()));
         }
@@ -91,7 +111,7 @@ impl ContentLoader for LayerLoader {
 
     fn load_many(
         &self,
-        wanted: &BTreeMap<u32, BTreeSet<u32>>,
+        wanted: &BTreeMap<LayerId, BTreeSet<u32>>,
         sink: MemberSink<'_>,
     ) -> io::Result<()> {
         for (&layer, indexes) in wanted {
@@ -107,8 +127,40 @@ impl ContentLoader for LayerLoader {
     }
 }
 
+/// An image's layers, and the patch layer over them.
+pub(super) struct WithPatch {
+    pub(super) original: Arc<dyn ContentLoader>,
+    pub(super) patch: LayerLoader,
+}
+
+impl WithPatch {
+    fn of(&self, layer: LayerId) -> &dyn ContentLoader {
+        match layer {
+            LayerId::Original(_) => &*self.original,
+            LayerId::Patch => &self.patch,
+        }
+    }
+}
+
+impl ContentLoader for WithPatch {
+    fn open(&self, layer: LayerId, index: u32) -> io::Result<Box<dyn Read + Send>> {
+        self.of(layer).open(layer, index)
+    }
+
+    fn load_many(
+        &self,
+        wanted: &BTreeMap<LayerId, BTreeSet<u32>>,
+        sink: MemberSink<'_>,
+    ) -> io::Result<()> {
+        let mut original = wanted.clone();
+        let patch = original.split_off(&LayerId::Patch);
+        self.original.load_many(&original, sink)?;
+        self.patch.load_many(&patch, sink)
+    }
+}
+
 struct LayerStream {
-    layer: u32,
+    layer: LayerId,
     tar: TarReader<BufReader<Decoder<Source<Blob>>>>,
     /// The index of the member that comes next.
     next: u32,
@@ -136,7 +188,7 @@ impl LayerStream {
             let found = match self.tar.next_member() {
                 Ok(Some(_)) => Ok(()),
                 Ok(None) => Err(io::Error::other(format!(
-                    "layer {} has no member {index}: it changed since it was first read",
+                    "{} has no member {index}: it changed since it was first read",
                     self.layer
                 ))),
                 Err(TarError::Io(error)) => Err(error),

@@ -15,8 +15,9 @@ use bytes::Bytes;
 
 use super::filesystem::follow;
 use super::layer_reader::{Action, LayerError, Member, ParsedLayer};
+use super::loader::{LayerLoader, WithPatch};
 use super::tree::{below, children};
-use super::{Content, ContentLoader, Entry, ImagePath, Kind, LinkId, Tree};
+use super::{Content, ContentLoader, Entry, ImagePath, Kind, LayerId, LinkId, Tree};
 
 /// Merges layers, the lowest first.
 ///
@@ -24,53 +25,51 @@ use super::{Content, ContentLoader, Entry, ImagePath, Kind, LinkId, Tree};
 /// A hard link without a target, an entry below something that is not a directory, a loop of
 /// symbolic links.
 pub fn merge(layers: Vec<ParsedLayer>, loader: Arc<dyn ContentLoader>) -> Result<Tree, LayerError> {
+    let lowest = LayerId::Original(0);
     let mut merge =
-        Merge { nodes: BTreeMap::new(), layer: 0, next_link: 0, notes: BTreeMap::new() };
-    merge.nodes.insert(ImagePath::root(), Node { entry: Entry::directory(0o755, 0), layer: 0 });
-    for (number, layer) in layers.into_iter().enumerate() {
-        merge.layer = u32::try_from(number).unwrap_or(u32::MAX);
+        Merge { nodes: BTreeMap::new(), layer: lowest, next_link: 0, notes: BTreeMap::new() };
+    let root = Node { entry: Entry::directory(0o755, 0), layer: lowest };
+    merge.nodes.insert(ImagePath::root(), root);
+    for (number, layer) in (0..).zip(layers) {
+        merge.layer = LayerId::Original(number);
         merge.add(layer)?;
     }
     let notes = std::mem::take(&mut merge.notes);
     Ok(Tree::new(merge.finish(), loader).with_notes(notes))
 }
 
-/// Puts one more layer over a merged tree: the image as it will be with that layer. `number`
-/// is the layer's number from the lowest, greater than those below it, for `loader`.
+/// Puts the patch layer over a merged tree: the image as it will be with that layer. `patch`
+/// reads that layer again, for files of it that were not kept.
 ///
 /// # Errors
 /// As [`merge`].
-pub fn merge_over(
-    base: &Tree,
-    layer: ParsedLayer,
-    number: u32,
-    loader: Arc<dyn ContentLoader>,
-) -> Result<Tree, LayerError> {
+pub fn merge_over(base: &Tree, layer: ParsedLayer, patch: LayerLoader) -> Result<Tree, LayerError> {
     // What the layers below were numbered matters no more: they are all lower.
     let lower = |(path, entry): (&ImagePath, &Entry)| {
-        (path.clone(), Node { entry: entry.clone(), layer: 0 })
+        (path.clone(), Node { entry: entry.clone(), layer: LayerId::Original(0) })
     };
     let nodes = base.iter().map(lower).collect();
     let notes = base.notes().clone();
-    let mut merge = Merge { nodes, layer: number.max(1), next_link: base.next_link(), notes };
+    let mut merge = Merge { nodes, layer: LayerId::Patch, next_link: base.next_link(), notes };
     merge.add(layer)?;
     let notes = std::mem::take(&mut merge.notes);
+    let loader = Arc::new(WithPatch { original: Arc::clone(base.loader()), patch });
     Ok(Tree::new(merge.finish(), loader).with_notes(notes))
 }
 
 struct Node {
     entry: Entry,
     /// The layer that put it here.
-    layer: u32,
+    layer: LayerId,
 }
 
 struct Merge {
     nodes: BTreeMap<ImagePath, Node>,
     /// The layer being applied.
-    layer: u32,
+    layer: LayerId,
     next_link: u64,
     /// By layer and index.
-    notes: BTreeMap<(u32, u32), Bytes>,
+    notes: BTreeMap<(LayerId, u32), Bytes>,
 }
 
 impl Merge {

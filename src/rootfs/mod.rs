@@ -25,7 +25,7 @@ pub mod whiteout;
 
 pub use accounts::Accounts;
 pub use compression::Compression;
-pub use entry::{Content, Entry, FileData, Kind, LinkId, Xattrs};
+pub use entry::{Content, Entry, FileData, Kind, LayerId, LinkId, Xattrs};
 pub use filesystem::{FileSystem, RootfsError};
 pub use layer_reader::{LayerError, LayerSpec, ParsedLayer, read_layer, read_layers};
 pub use limits::{Budget, LayerLimits};

@@ -11,16 +11,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Content, Entry, FileSystem, ImagePath, Kind, LinkId, RootfsError};
+use super::{Content, Entry, FileSystem, ImagePath, Kind, LayerId, LinkId, RootfsError};
 
 /// Reads a layer member's content again, for files too large to keep in memory.
 pub trait ContentLoader: Send + Sync {
-    /// A stream of the content of member `index` (as in [`super::Content::Layer`]) of layer
-    /// `layer`, counted from the lowest.
+    /// A stream of the content of member `index` (as in [`super::Content::Layer`]) of `layer`.
     ///
     /// # Errors
     /// The layer cannot be read again.
-    fn open(&self, layer: u32, index: u32) -> std::io::Result<Box<dyn Read + Send>>;
+    fn open(&self, layer: LayerId, index: u32) -> std::io::Result<Box<dyn Read + Send>>;
 
     /// Hands the content of many members to `sink`, as layer, index and stream, in ascending
     /// order. Implementations that stream layers read each one once; nothing that `sink` was
@@ -30,7 +29,7 @@ pub trait ContentLoader: Send + Sync {
     /// A layer cannot be read again or lacks a member; errors of `sink`.
     fn load_many(
         &self,
-        wanted: &BTreeMap<u32, BTreeSet<u32>>,
+        wanted: &BTreeMap<LayerId, BTreeSet<u32>>,
         sink: MemberSink<'_>,
     ) -> std::io::Result<()> {
         for (&layer, indexes) in wanted {
@@ -43,15 +42,15 @@ pub trait ContentLoader: Send + Sync {
 }
 
 /// Takes members' contents: layer, index, stream.
-pub type MemberSink<'a> = &'a mut dyn FnMut(u32, u32, &mut dyn Read) -> std::io::Result<()>;
+pub type MemberSink<'a> = &'a mut dyn FnMut(LayerId, u32, &mut dyn Read) -> std::io::Result<()>;
 
 /// A loader for trees without layers, all of whose files are in memory or spooled.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoLayers;
 
 impl ContentLoader for NoLayers {
-    fn open(&self, layer: u32, _index: u32) -> std::io::Result<Box<dyn Read + Send>> {
-        Err(std::io::Error::other(format!("layer {layer} is not available")))
+    fn open(&self, layer: LayerId, _index: u32) -> std::io::Result<Box<dyn Read + Send>> {
+        Err(std::io::Error::other(format!("{layer} is not available")))
     }
 }
 
@@ -60,7 +59,7 @@ pub struct Tree {
     entries: BTreeMap<ImagePath, Entry>,
     loader: Arc<dyn ContentLoader>,
     next_link: u64,
-    notes: BTreeMap<(u32, u32), Bytes>,
+    notes: BTreeMap<(LayerId, u32), Bytes>,
 }
 
 impl Tree {
@@ -94,17 +93,17 @@ impl Tree {
     }
 
     /// This tree with notes that were made of files while their layers were read.
-    pub(super) fn with_notes(self, notes: BTreeMap<(u32, u32), Bytes>) -> Self {
+    pub(super) fn with_notes(self, notes: BTreeMap<(LayerId, u32), Bytes>) -> Self {
         Self { notes, ..self }
     }
 
-    pub(super) fn notes(&self) -> &BTreeMap<(u32, u32), Bytes> {
+    pub(super) fn notes(&self) -> &BTreeMap<(LayerId, u32), Bytes> {
         &self.notes
     }
 
-    /// The note that was made of member `index` of layer `layer` when the layer was read.
+    /// The note that was made of member `index` of `layer` when the layer was read.
     #[must_use]
-    pub fn note(&self, layer: u32, index: u32) -> Option<&Bytes> {
+    pub fn note(&self, layer: LayerId, index: u32) -> Option<&Bytes> {
         self.notes.get(&(layer, index))
     }
 

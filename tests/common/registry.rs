@@ -20,8 +20,22 @@ pub struct Setup {
     pub tls: bool,
     /// The login is asked for by a token server, not by the registry.
     pub tokens: bool,
+    /// Which certificate it shows.
+    pub certificate: Certificate,
     /// Deletion is not allowed, as in a registry that nobody has configured.
     pub keeps_everything: bool,
+}
+
+/// A registry's certificate.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    /// Signed by an authority.
+    #[default]
+    Signed,
+    /// An authority's own, as `openssl req -x509` makes it, with CA:TRUE.
+    Authority,
+    /// Signed by itself, with CA:FALSE.
+    Itself,
 }
 
 /// A running registry.
@@ -56,7 +70,7 @@ impl Registry {
             }
         }
         if setup.tls {
-            write_certificates(dir.path());
+            write_certificates(dir.path(), setup.certificate);
         }
         for _ in 0..5 {
             // another process may take the port between this and the registry's bind
@@ -192,7 +206,36 @@ fn write_htpasswd(dir: &Path, user: &str, password: &str) -> String {
     format!("auth:\n  htpasswd:\n    realm: test\n    path: {}/htpasswd\n", dir.display())
 }
 
-fn write_certificates(dir: &Path) {
+fn write_certificates(dir: &Path, kind: Certificate) {
+    match kind {
+        Certificate::Signed => write_signed_certificate(dir),
+        Certificate::Authority => write_own_certificate(dir, "CA:TRUE"),
+        Certificate::Itself => write_own_certificate(dir, "CA:FALSE"),
+    }
+    std::fs::create_dir(dir.join("certs")).expect("certs");
+    std::fs::copy(dir.join("ca.pem"), dir.join("certs/ca.crt")).expect("certs");
+}
+
+/// One certificate for the server and for those who trust it.
+fn write_own_certificate(dir: &Path, constraints: &str) {
+    let path = |name: &str| dir.join(name).display().to_string();
+    let constraints = format!("basicConstraints=critical,{constraints}");
+    let names = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.test";
+    let (key, certificate) = (path("server.key"), path("server.pem"));
+    let key_type = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let subject = ["-days", "30", "-subj", "/CN=127.0.0.1"];
+    // the constraints of the machine's openssl.cnf would come twice
+    std::fs::write(dir.join("openssl.cnf"), "[req]\ndistinguished_name=name\n[name]\n")
+        .expect("cnf");
+    let configuration = path("openssl.cnf");
+    let extensions = ["-config", &configuration, "-addext", names, "-addext", &constraints];
+    let files = ["-keyout", &key, "-out", &certificate];
+    let request = ["req", "-x509"];
+    run("openssl", &[&request[..], &key_type, &subject, &extensions, &files].concat());
+    std::fs::copy(&certificate, dir.join("ca.pem")).expect("certificate");
+}
+
+fn write_signed_certificate(dir: &Path) {
     let path = |name: &str| dir.join(name).display().to_string();
     let (ca, ca_key) = (path("ca.pem"), path("ca.key"));
     let (request, key, certificate) = (path("server.csr"), path("server.key"), path("server.pem"));
@@ -260,8 +303,6 @@ fn write_certificates(dir: &Path) {
             &certificate,
         ],
     );
-    std::fs::create_dir(dir.join("certs")).expect("certs");
-    std::fs::copy(dir.join("ca.pem"), dir.join("certs/ca.crt")).expect("certs");
 }
 
 impl Registry {

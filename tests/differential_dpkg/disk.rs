@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use imgfix::rootfs::{
-    Content, ContentLoader, Entry, FileData, FileSystem, ImagePath, Kind, LinkId, Overlay, Tree,
-    Xattrs,
+    Content, ContentLoader, Entry, FileData, FileSystem, ImagePath, Kind, LayerId, LinkId, Overlay,
+    Tree, Xattrs,
 };
 use sha2::{Digest, Sha256};
 
@@ -71,7 +71,8 @@ pub fn tree(folder: &Path, skip: &[&str]) -> Tree {
     for_each(folder, skip, &mut |name, path, meta| {
         let mut kind = kind_of(path, meta);
         if let Kind::File(data) = &mut kind {
-            data.content = Content::Layer { layer: 0, index: files.len() as u32 };
+            data.content =
+                Content::Layer { layer: LayerId::Original(0), index: files.len() as u32 };
             files.push(path.to_owned());
         }
         let entry = Entry {
@@ -117,7 +118,7 @@ pub fn overlay_snapshot(overlay: &Overlay) -> Snapshot {
 struct Disk(Vec<PathBuf>);
 
 impl ContentLoader for Disk {
-    fn open(&self, _layer: u32, index: u32) -> std::io::Result<Box<dyn Read + Send>> {
+    fn open(&self, _layer: LayerId, index: u32) -> std::io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(File::open(&self.0[index as usize])?))
     }
 }

@@ -24,6 +24,7 @@ use imgfix::packages::dpkg::packages_file::PackagesFile;
 use imgfix::packages::dpkg::policy::AptPolicy;
 use imgfix::packages::dpkg::solve::plan_platform;
 use imgfix::plan::build::{Context, Planned, Requests};
+use imgfix::rootfs::LayerId;
 use imgfix::rootfs::tree::ContentLoader;
 use imgfix::rootfs::{Entry, ImagePath, Tree};
 use proptest::prelude::*;
@@ -32,7 +33,7 @@ use proptest::test_runner::{TestRng, TestRunner};
 struct NoLayers;
 
 impl ContentLoader for NoLayers {
-    fn open(&self, _: u32, _: u32) -> std::io::Result<Box<dyn Read + Send>> {
+    fn open(&self, _: LayerId, _: u32) -> std::io::Result<Box<dyn Read + Send>> {
         Err(std::io::ErrorKind::NotFound.into())
     }
 }

@@ -11,24 +11,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
-use oci_client::secrets::RegistryAuth;
-use oci_client::token_cache::{RegistryToken, RegistryTokenType};
-use oci_client::{Reference as Name, RegistryOperation};
+use oci_client::Reference as Name;
 use reqwest::header::{self, HeaderMap};
 use url::Url;
 
-use super::credentials::{self, Credentials, Login};
-use super::failure::{Access, Failure, Kind, Retry, explain, specified_message};
+use super::credentials::{self, Credentials};
+use super::failure::{Access, Failure, Kind, Retry, Unencrypted, explain, specified_message};
 use super::login::{Grant, log_in, scope};
 use super::{RegistryOptions, USER_AGENT};
 use crate::image::ImageError;
 use crate::image::manifest::{MAX_MANIFEST, media_type};
+use crate::tls;
 
 /// How long to wait for a connection, and for the next bytes of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest error body that is looked at, in bytes.
 const MAX_ERROR_BODY: u64 = 64 << 10;
+/// Most redirects of one request.
+const MAX_REDIRECTS: usize = 10;
 /// A token is renewed this long before it ends.
 const RENEWAL: Duration = Duration::from_secs(10);
 
@@ -41,8 +41,6 @@ pub(super) struct Connection {
     /// For blobs that go: without a limit on the time until the answer, which is the time of
     /// the upload.
     pub sending: reqwest::Client,
-    /// For blobs that come.
-    pub oci: oci_client::Client,
     base: String,
     pub credentials: Credentials,
     pub retry: Retry,
@@ -97,32 +95,25 @@ impl Connection {
                 .map_err(fail)?;
         let mut certificates = Vec::new();
         for path in &options.ca_files {
-            certificates.extend(read_certificates(path)?);
+            certificates.push(read_certificates(path)?);
         }
         let no_tls = |error: &dyn std::fmt::Display| fail(format!("TLS cannot be set up: {error}"));
-        let builder = || http_client(&certificates, is_loopback(host), options.plain_http);
-        let http = builder().and_then(|builder| builder.read_timeout(PATIENCE).build());
-        let http = http.map_err(|error| no_tls(&error))?;
-        let sending = builder().and_then(reqwest::ClientBuilder::build);
-        let sending = sending.map_err(|error| no_tls(&error))?;
+        let builder = || {
+            http_client(&certificates, is_loopback(host), options.plain_http)
+                .map_err(|error| no_tls(&error))
+        };
+        let http = builder()?.read_timeout(PATIENCE).build().map_err(|error| no_tls(&error))?;
+        let sending = builder()?.build().map_err(|error| no_tls(&error))?;
         let scheme = match options.plain_http {
             true => "http",
             false if is_loopback(host) => loopback_scheme(&http, host).await,
             false => "https",
         };
-        let config = client_config(&certificates, scheme, is_loopback(host));
-        let oci = oci_client::Client::try_from(config).map_err(|error| no_tls(&error))?;
-        let stored = match &credentials.login {
-            Login::Basic(user, password) => RegistryAuth::Basic(user.clone(), password.clone()),
-            _ => RegistryAuth::Anonymous,
-        };
-        oci.store_auth_if_needed(host, &stored).await;
         Ok(Self {
             name: name.clone(),
             place: place.clone(),
             http,
             sending,
-            oci,
             base: format!("{scheme}://{host}"),
             credentials,
             retry: Retry { times: options.retries, first_wait: options.backoff },
@@ -190,7 +181,6 @@ impl Connection {
         let now = Instant::now();
         let login = &self.credentials.login;
         let (grant, lifetime) = log_in(&self.http, &self.base, login, scopes).await?;
-        self.remember(access, &grant).await;
         let lifetime = lifetime.min(Duration::from_secs(24 * 3600)).saturating_sub(RENEWAL);
         let until = now.checked_add(lifetime.max(Duration::from_secs(1))).unwrap_or(now);
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
@@ -211,26 +201,6 @@ impl Connection {
         let scopes = [scope(self.name.repository(), Access::Write), scope(other, Access::Read)];
         // it is the login for writing from now on
         let _ = self.log_in(Access::Write, &scopes).await;
-    }
-
-    /// Hands a login to oci-client, which would otherwise get its own.
-    async fn remember(&self, access: Access, grant: &Grant) {
-        let token = match grant {
-            Grant::Open => return,
-            Grant::Basic(user, password) => {
-                RegistryTokenType::Basic(user.clone(), password.clone())
-            }
-            Grant::Bearer(token) => {
-                RegistryTokenType::Bearer(RegistryToken::Token { token: token.clone() })
-            }
-        };
-        let mut operations = vec![RegistryOperation::Pull];
-        if access == Access::Write {
-            operations.push(RegistryOperation::Push);
-        }
-        for operation in operations {
-            self.oci.tokens.insert(&self.name, operation, token.clone()).await;
-        }
     }
 
     fn forget(&self, access: Access) {
@@ -270,6 +240,41 @@ impl Connection {
             let digest = text("docker-content-digest");
             let bytes = body_of(response, MAX_MANIFEST).await?;
             Ok(Answer { media_type, digest, bytes })
+        })
+        .await
+    }
+
+    /// A blob from its byte `from` on; a registry without ranges sends it from the beginning,
+    /// with the status 200.
+    pub(super) async fn get_blob(
+        &self,
+        grant: &Grant,
+        digest: &str,
+        from: u64,
+    ) -> Result<reqwest::Response, Failure> {
+        let url = self.url(&format!("blobs/{digest}")).map_err(Failure::protocol)?;
+        let mut request = self.http.get(url);
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+        }
+        let response = with_grant(request, grant).send().await?;
+        match response.status().as_u16() {
+            200 => Ok(response),
+            206 if from > 0 => Ok(response),
+            _ => Err(failure_of(response).await),
+        }
+    }
+
+    /// Whether the registry has a blob.
+    pub(super) async fn has_blob(&self, digest: &str) -> Result<bool, ImageError> {
+        self.attempt(Access::Write, |grant| async move {
+            let url = self.url(&format!("blobs/{digest}")).map_err(Failure::protocol)?;
+            let response = with_grant(self.http.head(url), &grant).send().await?;
+            match response.status().as_u16() {
+                200 => Ok(true),
+                404 => Ok(false),
+                _ => Err(failure_of(response).await),
+            }
         })
         .await
     }
@@ -370,64 +375,47 @@ async fn loopback_scheme(http: &reqwest::Client, host: &str) -> &'static str {
     }
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, ImageError> {
+fn read_certificates(path: &Path) -> Result<Vec<u8>, ImageError> {
     let place = format!("--ca-file {}", path.display());
     let text = std::fs::read(path).map_err(|error| ImageError::io(place.as_str(), error))?;
-    let text = String::from_utf8_lossy(&text);
-    // one file may hold many; the HTTP client takes them one by one
-    let certificates: Vec<Vec<u8>> = text
-        .split_inclusive("-----END CERTIFICATE-----")
-        .filter_map(|block| {
-            block.find("-----BEGIN CERTIFICATE-----").and_then(|at| block.get(at..))
-        })
-        .map(|pem| format!("{pem}\n").into_bytes())
-        .collect();
-    match certificates.is_empty() {
-        true => Err(ImageError::invalid(place, "it has no certificate in PEM form")),
-        false => Ok(certificates),
+    match text.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
+        true => Ok(text),
+        false => Err(ImageError::invalid(place, "it has no certificate in PEM form")),
     }
 }
+
+const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 fn http_client(
     certificates: &[Vec<u8>],
     loopback: bool,
     plain_http: bool,
-) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+) -> Result<reqwest::ClientBuilder, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(PATIENCE)
         // a redirect must not strip the encryption
-        .https_only(!loopback && !plain_http);
+        .https_only(!loopback && !plain_http)
+        .redirect(redirects());
     if loopback {
         builder = builder.no_proxy();
     }
-    let roots: Vec<_> = certificates
-        .iter()
-        .map(|pem| reqwest::Certificate::from_pem(pem))
-        .collect::<Result<_, _>>()?;
-    Ok(builder.tls_certs_merge(roots))
+    tls::trusting(builder, certificates)
 }
 
-fn client_config(certificates: &[Vec<u8>], scheme: &str, loopback: bool) -> ClientConfig {
-    // a proxy that is used for nothing keeps the variables' proxies away from this machine
-    let (https_proxy, no_proxy) = match loopback {
-        true => (Some("http://127.0.0.1:9".to_owned()), Some("*,127.0.0.0/8,::1".to_owned())),
-        false => (None, None),
-    };
-    ClientConfig {
-        protocol: if scheme == "http" { ClientProtocol::Http } else { ClientProtocol::Https },
-        extra_root_certificates: certificates
-            .iter()
-            .map(|pem| Certificate { encoding: CertificateEncoding::Pem, data: pem.clone() })
-            .collect(),
-        platform_resolver: None,
-        connect_timeout: Some(PATIENCE),
-        read_timeout: Some(PATIENCE),
-        user_agent: USER_AGENT,
-        https_proxy,
-        no_proxy,
-        ..ClientConfig::default()
-    }
+/// Follows redirects, but never from https to http: that is a mistake in the registry's
+/// configuration, which is named.
+fn redirects() -> reqwest::redirect::Policy {
+    reqwest::redirect::Policy::custom(|attempt| {
+        let encrypted = attempt.previous().iter().any(|url| url.scheme() == "https");
+        if attempt.previous().len() > MAX_REDIRECTS {
+            attempt.error("too many redirects")
+        } else if let Some(found) = Unencrypted::of(encrypted, attempt.url(), "downloads") {
+            attempt.error(found)
+        } else {
+            attempt.follow()
+        }
+    })
 }
 
 #[cfg(test)]
@@ -452,13 +440,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_split_into_certificates() {
-        let block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    fn a_file_without_certificates_is_refused() {
         let file = tempfile::NamedTempFile::new().expect("temp");
-        std::fs::write(file.path(), format!("# a\n{block}# b\n{block}# c\n")).expect("write");
-        assert_eq!(read_certificates(file.path()).map(|found| found.len()).ok(), Some(2));
         std::fs::write(file.path(), "x").expect("write");
         let error = read_certificates(file.path()).expect_err("none").to_string();
-        assert!(error.contains("--ca-file"), "{error}");
+        assert!(error.contains("--ca-file") && error.contains("no certificate"), "{error}");
     }
 }

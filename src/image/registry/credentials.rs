@@ -169,10 +169,22 @@ fn look_up(path: &Path, key: &str) -> Result<Option<Login>, String> {
             }
         }
         Err(CredentialRetrievalError::HelperCommunicationError) => {
-            Err(format!("the credential helper that {shown} names cannot be run"))
+            let helper = helper_of(path, key).unwrap_or_default();
+            Err(format!(
+                "the credential helper docker-credential-{helper} that {shown} names cannot be \
+                 run; install it, or take it out of there"
+            ))
         }
         Err(error) => Err(format!("{shown}: {error}")),
     }
+}
+
+/// The helper that a file names for a key, without its prefix; for an error.
+fn helper_of(path: &Path, key: &str) -> Option<String> {
+    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let named = config.get("credHelpers").and_then(|helpers| helpers.get(key));
+    let named = named.or_else(|| config.get("credsStore"))?.as_str()?;
+    Some(named.chars().filter(|c| !c.is_control()).take(100).collect())
 }
 
 #[cfg(test)]
@@ -259,7 +271,19 @@ mod tests {
         let home = Home::new(&[(".docker/config.json", helper)]);
         let found = home.find("a.example", "app", &[]);
         assert_eq!(found.login, Login::Anonymous);
-        assert!(found.note.is_some_and(|note| note.contains("cannot be run")));
+        let file = home.0.path().join(".docker/config.json");
+        assert_eq!(
+            found.note,
+            Some(format!(
+                "the credential helper docker-credential-imgfix-does-not-exist that {} names \
+                 cannot be run; install it, or take it out of there",
+                file.display()
+            ))
+        );
+        let by_host = r#"{"credHelpers":{"a.example":"imgfix-gone"},"credsStore":"x"}"#.to_owned();
+        let home = Home::new(&[(".docker/config.json", by_host)]);
+        let note = home.find("a.example", "app", &[]).note.expect("note");
+        assert!(note.contains(" docker-credential-imgfix-gone that "), "{note}");
         let broken = Home::new(&[(".docker/config.json", "{".to_owned())]);
         let found = broken.find("a.example", "app", &[]);
         assert!(found.note.is_some_and(|note| note.contains("config.json")));

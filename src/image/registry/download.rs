@@ -10,9 +10,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use oci_client::client::{BlobResponse, SizedStream};
 use oci_spec::image::Descriptor;
+use reqwest::{Response, StatusCode};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -32,8 +31,9 @@ pub(super) fn open(
     descriptor: &Descriptor,
 ) -> Result<BlobStream, ImageError> {
     let digest = descriptor.digest().to_string();
-    let stream = runtime.block_on(connection.attempt(Access::Read, |_| async {
-        Ok(connection.oci.pull_blob_stream(&connection.name, digest.as_str()).await?)
+    let stream = runtime.block_on(connection.attempt(Access::Read, |grant| {
+        let digest = digest.as_str();
+        async move { connection.get_blob(&grant, digest, 0).await }
     }))?;
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let pump =
@@ -85,7 +85,7 @@ enum End {
 }
 
 impl Pump {
-    async fn run(mut self, first: SizedStream) {
+    async fn run(mut self, first: Response) {
         let mut stream = Some((first, 0));
         let (mut cuts, mut in_vain) = (0_u32, 0_u32);
         loop {
@@ -122,14 +122,13 @@ impl Pump {
     }
 
     /// Hands chunks to the reader, without the first `skip` bytes.
-    async fn forward(&mut self, mut stream: SizedStream, mut skip: u64) -> End {
+    async fn forward(&mut self, mut stream: Response, mut skip: u64) -> End {
         loop {
-            let mut chunk = match stream.next().await {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(_)) if self.at >= self.size => return End::Complete,
-                Some(Err(_)) => return End::Cut("the connection was lost".into()),
-                None if self.at >= self.size => return End::Complete,
-                None => return End::Cut("the blob ended too early".into()),
+            let mut chunk = match stream.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) | Err(_) if self.at >= self.size => return End::Complete,
+                Ok(None) => return End::Cut("the blob ended too early".into()),
+                Err(_) => return End::Cut("the connection was lost".into()),
             };
             let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
             let _ = chunk.split_to(skipped);
@@ -149,13 +148,10 @@ impl Pump {
     }
 
     /// The rest of the blob, and how many of its first bytes were read before.
-    async fn reopen(&self) -> Result<(SizedStream, u64), Failure> {
-        self.connection.grant(Access::Read).await?;
-        let client = &self.connection.oci;
-        let name = &self.connection.name;
-        match client.pull_blob_stream_partial(name, self.digest.as_str(), self.at, None).await? {
-            BlobResponse::Partial(stream) => Ok((stream, 0)),
-            BlobResponse::Full(stream) => Ok((stream, self.at)),
-        }
+    async fn reopen(&self) -> Result<(Response, u64), Failure> {
+        let grant = self.connection.grant(Access::Read).await?;
+        let response = self.connection.get_blob(&grant, &self.digest, self.at).await?;
+        let skip = if response.status() == StatusCode::PARTIAL_CONTENT { 0 } else { self.at };
+        Ok((response, skip))
     }
 }

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use url::Url;
 
 use super::credentials::{Credentials, Login};
 use crate::image::ImageError;
@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Connection(String),
     /// The server does what the specification forbids.
     Protocol(String),
+    /// The server is reached by https and leads to http.
+    Unencrypted(Unencrypted),
     /// What was to be sent could not be read.
     Content(ImageError),
 }
@@ -38,6 +40,25 @@ pub(super) enum Kind {
 impl From<Kind> for Failure {
     fn from(kind: Kind) -> Self {
         Self { kind, retry_after: None }
+    }
+}
+
+/// An address without encryption that a server names although it is reached by https. A path
+/// is not kept: it may carry a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it leads to {address} for {what}")]
+pub(super) struct Unencrypted {
+    address: String,
+    what: &'static str,
+}
+
+impl Unencrypted {
+    /// Whether `next` is one, when the server was reached `encrypted`. `what` goes there.
+    pub(super) fn of(encrypted: bool, next: &Url, what: &'static str) -> Option<Self> {
+        let host = next.host_str().unwrap_or_default();
+        let port = next.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let address = format!("{}://{host}{port}", next.scheme());
+        (encrypted && next.scheme() != "https").then_some(Self { address, what })
     }
 }
 
@@ -62,7 +83,11 @@ impl Failure {
         match &self.kind {
             Kind::Status { code, .. } => matches!(code, 408 | 425 | 429 | 500 | 502 | 503 | 504),
             Kind::Connection(_) => true,
-            Kind::Certificate(_) | Kind::NotTls | Kind::Protocol(_) | Kind::Content(_) => false,
+            Kind::Certificate(_)
+            | Kind::NotTls
+            | Kind::Protocol(_)
+            | Kind::Unencrypted(_)
+            | Kind::Content(_) => false,
         }
     }
 }
@@ -71,6 +96,10 @@ impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         if let Some(status) = error.status() {
             return Self::status(status.as_u16());
+        }
+        let unencrypted = causes(&error).find_map(|cause| cause.downcast_ref::<Unencrypted>());
+        if let Some(found) = unencrypted {
+            return Kind::Unencrypted(found.clone()).into();
         }
         if error.is_builder() {
             return Self::protocol(root_cause(&error));
@@ -86,45 +115,6 @@ impl From<reqwest::Error> for Failure {
             return Kind::Connection("it does not answer".into()).into();
         }
         Kind::Connection(why).into()
-    }
-}
-
-impl From<OciDistributionError> for Failure {
-    fn from(error: OciDistributionError) -> Self {
-        use OciDistributionError as E;
-        match error {
-            E::RequestError(error) => error.into(),
-            E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => Self::status(401),
-            E::ServerError { code, message, .. } => {
-                Kind::Status { code, message: specified_message(message.as_bytes()) }.into()
-            }
-            E::RegistryError { envelope, .. } => {
-                let first = envelope.errors.into_iter().next();
-                let code = first.as_ref().map_or(400, |error| status_of(&error.code));
-                let message = first.and_then(|error| first_line(&error.message));
-                Kind::Status { code, message }.into()
-            }
-            E::SpecViolationError(why) => Self::protocol(why),
-            E::RegistryNoLocationError => Self::protocol("it did not say where to upload to"),
-            // a body that was cut is an I/O error here
-            E::IoError(error) => Kind::Connection(root_cause(&error)).into(),
-            other => Self::protocol(first_line(&other.to_string()).unwrap_or_default()),
-        }
-    }
-}
-
-/// oci-client keeps the specification's code and forgets the HTTP status.
-fn status_of(code: &OciErrorCode) -> u16 {
-    match code {
-        OciErrorCode::Unauthorized => 401,
-        OciErrorCode::Denied => 403,
-        OciErrorCode::NameUnknown
-        | OciErrorCode::ManifestUnknown
-        | OciErrorCode::BlobUnknown
-        | OciErrorCode::BlobUploadUnknown
-        | OciErrorCode::ManifestBlobUnknown => 404,
-        OciErrorCode::Toomanyrequests => 429,
-        _ => 400,
     }
 }
 
@@ -211,7 +201,14 @@ pub(super) fn explain(
         Kind::Status { code, message } => {
             let said = message.map(|text| format!(": {text}")).unwrap_or_default();
             let way_out = way_out(code, host, access, credentials);
-            format!("{host} answered HTTP {code}{times}{said}; {way_out}")
+            match access == Access::Write && is_about_a_fixed_tag(code, &said) {
+                true => {
+                    let way_out = "the tag is there and may not be moved; name another with -o \
+                                   or --tag-suffix";
+                    format!("{host} answered HTTP {code}{said}; {way_out}")
+                }
+                false => format!("{host} answered HTTP {code}{times}{said}; {way_out}"),
+            }
         }
         Kind::Certificate(why) => format!(
             "the certificate of {host} is not trusted: {why}; name its authority with --ca-file"
@@ -223,9 +220,33 @@ pub(super) fn explain(
             format!("{host} cannot be reached{times}: {why}; check the host and the network")
         }
         Kind::Protocol(why) => format!("{host} does not follow the registry protocol: {why}"),
+        Kind::Unencrypted(Unencrypted { address, what }) => format!(
+            "{host} is reached by https, but leads to {address} for {what}, which is not \
+             encrypted; its operator has to tell it that it is reached by https \
+             (docker-registry: http.host, or X-Forwarded-Proto from the proxy before it)"
+        ),
     };
     ImageError::Registry { place: place.to_owned(), why }
 }
+
+/// Whether a refusal is about a tag that may be set once only. Harbor answers 412, the others
+/// have words of their own.
+fn is_about_a_fixed_tag(code: u16, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    code == 412 || FIXED_TAG.iter().any(|words| message.contains(words))
+}
+
+/// What registries say of such tags: Harbor, Amazon ECR, Google Artifact Registry and Docker
+/// Hub; Nexus; Azure (a locked tag); GitLab (a protected one).
+const FIXED_TAG: [&str; 7] = [
+    "immutable",
+    "immutability",
+    "cannot be overwritten",
+    "does not allow updating asset",
+    "operation is disallowed on this registry, repository or image",
+    "tag is protected",
+    "protected tag",
+];
 
 fn way_out(code: u16, host: &str, access: Access, credentials: &Credentials) -> String {
     let login = match host {
@@ -314,6 +335,63 @@ mod tests {
             assert!(error.contains(why) && error.contains("h.example/app:1"), "{code}: {error}");
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_tag_that_may_not_be_moved_names_the_ways_out() {
+        let said = |code, access, message: Option<&str>| {
+            let message = message.map(str::to_owned);
+            let failure = Kind::Status { code, message }.into();
+            let nobody = credentials(Login::Basic("a".into(), "b".into()));
+            explain(failure, "docker://h/app:1_fix", "h", access, &nobody, 1).to_string()
+        };
+        let way_out = "the tag is there and may not be moved; name another with -o or --tag-suffix";
+        let table = [
+            (412, "Failed to process request due to 'app:1_fix' configured as immutable."),
+            (
+                400,
+                "The image tag '1_fix' already exists in the 'app' repository and cannot be \
+                 overwritten because the repository is immutable.",
+            ),
+            (400, "cannot update tag 1_fix. The repository has enabled tag immutability"),
+            (400, "Repository does not allow updating assets: docker-hosted"),
+            (
+                405,
+                "The operation is disallowed on this registry, repository or image. View \
+                 troubleshooting steps at https://aka.ms/acr/faq/#why-does-my-pull-or-push-fail",
+            ),
+        ];
+        for (code, message) in table {
+            let want =
+                format!("docker://h/app:1_fix: h answered HTTP {code}: {message}; {way_out}");
+            assert_eq!(said(code, Access::Write, Some(message)), want);
+        }
+        let bare = said(412, Access::Write, None);
+        assert_eq!(bare, format!("docker://h/app:1_fix: h answered HTTP 412; {way_out}"));
+        for (code, access) in [(400, Access::Write), (412, Access::Read)] {
+            assert!(!said(code, access, None).contains("--tag-suffix"), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_encryption_is_named() {
+        let of = |encrypted, url: &str| {
+            Unencrypted::of(encrypted, &Url::parse(url).expect("url"), "uploads")
+        };
+        let found = of(true, "http://h.example:5000/v2/app/blobs/uploads/1?_state=secret");
+        let failure = Kind::Unencrypted(found.expect("unencrypted")).into();
+        let nobody = credentials(Login::Anonymous);
+        let error =
+            explain(failure, "docker://h.example/app:1", "h.example", Access::Write, &nobody, 1);
+        assert_eq!(
+            error.to_string(),
+            "docker://h.example/app:1: h.example is reached by https, but leads to \
+             http://h.example:5000 for uploads, which is not encrypted; its operator has to tell \
+             it that it is reached by https (docker-registry: http.host, or X-Forwarded-Proto \
+             from the proxy before it)"
+        );
+        assert_eq!(of(true, "https://h.example/x"), None);
+        assert_eq!(of(false, "http://h.example/x"), None);
     }
 
     #[test]

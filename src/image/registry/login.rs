@@ -2,8 +2,7 @@
 //! (<https://distribution.github.io/distribution/spec/auth/token/> and
 //! <https://distribution.github.io/distribution/spec/auth/oauth/>).
 //!
-//! oci-client knows this flow too, but asks for one repository only (mounting a blob needs
-//! two), cannot use a refresh token, and reads answers of any size.
+//! A token is asked for several repositories at once (mounting a blob needs two).
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use url::Url;
 
 use super::connection::{body_of, failure_of};
 use super::credentials::Login;
-use super::failure::{Access, Failure};
+use super::failure::{Access, Failure, Kind, Unencrypted};
 
 /// What is sent with every request.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,7 +101,10 @@ async fn token(
     let mut url = Url::parse(realm)
         .map_err(|_| Failure::protocol("it names a token server that is not a URL"))?;
     // credentials that would go to the registry encrypted must not go elsewhere in clear
-    if url.scheme() != "https" && (base.starts_with("https:") || url.scheme() != "http") {
+    if let Some(found) = Unencrypted::of(base.starts_with("https:"), &url, "logins") {
+        return Err(Kind::Unencrypted(found).into());
+    }
+    if !matches!(url.scheme(), "http" | "https") {
         return Err(Failure::protocol("it names a token server that is not reached by https"));
     }
     let mut query: Vec<(&str, &str)> =

@@ -1,11 +1,10 @@
 //! Registries (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>) as
 //! [`Source`](super::Source) and [`Sink`](super::Sink).
 //!
-//! Blobs go through oci-client. Around it stands what it leaves to its users: credentials
-//! from the files that docker, podman and skopeo share ([`credentials`]), tokens for several
-//! repositories and from refresh tokens ([`login`]), retries with a reason ([`failure`]),
-//! downloads that go on where they were cut ([`download`]), and manifests of bounded size
-//! ([`connection`]). The traits are synchronous; each connection drives an async runtime.
+//! Credentials come from the files that docker, podman and skopeo share ([`credentials`]), tokens
+//! are asked for several repositories and with refresh tokens ([`login`]), retries have a reason
+//! ([`failure`]), downloads go on where they were cut ([`download`]), uploads can be taken back
+//! ([`upload`]), and manifests are of bounded size ([`connection`]). The traits are synchronous; each connection drives an async runtime.
 
 mod connection;
 pub mod credentials;

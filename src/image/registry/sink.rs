@@ -66,11 +66,7 @@ impl RegistrySink {
 
 impl Sink for RegistrySink {
     fn has_blob(&self, digest: &Digest) -> Result<bool, ImageError> {
-        let connection = &self.connection;
-        let digest = digest.to_string();
-        self.runtime.block_on(connection.attempt(Access::Write, |_| async {
-            Ok(connection.oci.blob_exists(&connection.name, &digest).await?)
-        }))
+        self.runtime.block_on(self.connection.has_blob(&digest.to_string()))
     }
 
     fn put_blob(&self, descriptor: &Descriptor, content: OpenBlob<'_>) -> Result<(), ImageError> {

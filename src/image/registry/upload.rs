@@ -3,8 +3,7 @@
 //! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs>).
 //!
 //! What was begun and does not end well is cancelled, so that the registry keeps no part of
-//! it: after a failure, and when the run is interrupted. oci-client, which does the same
-//! requests, keeps their address to itself.
+//! it: after a failure, and when the run is interrupted.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +19,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::connection::{Connection, failure_of, with_grant};
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, Kind, Unencrypted};
 use super::login::Grant;
 use crate::image::transport::BlobReader;
 use crate::image::verified::{Verified, read_error};
@@ -77,6 +76,10 @@ pub(super) async fn begin(
     let location = location
         .and_then(|location| url.join(location).ok())
         .ok_or_else(|| Failure::protocol("it did not say where to upload to"))?;
+    let encrypted = url.scheme() == "https";
+    if let Some(found) = Unencrypted::of(encrypted, &location, "uploads") {
+        return Err(Kind::Unencrypted(found).into());
+    }
     // a login is for the registry alone
     let grant = if location.origin() == url.origin() { grant } else { Grant::Open };
     let connection = Arc::clone(connection);

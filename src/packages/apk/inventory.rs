@@ -51,8 +51,9 @@ pub enum InventoryError {
     ProtectedPaths { path: ImagePath, limit: usize },
 }
 
-/// Where apk's files about the installed packages are, all links resolved. What is not there
-/// yet is where apk would make it.
+/// Where apk's files about the installed packages are, the links above them resolved. (One that
+/// is a link itself is replaced: apk renames a new file over it.) What is not there yet is where
+/// apk would make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub installed: ImagePath,
@@ -82,13 +83,13 @@ impl Place {
         for directory in DIRECTORIES {
             let directory = ImagePath::literal(directory);
             let installed = resolve(fs, &directory, "installed")?;
-            if !fs.lstat(&installed).is_some_and(Entry::is_file) {
+            if !fs.stat(&installed).is_some_and(Entry::is_file) {
                 continue;
             }
             let (scripts, storage) = scripts(fs, &directory)?;
             return Ok(Self {
                 triggers: resolve(fs, &directory, "triggers")?,
-                world: fs.resolve(&ImagePath::literal(WORLD))?,
+                world: fs.resolve_parent(&ImagePath::literal(WORLD))?,
                 installed,
                 scripts,
                 storage,
@@ -172,7 +173,7 @@ fn resolve(
     name: &'static str,
 ) -> Result<ImagePath, RootfsError> {
     let path = directory.join(name);
-    fs.resolve(&path.map_err(|source| RootfsError::Path { path: name.to_owned(), source })?)
+    fs.resolve_parent(&path.map_err(|source| RootfsError::Path { path: name.to_owned(), source })?)
 }
 
 /// The archive of scripts that is there, plain before gzip; the plain one when there is none.
@@ -182,7 +183,7 @@ fn scripts(
 ) -> Result<(ImagePath, Storage), RootfsError> {
     for storage in Storage::ALL {
         let path = resolve(fs, directory, storage.file_name())?;
-        if fs.lstat(&path).is_some_and(Entry::is_file) {
+        if fs.stat(&path).is_some_and(Entry::is_file) {
             return Ok((path, storage));
         }
     }

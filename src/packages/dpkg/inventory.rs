@@ -397,12 +397,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::rootfs::{Tree, tree::ContentLoader};
+    use crate::rootfs::{LayerId, Tree, tree::ContentLoader};
 
     struct NoLayers;
 
     impl ContentLoader for NoLayers {
-        fn open(&self, _: u32, _: u32) -> std::io::Result<Box<dyn Read + Send>> {
+        fn open(&self, _: LayerId, _: u32) -> std::io::Result<Box<dyn Read + Send>> {
             Err(std::io::ErrorKind::NotFound.into())
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-use crate::rootfs::{Content, FileSystem, ImagePath, Kind, RootfsError, Tree};
+use crate::rootfs::{Content, FileSystem, ImagePath, Kind, LayerId, RootfsError, Tree};
 
 /// Takes the content of the paths (several when they are hard links of one file).
 pub type Sink<'a> = dyn FnMut(&[ImagePath], &mut dyn Read) -> io::Result<()> + 'a;
@@ -36,7 +36,7 @@ impl Contents for Opened<'_> {
 /// Reads every layer that is needed once.
 impl Contents for Tree {
     fn read_each(&self, wanted: &[ImagePath], sink: &mut Sink<'_>) -> Result<(), RootfsError> {
-        let mut places: BTreeMap<(u32, u32), Vec<ImagePath>> = BTreeMap::new();
+        let mut places: BTreeMap<(LayerId, u32), Vec<ImagePath>> = BTreeMap::new();
         let mut others = Vec::new();
         for path in wanted {
             let entry = self.lstat(path).ok_or_else(|| RootfsError::NotFound(path.clone()))?;
@@ -51,7 +51,7 @@ impl Contents for Tree {
             }
         }
         Opened(self).read_each(&others, sink)?;
-        let mut members: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        let mut members: BTreeMap<LayerId, BTreeSet<u32>> = BTreeMap::new();
         for (layer, index) in places.keys() {
             members.entry(*layer).or_default().insert(*index);
         }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Contents, DiffError, Mtime, Side};
 use crate::image::{DiffId, Digest};
-use crate::rootfs::{Content, Entry, ImagePath, Kind};
+use crate::rootfs::{Content, Entry, ImagePath, Kind, LayerId};
 
 /// Paths that differ, each list in byte order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -239,8 +239,9 @@ fn compare(
 }
 
 fn same_content(a: &Content, a_layers: &[DiffId], b: &Content, b_layers: &[DiffId]) -> Sameness {
-    let layer = |layers: &[DiffId], number: u32| {
-        usize::try_from(number).ok().and_then(|at| layers.get(at).copied())
+    let layer = |layers: &[DiffId], layer: LayerId| match layer {
+        LayerId::Original(number) => layers.get(usize::try_from(number).ok()?).copied(),
+        LayerId::Patch => None,
     };
     match (a, b) {
         (Content::Inline(a), Content::Inline(b)) if a == b => Sameness::Same,

@@ -8,13 +8,13 @@ use serde_json::json;
 use super::super::terminal::{Colour, Detail, Style};
 use super::*;
 use crate::packages::{Distribution, Installed, PackageId, VersionOrder};
-use crate::rootfs::{Content, Entry, FileData, Kind, Tree};
+use crate::rootfs::{Content, Entry, FileData, Kind, LayerId, Tree};
 
 /// Content of layer members, by layer and index.
-struct Members(BTreeMap<(u32, u32), &'static str>);
+struct Members(BTreeMap<(LayerId, u32), &'static str>);
 
 impl crate::rootfs::ContentLoader for Members {
-    fn open(&self, layer: u32, index: u32) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+    fn open(&self, layer: LayerId, index: u32) -> std::io::Result<Box<dyn std::io::Read + Send>> {
         match self.0.get(&(layer, index)) {
             Some(text) => Ok(Box::new(text.as_bytes())),
             None => Err(std::io::Error::other("no such member")),
@@ -24,7 +24,11 @@ impl crate::rootfs::ContentLoader for Members {
 
 fn in_layer(layer: u32, index: u32, size: u64) -> Entry {
     Entry {
-        kind: Kind::File(FileData { size, content: Content::Layer { layer, index }, link: None }),
+        kind: Kind::File(FileData {
+            size,
+            content: Content::Layer { layer: LayerId::Original(layer), index },
+            link: None,
+        }),
         ..Entry::file("", 0o755, 1)
     }
 }
@@ -32,7 +36,9 @@ fn in_layer(layer: u32, index: u32, size: u64) -> Entry {
 fn tree(entries: Vec<(&str, Entry)>, members: &[((u32, u32), &'static str)]) -> Tree {
     Tree::from_entries(
         entries.into_iter().map(|(path, entry)| (ImagePath::new(path).unwrap(), entry)),
-        Arc::new(Members(members.iter().copied().collect())),
+        Arc::new(Members(
+            members.iter().map(|((n, at), text)| ((LayerId::Original(*n), *at), *text)).collect(),
+        )),
     )
 }
 

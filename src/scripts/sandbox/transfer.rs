@@ -7,7 +7,7 @@ use super::super::Stop;
 use super::namespaces::Job;
 use super::wire::{Head, Node, write_line};
 use crate::rootfs::{
-    Change, Content, Entry, FileSystem as _, ImagePath, Kind, LinkId, Overlay, RootfsError,
+    Change, Content, Entry, FileSystem as _, ImagePath, Kind, LayerId, LinkId, Overlay, RootfsError,
 };
 
 /// Folders that are those of a running system inside, and are not copied.
@@ -95,8 +95,8 @@ fn send_all(
 ) -> Result<(), SendError> {
     let mut later: Vec<Head> = Vec::new();
     let mut first: BTreeMap<LinkId, &ImagePath> = BTreeMap::new();
-    let mut in_layers: BTreeMap<(u32, u32), Head> = BTreeMap::new();
-    let mut wanted: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    let mut in_layers: BTreeMap<(LayerId, u32), Head> = BTreeMap::new();
+    let mut wanted: BTreeMap<LayerId, BTreeSet<u32>> = BTreeMap::new();
     for path in paths.iter().filter(|path| !is_outside(path.as_bytes())) {
         let Some(entry) = overlay.lstat(path) else {
             write_line(out, &removed(path))?;

@@ -165,6 +165,35 @@ fn recorded(name: &str, version: &str, files: &[(&str, &str, &str)]) -> String {
 }
 
 #[test]
+fn the_database_behind_links_is_written_where_it_is() {
+    for (link, target, real) in [
+        ("/lib/apk/db", "../../usr/lib/sysimage/apk", "/usr/lib/sysimage/apk"),
+        ("/lib/apk", "/usr/share/apk-state", "/usr/share/apk-state/db"),
+        ("/lib", "usr/lib", "/usr/lib/apk/db"),
+    ] {
+        let mut overlay = image(&recorded("demo", "1", &[("usr", "a", "1")]), &[("/usr/a", "1")]);
+        let moved = path(target.trim_start_matches("../").trim_start_matches("../"));
+        overlay.rename(&path(link), moved).unwrap();
+        overlay.set(path(link), Entry::symlink(target, 1)).unwrap();
+        done(&mut overlay, vec![made("demo", "2", &["usr/", "usr/a=2"])]);
+        assert!(text(&overlay, &format!("{real}/installed")).contains("V:2\n"), "{link}");
+        for name in ["triggers", "scripts.tar", "lock"] {
+            assert!(overlay.lstat(&path(&format!("{real}/{name}"))).is_some(), "{link}: {name}");
+        }
+        assert!(overlay.lstat(&path(link)).unwrap().is_symlink(), "{link}");
+    }
+    // apk renames a new file over one that is a link itself
+    let mut overlay = image(&recorded("demo", "1", &[("usr", "a", "1")]), &[("/usr/a", "1")]);
+    overlay.rename(&path("/lib/apk/db/installed"), path("/usr/installed")).unwrap();
+    let link = Entry::symlink("/usr/installed", 1);
+    overlay.set(path("/lib/apk/db/installed"), link).unwrap();
+    done(&mut overlay, vec![made("demo", "2", &["usr/", "usr/a=2"])]);
+    assert!(overlay.lstat(&path("/lib/apk/db/installed")).unwrap().is_file());
+    assert!(text(&overlay, "/lib/apk/db/installed").contains("V:2\n"));
+    assert!(text(&overlay, "/usr/installed").contains("V:1\n"));
+}
+
+#[test]
 fn an_upgrade_replaces_files_and_takes_obsolete_ones_away() {
     let former = recorded(
         "demo",

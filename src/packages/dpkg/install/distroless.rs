@@ -254,12 +254,12 @@ mod tests {
     use super::super::Mark;
     use super::*;
     use crate::packages::dpkg::deb::{Limits, unpack};
-    use crate::rootfs::{ContentLoader, Spool, Tree};
+    use crate::rootfs::{ContentLoader, LayerId, Spool, Tree};
 
     struct Nothing;
 
     impl ContentLoader for Nothing {
-        fn open(&self, _layer: u32, _index: u32) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        fn open(&self, _: LayerId, _: u32) -> std::io::Result<Box<dyn std::io::Read + Send>> {
             Err(std::io::Error::other("nothing"))
         }
     }
@@ -374,5 +374,43 @@ mod tests {
         );
         assert_eq!(&read("/var/lib/dpkg/status.d/bGlieg.md5sums")[..], sums.as_bytes());
         assert_eq!(effects.len(), 2, "{effects:?}");
+    }
+
+    #[test]
+    fn records_behind_a_link_are_replaced_where_they_are() {
+        for (link, target, real) in [
+            ("/var/lib/dpkg", "../../usr/lib/sysimage/dpkg", "/usr/lib/sysimage/dpkg/status.d"),
+            ("/var/lib/dpkg/status.d", "/usr/share/status.d", "/usr/share/status.d"),
+            ("/var", "/usr/state", "/usr/state/lib/dpkg/status.d"),
+        ] {
+            let file = |name: &str, text: &str| {
+                let path = ImagePath::new(format!("{real}/{name}")).unwrap();
+                (path, Entry::file(text.to_owned(), 0o644, 1))
+            };
+            let entries = [
+                (ImagePath::new(link).unwrap(), Entry::symlink(target, 1)),
+                file("libz", "Package: libz\nVersion: 1.1\nArchitecture: amd64\n"),
+                file("libz.md5sums", "0  usr/lib/libz.so.1.1\n"),
+                (
+                    ImagePath::literal("/usr/lib/libz.so.1.1"),
+                    Entry::file("old".to_owned(), 0o644, 1),
+                ),
+            ];
+            let mut overlay =
+                Overlay::new(Arc::new(Tree::from_entries(entries, Arc::new(Nothing))));
+            let new =
+                package("1.2", &[("./usr/lib/libz.so.1.2", "new")], "1  usr/lib/libz.so.1.2\n");
+            install(&mut overlay, &[new], &Options { timestamp: 42 }).unwrap();
+            let changed: Vec<String> =
+                overlay.changes().map(|(path, _)| path.to_string()).collect();
+            let mut want = [
+                "/usr/lib/libz.so.1.1".to_owned(),
+                "/usr/lib/libz.so.1.2".to_owned(),
+                format!("{real}/libz"),
+                format!("{real}/libz.md5sums"),
+            ];
+            want.sort();
+            assert_eq!(changed, want, "{link}");
+        }
     }
 }

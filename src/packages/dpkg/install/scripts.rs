@@ -238,7 +238,8 @@ impl Run<'_> {
         let script = call.script;
         let arguments = call.arguments.clone();
         let mut changed = self.overlay.watched();
-        changed.retain(|path| !path.starts_with(&database_folder()));
+        let database = self.overlay.resolve(&database_folder())?;
+        changed.retain(|path| !path.starts_with(&database));
         let kind = EffectKind::ScriptRan { script: script.name().to_owned(), arguments, changed };
         self.effects.push(super::Effect { package, kind });
         Ok(ran)

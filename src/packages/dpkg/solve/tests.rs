@@ -13,13 +13,14 @@ use crate::packages::dpkg::index::RepositoryInfo;
 use crate::packages::dpkg::inventory::STATUS;
 use crate::plan::Because;
 use crate::plan::build::Request;
+use crate::rootfs::LayerId;
 use crate::rootfs::tree::ContentLoader;
 use crate::rootfs::{Entry, ImagePath, Tree};
 
 struct NoLayers;
 
 impl ContentLoader for NoLayers {
-    fn open(&self, _: u32, _: u32) -> std::io::Result<Box<dyn Read + Send>> {
+    fn open(&self, _: LayerId, _: u32) -> std::io::Result<Box<dyn Read + Send>> {
         Err(std::io::ErrorKind::NotFound.into())
     }
 }

@@ -14,7 +14,7 @@ use super::elf::{Class, Inspected, inspect};
 use super::folders::Folder;
 use super::libraries::names;
 use super::program::Program;
-use crate::rootfs::{Content, Entry, FileSystem as _, ImagePath, Kind};
+use crate::rootfs::{Content, Entry, FileSystem as _, ImagePath, Kind, LayerId};
 
 /// The note of a file that may be a library, for the reader of layers.
 ///
@@ -47,8 +47,8 @@ impl Inspections {
         folders: &[Folder],
     ) -> Result<Self, Stop> {
         let mut known = BTreeMap::new();
-        let mut wanted: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-        let mut files: BTreeMap<(u32, u32), (Vec<ImagePath>, u64)> = BTreeMap::new();
+        let mut wanted: BTreeMap<LayerId, BTreeSet<u32>> = BTreeMap::new();
+        let mut files: BTreeMap<(LayerId, u32), (Vec<ImagePath>, u64)> = BTreeMap::new();
         for folder in folders {
             for (name, _) in names(process, program, folder)? {
                 let own = [folder.real.as_bytes(), b"/", &name].concat();
@@ -68,7 +68,7 @@ impl Inspections {
                 }
             }
         }
-        let mut sink = |layer: u32, index: u32, content: &mut dyn Read| {
+        let mut sink = |layer: LayerId, index: u32, content: &mut dyn Read| {
             if let Some((paths, size)) = files.remove(&(layer, index)) {
                 let inspected = inspect(content, size)?;
                 known.extend(paths.into_iter().map(|path| (path, inspected.clone())));
