@@ -349,7 +349,8 @@ fn a_certificate_that_signs_itself_is_trusted_when_it_is_named() {
         for blob in set.images[0].manifest.layers() {
             source.blob(blob).expect("blob").read_to_end(&mut Vec::new()).expect("bytes");
         }
-        let inspect = [&["inspect", "--raw"][..], &[&*registry.reference("app:1")]].concat();
+        let image = registry.reference("app:1");
+        let inspect = ["inspect", "--raw", &image];
         let trust = registry.skopeo_options("");
         let trust: Vec<&str> = trust.iter().map(String::as_str).collect();
         run("skopeo", &[&inspect[..], &trust].concat());

@@ -27,7 +27,7 @@ import sys
 ASPECTS = ["presence", "type", "mode", "owner", "target", "device", "content", "entries", "lines", "links", "mtime", "xattrs"]
 
 # Files that are read as a set of lines.
-LINES = {"var/lib/dpkg/triggers/File"}
+LINES = {"var/lib/dpkg/triggers/File", "usr/lib/sysimage/dpkg/triggers/File"}
 
 
 class Exceptions:
