@@ -74,7 +74,7 @@ fn a_digest_without_a_tag_says_what_to_give() {
     ] {
         let ran = repair(&place, &[&image]).expect(2);
         let want = format!(
-            "error: \"docker://{repository}@{digest}\" has no name for the result: it has no tag \
+            "imgfix: error: \"docker://{repository}@{digest}\" has no name for the result: it has no tag \
              that one could be made of; give one, as in -o {repository}:TAG"
         );
         assert_eq!(ran.stderr.trim(), want);
@@ -91,7 +91,7 @@ fn a_chiselled_ubuntu_is_named() {
     layout(&place.path("image"), "1", &[layer("etc/os-release", b"ID=ubuntu\n"), wall]);
     let ran = repair(&place, &[&place.image("1")]).expect(1);
     let want = format!(
-        "error: {} (linux/amd64): the image is a chiselled Ubuntu: chisel cut its files out of \
+        "imgfix: error: {} (linux/amd64): the image is a chiselled Ubuntu: chisel cut its files out of \
          packages and noted them in /var/lib/chisel/manifest.wall, and there is no dpkg database \
          that they could be upgraded by; build it anew with 'chisel cut', which takes the newest \
          packages",
@@ -133,7 +133,7 @@ fn a_credential_helper_that_cannot_be_run_is_named() {
     let mut command: Command = place.imgfix();
     let ran = ran(command.args(["inventory", &format!("{host}/app:1")])).expect(1);
     let want = format!(
-        "error: docker://{host}/app:1: {host} answered HTTP 401; run 'docker login {host}' or set \
+        "imgfix: error: docker://{host}/app:1: {host} answered HTTP 401; run 'docker login {host}' or set \
          REGISTRY_AUTH_FILE (the credential helper docker-credential-imgfix-is-not-here that {} \
          names cannot be run; install it, or take it out of there), and check the image's name",
         file.display()
