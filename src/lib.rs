@@ -14,6 +14,7 @@ pub mod cli;
 pub mod findings;
 pub mod image;
 pub mod inventory;
+pub mod judge;
 pub mod layer;
 pub mod notify;
 pub mod packages;

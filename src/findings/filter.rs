@@ -7,7 +7,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::ignore::is_called;
-use super::{Finding, IgnoreRule, Severity};
+use super::{Assessed, Finding, IgnoreRule, Severity};
 
 /// How days are written.
 pub(super) const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
@@ -38,6 +38,8 @@ pub struct IgnoredFinding {
 pub struct Filtered {
     pub kept: Vec<Finding>,
     pub ignored: Vec<IgnoredFinding>,
+    /// What reports list and somebody assessed as no problem; no choice of the user's.
+    pub assessed: Vec<Assessed>,
     /// Ids of `only` that no finding has: probably a slip of the pen.
     pub unmatched: Vec<String>,
     /// Rules that would have left a finding out, had they not expired (`.trivyignore:3`).

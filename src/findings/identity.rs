@@ -141,6 +141,44 @@ fn same_digest(report: &ArtifactIdentity, image: &ImageFacts) -> bool {
     manifest || config || layers
 }
 
+/// The release that a report is about (`ubuntu 22.04`), when that is a known one and none of
+/// the image's, and no digest says that the report is about this image.
+#[must_use]
+pub fn other_release(report: &ArtifactIdentity, images: &[ImageFacts]) -> Option<String> {
+    let family = report.os_family.as_deref()?;
+    let known = KNOWN_RELEASES.contains(&os_release_id(&family.to_ascii_lowercase()));
+    if !known || images.iter().any(|image| same_digest(report, image)) {
+        return None;
+    }
+    other_distribution(report, &images.iter().collect::<Vec<_>>())?;
+    let release = report.os_version.as_deref().unwrap_or_default();
+    Some(format!("{family} {release}").trim().to_owned())
+}
+
+/// `ID` of os-release(5) of distributions whose fixed versions are their own.
+const KNOWN_RELEASES: [&str; 20] = [
+    "almalinux",
+    "alpine",
+    "amzn",
+    "arch",
+    "azurelinux",
+    "centos",
+    "chainguard",
+    "debian",
+    "fedora",
+    "mariner",
+    "ol",
+    "opensuse-leap",
+    "photon",
+    "rhel",
+    "rocky",
+    "sles",
+    "ubuntu",
+    "wolfi",
+    "opensuse-tumbleweed",
+    "minimos",
+];
+
 fn other_distribution(report: &ArtifactIdentity, images: &[&ImageFacts]) -> Option<String> {
     let family = report.os_family.as_deref()?;
     let release = report.os_version.as_deref().unwrap_or_default();
@@ -292,6 +330,34 @@ mod tests {
                 Match::No { why: want.into() },
                 "{identity:?}"
             );
+        }
+    }
+
+    #[test]
+    fn another_release_is_named() {
+        let os = |family: &str, version: &str| ArtifactIdentity {
+            os_family: Some(family.into()),
+            os_version: Some(version.into()),
+            ..report()
+        };
+        for (identity, want) in [
+            (os("ubuntu", "22.04"), Some("ubuntu 22.04")),
+            (os("debian", "11.3"), Some("debian 11.3")),
+            (os("debian", "12.7"), None),
+            (os("Debian", "12"), None),
+            (os("debian", ""), None),
+            // a word for a system that nobody knows says nothing
+            (os("linux", "6.1"), None),
+            (report(), None),
+            (
+                ArtifactIdentity {
+                    config_digest: Some(digest("config").to_string()),
+                    ..os("ubuntu", "22.04")
+                },
+                None,
+            ),
+        ] {
+            assert_eq!(other_release(&identity, &[image()]).as_deref(), want, "{identity:?}");
         }
     }
 

@@ -1,31 +1,34 @@
 //! [`merge`]: several reports, one list without duplicates.
+//!
+//! The order of the reports does not matter: a [`Merged`] is a set of findings, each with the
+//! report that it is from, and everything else is a function of that set.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Finding, ScanReport};
+use super::{Assessed, Claim, Class, Finding, Naming, ScanReport};
 
-/// The findings of all reports, each problem once: the same id, package, architecture,
-/// installed version, path and platform. Of duplicates the worst severity stays, the first
-/// known fixed version (others go to `also_fixed_in`), and everything else that only one of
-/// them knows. A report that does not tell architecture or platform speaks of all those that
-/// another report names. Sorted, worst severity first.
+/// The findings of all reports, each problem once: the same id (or a GHSA whose CVE another
+/// entry has), class, package, installed version, path and platform. Of duplicates the worst
+/// severity stays, every fixed version (with who names it, when reports disagree), and
+/// everything else that only one of them knows. A report that does not tell architecture or
+/// platform speaks of all those that another report names. Sorted, worst severity first.
 #[must_use]
 pub fn merge(reports: Vec<ScanReport>) -> Vec<Finding> {
-    let mut groups: BTreeMap<(String, String, String, Option<String>), Vec<Finding>> =
-        BTreeMap::new();
-    for finding in reports.into_iter().flat_map(|report| report.findings) {
-        let key = (
-            finding.id.clone(),
-            finding.package.clone(),
-            finding.installed.clone(),
-            finding.path.clone(),
-        );
-        groups.entry(key).or_default().push(finding);
+    let mut merged = Merged::default();
+    for report in reports {
+        merged.add(report);
     }
-    let mut out: Vec<Finding> = groups.into_values().flat_map(merge_group).collect();
-    sort_for_people(&mut out);
-    out
+    merged.findings()
+}
+
+/// What reports list and somebody assessed as no problem, each once, in the order of reports.
+#[must_use]
+pub fn assessed(reports: &[ScanReport]) -> Vec<Assessed> {
+    let all: BTreeSet<&Assessed> = reports.iter().flat_map(|report| &report.assessed).collect();
+    let mut all: Vec<Assessed> = all.into_iter().cloned().collect();
+    all.sort_by(|a, b| (Reverse(a.finding.severity), a).cmp(&(Reverse(b.finding.severity), b)));
+    all
 }
 
 /// Worst severity first, then by id, package and the rest: the order of every report.
@@ -33,49 +36,175 @@ pub fn sort_for_people(findings: &mut [Finding]) {
     findings.sort_by(|a, b| (Reverse(a.severity), a).cmp(&(Reverse(b.severity), b)));
 }
 
-/// One group has the same id, package, version and path.
-fn merge_group(mut group: Vec<Finding>) -> Vec<Finding> {
-    // Exact entries first, so that a vague one meets all it may speak of. Stable: among
-    // equals the first report's word on the fixed version stays first.
-    group
-        .sort_by_key(|f| usize::from(f.architecture.is_none()) + usize::from(f.platform.is_none()));
-    let mut out: Vec<Finding> = Vec::new();
-    for finding in group {
-        let mut met = false;
-        for same in out.iter_mut().filter(|other| {
-            agree(other.architecture.as_ref(), finding.architecture.as_ref())
-                && agree(other.platform.as_ref(), finding.platform.as_ref())
-        }) {
-            absorb(same, &finding);
-            met = true;
-        }
-        if !met {
-            out.push(finding);
+/// Findings of reports, before duplicates become one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Each with the one report that claims its fix.
+    entries: BTreeSet<Finding>,
+}
+
+/// What is alike in two entries of one problem, the id apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Spot {
+    class: Class,
+    package: String,
+    installed: String,
+    path: Option<String>,
+    other_release: Option<String>,
+}
+
+/// Architecture and platform of an entry; `None` speaks of all.
+type Machine = (Option<String>, Option<String>);
+
+impl Merged {
+    /// Adds a report's findings.
+    pub fn add(&mut self, report: ScanReport) {
+        for mut finding in report.findings {
+            let mut fixed: Vec<String> = finding.fixed.take().into_iter().collect();
+            fixed.append(&mut finding.also_fixed_in);
+            fixed.sort();
+            fixed.dedup();
+            if finding.claims.is_empty() && !fixed.is_empty() {
+                finding.claims = vec![Claim { report: report.name.clone(), fixed }];
+            }
+            finding.aliases.sort();
+            finding.aliases.dedup();
+            self.entries.insert(finding);
         }
     }
-    out
+
+    /// Adds what others merged.
+    pub fn join(&mut self, other: Merged) {
+        self.entries.extend(other.entries);
+    }
+
+    /// Each problem once, worst first.
+    #[must_use]
+    pub fn findings(self) -> Vec<Finding> {
+        let mut spots: BTreeMap<Spot, Vec<Finding>> = BTreeMap::new();
+        for finding in self.entries {
+            let spot = Spot {
+                class: finding.class,
+                package: finding.package.clone(),
+                installed: finding.installed.clone(),
+                path: finding.path.clone(),
+                other_release: finding.other_release.clone(),
+            };
+            spots.entry(spot).or_default().push(finding);
+        }
+        let mut out: Vec<Finding> = spots.into_values().flat_map(of_spot).collect();
+        sort_for_people(&mut out);
+        out
+    }
 }
 
-fn agree(a: Option<&String>, b: Option<&String>) -> bool {
-    a.zip(b).is_none_or(|(a, b)| a == b)
+/// The problems of one spot, each once for each machine.
+fn of_spot(entries: Vec<Finding>) -> Vec<Finding> {
+    let ids: BTreeSet<String> = entries.iter().map(|one| one.id.clone()).collect();
+    let mut problems: BTreeMap<String, BTreeMap<Machine, Finding>> = BTreeMap::new();
+    for mut finding in entries {
+        if let Some(cve) = its_cve(&finding).filter(|cve| ids.contains(*cve)).cloned() {
+            let ghsa = std::mem::replace(&mut finding.id, cve);
+            finding.aliases.push(ghsa);
+        }
+        let machine = (finding.architecture.clone(), finding.platform.clone());
+        let machines = problems.entry(finding.id.clone()).or_default();
+        match machines.get_mut(&machine) {
+            Some(same) => absorb(same, &finding),
+            None => {
+                machines.insert(machine, finding);
+            }
+        }
+    }
+    problems.into_values().flat_map(of_problem).map(settled).collect()
 }
 
+/// The CVE that a GitHub advisory is about, when that is one. Advisories of distributions have
+/// many, and are none of them.
+fn its_cve(finding: &Finding) -> Option<&String> {
+    if !finding.id.starts_with("GHSA-") {
+        return None;
+    }
+    let mut cves = finding.aliases.iter().filter(|alias| alias.starts_with("CVE-"));
+    cves.next().filter(|_| cves.next().is_none())
+}
+
+/// The most exact machines that entries speak of, each with what all entries say of it.
+fn of_problem(entries: BTreeMap<Machine, Finding>) -> Vec<Finding> {
+    let mut machines: BTreeSet<Machine> = entries.keys().cloned().collect();
+    // An entry for an architecture and one for a platform speak of one machine.
+    let both: Vec<Machine> = machines
+        .iter()
+        .flat_map(|a| machines.iter().filter_map(|b| meet(a, b)).collect::<Vec<_>>())
+        .collect();
+    machines.extend(both);
+    let exact = |one: &&Machine| !machines.iter().any(|other| other != *one && covers(one, other));
+    machines
+        .iter()
+        .filter(exact)
+        .filter_map(|machine| {
+            let mut about = entries.iter().filter(|(of, _)| covers(of, machine));
+            let mut out = about.next()?.1.clone();
+            for (_, finding) in about {
+                absorb(&mut out, finding);
+            }
+            (out.architecture, out.platform) = machine.clone();
+            Some(out)
+        })
+        .collect()
+}
+
+/// Whether what is said of `a` is said of `b`, too.
+fn covers(a: &Machine, b: &Machine) -> bool {
+    (a.0.is_none() || a.0 == b.0) && (a.1.is_none() || a.1 == b.1)
+}
+
+/// The machines that both speak of.
+fn meet(a: &Machine, b: &Machine) -> Option<Machine> {
+    let one = |a: &Option<String>, b: &Option<String>| match (a, b) {
+        (Some(a), Some(b)) if a != b => None,
+        (a, b) => Some(a.clone().or_else(|| b.clone())),
+    };
+    Some((one(&a.0, &b.0)?, one(&a.1, &b.1)?))
+}
+
+/// Takes over what `from` says, so that the order of entries does not matter.
 fn absorb(into: &mut Finding, from: &Finding) {
-    into.severity = into.severity.max(from.severity);
-    into.architecture = into.architecture.take().or_else(|| from.architecture.clone());
-    into.platform = into.platform.take().or_else(|| from.platform.clone());
-    into.title = into.title.take().or_else(|| from.title.clone());
-    into.status = into.status.or(from.status);
-    for version in from.fixed.iter().chain(&from.also_fixed_in) {
-        if into.fixed.is_none() {
-            into.fixed = Some(version.clone());
-        } else if into.fixed.as_ref() != Some(version) && !into.also_fixed_in.contains(version) {
-            into.also_fixed_in.push(version.clone());
-        }
+    fn least<T: Ord + Clone>(a: Option<T>, b: Option<&T>) -> Option<T> {
+        a.into_iter().chain(b.cloned()).min()
     }
+    into.severity = into.severity.max(from.severity);
+    into.title = least(into.title.take(), from.title.as_ref());
+    into.status = least(into.status.take(), from.status.as_ref());
+    if into.naming != from.naming {
+        into.naming = Naming::Either;
+    }
+    into.claims.extend(from.claims.iter().cloned());
     into.aliases.extend(from.aliases.iter().cloned());
-    into.aliases.sort();
-    into.aliases.dedup();
+}
+
+/// A problem as it is shown: claims are told when reports disagree.
+fn settled(mut finding: Finding) -> Finding {
+    let mut claims: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for claim in finding.claims.drain(..) {
+        claims.entry(claim.report).or_default().extend(claim.fixed);
+    }
+    let fixed: BTreeSet<&String> = claims.values().flatten().collect();
+    let mut fixed = fixed.into_iter().cloned();
+    finding.fixed = fixed.next();
+    finding.also_fixed_in = fixed.collect();
+    let disagree = claims.values().collect::<BTreeSet<_>>().len() > 1;
+    if disagree {
+        let claim = |(report, fixed): (String, BTreeSet<String>)| Claim {
+            report,
+            fixed: fixed.into_iter().collect(),
+        };
+        finding.claims = claims.into_iter().map(claim).collect();
+    }
+    finding.aliases.sort();
+    finding.aliases.dedup();
+    finding.aliases.retain(|alias| *alias != finding.id);
+    finding
 }
 
 #[cfg(test)]
@@ -84,8 +213,12 @@ mod tests {
     use super::*;
 
     fn report(findings: Vec<Finding>) -> ScanReport {
+        named("r.json", findings)
+    }
+
+    fn named(name: &str, findings: Vec<Finding>) -> ScanReport {
         ScanReport {
-            name: "r.json".into(),
+            name: name.into(),
             format: ReportFormat::Trivy,
             artifact: ArtifactIdentity::default(),
             findings,
@@ -107,17 +240,100 @@ mod tests {
     #[test]
     fn duplicates_keep_the_worst_severity_and_the_known_fix() {
         let merged = merge(vec![
-            report(vec![finding(Some("amd64"), Severity::Low, None)]),
-            report(vec![finding(None, Severity::High, Some("2.36-9+deb12u1"))]),
-            report(vec![finding(Some("amd64"), Severity::Medium, Some("2.36-9+deb12u2"))]),
+            named("a", vec![finding(Some("amd64"), Severity::Low, None)]),
+            named("b", vec![finding(None, Severity::High, Some("2.36-9+deb12u1"))]),
+            named("c", vec![finding(Some("amd64"), Severity::Medium, Some("2.36-9+deb12u2"))]),
         ]);
+        let claim =
+            |report: &str, fixed: &str| Claim { report: report.into(), fixed: vec![fixed.into()] };
         assert_eq!(
             merged,
             [Finding {
-                also_fixed_in: vec!["2.36-9+deb12u1".into()],
-                ..finding(Some("amd64"), Severity::High, Some("2.36-9+deb12u2"))
+                also_fixed_in: vec!["2.36-9+deb12u2".into()],
+                claims: vec![claim("b", "2.36-9+deb12u1"), claim("c", "2.36-9+deb12u2")],
+                ..finding(Some("amd64"), Severity::High, Some("2.36-9+deb12u1"))
             }]
         );
+    }
+
+    #[test]
+    fn an_advisory_about_one_cve_is_that_cve() {
+        let base = finding(Some("amd64"), Severity::Low, None);
+        let named = |id: &str, aliases: &[&str]| Finding {
+            id: id.into(),
+            aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            ..base.clone()
+        };
+        let ids = |findings: Vec<Finding>| -> Vec<String> {
+            let merged = merge(vec![report(findings)]);
+            merged.iter().map(|one| format!("{} {}", one.id, one.aliases.join(" "))).collect()
+        };
+        assert_eq!(ids(vec![named("CVE-1", &[]), named("GHSA-1", &["CVE-1"])]), ["CVE-1 GHSA-1"]);
+        // of several CVEs none is lost
+        assert_eq!(
+            ids(vec![named("CVE-1", &[]), named("GHSA-1", &["CVE-1", "CVE-2"])]),
+            ["CVE-1 ", "GHSA-1 CVE-1 CVE-2"]
+        );
+        assert_eq!(
+            ids(vec![named("CVE-1", &[]), named("DSA-1", &["CVE-1"])]),
+            ["CVE-1 ", "DSA-1 CVE-1"]
+        );
+        let elsewhere = Finding { package: "b".into(), ..named("GHSA-1", &["CVE-1"]) };
+        assert_eq!(ids(vec![named("CVE-1", &[]), elsewhere]).len(), 2);
+    }
+
+    fn any_finding() -> impl proptest::strategy::Strategy<Value = Finding> {
+        use proptest::prelude::*;
+        let word = |words: &'static [&'static str]| proptest::sample::select(words);
+        let maybe = |words: &'static [&'static str]| proptest::option::of(word(words));
+        (
+            (word(&["CVE-1", "CVE-2", "GHSA-1"]), word(&["a", "b"]), maybe(&["1", "2", "3"])),
+            (maybe(&["amd64", "i386"]), maybe(&["linux/amd64", "linux/386"]), maybe(&["CVE-1"])),
+            (0..6_usize, proptest::sample::select(&[Naming::Binary, Naming::Source][..])),
+        )
+            .prop_map(
+                |((id, package, fixed), (architecture, platform, alias), (severity, naming))| {
+                    Finding {
+                        severity: Severity::WORST_FIRST[severity],
+                        fixed: fixed.map(Into::into),
+                        architecture: architecture.map(Into::into),
+                        platform: platform.map(Into::into),
+                        aliases: alias.map(Into::into).into_iter().collect(),
+                        naming,
+                        ..Finding::system(id, package, "1")
+                    }
+                },
+            )
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_order_of_reports_does_not_matter(
+            lists in proptest::collection::vec(proptest::collection::vec(any_finding(), 0..5), 3)
+        ) {
+            let reports: Vec<ScanReport> = lists
+                .iter()
+                .enumerate()
+                .map(|(at, list)| named(&format!("r{at}"), list.clone()))
+                .collect();
+            let want = merge(reports.clone());
+            for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                let reports = order.iter().map(|at| reports[*at].clone()).collect();
+                proptest::prop_assert_eq!(&merge(reports), &want);
+            }
+            let merged = |reports: &[ScanReport]| {
+                let mut merged = Merged::default();
+                reports.iter().for_each(|report| merged.add(report.clone()));
+                merged
+            };
+            // (a b) c, a (b c), and a report given twice
+            let (mut left, mut right) = (merged(&reports[..2]), merged(&reports[..1]));
+            left.join(merged(&reports[2..]));
+            right.join(merged(&reports[1..]));
+            right.join(merged(&reports[..1]));
+            proptest::prop_assert_eq!(&left.findings(), &want);
+            proptest::prop_assert_eq!(&right.findings(), &want);
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub use error::FindingsError;
 pub use filter::{Filter, Filtered, IgnoredFinding};
 pub use format::ReportFormat;
 pub use generic::SCHEMA as FINDINGS_SCHEMA;
-pub use identity::{ArtifactIdentity, ImageFacts, Match, matches_image};
+pub use identity::{ArtifactIdentity, ImageFacts, Match, matches_image, other_release};
 pub use ignore::{IgnoreRule, parse_ignore_file};
 pub use merge::merge;
 pub use names::same_architecture;

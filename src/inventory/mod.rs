@@ -121,6 +121,7 @@ mod tests {
                 codename: "bookworm".into(),
                 pretty_name: "Debian GNU/Linux 12 (bookworm)".into(),
             },
+            unfinished: Vec::new(),
             packages: vec![
                 package("bash", "amd64", "5.2.15-2+b2", Some(("bash", "5.2.15-2"))),
                 package("ca-certificates", "all", "20230311", None),

@@ -59,6 +59,7 @@ mod tests {
                 ..Distribution::default()
             },
             packages: Vec::new(),
+            unfinished: Vec::new(),
         };
         let inventory = |id, version_id, codename| of("dpkg", id, version_id, codename);
         let package = |name: &str, version: &str, source: Option<(&str, &str)>| Installed {

@@ -107,6 +107,19 @@ pub struct Inventory {
     pub distribution: Distribution,
     /// Sorted by id.
     pub packages: Vec<Installed>,
+    /// Packages that the package manager has not finished with: their files may be there.
+    /// Sorted by id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A package in a state that nothing can be built on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Unfinished {
+    #[serde(flatten)]
+    pub package: Installed,
+    /// In the package manager's words: `half-configured`.
+    pub state: String,
 }
 
 impl Inventory {
@@ -117,25 +130,9 @@ impl Inventory {
         self.order.compare(a, b)
     }
 
-    /// The packages that a finding may be about: by binary name, or else by source name,
-    /// which some scanners use. `architecture`: `None` for any.
-    #[must_use]
-    pub fn concerned(&self, name: &str, architecture: Option<&str>) -> Vec<&Installed> {
-        let of = |is_named: &dyn Fn(&Installed) -> bool| -> Vec<&Installed> {
-            let of_architecture = |package: &Installed| {
-                architecture.is_none_or(|wanted| {
-                    let own = package.id.architecture.as_ref();
-                    own == wanted || is_independent(own) || is_independent(wanted)
-                })
-            };
-            let packages = self.packages.iter();
-            packages.filter(|package| is_named(package) && of_architecture(package)).collect()
-        };
-        let by_name = of(&|package| package.id.name.as_ref() == name);
-        if by_name.is_empty() {
-            return of(&|package| package.source_name() == name);
-        }
-        by_name
+    /// Every package whose files may be there: the installed ones, then the unfinished ones.
+    pub fn present(&self) -> impl Iterator<Item = &Installed> {
+        self.packages.iter().chain(self.unfinished.iter().map(|one| &one.package))
     }
 }
 

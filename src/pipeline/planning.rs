@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::findings::{Filtered, Finding};
+use crate::findings::{Assessed, Filtered, Finding};
 use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
 use crate::packages::{Inventory, PackageId};
 use crate::plan::build::{self, Context, Family, Request, Requests};
@@ -39,6 +39,8 @@ pub struct PlannedPlatform {
     pub manager: Box<dyn PackageManager>,
     /// All findings about it, those left out by the user's filter too.
     pub findings: Vec<Finding>,
+    /// What reports list and somebody assessed as no problem of it.
+    pub assessed: Vec<Assessed>,
     pub plan: PlatformPlan,
     /// Which repositories were asked, and who signed them. Empty for a saved plan.
     pub repositories: Vec<Verified>,
@@ -104,11 +106,13 @@ pub fn plan(
             None => job.plan(findings.as_ref())?,
         };
         let Done { plan, applied, findings: all, repositories, notes } = done;
+        let assessed = findings.as_ref().map(|all| scan::assessed_of(all, &loaded.platform));
         platforms.push(PlannedPlatform {
             loaded,
             applied,
             manager,
             findings: all,
+            assessed: assessed.unwrap_or_default(),
             plan,
             repositories,
             notes,
@@ -232,23 +236,12 @@ impl Job<'_> {
         self.environment.progress.message(&format!("{platform}: planning"));
         let requests = requests(filtered, platform);
         let (planned, applied) = self.settle(&*offers.universe(&requests), &requests)?;
-        let mut notes = planned.notes;
-        // of a report about the repaired image, whose original is planned for, nothing else is
-        // to be expected
-        if !planned.mismatches.is_empty() && self.loaded.repaired_from.is_none() {
-            let count = planned.mismatches.len();
-            let note = format!(
-                "{count} findings are about package versions that the image does not have: \
-                 is the report about another image?"
-            );
-            notes.push(note);
-        }
         Ok(Done {
             plan: planned.plan,
             applied,
             findings: filtered.map(|all| everything(all, platform)).unwrap_or_default(),
             repositories: offers.verified().to_vec(),
-            notes,
+            notes: planned.notes,
         })
     }
 

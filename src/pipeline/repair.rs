@@ -13,6 +13,7 @@ use crate::report::before_after::{
 use crate::report::review::PlatformReview;
 use crate::report::{RepairReport, effects};
 use crate::repository::Fetcher;
+use crate::verify::BeforeAfter;
 
 use super::export;
 use super::families::Applied;
@@ -150,14 +151,25 @@ impl Job<'_> {
     /// Repairs one platform: layer, verification, new config and manifest.
     fn one(&self, planned: PlannedPlatform) -> Result<Done, RepairError> {
         let environment = self.environment;
-        let PlannedPlatform { loaded, applied, manager, findings, plan, repositories, notes } =
-            planned;
+        let PlannedPlatform {
+            loaded,
+            applied,
+            manager,
+            findings,
+            assessed,
+            plan,
+            repositories,
+            notes,
+        } = planned;
         let gathers = self.request.evidence == Evidence::Gathered;
         let repositories = review::signed(&repositories);
         let mut report = empty_report(&loaded, &plan, notes);
+        report.assessed = assessed;
         let Some(Applied { overlay, effects, stale, .. }) = applied else {
             environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
-            report.findings = crate::verify::judge(&findings, manager.inventory(), &plan);
+            let inventory = manager.inventory();
+            let images = BeforeAfter { before: inventory, after: inventory };
+            report.findings = crate::verify::judge(&findings, images, &plan);
             let platform = loaded.platform.clone();
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
@@ -188,7 +200,8 @@ impl Job<'_> {
                 Some(PlatformReview { repositories, ..evidence })
             }
         };
-        report.findings = crate::verify::judge(&findings, &after, &plan);
+        let images = BeforeAfter { before: manager.inventory(), after: &after };
+        report.findings = crate::verify::judge(&findings, images, &plan);
         report.files = count(&overlay);
         report.manifest = Some(manifest.digest);
         report.layer = Some(LayerReport {
@@ -241,6 +254,7 @@ fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> Pla
         removed: plan.removals.iter().map(removed).collect(),
         kept_back: plan.kept_back.iter().map(kept).collect(),
         findings: Vec::new(),
+        assessed: Vec::new(),
         files: FileCounts::default(),
         effects: Vec::new(),
         scripts: Vec::new(),

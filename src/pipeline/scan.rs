@@ -3,7 +3,9 @@
 
 use time::OffsetDateTime;
 
-use crate::findings::{self, Filter, Filtered, Finding, ImageFacts, Match, ScanReport};
+use crate::findings::{
+    self, Assessed, Class, Filter, Filtered, Finding, ImageFacts, Match, ScanReport,
+};
 use crate::image::{Digest, Platform, digest_of};
 use crate::packages::{Inventory, is_independent};
 
@@ -64,6 +66,11 @@ pub fn findings(
             let name = &report.name;
             environment.progress.warn(&format!("{name} seems to be about another image: {why}"));
         }
+        if let Some(release) = findings::other_release(&parsed.artifact, &facts) {
+            for finding in parsed.findings.iter_mut().filter(|one| one.class == Class::System) {
+                finding.other_release = Some(release.clone());
+            }
+        }
         if let Some(platform) = only_platform(&parsed, &facts) {
             for finding in &mut parsed.findings {
                 finding.platform.get_or_insert_with(|| platform.to_string());
@@ -74,7 +81,9 @@ pub fn findings(
     let today = OffsetDateTime::from_unix_timestamp(environment.now)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .date();
-    let filtered = input.filter.apply(findings::merge(reports), today);
+    let assessed = findings::merge::assessed(&reports);
+    let mut filtered = input.filter.apply(findings::merge(reports), today);
+    filtered.assessed = assessed;
     for id in &filtered.unmatched {
         environment.progress.warn(&format!("--only {id}: no report has this id"));
     }
@@ -168,13 +177,17 @@ fn facts(root: Digest, loaded: &Loaded, inventory: &Inventory) -> ImageFacts {
 /// The findings that concern one platform: those without a platform concern all.
 #[must_use]
 pub fn of_platform(findings: &[Finding], platform: &Platform) -> Vec<Finding> {
-    findings
-        .iter()
-        .filter(|finding| {
-            finding.platform.as_deref().is_none_or(|named| {
-                named.parse::<Platform>().map_or(true, |named| platform.matches(&named))
-            })
-        })
-        .cloned()
-        .collect()
+    findings.iter().filter(|finding| concerns(finding, platform)).cloned().collect()
+}
+
+/// What was assessed about one platform.
+#[must_use]
+pub fn assessed_of(filtered: &Filtered, platform: &Platform) -> Vec<Assessed> {
+    filtered.assessed.iter().filter(|one| concerns(&one.finding, platform)).cloned().collect()
+}
+
+fn concerns(finding: &Finding, platform: &Platform) -> bool {
+    finding.platform.as_deref().is_none_or(|named| {
+        named.parse::<Platform>().map_or(true, |named| platform.matches(&named))
+    })
 }

@@ -2,9 +2,8 @@
 //! yesterday's image, or of another one with the same base, is found out by them even when it
 //! names no digest.
 
-use std::cmp::Ordering;
-
 use crate::findings::{Class, Finding};
+use crate::judge::{self, Subjects};
 use crate::packages::{Installed, Inventory};
 
 /// A sentence about the findings whose package no image has in the version that the scanner
@@ -14,15 +13,13 @@ pub fn unknown_versions(findings: &[Finding], inventories: &[&Inventory]) -> Opt
     let unknown: Vec<&Finding> = findings
         .iter()
         .filter(|finding| finding.class == Class::System && !finding.installed.is_empty())
-        .filter(|finding| {
-            !packages_of(finding, inventories).any(|(of, one)| has_version(of, one, finding))
-        })
+        .filter(|finding| !inventories.iter().any(|inventory| has(inventory, finding)))
         .collect();
     let example = unknown.first()?;
-    let have = match packages_of(example, inventories).next() {
-        Some((_, package)) => format!("has {}", package.version),
-        None => "does not have that package".to_owned(),
-    };
+    let have = inventories
+        .iter()
+        .find_map(|inventory| told(example, inventory))
+        .unwrap_or_else(|| "does not have that package".to_owned());
     let many = match unknown.len() {
         1 => "1 finding names a package version".to_owned(),
         n => format!("{n} findings name package versions"),
@@ -33,23 +30,35 @@ pub fn unknown_versions(findings: &[Finding], inventories: &[&Inventory]) -> Opt
     ))
 }
 
-/// The installed packages that a finding may be about: by binary name, or by source name, which
-/// some reports use.
-fn packages_of<'a>(
-    finding: &'a Finding,
-    inventories: &'a [&'a Inventory],
-) -> impl Iterator<Item = (&'a Inventory, &'a Installed)> {
-    let named = |package: &Installed| {
-        package.id.name.as_ref() == finding.package || package.source_name() == finding.package
-    };
-    let all = inventories.iter().flat_map(|of| of.packages.iter().map(|one| (*of, one)));
-    all.filter(move |(_, package)| named(package))
+fn has(inventory: &Inventory, finding: &Finding) -> bool {
+    let Subjects::Packages(packages) = judge::subjects(finding, inventory) else { return false };
+    judge::with_rules(inventory, |rules| {
+        packages.iter().any(|package| judge::saw(finding, judge::at(package), rules))
+    })
 }
 
-fn has_version(of: &Inventory, package: &Installed, finding: &Finding) -> bool {
-    [&package.version, package.source_version()]
-        .iter()
-        .any(|own| of.compare(own.as_ref(), &finding.installed) == Some(Ordering::Equal))
+/// What the image has in place of what the report saw; `None`: nothing of that name.
+fn told(finding: &Finding, inventory: &Inventory) -> Option<String> {
+    match judge::subjects(finding, inventory) {
+        Subjects::Packages(packages) => {
+            let package = packages.first()?;
+            let state = unfinished(package, inventory);
+            let state = state.map(|state| format!(", which dpkg left {state}")).unwrap_or_default();
+            let name = package.id.name.as_ref();
+            // the package that was compared, when that is another binary of the same source
+            let name = if name == finding.package { String::new() } else { format!("{name} ") };
+            Some(format!("has {name}{}{state}", package.version))
+        }
+        Subjects::OtherArchitecture { wanted, installed } => {
+            Some(format!("has it for {}, not for {wanted}", installed.join(" and ")))
+        }
+        Subjects::Nothing => None,
+    }
+}
+
+fn unfinished<'a>(package: &Installed, inventory: &'a Inventory) -> Option<&'a str> {
+    let found = inventory.unfinished.iter().find(|one| one.package.id == package.id)?;
+    Some(&found.state)
 }
 
 #[cfg(test)]
@@ -61,7 +70,11 @@ mod tests {
     use crate::rootfs::{Entry, ImagePath, NoLayers, Tree};
 
     const STATUS: &str = "Package: libexpat1\nStatus: install ok installed\nSource: expat (2.5.0-1)\n\
-        Version: 2.5.0-1+b1\nArchitecture: amd64\nMaintainer: a\nDescription: b\n";
+        Version: 2.5.0-1+b1\nArchitecture: amd64\nMaintainer: a\nDescription: b\n\n\
+        Package: bsdutils\nStatus: install ok installed\nSource: util-linux (2.38.1-5)\n\
+        Version: 1:2.38.1-5\nArchitecture: amd64\nMaintainer: a\nDescription: b\n\n\
+        Package: login\nStatus: install ok half-configured\nVersion: 1:4.13\n\
+        Architecture: amd64\nMaintainer: a\nDescription: b\n";
 
     fn inventory() -> Inventory {
         let status = ImagePath::literal("/var/lib/dpkg/status");
@@ -80,6 +93,9 @@ mod tests {
             seen("libexpat1", "2.5.0-1"),
             seen("expat", "2.5.0-1"),
             seen("libexpat1", ""),
+            // an epoch lost on the way
+            seen("bsdutils", "2.38.1-5"),
+            seen("login", "4.13"),
             library,
         ];
         assert_eq!(unknown_versions(&known, &[&inventory()]), None);
@@ -87,6 +103,17 @@ mod tests {
             (seen("libexpat1", "2.4.9-1"), "it saw libexpat1 2.4.9-1, the image has 2.5.0-1+b1"),
             (seen("libexpat1", "no version"), "the image has 2.5.0-1+b1"),
             (seen("bash", "5"), "it saw bash 5, the image does not have that package"),
+            // the package that was compared is named
+            (seen("expat", "2.4"), "it saw expat 2.4, the image has libexpat1 2.5.0-1+b1"),
+            (
+                seen("util-linux", "2.36"),
+                "it saw util-linux 2.36, the image has bsdutils 1:2.38.1-5",
+            ),
+            (seen("login", "1:4.12"), "the image has 1:4.13, which dpkg left half-configured"),
+            (
+                Finding { architecture: Some("arm64".into()), ..seen("libexpat1", "2.5.0-1+b1") },
+                "the image has it for amd64, not for arm64",
+            ),
         ];
         for (finding, wanted) in table {
             let said = unknown_versions(&[finding], &[&inventory()]).expect(wanted);

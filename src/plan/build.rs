@@ -14,7 +14,8 @@ use super::solver::{Explanation, Solvable, Task, Universe, reachable, smallest};
 use super::{Archive, Because, KeptBack, PlatformPlan, Reason, Removal, Step, Unfixed};
 use crate::findings::{Class, Finding, Severity};
 use crate::image::{Digest, Platform};
-use crate::packages::{PackageId, VersionText, is_independent};
+use crate::judge::{At, Claims, Concern, Demand, Named, Rules, State, ZeroFix, concerned};
+use crate::packages::{PackageId, VersionText};
 
 /// A version that the repositories offer for an installed package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,12 @@ pub struct Offer {
     pub version: VersionText,
     /// Of its source package: what fixed versions count.
     pub source_version: VersionText,
+}
+
+impl Offer {
+    fn at(&self) -> At<'_> {
+        At { version: self.version.as_ref(), source_version: self.source_version.as_ref() }
+    }
 }
 
 /// Whether an installed package may change.
@@ -85,6 +92,10 @@ pub trait Family: Universe {
     fn installed(&self, solvable: Solvable) -> Option<Solvable>;
     /// Compares two versions as text; `None` when one of them is none.
     fn compare(&self, a: &str, b: &str) -> Option<Ordering>;
+    /// What `0` says as a fixed version in the family's security data.
+    fn zero(&self) -> ZeroFix {
+        ZeroFix::Unknown
+    }
     /// The package of a version.
     fn package(&self, solvable: Solvable) -> PackageId;
     /// All offered versions of the packages in `packages`: what a ban forbids.
@@ -147,23 +158,14 @@ pub struct Context {
     pub manifest_digest: Digest,
 }
 
-/// A finding that speaks of something else than what is installed: perhaps of another image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    pub finding: Finding,
-    /// The installed version; `None`: no package of that name is installed.
-    pub installed: Option<VersionText>,
-}
-
 /// A plan and what the planner saw on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     pub plan: PlatformPlan,
-    /// Findings that a step of the plan fixes, each with its package.
+    /// Findings that a step of the plan is there for, each with its package.
     pub fixes: Vec<(Finding, PackageId)>,
     /// Findings whose fixed version, or a newer one, is installed already.
     pub already_fixed: Vec<Finding>,
-    pub mismatches: Vec<Mismatch>,
     /// For people: relations that were broken before and are left so.
     pub notes: Vec<String>,
 }
@@ -204,12 +206,19 @@ struct Targets<'a> {
     /// Wanted candidates by slot (position in [`Family::slots`]).
     wanted: BTreeMap<usize, Solvable>,
     urgency: BTreeMap<usize, Severity>,
-    /// Findings that wait for slots: every one of them must reach its candidate.
-    waiting: Vec<(Finding, BTreeSet<usize>)>,
+    /// Findings that wait for slots to reach their candidates.
+    waiting: Vec<Waiting>,
     unfixed: Vec<Unfixed>,
     kept_back: Vec<KeptBack>,
     already_fixed: Vec<Finding>,
-    mismatches: Vec<Mismatch>,
+}
+
+/// A finding, and the slots whose candidates it waits for.
+struct Waiting {
+    finding: Finding,
+    slots: BTreeSet<usize>,
+    /// Why it is not fixed though all of them reach their candidates; `None`: it is.
+    left: Option<Reason>,
 }
 
 impl<'a> Targets<'a> {
@@ -223,7 +232,6 @@ impl<'a> Targets<'a> {
             unfixed: Vec::new(),
             kept_back: Vec::new(),
             already_fixed: Vec::new(),
-            mismatches: Vec::new(),
         }
     }
 
@@ -269,25 +277,36 @@ impl<'a> Targets<'a> {
             let class = class_word(finding.class).to_owned();
             return self.leave(finding, Reason::NoRecipe { class });
         }
-        let slots = self.matching(finding);
-        if slots.is_empty() {
-            self.mismatches.push(Mismatch { finding: finding.clone(), installed: None });
-            return self.leave(finding, Reason::NotOwned);
-        }
-        self.check_installed(finding, &slots);
-        match self.reach(finding, &slots) {
-            Err(reason) => self.leave(finding, reason),
-            Ok(slots) if slots.is_empty() => self.already_fixed.push(finding.clone()),
-            Ok(slots) => {
-                for &at in &slots {
-                    let slot = self.family.slots().get(at);
+        let family = self.family;
+        let compare = |a: &str, b: &str| family.compare(a, b);
+        let rules = Rules { compare: &compare, zero: family.zero() };
+        let named = |slot: &'a Slot| Named { id: &slot.id, source: &slot.source_name };
+        let slots = match concerned(finding, family.slots().iter().map(named)) {
+            Concern::Packages(slots) => slots,
+            Concern::Nothing => return self.leave(finding, Reason::NotOwned),
+            Concern::OtherArchitecture { wanted, installed } => {
+                return self.leave(finding, Reason::OtherArchitecture { wanted, installed });
+            }
+        };
+        let reach = match Demand::of(finding, &rules) {
+            Demand::Versions(claims) => self.reach(finding, &claims, &slots, &rules),
+            Demand::NeverAffected => Reach::default(),
+            Demand::NoFix(status) => return self.leave(finding, Reason::no_fix(status)),
+            Demand::Unknown(because) => self.newest(&because, &slots),
+        };
+        match (reach.slots.is_empty(), reach.left) {
+            (true, Some(reason)) => self.leave(finding, reason),
+            (true, None) => self.already_fixed.push(finding.clone()),
+            (false, left) => {
+                for &at in &reach.slots {
+                    let slot = family.slots().get(at);
                     if let Some((candidate, _)) = slot.and_then(|slot| slot.candidate.as_ref()) {
                         self.wanted.insert(at, *candidate);
                     }
                     let urgency = self.urgency.entry(at).or_insert(finding.severity);
                     *urgency = finding.severity.max(*urgency);
                 }
-                self.waiting.push((finding.clone(), slots));
+                self.waiting.push(Waiting { finding: finding.clone(), slots: reach.slots, left });
             }
         }
     }
@@ -296,91 +315,79 @@ impl<'a> Targets<'a> {
         self.unfixed.push(Unfixed { finding: finding.clone(), reason });
     }
 
-    /// The installed packages that a finding is about: by binary name, or else by source
-    /// name, which some reports use.
-    fn matching(&self, finding: &Finding) -> BTreeSet<usize> {
-        let of_architecture = |slot: &Slot| {
-            finding.architecture.as_deref().is_none_or(|wanted| {
-                let own = slot.id.architecture.as_ref();
-                own == wanted || is_independent(own) || is_independent(wanted)
-            })
-        };
-        let matching = |matches: &dyn Fn(&Slot) -> bool| -> BTreeSet<usize> {
-            let slots = self.family.slots().iter().enumerate();
-            slots.filter(|(_, s)| matches(s) && of_architecture(s)).map(|(at, _)| at).collect()
-        };
-        let by_name = matching(&|slot| slot.id.name.as_ref() == finding.package);
-        if !by_name.is_empty() {
-            return by_name;
-        }
-        matching(&|slot| slot.source_name == finding.package)
-    }
-
-    /// Notes a finding that saw another version than any of `slots` has.
-    fn check_installed(&mut self, finding: &Finding, slots: &BTreeSet<usize>) {
-        let same = |text: &VersionText| {
-            text.as_ref() == finding.installed
-                || self.family.compare(text.as_ref(), &finding.installed) == Some(Ordering::Equal)
-        };
-        let slots: Vec<&Slot> =
-            slots.iter().filter_map(|at| self.family.slots().get(*at)).collect();
-        let known = finding.installed.is_empty()
-            || slots
-                .iter()
-                .any(|slot| same(&slot.installed.version) || same(&slot.installed.source_version));
-        if !known {
-            let installed = slots.first().map(|slot| slot.installed.version.clone());
-            self.mismatches.push(Mismatch { finding: finding.clone(), installed });
-        }
-    }
-
-    /// Those of `slots` that must be upgraded for the finding; none: it is fixed already.
-    fn reach(&self, finding: &Finding, slots: &BTreeSet<usize>) -> Result<BTreeSet<usize>, Reason> {
-        // Reports that disagree: the strictest that can be reached counts.
-        let mut wanted: Vec<&str> = finding.fixed.iter().map(String::as_str).collect();
-        wanted.extend(finding.also_fixed_in.iter().map(String::as_str));
-        wanted.sort_by(|a, b| self.family.compare(b, a).unwrap_or(Ordering::Equal));
-        let mut answer = Err(Reason::NoFixedVersion);
-        for fixed in wanted {
-            answer = self.reach_version(fixed, slots);
-            if answer.is_ok() {
-                break;
-            }
-        }
-        answer
-    }
-
-    fn reach_version(
+    /// Those of `slots` that must be upgraded for the finding, and what is left then. Of reports
+    /// that disagree the strictest counts; what satisfies only some of them is better than
+    /// nothing.
+    fn reach(
         &self,
-        fixed: &str,
-        slots: &BTreeSet<usize>,
-    ) -> Result<BTreeSet<usize>, Reason> {
-        let reaches = |offer: &Offer| {
-            offer.version.as_ref() == fixed
-                || self
-                    .family
-                    .compare(offer.source_version.as_ref(), fixed)
-                    .is_some_and(Ordering::is_ge)
-        };
-        let mut out = BTreeSet::new();
+        finding: &Finding,
+        claims: &Claims,
+        slots: &[usize],
+        rules: &Rules<'_>,
+    ) -> Reach {
+        let mut reach = Reach::default();
         for &at in slots {
             let Some(slot) = self.family.slots().get(at) else { continue };
-            if reaches(&slot.installed) {
+            let before = Some(slot.installed.at());
+            let state = |offer: &Offer| claims.state(finding, before, offer.at(), rules);
+            let now = state(&slot.installed);
+            if now == State::Free {
                 continue;
             }
-            match (&slot.candidate, &slot.newest, &slot.passed_over) {
-                (Some((_, offer)), ..) if reaches(offer) => match self.locked(slot) {
-                    None => out.insert(at),
-                    Some(reason) => return Err(reason),
+            let then = slot.candidate.as_ref().map(|(_, offer)| (state(offer), offer));
+            let better =
+                |then: &State| *then == State::Free || (now == State::Affected && *then != now);
+            let left = match then {
+                Some((then, offer)) if better(&then) => match self.locked(slot) {
+                    Some(reason) => Some(reason),
+                    None => {
+                        reach.slots.insert(at);
+                        Reason::of_state(finding, claims, then, offer.version.as_ref())
+                    }
                 },
-                (_, Some(newest), Some(reason)) if reaches(newest) => return Err(reason.clone()),
-                (_, newest, _) => {
-                    let newest = newest.as_ref().map(|offer| offer.version.to_string());
-                    return Err(Reason::NotInRepositories { wanted: fixed.to_owned(), newest });
+                _ => {
+                    let newest = slot.newest.as_ref();
+                    let passed_over = slot
+                        .passed_over
+                        .as_ref()
+                        .filter(|_| newest.is_some_and(|newest| state(newest) == State::Free));
+                    let installed = slot.installed.version.as_ref();
+                    Some(
+                        passed_over
+                            .cloned()
+                            .or_else(|| Reason::of_state(finding, claims, now, installed))
+                            .unwrap_or_else(|| Reason::NotInRepositories {
+                                wanted: wanted(claims, rules),
+                                newest: newest.map(|offer| offer.version.to_string()),
+                            }),
+                    )
                 }
             };
+            reach.left = reach.left.or(left);
         }
-        Ok(out)
+        reach
+    }
+
+    /// Where no fixed version is known: everything that the repositories have newer.
+    fn newest(&self, because: &crate::judge::UnknownFix, slots: &[usize]) -> Reach {
+        let mut reach = Reach::default();
+        for &at in slots {
+            let Some(slot) = self.family.slots().get(at) else { continue };
+            let reason = match (&slot.candidate, self.locked(slot)) {
+                (Some(_), Some(reason)) => reason,
+                (Some((_, offer)), None) => {
+                    reach.slots.insert(at);
+                    let upgraded_to = offer.version.to_string();
+                    Reason::Unproven { upgraded_to, because: because.clone() }
+                }
+                (None, _) => slot.passed_over.clone().unwrap_or_else(|| Reason::FixUnknown {
+                    because: because.clone(),
+                    installed: slot.installed.version.to_string(),
+                }),
+            };
+            reach.left.get_or_insert(reason);
+        }
+        reach
     }
 
     /// Why the package must not be upgraded, if so.
@@ -441,13 +448,7 @@ impl<'a> Targets<'a> {
             unfixed: self.unfixed,
             kept_back: self.kept_back,
         };
-        Planned {
-            plan,
-            fixes,
-            already_fixed: self.already_fixed,
-            mismatches: self.mismatches,
-            notes,
-        }
+        Planned { plan, fixes, already_fixed: self.already_fixed, notes }
     }
 
     /// The changes for all targets. A package that may go, and does not, must be upgraded, if
@@ -558,20 +559,22 @@ impl<'a> Targets<'a> {
         (changes, companions)
     }
 
-    /// Gives every waiting finding its answer; what is fixed is returned.
+    /// Gives every waiting finding its answer; packages that are upgraded for a finding are
+    /// returned with it.
     fn settle(&mut self, refused: &BTreeMap<Solvable, Reason>) -> Vec<(Finding, PackageId)> {
         let slots = self.family.slots();
         let mut fixes = Vec::new();
-        for (finding, at) in std::mem::take(&mut self.waiting) {
-            let reason =
-                at.iter().find_map(|at| self.wanted.get(at).and_then(|target| refused.get(target)));
-            match reason {
-                Some(reason) => self.leave(&finding, reason.clone()),
-                None => fixes.extend(
-                    at.iter()
-                        .filter_map(|at| slots.get(*at))
-                        .map(|slot| (finding.clone(), slot.id.clone())),
-                ),
+        for Waiting { finding, slots: at, left } in std::mem::take(&mut self.waiting) {
+            let refusal = |at: &usize| self.wanted.get(at).and_then(|target| refused.get(target));
+            let reason = at.iter().find_map(refusal).cloned();
+            let helped = at.iter().filter(|at| refusal(at).is_none());
+            fixes.extend(
+                helped
+                    .filter_map(|at| slots.get(*at))
+                    .map(|slot| (finding.clone(), slot.id.clone())),
+            );
+            if let Some(reason) = left.or(reason) {
+                self.leave(&finding, reason);
             }
         }
         if self.urgency.is_empty() {
@@ -681,6 +684,22 @@ impl<'a> Targets<'a> {
         }
         vec![Because::Fixes { findings: findings.into_iter().collect() }]
     }
+}
+
+/// What a finding asks of the slots that it concerns.
+#[derive(Default)]
+struct Reach {
+    /// To be upgraded to their candidates.
+    slots: BTreeSet<usize>,
+    /// Why that is not enough; `None`: it is.
+    left: Option<Reason>,
+}
+
+/// The fixed versions, the newest first.
+fn wanted(claims: &Claims, rules: &Rules<'_>) -> String {
+    let mut versions: Vec<&str> = claims.versions().collect();
+    versions.sort_by(|a, b| (rules.compare)(b, a).unwrap_or(Ordering::Equal));
+    versions.join(" or ")
 }
 
 /// Wants `loose` of the targets only as long as their packages do not go.

@@ -158,6 +158,32 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::NoFixedVersion => f.write_str("the distribution has no fixed version"),
+            Reason::WillNotFix => f.write_str("the distribution will not fix it"),
+            Reason::Deferred => f.write_str("the distribution has put the fix off"),
+            Reason::EndOfLife => f.write_str("the release gets no fixes any more"),
+            Reason::UnderInvestigation => f.write_str("the distribution is still looking into it"),
+            Reason::FixUnknown { because, installed } => {
+                write!(f, "{because}, and the repositories have nothing newer than {installed}")
+            }
+            Reason::Unproven { upgraded_to, because } => {
+                write!(f, "upgraded to {upgraded_to}; {because}")
+            }
+            Reason::ReportsDisagree { installed, fixed_for, affected_for } => write!(
+                f,
+                "the reports disagree: {installed} is fixed for {} and affected for {}",
+                fixed_for.join(", "),
+                affected_for.join(", ")
+            ),
+            Reason::EpochUnclear { seen, fixed } => write!(
+                f,
+                "the report gives an epoch on one side only ({seen} seen, {fixed} fixed), so \
+                 that the versions cannot be compared"
+            ),
+            Reason::OtherArchitecture { wanted, installed } => write!(
+                f,
+                "the package is installed for {}, not for {wanted}",
+                installed.join(" and ")
+            ),
             Reason::NotInRepositories { wanted, newest: Some(newest) } => {
                 write!(f, "the repositories have {newest}, not yet {wanted}")
             }

@@ -11,10 +11,11 @@ pub mod solver;
 
 pub use document::{PlanError, SCHEMA};
 
-use crate::findings::Finding;
+use crate::findings::{Finding, FixStatus};
 pub use checksum::ArchiveChecksum;
 
 use crate::image::{Digest, Platform};
+use crate::judge::{Claims, State, UnknownFix};
 use crate::packages::{PackageId, PackageName, VersionText};
 
 /// What will be done to one image (all its platforms), exactly. Saved by `plan --save`, and
@@ -127,6 +128,25 @@ pub struct Unfixed {
 pub enum Reason {
     /// The distribution has no fixed version.
     NoFixedVersion,
+    /// The distribution will not fix it.
+    WillNotFix,
+    /// The distribution has put the fix off.
+    Deferred,
+    /// The release gets no fixes any more.
+    EndOfLife,
+    /// The distribution does not know yet whether it is affected.
+    UnderInvestigation,
+    /// It is not known which version has the fix, and the repositories have nothing newer than
+    /// what is installed.
+    FixUnknown { because: UnknownFix, installed: String },
+    /// The package was upgraded, and it is not known which version has the fix.
+    Unproven { upgraded_to: String, because: UnknownFix },
+    /// The reports disagree on the fixed version: at `installed` some hold it fixed.
+    ReportsDisagree { installed: String, fixed_for: Vec<String>, affected_for: Vec<String> },
+    /// The report gives an epoch on one side only, and the answer depends on it.
+    EpochUnclear { seen: String, fixed: String },
+    /// The package is there for other architectures than the finding says.
+    OtherArchitecture { wanted: String, installed: Vec<String> },
     /// No repository of the image has the fixed version; `newest` is what they have.
     NotInRepositories { wanted: String, newest: Option<String> },
     /// The user holds the package (dpkg hold) or a pin forbids the version.
@@ -145,4 +165,42 @@ pub enum Reason {
     UnsupportedImage { detail: String },
     /// Read back after the repair, the package is still at an affected version.
     StillPresent { installed: String },
+}
+
+impl Reason {
+    /// The reason of a finding that has no fixed version, by what the distribution says of it.
+    #[must_use]
+    pub fn no_fix(status: FixStatus) -> Self {
+        match status {
+            FixStatus::WillNotFix => Reason::WillNotFix,
+            FixStatus::Deferred => Reason::Deferred,
+            FixStatus::EndOfLife => Reason::EndOfLife,
+            FixStatus::UnderInvestigation => Reason::UnderInvestigation,
+            FixStatus::Affected | FixStatus::Fixed | FixStatus::NotAffected => {
+                Reason::NoFixedVersion
+            }
+        }
+    }
+
+    /// The reason of a state that is neither free nor plainly affected, at `version`.
+    #[must_use]
+    pub fn of_state(
+        finding: &Finding,
+        claims: &Claims,
+        state: State,
+        version: &str,
+    ) -> Option<Self> {
+        match state {
+            State::Free | State::Affected => None,
+            State::Disputed { free, affected } => Some(Reason::ReportsDisagree {
+                installed: version.to_owned(),
+                fixed_for: free,
+                affected_for: affected,
+            }),
+            State::EpochUnclear => Some(Reason::EpochUnclear {
+                seen: finding.installed.clone(),
+                fixed: claims.versions().collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
 }

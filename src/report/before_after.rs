@@ -4,7 +4,7 @@
 use serde::ser::Serializer;
 
 use super::scan_comparison::ScanComparison;
-use crate::findings::{Finding, Severity};
+use crate::findings::{Assessed, Finding, Severity};
 use crate::image::{DiffId, Digest, Platform};
 use crate::packages::{PackageId, VersionText};
 use crate::plan::{ArchiveChecksum, Reason};
@@ -68,6 +68,10 @@ pub struct PlatformReport {
     pub kept_back: Vec<PackageKept>,
     /// Every finding that applies to this platform.
     pub findings: Vec<JudgedFinding>,
+    /// What a report lists and somebody assessed as no problem of this image; not judged, not
+    /// counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assessed: Vec<Assessed>,
     pub files: FileCounts,
     /// What the installation did that a person may want to know.
     pub effects: Vec<EffectNote>,
@@ -201,6 +205,8 @@ pub struct JudgedFinding {
 pub enum Verdict {
     /// The package is at `version` now, which does not have the problem.
     Fixed { version: String },
+    /// The package was at `version` already, which does not have the problem.
+    NotAffected { version: String },
     /// It is as it was, because.
     NotFixed { reason: Reason },
 }
@@ -213,6 +219,8 @@ pub enum Outcome {
     Left,
     /// Still there, and the user said to leave it.
     Ignored,
+    /// It was not there before the repair.
+    NotAffected,
 }
 
 impl Verdict {
@@ -220,6 +228,7 @@ impl Verdict {
     pub fn outcome(&self) -> Outcome {
         match self {
             Verdict::Fixed { .. } => Outcome::Fixed,
+            Verdict::NotAffected { .. } => Outcome::NotAffected,
             Verdict::NotFixed { reason: Reason::Ignored { .. } } => Outcome::Ignored,
             Verdict::NotFixed { .. } => Outcome::Left,
         }
@@ -243,9 +252,13 @@ impl serde::Serialize for JudgedFinding {
         }
         let (verdict, fixed_by, reason) = match &self.verdict {
             Verdict::Fixed { version } => ("fixed", Some(version.as_str()), None),
+            Verdict::NotAffected { .. } => ("not-affected", None, None),
             Verdict::NotFixed { reason } => ("not-fixed", None, Some(reason)),
         };
-        let explanation = reason.map(super::text::explain);
+        let explanation = match &self.verdict {
+            Verdict::NotAffected { version } => Some(super::text::not_affected(version)),
+            _ => reason.map(super::text::explain),
+        };
         Flat { finding: &self.finding, verdict, fixed_by, reason, explanation }
             .serialize(serializer)
     }
@@ -308,13 +321,17 @@ impl SeverityCounts {
 /// Counts over all platforms: a finding of two platforms counts twice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Summary {
-    /// All findings but the ignored ones.
+    /// All findings but the ignored ones and those that were not there.
     pub findings: usize,
     pub fixed: usize,
     pub not_fixed: usize,
     /// Left alone because the user said so.
     pub ignored: usize,
-    /// All findings, the ignored ones included.
+    /// Not there before the repair: the installed version was not affected.
+    pub not_affected: usize,
+    /// Assessed as no problem of the image by a report or a statement in it.
+    pub assessed: usize,
+    /// All findings, the ignored ones included, those that were not there left out.
     pub before: SeverityCounts,
     /// What is left, the ignored ones included.
     pub after: SeverityCounts,
@@ -329,8 +346,11 @@ impl Summary {
         let mut summary = Self::default();
         for judged in platforms.iter().flat_map(|platform| &platform.findings) {
             let severity = judged.finding.severity;
-            summary.before.add(severity);
+            if judged.verdict.outcome() != Outcome::NotAffected {
+                summary.before.add(severity);
+            }
             match judged.verdict.outcome() {
+                Outcome::NotAffected => summary.not_affected += 1,
                 Outcome::Fixed => summary.fixed += 1,
                 Outcome::Left => {
                     summary.not_fixed += 1;
@@ -343,6 +363,7 @@ impl Summary {
             }
         }
         summary.findings = summary.fixed + summary.not_fixed;
+        summary.assessed = platforms.iter().map(|platform| platform.assessed.len()).sum();
         summary.packages = platforms.iter().map(|platform| platform.packages.len()).sum();
         summary
     }
@@ -503,7 +524,19 @@ pub(crate) mod samples {
                     finding("CVE-2020-1", Severity::Low, "bash", "5.2.15-2"),
                     Reason::Ignored { by: ".trivyignore:3".into() },
                 ),
+                JudgedFinding {
+                    finding: Finding {
+                        fixed: Some("5.2.15-1".into()),
+                        ..finding("CVE-2019-2", Severity::High, "bash", "5.2.15-2")
+                    },
+                    verdict: Verdict::NotAffected { version: "5.2.15-2".into() },
+                },
             ],
+            assessed: vec![Assessed {
+                finding: finding("CVE-2018-3", Severity::High, "bash", "5.2.15-2"),
+                assessment: "not_affected".into(),
+                by: "the report (code_not_reachable)".into(),
+            }],
             files: FileCounts { added: 5, changed: 40, removed: 2 },
             scripts: vec![ScriptNote {
                 package: "tzdata:all".into(),

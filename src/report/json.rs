@@ -40,10 +40,31 @@ mod tests {
 
     #[test]
     fn every_reason_keeps_to_the_schema() {
+        use crate::judge::UnknownFix;
         use crate::plan::Reason;
         let text = || "x".to_owned();
         let reasons = [
             Reason::NoFixedVersion,
+            Reason::WillNotFix,
+            Reason::Deferred,
+            Reason::EndOfLife,
+            Reason::UnderInvestigation,
+            Reason::FixUnknown { because: UnknownFix::NotSaid, installed: text() },
+            Reason::Unproven {
+                upgraded_to: text(),
+                because: UnknownFix::Word { word: text() },
+            },
+            Reason::Unproven {
+                upgraded_to: text(),
+                because: UnknownFix::OtherRelease { release: text() },
+            },
+            Reason::ReportsDisagree {
+                installed: text(),
+                fixed_for: vec![text()],
+                affected_for: vec![text()],
+            },
+            Reason::EpochUnclear { seen: text(), fixed: text() },
+            Reason::OtherArchitecture { wanted: text(), installed: vec![text()] },
             Reason::NotInRepositories { wanted: text(), newest: None },
             Reason::Held { package: text(), by: text() },
             Reason::Conflict { package: text(), detail: text() },

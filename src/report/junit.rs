@@ -69,7 +69,7 @@ fn case(writer: &mut Writer<Vec<u8>>, judged: &JudgedFinding) -> Result {
         .with_attribute(("time", "0"))
         .write_inner_content(|writer| {
             let why = match &judged.verdict {
-                Verdict::Fixed { .. } => return Ok(()),
+                Verdict::Fixed { .. } | Verdict::NotAffected { .. } => return Ok(()),
                 Verdict::NotFixed { reason } => clean(&explain(reason)),
             };
             let text = clean(&format!(

@@ -22,7 +22,7 @@ pub fn render(report: &RepairReport) -> String {
     let mut results = Vec::new();
     for platform in &report.platforms {
         let all = platform.findings.iter();
-        for judged in all.filter(|judged| judged.verdict.outcome() != Outcome::Fixed) {
+        for judged in all.filter(|judged| is_left(judged.verdict.outcome())) {
             let id = judged.finding.id.as_str();
             let number = *numbers.entry(id).or_insert_with(|| {
                 rules.push(rule(judged));
@@ -51,6 +51,11 @@ pub fn render(report: &RepairReport) -> String {
     }))
 }
 
+/// Whether the repaired image has it.
+fn is_left(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Left | Outcome::Ignored)
+}
+
 fn rule(judged: &JudgedFinding) -> Value {
     let finding = &judged.finding;
     let name = match finding.class {
@@ -75,7 +80,7 @@ fn result(judged: &JudgedFinding, rule: usize, image: &str, platform: &str) -> V
     let finding = &judged.finding;
     let why = match &judged.verdict {
         Verdict::NotFixed { reason } => explain(reason),
-        Verdict::Fixed { .. } => String::new(),
+        Verdict::Fixed { .. } | Verdict::NotAffected { .. } => String::new(),
     };
     let message = format!(
         "Package: {}\nInstalled Version: {}\nVulnerability {}\nSeverity: {}\nFixed Version: {}\n\

@@ -7,13 +7,35 @@ use super::before_after::{
     JudgedFinding, Outcome, PackageChange, PlatformReport, RepairReport, Verdict,
 };
 use super::terminal::{Accent, Detail, Style, Table, bytes, clean, count};
-use crate::findings::Severity;
+use crate::findings::{Assessed, Severity};
 use crate::plan::Reason;
 
 /// The reason as one sentence.
 #[must_use]
 pub fn explain(reason: &Reason) -> String {
     reason.to_string()
+}
+
+/// What is said of a finding whose problem the installed version did not have.
+#[must_use]
+pub fn not_affected(version: &str) -> String {
+    format!("was not affected at {version}")
+}
+
+/// What became of a finding, as half a sentence.
+#[must_use]
+pub fn became(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Fixed { version } => version.clone(),
+        Verdict::NotAffected { version } => not_affected(version),
+        Verdict::NotFixed { reason } => explain(reason),
+    }
+}
+
+/// Who assessed something as no problem, and how.
+#[must_use]
+pub fn assessed_by(one: &Assessed) -> String {
+    format!("{} by {}", one.assessment, one.by)
 }
 
 /// The whole report as text, ending in a newline.
@@ -117,8 +139,17 @@ fn verdict(report: &RepairReport, style: Style) -> String {
             format!("nothing published: none of {} can be fixed in {name}", count(all, "finding"))
         }
     };
-    if summary.ignored > 0 {
-        line.push_str(&format!(" ({} more ignored)", summary.ignored));
+    let apart: Vec<String> = [
+        (summary.ignored, "ignored"),
+        (summary.not_affected, "not affected before the repair"),
+        (summary.assessed, "assessed as not affected"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| format!("{number} more {what}"))
+    .collect();
+    if !apart.is_empty() {
+        line.push_str(&format!(" ({})", apart.join(", ")));
     }
     let mut out = format!("{}\n", style.paint(accent, &line));
     out.push_str(&format!("  original {}\n", report.image.digest));
@@ -226,7 +257,22 @@ fn findings(platform: &PlatformReport, style: Style) -> String {
     if ignored > 0 && style.detail == Detail::Full {
         out.push_str(&left_table("Ignored", platform, Outcome::Ignored, style));
     }
+    if style.detail == Detail::Full {
+        out.push_str(&left_table("Not affected", platform, Outcome::NotAffected, style));
+        out.push_str(&assessed(platform, style));
+    }
     out
+}
+
+fn assessed(platform: &PlatformReport, style: Style) -> String {
+    let mut table = Table::new(&["severity", "package", "installed", "finding", "why"], &[4]);
+    for one in &platform.assessed {
+        let finding = &one.finding;
+        let severity = finding.severity.to_string();
+        let why = assessed_by(one);
+        table.row([&severity, &finding.package, &finding.installed, &finding.id, &why]);
+    }
+    section("Assessed as not affected", table, style)
 }
 
 fn left_table(
@@ -236,20 +282,20 @@ fn left_table(
     style: Style,
 ) -> String {
     // Findings are sorted, worst first: the first of a group decides the group's place.
-    let mut rows: Vec<(Vec<&JudgedFinding>, &Reason)> = Vec::new();
+    let mut rows: Vec<(Vec<&JudgedFinding>, String)> = Vec::new();
     let mut places = BTreeMap::new();
     for judged in of_outcome(platform, outcome) {
-        let Verdict::NotFixed { reason } = &judged.verdict else { continue };
+        let why = became(&judged.verdict);
         let finding = &judged.finding;
         let key = (
             finding.package.as_str(),
             finding.architecture.as_deref(),
             finding.installed.as_str(),
             finding.path.as_deref(),
-            reason,
+            why.clone(),
         );
         let place = *places.entry(key).or_insert_with(|| {
-            rows.push((Vec::new(), reason));
+            rows.push((Vec::new(), why));
             rows.len() - 1
         });
         if let Some((findings, _)) = rows.get_mut(place) {
@@ -257,19 +303,13 @@ fn left_table(
         }
     }
     let mut table = Table::new(&["severity", "package", "installed", "findings", "why"], &[3, 4]);
-    for (judged, reason) in rows {
+    for (judged, why) in rows {
         let Some(first) = judged.first().map(|judged| &judged.finding) else { continue };
         let package = match &first.path {
             Some(path) => format!("{} in {path}", first.package),
             None => first.package.clone(),
         };
-        table.row([
-            &first.severity.to_string(),
-            &package,
-            &first.installed,
-            &ids(&judged),
-            &explain(reason),
-        ]);
+        table.row([&first.severity.to_string(), &package, &first.installed, &ids(&judged), &why]);
     }
     section(title, table, style)
 }
@@ -316,6 +356,7 @@ mod tests {
         let mut all = samples::report();
         let mut platform = all.platforms.remove(0);
         platform.findings.clear();
+        platform.assessed.clear();
         let report = RepairReport::new(all.image, all.output, vec![platform], Vec::new());
         let text = render(&report, Style::default());
         assert!(

@@ -246,6 +246,7 @@ impl ApkInventory {
             order: self.database.generation.into(),
             distribution: self.distribution.clone(),
             packages,
+            unfinished: Vec::new(),
         }
     }
 

@@ -51,6 +51,7 @@ use super::index::{Available, PackageIndex};
 use super::inventory::ApkInventory;
 use super::record::Record;
 use super::version::Version;
+use crate::judge::ZeroFix;
 use crate::packages::{PackageId, PackageName, VersionOrder};
 use crate::plan::build::{
     Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
@@ -728,6 +729,10 @@ impl Family for ApkUniverse<'_> {
     fn installed(&self, solvable: Solvable) -> Option<Solvable> {
         let name = self.name(solvable);
         self.numbered.borrow().names.get(name.0 as usize)?.installed
+    }
+
+    fn zero(&self) -> ZeroFix {
+        ZeroFix::NeverAffected
     }
 
     fn compare(&self, a: &str, b: &str) -> Option<Ordering> {

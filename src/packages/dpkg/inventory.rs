@@ -20,7 +20,8 @@ use super::status::{State, Status, StatusEntry, StatusError};
 use super::version::{Version, VersionError};
 use crate::packages::os_release::read_distribution;
 use crate::packages::{
-    Architecture, Distribution, Installed, Inventory, PackageId, PackageName, VersionOrder,
+    Architecture, Distribution, Installed, Inventory, PackageId, PackageName, Unfinished,
+    VersionOrder,
 };
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
@@ -198,7 +199,7 @@ impl DpkgInventory {
         self.packages.get(at)
     }
 
-    /// What reports and other rooms need: the packages in state `installed`.
+    /// What reports and other rooms need.
     #[must_use]
     pub fn to_inventory(&self) -> Inventory {
         let installed = |package: &InstalledPackage| Installed {
@@ -210,16 +211,17 @@ impl DpkgInventory {
                 .map(|(name, version)| (name.clone(), version.to_text())),
             held: package.held,
         };
+        let finished = self.packages.iter().filter(|package| package.unfinished.is_none());
+        let unfinished = self.packages.iter().filter_map(|package| {
+            let state = package.unfinished.clone()?;
+            Some(Unfinished { package: installed(package), state })
+        });
         Inventory {
             family: self.family(),
             order: VersionOrder::Dpkg,
             distribution: self.distribution.clone(),
-            packages: self
-                .packages
-                .iter()
-                .filter(|package| package.unfinished.is_none())
-                .map(installed)
-                .collect(),
+            packages: finished.map(installed).collect(),
+            unfinished: unfinished.collect(),
         }
     }
 }

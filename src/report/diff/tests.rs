@@ -44,6 +44,7 @@ fn tree(entries: Vec<(&str, Entry)>, members: &[((u32, u32), &'static str)]) -> 
 
 fn inventory(packages: &[(&str, &str)]) -> Inventory {
     Inventory {
+        unfinished: Vec::new(),
         family: "dpkg",
         order: VersionOrder::Dpkg,
         distribution: Distribution::default(),

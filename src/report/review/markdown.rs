@@ -8,11 +8,12 @@
 use std::fmt::Write as _;
 
 use super::{Review, layer};
+use crate::findings::Finding;
 use crate::findings::Severity;
-use crate::report::before_after::{JudgedFinding, Outcome, PlatformReport, Verdict};
+use crate::report::before_after::{JudgedFinding, Outcome, PlatformReport};
 use crate::report::diff::ImageDiff;
 use crate::report::terminal::{bytes, clean, count};
-use crate::report::text::explain;
+use crate::report::text::{assessed_by, became};
 
 /// Characters of a comment, with some room for what the tool that posts it adds.
 pub const MAX_COMMENT: usize = 65_000;
@@ -197,20 +198,25 @@ fn findings(page: &mut Page, report: &PlatformReport) {
     page.table("Not fixed", &["severity", "finding", "package", "why"], &of(Outcome::Left));
     page.table("Fixed", &["severity", "finding", "package", "now at"], &of(Outcome::Fixed));
     page.table("Ignored", &["severity", "finding", "package", "by"], &of(Outcome::Ignored));
+    let columns = ["severity", "finding", "package", "why"];
+    page.table("Not affected before the repair", &columns, &of(Outcome::NotAffected));
+    let assessed = report.assessed.iter();
+    let assessed = assessed.map(|one| finding_row(&one.finding, &assessed_by(one)));
+    page.table("Assessed as not affected", &columns, &assessed.collect::<Vec<_>>());
 }
 
 fn row(judged: &JudgedFinding) -> String {
-    let finding = &judged.finding;
+    finding_row(&judged.finding, &became(&judged.verdict))
+}
+
+fn finding_row(finding: &Finding, outcome: &str) -> String {
     let package = format!("{} {}", finding.package, finding.installed);
-    let outcome = match &judged.verdict {
-        Verdict::Fixed { version } => cell(version),
-        Verdict::NotFixed { reason } => cell(&explain(reason)),
-    };
     format!(
-        "| {} | {} | {} | {outcome} |\n",
+        "| {} | {} | {} | {} |\n",
         finding.severity,
         cell(&finding.id),
-        cell(package.trim_end())
+        cell(package.trim_end()),
+        cell(outcome)
     )
 }
 

@@ -156,9 +156,13 @@ impl Review {
         let platforms = self.repair.iter().flat_map(|report| &report.platforms);
         for judged in platforms.flat_map(|platform| &platform.findings) {
             let counts = classes.entry(judged.finding.class).or_default();
-            counts.before.add(judged.finding.severity);
-            if judged.verdict.outcome() != Outcome::Fixed {
-                counts.after.add(judged.finding.severity);
+            match judged.verdict.outcome() {
+                Outcome::NotAffected => {}
+                Outcome::Fixed => counts.before.add(judged.finding.severity),
+                Outcome::Left | Outcome::Ignored => {
+                    counts.before.add(judged.finding.severity);
+                    counts.after.add(judged.finding.severity);
+                }
             }
         }
         classes.into_iter().collect()

@@ -255,11 +255,20 @@ pub fn hostile() -> Review {
         finding.title = Some(EVIL.into());
         finding.path = Some(EVIL.into());
         match &mut judged.verdict {
-            Verdict::Fixed { version } => *version = EVIL.into(),
+            Verdict::Fixed { version } | Verdict::NotAffected { version } => {
+                *version = EVIL.into();
+            }
             Verdict::NotFixed { reason } => {
                 *reason = Reason::Conflict { package: EVIL.into(), detail: EVIL.into() };
             }
         }
+    }
+    for one in &mut platform.assessed {
+        one.finding.id = EVIL.into();
+        one.finding.package = EVIL.into();
+        one.finding.installed = EVIL.into();
+        one.assessment = EVIL.into();
+        one.by = EVIL.into();
     }
     for change in &mut platform.packages {
         change.package.name = EVIL.into();

@@ -599,7 +599,13 @@ fn what_is_not_reached_has_its_reason() {
     assert_eq!(steps(&planned), ["a 1>2"]);
     assert!(conflict_detail(&planned).contains("depends: missing"), "{:?}", reason(&planned));
     let planned = for_findings("a", &["a 1"], &["a 2"], &["C a 1 >"]);
-    assert_eq!(reason(&planned), &Reason::NoFixedVersion);
+    assert_eq!(steps(&planned), ["a 1>2"]);
+    let because = crate::judge::UnknownFix::NotSaid;
+    let unproven = Reason::Unproven { upgraded_to: "2".into(), because };
+    assert_eq!(reason(&planned), &unproven);
+    // In Alpine's data 0 is a version that was never affected.
+    let planned = for_findings("a", &["a 1"], &["a 2"], &["C a 1 > 0"]);
+    assert_eq!((steps(&planned).len(), planned.already_fixed.len()), (0, 1));
     let planned = everything("a=1", &["a 1"], &["a 2"]);
     assert_eq!(planned.plan.kept_back[0].reason, held("world: a=1"));
 }

@@ -8,10 +8,8 @@ use maud::{Markup, html};
 use super::verdict::chip;
 use super::{Scope, number, scrolling, shown};
 use crate::findings::{Finding, Severity};
-use crate::report::before_after::{
-    JudgedFinding, Outcome, PlatformReport, SeverityCounts, Verdict,
-};
-use crate::report::text::explain;
+use crate::report::before_after::{Outcome, PlatformReport, SeverityCounts};
+use crate::report::text::{assessed_by, became};
 
 /// Tables of more rows than this start folded.
 const OPEN_UP_TO: usize = 40;
@@ -31,11 +29,18 @@ pub(super) fn sections(scope: &Scope, report: &PlatformReport) -> Markup {
         groups(report, Outcome::Fixed),
         groups(report, Outcome::Ignored),
     );
+    let (not_affected, assessed) = (groups(report, Outcome::NotAffected), assessed(report));
     html! {
         @if !report.findings.is_empty() {
             (section(scope, "left", "Not fixed", "Why", &left))
             (section(scope, "fixed", "Fixed", "Now at", &fixed))
             @if !ignored.is_empty() { (section(scope, "ignored", "Ignored", "By", &ignored)) }
+        }
+        @if !not_affected.is_empty() {
+            (section(scope, "not-affected", "Not affected before the repair", "Why", &not_affected))
+        }
+        @if !assessed.is_empty() {
+            (section(scope, "assessed", "Assessed as not affected", "Why", &assessed))
         }
     }
 }
@@ -46,7 +51,7 @@ fn groups(report: &PlatformReport, outcome: Outcome) -> Vec<Group<'_>> {
     let mut places = BTreeMap::new();
     for judged in report.findings.iter().filter(|one| one.verdict.outcome() == outcome) {
         let finding = &judged.finding;
-        let outcome = became(judged);
+        let outcome = became(&judged.verdict);
         let key = (
             finding.class,
             finding.package.as_str(),
@@ -66,11 +71,24 @@ fn groups(report: &PlatformReport, outcome: Outcome) -> Vec<Group<'_>> {
     groups
 }
 
-fn became(judged: &JudgedFinding) -> String {
-    match &judged.verdict {
-        Verdict::Fixed { version } => version.clone(),
-        Verdict::NotFixed { reason } => explain(reason),
+/// What somebody assessed as no problem, grouped alike.
+fn assessed(report: &PlatformReport) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for one in &report.assessed {
+        let outcome = assessed_by(one);
+        let is_same = |group: &&mut Group<'_>| {
+            group.outcome == outcome
+                && group.findings.first().is_some_and(|first| {
+                    (&first.package, &first.installed)
+                        == (&one.finding.package, &one.finding.installed)
+                })
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.findings.push(&one.finding),
+            None => groups.push(Group { findings: vec![&one.finding], outcome }),
+        }
     }
+    groups
 }
 
 fn section(scope: &Scope, name: &str, title: &str, outcome: &str, groups: &[Group<'_>]) -> Markup {
