@@ -234,10 +234,7 @@ mod tests {
                 finding("glibc", Some("2.36-9+deb12u7")),
                 "not fixed: the repaired image still has 2.36-9+deb12u4, which is affected",
             ),
-            (
-                finding("glibc", Some("2.36-9+deb12u4")),
-                "fixed by 2.36-9+deb12u4, 2.36-9+deb12u9",
-            ),
+            (finding("glibc", Some("2.36-9+deb12u4")), "fixed by 2.36-9+deb12u4, 2.36-9+deb12u9"),
             // ... also when one of them has the source's name.
             (
                 named(Naming::Source, "openssl", "3.0.15-1"),

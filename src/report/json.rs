@@ -50,10 +50,7 @@ mod tests {
             Reason::EndOfLife,
             Reason::UnderInvestigation,
             Reason::FixUnknown { because: UnknownFix::NotSaid, installed: text() },
-            Reason::Unproven {
-                upgraded_to: text(),
-                because: UnknownFix::Word { word: text() },
-            },
+            Reason::Unproven { upgraded_to: text(), because: UnknownFix::Word { word: text() } },
             Reason::Unproven {
                 upgraded_to: text(),
                 because: UnknownFix::OtherRelease { release: text() },
