@@ -63,6 +63,7 @@ impl Case<'_> {
         match judge::demand(self.finding, self.images.after) {
             Demand::Versions(claims) => self.held_against(&claims, &installed),
             Demand::NeverAffected => Verdict::NotAffected { version: versions(&installed) },
+            Demand::OtherRelease(release) => self.not_fixed(Reason::OtherRelease { release }),
             Demand::NoFix(status) => self.not_fixed(Reason::no_fix(status)),
             Demand::Unknown(because) => self.unproven(because, &installed),
         }
@@ -287,8 +288,8 @@ mod tests {
                     other_release: Some("ubuntu 22.04".into()),
                     ..finding("libc6", Some("2.35"))
                 },
-                "not fixed: upgraded to 2.36-9+deb12u9; the report is about ubuntu 22.04, whose \
-                 fixed versions do not count here",
+                "not fixed: the report is about ubuntu 22.04, whose fixed versions do not count \
+                 here: scan this image",
             ),
             (
                 Finding { class: Class::Malicious, ..finding("libc6", Some("1")) },

@@ -13,6 +13,9 @@ pub enum Demand {
     NeverAffected,
     /// The report names no version that counts: an upgrade may help, and cannot be proven to.
     Unknown(UnknownFix),
+    /// The report is about this release (`ubuntu 22.04`), not the image's: its versions say
+    /// nothing here.
+    OtherRelease(String),
     /// Who maintains the package says that there is no fixed version: its status, one of those
     /// that mean so.
     NoFix(FixStatus),
@@ -42,8 +45,6 @@ pub enum UnknownFix {
     NotSaid,
     /// It has a word in its place (`See advisory`).
     Word { word: String },
-    /// Its fixed versions are those of another release (`ubuntu 22.04`).
-    OtherRelease { release: String },
 }
 
 impl std::fmt::Display for UnknownFix {
@@ -54,9 +55,6 @@ impl std::fmt::Display for UnknownFix {
             UnknownFix::Word { word } => {
                 write!(f, "the report has {word:?} in place of a fixed version")
             }
-            UnknownFix::OtherRelease { release } => {
-                write!(f, "the report is about {release}, whose fixed versions do not count here")
-            }
         }
     }
 }
@@ -66,7 +64,7 @@ impl Demand {
     #[must_use]
     pub fn of(finding: &Finding, rules: &Rules<'_>) -> Self {
         if let Some(release) = &finding.other_release {
-            return Demand::Unknown(UnknownFix::OtherRelease { release: release.clone() });
+            return Demand::OtherRelease(release.clone());
         }
         let named: Vec<&String> = finding.fixed.iter().chain(&finding.also_fixed_in).collect();
         let all = match finding.claims.is_empty() {
@@ -136,6 +134,7 @@ mod tests {
             Demand::NeverAffected => "never affected".to_owned(),
             Demand::Unknown(why) => why.to_string(),
             Demand::NoFix(status) => format!("{status:?}"),
+            Demand::OtherRelease(release) => release,
         }
     }
 
@@ -181,7 +180,7 @@ mod tests {
             other_release: Some("ubuntu 22.04".to_owned()),
             ..Finding::system("CVE-1", "a", "1")
         };
-        let want = UnknownFix::OtherRelease { release: "ubuntu 22.04".to_owned() };
-        assert_eq!(Demand::of(&finding, &rules), Demand::Unknown(want));
+        let want = Demand::OtherRelease("ubuntu 22.04".to_owned());
+        assert_eq!(Demand::of(&finding, &rules), want);
     }
 }

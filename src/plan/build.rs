@@ -291,6 +291,9 @@ impl<'a> Targets<'a> {
         let reach = match Demand::of(finding, &rules) {
             Demand::Versions(claims) => self.reach(finding, &claims, &slots, &rules),
             Demand::NeverAffected => Reach::default(),
+            Demand::OtherRelease(release) => {
+                return self.leave(finding, Reason::OtherRelease { release });
+            }
             Demand::NoFix(status) => return self.leave(finding, Reason::no_fix(status)),
             Demand::Unknown(because) => self.newest(&because, &slots),
         };

@@ -168,6 +168,11 @@ impl fmt::Display for Reason {
             Reason::Unproven { upgraded_to, because } => {
                 write!(f, "upgraded to {upgraded_to}; {because}")
             }
+            Reason::OtherRelease { release } => write!(
+                f,
+                "the report is about {release}, whose fixed versions do not count here: scan \
+                 this image"
+            ),
             Reason::ReportsDisagree { installed, fixed_for, affected_for } => write!(
                 f,
                 "the reports disagree: {installed} is fixed for {} and affected for {}",

@@ -141,6 +141,8 @@ pub enum Reason {
     FixUnknown { because: UnknownFix, installed: String },
     /// The package was upgraded, and it is not known which version has the fix.
     Unproven { upgraded_to: String, because: UnknownFix },
+    /// The report is about another release of the distribution, or another distribution.
+    OtherRelease { release: String },
     /// The reports disagree on the fixed version: at `installed` some hold it fixed.
     ReportsDisagree { installed: String, fixed_for: Vec<String>, affected_for: Vec<String> },
     /// The report gives an epoch on one side only, and the answer depends on it.

@@ -51,10 +51,7 @@ mod tests {
             Reason::UnderInvestigation,
             Reason::FixUnknown { because: UnknownFix::NotSaid, installed: text() },
             Reason::Unproven { upgraded_to: text(), because: UnknownFix::Word { word: text() } },
-            Reason::Unproven {
-                upgraded_to: text(),
-                because: UnknownFix::OtherRelease { release: text() },
-            },
+            Reason::OtherRelease { release: text() },
             Reason::ReportsDisagree {
                 installed: text(),
                 fixed_for: vec![text()],
