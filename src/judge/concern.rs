@@ -1,7 +1,7 @@
 //! Which installed packages a finding is about: by the name of the binary package, of the
 //! source package, or either, as its report's format has it.
 
-use crate::findings::{Finding, Naming};
+use crate::findings::{Finding, Naming, same_architecture};
 use crate::packages::{PackageId, is_independent};
 
 /// An installed package's names.
@@ -82,23 +82,7 @@ pub fn concerned<'a>(finding: &Finding, packages: impl Iterator<Item = Named<'a>
 /// Whether two words name one architecture, or one of them speaks of all.
 fn is_same_architecture(a: &str, b: &str) -> bool {
     let speaks_of_all = |word: &str| is_independent(word) || matches!(word, "any" | "source");
-    speaks_of_all(a) || speaks_of_all(b) || canonical(a).eq_ignore_ascii_case(canonical(b))
-}
-
-/// Go's word for what Debian, Alpine, RPM and the kernel call an architecture; other words stay.
-fn canonical(word: &str) -> &str {
-    const WORDS: [(&str, &[&str]); 7] = [
-        ("amd64", &["x86_64", "x86-64", "x64"]),
-        ("arm64", &["aarch64", "arm64v8"]),
-        ("386", &["i386", "i486", "i586", "i686", "x86"]),
-        ("arm", &["armhf", "armv7", "armv7l", "armv7hl", "armel", "armv6"]),
-        ("ppc64le", &["ppc64el"]),
-        ("mips64le", &["mips64el"]),
-        ("loong64", &["loongarch64"]),
-    ];
-    let known =
-        WORDS.iter().find(|(_, words)| words.iter().any(|other| other.eq_ignore_ascii_case(word)));
-    known.map_or(word, |(go, _)| go)
+    speaks_of_all(a) || speaks_of_all(b) || same_architecture(a, b)
 }
 
 #[cfg(test)]
