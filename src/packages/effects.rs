@@ -31,6 +31,8 @@ pub enum EffectKind {
     SharedFileKept { path: ImagePath, owner: String },
     /// A maintainer script was run; `changed` is what it changed outside the package database.
     ScriptRan { script: String, arguments: Vec<String>, changed: Vec<ImagePath> },
+    /// All files of the package are in another one now, and nothing needs it: it is gone.
+    Disappeared { version: String, by: String },
     /// An obsolete directory stays because something is in it.
     DirectoryKept { path: ImagePath },
 }

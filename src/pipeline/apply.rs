@@ -103,6 +103,11 @@ impl<T: Send> Unpacked<T> {
                     let reason = Reason::Conflict { package, detail };
                     barred.get_or_insert((step.package.clone(), reason));
                 }
+                Err(error @ RepairError::OtherPackage { .. }) => {
+                    let (package, detail) = (step.package.name.to_string(), error.to_string());
+                    let reason = Reason::Conflict { package, detail };
+                    barred.get_or_insert((step.package.clone(), reason));
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -1,6 +1,7 @@
 //! The patch layer of one platform: written from the overlay, then read back over the original
 //! and held against what was to be done. What is judged is what will be published.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use crate::image::{BlobReader, LayerCompression};
 use crate::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
-use crate::packages::Inventory;
+use crate::packages::{Installed, Inventory};
 use crate::plan::PlatformPlan;
 use crate::publish::PatchLayer;
 use crate::report::before_after::FileCounts;
@@ -138,7 +139,12 @@ fn same_view(tree: &Tree, overlay: &Overlay) -> Result<(), RepairError> {
 fn check_steps(plan: &PlatformPlan, after: &Inventory) -> Result<(), RepairError> {
     for step in &plan.steps {
         let found = after.packages.iter().find(|package| package.id == step.package);
-        if found.is_none_or(|package| package.version != step.to) {
+        let is_at = |package: &Installed| {
+            package.version == step.to
+                || after.compare(package.version.as_ref(), step.to.as_ref())
+                    == Some(Ordering::Equal)
+        };
+        if !found.is_some_and(is_at) {
             let why = format!("{} is not at version {}", step.package, step.to);
             return Err(RepairError::Verification(why));
         }

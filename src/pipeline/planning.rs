@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::findings::{Assessed, Filtered, Finding};
 use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
+use crate::packages::effects::{Effect, EffectKind};
 use crate::packages::{Inventory, PackageId};
 use crate::plan::build::{self, Context, Family, Request, Requests};
 use crate::plan::choice::PackageChoice;
@@ -292,7 +293,15 @@ impl Job<'_> {
             }
             let paths = self.fetch(steps)?;
             match workshop.install(self.loaded, &planned.plan, &paths, self.environment)? {
-                Outcome::Applied(applied) => return Ok((planned, Some(applied))),
+                Outcome::Applied(applied) => {
+                    let mut gone = self.disappeared(&applied, &planned.plan);
+                    let refused = self.refused_removals(&mut gone);
+                    if refused.is_empty() {
+                        planned.plan.removals.extend(gone);
+                        return Ok((planned, Some(applied)));
+                    }
+                    barred.extend(refused);
+                }
                 Outcome::Barred(id, reason) => {
                     let note = format!("{id} is left alone: {reason}");
                     self.environment.progress.detail(&note);
@@ -306,6 +315,33 @@ impl Job<'_> {
                 }
             }
         }
+    }
+
+    /// Packages that went because others have all their files now.
+    fn disappeared(&self, applied: &Applied, plan: &PlatformPlan) -> Vec<Removal> {
+        let installed = &self.manager.inventory().packages;
+        let gone = |effect: &Effect| {
+            let EffectKind::Disappeared { by, .. } = &effect.kind else { return None };
+            let package = installed.iter().find(|one| one.id.to_string() == effect.package)?;
+            let at = plan.steps.iter().position(|step| step.package.to_string() == *by)?;
+            Some(Removal {
+                package: package.id.clone(),
+                version: package.version.clone(),
+                source: package.source.as_ref().map(|(name, _)| name.clone()),
+                before: at + 1,
+                because: Because::Needed {
+                    package: plan.steps.get(at)?.package.clone(),
+                    relation: "Replaces: all its files".to_owned(),
+                },
+            })
+        };
+        // One that is installed anew by a later step is there.
+        applied
+            .effects
+            .iter()
+            .filter_map(gone)
+            .filter(|gone| !plan.steps.iter().any(|step| step.package == gone.package))
+            .collect()
     }
 
     /// Leaves out the removals that the user does not want: what nothing needs any more can

@@ -102,6 +102,10 @@ pub trait Family: Universe {
     fn offered(&self, packages: &BTreeSet<&PackageId>) -> BTreeSet<Solvable>;
     /// What installing a version means; `None` for what is installed already.
     fn step(&self, solvable: Solvable) -> Option<StepFacts>;
+    /// What a person may want to know of all these changes together.
+    fn notes(&self, _changes: &[Solvable]) -> Vec<String> {
+        Vec::new()
+    }
     /// Which of these steps want which.
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge>;
     /// Installed names that go when nothing needs them ([`Task::may_go`]); none of them is in
@@ -662,6 +666,7 @@ impl<'a> Targets<'a> {
                 because,
             });
         }
+        notes.extend(self.family.notes(&ordered));
         (steps, self.family.removals(&ordered), notes)
     }
 

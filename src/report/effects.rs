@@ -38,6 +38,9 @@ pub fn sentence(effect: &EffectKind) -> Option<String> {
         EffectKind::SharedFileKept { path, owner } => {
             format!("{path} is kept because {owner} has the same file")
         }
+        EffectKind::Disappeared { version, by } => {
+            format!("version {version} is gone: {by} has all its files now, and nothing needs it")
+        }
         EffectKind::DirectoryKept { path } => {
             format!("the directory {path} is kept because something is in it")
         }

@@ -221,6 +221,104 @@ pub fn conffile_answers_from_the_configuration() -> Case {
     }
 }
 
+pub fn conffile_answers_that_contradict_each_other() -> Case {
+    Case {
+        prepare: |root| {
+            root.write("/etc/dpkg/dpkg.cfg.d/answers", "force-confnew\nforce-confold\n");
+            root.write("/etc/dpkg/dpkg.cfg.d/more", "force-confmiss\nno-force-confmiss\n");
+        },
+        ..conffiles_in_every_state()
+    }
+}
+
+/// Every package here is replaced by one of another name. Something needs some of them.
+pub fn packages_without_files_of_their_own_disappear() -> Case {
+    const NAMES: [&str; 6] = ["gone", "needed", "either", "offers", "keeps", "again"];
+    let files = |deb: Deb, name: &str| {
+        deb.file(&format!("/usr/share/{name}/one"), name)
+            .conffile(&format!("/etc/{name}"), name)
+            .symlink(&format!("/usr/share/{name}/two"), "one")
+    };
+    let mut before: Vec<Deb> = NAMES
+        .iter()
+        .map(|name| {
+            let script = format!("#!/bin/sh\nset -e\necho \"$@\" >> /told-{name}\n");
+            let old = Deb::new(name, "1:1-1")
+                .fields("Provides: virtual, own-name (= 3)\nSection: old\nPriority: extra")
+                .member("postrm", &script)
+                .member("triggers", "interest-noawait /usr/share/nobody\ninterest-noawait named\n");
+            files(old, name)
+        })
+        .collect();
+    before.push(Deb::new("wants-needed", "1").fields("Depends: needed"));
+    before.push(Deb::new("wants-either", "1").fields("Depends: either | either-new (>= 2)"));
+    before.push(Deb::new("wants-offers", "1").fields("Recommends: other-name (>= 3)"));
+    before[3] = files(
+        Deb::new("offers", "1")
+            .fields("Provides: other-name (= 3)")
+            .member("postrm", "#!/bin/sh\n"),
+        "offers",
+    );
+    before[4] = files(Deb::new("keeps", "1").file("/usr/share/keeps/own", "x"), "keeps");
+    let mut after: Vec<Deb> = NAMES
+        .iter()
+        .map(|name| {
+            let new = Deb::new(&format!("{name}-new"), "0:2-1");
+            files(new.fields(&format!("Replaces: {name}")), name)
+        })
+        .collect();
+    // One comes back as an empty package that leads to the new one.
+    after
+        .push(Deb::new("again", "1:2-1").fields("Depends: again-new").file("/usr/share/doc/a", ""));
+    case("disappear", before, after)
+}
+
+pub fn a_database_that_somebody_else_wrote() -> Case {
+    Case {
+        edit: |root| {
+            let file = root.path("/var/lib/dpkg/status");
+            let own = std::fs::read_to_string(&file).unwrap();
+            let more = "Description: by hand\n two\nversion: 0:1\nStatus: Hold  ok  installed\n\
+                        Package: Hand\nArchitecture: amd64\nMaintainer: m\npriority: Optional\n\
+                        Depends: b(>=0:1)|c , d\nTag: x\nConffiles:\n  /etc/hand   0123\n\n\
+                        Package: left\nStatus: purge ok not-installed\nArchitecture: amd64\n\n\
+                        Package: bare\nStatus: install ok not-installed\n\n\
+                        Package: wanted\nStatus: install ok not-installed\nArchitecture: amd64\n\n\
+                        Package: held\nStatus: hold ok not-installed\n\n\
+                        Package: rest\nStatus: deinstall ok config-files\nArchitecture: amd64\n\
+                        Version: 1\nMaintainer: m\nDescription: d\nConffiles:\n /etc/x 01 obsolete\n\
+                        Config-Version: 0:1\nSection: net\n\n\
+                        Package: m\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\
+                        Multi-Arch: Same\nMaintainer: m\nDescription: d\nSection: one\n\n\
+                        Package: m\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2\n\
+                        Multi-Arch: same\nMaintainer: m\nDescription: e\nPriority: extra\n\n";
+            root.write("/var/lib/dpkg/status", &format!("{own}{more}"));
+        },
+        ..case(
+            "written by hand",
+            vec![Deb::new("a", "1").file("/usr/share/a", "1")],
+            vec![Deb::new("a", "2").file("/usr/share/a", "2")],
+        )
+    }
+}
+
+pub fn a_package_that_is_recorded_twice_is_refused() -> Case {
+    Case {
+        refused: true,
+        edit: |root| {
+            let own = std::fs::read_to_string(root.path("/var/lib/dpkg/status")).unwrap();
+            let twice = "Package: a\nStatus: install ok installed\nArchitecture: amd64\n\
+                         Version: 2\nMaintainer: m\nDescription: d\n\n";
+            root.write("/var/lib/dpkg/status", &format!("{own}{twice}"));
+        },
+        ..case(
+            "recorded twice",
+            vec![Deb::new("a", "1").architecture("amd64").file("/usr/share/a", "1")],
+            vec![Deb::new("b", "2").file("/usr/share/b", "2")],
+        )
+    }
+}
+
 pub fn diversions_and_overrides() -> Case {
     let v1 = Deb::new("a", "1")
         .program("/usr/bin/tool", 0o755, "1")

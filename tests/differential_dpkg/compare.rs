@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use imgfix::packages::dpkg::commands;
 use imgfix::packages::dpkg::deb::DebPackage;
-use imgfix::packages::dpkg::install::{
-    InstallError, Mark, NewPackage, NoScripts, Options, install,
-};
+use imgfix::packages::dpkg::install::{Effect, InstallError, Mark, NewPackage, Options, install};
+use imgfix::packages::dpkg::virtual_runner::VirtualRunner;
 use imgfix::rootfs::Overlay;
+use imgfix::scripts::Settings;
 
 use super::disk::{Node, NodeKind, Snapshot, overlay_snapshot, tree};
 
@@ -25,8 +26,20 @@ pub fn with_imgfix(
         .into_iter()
         .map(|package| NewPackage { package: package.into(), mark: Mark::Manual })
         .collect();
-    install(&mut overlay, &packages, &Options { timestamp: GENERATED }, &mut NoScripts)?;
+    // The evaluator calls itself as deep as scripts nest.
+    let thread = std::thread::Builder::new().stack_size(256 << 20).spawn(move || {
+        let result = run(&mut overlay, &packages);
+        (overlay, result)
+    });
+    let (overlay, result) = thread.unwrap().join().unwrap();
+    result?;
     Ok(overlay_snapshot(&overlay))
+}
+
+fn run(overlay: &mut Overlay, packages: &[NewPackage]) -> Result<Vec<Effect>, InstallError> {
+    let settings = Settings::new(GENERATED, "amd64");
+    let mut scripts = VirtualRunner::new(Arc::new(commands::table()), settings);
+    install(overlay, packages, &Options { timestamp: GENERATED }, &mut scripts)
 }
 
 /// What is left out of the comparison, each with its reason.

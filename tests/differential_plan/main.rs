@@ -7,7 +7,10 @@
 //!   (`apt-get update` done in it): imgfix must plan exactly what `apt-get --simulate
 //!   upgrade --with-new-pkgs` does, and the time it takes is printed.
 
+mod configuration;
 mod dates;
+mod policy;
+mod providers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -180,6 +183,29 @@ fn stanza(name: &str, version: u8, relations: &[(u8, u8, u8)], more: &str) -> St
         "Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: x <x@example.org>\n\
          Description: x\n{fields}{more}\n"
     )
+}
+
+/// Runs a property over random values: the same ones each time, so that a failure is about the
+/// change under test; with `PROPTEST_CASES` as many new ones.
+fn random<S: Strategy>(
+    cases: u32,
+    values: &S,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+    let more = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok());
+    let config = ProptestConfig {
+        cases: more.unwrap_or(cases),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = match more {
+        Some(_) => TestRunner::new(config),
+        None => {
+            let seed = TestRng::deterministic_rng(config.rng_algorithm);
+            TestRunner::new_with_rng(config, seed)
+        }
+    };
+    runner.run(values, property).unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::packages_file::{Field, IndexError, PackagesFile, Record};
+use super::status_stanza::canonical_version;
 use crate::image::Digest;
 use crate::packages::{Architecture, PackageId, PackageName, VersionText};
 use crate::plan::{Archive, ArchiveChecksum};
@@ -101,6 +102,7 @@ pub struct Available {
     pub conflicts: Option<String>,
     pub breaks: Option<String>,
     pub replaces: Option<String>,
+    pub recommends: Option<String>,
     /// Path below the repository's URL, checked to stay below it.
     pub filename: String,
     /// Bytes of the .deb.
@@ -116,7 +118,8 @@ impl Available {
     fn from_record(record: &Record, repository: &Arc<RepositoryInfo>) -> Option<Self> {
         let text = |field| record.text(field).map(str::to_owned);
         let yes = |field| record.text(field).is_some_and(|v| v.eq_ignore_ascii_case("yes"));
-        let version = VersionText(text(Field::Version)?);
+        // As dpkg will record it: a version with an epoch of zero has none.
+        let version = VersionText(canonical_version(record.text(Field::Version)?));
         Some(Self {
             name: PackageName(text(Field::Package)?),
             source: record.text(Field::Source).and_then(|field| source(field, &version)),
@@ -132,6 +135,7 @@ impl Available {
             conflicts: text(Field::Conflicts),
             breaks: text(Field::Breaks),
             replaces: text(Field::Replaces),
+            recommends: text(Field::Recommends),
             filename: text(Field::Filename)?,
             size: record.text(Field::Size)?.parse().ok()?,
             sha256: Digest::from_sha256(record.bytes(Field::Sha256)?.try_into().ok()?),
@@ -226,6 +230,19 @@ impl PackageIndex {
         self.files.iter().any(|(file, _)| file.has(name))
     }
 
+    /// Those of `names` that the repositories mention, in the order of their first mention:
+    /// apt numbers packages like that. Reads everything.
+    #[must_use]
+    pub fn mentions<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        let mut found: Vec<&str> = Vec::new();
+        for (file, _) in &self.files {
+            let new = file.mentions(names).into_iter();
+            let new: Vec<&str> = new.filter(|name| !found.contains(name)).collect();
+            found.extend(new);
+        }
+        found
+    }
+
     /// Number of package versions.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -276,6 +293,8 @@ Provides: libssl (= 3), libssl3t64
 Conflicts: a
 Breaks: b
 Replaces: c
+Recommends: d | virtual (>= 2), bare
+Suggests: first
 Filename: ./pool/libssl3.deb
 Size: 2021688
 Phased-Update-Percentage: 20
@@ -321,10 +340,15 @@ SHA256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
         assert_eq!(archive.url, "http://user@deb.debian.org:80/debian/pool/libssl3.deb");
         assert_eq!(a.repository.site(), "deb.debian.org");
 
+        assert_eq!(a.recommends.as_deref(), Some("d | virtual (>= 2), bare"));
+
         let bare = &index.versions("bare")[0];
         assert_eq!(bare.source, Some(("other".into(), "1".into())));
         assert_eq!((bare.multi_arch, bare.depends.as_deref()), (MultiArch::No, None));
         assert_eq!(index.providers("libssl").len(), 1);
         assert_eq!((index.len(), index.has("bare"), index.has("libssl")), (2, true, false));
+        let names = ["libssl3t64", "bare", "first", "dpkg", "nobody", "zlib1g", "libssl3"];
+        let order = ["libssl3", "dpkg", "zlib1g", "bare", "first", "libssl3t64"];
+        assert_eq!(index.mentions(&names), order);
     }
 }

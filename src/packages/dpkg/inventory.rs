@@ -72,6 +72,7 @@ pub struct Relations {
     pub breaks: Vec<Relation>,
     pub conflicts: Vec<Relation>,
     pub provides: Vec<Provided>,
+    pub recommends: Vec<Clause>,
 }
 
 /// One installed package.
@@ -186,10 +187,16 @@ impl DpkgInventory {
     /// `dpkg`, or `dpkg-distroless` when every package has a file of its own.
     #[must_use]
     pub fn family(&self) -> &'static str {
-        match self.packages.iter().any(|package| package.record == Record::Status) {
+        match self.has_status() {
             true => "dpkg",
             false => "dpkg-distroless",
         }
+    }
+
+    /// Whether a package is recorded in dpkg's own database.
+    #[must_use]
+    pub fn has_status(&self) -> bool {
+        self.packages.iter().any(|package| package.record == Record::Status)
     }
 
     /// The package of this name and architecture.
@@ -337,6 +344,8 @@ impl Place<'_> {
             breaks: parse_list(get("Breaks")).map_err(error("Breaks"))?,
             conflicts: parse_list(get("Conflicts")).map_err(error("Conflicts"))?,
             provides: parse_provides(get("Provides")).map_err(error("Provides"))?,
+            // They bind nobody: what is not understood recommends nothing.
+            recommends: parse_clauses(get("Recommends")).unwrap_or_default(),
         })
     }
 }

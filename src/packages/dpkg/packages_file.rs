@@ -36,10 +36,10 @@ const MAX_NAME: usize = 255;
 const BLOCK: usize = 32 << 10;
 
 /// Names the layout of [`PackagesFile::as_bytes`]; a change of the layout changes it.
-const MAGIC: &[u8; 8] = b"imgfixP1";
+const MAGIC: &[u8; 8] = b"imgfixP2";
 
 /// The layout's version, for the name of a cache folder.
-pub const FORMAT: &str = "v1";
+pub const FORMAT: &str = "v2";
 
 /// Why a `Packages` file, or the compact form of one, cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -89,13 +89,16 @@ pub(super) enum Field {
     Conflicts,
     Breaks,
     Replaces,
+    Recommends,
+    Suggests,
+    Enhances,
     Filename,
     Size,
     Sha256,
     Phased,
 }
 
-const FIELDS: [(&str, Field); 19] = [
+const FIELDS: [(&str, Field); 22] = [
     ("Package", Field::Package),
     ("Version", Field::Version),
     ("Architecture", Field::Architecture),
@@ -111,13 +114,29 @@ const FIELDS: [(&str, Field); 19] = [
     ("Conflicts", Field::Conflicts),
     ("Breaks", Field::Breaks),
     ("Replaces", Field::Replaces),
+    ("Recommends", Field::Recommends),
+    ("Suggests", Field::Suggests),
+    ("Enhances", Field::Enhances),
     ("Filename", Field::Filename),
     ("Size", Field::Size),
     ("SHA256", Field::Sha256),
     ("Phased-Update-Percentage", Field::Phased),
 ];
 
-const FIELD_COUNT: usize = 18;
+const FIELD_COUNT: usize = 21;
+
+/// The fields that name other packages, in the order in which apt reads them.
+const NAMING: [Field; 9] = [
+    Field::PreDepends,
+    Field::Depends,
+    Field::Conflicts,
+    Field::Breaks,
+    Field::Recommends,
+    Field::Suggests,
+    Field::Replaces,
+    Field::Enhances,
+    Field::Provides,
+];
 
 impl Field {
     fn named(name: &[u8]) -> Option<Self> {
@@ -285,6 +304,29 @@ impl PackagesFile {
         self.row_name(&self.packages, at) == Some(name.as_bytes())
     }
 
+    /// Those of `names` that the file mentions, in the order of their first mention, be it as a
+    /// package or in a relation. Reads the whole file.
+    pub(super) fn mentions<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        let mut found: Vec<&str> = Vec::new();
+        let count = u32::try_from(self.blocks.len() / BLOCK_ROW).unwrap_or(u32::MAX);
+        for block in (0..count).filter_map(|number| self.block(number)) {
+            let mut at = 0;
+            while let Some((record, end)) = Record::with_end(&block, at) {
+                at = end;
+                let own = record.text(Field::Package).into_iter();
+                let others = NAMING.iter().filter_map(|field| record.text(*field));
+                for name in own.chain(others.flat_map(named)) {
+                    let wanted = names.iter().find(|wanted| **wanted == name);
+                    found.extend(wanted.filter(|name| !found.contains(name)).copied());
+                }
+                if found.len() == names.len() {
+                    return found;
+                }
+            }
+        }
+        found
+    }
+
     fn records(&self, table: &Table, name: &str) -> Vec<Record> {
         let mut out = Vec::new();
         let mut unpacked: Option<(u32, Bytes)> = None;
@@ -365,12 +407,17 @@ impl Record {
     /// The record at `offset` of an unpacked block: tag, length and value of each field; a
     /// tag of 255 ends it.
     fn at(block: &Bytes, offset: usize) -> Option<Self> {
+        Self::with_end(block, offset).map(|(record, _)| record)
+    }
+
+    /// The record at `offset`, and where the next one begins.
+    fn with_end(block: &Bytes, offset: usize) -> Option<(Self, usize)> {
         let mut fields: [Option<Bytes>; FIELD_COUNT] = Default::default();
         let mut at = offset;
         loop {
             let tag = usize::from(*block.get(at)?);
             if tag == usize::from(u8::MAX) {
-                return Some(Self { fields });
+                return Some((Self { fields }, at + 1));
             }
             let len = u32_at(block, at + 1)? as usize;
             let start = at + 5;
@@ -689,6 +736,15 @@ impl Builder {
         PackagesFile::layout(memory.hold(out)?, body)
             .ok_or(IndexError::Damaged("it was made wrong"))
     }
+}
+
+/// The names in a relation field.
+fn named(field: &str) -> impl Iterator<Item = &str> {
+    field.split([',', '|']).map(|relation| {
+        let relation = relation.trim_start();
+        let end = relation.find([' ', '(', ':', '[', '<', '\n', '\t']).unwrap_or(relation.len());
+        relation.get(..end).unwrap_or_default()
+    })
 }
 
 enum Unusable {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::index::{Available, MultiArch, PackageIndex};
-use super::inventory::{DpkgInventory, InstalledPackage, Relations as PackageRelations};
+use super::inventory::{DpkgInventory, InstalledPackage, Record, Relations as PackageRelations};
 use super::policy::AptPolicy;
 use super::preferences::{Candidate, Present};
 use super::relations::{
@@ -205,7 +205,15 @@ impl<'a> DpkgUniverse<'a> {
             available: None,
         });
         let versions = self.versions(package.id.name.as_ref(), &architecture);
+        let twofold = matches!(package.record, Record::File(_)) && self.inventory.has_status();
         let lock = match (&package.unfinished, package.held) {
+            _ if twofold => Lock::Broken {
+                detail: format!(
+                    "{} is recorded in status.d, as in an image without dpkg, and others in \
+                     dpkg's own database: upgrade it where the image is built",
+                    package.id.name
+                ),
+            },
             (Some(state), _) => Lock::Broken {
                 detail: format!(
                     "dpkg left {} in the state {state}; build the image anew, or run \
@@ -478,8 +486,8 @@ impl<'a> DpkgUniverse<'a> {
             .any(|before| before == clause || (about(before) == about(clause) && absent()))
     }
 
-    /// Everything that satisfies a clause: what is installed, newer versions of it, then new
-    /// packages in the clause's order, real ones before providers.
+    /// Everything that satisfies a clause, in apt's order: what is installed, newer versions of
+    /// it, then new packages in the order of the clause.
     fn alternatives(&self, clause: &Clause, asking: &Architecture) -> Vec<Solvable> {
         let mut found: Vec<(u8, Solvable)> = Vec::new();
         for relation in &clause.0 {
@@ -489,10 +497,7 @@ impl<'a> DpkgUniverse<'a> {
             }
             let mut members = self.known(relation);
             members.retain(|(_, member)| self.satisfies(relation, asking, member));
-            members.sort_by_cached_key(|(_, member)| {
-                let foreign = member.architecture != self.inventory.native;
-                (member.id.name.as_ref() != relation.name, foreign, member.id.clone())
-            });
+            self.sort_as_apt(relation, &mut members);
             for (solvable, member) in members {
                 let rank = match (&member.available, self.installed(solvable)) {
                     (None, _) => 0,
@@ -674,7 +679,7 @@ impl Family for DpkgUniverse<'_> {
         let member = self.member(solvable)?;
         let available = member.available.as_deref()?;
         let former = self.installed(solvable).and_then(|solvable| self.member(solvable));
-        let notes = clauses(&member)
+        let mut notes: Vec<String> = clauses(&member)
             .filter(|(_, clause)| self.was_broken(member.name, clause))
             .map(|(field, clause)| {
                 format!(
@@ -683,6 +688,14 @@ impl Family for DpkgUniverse<'_> {
                 )
             })
             .collect();
+        if former.is_some()
+            && let Some(percentage) = available.phased.filter(|p| *p < 100)
+        {
+            notes.push(format!(
+                "{} {} is a phased update, which {percentage}% of machines get by now",
+                member.id.name, member.version
+            ));
+        }
         Some(StepFacts {
             package: member.id.clone(),
             from: former.map(|former| former.version.to_text()),
@@ -690,6 +703,10 @@ impl Family for DpkgUniverse<'_> {
             archive: available.archive(),
             notes,
         })
+    }
+
+    fn notes(&self, changes: &[Solvable]) -> Vec<String> {
+        self.recommended(changes)
     }
 
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
@@ -784,6 +801,7 @@ fn parse_relations(available: &Available) -> Result<PackageRelations, RelationEr
         breaks: parse_list(&text(&available.breaks))?,
         conflicts: parse_list(&text(&available.conflicts))?,
         provides: parse_provides(&text(&available.provides))?,
+        recommends: parse_clauses(&text(&available.recommends)).unwrap_or_default(),
     })
 }
 
@@ -806,5 +824,7 @@ fn newest(versions: &[Available]) -> Option<&Available> {
         .map(|(_, available)| available)
 }
 
+mod providers;
+mod recommends;
 #[cfg(test)]
 mod tests;

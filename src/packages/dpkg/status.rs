@@ -4,6 +4,8 @@
 //! replaced. Stanzas that do not change keep their bytes. The order is that of dpkg's
 //! `lib/dpkg/dump.c`: by name and architecture since 1.19.1, before that as it was found.
 
+use std::collections::{BTreeSet, HashMap};
+
 use bytes::Bytes;
 
 use super::control::{ControlError, Stanza, parse_stanzas};
@@ -15,6 +17,11 @@ pub enum StatusError {
     Control(#[from] ControlError),
     #[error("line {line}: the stanza has no {field} field")]
     Missing { line: usize, field: &'static str },
+    #[error(
+        "line {line}: package {package} is recorded more than once, and not as Multi-Arch: same; \
+         dpkg refuses this database, too: take out the stanza that is wrong"
+    )]
+    Twice { line: usize, package: String },
     #[error("line {line}: {status:?} is not \"WANT FLAG STATE\"")]
     Status { line: usize, status: String },
 }
@@ -55,6 +62,8 @@ pub enum StanzaOrder {
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     pub entries: Vec<StatusEntry>,
+    /// Places of entries that dpkg has forgotten: they are not written.
+    forgotten: BTreeSet<usize>,
 }
 
 impl StatusEntry {
@@ -95,10 +104,65 @@ impl Status {
     ///
     /// # Errors
     /// The first stanza that is not understood.
+    ///
+    /// Of two stanzas for one package and architecture the last counts, as for dpkg; section
+    /// and priority stay when it has none. dpkg refuses packages that are there more than once
+    /// without being `Multi-Arch: same`, and so do we.
     pub fn parse(text: impl Into<Bytes>) -> Result<Self, StatusError> {
-        let entries =
-            parse_stanzas(text)?.into_iter().map(StatusEntry::new).collect::<Result<_, _>>()?;
-        Ok(Self { entries })
+        let mut status = Self::default();
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for stanza in parse_stanzas(text)? {
+            let entry = StatusEntry::new(stanza)?;
+            let known = places.entry(entry.name.clone()).or_default();
+            let instances = known.iter().filter_map(|at| status.entries.get(*at)).chain([&entry]);
+            let there = instances.filter(|one| one.state != State::NotInstalled);
+            let (multi, single): (Vec<_>, Vec<_>) = there.partition(|one| one.multi_arch_same);
+            if single.len() > 1 || (!single.is_empty() && !multi.is_empty()) {
+                let (line, package) = (entry.stanza.line(), entry.name.clone());
+                return Err(StatusError::Twice { line, package });
+            }
+            let same = |at: &&usize| {
+                let one = status.entries.get(**at);
+                one.is_some_and(|one| one.architecture == entry.architecture)
+            };
+            match known.iter().find(same).and_then(|at| status.entries.get_mut(*at)) {
+                Some(former) => {
+                    let stanza = inherit(&former.stanza, &entry.stanza);
+                    *former = StatusEntry { stanza, ..entry };
+                }
+                None => {
+                    known.push(status.entries.len());
+                    status.entries.push(entry);
+                }
+            }
+        }
+        Ok(status)
+    }
+
+    /// Forgets an entry: what it is about is not installed, and it is not written any more.
+    pub fn forget(&mut self, place: usize) {
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        let mut text = format!("Package: {}\nStatus: unknown ok not-installed\n", entry.name);
+        // Section and priority stay, for a version of the package that comes later.
+        for field in ["Priority", "Section", "Architecture"] {
+            if let Some(value) = entry.stanza.get(field) {
+                text.push_str(&format!("{field}: {value}\n"));
+            }
+        }
+        if let Some(stanza) = parse_stanzas(text).ok().and_then(|mut all| all.pop()) {
+            entry.stanza = stanza;
+        }
+        entry.state = State::NotInstalled;
+        entry.multi_arch_same = false;
+        self.forgotten.insert(place);
+    }
+
+    /// Makes the entry at a place another one.
+    pub fn replace(&mut self, place: usize, entry: StatusEntry) {
+        if let Some(slot) = self.entries.get_mut(place) {
+            *slot = entry;
+            self.forgotten.remove(&place);
+        }
     }
 
     /// The entry that an archive of this name and architecture would replace: that of the
@@ -135,6 +199,7 @@ impl Status {
         }
         let size = self.entries.iter().map(|entry| entry.stanza.text().len() + 2).sum();
         let mut out = Vec::with_capacity(size);
+        entries.retain(|(place, _)| !self.forgotten.contains(place));
         for (place, entry) in entries {
             match instead(place, &entry.stanza) {
                 Some(text) => out.extend_from_slice(&text),
@@ -147,6 +212,30 @@ impl Status {
         }
         out
     }
+}
+
+/// The later of two stanzas, with the section and priority of the former where it has none.
+fn inherit(former: &Stanza, later: &Stanza) -> Stanza {
+    let missing: Vec<&str> = ["Priority", "Section"]
+        .into_iter()
+        .filter(|name| later.get_bytes(name).is_none_or(<[u8]>::is_empty))
+        .filter(|name| former.get_bytes(name).is_some_and(|value| !value.is_empty()))
+        .collect();
+    if missing.is_empty() {
+        return later.clone();
+    }
+    let mut text = later.text().to_vec();
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    for name in missing {
+        text.extend_from_slice(name.as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(former.get_bytes(name).unwrap_or_default());
+        text.push(b'\n');
+    }
+    // Two stanzas' own fields make a stanza.
+    parse_stanzas(text).ok().and_then(|mut all| all.pop()).unwrap_or_else(|| later.clone())
 }
 
 #[cfg(test)]
@@ -193,6 +282,68 @@ mod tests {
         ] {
             assert_eq!(status.slot(name, architecture, same), want, "{name}:{architecture}");
         }
+    }
+
+    /// What `dpkg --admindir` (1.21.22) says of each.
+    #[test]
+    fn of_two_stanzas_the_last_counts_and_what_dpkg_refuses_is_refused() {
+        let stanza = |version: u8, status: &str, more: &str| {
+            format!("Package: a\nStatus: install ok {status}\nVersion: {version}\n{more}\n")
+        };
+        let (amd64, i386, all) =
+            ("Architecture: amd64\n", "Architecture: i386\n", "Architecture: all\n");
+        let same = |arch: &str| format!("{arch}Multi-Arch: same\n");
+        for (first, second, want) in [
+            (stanza(1, "installed", amd64), stanza(2, "installed", amd64), None),
+            (stanza(1, "installed", amd64), stanza(2, "installed", all), None),
+            (stanza(1, "installed", amd64), stanza(2, "config-files", all), None),
+            (stanza(1, "installed", &same(amd64)), stanza(2, "installed", i386), None),
+            (stanza(1, "installed", &same(amd64)), stanza(2, "installed", &same(amd64)), Some("2")),
+            (
+                stanza(1, "installed", &same(amd64)),
+                stanza(2, "installed", &same(i386)),
+                Some("1 2"),
+            ),
+            (stanza(1, "not-installed", amd64), stanza(2, "installed", amd64), Some("2")),
+            (stanza(1, "installed", amd64), stanza(2, "not-installed", amd64), Some("2")),
+            (stanza(1, "installed", amd64), stanza(2, "not-installed", i386), Some("1 2")),
+        ] {
+            let text = format!("{first}{second}");
+            let parsed = Status::parse(text.clone());
+            match (want, parsed) {
+                (None, Err(error)) => {
+                    let wanted = StatusError::Twice { line: 6, package: "a".into() };
+                    let line = first.lines().count() + 2 - 1;
+                    assert_eq!(
+                        error.to_string().replace(&format!("line {line}"), "line 6"),
+                        wanted.to_string(),
+                        "{text}"
+                    );
+                }
+                (Some(want), Ok(status)) => {
+                    let have: Vec<&str> = status.entries.iter().map(StatusEntry::version).collect();
+                    assert_eq!(have.join(" "), want, "{text}");
+                }
+                (want, parsed) => panic!("{text}: {want:?} {parsed:?}"),
+            }
+        }
+        let first = stanza(1, "installed", &(same(amd64) + "Section: libs\nPriority: optional\n"));
+        let second = stanza(2, "installed", &(same(amd64) + "Section: net\n"));
+        let status = Status::parse(first + &second).unwrap();
+        let get = |field| status.entries[0].stanza.get(field).unwrap_or_default();
+        assert_eq!((get("Version"), get("Section"), get("Priority")), ("2", "net", "optional"));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_written_until_it_comes_back() {
+        let mut status = Status::parse(TEXT).unwrap();
+        status.forget(3);
+        let text = status.render(StanzaOrder::ByName, |_, _| None);
+        assert!(!String::from_utf8(text).unwrap().contains("Package: c"));
+        assert_eq!(status.entries[3].state, State::NotInstalled);
+        let again = Status::parse(TEXT).unwrap().entries.remove(3);
+        status.replace(3, again);
+        assert_eq!(status.render(StanzaOrder::ByName, |_, _| None), TEXT.as_bytes());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! One stanza of `/var/lib/dpkg/status`, written exactly as dpkg writes it.
 //!
 //! In comes a package's own control stanza and what the database adds (its state, conffile
-//! hashes, and the former section and priority); out comes the text dpkg would dump: known
-//! fields in dpkg's order and spelling, relations with normalised spacing, archive details
-//! left out, all other fields after them in the package's order. The order and the rules are
+//! hashes, and the former section and priority), or a stanza of the database that somebody
+//! else wrote; out comes the text dpkg would dump: known fields in dpkg's order and spelling,
+//! relations with normalised spacing, archive details left out, all other fields after them in
+//! the package's order. The order and the rules are
 //! those of dpkg's `lib/dpkg/parse.c`, `fields.c` and `dump.c` (1.19 to 1.23).
 
-use super::conffiles::{ConffileRecord, render_conffiles};
+use super::conffiles::{ConffileRecord, parse_conffiles, render_conffiles};
 use super::control::Stanza;
 
 /// Why a control stanza cannot be recorded.
@@ -45,6 +46,24 @@ enum Shape {
     Version,
     Relations,
     Conffiles,
+    Triggers,
+}
+
+/// Where a stanza comes from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Package(&'a Recorded<'a>),
+    /// The database itself: it has its own state and conffiles.
+    Database(ProtectedField),
+}
+
+impl Origin<'_> {
+    fn protected(self) -> ProtectedField {
+        match self {
+            Self::Package(recorded) => recorded.protected,
+            Self::Database(protected) => protected,
+        }
+    }
 }
 
 /// Known fields in the order of the dump.
@@ -63,6 +82,7 @@ const KNOWN: &[(&str, Shape)] = &[
     ("Multi-Arch", Shape::MultiArch),
     ("Source", Shape::Text),
     ("Version", Shape::Version),
+    ("Config-Version", Shape::Version),
     ("Replaces", Shape::Relations),
     ("Provides", Shape::Relations),
     ("Depends", Shape::Relations),
@@ -74,6 +94,8 @@ const KNOWN: &[(&str, Shape)] = &[
     ("Enhances", Shape::Relations),
     ("Conffiles", Shape::Conffiles),
     ("Description", Shape::Text),
+    ("Triggers-Pending", Shape::Triggers),
+    ("Triggers-Awaited", Shape::Triggers),
 ];
 
 /// Fields of archive indexes, which the status file does not have.
@@ -93,6 +115,10 @@ const REFUSED: &[&str] = &[
     "Package_Revision",
 ];
 
+/// Former names of fields, which dpkg still reads from its database.
+const OUTDATED: &[&str] =
+    &["Recommended", "Optional", "Class", "Revision", "Package-Revision", "Package_Revision"];
+
 const PRIORITIES: &[&str] = &["required", "important", "standard", "optional", "extra"];
 
 /// The stanza of an installed package, without the blank line that follows it.
@@ -103,19 +129,34 @@ pub fn render(control: &Stanza, recorded: &Recorded<'_>) -> Result<Vec<u8>, Stan
     if let Some(field) = REFUSED.iter().find(|field| control.get_bytes(field).is_some()) {
         return Err(error(field, "not allowed in a package"));
     }
+    write(control, Origin::Package(recorded))
+}
+
+/// A stanza of the database as dpkg writes it again: the same bytes, if dpkg wrote it before.
+///
+/// # Errors
+/// A value that dpkg would refuse, or that only dpkg itself can bring into today's form.
+pub fn rewrite(stanza: &Stanza, protected: ProtectedField) -> Result<Vec<u8>, StanzaError> {
+    if let Some(field) = OUTDATED.iter().find(|field| stanza.get_bytes(field).is_some()) {
+        return Err(error(field, "is called otherwise today"));
+    }
+    write(stanza, Origin::Database(protected))
+}
+
+fn write(control: &Stanza, origin: Origin<'_>) -> Result<Vec<u8>, StanzaError> {
     let mut out = Vec::with_capacity(control.text().len() + 64);
     for &(name, shape) in KNOWN {
-        if name == "Protected" && recorded.protected == ProtectedField::Unknown {
+        if name == "Protected" && origin.protected() == ProtectedField::Unknown {
             continue;
         }
-        if let Some(value) = known_value(control, recorded, name, shape)? {
+        if let Some(value) = known_value(control, origin, name, shape)? {
             push_field(&mut out, name, &value);
         }
     }
     for field in control.fields() {
         let is = |name: &&str| name.eq_ignore_ascii_case(field.name);
         let known = KNOWN.iter().any(|(name, _)| is(name))
-            && !(recorded.protected == ProtectedField::Unknown && is(&"Protected"));
+            && !(origin.protected() == ProtectedField::Unknown && is(&"Protected"));
         if !known && !DROPPED.iter().any(is) {
             push_field(&mut out, field.name, field.value);
         }
@@ -138,20 +179,27 @@ fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 /// The value to write for a known field; `None` when the dump leaves the field out.
 fn known_value(
     control: &Stanza,
-    recorded: &Recorded<'_>,
+    origin: Origin<'_>,
     name: &str,
     shape: Shape,
 ) -> Result<Option<Vec<u8>>, StanzaError> {
-    match shape {
-        Shape::Status => return Ok(Some(b"install ok installed".to_vec())),
-        Shape::Conffiles => {
+    let own = control.get_bytes(name).filter(|value| !value.is_empty());
+    let former = match (shape, origin) {
+        (Shape::Status, Origin::Package(_)) => return Ok(Some(b"install ok installed".to_vec())),
+        (Shape::Conffiles, Origin::Package(recorded)) => {
             let text = render_conffiles(recorded.conffiles);
             return Ok((!text.is_empty()).then_some(text));
         }
-        _ => {}
-    }
-    let own = control.get_bytes(name).filter(|value| !value.is_empty());
-    let kept = || recorded.former.and_then(|former| former.get_bytes(name));
+        (Shape::Conffiles, Origin::Database(_)) => {
+            let records = parse_conffiles(own.unwrap_or_default());
+            let records = records.map_err(|problem| error(name, problem.to_string()))?;
+            let text = render_conffiles(&records);
+            return Ok((!text.is_empty()).then_some(text));
+        }
+        (_, Origin::Package(recorded)) => recorded.former,
+        (_, Origin::Database(_)) => None,
+    };
+    let kept = || former.and_then(|former| former.get_bytes(name));
     let value = match name {
         "Section" | "Priority" => own.or_else(kept),
         _ => own,
@@ -165,7 +213,12 @@ fn known_value(
         Shape::MultiArch => multi_arch(text()?)?,
         Shape::Version => Some(canonical_version(text()?).into_bytes()),
         Shape::Relations => Some(normal_relations(name, text()?)?.into_bytes()),
-        Shape::Text | Shape::Status | Shape::Conffiles => Some(value.to_vec()),
+        Shape::Status | Shape::Triggers => {
+            let words: Vec<&str> = text()?.split_ascii_whitespace().collect();
+            let words = words.join(" ");
+            Some(if shape == Shape::Status { words.to_ascii_lowercase() } else { words }.into())
+        }
+        Shape::Text | Shape::Conffiles => Some(value.to_vec()),
     })
 }
 
@@ -320,6 +373,25 @@ mod tests {
         let want = "Package: a\nStatus: install ok installed\nPriority: important\n\
                     Section: libs\nVersion: 2\n";
         assert_eq!(rendered("Package: a\nVersion: 2\n", Some(former)).unwrap(), want);
+    }
+
+    /// What dpkg 1.21.22 makes of each when it writes its database.
+    #[test]
+    fn a_stanza_that_somebody_else_wrote_gets_dpkgs_form() {
+        let again = |text: &str| {
+            let bytes = rewrite(&stanza(text), ProtectedField::Known);
+            bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        let own = "Package: a\nStatus: hold ok half-configured\nPriority: optional\nVersion: 1:2\n\
+                   Config-Version: 1\nDepends: b (>= 1), c | d\nConffiles:\n /etc/a 0123 obsolete\n\
+                   Description: x\n y\nTriggers-Pending: /b c\nHomepage: h\n";
+        assert_eq!(again(own).unwrap(), own);
+        let other = "Description: x\n y\nhomepage: h\nTriggers-Pending:  /b   c\nversion: 1:2\n\
+                     CONFFILES:\n  /etc/a   0123 obsolete\nDepends: b(>=1),c|d\nPackage: A\n\
+                     status: Hold  ok half-configured\nConfig-Version: 0:1\npriority: Optional\n\
+                     Filename: x\n";
+        assert_eq!(again(other).unwrap(), own.replace("Homepage", "homepage"));
+        assert!(again("Package: a\nStatus: install ok installed\nClass: x\n").is_err());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::packages::dpkg::policy::AptPolicy;
 use crate::packages::dpkg::releases;
 use crate::packages::dpkg::sandbox_runner::SandboxRunner;
 use crate::packages::dpkg::solve::DpkgUniverse;
+use crate::packages::dpkg::status_stanza::canonical_version;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
 use crate::packages::{Inventory, PackageId};
 use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
@@ -191,12 +192,10 @@ fn read_archive(
         false => RepairError::Archive { archive: archive(), source: source.into() },
     })?;
     let control = &package.control;
-    let architecture = control.architecture();
-    let found = format!("{} {} {architecture}", control.name(), control.version());
-    let wanted = format!("{} {} {architecture}", step.package.name, step.to);
-    if found != wanted
-        || !(architecture == "all" || architecture == step.package.architecture.as_ref())
-    {
+    let version = canonical_version(control.version());
+    let found = format!("{} {version} {}", control.name(), control.architecture());
+    let wanted = format!("{} {} {}", step.package.name, step.to, step.package.architecture);
+    if found != wanted {
         return Err(RepairError::OtherPackage { archive: archive(), found, wanted });
     }
     Ok(Arc::new(package))

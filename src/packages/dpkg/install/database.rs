@@ -12,7 +12,7 @@ use super::super::diversions::Diversions;
 use super::super::relations::parse_list;
 use super::super::statoverride::Overrides;
 use super::super::status::{StanzaOrder, State, Status, StatusEntry};
-use super::super::status_stanza::{ProtectedField, Recorded, render};
+use super::super::status_stanza::{ProtectedField, Recorded, render, rewrite};
 use super::super::triggers::FileInterests;
 use super::super::version::Version;
 use super::file_lists::FileLists;
@@ -46,8 +46,9 @@ impl Database {
     /// Reads everything an installation looks at.
     pub(super) fn load(fs: &Overlay) -> Result<Self, InstallError> {
         let status_file = file("status");
-        let status =
+        let mut status =
             Status::parse(fs.read(&status_file)?).map_err(|error| damaged(&status_file, error))?;
+        Dialect::of(&status).rewrite(&mut status);
         let accounts = Accounts::parse(
             &read_optional(fs, &ImagePath::literal("/etc/passwd"))?,
             &read_optional(fs, &ImagePath::literal("/etc/group"))?,
@@ -218,9 +219,9 @@ impl Database {
         let text = render(&control.stanza, &recorded).map_err(|error| fail(error.to_string()))?;
         let stanza = one_stanza(text).map_err(fail)?;
         let entry = StatusEntry::new(stanza).map_err(|error| fail(error.to_string()))?;
-        match place.and_then(|at| self.status.entries.get_mut(at).map(|slot| (at, slot))) {
-            Some((at, slot)) => {
-                *slot = entry;
+        match place.filter(|at| *at < self.status.entries.len()) {
+            Some(at) => {
+                self.status.replace(at, entry);
                 Ok(at)
             }
             None => {
@@ -246,6 +247,25 @@ impl Database {
 }
 
 impl Dialect {
+    /// Gives all stanzas the form in which this dpkg writes them, which they have unless
+    /// somebody else wrote them, and forgets those that it forgets. What it would refuse stays
+    /// as it is.
+    fn rewrite(self, status: &mut Status) {
+        for place in 0..status.entries.len() {
+            let Some(entry) = status.entries.get_mut(place) else { continue };
+            let text = rewrite(&entry.stanza, self.protected);
+            if let Ok(text) = text
+                && *text != *entry.stanza.text()
+                && let Ok(stanza) = one_stanza(text)
+            {
+                entry.stanza = stanza;
+            }
+            if is_leftover(entry) {
+                status.forget(place);
+            }
+        }
+    }
+
     fn of(status: &Status) -> Self {
         let dpkg = status
             .entries
@@ -265,6 +285,19 @@ impl Dialect {
             },
         }
     }
+}
+
+/// Whether dpkg forgets an entry when it reads it: of a package that is not installed and not
+/// to be installed, or which has no architecture.
+fn is_leftover(entry: &StatusEntry) -> bool {
+    let words = entry.stanza.get("Status").unwrap_or_default().to_ascii_lowercase();
+    let want = words.split_ascii_whitespace().next().unwrap_or_default();
+    entry.state == State::NotInstalled
+        && match want {
+            "unknown" | "deinstall" | "purge" => true,
+            "install" => entry.architecture.is_empty(),
+            _ => false,
+        }
 }
 
 impl Run<'_> {

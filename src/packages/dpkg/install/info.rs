@@ -57,7 +57,7 @@ impl Run<'_> {
     }
 
     /// `info/STEM.KIND` for every kind that is there.
-    fn info_files(&self, stem: &str) -> Result<Vec<ImagePath>, InstallError> {
+    pub(super) fn info_files(&self, stem: &str) -> Result<Vec<ImagePath>, InstallError> {
         let folder = self.overlay.resolve(&file("info"))?;
         let mut files = self.overlay.read_dir(&folder);
         files.retain(|path| {

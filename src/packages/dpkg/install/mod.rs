@@ -92,8 +92,7 @@ pub enum InstallError {
     #[error("package {package}: the directory of {path} does not exist in the image")]
     NoParent { package: String, path: ImagePath },
     #[error(
-        "package {package} would vanish: all its files are in {by} now, and only its own \
-             script could tell what that means"
+        "package {package}, which is upgraded itself, would vanish: all its files are in {by} now"
     )]
     Vanishes { package: String, by: String },
     #[error("{}", script_run::sentence(package, activated_by.as_deref(), script, *line, detail))]

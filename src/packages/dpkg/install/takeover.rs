@@ -1,15 +1,17 @@
 //! Files that change hands: other packages' lists lose what this one placed, and a package
-//! that has nothing left would vanish.
+//! that has nothing left disappears.
 //!
-//! As dpkg's `pkg_remove_files_from_others` and `pkg_disappear_others`; a vanishing package's
-//! `postrm disappear` would have to run, so that is refused here.
+//! As dpkg's `pkg_remove_files_from_others` and `pkg_disappear_others`. A package that is being
+//! upgraded itself cannot disappear: dpkg could not configure it.
 
-use super::super::relations::parse_clauses;
-use super::super::status::State;
+use super::super::relations::{Provided, Relation, parse_clauses, parse_provides};
+use super::super::status::{State, StatusEntry};
+use super::super::version::Version;
 use super::database::{info_file, info_stem};
 use super::file_lists::NameId;
+use super::scripts::Script;
 use super::unpack::{Unpacking, name_of};
-use super::{InstallError, Run};
+use super::{EffectKind, InstallError, Run};
 
 impl Run<'_> {
     /// Takes placed paths from the lists of other packages, and marks conffiles that went
@@ -65,14 +67,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Refuses to go on when all paths of another package are this one's now.
-    pub(super) fn check_vanishing(
-        &self,
+    /// Packages whose paths are all this one's now disappear, unless something needs them.
+    pub(super) fn disappear_others(
+        &mut self,
         unpacking: &Unpacking<'_>,
         place: usize,
     ) -> Result<(), InstallError> {
-        for (at, other) in self.database.status.entries.iter().enumerate() {
-            if at == place || other.state != State::Installed {
+        for at in 0..self.database.status.entries.len() {
+            let Some(other) = self.database.entry(at) else { continue };
+            if at == place || matches!(other.state, State::NotInstalled | State::ConfigFiles) {
                 continue;
             }
             let new = self.database.entry(place);
@@ -85,14 +88,54 @@ impl Run<'_> {
                 continue;
             }
             let saved = files.iter().any(|&id| self.saves(unpacking, place, at, id));
-            if !saved && !self.is_depended_on(at) {
+            if saved || self.is_depended_on(at) {
+                continue;
+            }
+            let is_done = other.state == State::Installed && !self.progress.contains_key(&at);
+            if !is_done {
                 return Err(InstallError::Vanishes {
                     package: self.database.label(at),
                     by: self.database.label(place),
                 });
             }
+            self.disappear(at, place)?;
         }
         Ok(())
+    }
+
+    /// A package disappears in favour of another: its script is told, and all records go.
+    fn disappear(&mut self, package: usize, by: usize) -> Result<(), InstallError> {
+        let Some(entry) = self.database.entry(package) else { return Ok(()) };
+        let stem = info_stem(&self.overlay, entry);
+        let version = entry.version().to_owned();
+        let favoured = self.database.label(by);
+        let arguments = vec![
+            "disappear".to_owned(),
+            self.unambiguous(by),
+            self.database.entry(by).map(|entry| entry.version().to_owned()).unwrap_or_default(),
+        ];
+        let blame = |error: InstallError| error.activated_by(Some(favoured.clone()));
+        self.activate_of_installed(package).map_err(blame)?;
+        self.run_installed(package, Script::Postrm, arguments).map_err(blame)?;
+        for file in self.info_files(&stem)? {
+            self.overlay.remove(&file);
+        }
+        self.tell(package, EffectKind::Disappeared { version, by: favoured });
+        self.database.lists.set(package, Vec::new());
+        self.database.status.forget(package);
+        Ok(())
+    }
+
+    /// A package's name as dpkg gives it to scripts: with the architecture where the name alone
+    /// could mean another instance.
+    fn unambiguous(&self, place: usize) -> String {
+        let Some(entry) = self.database.entry(place) else { return String::new() };
+        let foreign = ![self.database.native_architecture(), "all", ""]
+            .contains(&entry.architecture.as_str());
+        match entry.multi_arch_same || foreign {
+            true => self.database.label(place),
+            false => entry.name.clone(),
+        }
     }
 
     /// Whether a path is the package's alone.
@@ -118,20 +161,44 @@ impl Run<'_> {
             .any(|&other| other != place && other != package && !same_set(other))
     }
 
-    /// Whether an installed package needs this one: then dpkg lets it be.
+    /// Whether an installed package needs this one, or what it provides, and nothing else would
+    /// do: then dpkg lets it be.
     fn is_depended_on(&self, package: usize) -> bool {
-        let name = self.database.name(package);
-        self.database.status.entries.iter().enumerate().any(|(at, other)| {
-            at != package
-                && other.state == State::Installed
-                && ["Depends", "Pre-Depends", "Recommends"].iter().any(|field| {
-                    let clauses = other.stanza.get(field).map(parse_clauses);
-                    clauses
-                        .and_then(Result::ok)
-                        .unwrap_or_default()
-                        .iter()
-                        .any(|clause| matches!(clause.0.as_slice(), [only] if only.name == name))
-                })
+        let entries = &self.database.status.entries;
+        let Some(own) = entries.get(package) else { return false };
+        let is_there =
+            |entry: &StatusEntry| !matches!(entry.state, State::NotInstalled | State::ConfigFiles);
+        let others: Vec<&StatusEntry> = entries
+            .iter()
+            .enumerate()
+            .filter(|(at, other)| *at != package && is_there(other))
+            .map(|(_, other)| other)
+            .collect();
+        let provided = provided(own);
+        let about = |relation: &Relation| {
+            relation.name == own.name || provided.iter().any(|one| one.name == relation.name)
+        };
+        let met = |relation: &Relation| others.iter().any(|other| meets(relation, other));
+        others.iter().any(|other| {
+            ["Depends", "Pre-Depends", "Recommends"].iter().any(|field| {
+                let clauses = other.stanza.get(field).map(parse_clauses);
+                let clauses = clauses.and_then(Result::ok).unwrap_or_default();
+                clauses.iter().any(|clause| clause.0.iter().any(about) && !clause.0.iter().any(met))
+            })
         })
     }
+}
+
+fn provided(entry: &StatusEntry) -> Vec<Provided> {
+    let field = entry.stanza.get("Provides").map(parse_provides);
+    field.and_then(Result::ok).unwrap_or_default()
+}
+
+/// Whether a package is what a relation asks for, by name and version.
+fn meets(relation: &Relation, entry: &StatusEntry) -> bool {
+    let version = Version::parse_recorded(entry.version());
+    (entry.name == relation.name && version.is_ok_and(|version| relation.admits(&version)))
+        || provided(entry)
+            .iter()
+            .any(|one| one.name == relation.name && relation.admits_provided(one.version.as_ref()))
 }

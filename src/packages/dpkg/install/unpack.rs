@@ -131,7 +131,7 @@ impl Run<'_> {
         let place = self.database.record(unpacking.place, control, &conffiles)?;
         unpacking.place = Some(place);
         self.update_info(&unpacking, place, former.stem.as_deref())?;
-        self.check_vanishing(&unpacking, place)?;
+        self.disappear_others(&unpacking, place)?;
         self.take_from_others(&unpacking, place)?;
         self.remove_new_control()?;
         self.note(place, Phase::Unpacked, former.version.as_ref());
