@@ -325,7 +325,7 @@ fn compare(root: &Path, system: &System, index: &PackageIndex) -> Result<usize, 
         conf.parse(settings.as_bytes());
         let mut ours = Preferences::default();
         ours.add("preferences", records.as_bytes()).unwrap();
-        let warning = ours.target(&conf, index.repositories().map(|one| &**one));
+        let warning = ours.target(&conf, index.populated());
         let (_, text) = apt(root, "apt-cache", &[&["policy"], NAMES.as_slice()].concat());
         prop_assert_eq!(warning.is_some(), text.contains("invalid for APT::Default-Release"));
         if warning.is_some() {

@@ -331,6 +331,9 @@ impl Parser {
             Some(word) => (tag, word),
             None => (String::new(), tag),
         };
+        if tag.is_empty() && word == "#clear" {
+            return Err("#clear does not say what".to_owned());
+        }
         if let Some(directive) = tag.strip_prefix('#') {
             if !self.scope.is_empty() {
                 return Err("a directive stands in a block".to_owned());

@@ -259,6 +259,12 @@ impl PackageIndex {
         self.files.iter().map(|(_, repository)| repository)
     }
 
+    /// The repositories that offer something. apt knows no others.
+    pub fn populated(&self) -> impl Iterator<Item = &RepositoryInfo> {
+        let files = self.files.iter().filter(|(file, _)| !file.is_empty());
+        files.map(|(_, repository)| &**repository)
+    }
+
     fn collect(&self, find: impl Fn(&PackagesFile) -> Vec<Record>) -> Vec<Available> {
         self.files
             .iter()

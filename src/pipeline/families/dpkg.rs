@@ -82,11 +82,11 @@ impl PackageManager for Dpkg {
             fetcher,
             environment,
         )?;
-        let known = || repositories.index.repositories().map(|one| &**one);
-        if let Some(warning) = policy.preferences.target(&conf, known()) {
+        let index = &repositories.index;
+        if let Some(warning) = policy.preferences.target(&conf, index.populated()) {
             environment.progress.warn(&warning);
         }
-        for warning in releases::warnings(&self.own.distribution, known()) {
+        for warning in releases::warnings(&self.own.distribution, index.populated()) {
             environment.progress.warn(&warning);
         }
         Ok(Box::new(AptOffers { inventory: &self.own, policy, repositories }))

@@ -77,6 +77,7 @@ fn what_apt_refuses_is_told_with_its_line() {
     for (text, want) in [
         ("A \"1\";\n{ B \"2\"; };", "line 2: a block has no name"),
         ("A \"1\"; B \"2\" 3;", "line 1: \"\\\"2\\\" 3\" is more than one value"),
+        ("A \"1\"; #clear;", "#clear does not say what"),
         ("A \"1\"; B { #clear C; };", "a directive stands in a block"),
         ("A \"1\"; #nonsense", ""),
         ("A \"1\"; #includes \"x\";", "the directive #includes is not known"),
