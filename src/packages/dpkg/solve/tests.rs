@@ -654,6 +654,7 @@ mod random {
                     breaks: parse_list(get("Breaks")).unwrap(),
                     conflicts: parse_list(get("Conflicts")).unwrap(),
                     provides: parse_provides(get("Provides")).unwrap(),
+                    recommends: Vec::new(),
                 }
             };
             let mut before = [0; NAMES.len()];
