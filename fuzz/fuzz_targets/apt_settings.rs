@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgfix::packages::dpkg::apt_conf::AptConf;
-use imgfix::packages::dpkg::preferences::Preferences;
+use imgfix::packages::dpkg::preferences::{Dialect, Preferences};
 use imgfix::packages::dpkg::sources;
 use imgfix::rootfs::{Entry, ImagePath, NoLayers, Tree};
 use libfuzzer_sys::fuzz_target;
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     let tree = Tree::from_entries([(ImagePath::literal(path), entry)], Arc::new(NoLayers));
     let conf = AptConf::read(&tree);
     let _ = conf.truth("Acquire::Check-Valid-Until", true);
-    let _ = Preferences::read(&tree);
+    let _ = Preferences::read(&tree, &conf, Dialect::WithSourceVersion);
     let Ok(sources) = sources::read(&tree) else { return };
     for source in sources.sources {
         assert!(!source.describe().contains('\n'));

@@ -280,7 +280,7 @@ pub fn a_database_that_somebody_else_wrote() -> Case {
             let own = std::fs::read_to_string(&file).unwrap();
             let more = "Description: by hand\n two\nversion: 0:1\nStatus: Hold  ok  installed\n\
                         Package: Hand\nArchitecture: amd64\nMaintainer: m\npriority: Optional\n\
-                        Depends: b(>=0:1)|c , d\nTag: x\nConffiles:\n  /etc/hand   0123\n\n\
+                        Depends: b(>=0:1)|c , d\nTag: x\nConffiles:\n /etc/hand 0123\n\n\
                         Package: left\nStatus: purge ok not-installed\nArchitecture: amd64\n\n\
                         Package: bare\nStatus: install ok not-installed\n\n\
                         Package: wanted\nStatus: install ok not-installed\nArchitecture: amd64\n\n\

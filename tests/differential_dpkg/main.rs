@@ -102,3 +102,23 @@ compare_cases!(
     overwriting_without_replaces_is_refused,
     overwriting_a_diverted_file_is_refused,
 );
+
+/// dpkg wrote the machine's database: written again it is the same, stanza by stanza.
+#[test]
+fn the_machines_own_database_keeps_its_bytes() {
+    use imgfix::packages::dpkg::control::parse_stanzas;
+    use imgfix::packages::dpkg::status_stanza::{ProtectedField, rewrite};
+
+    let Ok(text) = std::fs::read("/var/lib/dpkg/status") else {
+        eprintln!("NOT RUN: the_machines_own_database_keeps_its_bytes needs /var/lib/dpkg/status");
+        return;
+    };
+    let stanzas = parse_stanzas(text).unwrap();
+    assert!(!stanzas.is_empty());
+    for stanza in stanzas {
+        let again = rewrite(&stanza, ProtectedField::Known).unwrap();
+        let (again, own) =
+            (String::from_utf8_lossy(&again), String::from_utf8_lossy(stanza.text()));
+        assert_eq!(again, own);
+    }
+}

@@ -387,7 +387,7 @@ mod tests {
                    Description: x\n y\nTriggers-Pending: /b c\nHomepage: h\n";
         assert_eq!(again(own).unwrap(), own);
         let other = "Description: x\n y\nhomepage: h\nTriggers-Pending:  /b   c\nversion: 1:2\n\
-                     CONFFILES:\n  /etc/a   0123 obsolete\nDepends: b(>=1),c|d\nPackage: A\n\
+                     CONFFILES:\n /etc/a 0123 obsolete\nDepends: b(>=1),c|d\nPackage: A\n\
                      status: Hold  ok half-configured\nConfig-Version: 0:1\npriority: Optional\n\
                      Filename: x\n";
         assert_eq!(again(other).unwrap(), own.replace("Homepage", "homepage"));

@@ -51,6 +51,11 @@ fn inventory(image: &[&str]) -> DpkgInventory {
 }
 
 fn index(repository: &[&str]) -> PackageIndex {
+    index_of("stable-security", repository)
+}
+
+/// What an archive of this name offers.
+fn index_of(archive: &str, repository: &[&str]) -> PackageIndex {
     const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let text: Vec<String> = repository
         .iter()
@@ -62,7 +67,7 @@ fn index(repository: &[&str]) -> PackageIndex {
         url: "http://deb.example/".to_owned(),
         suite: "stable-security".to_owned(),
         component: "main".to_owned(),
-        archive: "stable-security".to_owned(),
+        archive: archive.to_owned(),
         ..RepositoryInfo::default()
     };
     PackageIndex::from_text(&text.join("\n"), info).unwrap()
@@ -927,7 +932,7 @@ fn phased_updates_wait_unless_a_finding_asks() {
     let (image, repository) = (["foo 1"], ["foo 2; Phased-Update-Percentage: 10"]);
     let policy = AptPolicy { phasing: Phasing::HoldBack, ..AptPolicy::default() };
     let run = |requests: &Requests| {
-        let (inventory, index) = (inventory(&image), index(&repository));
+        let (inventory, index) = (inventory(&image), index_of("noble-updates", &repository));
         plan_platform(&inventory, &index, &policy, requests, &BTreeMap::new(), &context())
     };
     let all = run(&Requests::Everything);
