@@ -52,7 +52,9 @@ fn dumped(text: &str) -> Vec<(String, String)> {
     let line = |line: &str| {
         let (name, value) = line.split_once(" \"")?;
         let value = value.strip_suffix("\";")?;
-        name.starts_with('X').then(|| (name.to_owned(), value.to_owned()))
+        // (apt-config encodes odd characters of names.)
+        let plain = name.starts_with('X') && !name.contains('%');
+        plain.then(|| (name.to_owned(), value.to_owned()))
     };
     text.lines().filter_map(line).collect()
 }
