@@ -12,6 +12,9 @@ use super::members::is_file;
 
 /// The most bytes that an index may unpack to (Wolfi's has about a hundred megabytes).
 const MAX_UNPACKED: u64 = 1 << 30;
+
+/// What the archive may have besides the index: headers, and the repository's description.
+const MAX_BESIDES: u64 = 1 << 20;
 /// The most files in it.
 const MAX_FILES: usize = 100;
 
@@ -46,13 +49,14 @@ impl IndexArchive {
         Self::read_within(content, MAX_UNPACKED)
     }
 
-    /// As [`IndexArchive::read`], where it may unpack to `most` bytes.
+    /// As [`IndexArchive::read`], where the index may have `most` bytes.
     ///
     /// # Errors
     /// As [`IndexArchive::read`].
     pub fn read_within(content: &[u8], most: u64) -> Result<Self, IndexArchiveError> {
         let unpack = |error: std::io::Error| IndexArchiveError::Unpack(error.to_string());
-        let mut limited = MultiGzDecoder::new(content).take(most.min(MAX_UNPACKED));
+        let room = most.saturating_add(MAX_BESIDES).min(MAX_UNPACKED);
+        let mut limited = MultiGzDecoder::new(content).take(room);
         let mut archive = tar::Archive::new(&mut limited);
         let mut found = None;
         for (at, entry) in archive.entries().map_err(unpack)?.enumerate() {
