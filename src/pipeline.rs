@@ -70,7 +70,12 @@ pub enum RepairError {
          the repository that has it with --repository"
     )]
     World { file: String, entry: String },
-    #[error("cannot use the cache in {place}: {source}")]
+    #[error(transparent)]
+    Unusable(#[from] crate::repository::leaving_out::Unusable),
+    #[error(
+        "cannot use the cache in {place}: {source}; name another place with --cache-dir DIR, or \
+         keep no downloads with --no-cache"
+    )]
     Cache { place: String, source: std::io::Error },
     #[error("{archive}: {source}")]
     Archive { archive: String, source: families::Cause },

@@ -233,7 +233,7 @@ fn a_packages_file_of_names_without_end() {
     let (ran, cost) = run(command);
     within("Packages", cost);
     let ran = ran.expect(0);
-    assert!(ran.stderr.contains("this index is left out"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" is left out: "), "{}", ran.stderr);
     assert!(ran.stderr.contains("--max-memory"), "{}", ran.stderr);
     assert!(place.tagged("1_fix").is_some());
 }

@@ -13,9 +13,11 @@ use crate::findings::report::MAX_REPORT;
 use crate::findings::{Filter, Severity, parse_ignore_file};
 use crate::image::{Platform, RegistryOptions};
 use crate::packages::apk::signature::ApkKeyring;
+use crate::packages::dpkg::auth_conf::{self, AuthConf};
 use crate::pipeline::{
     CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
 };
+use crate::repository::leaving_out::Strictness;
 use crate::repository::signature::Keyring;
 use crate::rootfs::Memory;
 use crate::rootfs::limits::{LayerLimits, Scale};
@@ -80,6 +82,9 @@ pub struct RepositoryOptions {
     /// Go on with a repository whose Valid-Until has passed
     #[arg(long)]
     pub allow_expired_index: bool,
+    /// Fail when a repository cannot be used, instead of leaving it out with a warning
+    #[arg(long)]
+    pub strict_repositories: bool,
     /// How maintainer scripts are run [default: virtual]
     #[arg(long, value_name = "MODE", value_enum, help_heading = "Upgrade options")]
     pub scripts: Option<ScriptsMode>,
@@ -287,7 +292,12 @@ pub fn environment(
             apk_keyring,
             image_sources_only: repositories.image_sources_only,
             allow_expired: repositories.allow_expired_index,
-            cache: cache(repositories)?,
+            strictness: match repositories.strict_repositories {
+                true => Strictness::Refuse,
+                false => Strictness::LeaveOut,
+            },
+            auth: Arc::new(machine_auth()),
+            cache: cache(repositories, output)?,
             offline: repositories.offline,
             certificates,
         },
@@ -323,6 +333,25 @@ fn cgroup_memory() -> Option<u64> {
         .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
 }
 
+/// Logins for repositories as this machine's own apt has them. Files that this user may not
+/// read say nothing, as for apt.
+fn machine_auth() -> AuthConf {
+    let mut paths = vec![PathBuf::from(auth_conf::FILE)];
+    if let Ok(folder) = std::fs::read_dir(auth_conf::FOLDER) {
+        let parts = folder.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut parts: Vec<PathBuf> = parts.filter(|path| auth_conf::is_read(path)).collect();
+        parts.sort();
+        paths.extend(parts);
+    }
+    let mut auth = AuthConf::default();
+    for path in paths {
+        if let Ok(text) = read_file("auth.conf", &path, MAX_KEYS) {
+            auth.add(&text);
+        }
+    }
+    auth
+}
+
 /// The user's keys: OpenPGP keyrings for apt, and RSA keys for apk, which go by the name of
 /// their file.
 fn keyrings(paths: &[PathBuf]) -> Result<(Option<Keyring>, Option<ApkKeyring>), Failure> {
@@ -344,18 +373,33 @@ fn keyrings(paths: &[PathBuf]) -> Result<(Option<Keyring>, Option<ApkKeyring>), 
     Ok((keyring, apk_keyring))
 }
 
-/// `--cache-dir`, else `$XDG_CACHE_HOME/imgfix`.
-fn cache(options: &RepositoryOptions) -> Result<CacheChoice, Failure> {
+/// `--cache-dir`, else `$XDG_CACHE_HOME/imgfix`. Where there is no home (arbitrary user ids in
+/// CI have none, or `/`), downloads are kept for the run only.
+fn cache(options: &RepositoryOptions, output: &Output) -> Result<CacheChoice, Failure> {
     if options.no_cache {
         return Ok(CacheChoice::Temporary);
     }
     if let Some(dir) = &options.cache_dir {
         return Ok(CacheChoice::Kept(dir.clone()));
     }
-    let base = etcetera::choose_base_strategy().map_err(|error| {
-        Failure::Usage(format!("cannot tell the cache directory ({error}); give --cache-dir"))
-    })?;
-    Ok(CacheChoice::Kept(base.cache_dir().join("imgfix")))
+    let base = etcetera::choose_base_strategy().map(|base| base.cache_dir());
+    match base {
+        Ok(base) if base != Path::new("/.cache") => {
+            Ok(CacheChoice::KeptIfPossible(base.join("imgfix")))
+        }
+        _ if options.offline => {
+            let why = "--offline needs a cache, and there is no home directory to look for it \
+                       in; name it with --cache-dir DIR";
+            Err(Failure::Usage(why.to_owned()))
+        }
+        _ => {
+            output.progress().warn(
+                "there is no home directory: downloads are kept for this run only; name a place \
+                 with --cache-dir DIR, or say --no-cache",
+            );
+            Ok(CacheChoice::Temporary)
+        }
+    }
 }
 
 /// <https://reproducible-builds.org/specs/source-date-epoch/>.

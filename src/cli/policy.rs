@@ -124,6 +124,7 @@ pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
         options.keyring.clone_from(&file.keyrings);
     }
     options.image_sources_only |= file.image_sources_only;
+    options.strict_repositories |= file.strict_repositories;
     let scripts = policy.scripts.map(|scripts| match scripts {
         Scripts::Virtual => ScriptsMode::Virtual,
         Scripts::Never => ScriptsMode::Never,

@@ -3,8 +3,10 @@
 
 pub mod apk;
 pub mod archive;
+pub mod config_text;
 pub mod dpkg;
 pub mod effects;
+mod left_out;
 pub mod os_release;
 pub mod repository_url;
 pub mod sandbox_fallback;
@@ -12,6 +14,8 @@ pub mod script_run;
 
 use std::cmp::Ordering;
 use std::fmt;
+
+pub use left_out::LeftOut;
 
 /// A package's name within its family (`libssl3`).
 #[derive(

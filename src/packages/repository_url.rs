@@ -40,8 +40,11 @@ pub struct Located {
 /// Why a URL leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoLocation {
-    /// Not used, which is no error of the configuration.
-    PassOver(String),
+    /// Not used, which is no error of the configuration: the URL as it may be shown, and why.
+    PassOver {
+        url: String,
+        why: String,
+    },
     Wrong(String),
 }
 
@@ -66,16 +69,14 @@ pub fn locate(text: &str, origin: Origin) -> Result<Located, NoLocation> {
             return Ok(Located { url, login: None });
         }
         "file" | "copy" => {
-            return Err(NoLocation::PassOver(format!(
-                "{text} is passed over: a repository inside the image is not used; give one of \
-                 this machine with --repository"
-            )));
+            let why = "a repository inside the image is not used; give one of this machine with \
+                       --repository"
+                .to_owned();
+            return Err(NoLocation::PassOver { url: text.to_owned(), why });
         }
         _ => {
-            return Err(NoLocation::PassOver(format!(
-                "{} is passed over: only http, https and file repositories can be used",
-                without_login(text)
-            )));
+            let why = "only http, https and file repositories can be used".to_owned();
+            return Err(NoLocation::PassOver { url: without_login(text), why });
         }
     }
     let mut url = url::Url::parse(text)
@@ -122,8 +123,7 @@ mod tests {
     #[test]
     fn no_message_shows_a_login() {
         for text in ["ftp://me:secret@host/x", "ftp://me:sec@ret@host/x", "https://me:secret@/"] {
-            let (NoLocation::PassOver(why) | NoLocation::Wrong(why)) =
-                locate(text, Origin::Image).unwrap_err();
+            let why = format!("{:?}", locate(text, Origin::Image).unwrap_err());
             assert!(!why.contains("sec") && !why.contains("ret@"), "{why}");
         }
         assert!(format!("{:?}", locate("ftp://host/x", Origin::User)).contains("ftp://host/x"));

@@ -1,15 +1,18 @@
 //! What a run is given from outside: the clock, the watcher, limits, and how registries and
 //! repositories are reached. Made once at the edge, then only read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
 use crate::image::RegistryOptions;
 use crate::packages::apk::signature::ApkKeyring;
+use crate::packages::dpkg::auth_conf::AuthConf;
 use crate::progress::SharedProgress;
+use crate::repository::access::Credentials;
 use crate::repository::freshness::Expired;
+use crate::repository::leaving_out::Strictness;
 use crate::repository::signature::Keyring;
 use crate::repository::{Cache, FetchOptions, Fetcher, Mirror};
 use crate::rootfs::Memory;
@@ -31,6 +34,11 @@ pub struct RepositoryChoice {
     pub apk_keyring: Option<ApkKeyring>,
     pub image_sources_only: bool,
     pub allow_expired: bool,
+    /// What a repository that cannot be used means.
+    pub strictness: Strictness,
+    /// This machine's apt_auth.conf(5): for `lines` and `mirrors`, never for what an image
+    /// names.
+    pub auth: Arc<AuthConf>,
     pub cache: CacheChoice,
     pub offline: bool,
     /// PEM files.
@@ -56,6 +64,9 @@ pub enum CacheChoice {
     #[default]
     Temporary,
     Kept(PathBuf),
+    /// In this directory, which the user has not named; for this run only when it cannot be
+    /// written.
+    KeptIfPossible(PathBuf),
 }
 
 /// Everything from outside.
@@ -86,25 +97,47 @@ impl Environment {
         if self.repositories.allow_expired { Expired::Allow } else { Expired::Refuse }
     }
 
+    fn cache(&self) -> Result<Cache, RepairError> {
+        let temporary = || {
+            let place = "the system's temporary directory".to_owned();
+            Cache::temporary(&self.unfinished)
+                .map_err(|source| RepairError::Cache { place, source })
+        };
+        let kept = |dir: &Path| {
+            let place = dir.display().to_string();
+            Cache::open(dir, &self.unfinished)
+                .map_err(|source| RepairError::Cache { place, source })
+        };
+        match &self.repositories.cache {
+            CacheChoice::Temporary => temporary(),
+            CacheChoice::Kept(dir) => kept(dir),
+            CacheChoice::KeptIfPossible(dir) => kept(dir).or_else(|error| {
+                if self.repositories.offline {
+                    return Err(error);
+                }
+                self.progress.warn(&format!("downloads are kept for this run only: {error}"));
+                temporary()
+            }),
+        }
+    }
+
     /// Opens the cache and prepares downloads.
     ///
     /// # Errors
     /// The cache directory cannot be made; a certificate is unusable.
     pub fn fetcher(&self) -> Result<Fetcher, RepairError> {
-        let cache = match &self.repositories.cache {
-            CacheChoice::Temporary => Cache::temporary(&self.unfinished),
-            CacheChoice::Kept(dir) => Cache::open(dir, &self.unfinished),
-        };
-        let place = match &self.repositories.cache {
-            CacheChoice::Temporary => "the system's temporary directory".to_owned(),
-            CacheChoice::Kept(dir) => dir.display().to_string(),
-        };
-        let cache = cache.map_err(|source| RepairError::Cache { place, source })?;
+        let cache = self.cache()?;
         let options = FetchOptions {
             offline: self.repositories.offline,
             mirrors: self.repositories.mirrors.clone(),
             certificates: self.repositories.certificates.clone(),
         };
-        Ok(Fetcher::new(Arc::clone(&self.runtime), cache, options, Arc::clone(&self.progress))?)
+        let progress = Arc::clone(&self.progress);
+        let fetcher = Fetcher::new(Arc::clone(&self.runtime), cache, options, progress)?;
+        for mirror in &self.repositories.mirrors {
+            let auth = Credentials::Conf(Arc::clone(&self.repositories.auth));
+            fetcher.login(&format!("{}/", mirror.to()), auth);
+        }
+        Ok(fetcher)
     }
 }

@@ -236,13 +236,16 @@ impl Job<'_> {
         let offers = self.manager.offers(tree, self.fetcher, self.environment)?;
         self.environment.progress.message(&format!("{platform}: planning"));
         let requests = requests(filtered, platform);
-        let (planned, applied) = self.settle(&*offers.universe(&requests), &requests)?;
+        let (mut planned, applied) = self.settle(&*offers.universe(&requests), &requests)?;
+        planned.plan.blame(offers.left_out(), offers.advice());
+        let mut notes = planned.notes;
+        notes.extend(offers.left_out().iter().map(ToString::to_string));
         Ok(Done {
             plan: planned.plan,
             applied,
             findings: filtered.map(|all| everything(all, platform)).unwrap_or_default(),
             repositories: offers.verified().to_vec(),
-            notes: planned.notes,
+            notes,
         })
     }
 

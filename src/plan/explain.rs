@@ -195,6 +195,10 @@ impl fmt::Display for Reason {
             Reason::NotInRepositories { wanted, newest: None } => {
                 write!(f, "the repositories do not have the package ({wanted} wanted)")
             }
+            Reason::RepositoryUnreadable { source, why } => {
+                write!(f, "its repository could not be read: {source}: {why}")
+            }
+            Reason::NoRepository { advice } => write!(f, "the image names no repository: {advice}"),
             Reason::Held { package, by } => write!(f, "{package} is held by {by}"),
             Reason::Conflict { package, detail } => {
                 write!(f, "upgrading conflicts with {package}: {detail}")

@@ -6,6 +6,7 @@ pub mod checksum;
 pub mod choice;
 pub mod document;
 pub mod explain;
+mod left_out;
 pub mod order;
 pub mod solver;
 
@@ -151,6 +152,10 @@ pub enum Reason {
     OtherArchitecture { wanted: String, installed: Vec<String> },
     /// No repository of the image has the fixed version; `newest` is what they have.
     NotInRepositories { wanted: String, newest: Option<String> },
+    /// No repository that could be read has the fixed version, and `source` could not be read.
+    RepositoryUnreadable { source: String, why: String },
+    /// The image names no repository, and none is known for it.
+    NoRepository { advice: String },
     /// The user holds the package (dpkg hold) or a pin forbids the version.
     Held { package: String, by: String },
     /// Upgrading conflicts with `package`.

@@ -57,6 +57,7 @@ struct Packages {
 /// # Errors
 /// Not TOML, an unknown key, or a value that cannot be followed; with line and column.
 pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Policy, PolicyError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         value(name, text, at, error.message())
@@ -259,6 +260,12 @@ mod tests {
         assert_eq!(original("original = 'delete'"), Some(OriginalPolicy::Delete));
         let backup = OriginalPolicy::Backup { suffix: "-b".to_owned() };
         assert_eq!(original("original = 'backup'\nbackup-suffix = '-b'"), Some(backup));
+    }
+
+    #[test]
+    fn a_file_from_windows_says_the_same() {
+        let windows = format!("\u{feff}{}", FULL.replace('\n', "\r\n"));
+        assert_eq!(read(&windows), read(FULL));
     }
 
     #[test]

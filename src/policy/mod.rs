@@ -79,6 +79,8 @@ pub struct Repositories {
     pub mirrors: Vec<String>,
     pub keyrings: Vec<PathBuf>,
     pub image_sources_only: bool,
+    /// A repository that cannot be used is an error.
+    pub strict_repositories: bool,
 }
 
 impl Policy {

@@ -60,6 +60,8 @@ mod tests {
             Reason::EpochUnclear { seen: text(), fixed: text() },
             Reason::OtherArchitecture { wanted: text(), installed: vec![text()] },
             Reason::NotInRepositories { wanted: text(), newest: None },
+            Reason::RepositoryUnreadable { source: text(), why: text() },
+            Reason::NoRepository { advice: text() },
             Reason::Held { package: text(), by: text() },
             Reason::Conflict { package: text(), detail: text() },
             Reason::NotOwned,

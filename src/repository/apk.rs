@@ -8,14 +8,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use reqwest::StatusCode;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::Verified;
 use super::access::Credentials;
 use super::fetch::{FetchError, Fetcher};
+use super::leaving_out::{LeavingOut, Unusable};
 use super::parallel::parallel;
 use super::signature::Signer;
+use crate::packages::LeftOut;
 use crate::packages::apk::index::{IndexError, PackageIndex, RepositoryInfo};
 use crate::packages::apk::index_archive::{IndexArchive, IndexArchiveError};
 use crate::packages::apk::signature::{ApkKeyring, SignatureError, verify};
@@ -53,6 +56,31 @@ pub enum ApkError {
          repository's public key with --keyring FILE"
     )]
     NoKeyring { repository: String },
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+}
+
+impl ApkError {
+    /// Whether it is this machine that fails, whatever the source.
+    fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Fetch(FetchError::Cache { .. } | FetchError::Setup(_)))
+    }
+
+    /// What is wrong, and what helps.
+    fn remedy(&self) -> String {
+        match self {
+            Self::Fetch(FetchError::Refused { status, .. })
+                if matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) =>
+            {
+                format!("{self}; a login belongs into the URL (https://USER:PASSWORD@HOST/...)")
+            }
+            Self::Fetch(FetchError::Failed { .. }) => format!(
+                "{self}; check the URL, the network and the proxy, or name a mirror with \
+                 --mirror FROM=TO"
+            ),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// A source with the keys that may sign it.
@@ -67,6 +95,7 @@ pub struct SignedSource {
 pub struct Loaded {
     pub index: PackageIndex,
     pub verified: Vec<Verified>,
+    pub left_out: Vec<LeftOut>,
 }
 
 /// A repository to load: a URL, named once or, with other tags, several times.
@@ -76,18 +105,18 @@ struct Repository<'a> {
     tags: Vec<Option<String>>,
 }
 
-/// Loads all sources, in their order. A URL that is named several times (with other tags) is
-/// one repository, as for apk.
+/// Loads all sources that can be used, in their order; the others are added to `leaving_out`. A
+/// URL that is named several times (with other tags) is one repository, as for apk.
 ///
 /// # Errors
-/// The first source that cannot be fetched, verified or read. A source that imgfix added is
-/// left out when it is not there, unless that leaves none.
+/// This machine fails, or none can be used, or one cannot and `leaving_out` is strict.
 pub fn load(
     sources: &[SignedSource],
+    leaving_out: LeavingOut,
     architecture: &str,
     fetcher: &Fetcher,
 ) -> Result<Loaded, ApkError> {
-    load_within(MAX_UNPACKED, sources, architecture, fetcher)
+    load_within(MAX_UNPACKED, sources, leaving_out, architecture, fetcher)
 }
 
 /// [`load`] of indexes that unpack to `limit` bytes at most.
@@ -97,6 +126,7 @@ pub fn load(
 pub fn load_within(
     limit: u64,
     sources: &[SignedSource],
+    mut leaving_out: LeavingOut,
     architecture: &str,
     fetcher: &Fetcher,
 ) -> Result<Loaded, ApkError> {
@@ -107,7 +137,7 @@ pub fn load_within(
             fetcher.login(&format!("{}/", source.url), login);
         }
     }
-    let (mut loaded, mut missing) = (Loaded::default(), None);
+    let mut loaded = Loaded::default();
     let unpacked = AtomicU64::new(0);
     let read = parallel(&repositories, |one| {
         let (archive, verified) = read(one, architecture, limit, fetcher)?;
@@ -119,22 +149,20 @@ pub fn load_within(
         }
     });
     for (repository, read) in repositories.into_iter().zip(read) {
-        match read {
-            Ok((archive, verified)) => {
-                loaded.add(repository, architecture, archive, fetcher)?;
-                loaded.verified.push(verified);
-            }
-            Err(error @ ApkError::NoIndex { .. }) if repository.source.origin == Origin::Added => {
-                fetcher.progress().detail(&format!("{error}; left out"));
-                missing.get_or_insert(error);
-            }
-            Err(error) => return Err(error),
+        let name = repository.source.url.clone();
+        let added = read.and_then(|(archive, verified)| {
+            loaded.add(repository, architecture, archive, fetcher)?;
+            loaded.verified.push(verified);
+            Ok(())
+        });
+        match added {
+            Ok(()) => {}
+            Err(error) if error.is_of_this_machine() => return Err(error),
+            Err(error) => leaving_out.leave_out(name, error.remedy())?,
         }
     }
-    match missing {
-        Some(error) if loaded.verified.is_empty() => Err(error),
-        _ => Ok(loaded),
-    }
+    loaded.left_out = leaving_out.settle(loaded.verified.len(), fetcher.progress())?;
+    Ok(loaded)
 }
 
 fn repositories(sources: &[SignedSource]) -> Vec<Repository<'_>> {
@@ -226,6 +254,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::FetchOptions;
+    use super::super::leaving_out::Strictness;
     use super::super::testing::{Reply, Server, fetcher, fetcher_at};
     use super::*;
     use crate::packages::apk::sources::parse_option;
@@ -252,10 +281,18 @@ mod tests {
         SignedSource { source: parse_option(line).unwrap().remove(0), keyring }
     }
 
+    fn load_lenient(
+        sources: &[SignedSource],
+        architecture: &str,
+        fetcher: &Fetcher,
+    ) -> Result<Loaded, ApkError> {
+        load(sources, LeavingOut::new(Strictness::LeaveOut), architecture, fetcher)
+    }
+
     fn load_one(files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, ApkError> {
         let server = Server::files(files);
         let (fetcher, _cache) = fetcher(FetchOptions::default());
-        load(&[source(&format!("{}r", server.url), key().keyring())], "x86_64", &fetcher)
+        load_lenient(&[source(&format!("{}r", server.url), key().keyring())], "x86_64", &fetcher)
     }
 
     #[test]
@@ -263,7 +300,7 @@ mod tests {
         let server = Server::files(served());
         let (online, cache) = fetcher(FetchOptions::default());
         let sources = [source(&format!("{}r/", server.url), key().keyring())];
-        let loaded = load(&sources, "x86_64", &online).unwrap();
+        let loaded = load_lenient(&sources, "x86_64", &online).unwrap();
         let archive = loaded.index.versions("a")[0].archive().unwrap();
         assert_eq!(archive.url, format!("{}r/x86_64/a-1.apk", server.url));
         online.archives(&[&archive]).unwrap();
@@ -274,7 +311,7 @@ mod tests {
         let before = server.requests().len();
         let offline = FetchOptions { offline: true, ..FetchOptions::default() };
         let offline = fetcher_at(cache.path(), offline);
-        let again = load(&sources, "x86_64", &offline).unwrap();
+        let again = load_lenient(&sources, "x86_64", &offline).unwrap();
         assert_eq!(again.index.versions("a"), loaded.index.versions("a"));
         offline.archives(&[&archive]).unwrap();
         assert_eq!(server.requests().len(), before);
@@ -291,7 +328,7 @@ mod tests {
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let sources = [source(&format!("{}r", server.url), key().keyring())];
         for _ in 0..2 {
-            assert_eq!(load(&sources, "x86_64", &fetcher).unwrap().index.len(), 1);
+            assert_eq!(load_lenient(&sources, "x86_64", &fetcher).unwrap().index.len(), 1);
         }
     }
 
@@ -304,7 +341,7 @@ mod tests {
         let server = Server::files(files);
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let line = format!("ndx {}own/APKINDEX.tar.gz", server.url);
-        let loaded = load(&[source(&line, key().keyring())], "x86_64", &fetcher).unwrap();
+        let loaded = load_lenient(&[source(&line, key().keyring())], "x86_64", &fetcher).unwrap();
         let archive = loaded.index.versions("a")[0].archive().unwrap();
         assert_eq!(archive.url, format!("{}own/a-1.apk", server.url));
         fetcher.archives(&[&archive]).unwrap();
@@ -318,7 +355,7 @@ mod tests {
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let lines = ["@edge {}r", "{}s", "@testing {}r/", "@edge {}r"];
         let sources = lines.map(|line| source(&line.replace("{}", &server.url), key().keyring()));
-        let loaded = load(&sources, "x86_64", &fetcher).unwrap();
+        let loaded = load_lenient(&sources, "x86_64", &fetcher).unwrap();
         let found = loaded.index.versions("a");
         let [a] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(a.repository.tags, [Some("edge".to_owned()), Some("testing".to_owned())]);
@@ -360,10 +397,15 @@ mod tests {
         let sources =
             ["r", "s"].map(|path| source(&format!("{}{path}", server.url), key().keyring()));
         let size = entry().len() as u64;
-        let load = |limit| load_within(limit, &sources, "x86_64", &fetcher);
-        assert_eq!(load(2 * size).unwrap().verified.len(), 2);
-        let why = load(2 * size - 1).unwrap_err().to_string();
+        let load = |limit| {
+            let leaving_out = LeavingOut::new(Strictness::LeaveOut);
+            load_within(limit, &sources, leaving_out, "x86_64", &fetcher).unwrap()
+        };
+        assert_eq!(load(2 * size).verified.len(), 2);
+        let cut = load(2 * size - 1);
+        let why = cut.left_out[0].to_string();
         assert!(why.starts_with(&server.url) && why.contains("--repository"), "{why}");
+        assert_eq!((cut.index.len(), cut.left_out.len()), (1, 1));
     }
 
     #[test]
@@ -372,8 +414,40 @@ mod tests {
         assert!(why.contains(INDEX) && why.contains("packages for x86_64"), "{why}");
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let keyless = source("https://example.invalid/r", ApkKeyring::default());
-        let why = load(&[keyless], "x86_64", &fetcher).unwrap_err().to_string();
+        let why = load_lenient(&[keyless], "x86_64", &fetcher).unwrap_err().to_string();
         assert!(why.contains("etc/apk/keys") && why.contains("--keyring FILE"), "{why}");
+    }
+
+    #[test]
+    fn a_repository_that_cannot_be_used_is_left_out_with_what_helps() {
+        let good = served();
+        let server = Server::start(move |request, _| match request.path.as_str() {
+            "/login/x86_64/APKINDEX.tar.gz" => Reply::status(401),
+            "/unsigned/x86_64/APKINDEX.tar.gz" => Reply::ok(index(&entry())),
+            path => good.get(path).map_or(Reply::status(404), |body| Reply::ok(body.clone())),
+        });
+        let at = |path: &str| format!("{}{path}", server.url);
+        let keyless = source(&at("r2"), ApkKeyring::default());
+        for (bad, want) in [
+            (source("http://127.0.0.1:1/r", key().keyring()), "check the URL, the network"),
+            (source(&at("login"), key().keyring()), "USER:PASSWORD"),
+            (source(&at("none"), key().keyring()), "packages for x86_64"),
+            (source(&at("unsigned"), key().keyring()), "is not signed"),
+            (keyless, "--keyring FILE"),
+        ] {
+            let (fetcher, _cache) = fetcher(FetchOptions::default());
+            let name = bad.source.url.clone();
+            let both = [bad.clone(), source(&at("r"), key().keyring())];
+            let loaded = load_lenient(&both, "x86_64", &fetcher).unwrap();
+            let [left_out] = loaded.left_out.as_slice() else { panic!("{:?}", loaded.left_out) };
+            assert!(left_out.source == name && left_out.why.contains(want), "{left_out}");
+            assert_eq!((loaded.index.len(), loaded.verified.len()), (1, 1), "{left_out}");
+            let alone = load_lenient(&[bad], "x86_64", &fetcher).unwrap_err().to_string();
+            assert!(alone.contains(want) && alone.contains(&name), "{alone}");
+            let strict = LeavingOut::new(Strictness::Refuse);
+            let why = load(&both, strict, "x86_64", &fetcher).unwrap_err().to_string();
+            assert!(why.contains(want) && why.contains("--strict-repositories"), "{why}");
+        }
     }
 
     #[test]
@@ -385,9 +459,9 @@ mod tests {
             added.source.origin = Origin::Added;
             added
         };
-        let loaded = load(&[added("none"), added("r")], "x86_64", &fetcher).unwrap();
+        let loaded = load_lenient(&[added("none"), added("r")], "x86_64", &fetcher).unwrap();
         assert!(loaded.index.versions("a")[0].repository.added);
-        let why = load(&[added("none"), added("no")], "x86_64", &fetcher).unwrap_err();
+        let why = load_lenient(&[added("none"), added("no")], "x86_64", &fetcher).unwrap_err();
         assert!(why.to_string().contains("none/x86_64/APKINDEX.tar.gz: not found"), "{why}");
     }
 
@@ -428,7 +502,7 @@ mod tests {
         let line = work.path().join("repo").display().to_string();
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let start = std::time::Instant::now();
-        let loaded = load(&[source(&line, keyring)], &arch, &fetcher).unwrap();
+        let loaded = load_lenient(&[source(&line, keyring)], &arch, &fetcher).unwrap();
         let took = start.elapsed();
         let mut ours: Vec<String> = loaded
             .index

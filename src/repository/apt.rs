@@ -10,11 +10,14 @@ use std::sync::Arc;
 
 use super::Verified;
 use super::access::Credentials;
+use super::apt_remedy::{Trouble, trouble};
 use super::fetch::{FetchError, Fetcher, Wanted};
 use super::freshness::{self, Expired, FreshnessError};
+use super::leaving_out::{LeavingOut, Unusable};
 use super::parallel::parallel;
 use super::signature::{Keyring, SignatureError, Signer, verify_cleartext, verify_detached};
 use crate::image::Digest;
+use crate::packages::LeftOut;
 use crate::packages::dpkg::index::{PackageIndex, RepositoryInfo};
 use crate::packages::dpkg::packages_file::{FORMAT, IndexError, PackagesFile};
 use crate::packages::dpkg::release::{Release, ReleaseError};
@@ -54,7 +57,7 @@ pub enum AptError {
     OtherSuite { name: String, found: String, wanted: String },
     #[error(
         "{name} has no index for component {component:?} and architecture {architecture:?}; it \
-         has the components {has}"
+         has the components {has}; correct the source"
     )]
     NoComponent { name: String, component: String, architecture: String, has: String },
     #[error("{name} lists no Packages file with a SHA-256")]
@@ -67,6 +70,15 @@ pub enum AptError {
         "{repository}: no key to verify it: the image has none for it; give one with --keyring FILE"
     )]
     NoKeyring { repository: String },
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+}
+
+impl AptError {
+    /// Whether it is this machine that fails, whatever the source.
+    fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Fetch(FetchError::Cache { .. } | FetchError::Setup(_)))
+    }
 }
 
 /// A source with the keys that may sign it.
@@ -93,6 +105,14 @@ pub struct LoadOptions {
 pub struct Loaded {
     pub index: PackageIndex,
     pub verified: Vec<Verified>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A source whose Release file is verified.
+struct Opened<'a> {
+    source: &'a AptSource,
+    verified: Verified,
+    parts: Vec<Part>,
 }
 
 /// An index file to load.
@@ -104,13 +124,14 @@ struct Part {
     info: Arc<RepositoryInfo>,
 }
 
-/// Loads all sources, in their order.
+/// Loads all sources that can be used, in their order; the others are added to `leaving_out`.
+/// A source that imgfix added is passed over when the archive does not have it.
 ///
 /// # Errors
-/// The first source that cannot be fetched, verified or read. A source that imgfix added is
-/// left out when the archive does not have it; that is no error.
+/// This machine fails, or none can be used, or one cannot and `leaving_out` is strict.
 pub fn load(
     sources: &[SignedSource],
+    mut leaving_out: LeavingOut,
     fetcher: &Fetcher,
     options: &LoadOptions,
 ) -> Result<Loaded, AptError> {
@@ -122,30 +143,77 @@ pub fn load(
             fetcher.login(&source.url, Credentials::Login(login.clone()));
         }
     }
-    let mut loaded = Loaded::default();
-    let mut parts = Vec::new();
+    let mut opened = Vec::new();
     let releases = parallel(&sources, |source| release(source, fetcher, options));
     for (source, result) in sources.iter().zip(releases) {
-        let Some((release, signer)) = result? else { continue };
-        loaded.verified.push(Verified {
-            repository: source.source.describe(),
-            date: release.date.clone(),
-            signer,
+        let source = &source.source;
+        let found = result.and_then(|found| match found {
+            Some((release, signer)) => open(source, &release, signer, &mut leaving_out, options),
+            None => Ok(None),
         });
-        parts.extend(index_parts(&source.source, &release, options)?);
-    }
-    let files = parallel(&parts, |part| packages(part, fetcher, &options.memory));
-    for (part, file) in parts.iter().zip(files) {
-        match file {
-            Ok(file) => loaded.index.push(file, Arc::clone(&part.info)),
-            // What a repository sends without end must not stop what the others can repair.
-            Err(error @ AptError::Index { source: IndexError::TooMuch(_), .. }) => {
-                fetcher.progress().warn(&format!("{error}: this index is left out"));
-            }
-            Err(error) => return Err(error),
+        match found {
+            Ok(found) => opened.extend(found),
+            Err(error) => leave_out(source, error, &mut leaving_out, options.now)?,
         }
     }
+    let mut loaded = Loaded::default();
+    let parts: Vec<&Part> = opened.iter().flat_map(|one| &one.parts).collect();
+    let mut files = parallel(&parts, |part| packages(part, fetcher, &options.memory)).into_iter();
+    for Opened { source, verified, parts } in opened {
+        // all of a source or nothing: half of it could offer what the other half makes wrong
+        let own: Vec<Result<PackagesFile, AptError>> = files.by_ref().take(parts.len()).collect();
+        match own.into_iter().collect::<Result<Vec<PackagesFile>, AptError>>() {
+            Ok(own) => {
+                for (part, file) in parts.iter().zip(own) {
+                    loaded.index.push(file, Arc::clone(&part.info));
+                }
+                loaded.verified.push(verified);
+            }
+            Err(error) => leave_out(source, error, &mut leaving_out, options.now)?,
+        }
+    }
+    loaded.left_out = leaving_out.settle(loaded.verified.len(), fetcher.progress())?;
     Ok(loaded)
+}
+
+/// Leaves a source out because of an error, if the error is the source's.
+fn leave_out(
+    source: &AptSource,
+    error: AptError,
+    leaving_out: &mut LeavingOut,
+    now: i64,
+) -> Result<(), AptError> {
+    if error.is_of_this_machine() || matches!(error, AptError::Unusable(_)) {
+        return Err(error);
+    }
+    match trouble(source, &error, now) {
+        Trouble::Moved(moved) => leaving_out.leave_out_moved(source.describe(), moved)?,
+        Trouble::Other(why) => leaving_out.leave_out(source.describe(), why)?,
+    }
+    Ok(())
+}
+
+/// A source with the index files that are wanted of it. A component that it does not have is
+/// left out by itself, as apt does.
+fn open<'a>(
+    source: &'a AptSource,
+    release: &Release,
+    signer: Signer,
+    leaving_out: &mut LeavingOut,
+    options: &LoadOptions,
+) -> Result<Option<Opened<'a>>, AptError> {
+    let Parts { parts, mut missing } = index_parts(source, release, options)?;
+    if parts.is_empty()
+        && let Some(error) = missing.pop()
+    {
+        return Err(error);
+    }
+    for error in missing {
+        leaving_out.leave_out(source.describe(), error.to_string())?;
+    }
+    let repository = source.describe();
+    let verified = Verified { repository, date: release.date.clone(), signer };
+    Ok(Some(Opened { source, verified, parts }))
 }
 
 impl SignedSource {
@@ -234,15 +302,23 @@ fn check_suite(
     Ok(())
 }
 
+/// The index files of a source, and what it should have and does not.
+#[derive(Default)]
+struct Parts {
+    parts: Vec<Part>,
+    missing: Vec<AptError>,
+}
+
 /// Which index files of a Release are wanted.
 fn index_parts(
     source: &AptSource,
     release: &Release,
     options: &LoadOptions,
-) -> Result<Vec<Part>, AptError> {
+) -> Result<Parts, AptError> {
     if source.components.is_empty() {
         let only = part(source, release, "", "");
-        return Ok(vec![only.ok_or(AptError::NoIndex { name: source.describe() })?]);
+        let parts = vec![only.ok_or(AptError::NoIndex { name: source.describe() })?];
+        return Ok(Parts { parts, missing: Vec::new() });
     }
     let all = release.has_all().then_some("all");
     let wanted: Vec<&str> = options
@@ -251,7 +327,7 @@ fn index_parts(
         .map(String::as_str)
         .filter(|architecture| source.wants(architecture))
         .collect();
-    let mut parts = Vec::new();
+    let Parts { mut parts, mut missing } = Parts::default();
     for component in &source.components {
         // bullseye-security and its successors list updates/main as main
         let folder = component.strip_prefix("updates/").unwrap_or(component);
@@ -265,7 +341,7 @@ fn index_parts(
             && needed
             && parts.len() == before
         {
-            return Err(AptError::NoComponent {
+            missing.push(AptError::NoComponent {
                 name: source.describe(),
                 component: component.clone(),
                 architecture: (*architecture).to_owned(),
@@ -273,7 +349,7 @@ fn index_parts(
             });
         }
     }
-    Ok(parts)
+    Ok(Parts { parts, missing })
 }
 
 /// One index file, if the Release lists it.
@@ -377,6 +453,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::super::FetchOptions;
+    use super::super::leaving_out::Strictness;
     use super::super::testing::{NOW, Reply, Server, TestKey, fetcher, fetcher_at};
     use super::*;
     use crate::packages::dpkg::sources::parse_option;
@@ -435,17 +512,25 @@ mod tests {
             out
         }
 
-        fn load(&self, files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, AptError> {
+        fn load_from(&self, files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, AptError> {
             let server = Server::files(files);
             let (fetcher, _cache) = fetcher(FetchOptions::default());
-            load(&[source(&server, "x main", &self.key)], &fetcher, &options())
+            load_lenient(&[source(&server, "x main", &self.key)], &fetcher, &options())
         }
 
         fn why(&self, change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) -> String {
             let mut files = self.served();
             change(&mut files);
-            self.load(files).unwrap_err().to_string()
+            self.load_from(files).unwrap_err().to_string()
         }
+    }
+
+    fn load_lenient(
+        sources: &[SignedSource],
+        fetcher: &Fetcher,
+        options: &LoadOptions,
+    ) -> Result<Loaded, AptError> {
+        load(sources, LeavingOut::new(Strictness::LeaveOut), fetcher, options)
     }
 
     fn packages(name: &str) -> String {
@@ -474,18 +559,18 @@ mod tests {
         let server = Server::files(repository.served());
         let (fetcher, cache) = fetcher(FetchOptions::default());
         let sources = [source(&server, "x main", &repository.key)];
-        let loaded = load(&sources, &fetcher, &options()).unwrap();
+        let loaded = load_lenient(&sources, &fetcher, &options()).unwrap();
         let found = loaded.index.versions("a");
         assert_eq!(found[0].archive().url, format!("{}d/pool/a.deb", server.url));
         assert_eq!(found[0].repository.archive, "stable");
         assert_eq!(loaded.verified[0].signer.fingerprint, repository.key.fingerprint());
         let first = ["/d/dists/x/InRelease".to_owned(), format!("/d/dists/x/{PACKAGES}.xz")];
         assert_eq!(server.paths(), first);
-        load(&sources, &fetcher, &options()).unwrap();
+        load_lenient(&sources, &fetcher, &options()).unwrap();
         assert_eq!(server.paths().len(), 3, "{:?}", server.paths());
         let offline = FetchOptions { offline: true, ..FetchOptions::default() };
         let offline = fetcher_at(cache.path(), offline);
-        assert_eq!(load(&sources, &offline, &options()).unwrap().index.len(), 1);
+        assert_eq!(load_lenient(&sources, &offline, &options()).unwrap().index.len(), 1);
         assert_eq!(server.paths().len(), 3);
     }
 
@@ -504,7 +589,8 @@ mod tests {
             }
             let server = Server::files(files.clone());
             let (fetcher, _cache) = fetcher(FetchOptions::default());
-            load(&[source(&server, "x main", &repository.key)], &fetcher, &options()).unwrap();
+            load_lenient(&[source(&server, "x main", &repository.key)], &fetcher, &options())
+                .unwrap();
             assert_eq!(server.paths().iter().skip(1).collect::<Vec<_>>(), want);
         }
     }
@@ -555,7 +641,7 @@ mod tests {
         files.remove("/d/dists/x/InRelease");
         files.insert("/d/dists/x/Release".into(), text.clone().into());
         files.insert("/d/dists/x/Release.gpg".into(), repository.key.sign_detached_armored(&text));
-        assert_eq!(repository.load(files).unwrap().index.len(), 1);
+        assert_eq!(repository.load_from(files).unwrap().index.len(), 1);
     }
 
     #[test]
@@ -567,10 +653,10 @@ mod tests {
         let server = Server::files(repository.served());
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let expired = LoadOptions { expired: Expired::Allow, ..options() };
-        load(&[source(&server, "x main", &repository.key)], &fetcher, &expired).unwrap();
+        load_lenient(&[source(&server, "x main", &repository.key)], &fetcher, &expired).unwrap();
         let mut lax = source(&server, "x main", &repository.key);
         lax.source.check_valid_until = false;
-        load(&[lax], &fetcher, &options()).unwrap();
+        load_lenient(&[lax], &fetcher, &options()).unwrap();
     }
 
     #[test]
@@ -579,7 +665,7 @@ mod tests {
             let mut repository = Repository::new();
             repository.fields = repository.fields.replace("Origin: Test", origin);
             repository.fields = repository.fields.replace("Codename: x", "Codename: y");
-            let result = repository.load(repository.served());
+            let result = repository.load_from(repository.served());
             assert_eq!(result.is_err(), fails, "{origin}: {:?}", result.err());
         }
     }
@@ -590,17 +676,140 @@ mod tests {
         let server = Server::files(repository.served());
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let none = source(&server, "x contrib", &repository.key);
-        let why = load(std::slice::from_ref(&none), &fetcher, &options()).unwrap_err().to_string();
+        let why = load_lenient(std::slice::from_ref(&none), &fetcher, &options())
+            .unwrap_err()
+            .to_string();
         assert!(why.contains("\"contrib\"") && why.contains("components main"), "{why}");
         for rest in ["x contrib", "nowhere main"] {
             let mut added = source(&server, rest, &repository.key);
             added.source.origin = Origin::Added;
-            assert!(load(&[added], &fetcher, &options()).unwrap().index.is_empty(), "{rest}");
+            assert!(
+                load_lenient(&[added], &fetcher, &options()).unwrap().index.is_empty(),
+                "{rest}"
+            );
         }
         let mut keyless = none;
         keyless.keyring = Keyring::default();
-        let why = load(&[keyless], &fetcher, &options()).unwrap_err().to_string();
+        let why = load_lenient(&[keyless], &fetcher, &options()).unwrap_err().to_string();
         assert!(why.contains("--keyring"), "{why}");
+    }
+
+    /// Sources that cannot be used, each for another reason, by the path of its URL.
+    fn bad_sources(server: &Server, repository: &Repository) -> Vec<(SignedSource, &'static str)> {
+        let at = |path: &str, rest: &str| {
+            let mut one = source(server, rest, &repository.key);
+            one.source.url = format!("{}{path}/", server.url);
+            one
+        };
+        let unreachable = || {
+            let mut one = source(server, "x main", &repository.key);
+            one.source.url = "http://127.0.0.1:1/".to_owned();
+            one
+        };
+        let keyless = SignedSource { keyring: Keyring::default(), ..at("d", "x main") };
+        let mut trusted = at("unsigned", "x main");
+        trusted.source.says_trusted = true;
+        vec![
+            (unreachable(), "check the URL, the network and the proxy"),
+            (at("login", "x main"), "auth.conf"),
+            (at("forbidden", "x main"), "auth.conf"),
+            (at("none", "x main"), "check the URL and suite"),
+            (at("d", "x contrib"), "components main"),
+            (keyless, "--keyring FILE"),
+            (
+                SignedSource { keyring: TestKey::new(9).keyring(), ..at("d", "x main") },
+                "none of these keys",
+            ),
+            (at("unsigned", "x main"), "unsigned repositories are refused"),
+            (trusted, "trusted=yes is not followed"),
+            (at("expired", "x main"), "--allow-expired-index"),
+            (at("cut", "x main"), "not found"),
+        ]
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_used_is_left_out_with_what_helps() {
+        let repository = Repository::new();
+        let expired = Repository::new().field("Valid-Until: Mon, 23 Nov 2026  2:00:00 UTC");
+        let expired = expired.key.sign_inline(&expired.release());
+        // (an index of its own: the cache must not have it from the usable source)
+        let text = packages("b").into_bytes();
+        let cut = Repository {
+            files: BTreeMap::from([(PACKAGES.to_owned(), text)]),
+            ..Repository::new()
+        };
+        let cut = cut.key.sign_inline(&cut.release());
+        let good = repository.served();
+        let plain = repository.release();
+        let server = Server::start(move |request, _| {
+            let path = request.path.as_str();
+            match path.split('/').nth(1).unwrap() {
+                "login" => Reply::status(401),
+                "forbidden" => Reply::status(403),
+                "unsigned" if path.ends_with("/Release") => Reply::ok(plain.clone()),
+                "expired" if path.ends_with("/InRelease") => Reply::ok(expired.clone()),
+                "cut" if path.ends_with("/InRelease") => Reply::ok(cut.clone()),
+                _ => good.get(path).map_or(Reply::status(404), |body| Reply::ok(body.clone())),
+            }
+        });
+        let usable = source(&server, "x main", &repository.key);
+        for (bad, want) in bad_sources(&server, &repository) {
+            let (fetcher, _cache) = fetcher(FetchOptions::default());
+            let name = bad.source.describe();
+            let both = [bad.clone(), usable.clone()];
+            let loaded = load_lenient(&both, &fetcher, &options()).unwrap();
+            let [left_out] = loaded.left_out.as_slice() else { panic!("{:?}", loaded.left_out) };
+            assert_eq!(left_out.source, name);
+            assert!(left_out.why.contains(want), "{left_out}");
+            assert_eq!((loaded.index.len(), loaded.verified.len()), (1, 1), "{left_out}");
+            // alone, or when none may be missing, it is an error
+            let alone = load_lenient(&[bad], &fetcher, &options()).unwrap_err().to_string();
+            let url = name.split(' ').next().unwrap();
+            assert!(alone.contains(want) && alone.contains(url), "{alone}");
+            let strict = LeavingOut::new(Strictness::Refuse);
+            let why = load(&both, strict, &fetcher, &options()).unwrap_err().to_string();
+            assert!(why.contains(want) && why.contains("--strict-repositories"), "{why}");
+        }
+    }
+
+    /// A repository of several components whose first index cannot be read does not shift the
+    /// indexes of the repositories behind it.
+    #[test]
+    fn every_index_keeps_its_repository_when_another_cannot_be_read() {
+        let folder = |component: &str| format!("{component}/binary-amd64/Packages");
+        let mut torn = Repository::new();
+        torn.files = ["main", "universe", "extra"]
+            .map(|component| (folder(component), packages(&format!("torn-{component}")).into()))
+            .into();
+        let mut served = torn.served();
+        served.remove(&format!("/d/dists/x/{}", folder("main")));
+        let whole = Repository::new();
+        let served: BTreeMap<String, Vec<u8>> = served
+            .into_iter()
+            .map(|(path, body)| (path.replacen("/d/", "/torn/", 1), body))
+            .chain(whole.served())
+            .collect();
+        let server = Server::files(served);
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let mut first = source(&server, "x main universe extra", &torn.key);
+        first.source.url = format!("{}torn/", server.url);
+        let sources = [first, source(&server, "x main", &whole.key)];
+        let loaded = load_lenient(&sources, &fetcher, &options()).unwrap();
+        assert_eq!((loaded.index.len(), loaded.left_out.len()), (1, 1));
+        let found = loaded.index.versions("a");
+        assert_eq!(found[0].archive().url, format!("{}d/pool/a.deb", server.url));
+        assert_eq!(found[0].repository.component, "main");
+    }
+
+    #[test]
+    fn a_component_that_is_not_there_leaves_the_others_usable() {
+        let repository = Repository::new();
+        let server = Server::files(repository.served());
+        let (fetcher, _cache) = fetcher(FetchOptions::default());
+        let sources = [source(&server, "x main contrib", &repository.key)];
+        let loaded = load_lenient(&sources, &fetcher, &options()).unwrap();
+        assert_eq!(loaded.index.len(), 1);
+        assert!(loaded.left_out[0].why.contains("\"contrib\""), "{:?}", loaded.left_out);
     }
 
     #[test]
@@ -616,7 +825,8 @@ mod tests {
             _ => Reply::status(404),
         });
         let (fetcher, _cache) = fetcher(FetchOptions::default());
-        let loaded = load(&[source(&server, "$(ARCH)/", &flat.key)], &fetcher, &options()).unwrap();
+        let loaded =
+            load_lenient(&[source(&server, "$(ARCH)/", &flat.key)], &fetcher, &options()).unwrap();
         assert_eq!(loaded.index.versions("a")[0].repository.component, "");
     }
 
@@ -658,7 +868,7 @@ mod tests {
             let start = std::time::Instant::now();
             let fetcher = fetcher_at(dir.path(), FetchOptions::default());
             let ready = start.elapsed();
-            let loaded = load(&sources, &fetcher, &options).unwrap();
+            let loaded = load_lenient(&sources, &fetcher, &options).unwrap();
             let took = start.elapsed();
             let versions = loaded.index.versions("libssl1.1");
             assert!(versions.len() >= 2 && loaded.index.len() > 50_000);

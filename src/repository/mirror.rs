@@ -10,6 +10,14 @@ pub struct Mirror {
     to: String,
 }
 
+impl Mirror {
+    /// Where things are fetched from; no slash at the end.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        &self.to
+    }
+}
+
 impl FromStr for Mirror {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {

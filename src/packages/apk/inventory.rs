@@ -13,6 +13,7 @@ use super::scripts_archive::{ScriptsArchive, ScriptsError, Storage};
 use super::triggers::{Triggers, TriggersError};
 use super::version::Version;
 use super::world::{WORLD, World, WorldError};
+use crate::packages::config_text::plain;
 use crate::packages::os_release::read_distribution;
 use crate::packages::{Architecture, Distribution, Installed, Inventory, PackageId, VersionText};
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
@@ -162,7 +163,8 @@ impl Place {
     pub fn read_world(&self, fs: &dyn FileSystem) -> Result<World, InventoryError> {
         let path = &self.world;
         let Some(bytes) = read_if_there(fs, path)? else { return Ok(World::default()) };
-        World::parse(&bytes).map_err(|source| InventoryError::World { path: path.clone(), source })
+        World::parse(&plain(&bytes))
+            .map_err(|source| InventoryError::World { path: path.clone(), source })
     }
 }
 

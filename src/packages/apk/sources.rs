@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::packages::LeftOut;
+use crate::packages::config_text::plain;
 use crate::packages::repository_url::{Located, NoLocation, locate};
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
 
@@ -100,11 +102,11 @@ impl ApkSource {
     }
 }
 
-/// Sources, and what was passed over.
+/// Sources, and those that cannot be used wherever they lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     pub sources: Vec<ApkSource>,
-    pub warnings: Vec<String>,
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Reads the image's own sources. `architecture` is what `${APK_ARCH}` stands for.
@@ -142,8 +144,8 @@ pub fn read(fs: &dyn FileSystem, architecture: &str) -> Result<Sources, SourcesE
 pub fn parse_option(line: &str) -> Result<Vec<ApkSource>, SourcesError> {
     let mut reader = Reader::new(Origin::User, "");
     reader.line("--repository", line)?;
-    match reader.out.warnings.into_iter().next() {
-        Some(why) => Err(SourcesError::Syntax { place: "--repository".to_owned(), why }),
+    match reader.out.left_out.into_iter().next() {
+        Some(one) => Err(SourcesError::Syntax { place: one.source, why: one.why }),
         None if reader.out.sources.is_empty() => Err(SourcesError::Syntax {
             place: "--repository".to_owned(),
             why: "want 'URL' or '@TAG URL'".to_owned(),
@@ -166,7 +168,7 @@ impl Reader {
     }
 
     fn text(&mut self, file: &str, text: &[u8]) -> Result<(), SourcesError> {
-        for (at, line) in String::from_utf8_lossy(text).lines().enumerate() {
+        for (at, line) in String::from_utf8_lossy(&plain(text)).lines().enumerate() {
             self.line(&format!("{file}:{}", at + 1), line)?;
         }
         Ok(())
@@ -222,10 +224,11 @@ impl Reader {
                 self.push(place, folder, Layout::Folder { index: index.to_owned() }, tag)
             }
             _ => {
-                self.pass_over(place, &format!(
-                    "a repository in apk 3's own format ({kind}) is passed over: only those with \
-                     an APKINDEX.tar.gz are read"
-                ));
+                let why = format!(
+                    "it is in apk 3's own format ({kind}), and only repositories with an \
+                     APKINDEX.tar.gz are read"
+                );
+                self.leave_out(place, url, why);
                 Ok(())
             }
         }
@@ -242,8 +245,8 @@ impl Reader {
         let local = url.starts_with('/').then(|| format!("file://{url}"));
         let Located { url, login } = match locate(local.as_deref().unwrap_or(url), self.origin) {
             Ok(found) => found,
-            Err(NoLocation::PassOver(why)) => {
-                self.pass_over(place, &why);
+            Err(NoLocation::PassOver { url, why }) => {
+                self.leave_out(place, &url, why);
                 return Ok(());
             }
             Err(NoLocation::Wrong(why)) => return Err(syntax(place, &why)),
@@ -264,8 +267,8 @@ impl Reader {
         Ok(())
     }
 
-    fn pass_over(&mut self, place: &str, why: &str) {
-        self.out.warnings.push(format!("{place}: {why}"));
+    fn leave_out(&mut self, place: &str, url: &str, why: String) {
+        self.out.left_out.push(LeftOut { source: format!("{place}: {url}"), why });
     }
 
     /// `set [-default] KEY=VALUE`.
@@ -361,11 +364,12 @@ mod tests {
             ]
         );
         assert!(got.sources.iter().all(|source| source.origin == Origin::Image));
-        let [local, ftp] = got.warnings.as_slice() else { panic!("{:?}", got.warnings) };
+        let [local, ftp] = got.left_out.as_slice() else { panic!("{:?}", got.left_out) };
         assert!(
-            local.starts_with("/etc/apk/repositories:6: ") && local.contains("inside the image")
+            local.source.starts_with("/etc/apk/repositories:6: ")
+                && local.why.contains("inside the image")
         );
-        assert!(ftp.contains("ftp://c/x") && !ftp.contains("pw"), "{ftp}");
+        assert!(ftp.source.contains("ftp://c/x") && !ftp.source.contains("pw"), "{ftp}");
         assert_eq!(image(&[]), Ok(Sources::default()));
     }
 
@@ -395,13 +399,26 @@ mod tests {
                 "https://y/other",
             ]
         );
-        assert_eq!(got.warnings.len(), 3, "{:?}", got.warnings);
-        assert!(got.warnings[0].contains("in apk 3's own format (v3)"), "{:?}", got.warnings);
+        assert_eq!(got.left_out.len(), 3, "{:?}", got.left_out);
+        let why = &got.left_out[0].why;
+        assert!(why.contains("in apk 3's own format (v3)"), "{why}");
         let layouts: Vec<String> =
             got.sources.iter().map(|one| one.layout.index("x86_64")).collect();
         let (own, other) = ("APKINDEX.tar.gz", "INDEX.tar.gz");
         let by_architecture = "x86_64/APKINDEX.tar.gz";
         assert_eq!(layouts, [by_architecture, by_architecture, by_architecture, own, own, other]);
+    }
+
+    #[test]
+    fn files_from_windows_say_the_same() {
+        let text = "http://a/main\n# c\n\n@edge http://b/main\nv2 http://c main community\n";
+        let read = |text: &str| {
+            let mut reader = Reader::new(Origin::Image, "x86_64");
+            reader.text("r", text.as_bytes()).map(|()| reader.out)
+        };
+        let windows = read(&format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
+        assert_eq!(windows, read(text).unwrap());
+        assert_eq!(windows.sources.len(), 4);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! apt's `ReadConfigFile` (`apt-pkg/contrib/configuration.cc`, measured with `apt-config dump`).
 //! Only values are read: hooks are values too, and are never run.
 
+use crate::packages::config_text::plain;
 use crate::rootfs::{Entry, FileSystem, ImagePath};
 
 /// The largest configuration file that is read, in bytes.
@@ -149,8 +150,8 @@ impl AptConf {
         text: &[u8],
         include: &mut dyn FnMut(&mut Self, &str),
     ) -> Result<(), String> {
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let text = String::from_utf8_lossy(text.get(..text.len().min(MAX_FILE)).unwrap_or(text));
+        let text = plain(text.get(..text.len().min(MAX_FILE)).unwrap_or(text));
+        let text = String::from_utf8_lossy(&text);
         let mut parser = Parser::default();
         for (at, line) in text.split('\n').enumerate() {
             let error = |problem: String| format!("{name}: line {}: {problem}", at + 1);

@@ -76,6 +76,7 @@ pub fn missing(
         without_architectures: Vec::new(),
         signed_by: SignedBy::Trusted,
         check_valid_until: true,
+        says_trusted: false,
         by_hash: ByHash::default(),
         origin: Origin::Added,
     };

@@ -6,6 +6,7 @@
 //! way could read it.
 
 use super::apt_conf::is_part;
+use crate::packages::config_text::plain;
 use crate::packages::repository_url::Login;
 use crate::rootfs::{FileSystem, ImagePath};
 
@@ -17,6 +18,12 @@ const MAX_FILES: usize = 1000;
 /// Where a single file is, and the folder of further ones.
 pub const FILE: &str = "/etc/apt/auth.conf";
 pub const FOLDER: &str = "/etc/apt/auth.conf.d";
+
+/// Whether apt reads a file of this name in [`FOLDER`].
+#[must_use]
+pub fn is_read(path: &std::path::Path) -> bool {
+    path.file_name().is_some_and(|name| is_part(name.as_encoded_bytes(), "conf"))
+}
 
 /// The files, each as its words.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -70,11 +77,9 @@ impl AuthConf {
         if self.files.len() >= MAX_FILES {
             return;
         }
-        let text = text.get(..MAX_FILE).unwrap_or(text);
-        let text = String::from_utf8_lossy(text);
-        // a mark of order, as editors of Windows put it first
-        let text = text.trim_start_matches('\u{feff}');
-        let words = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty());
+        let text = plain(text.get(..MAX_FILE).unwrap_or(text));
+        let text = String::from_utf8_lossy(&text);
+        let words = text.split([' ', '\t', '\n']).filter(|word| !word.is_empty());
         self.files.push(words.map(str::to_owned).collect());
     }
 

@@ -8,6 +8,7 @@
 use super::apt_conf::AptConf;
 use super::conffiles::{ConffileAnswer, ConffilePolicy};
 use super::path_filter::{PathFilter, Rule};
+use crate::packages::config_text::plain;
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
 
 /// What the configuration says.
@@ -56,7 +57,7 @@ impl Configuration {
 
     /// Adds the options of one file.
     pub fn add(&mut self, text: &[u8]) {
-        for line in text.split(|&b| b == b'\n') {
+        for line in plain(text).split(|&b| b == b'\n') {
             let line = line.trim_ascii_end();
             if line.is_empty() || line.starts_with(b"#") {
                 continue;

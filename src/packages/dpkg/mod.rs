@@ -16,6 +16,7 @@ pub mod diversions;
 pub mod index;
 pub mod install;
 pub mod inventory;
+pub mod lifetimes;
 pub mod packages_file;
 pub mod path_filter;
 pub mod phasing;

@@ -20,6 +20,7 @@ use super::control::{ControlError, Stanza, Stanzas};
 use super::index::{Available, RepositoryInfo};
 use super::version::Version;
 use crate::packages::Architecture;
+use crate::packages::config_text::plain;
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
 /// How many pins one image may have; each is tried on each version.
@@ -169,7 +170,7 @@ impl Preferences {
     /// As [`Preferences::read`].
     pub fn add(&mut self, path: &str, text: &[u8]) -> Result<(), PreferencesError> {
         let control = |source| PreferencesError::Control { path: path.to_owned(), source };
-        for stanza in Stanzas::new(without_comments(text)).map_err(control)? {
+        for stanza in Stanzas::new(without_comments(&plain(text))).map_err(control)? {
             self.add_record(path, &stanza.map_err(control)?)?;
             if self.specific.len() + self.general.len() > MAX_PINS {
                 return Err(PreferencesError::TooMany);

@@ -8,6 +8,8 @@ use bytes::Bytes;
 
 use super::apt_conf::{AptConf, truth};
 use super::control::parse_stanzas;
+use crate::packages::LeftOut;
+use crate::packages::config_text::plain;
 use crate::packages::repository_url::{Located, NoLocation, locate};
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
 
@@ -80,6 +82,8 @@ pub struct AptSource {
     pub signed_by: SignedBy,
     /// `false` for `Check-Valid-Until: no`, of the source or of apt.conf.
     pub check_valid_until: bool,
+    /// `trusted=yes` or `allow-insecure=yes`, which is not followed: signatures are checked.
+    pub says_trusted: bool,
     pub by_hash: ByHash,
     pub origin: Origin,
 }
@@ -110,11 +114,11 @@ impl AptSource {
     }
 }
 
-/// Sources, and what was passed over.
+/// Sources, and those that cannot be used wherever they lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     pub sources: Vec<AptSource>,
-    pub warnings: Vec<String>,
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Reads the image's own sources: `sources.list`, then `sources.list.d/*` in name order.
@@ -162,8 +166,8 @@ pub fn parse_option(line: &str) -> Result<Vec<AptSource>, SourcesError> {
     let mut out = Sources::default();
     let defaults = Options::default();
     parse_list("--repository", line.as_bytes(), &defaults, Origin::User, &mut out)?;
-    match out.warnings.into_iter().next() {
-        Some(why) => Err(SourcesError::Syntax { place: "--repository".to_owned(), why }),
+    match out.left_out.into_iter().next() {
+        Some(one) => Err(SourcesError::Syntax { place: one.source, why: one.why }),
         None if out.sources.is_empty() => Err(SourcesError::Syntax {
             place: format!("--repository {line:?}"),
             why: "want 'deb [OPTIONS] URL SUITE COMPONENT...'".to_owned(),
@@ -252,7 +256,7 @@ fn parse_list(
     origin: Origin,
     out: &mut Sources,
 ) -> Result<(), SourcesError> {
-    for (at, line) in String::from_utf8_lossy(text).lines().enumerate() {
+    for (at, line) in String::from_utf8_lossy(&plain(text)).lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
@@ -293,7 +297,7 @@ fn parse_deb822(
     out: &mut Sources,
 ) -> Result<(), SourcesError> {
     let fail = |why: String| SourcesError::Syntax { place: file.to_owned(), why };
-    let text = without_comments(text);
+    let text = without_comments(&plain(text));
     for stanza in parse_stanzas(text).map_err(|error| fail(error.to_string()))? {
         let get = |field: &str| stanza.get(field).unwrap_or_default();
         let enabled = truth(get("Enabled")) != Some(false);
@@ -341,18 +345,12 @@ fn push(
     let fail = |why: String| SourcesError::Syntax { place: place.to_owned(), why };
     let Located { url, login } = match locate(url, origin) {
         Ok(found) => found,
-        Err(NoLocation::PassOver(why)) => {
-            out.warnings.push(format!("{place}: {why}"));
+        Err(NoLocation::PassOver { url, why }) => {
+            out.left_out.push(LeftOut { source: format!("{place}: {url}"), why });
             return Ok(());
         }
         Err(NoLocation::Wrong(why)) => return Err(fail(why)),
     };
-    if options.trusted {
-        out.warnings.push(format!(
-            "{place}: trusted=yes (or allow-insecure) is not followed: signatures are always \
-             checked; name the repository's key with signed-by, or give it with --keyring"
-        ));
-    }
     if suite.split('/').any(|part| part == "..") || components.iter().any(|c| c.contains("..")) {
         return Err(fail("'..' in a suite or component".to_owned()));
     }
@@ -368,6 +366,7 @@ fn push(
         without_architectures: options.without_architectures.clone(),
         signed_by: options.signed_by.clone(),
         check_valid_until: options.check_valid_until,
+        says_trusted: options.trusted,
         by_hash: options.by_hash,
         origin,
     });
@@ -410,10 +409,10 @@ mod tests {
         let last = &got.sources[2];
         assert!(last.wants("amd64") && !last.wants("i386") && !last.check_valid_until);
         assert_eq!(last.by_hash, ByHash::Always);
-        // a cdrom name may hold brackets; it is only passed over
-        assert!(got.warnings[0].contains("cdrom"), "{:?}", got.warnings);
-        assert!(got.warnings[1].contains("signatures are always checked"), "{:?}", got.warnings);
-        assert_eq!(got.warnings.len(), 2);
+        assert!(last.says_trusted && !got.sources[0].says_trusted);
+        // a cdrom name may hold brackets; it is only left out
+        let [cdrom] = got.left_out.as_slice() else { panic!("{:?}", got.left_out) };
+        assert_eq!(cdrom.source, "l:5: cdrom:[x]/");
     }
 
     #[test]
@@ -441,7 +440,7 @@ mod tests {
     fn a_path_in_an_image_never_becomes_a_path_of_the_host() {
         for line in ["deb file:/etc ./", "deb file:///srv x main", "deb COPY:/srv x main"] {
             let got = list(line).unwrap();
-            assert!(got.sources.is_empty() && got.warnings.len() == 1, "{line}");
+            assert!(got.sources.is_empty() && got.left_out.len() == 1, "{line}");
         }
         for (line, want) in [
             ("deb file:/srv/repo ./", "file:///srv/repo/"),
@@ -451,6 +450,19 @@ mod tests {
             assert_eq!(parse_option(line).unwrap()[0].dists(), want);
         }
         assert!(parse_option("deb file:srv ./").is_err());
+    }
+
+    #[test]
+    fn files_from_windows_say_the_same() {
+        let stanzas = "Types: deb\nURIs: http://a/d\n# c\nSuites: x x-updates\nComponents: main\n\
+                       Signed-By: /k.gpg\n\nTypes: deb\nURIs: http://b\nSuites: ./\n";
+        let lines = "deb [signed-by=/k.gpg] http://a/d x main\n\n# c\ndeb http://b ./\n";
+        type Read = fn(&str) -> Result<Sources, SourcesError>;
+        for (read, text, count) in [(deb822 as Read, stanzas, 3), (list as Read, lines, 2)] {
+            let windows = read(&format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
+            assert_eq!(windows, read(text).unwrap());
+            assert_eq!(windows.sources.len(), count);
+        }
     }
 
     #[test]

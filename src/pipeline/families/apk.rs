@@ -19,7 +19,7 @@ use crate::packages::apk::sandbox_runner::SandboxRunner;
 use crate::packages::apk::solve::{ApkUniverse, Image, unsatisfiable};
 use crate::packages::apk::virtual_runner::VirtualRunner;
 use crate::packages::archive::Limits;
-use crate::packages::{Inventory, PackageId};
+use crate::packages::{Inventory, LeftOut, PackageId};
 use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
 use crate::pipeline::load::Loaded;
 use crate::pipeline::scan::architecture_names;
@@ -90,6 +90,10 @@ impl Offers for ApkOffers<'_> {
 
     fn verified(&self) -> &[Verified] {
         &self.repositories.verified
+    }
+
+    fn left_out(&self) -> &[LeftOut] {
+        &self.repositories.left_out
     }
 }
 

@@ -1,18 +1,20 @@
 //! The repositories of one platform's apk image, loaded: the image's own or the user's, those of
 //! a known distribution when it names none, and their keys.
 
+use crate::packages::LeftOut;
 use crate::packages::apk::archives;
 use crate::packages::apk::inventory::ApkInventory;
 use crate::packages::apk::sources::{self, ApkSource};
 use crate::pipeline::{Environment, RepairError};
 use crate::repository::apk::{Loaded, SignedSource, load_within};
+use crate::repository::leaving_out::LeavingOut;
 use crate::repository::{Fetcher, apk_keys};
 use crate::rootfs::FileSystem;
 
 /// Loads everything the image may be upgraded from.
 ///
 /// # Errors
-/// A source is malformed, cannot be reached or is not trusted.
+/// A source is malformed; or none can be used; or one cannot be, and the user wants all.
 pub fn available(
     fs: &dyn FileSystem,
     inventory: &ApkInventory,
@@ -22,11 +24,12 @@ pub fn available(
     let choice = &environment.repositories;
     let architecture = inventory.architecture.as_ref();
     let distribution = &inventory.distribution;
+    let mut leaving_out = LeavingOut::new(choice.strictness);
     let mut all: Vec<ApkSource> = Vec::new();
     if choice.lines.is_empty() {
         let own = sources::read(fs, architecture)?;
-        for warning in &own.warnings {
-            environment.progress.warn(warning);
+        for LeftOut { source, why } in own.left_out {
+            leaving_out.leave_out(source, why)?;
         }
         all = own.sources;
         if !choice.image_sources_only {
@@ -52,5 +55,6 @@ pub fn available(
         SignedSource { source, keyring }
     };
     let signed: Vec<SignedSource> = all.into_iter().map(signed).collect();
-    Ok(load_within(environment.memory.limit(), &signed, architecture, fetcher)?)
+    let limit = environment.memory.limit();
+    Ok(load_within(limit, &signed, leaving_out, architecture, fetcher)?)
 }

@@ -5,8 +5,9 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::dpkg_repositories::{self, Available};
 use super::{Cause, Offers, Outcome, PackageManager, Workshop};
-use super::{dpkg_changelogs, dpkg_repositories, sandbox_settings, script_of, script_resources};
+use super::{dpkg_changelogs, sandbox_settings, script_of, script_resources};
 use crate::packages::dpkg::apt_conf::AptConf;
 use crate::packages::dpkg::commands;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
@@ -20,7 +21,7 @@ use crate::packages::dpkg::sandbox_runner::SandboxRunner;
 use crate::packages::dpkg::solve::DpkgUniverse;
 use crate::packages::dpkg::status_stanza::canonical_version;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
-use crate::packages::{Inventory, PackageId};
+use crate::packages::{Inventory, LeftOut, PackageId};
 use crate::pipeline::apply::{Unpacked, finish, with_deep_stack};
 use crate::pipeline::load::Loaded;
 use crate::pipeline::{Environment, RepairError, ScriptsMode};
@@ -75,7 +76,7 @@ impl PackageManager for Dpkg {
             environment.progress.warn(&format!("{ignored}: apt passes it over, too"));
         }
         let architectures = self.own.architectures(&conf);
-        let repositories = dpkg_repositories::available(
+        let Available { repositories, advice } = dpkg_repositories::available(
             fs,
             &self.own.distribution,
             &architectures,
@@ -89,7 +90,7 @@ impl PackageManager for Dpkg {
         for warning in releases::warnings(&self.own.distribution, index.populated()) {
             environment.progress.warn(&warning);
         }
-        Ok(Box::new(AptOffers { inventory: &self.own, policy, repositories }))
+        Ok(Box::new(AptOffers { inventory: &self.own, policy, repositories, advice }))
     }
 
     fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairError> {
@@ -111,6 +112,7 @@ struct AptOffers<'a> {
     inventory: &'a DpkgInventory,
     policy: AptPolicy,
     repositories: Repositories,
+    advice: Option<String>,
 }
 
 impl Offers for AptOffers<'_> {
@@ -121,6 +123,14 @@ impl Offers for AptOffers<'_> {
 
     fn verified(&self) -> &[Verified] {
         &self.repositories.verified
+    }
+
+    fn left_out(&self) -> &[LeftOut] {
+        &self.repositories.left_out
+    }
+
+    fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 }
 

@@ -13,8 +13,8 @@ mod dpkg_repositories;
 
 use std::path::PathBuf;
 
-use crate::packages::Inventory;
 use crate::packages::effects::Effect;
+use crate::packages::{Inventory, LeftOut};
 use crate::plan::build::{Family, Requests};
 use crate::plan::{PlatformPlan, Reason, Step};
 use crate::recipes::Removal;
@@ -75,6 +75,14 @@ pub trait Offers {
 
     /// Which repositories were asked, and who signed them.
     fn verified(&self) -> &[Verified];
+
+    /// Which could not be used, and why.
+    fn left_out(&self) -> &[LeftOut];
+
+    /// What to do when there was no repository to ask.
+    fn advice(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Installs sets of steps over an image, several in a row when one must give way to the next.

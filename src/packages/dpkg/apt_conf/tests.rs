@@ -14,6 +14,16 @@ fn conf(text: &str) -> AptConf {
 }
 
 #[test]
+fn files_from_windows_say_the_same() {
+    let text = "Acquire::Check-Valid-Until \"false\"; // no\n/* a\n */ APT { A \"b\"; };\n";
+    let (mut unix, mut windows) = (AptConf::default(), AptConf::default());
+    unix.parse(text.as_bytes());
+    windows.parse(format!("\u{feff}{}", text.replace('\n', "\r\n")).as_bytes());
+    assert_eq!(format!("{windows:?}"), format!("{unix:?}"));
+    assert!(!windows.truth("Acquire::Check-Valid-Until", true));
+}
+
+#[test]
 fn every_form_of_the_syntax() {
     let text = "A \"1\" { B \"2\"; C { \"x\"; \"y\" \"z\"; }; };\n\
                 D::E:: \"f\"; D::E:: \"g\"; D { E \"h\"; };\n\

@@ -59,6 +59,18 @@ fn priorities(pins: &Preferences) -> (i32, i32) {
 
 /// Each is what `apt-cache policy` of apt 2.6.1 shows.
 #[test]
+fn files_from_windows_say_the_same() {
+    let text = "Explanation: x\nPackage: *\nPin: release a=x\nPin-Priority: 10\n\n# c\n\
+                Package: b\nPin: version 1\nPin-Priority: 990\n";
+    let read = |text: &str| {
+        let mut out = Preferences::default();
+        out.add("p", text.as_bytes()).unwrap();
+        format!("{out:?}")
+    };
+    assert_eq!(read(&format!("\u{feff}{}", text.replace('\n', "\r\n"))), read(text));
+}
+
+#[test]
 fn priorities_are_those_of_apt_cache_policy() {
     let record = |package: &str, pin: &str, priority: &str| {
         format!("Package: {package}\nPin: {pin}\nPin-Priority: {priority}\n\n")
