@@ -76,7 +76,7 @@ pub enum RepairError {
         "cannot use the cache in {place}: {source}; name another place with --cache-dir DIR, or \
          keep no downloads with --no-cache"
     )]
-    Cache { place: String, source: std::io::Error },
+    Cache { place: String, source: crate::repository::CacheError },
     #[error("{archive}: {source}")]
     Archive { archive: String, source: families::Cause },
     #[error("{archive}: {source}")]

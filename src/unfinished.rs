@@ -28,7 +28,19 @@ pub enum Published {
 
 /// Everything of one run that is not finished. Cloning shares it.
 #[derive(Clone, Default)]
-pub struct Unfinished(Arc<Mutex<Inner>>);
+pub struct Unfinished {
+    shared: Arc<Mutex<Inner>>,
+    scope: Scope,
+}
+
+/// Whose publications count.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Scope {
+    #[default]
+    Result,
+    /// A copy for somebody who works for the run: it is not what the run publishes.
+    Aside,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -47,7 +59,19 @@ pub struct Pending {
 
 impl Unfinished {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, for images that are not what the run publishes: a copy for a scanner.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), scope: Scope::Aside }
+    }
+
+    /// What the run has published so far.
+    #[must_use]
+    pub fn published(&self) -> Published {
+        self.inner().published.clone()
     }
 
     /// Makes something, and remembers how it is taken back until the [`Pending`] is dropped.
@@ -90,13 +114,18 @@ impl Unfinished {
     pub fn publish<T, E>(&self, tag: &str, step: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let mut inner = self.inner();
         let done = step()?;
-        inner.published = Published::Tag(tag.to_owned());
+        if self.scope == Scope::Result {
+            inner.published = Published::Tag(tag.to_owned());
+        }
         Ok(done)
     }
 
     /// What is to be told of an interruption from now on.
     pub fn set_published(&self, published: Published) {
-        self.inner().published = published;
+        let mut inner = self.inner();
+        if self.scope == Scope::Result {
+            inner.published = published;
+        }
     }
 
     /// Takes everything back, newest first. Whoever uses this [`Unfinished`] afterwards waits

@@ -190,7 +190,7 @@ fn a_scanner_that_fails_after_the_repair_is_an_error_that_names_the_image() {
         scanner().display()
     );
     executable(&script, &text);
-    let run = step.repair(&format!("{} {{archive}}", script.display())).expect(1);
+    let run = step.repair(&format!("{} {{archive}}", script.display())).expect(4);
     let name = format!("docker://{} (sha256:", step.image("1.0_fix"));
     assert!(run.stderr.contains(&name), "{}", run.stderr);
     assert!(run.stderr.contains("was published, but scanning it failed"), "{}", run.stderr);

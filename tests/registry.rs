@@ -45,6 +45,7 @@ fn options(registry: &Registry) -> RegistryOptions {
 
 fn provenance(source: &dyn Source) -> Provenance {
     Provenance {
+        newest: std::collections::BTreeMap::new(),
         base_name: source.reference().base_name(),
         original_digest: source.root().expect("root").digest,
         plan_digest: Digest::of(b"plan"),

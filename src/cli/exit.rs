@@ -3,14 +3,20 @@
 
 use std::fmt;
 
+use crate::unfinished::Published;
+
 /// Done.
 pub const DONE: u8 = 0;
-/// Failed; nothing was published.
+/// Failed; the image was not published.
 pub const FAILED: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
 /// Published, but findings at or above `--fail-on` remain.
 pub const REMAINING: u8 = 3;
+
+/// Published, but what comes after it failed: a report that was not written, an image that
+/// could not be read back, scanned again, or whose original was not dealt with.
+pub const PUBLISHED_BUT: u8 = 4;
 
 /// The exit codes as `--help` shows them.
 pub const HELP: &str = "\
@@ -19,6 +25,8 @@ Exit codes:
   1  failed, nothing published
   2  usage
   3  published, but findings at or above --fail-on remain
+  4  published, or perhaps, but a later step failed: a report was not written, the image could
+     not be read back or scanned; the message names the image
   130, 143  interrupted (SIGINT, SIGTERM); the message says whether something was published";
 
 /// The exit code that shells give to a process ended by a signal.
@@ -34,6 +42,8 @@ pub enum Failure {
     Usage(String),
     /// The work failed; exit code 1.
     Work(Box<dyn std::error::Error + Send + Sync>),
+    /// The image was published, or may have been, and then this failed; exit code 4.
+    AfterPublishing(String),
 }
 
 impl Failure {
@@ -43,14 +53,34 @@ impl Failure {
         match self {
             Failure::Usage(_) => USAGE,
             Failure::Work(_) => FAILED,
+            Failure::AfterPublishing(_) => PUBLISHED_BUT,
         }
+    }
+
+    /// The same failure, told as what it is when something was published before it.
+    #[must_use]
+    pub fn after(self, published: &Published) -> Self {
+        let text = match (&self, published) {
+            (_, Published::Nothing) | (Failure::AfterPublishing(_), _) => return self,
+            (_, Published::Perhaps(tag)) => {
+                format!("{self}; {tag} may have moved all the same: see what it points at")
+            }
+            (_, Published::Tag(tag)) => {
+                let text = self.to_string();
+                match text.contains("published") {
+                    true => text,
+                    false => format!("{tag} was published, but then: {text}"),
+                }
+            }
+        };
+        Failure::AfterPublishing(text)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(text) => f.write_str(text),
+            Failure::Usage(text) | Failure::AfterPublishing(text) => f.write_str(text),
             Failure::Work(error) => fmt::Display::fmt(error, f),
         }
     }
@@ -59,5 +89,37 @@ impl fmt::Display for Failure {
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure::Work(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_after_publishing_has_a_code_of_its_own_and_names_the_image() {
+        let tag = || "oci:a:1_fix".to_owned();
+        let usage = || Failure::Usage("--html x: cannot write".to_owned());
+        for (published, code, want) in [
+            (Published::Nothing, USAGE, "--html x: cannot write"),
+            (
+                Published::Tag(tag()),
+                PUBLISHED_BUT,
+                "oci:a:1_fix was published, but then: --html x: cannot write",
+            ),
+            (
+                Published::Perhaps(tag()),
+                PUBLISHED_BUT,
+                "--html x: cannot write; oci:a:1_fix may have moved all the same: see what it \
+                 points at",
+            ),
+        ] {
+            let failure = usage().after(&published);
+            assert_eq!((failure.code(), failure.to_string().as_str()), (code, want));
+            let again = failure.after(&published);
+            assert_eq!((again.code(), again.to_string().as_str()), (code, want));
+        }
+        let named = Failure::Work("the image was published as oci:a:1_fix, but".into());
+        assert_eq!(named.after(&Published::Tag(tag())).code(), PUBLISHED_BUT);
     }
 }

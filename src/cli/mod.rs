@@ -9,14 +9,17 @@ pub mod findings;
 pub mod image_argument;
 pub mod interrupt;
 pub mod inventory;
+mod log_lines;
 pub mod notifications;
 pub mod options;
 pub mod output;
 pub mod plan;
 pub mod policy;
+mod policy_files;
 pub mod repair;
 pub mod report_files;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -65,9 +68,13 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // clap prints help and version to stdout with success, errors to stderr.
-            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
-            let _ = error.print();
-            return ExitCode::from(code);
+            if !error.use_stderr() || std::io::stderr().is_terminal() {
+                let _ = error.print();
+            } else {
+                // What was given may be a name that somebody else chose.
+                eprintln!("{}", log_lines::lines(&error.render().to_string()));
+            }
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
     };
     let output = Arc::new(Output::new(&arguments.output));

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
@@ -12,12 +13,15 @@ use crate::findings::ignore::MAX_IGNORE_FILE;
 use crate::findings::report::MAX_REPORT;
 use crate::findings::{Filter, Severity, parse_ignore_file};
 use crate::image::{Platform, RegistryOptions};
+use crate::pace::Pace;
 use crate::packages::apk::signature::ApkKeyring;
 use crate::packages::dpkg::auth_conf::{self, AuthConf};
 use crate::pipeline::{
     CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
 };
+use crate::repository::CacheKey;
 use crate::repository::leaving_out::Strictness;
+use crate::repository::newest::Older;
 use crate::repository::signature::Keyring;
 use crate::rootfs::Memory;
 use crate::rootfs::limits::{LayerLimits, Scale};
@@ -51,6 +55,10 @@ pub struct ImageOptions {
     /// Speak plain HTTP to the registry (loopback addresses: always allowed)
     #[arg(long)]
     pub plain_http: bool,
+    /// Give up a transfer that takes longer than this, and than its size at 32 KiB a second
+    #[arg(long, value_name = "SECONDS", default_value = "300",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: u32,
     /// Refuse images larger than this when unpacked (suffixes K, M, G, T) [default: 8G and 64
     /// times what is stored, at most 32G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -85,6 +93,9 @@ pub struct RepositoryOptions {
     /// Fail when a repository cannot be used, instead of leaving it out with a warning
     #[arg(long)]
     pub strict_repositories: bool,
+    /// Go on with a repository whose index is older than one that was seen before
+    #[arg(long)]
+    pub allow_older_index: bool,
     /// How maintainer scripts are run [default: virtual]
     #[arg(long, value_name = "MODE", value_enum, help_heading = "Upgrade options")]
     pub scripts: Option<ScriptsMode>,
@@ -191,36 +202,62 @@ pub fn read_file(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Failu
     Ok(bytes)
 }
 
-/// A file that an option names and a run writes at its end: opened before the work, so that a
-/// directory that cannot be written shows at once, and under its name only when it is whole.
+/// A file that an option names and a run writes at its end: opened before the work, so that
+/// what cannot be written shows at once, and under its name only when it is whole.
 pub struct OutputFile {
     option: &'static str,
     path: PathBuf,
-    /// `None`: a device or pipe (`/dev/stdout`), which is written and never replaced.
-    staged: Option<Staged>,
+    target: Target,
+}
+
+enum Target {
+    /// Takes the path's place when it is whole.
+    Staged(Staged),
+    /// A device or pipe (`/dev/stdout`), which is written and never replaced.
+    Special(std::fs::File),
 }
 
 impl OutputFile {
     /// # Errors
-    /// The directory of `path` cannot be written.
+    /// The directory of `path` cannot be written, or `path` is one.
     pub fn open(
         option: &'static str,
         path: &Path,
         unfinished: &Unfinished,
     ) -> Result<Self, Failure> {
         use std::os::unix::fs::FileTypeExt;
-        let special = std::fs::metadata(path).is_ok_and(|meta| {
-            let kind = meta.file_type();
-            kind.is_char_device() || kind.is_fifo() || kind.is_socket()
-        });
-        let staged = match special {
-            true => None,
-            false => {
+        let fail = |error: std::io::Error| cannot_write(option, path, &error);
+        let kind = std::fs::metadata(path).ok().map(|meta| meta.file_type());
+        let target = match kind {
+            Some(kind) if kind.is_dir() => {
+                return Err(fail(std::io::ErrorKind::IsADirectory.into()));
+            }
+            Some(kind) if kind.is_char_device() || kind.is_fifo() || kind.is_socket() => {
+                Target::Special(std::fs::File::options().write(true).open(path).map_err(fail)?)
+            }
+            _ => {
                 let staged = Staged::create_in(staging::parent(path), unfinished);
-                Some(staged.map_err(|error| cannot_write(option, path, &error))?)
+                Target::Staged(staged.map_err(fail)?)
             }
         };
-        Ok(Self { option, path: path.to_owned(), staged })
+        Ok(Self { option, path: path.to_owned(), target })
+    }
+
+    /// The option that names it.
+    #[must_use]
+    pub fn option(&self) -> &'static str {
+        self.option
+    }
+
+    /// Whether one would take the other's place.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let place = |file: &Self| {
+            let folder = staging::parent(&file.path).canonicalize().ok();
+            Some((folder?, file.path.file_name()?.to_owned()))
+        };
+        let replaced = |file: &Self| matches!(file.target, Target::Staged(_));
+        replaced(self) && replaced(other) && place(self).is_some_and(|at| place(other) == Some(at))
     }
 
     /// Writes all of it.
@@ -229,9 +266,9 @@ impl OutputFile {
     /// The disk does not take it; a file that was there before is as it was.
     pub fn write(self, bytes: &[u8]) -> Result<(), Failure> {
         use std::io::Write;
-        let written = match self.staged {
-            None => std::fs::write(&self.path, bytes),
-            Some(mut staged) => {
+        let written = match self.target {
+            Target::Special(mut file) => file.write_all(bytes),
+            Target::Staged(mut staged) => {
                 staged.file().write_all(bytes).and_then(|()| staged.persist(&self.path, || ()))
             }
         };
@@ -283,6 +320,7 @@ pub fn environment(
             auth_file: images.authfile.clone(),
             runtime: Some(Arc::clone(&runtime)),
             limits,
+            pace: Pace::new(Duration::from_secs(images.timeout.into())),
             ..RegistryOptions::default()
         },
         repositories: RepositoryChoice {
@@ -297,6 +335,10 @@ pub fn environment(
                 false => Strictness::LeaveOut,
             },
             auth: Arc::new(machine_auth()),
+            older: match repositories.allow_older_index {
+                true => Older::Allow,
+                false => Older::Refuse,
+            },
             cache: cache(repositories, output)?,
             offline: repositories.offline,
             certificates,
@@ -374,18 +416,22 @@ fn keyrings(paths: &[PathBuf]) -> Result<(Option<Keyring>, Option<ApkKeyring>), 
 }
 
 /// `--cache-dir`, else `$XDG_CACHE_HOME/imgfix`. Where there is no home (arbitrary user ids in
-/// CI have none, or `/`), downloads are kept for the run only.
+/// CI have none, or `/`), downloads are kept for the run only. The key is in
+/// `$XDG_STATE_HOME/imgfix`.
 fn cache(options: &RepositoryOptions, output: &Output) -> Result<CacheChoice, Failure> {
     if options.no_cache {
         return Ok(CacheChoice::Temporary);
     }
+    let base = etcetera::choose_base_strategy().ok();
     if let Some(dir) = &options.cache_dir {
-        return Ok(CacheChoice::Kept(dir.clone()));
+        let key = cache_key(base.as_ref(), output)?;
+        return Ok(CacheChoice::Kept { dir: dir.clone(), key });
     }
-    let base = etcetera::choose_base_strategy().map(|base| base.cache_dir());
-    match base {
-        Ok(base) if base != Path::new("/.cache") => {
-            Ok(CacheChoice::KeptIfPossible(base.join("imgfix")))
+    let place = base.as_ref().map(BaseStrategy::cache_dir);
+    match place {
+        Some(place) if place != Path::new("/.cache") => {
+            let key = cache_key(base.as_ref(), output)?;
+            Ok(CacheChoice::KeptIfPossible { dir: place.join("imgfix"), key })
         }
         _ if options.offline => {
             let why = "--offline needs a cache, and there is no home directory to look for it \
@@ -400,6 +446,18 @@ fn cache(options: &RepositoryOptions, output: &Output) -> Result<CacheChoice, Fa
             Ok(CacheChoice::Temporary)
         }
     }
+}
+
+/// The key that seals what the cache has; one for this run when none can be kept.
+fn cache_key(base: Option<&impl BaseStrategy>, output: &Output) -> Result<CacheKey, Failure> {
+    let state = base.and_then(BaseStrategy::state_dir);
+    let why = match state.map(|state| CacheKey::kept(&state.join("imgfix"))) {
+        Some(Ok(key)) => return Ok(key),
+        Some(Err(error)) => error.to_string(),
+        None => "there is no home directory".to_owned(),
+    };
+    output.progress().detail(&format!("what the cache has is computed anew: {why}"));
+    CacheKey::random().map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// <https://reproducible-builds.org/specs/source-date-epoch/>.

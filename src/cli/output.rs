@@ -14,6 +14,7 @@ use crate::report::terminal::Colour;
 use crate::unfinished::Unfinished;
 
 use super::exit::Failure;
+use super::log_lines;
 
 /// Options that every subcommand takes.
 #[derive(Debug, Args)]
@@ -122,7 +123,7 @@ impl Output {
             let _ = bars.clear();
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        eprintln!("imgfix: {}", printable(text));
+        eprintln!("imgfix: {}", log_lines::message(text));
     }
 
     /// Writes a result to stdout. A closed pipe (`| head`) is not an error.
@@ -131,6 +132,7 @@ impl Output {
     /// Any other write error.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
+        let text = log_lines::result(text);
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
@@ -139,15 +141,8 @@ impl Output {
 
     /// The one line of a failure, on stderr, at every verbosity.
     pub fn error(&self, failure: &Failure) {
-        eprintln!("imgfix: error: {}", printable(&failure.to_string()));
+        eprintln!("imgfix: error: {}", log_lines::message(&failure.to_string()));
     }
-}
-
-/// Control characters from images and servers must not reach the terminal as such.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
 }
 
 /// Plain lines: what started and what was said.
@@ -166,26 +161,30 @@ impl Progress for Lines {
         if self.level >= Level::Verbose {
             match total {
                 Some(total) => {
-                    eprintln!("imgfix: {} ({})", printable(what), indicatif::HumanBytes(total));
+                    eprintln!(
+                        "imgfix: {} ({})",
+                        log_lines::message(what),
+                        indicatif::HumanBytes(total)
+                    );
                 }
-                None => eprintln!("imgfix: {}", printable(what)),
+                None => eprintln!("imgfix: {}", log_lines::message(what)),
             }
         }
         Box::new(NoTask)
     }
     fn message(&self, text: &str) {
         if self.level >= Level::Normal {
-            eprintln!("imgfix: {}", printable(text));
+            eprintln!("imgfix: {}", log_lines::message(text));
         }
     }
     fn warn(&self, text: &str) {
         if self.level >= Level::Normal {
-            eprintln!("imgfix: warning: {}", printable(text));
+            eprintln!("imgfix: warning: {}", log_lines::message(text));
         }
     }
     fn detail(&self, text: &str) {
         if self.level >= Level::Verbose {
-            eprintln!("imgfix: {}", printable(text));
+            eprintln!("imgfix: {}", log_lines::message(text));
         }
     }
 }
@@ -228,15 +227,15 @@ impl Progress for Bars {
             bar.set_style(style);
         }
         let bar = self.multi.add(bar);
-        bar.set_message(printable(what));
+        bar.set_message(log_lines::message(what));
         bar.enable_steady_tick(Duration::from_millis(200));
         Box::new(BarTask { bar, multi: self.multi.clone() })
     }
     fn message(&self, text: &str) {
-        let _ = self.multi.println(printable(text));
+        let _ = self.multi.println(log_lines::message(text));
     }
     fn warn(&self, text: &str) {
-        let _ = self.multi.println(format!("warning: {}", printable(text)));
+        let _ = self.multi.println(format!("warning: {}", log_lines::message(text)));
     }
     fn detail(&self, text: &str) {
         if self.level >= Level::Verbose {

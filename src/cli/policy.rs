@@ -1,7 +1,7 @@
 //! The policy file for the subcommands: found, read, and put under what the flags say; and
 //! `imgfix config check`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
@@ -15,18 +15,17 @@ use crate::policy::{self, Policy, Scripts};
 use crate::report::terminal::count;
 
 use super::exit::Failure;
-use super::options::{FindingOptions, RepositoryOptions, read_file};
+use super::options::{FindingOptions, RepositoryOptions};
 use super::output::Output;
-use super::{CommandResult, exit};
-
-/// The largest policy file read, in bytes.
-const MAX_POLICY: u64 = 1 << 20;
+use super::{CommandResult, exit, policy_files};
 
 /// Which policy holds.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Policy options")]
 pub struct PolicyOptions {
-    /// Follow this policy file [default: imgfix.toml here or above]
+    /// Follow this policy file and no other [env: IMGFIX_CONFIG=] [default:
+    /// /etc/imgfix/imgfix.toml, ~/.config/imgfix/imgfix.toml, and imgfix.toml here or above, of
+    /// which only what has no power to run, write, send or redirect is followed]
     #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
     pub config: Option<PathBuf>,
     /// Follow no policy file
@@ -46,14 +45,17 @@ impl PolicyOptions {
     /// # Errors
     /// The file cannot be read or followed.
     pub fn load(&self, output: &Output) -> Result<Policy, Failure> {
-        let found = match (&self.config, self.no_config) {
-            (_, true) => return Ok(Policy::default()),
-            (Some(path), _) => Some(path.clone()),
-            (None, _) => std::env::current_dir().ok().and_then(|folder| policy::find(&folder)),
+        if self.no_config {
+            return Ok(Policy::default());
+        }
+        let policy = match policy_files::named(self.config.as_ref()) {
+            Some(path) => policy_files::read_named(&path)?,
+            None => policy_files::read_others(output)?.unwrap_or_default(),
         };
-        let Some(path) = found else { return Ok(Policy::default()) };
-        output.progress().detail(&format!("following {}", path.display()));
-        read(&path)
+        for path in &policy.files {
+            output.progress().detail(&format!("following {}", path.display()));
+        }
+        Ok(policy)
     }
 
     /// Which packages may be changed: patterns of file and flags together.
@@ -79,8 +81,8 @@ impl PolicyOptions {
         let (package, does, reason) = steps
             .chain(gone)
             .find_map(|(package, does)| Some((package, does, choice.refusal(package)?)))?;
-        let by = match (&policy.file, self.is_of_the_file(package, policy)) {
-            (Some(file), true) => format!("the policy file {}", file.display()),
+        let by = match (&policy.files[..], self.is_of_the_file(package, policy)) {
+            ([_, ..], true) => format!("the policy file {}", names(&policy.files)),
             _ => "the command line (--allow-package, --deny-package)".to_owned(),
         };
         Some(format!(
@@ -99,17 +101,8 @@ impl PolicyOptions {
     }
 }
 
-fn read(path: &Path) -> Result<Policy, Failure> {
-    let name = path.display().to_string();
-    let bytes = read_file("--config", path, MAX_POLICY)?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name}: not UTF-8 text")))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // People know the file by its last name; the whole path would fill their lines.
-    let short = path.file_name().map_or(name.clone(), |last| last.to_string_lossy().into_owned());
-    let policy =
-        policy::parse(&short, &text, folder).map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok(Policy { file: Some(path.to_owned()), ..policy })
+fn names(files: &[PathBuf]) -> String {
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" or ")
 }
 
 /// Puts the policy under what the flags say of repositories.
@@ -151,7 +144,7 @@ pub struct ConfigArguments {
 enum ConfigCommand {
     /// Read a policy file and say what is wrong with it
     Check {
-        /// The file [default: imgfix.toml here or above]
+        /// The file [default: those that hold here]
         file: Option<PathBuf>,
     },
 }
@@ -162,22 +155,23 @@ enum ConfigCommand {
 /// There is no policy file, or it cannot be followed.
 pub fn run(arguments: ConfigArguments, output: &Output) -> CommandResult {
     let ConfigCommand::Check { file } = arguments.command;
-    let found = match file {
-        Some(file) => Some(file),
-        None => policy::find(&std::env::current_dir()?),
+    let policy = match policy_files::named(file.as_ref()) {
+        Some(path) => policy_files::read_named(&path)?,
+        None => policy_files::read_others(output)?.ok_or_else(|| {
+            let name = policy::FILE_NAME;
+            Failure::Usage(format!(
+                "no {name} here or above, nor in ~/.config/imgfix or /etc/imgfix, that can be \
+                 followed"
+            ))
+        })?,
     };
-    let Some(path) = found else {
-        let text = format!("no {} here or above", policy::FILE_NAME);
-        return Err(Failure::Usage(text));
-    };
-    let policy = read(&path)?;
     let today = OffsetDateTime::now_utc().date();
     for rule in policy.expired(today) {
         output.progress().warn(&format!("{} has expired: {}", rule.id, rule.from));
     }
     output.result(&format!(
         "{}: can be followed ({}, {}, {})\n",
-        path.display(),
+        names(&policy.files),
         count(policy.ignore.len(), "ignore rule"),
         count(policy.allow.len() + policy.deny.len(), "package pattern"),
         count(policy.notify.len(), "notification")

@@ -113,13 +113,14 @@ impl From<CompressionName> for Compression {
 /// Runs `imgfix repair`.
 ///
 /// # Errors
-/// Usage, or the repair failed; nothing was published then.
+/// Usage, or the repair failed; nothing was published then, unless the failure says so.
 pub fn run(mut arguments: RepairArguments, output: &Output) -> CommandResult {
     let policy = arguments.policy.load(output)?;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let image = arguments.image.to_string();
     let certificates = arguments.images.ca_file.clone();
-    let result = repaired(arguments, &policy, output);
+    let result = repaired(arguments, &policy, output)
+        .map_err(|failure| failure.after(&output.unfinished().published()));
     match &result {
         Ok((_, report)) => {
             let event = Event::Repaired(report);
@@ -281,11 +282,11 @@ fn but_not_scanned(report: &RepairReport, error: &RepairError) -> Failure {
     let what = report.output.as_ref().map_or_else(String::new, |output| {
         format!("{} ({}) was published, but scanning it failed: ", output.reference, output.digest)
     });
-    Failure::Work(format!("{what}{error}").into())
+    Failure::AfterPublishing(format!("{what}{error}"))
 }
 
 /// A report that nobody gets is a failure, but what was published stays.
 fn but_published(report: &RepairReport, failure: &Failure) -> Failure {
     let what = report.output.as_ref().map_or("the image", |output| output.reference.as_str());
-    Failure::Work(format!("{what} was published, but not its report: {failure}").into())
+    Failure::AfterPublishing(format!("{what} was published, but not its report: {failure}"))
 }

@@ -1,6 +1,6 @@
 //! The files that a repair's report is written to, each in the form that its reader wants.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::report::review::{self, Review};
 
 use super::command_line;
 use super::exit::Failure;
-use super::options::OutputFile;
+use super::options::{OutputFile, read_file};
 use super::output::Output;
 
 #[derive(Debug, Default, Args)]
@@ -78,18 +78,38 @@ impl ReportFiles {
     /// Opens every file before anything is published: a slip of the pen is found in time.
     ///
     /// # Errors
-    /// A folder is not there or cannot be written.
+    /// A folder is not there or cannot be written, two options name one file, or what the
+    /// file of `--outputs` has already cannot be read.
     pub fn open(&self, output: &Output) -> Result<OpenReports, Failure> {
-        let mut files = Vec::new();
+        let mut files: Vec<(Form, OutputFile)> = Vec::new();
         for (form, option, path) in self.all() {
-            if let Some(path) = path {
-                files.push((form, OutputFile::open(option, path, output.unfinished())?));
+            let Some(path) = path else { continue };
+            let file = OutputFile::open(option, path, output.unfinished())?;
+            if let Some((_, other)) = files.iter().find(|(_, other)| other.is_same_as(&file)) {
+                let shown = path.display();
+                let why = format!("{} and {option} both name {shown}", other.option());
+                return Err(Failure::Usage(why));
             }
+            files.push((form, file));
         }
-        // What other steps wrote stays.
-        let former = self.outputs.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        Ok(OpenReports { files, former: former.unwrap_or_default() })
+        let former = self.outputs.as_deref().map(former).transpose()?.unwrap_or_default();
+        Ok(OpenReports { files, former })
     }
+}
+
+/// The most that a file of `--outputs` may have already, in bytes.
+const MAX_FORMER: u64 = 16 << 20;
+
+/// What other steps wrote into the file of `--outputs`: it stays. A device has nothing.
+fn former(path: &Path) -> Result<String, Failure> {
+    if !path.is_file() {
+        return Ok(String::new());
+    }
+    let bytes = read_file("--outputs", path, MAX_FORMER)?;
+    String::from_utf8(bytes).map_err(|_| {
+        let shown = path.display();
+        Failure::Usage(format!("--outputs {shown}: what is in it cannot be kept: it is not UTF-8"))
+    })
 }
 
 /// The files to write, open.
@@ -110,15 +130,16 @@ impl OpenReports {
         }
     }
 
-    /// Writes every file. `created` is the time that documents with a date say, in seconds
-    /// since the epoch.
+    /// Writes every file that can be. `created` is the time that documents with a date say, in
+    /// seconds since the epoch.
     ///
     /// # Errors
-    /// The disk does not take a file.
+    /// The first file that the disk does not take.
     pub fn write(self, outcome: &RepairOutcome, created: i64) -> Result<(), Failure> {
         let report = &outcome.report;
         let command = Some(command_line::of_this_process());
         let review = Review::of_repair(report.clone(), outcome.evidence.clone(), command);
+        let mut result = Ok(());
         for (form, file) in self.files {
             let text = match form {
                 Form::Json => report::json::render(report),
@@ -138,8 +159,8 @@ impl OpenReports {
                 }
                 Form::Dotenv => report::outputs::render(report, report::outputs::Names::Variables),
             };
-            file.write(text.as_bytes())?;
+            result = result.and(file.write(text.as_bytes()));
         }
-        Ok(())
+        result
     }
 }

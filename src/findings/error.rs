@@ -2,6 +2,7 @@
 //! it and what to do.
 
 use super::report::MAX_REPORT;
+use crate::json::DuplicateKey;
 
 pub(super) const FORMATS: &str = "known are the reports of Trivy, Grype, Clair, Harbor, AWS \
 Inspector, Snyk, Anchore, Aqua, NeuVector, OSV-Scanner, GitLab, Alibaba Cloud, Prisma Cloud, \
@@ -26,6 +27,8 @@ pub enum FindingsError {
          are in the file, let it write the file itself; {FORMATS}"
     )]
     NotJson { name: String, line: usize, column: usize, why: String },
+    #[error("{name}: {why}; make the report again")]
+    Duplicate { name: String, why: DuplicateKey },
     #[error("{name}: not a scanner's report but {what}; {FORMATS}")]
     UnknownFormat { name: String, what: String },
     #[error("{name}: the XML is not well-formed at byte {at} ({why}); make the report again")]

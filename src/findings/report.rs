@@ -9,6 +9,7 @@ use super::{
     ArtifactIdentity, Assessed, Class, Finding, FindingsError, FixStatus, ReportFormat, Severity,
     cyclonedx_xml, encoding, names,
 };
+use crate::json::{self, JsonError};
 
 /// The largest report that is read, in bytes.
 pub const MAX_REPORT: u64 = 512 << 20;
@@ -48,7 +49,12 @@ pub fn parse_report(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsErro
 /// Tells the format of a JSON text and reads it.
 fn parse_json(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     // Syntax first: text that is no JSON at all deserves that message.
-    let shape: Shape = serde_json::from_slice(bytes).map_err(|e| json_error(name, bytes, &e))?;
+    let shape: Shape = json::read(bytes).map_err(|error| match error {
+        JsonError::Syntax(error) => json_error(name, bytes, &error),
+        JsonError::Duplicate(error) => {
+            FindingsError::Duplicate { name: name.to_owned(), why: error }
+        }
+    })?;
     match recognise(&shape) {
         Some(format) => (format.parse)(name, bytes),
         None if shape.is_empty_list() => Ok(empty_list(name)),
@@ -87,12 +93,11 @@ pub(super) fn from_json<'de, T: Deserialize<'de>>(
     scanner: &'static str,
     bytes: &'de [u8],
 ) -> Result<T, FindingsError> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| FindingsError::Entry {
+    json::read_with_paths(bytes).map_err(|error| FindingsError::Entry {
         name: name.to_owned(),
         scanner,
-        place: error.path().to_string(),
-        why: error.inner().to_string(),
+        place: error.place,
+        why: error.why,
     })
 }
 

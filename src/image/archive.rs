@@ -29,6 +29,7 @@ use super::tar_index::{Magic, TarIndex};
 use super::transport::{BlobReader, ImageError, RawManifest, Source};
 use super::verified::{BUFFER, verified_blob};
 use super::{DiffId, Digest, Reference};
+use crate::json;
 use crate::rootfs::limits::LayerLimits;
 
 /// Opens `oci-archive:FILE[:TAG]`.
@@ -115,9 +116,8 @@ impl DockerArchiveSource {
             };
             return Err(ImageError::invalid(place, why));
         };
-        let saved: Vec<SavedImage> = serde_json::from_slice(&saved).map_err(|error| {
-            ImageError::invalid(format!("{place}: manifest.json"), error.to_string())
-        })?;
+        let saved: Vec<SavedImage> = json::read_of_image(&saved)
+            .map_err(|error| ImageError::json(format!("{place}: manifest.json"), error))?;
         let (image, repo_tag) = choose(&saved, name, &place)?;
         let reference = named(repo_tag);
         let place = reference.to_string();

@@ -21,6 +21,7 @@ impl ExactNumbers {
     ///
     /// # Errors
     /// It is not JSON.
+    #[allow(clippy::disallowed_methods, reason = "crate::json has read the document before")]
     pub fn read(bytes: &[u8]) -> Result<(Value, Self), serde_json::Error> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return serde_json::from_slice(bytes).map(|value| (value, Self::default()));
@@ -77,6 +78,7 @@ impl ExactNumbers {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a number has no keys")]
 fn is_written_so(number: &str) -> bool {
     serde_json::from_str::<serde_json::Number>(number).is_ok_and(|n| n.to_string() == number)
 }

@@ -40,8 +40,8 @@ pub(super) struct Chosen {
 
 pub(super) fn parse_index(bytes: &[u8], place: &str) -> Result<Value, ImageError> {
     let place = format!("{place}: index.json");
-    let index: Value = serde_json::from_slice(bytes)
-        .map_err(|error| ImageError::invalid(place.as_str(), format!("not valid JSON: {error}")))?;
+    let index: Value = crate::json::read_of_image(bytes)
+        .map_err(|error| ImageError::json(place.as_str(), error))?;
     match index.get("manifests") {
         Some(Value::Array(_) | Value::Null) => Ok(index),
         _ => Err(ImageError::invalid(place, "it has no list of manifests")),

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{DiffId, Digest, ImageError, Platform};
 use crate::image::transport::RawManifest;
+use crate::json;
 
 /// Largest manifest or index, in bytes: what registries accept
 /// (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests>).
@@ -483,8 +484,8 @@ fn parse_json(bytes: &[u8], limit: u64, place: &str) -> Result<Value, ImageError
         let why = format!("{} bytes are more than the {limit} allowed", bytes.len());
         return Err(ImageError::invalid(place, why));
     }
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| ImageError::invalid(place, format!("not valid JSON: {error}")))?;
+    let value: Value =
+        json::read_of_image(bytes).map_err(|error| ImageError::json(place, error))?;
     if value.is_object() { Ok(value) } else { Err(ImageError::invalid(place, "not a JSON object")) }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use oci_spec::image::Descriptor;
 
 use super::{Digest, Reference};
+use crate::json::JsonError;
 
 /// Why an image could not be read or written. Every message names the image, the place in
 /// it and, where there is one, the way out.
@@ -31,6 +32,17 @@ impl ImageError {
     /// Something of `place` is not as a specification wants it.
     pub fn invalid(place: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid { place: place.into(), why: why.into() }
+    }
+
+    /// The document at `place` is not JSON, or has a key twice.
+    pub fn json(place: impl Into<String>, error: JsonError) -> Self {
+        let why = match error {
+            JsonError::Duplicate(error) => {
+                format!("{error}; have the image built anew by another tool")
+            }
+            JsonError::Syntax(error) => format!("not valid JSON: {error}"),
+        };
+        Self::invalid(place, why)
     }
 
     /// The operating system refused something at `place`.

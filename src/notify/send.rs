@@ -177,7 +177,7 @@ async fn once(client: &reqwest::Client, post: &Post) -> Result<(), (String, Agai
     // DingTalk says 200 to everything and tells in the body.
     let body = response.bytes().await.unwrap_or_default();
     let answer: serde_json::Value =
-        serde_json::from_slice(body.get(..body.len().min(64 << 10)).unwrap_or_default())
+        crate::json::read(body.get(..body.len().min(64 << 10)).unwrap_or_default())
             .unwrap_or_default();
     match answer["errcode"].as_i64() {
         Some(code) if code != 0 => {

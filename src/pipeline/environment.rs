@@ -13,8 +13,9 @@ use crate::progress::SharedProgress;
 use crate::repository::access::Credentials;
 use crate::repository::freshness::Expired;
 use crate::repository::leaving_out::Strictness;
+use crate::repository::newest::Older;
 use crate::repository::signature::Keyring;
-use crate::repository::{Cache, FetchOptions, Fetcher, Mirror};
+use crate::repository::{Cache, CacheKey, FetchOptions, Fetcher, Mirror};
 use crate::rootfs::Memory;
 use crate::rootfs::limits::LayerLimits;
 use crate::scripts::TimeLimit;
@@ -39,6 +40,7 @@ pub struct RepositoryChoice {
     /// This machine's apt_auth.conf(5): for `lines` and `mirrors`, never for what an image
     /// names.
     pub auth: Arc<AuthConf>,
+    pub older: Older,
     pub cache: CacheChoice,
     pub offline: bool,
     /// PEM files.
@@ -63,10 +65,16 @@ pub enum CacheChoice {
     /// For this run only.
     #[default]
     Temporary,
-    Kept(PathBuf),
+    Kept {
+        dir: PathBuf,
+        key: CacheKey,
+    },
     /// In this directory, which the user has not named; for this run only when it cannot be
-    /// written.
-    KeptIfPossible(PathBuf),
+    /// written, or others can.
+    KeptIfPossible {
+        dir: PathBuf,
+        key: CacheKey,
+    },
 }
 
 /// Everything from outside.
@@ -101,17 +109,17 @@ impl Environment {
         let temporary = || {
             let place = "the system's temporary directory".to_owned();
             Cache::temporary(&self.unfinished)
-                .map_err(|source| RepairError::Cache { place, source })
+                .map_err(|source| RepairError::Cache { place, source: source.into() })
         };
-        let kept = |dir: &Path| {
+        let kept = |dir: &Path, key: &CacheKey| {
             let place = dir.display().to_string();
-            Cache::open(dir, &self.unfinished)
+            Cache::open(dir, key.clone(), &self.unfinished)
                 .map_err(|source| RepairError::Cache { place, source })
         };
         match &self.repositories.cache {
             CacheChoice::Temporary => temporary(),
-            CacheChoice::Kept(dir) => kept(dir),
-            CacheChoice::KeptIfPossible(dir) => kept(dir).or_else(|error| {
+            CacheChoice::Kept { dir, key } => kept(dir, key),
+            CacheChoice::KeptIfPossible { dir, key } => kept(dir, key).or_else(|error| {
                 if self.repositories.offline {
                     return Err(error);
                 }
@@ -131,6 +139,9 @@ impl Environment {
             offline: self.repositories.offline,
             mirrors: self.repositories.mirrors.clone(),
             certificates: self.repositories.certificates.clone(),
+            pace: self.registry.pace,
+            older: self.repositories.older,
+            now: Some(self.now),
         };
         let progress = Arc::clone(&self.progress);
         let fetcher = Fetcher::new(Arc::clone(&self.runtime), cache, options, progress)?;

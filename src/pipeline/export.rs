@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::image::{self, Document, ImageSet, Reference, Source};
 use crate::publish::{self, NewImage, Publication};
+use crate::unfinished::Unfinished;
 
 use super::{Environment, RepairError};
 
@@ -27,6 +28,18 @@ pub fn copy(
     target: &Reference,
     environment: &Environment,
 ) -> Result<(), RepairError> {
+    copy_noting(source, set, target, environment, &environment.unfinished)
+}
+
+/// [`copy`]; what an interruption takes back, and whether the copy counts as published, goes
+/// to `unfinished`.
+fn copy_noting(
+    source: &dyn Source,
+    set: &ImageSet,
+    target: &Reference,
+    environment: &Environment,
+    unfinished: &Unfinished,
+) -> Result<(), RepairError> {
     image::check_output(target, source.reference(), set)?;
     let whole = |image: &image::PlatformImage| NewImage {
         manifest: image.manifest.raw().clone(),
@@ -46,7 +59,7 @@ pub fn copy(
         },
     };
     let name = source.image_name();
-    let sink = image::open_sink(target, name, &environment.registry, &environment.unfinished)?;
+    let sink = image::open_sink(target, name, &environment.registry, unfinished)?;
     publish::publish(&*sink, source, &publication, &*environment.progress)?;
     Ok(())
 }
@@ -78,6 +91,6 @@ pub fn export(
             (file.clone(), Reference::OciArchive { file, tag: Some("image".to_owned()) })
         }
     };
-    copy(&*source, &set, &target, environment)?;
+    copy_noting(&*source, &set, &target, environment, &environment.unfinished.aside())?;
     Ok(path)
 }

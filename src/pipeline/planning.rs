@@ -11,13 +11,13 @@ use crate::findings::{Assessed, Filtered, Finding};
 use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
 use crate::packages::effects::{Effect, EffectKind};
 use crate::packages::{Inventory, PackageId};
-use crate::plan::build::{self, Context, Family, Request, Requests};
+use crate::plan::build::{self, Context, Request, Requests};
 use crate::plan::choice::PackageChoice;
 use crate::plan::{Because, Plan, PlatformPlan, Reason, Removal, Step};
-use crate::repository::Fetcher;
-use crate::repository::Verified;
+use crate::repository::newest::short_name;
+use crate::repository::{Fetcher, Verified, freshness};
 
-use super::families::{self, Applied, Outcome, PackageManager};
+use super::families::{self, Applied, Offers, Outcome, PackageManager, Workshop};
 use super::load::{self, Loaded, View};
 use super::scan::{self, ScanInput};
 use super::{Environment, RepairError};
@@ -45,6 +45,8 @@ pub struct PlannedPlatform {
     pub plan: PlatformPlan,
     /// Which repositories were asked, and who signed them. Empty for a saved plan.
     pub repositories: Vec<Verified>,
+    /// The time of the newest package that comes from each repository, by its short name.
+    pub newest: BTreeMap<String, i64>,
     /// What the planner saw on the way, for people.
     pub notes: Vec<String>,
 }
@@ -106,7 +108,7 @@ pub fn plan(
             Some(saved) => job.follow(saved_plan(saved, &loaded, &name)?, findings.as_ref())?,
             None => job.plan(findings.as_ref())?,
         };
-        let Done { plan, applied, findings: all, repositories, notes } = done;
+        let Done { plan, applied, findings: all, repositories, newest, notes } = done;
         let assessed = findings.as_ref().map(|all| scan::assessed_of(all, &loaded.platform));
         platforms.push(PlannedPlatform {
             loaded,
@@ -116,6 +118,7 @@ pub fn plan(
             assessed: assessed.unwrap_or_default(),
             plan,
             repositories,
+            newest,
             notes,
         });
     }
@@ -225,7 +228,27 @@ struct Done {
     applied: Option<Applied>,
     findings: Vec<Finding>,
     repositories: Vec<Verified>,
+    newest: BTreeMap<String, i64>,
     notes: Vec<String>,
+}
+
+/// What settles: the plan, its packages installed, and the time of the newest of each
+/// repository.
+type Settled = (build::Planned, Option<Applied>, BTreeMap<String, i64>);
+
+/// The time of the newest package of each repository, by its short name.
+fn newest(steps: &[Step], workshop: &dyn Workshop) -> BTreeMap<String, i64> {
+    let mut newest = BTreeMap::new();
+    for step in steps {
+        let Some(built) = workshop.built(step) else { continue };
+        // apk's repositories may have a tag before them
+        let name = step.archive.repository.as_str();
+        let name =
+            name.strip_prefix('@').and_then(|rest| rest.split_once(' ')).map_or(name, |t| t.1);
+        let known = newest.entry(short_name(name)).or_insert(built);
+        *known = built.max(*known);
+    }
+    newest
 }
 
 impl Job<'_> {
@@ -233,18 +256,26 @@ impl Job<'_> {
         let tree = &*self.loaded.tree;
         let platform = &self.loaded.platform;
         self.environment.progress.message(&format!("{platform}: reading the repositories"));
+        if let Some(former) = &self.loaded.repaired_from {
+            self.fetcher.newest().recall(&former.newest);
+        }
         let offers = self.manager.offers(tree, self.fetcher, self.environment)?;
         self.environment.progress.message(&format!("{platform}: planning"));
         let requests = requests(filtered, platform);
-        let (mut planned, applied) = self.settle(&*offers.universe(&requests), &requests)?;
+        let (mut planned, applied, newest) = self.settle(&*offers, &requests)?;
         planned.plan.blame(offers.left_out(), offers.advice());
         let mut notes = planned.notes;
         notes.extend(offers.left_out().iter().map(ToString::to_string));
+        if let Some(old) = freshness::old(offers.verified(), self.environment.now) {
+            self.environment.progress.warn(&format!("{platform}: {old}"));
+            notes.push(old);
+        }
         Ok(Done {
             plan: planned.plan,
             applied,
             findings: filtered.map(|all| everything(all, platform)).unwrap_or_default(),
             repositories: offers.verified().to_vec(),
+            newest,
             notes,
         })
     }
@@ -253,7 +284,7 @@ impl Job<'_> {
     fn follow(&self, plan: PlatformPlan, filtered: Option<&Filtered>) -> Result<Done, RepairError> {
         let findings = plan_findings(&plan, filtered, &self.loaded.platform);
         let mut workshop = self.manager.workshop()?;
-        let mut applied = None;
+        let (mut applied, mut of_packages) = (None, BTreeMap::new());
         if !plan.steps.is_empty() {
             let paths = self.fetch(&plan.steps)?;
             applied = match workshop.install(self.loaded, &plan, &paths, self.environment)? {
@@ -263,16 +294,15 @@ impl Job<'_> {
                     return Err(RepairError::Verification(why));
                 }
             };
+            of_packages = newest(&plan.steps, &*workshop);
         }
-        Ok(Done { plan, applied, findings, repositories: Vec::new(), notes: Vec::new() })
+        let (repositories, notes) = (Vec::new(), Vec::new());
+        Ok(Done { plan, applied, findings, repositories, newest: of_packages, notes })
     }
 
     /// Plans until every chosen package can be installed, its scripts evaluated.
-    fn settle(
-        &self,
-        universe: &dyn Family,
-        requests: &Requests,
-    ) -> Result<(build::Planned, Option<Applied>), RepairError> {
+    fn settle(&self, offers: &dyn Offers, requests: &Requests) -> Result<Settled, RepairError> {
+        let universe = &*offers.universe(requests);
         let context = Context {
             platform: self.loaded.platform.clone(),
             manifest_digest: original_manifest(self.loaded),
@@ -282,7 +312,7 @@ impl Job<'_> {
         loop {
             let mut planned = build::plan(universe, requests, &barred, &context);
             if planned.plan.steps.is_empty() {
-                return Ok((planned, None));
+                return Ok((planned, None, BTreeMap::new()));
             }
             let steps = &planned.plan.steps;
             let mut refused: Vec<(PackageId, Reason)> = steps
@@ -295,13 +325,27 @@ impl Job<'_> {
                 continue;
             }
             let paths = self.fetch(steps)?;
-            match workshop.install(self.loaded, &planned.plan, &paths, self.environment)? {
+            let outcome = workshop.install(self.loaded, &planned.plan, &paths, self.environment)?;
+            let others = families::broken(
+                steps,
+                |step| offers.relations(step),
+                |step| workshop.relations(step),
+            );
+            if !others.is_empty() {
+                for (id, reason) in &others {
+                    self.environment.progress.warn(&format!("{id} is left alone: {reason}"));
+                }
+                barred.extend(others);
+                continue;
+            }
+            match outcome {
                 Outcome::Applied(applied) => {
                     let mut gone = self.disappeared(&applied, &planned.plan);
                     let refused = self.refused_removals(&mut gone);
                     if refused.is_empty() {
+                        let newest = newest(steps, &*workshop);
                         planned.plan.removals.extend(gone);
-                        return Ok((planned, Some(applied)));
+                        return Ok((planned, Some(applied), newest));
                     }
                     barred.extend(refused);
                 }

@@ -1,6 +1,8 @@
 //! From a plan to a published image and its report: layer, verification, manifest,
 //! publication, reading back.
 
+use std::collections::BTreeMap;
+
 use crate::image::{self, Digest, Reference};
 use crate::layer::LayerOptions;
 use crate::plan::{Plan, PlatformPlan};
@@ -8,11 +10,11 @@ use crate::policy::OriginalPolicy;
 use crate::publish::{self, Provenance, Rebuilt};
 use crate::report::before_after::{
     EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PackageRemoved,
-    PlatformReport, StaleFile,
+    PlatformReport, RepositoryState, StaleFile,
 };
 use crate::report::review::PlatformReview;
 use crate::report::{RepairReport, effects};
-use crate::repository::Fetcher;
+use crate::repository::{Fetcher, freshness};
 use crate::verify::BeforeAfter;
 
 use super::export;
@@ -142,6 +144,8 @@ fn provenance(planned: &Planned, environment: &Environment) -> Provenance {
         base_name,
         original_digest: planned.plan.image_digest,
         plan_digest: planned.plan.digest(),
+        // each platform has its own
+        newest: BTreeMap::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         source_date_epoch: environment.source_date_epoch,
     }
@@ -159,12 +163,21 @@ impl Job<'_> {
             assessed,
             plan,
             repositories,
+            newest,
             notes,
         } = planned;
         let gathers = self.request.evidence == Evidence::Gathered;
-        let repositories = review::signed(&repositories);
         let mut report = empty_report(&loaded, &plan, notes);
         report.assessed = assessed;
+        report.repositories = repositories
+            .iter()
+            .map(|one| RepositoryState {
+                repository: one.repository.clone(),
+                date: one.date.clone(),
+                age_days: freshness::days_since(one.made, environment.now),
+            })
+            .collect();
+        let repositories = review::signed(&repositories);
         let Some(Applied { overlay, effects, stale, .. }) = applied else {
             environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
             let inventory = manager.inventory();
@@ -183,15 +196,16 @@ impl Job<'_> {
         environment.progress.message(&format!("{}: writing {packages}", loaded.platform));
         let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
         let after = layer.verify(&loaded, &overlay, &plan, environment)?;
+        let provenance = Provenance { newest, ..self.provenance.clone() };
         let Rebuilt { manifest, config, layer_descriptor, .. } =
-            publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), self.provenance)?;
+            publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), &provenance)?;
         let evidence = match self.request.evidence {
             Evidence::None => None,
             Evidence::Gathered => {
                 let repaired = review::Repaired {
                     loaded: &loaded,
                     overlay: &overlay,
-                    config: &serde_json::from_slice(&config).unwrap_or_default(),
+                    config: &crate::json::read_of_image(&config).unwrap_or_default(),
                     before: &*manager,
                     after: &after,
                     steps: &plan.steps,
@@ -250,6 +264,7 @@ fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> Pla
         original_manifest: loaded.manifest.digest(),
         manifest: None,
         layer: None,
+        repositories: Vec::new(),
         packages: plan.steps.iter().map(change).collect(),
         removed: plan.removals.iter().map(removed).collect(),
         kept_back: plan.kept_back.iter().map(kept).collect(),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{Plan, Step};
 use crate::image::Digest;
+use crate::json;
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: &str = "imgfix/plan/v1";
@@ -48,13 +49,13 @@ impl Plan {
         if bytes.len() > MAX_PLAN {
             return Err(PlanError::TooLarge(bytes.len()));
         }
-        let json = |error: serde_json::Error| PlanError::Json(error.to_string());
-        let probe: Probe = serde_json::from_slice(bytes).map_err(json)?;
+        let json = |error: json::JsonError| PlanError::Json(error.to_string());
+        let probe: Probe = json::read(bytes).map_err(json)?;
         match probe.schema {
             Some(schema) if schema == SCHEMA => {}
             other => return Err(PlanError::Schema(other.unwrap_or_default())),
         }
-        let plan: Plan = serde_json::from_slice(bytes).map_err(json)?;
+        let plan: Plan = json::read(bytes).map_err(json)?;
         plan.check()?;
         Ok(plan)
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use time::{Date, Month};
 use toml::Spanned;
 
-use super::{OriginalPolicy, Policy, PolicyError, Repositories, Scripts};
+use super::{OriginalPolicy, Policy, PolicyError, Repositories, Scripts, Standing};
 use crate::findings::{IgnoreRule, Severity};
 use crate::notify;
 use crate::scanner::ScannerCommand;
@@ -52,16 +52,49 @@ struct Packages {
     deny: Vec<Spanned<String>>,
 }
 
+impl File {
+    /// Takes out what runs programs, writes, deletes, sends, or says whom to trust; the names
+    /// of the keys that were there.
+    fn without_powers(&mut self) -> Vec<&'static str> {
+        let repositories = &mut self.repositories;
+        let mut taken = vec![
+            ("scan-with", self.scan_with.take().is_some()),
+            ("tag-suffix", self.tag_suffix.take().is_some()),
+            ("original", self.original.take_if(|original| *original != Original::Keep).is_some()),
+            ("backup-suffix", self.backup_suffix.take().is_some()),
+        ];
+        let sources = std::mem::take(&mut repositories.sources);
+        let mirrors = std::mem::take(&mut repositories.mirrors);
+        let keyrings = std::mem::take(&mut repositories.keyrings);
+        taken.extend([
+            ("repositories.sources", !sources.is_empty()),
+            ("repositories.mirrors", !mirrors.is_empty()),
+            ("repositories.keyrings", !keyrings.is_empty()),
+            ("notify", !std::mem::take(&mut self.notify).is_empty()),
+        ]);
+        taken.into_iter().filter(|(_, there)| *there).map(|(key, _)| key).collect()
+    }
+}
+
 /// Reads a policy. `name` is used in messages; paths in it count from `folder`.
 ///
 /// # Errors
 /// Not TOML, an unknown key, or a value that cannot be followed; with line and column.
-pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Policy, PolicyError> {
+pub fn parse(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    standing: Standing,
+) -> Result<Policy, PolicyError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let file: File = toml::from_str(text).map_err(|error| {
+    let mut file: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         value(name, text, at, error.message())
     })?;
+    let refused = match standing {
+        Standing::Trusted => Vec::new(),
+        Standing::Found => file.without_powers(),
+    };
     let place = Place { name, text };
     let severity = |word: Option<Spanned<String>>| -> Result<Option<Severity>, PolicyError> {
         word.map(|word| {
@@ -79,7 +112,8 @@ pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Policy, PolicyErro
         *keyring = folder.join(&*keyring);
     }
     Ok(Policy {
-        file: None,
+        files: Vec::new(),
+        refused,
         min_severity: severity(file.min_severity)?,
         fail_on: severity(file.fail_on)?,
         scripts: file.scripts,
@@ -207,7 +241,41 @@ mod tests {
     const FULL: &str = include_str!("../../docs/imgfix.toml");
 
     fn read(text: &str) -> Result<Policy, String> {
-        parse("imgfix.toml", text, Path::new("/project")).map_err(|error| error.to_string())
+        parse("imgfix.toml", text, Path::new("/project"), Standing::Trusted)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_that_was_found_only_narrows() {
+        let policy = parse("imgfix.toml", FULL, Path::new("/project"), Standing::Found).unwrap();
+        let all = [
+            "scan-with",
+            "tag-suffix",
+            "original",
+            "backup-suffix",
+            "repositories.mirrors",
+            "repositories.keyrings",
+            "notify",
+        ];
+        assert_eq!(policy.refused, all);
+        let harmless = Policy {
+            refused: policy.refused.clone(),
+            scan_with: None,
+            tag_suffix: None,
+            original: None,
+            repositories: Repositories::default(),
+            notify: Vec::new(),
+            ..read(FULL).unwrap()
+        };
+        assert_eq!(policy, harmless, "what stays is what the file says");
+        let text = "original = 'keep'\nmin-severity = 'low'\n[repositories]\nsources = ['x']";
+        let policy = parse("imgfix.toml", text, Path::new("/"), Standing::Found).unwrap();
+        assert_eq!(policy.refused, ["repositories.sources"]);
+        assert_eq!(policy.original, Some(OriginalPolicy::Keep));
+        // What is refused is not read either: it cannot stop a run.
+        let text = "scan-with = 'no-place-for-the-image'\n[[notify]]\nkind = 'slack'";
+        let policy = parse("imgfix.toml", text, Path::new("/"), Standing::Found).unwrap();
+        assert_eq!(policy.refused, ["scan-with", "notify"]);
     }
 
     #[test]

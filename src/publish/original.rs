@@ -5,6 +5,8 @@
 //! and config are put together again by taking away what [`super::rebuild`] added; when their
 //! bytes have the recorded digest nothing was lost.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -38,6 +40,9 @@ pub struct OriginalParts {
     pub original_manifest: Digest,
     /// The plan of the earlier repair.
     pub plan_digest: Option<Digest>,
+    /// What it got from repositories: the time of the newest package, by
+    /// [`crate::repository::newest::short_name`].
+    pub newest: BTreeMap<String, i64>,
 }
 
 /// The original of an image whose last layer is an imgfix patch layer; `None` for any other
@@ -91,6 +96,7 @@ fn parts(
         original_digest: recorded.original_digest,
         original_manifest: recorded.original_manifest,
         plan_digest: recorded.plan_digest,
+        newest: recorded.newest.clone(),
     }
 }
 

@@ -5,6 +5,8 @@
 //! people and other tools the same facts stand as annotations of an OCI manifest; Docker's
 //! schema 2 has no annotations, so there they are `config.Labels`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::history::Evened;
@@ -21,6 +23,11 @@ pub const ORIGINAL_DIGEST: &str = "dev.imgfix.original.digest";
 pub const ORIGINAL_MANIFEST: &str = "dev.imgfix.original.manifest";
 /// The plan that was carried out.
 pub const PLAN_DIGEST: &str = "dev.imgfix.plan.digest";
+/// For each repository that packages came from the time of the newest of them:
+/// `SHORT-NAME:SECONDS`, with commas between. An older index of that repository is refused when
+/// the image is repaired again. It follows from the packages, so that the same packages give the
+/// same image.
+pub const NEWEST: &str = "dev.imgfix.newest";
 /// The version of imgfix.
 pub const VERSION: &str = "dev.imgfix.version";
 /// The patch layer, as stored.
@@ -31,6 +38,9 @@ pub const DIFF_ID: &str = "dev.imgfix.diff_id";
 const HISTORY: &str = "dev.imgfix.history";
 /// Put before a key whose former value was the original's own.
 const REPLACED: &str = "dev.imgfix.replaced.";
+
+/// The most repositories of which an image's word is taken.
+const MAX_REPOSITORIES: usize = 256;
 
 /// How the `created_by` of the patch layer begins.
 pub const CREATED_BY: &str = "imgfix repair";
@@ -44,6 +54,9 @@ pub struct Provenance {
     pub original_digest: Digest,
     /// The digest of the plan.
     pub plan_digest: Digest,
+    /// The time of the newest package of each repository, in seconds since the epoch, by
+    /// [`crate::repository::newest::short_name`].
+    pub newest: BTreeMap<String, i64>,
     /// The version of imgfix.
     pub version: String,
     /// `SOURCE_DATE_EPOCH` (seconds), for the time of the history entry. Without it the entry
@@ -54,7 +67,7 @@ pub struct Provenance {
 impl Provenance {
     /// The keys of a manifest whose original is `manifest`.
     pub(super) fn marks(&self, manifest: &Digest, layer: &Digest) -> Vec<(&'static str, String)> {
-        vec![
+        let mut marks = vec![
             (BASE_NAME, self.base_name.clone()),
             (BASE_DIGEST, manifest.to_string()),
             (ORIGINAL_DIGEST, self.original_digest.to_string()),
@@ -62,7 +75,15 @@ impl Provenance {
             (PLAN_DIGEST, self.plan_digest.to_string()),
             (VERSION, self.version.clone()),
             (LAYER, layer.to_string()),
-        ]
+        ];
+        marks.extend(self.newest_text().map(|text| (NEWEST, text)));
+        marks
+    }
+
+    fn newest_text(&self) -> Option<String> {
+        let one = |(name, time): (&String, &i64)| format!("{name}:{time}");
+        let all: Vec<String> = self.newest.iter().map(one).collect();
+        (!all.is_empty()).then(|| all.join(","))
     }
 
     /// The keys of an index whose original is the one that was named.
@@ -78,10 +99,14 @@ impl Provenance {
     /// The comment of the history entry; the name is last because it may have spaces.
     pub(super) fn comment(&self, manifest: &Digest, diff_id: &DiffId, evened: &Evened) -> String {
         let history = evened.note().map(|note| format!(" {HISTORY}={note}")).unwrap_or_default();
+        let newest = self.newest_text().map(|text| format!(" {NEWEST}={text}"));
         format!(
             "{DIFF_ID}={diff_id} {ORIGINAL_MANIFEST}={manifest} {ORIGINAL_DIGEST}={} \
-             {PLAN_DIGEST}={}{history} {BASE_NAME}={}",
-            self.original_digest, self.plan_digest, self.base_name
+             {PLAN_DIGEST}={}{}{history} {BASE_NAME}={}",
+            self.original_digest,
+            self.plan_digest,
+            newest.unwrap_or_default(),
+            self.base_name
         )
     }
 }
@@ -93,6 +118,7 @@ pub(super) struct Recorded {
     pub original_manifest: Digest,
     pub original_digest: Digest,
     pub plan_digest: Option<Digest>,
+    pub newest: BTreeMap<String, i64>,
     pub base_name: String,
     pub evened: Evened,
 }
@@ -112,11 +138,17 @@ impl Recorded {
             fact.map(|(_, value)| value)
         };
         let fact = |key: &str| fact_text(key).and_then(|value| value.parse::<Digest>().ok());
+        let one = |text: &str| {
+            let (name, time) = text.split_once(':')?;
+            Some((name.to_owned(), time.parse().ok()?))
+        };
+        let newest = fact_text(NEWEST).unwrap_or_default().split(',').filter_map(one);
         Some(Self {
             diff_id: DiffId(fact(DIFF_ID)?),
             original_manifest: fact(ORIGINAL_MANIFEST)?,
             original_digest: fact(ORIGINAL_DIGEST)?,
             plan_digest: fact(PLAN_DIGEST),
+            newest: newest.take(MAX_REPOSITORIES).collect(),
             base_name: base_name.to_owned(),
             evened: fact_text(HISTORY).and_then(Evened::read).unwrap_or_default(),
         })
@@ -144,8 +176,16 @@ pub(super) fn is_marked(map: &Map<String, Value>) -> bool {
 
 /// Takes the marks of a repair out of annotations or labels again.
 pub(super) fn unset_marks(map: &mut Map<String, Value>) {
-    let ours =
-        [BASE_NAME, BASE_DIGEST, ORIGINAL_DIGEST, ORIGINAL_MANIFEST, PLAN_DIGEST, VERSION, LAYER];
+    let ours = [
+        BASE_NAME,
+        BASE_DIGEST,
+        ORIGINAL_DIGEST,
+        ORIGINAL_MANIFEST,
+        PLAN_DIGEST,
+        VERSION,
+        LAYER,
+        NEWEST,
+    ];
     for key in ours {
         match map.shift_remove(&format!("{REPLACED}{key}")) {
             Some(former) => {

@@ -15,6 +15,7 @@ use super::PublishError;
 use crate::image::manifest::{ImageManifest, MAX_CHILDREN, descriptor, digest_of, media_type};
 use crate::image::platforms::MAX_DEPTH;
 use crate::image::{BlobReader, Digest, ImageError, OpenBlob, RawManifest, Sink, Source};
+use crate::json;
 use crate::progress::{Progress, Task};
 
 /// The patch layer and where its bytes are.
@@ -127,10 +128,12 @@ impl Push<'_> {
         };
         let place = format!("{}@{}", self.source.reference(), manifest.digest);
         let fail = |why: &str| PublishError::Image(ImageError::invalid(place.as_str(), why));
-        let value: Value = match serde_json::from_slice(&manifest.bytes) {
+        let value: Value = match json::read_of_image(&manifest.bytes) {
             Ok(value) => value,
             Err(_) if !known => return self.original(child, "blob"),
-            Err(error) => return Err(fail(&format!("not valid JSON: {error}"))),
+            Err(error) => {
+                return Err(PublishError::Image(ImageError::json(place.as_str(), error)));
+            }
         };
         if depth >= MAX_DEPTH {
             return Err(fail("indexes are nested too deeply"));

@@ -21,6 +21,7 @@ use crate::image::platforms::MAX_DEPTH;
 use crate::image::{
     DiffId, Digest, Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, RawManifest,
 };
+use crate::json;
 
 /// The layer that a repair adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +96,11 @@ pub fn rebuild(
         set_marks(object(&mut value, "annotations")?, &marks);
     }
     let bytes = document.write(&value);
+    // `Annotations` of the original and `annotations` of the repair would be one to some.
+    for (what, bytes) in [("config", &new_config), ("manifest", &bytes)] {
+        json::check(bytes, json::Names::AnyCase)
+            .map_err(|why| PublishError::Rebuild(format!("the repaired image's {what}: {why}")))?;
+    }
     let media_type = manifest.raw().media_type.clone();
     let manifest = RawManifest { media_type, digest: Digest::of(&bytes), bytes };
     Ok(Rebuilt { manifest, config: new_config, config_descriptor, layer_descriptor })

@@ -17,6 +17,7 @@ pub fn patch() -> PatchLayer {
 
 pub fn provenance() -> Provenance {
     Provenance {
+        newest: std::collections::BTreeMap::from([("0123456789abcdef".to_owned(), 7)]),
         base_name: "oci:app:1".into(),
         original_digest: Digest::of(b"original index"),
         plan_digest: Digest::of(b"plan"),

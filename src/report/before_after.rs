@@ -58,6 +58,9 @@ pub struct PlatformReport {
     pub manifest: Option<Digest>,
     /// The patch layer.
     pub layer: Option<LayerReport>,
+    /// The repositories that were asked, with the age of their indexes; none for a saved plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<RepositoryState>,
     /// In installation order.
     pub packages: Vec<PackageChange>,
     /// Packages that the package manager took away with these.
@@ -80,6 +83,17 @@ pub struct PlatformReport {
     /// Caches that the upgrade made stale and that were removed.
     pub stale: Vec<StaleFile>,
     pub notes: Vec<String>,
+}
+
+/// How old a repository's index was.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RepositoryState {
+    pub repository: String,
+    /// When the index was made, as it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Whole days from then to the time of the run.
+    pub age_days: i64,
 }
 
 /// A maintainer script that was evaluated over the image.
@@ -457,6 +471,11 @@ pub(crate) mod samples {
             platform: Platform { os: "linux".into(), architecture: "amd64".into(), variant: None },
             original_manifest: digest("original manifest"),
             manifest: Some(digest("new manifest")),
+            repositories: vec![RepositoryState {
+                repository: "http://deb.debian.org/debian bookworm".into(),
+                date: Some("Sat, 28 Nov 2026 00:53:02 UTC".into()),
+                age_days: 1,
+            }],
             layer: Some(LayerReport {
                 digest: digest("layer"),
                 diff_id: DiffId(digest("diff id")),

@@ -67,13 +67,21 @@ pub fn severity_accent(severity: Severity) -> Option<Accent> {
     }
 }
 
-/// Makes text harmless on a terminal: control characters (escape sequences begin with one)
-/// and characters that reorder or hide text are written as escapes (`\u{1b}`).
+/// Makes text harmless on a terminal and in a log: control characters (escape sequences begin
+/// with one) and characters that reorder or hide text are written as escapes (`\u{1b}`), and so
+/// is the beginning of what the runners of CI systems take for a command (`::error::`, `##vso[`).
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        let begins_word = std::mem::replace(&mut before, c).is_whitespace();
         match c {
+            ':' | '#' if is_log_command(rest, begins_word) => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
@@ -85,6 +93,17 @@ pub fn clean(text: &str) -> String {
         }
     }
     out
+}
+
+/// `::name` at the beginning of a word, which may become that of a line, or `##name[`.
+fn is_log_command(text: &str, begins_word: bool) -> bool {
+    let letter = |c: char| c.is_ascii_alphabetic();
+    match text.strip_prefix("::") {
+        Some(rest) => begins_word && rest.starts_with(letter),
+        None => text
+            .strip_prefix("##")
+            .is_some_and(|rest| rest.trim_start_matches(letter).starts_with('[')),
+    }
 }
 
 /// Directional and invisible format characters (Unicode's Cf that change how text reads),

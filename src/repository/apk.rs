@@ -3,7 +3,8 @@
 //!
 //! Only what is signed is believed: an index is unpacked after its signature holds. An index
 //! says nothing of how long it is good for: what a mirror has not updated cannot be told from
-//! what is new.
+//! what is new. One that is older than another that was seen is refused, by the time in its
+//! archive, or else that of its newest package.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +17,7 @@ use super::Verified;
 use super::access::Credentials;
 use super::fetch::{FetchError, Fetcher};
 use super::leaving_out::{LeavingOut, Unusable};
+use super::newest::OlderIndex;
 use super::parallel::parallel;
 use super::signature::Signer;
 use crate::packages::LeftOut;
@@ -37,6 +39,8 @@ pub enum ApkError {
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Older(#[from] OlderIndex),
     #[error(
         "{url}: not found; check the repository's URL, and whether it has packages for \
          {architecture}"
@@ -220,7 +224,12 @@ fn read(
     }
     let url = format!("{}/{}", source.url, source.layout.index(architecture));
     match fetcher.latest(&url, MAX_INDEX)? {
-        Some(bytes) => verified(&url, source, &bytes, keyring, limit),
+        Some(bytes) => {
+            let read = verified(&url, source, &bytes, keyring, limit)?;
+            let index = format!("{} {architecture}", source.url);
+            fetcher.check_newest(&index, std::slice::from_ref(&source.url), read.1.made)?;
+            Ok(read)
+        }
         None => Err(ApkError::NoIndex { url, architecture: architecture.to_owned() }),
     }
 }
@@ -235,10 +244,22 @@ fn verified(
     let signed = verify(url, bytes, keyring)?;
     let archive = IndexArchive::read_within(signed.content, limit)
         .map_err(|source| ApkError::Archive { url: url.to_owned(), source })?;
-    let signer =
-        Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: archive.made };
-    let verified = Verified { repository: source.url.clone(), date: date(archive.made), signer };
+    let made = made(&archive);
+    let signer = Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: made };
+    let verified = Verified { repository: source.url.clone(), date: date(made), made, signer };
     Ok((archive, verified))
+}
+
+/// The beginning of 2010, before which no index was made: some tools write no time.
+const FIRST: i64 = 1_262_304_000;
+
+/// When an index was made: the time in its archive, or else that of its newest package.
+fn made(archive: &IndexArchive) -> i64 {
+    let built = |line: &str| line.strip_prefix("t:")?.parse::<i64>().ok();
+    match archive.made >= FIRST {
+        true => archive.made,
+        false => archive.text.lines().filter_map(built).max().unwrap_or(archive.made),
+    }
 }
 
 /// A date as Release files have it.
@@ -315,6 +336,27 @@ mod tests {
         assert_eq!(again.index.versions("a"), loaded.index.versions("a"));
         offline.archives(&[&archive]).unwrap();
         assert_eq!(server.requests().len(), before);
+    }
+
+    #[test]
+    fn an_index_older_than_one_that_was_seen_is_refused() {
+        let of =
+            |time: &str| key().sign(&index(&entry().replace("\n\n", &format!("\nt:{time}\n\n"))));
+        let (new, old) = (of("1700000100"), of("1700000000"));
+        let server = Server::start(move |_, before| match before {
+            0 | 2 => Reply::ok(new.clone()),
+            _ => Reply::ok(old.clone()),
+        });
+        let (fetcher, cache) = fetcher(FetchOptions::default());
+        let sources = [source(&format!("{}r", server.url), key().keyring())];
+        let loaded = load(&sources, "x86_64", &fetcher).unwrap();
+        assert_eq!(loaded.verified[0].made, 1_700_000_100);
+        let why = load(&sources, "x86_64", &fetcher).unwrap_err().to_string();
+        assert!(why.contains("--allow-older-index") && why.contains("14 Nov 2023"), "{why}");
+        load(&sources, "x86_64", &fetcher).unwrap();
+        let older = crate::repository::newest::Older::Allow;
+        let allowed = fetcher_at(cache.path(), FetchOptions { older, ..FetchOptions::default() });
+        load(&sources, "x86_64", &allowed).unwrap();
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::apt_remedy::{Trouble, trouble};
 use super::fetch::{FetchError, Fetcher, Wanted};
 use super::freshness::{self, Expired, FreshnessError};
 use super::leaving_out::{LeavingOut, Unusable};
+use super::newest::OlderIndex;
 use super::parallel::parallel;
 use super::signature::{Keyring, SignatureError, Signer, verify_cleartext, verify_detached};
 use crate::image::Digest;
@@ -40,6 +41,8 @@ pub enum AptError {
     Signature(#[from] SignatureError),
     #[error(transparent)]
     Freshness(#[from] FreshnessError),
+    #[error(transparent)]
+    Older(#[from] OlderIndex),
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(
@@ -148,7 +151,7 @@ pub fn load(
     for (source, result) in sources.iter().zip(releases) {
         let source = &source.source;
         let found = result.and_then(|found| match found {
-            Some((release, signer)) => open(source, &release, signer, &mut leaving_out, options),
+            Some(found) => open(source, found, &mut leaving_out, options),
             None => Ok(None),
         });
         match found {
@@ -197,12 +200,11 @@ fn leave_out(
 /// left out by itself, as apt does.
 fn open<'a>(
     source: &'a AptSource,
-    release: &Release,
-    signer: Signer,
+    (release, signer, made): (Release, Signer, i64),
     leaving_out: &mut LeavingOut,
     options: &LoadOptions,
 ) -> Result<Option<Opened<'a>>, AptError> {
-    let Parts { parts, mut missing } = index_parts(source, release, options)?;
+    let Parts { parts, mut missing } = index_parts(source, &release, options)?;
     if parts.is_empty()
         && let Some(error) = missing.pop()
     {
@@ -212,7 +214,7 @@ fn open<'a>(
         leaving_out.leave_out(source.describe(), error.to_string())?;
     }
     let repository = source.describe();
-    let verified = Verified { repository, date: release.date.clone(), signer };
+    let verified = Verified { repository, date: release.date.clone(), made, signer };
     Ok(Some(Opened { source, verified, parts }))
 }
 
@@ -226,13 +228,13 @@ impl SignedSource {
     }
 }
 
-/// The verified Release file of a source; `None` when imgfix added the source and the archive
+/// The verified Release file of a source, who signed it, and its date; `None` when imgfix added the source and the archive
 /// does not have it (a suite that is not opened yet, or archived).
 fn release(
     source: &SignedSource,
     fetcher: &Fetcher,
     options: &LoadOptions,
-) -> Result<Option<(Release, Signer)>, AptError> {
+) -> Result<Option<(Release, Signer, i64)>, AptError> {
     let apt = &source.source;
     if source.keyring.is_empty() {
         return Err(AptError::NoKeyring { repository: apt.describe() });
@@ -248,11 +250,15 @@ fn release(
     let release = Release::parse(&name, &text)?;
     let until = release.valid_until.as_deref().filter(|_| apt.check_valid_until);
     let date = release.date.as_deref();
-    if let Some(warning) = freshness::check(&name, date, until, options.now, options.expired)? {
+    let fresh = freshness::check(&name, date, until, options.now, options.expired)?;
+    if let Some(warning) = fresh.warning {
         fetcher.progress().warn(&warning);
     }
+    // What is no date was signed at some time all the same.
+    let made = fresh.made.unwrap_or(signer.created);
+    fetcher.check_newest(&apt.describe(), &apt.repositories(), made)?;
     check_suite(&name, apt, &release, fetcher)?;
-    Ok(Some((release, signer)))
+    Ok(Some((release, signer, made)))
 }
 
 /// The text of `InRelease`, or else of `Release` with `Release.gpg`, after its signature was
@@ -419,10 +425,9 @@ fn packages(part: &Part, fetcher: &Fetcher, memory: &Memory) -> Result<PackagesF
             .map_err(|why| AptError::Decompress { name: wanted.name.clone(), why })?;
         let file = PackagesFile::read(BufReader::with_capacity(1 << 18, reader), memory)
             .map_err(|source| AptError::Index { name: wanted.name.clone(), source })?;
-        // A cache that cannot be written costs time in the next run, nothing else.
-        if cache.keep_derived(&compact, digest, file.as_bytes()).is_ok() {
-            cache.forget(digest);
-        }
+        // A cache that cannot be written costs time in the next run, nothing else. The file it
+        // was made from stays: on another machine it is all that can be verified.
+        let _ = cache.keep_derived(&compact, digest, file.as_bytes());
         file
     };
     if let Some((count, first)) = file.left_out() {

@@ -2,26 +2,61 @@
 //! index has changed.
 //!
 //! `objects/sha256/ab/abcd...` holds verified content; `revalidate/<sha256 of URL>` holds a
-//! small JSON record; `derived/<name>/<digest>` holds what was computed from an object, with
-//! its own checksum. Everything is written to a temporary file in the same file system and
-//! renamed, so concurrent runs and kills leave whole files only; everything is checked again
-//! when it is read, and what does not fit is dropped as if it were not there.
+//! small JSON record; `derived/<name>/<digest>` holds what was computed from an object;
+//! `newest/<sha256 of a repository's name>` holds the date of its newest index that was seen.
+//! Everything is written to a temporary file in the same file system and renamed, so concurrent
+//! runs and kills leave whole files only; everything is checked again when it is read, and what
+//! does not fit is dropped as if it were not there.
+//!
+//! A cache may be restored from anywhere, so nothing is believed because it is there: objects
+//! are checked against the digest that a signed index names, and what has no digest (derived
+//! bytes, records) is sealed with the user's [`CacheKey`], which is not in the cache. Without
+//! the seal derived bytes are computed again from their object. A directory that others can
+//! write is refused: they could exchange a file after it was checked.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::cache_key::{CacheKey, SEAL};
 use crate::image::Digest;
+use crate::ownership::{Caller, Foreign};
 use crate::scratch::{Purpose, Scratch};
 use crate::staging::{self, Staged};
 use crate::unfinished::Unfinished;
+
+/// The largest record of a server's answer, in bytes.
+const MAX_RECORD: u64 = 64 << 10;
+/// The most bytes computed from an object that are read.
+const MAX_DERIVED: u64 = 1 << 30;
+
+/// Why a cache directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    #[error("{}: {why}: what is in it could be exchanged; make it yours alone (chown -R, chmod -R go-w), remove it, or give another with --cache-dir", place.display())]
+    Foreign { place: PathBuf, why: Foreign },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Who wrote what the cache has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// The user of this run: the seal holds.
+    Own,
+    /// Nobody knows.
+    Unknown,
+}
 
 /// A cache directory.
 #[derive(Debug)]
 pub struct Cache {
     root: PathBuf,
+    key: CacheKey,
+    caller: Caller,
     unfinished: Unfinished,
     /// Of a run that keeps nothing.
     _temporary: Option<Scratch>,
@@ -42,19 +77,20 @@ pub struct Revalidation {
 }
 
 impl Cache {
-    /// A cache that is kept, made when it is not there.
+    /// A cache that is kept, made when it is not there. `key` seals what has no digest.
     ///
     /// # Errors
-    /// The directory cannot be made.
-    pub fn open(root: &Path, unfinished: &Unfinished) -> io::Result<Self> {
+    /// The directory cannot be made, or others own or can write it.
+    pub fn open(root: &Path, key: CacheKey, unfinished: &Unfinished) -> Result<Self, CacheError> {
+        let caller = Caller::current();
+        check_owner(root, &caller)?;
         let mut builder = fs::DirBuilder::new();
-        // What is computed from verified content is trusted when it is read again: nobody else
-        // may write it. A directory that is there already keeps its mode.
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(root.join("tmp"))?;
         // what runs that were killed have left
         staging::remove_stale(&root.join("tmp"));
-        Ok(Self { root: root.to_owned(), unfinished: unfinished.clone(), _temporary: None })
+        let (root, unfinished) = (root.to_owned(), unfinished.clone());
+        Ok(Self { root, key, caller, unfinished, _temporary: None })
     }
 
     /// A cache for this run only, in the system's temporary directory.
@@ -62,10 +98,12 @@ impl Cache {
     /// # Errors
     /// No directory can be made there.
     pub fn temporary(unfinished: &Unfinished) -> io::Result<Self> {
+        let key = CacheKey::random().map_err(io::Error::other)?;
         let temporary = Scratch::new(TEMPORARY, unfinished)?;
         let root = temporary.path().to_owned();
         fs::create_dir_all(root.join("tmp"))?;
-        Ok(Self { root, unfinished: unfinished.clone(), _temporary: Some(temporary) })
+        let (caller, unfinished) = (Caller::current(), unfinished.clone());
+        Ok(Self { root, key, caller, unfinished, _temporary: Some(temporary) })
     }
 
     /// Where the directory is.
@@ -83,8 +121,11 @@ impl Cache {
     #[must_use]
     pub fn object(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.object_path(digest);
-        let found = File::open(&path).and_then(hash).ok()?;
-        if found == *digest {
+        let file = open(&path).ok()?;
+        let meta = file.metadata().ok()?;
+        // A file of somebody else could change after it was checked.
+        let own = meta.is_file() && self.caller.refusal(&meta).is_none();
+        if own && hash(file).ok()? == *digest {
             return Some(path);
         }
         let _ = fs::remove_file(&path);
@@ -114,12 +155,16 @@ impl Cache {
         let _ = fs::remove_file(self.object_path(digest));
     }
 
-    /// What is known of the file at `url`.
+    /// What is known of the file at `url`, and whose word that is. Only the user's own may be
+    /// told to a server: an answer of "not changed" to a record of others would bring back
+    /// whatever they put there.
     #[must_use]
-    pub fn revalidation(&self, url: &str) -> Option<Revalidation> {
-        let bytes = fs::read(self.revalidation_path(url)).ok()?;
-        let known: Revalidation = serde_json::from_slice(&bytes).ok()?;
-        (known.url == url).then_some(known)
+    pub fn revalidation(&self, url: &str) -> Option<(Revalidation, Word)> {
+        let name = Digest::of(url.as_bytes());
+        let path = self.revalidation_path(&name);
+        let (bytes, word) = self.sealed(&path, RECORD, &name, MAX_RECORD)?;
+        let known: Revalidation = crate::json::read(&bytes).ok()?;
+        (known.url == url).then_some((known, word))
     }
 
     /// Remembers what the server said.
@@ -128,22 +173,26 @@ impl Cache {
     /// The cache's disk.
     pub fn remember(&self, known: &Revalidation) -> io::Result<()> {
         let bytes = serde_json::to_vec(known).map_err(io::Error::other)?;
-        let mut staged = self.staging()?;
-        staged.file().write_all(&bytes)?;
-        self.persist(staged, &self.revalidation_path(&known.url))
+        let name = Digest::of(known.url.as_bytes());
+        self.seal(&self.revalidation_path(&name), RECORD, &name, &bytes)
     }
 
-    fn revalidation_path(&self, url: &str) -> PathBuf {
-        self.root.join("revalidate").join(Digest::of(url.as_bytes()).hex())
+    fn revalidation_path(&self, name: &Digest) -> PathBuf {
+        self.root.join("revalidate").join(name.hex())
     }
 
-    /// Bytes that were computed from the object `of` under this `name`.
+    /// Bytes that were computed from the object `of` under this `name`, when it was this user
+    /// who computed them.
     #[must_use]
     pub fn derived(&self, name: &str, of: &Digest) -> Option<Vec<u8>> {
-        let mut bytes = fs::read(self.derived_path(name, of)).ok()?;
-        let at = bytes.len().checked_sub(32)?;
-        let sum = bytes.split_off(at);
-        (Sha256::digest(&bytes)[..] == sum[..]).then_some(bytes)
+        let (bytes, word) = self.derived_of_anybody(name, of)?;
+        (word == Word::Own).then_some(bytes)
+    }
+
+    /// As [`Cache::derived`], also of others: for what the caller checks again.
+    #[must_use]
+    pub fn derived_of_anybody(&self, name: &str, of: &Digest) -> Option<(Vec<u8>, Word)> {
+        self.sealed(&self.derived_path(name, of), name, of, MAX_DERIVED)
     }
 
     /// Keeps bytes computed from an object.
@@ -151,10 +200,52 @@ impl Cache {
     /// # Errors
     /// The cache's disk.
     pub fn keep_derived(&self, name: &str, of: &Digest, bytes: &[u8]) -> io::Result<()> {
+        self.seal(&self.derived_path(name, of), name, of, bytes)
+    }
+
+    /// Writes bytes with their seal, which binds them to what they are and belong to.
+    fn seal(&self, path: &Path, name: &str, of: &Digest, bytes: &[u8]) -> io::Result<()> {
         let mut staged = self.staging()?;
         staged.file().write_all(bytes)?;
-        staged.file().write_all(&Sha256::digest(bytes))?;
-        self.persist(staged, &self.derived_path(name, of))
+        staged.file().write_all(&self.key.seal(name, of, bytes))?;
+        self.persist(staged, path)
+    }
+
+    /// Reads what [`Cache::seal`] wrote.
+    fn sealed(&self, path: &Path, name: &str, of: &Digest, limit: u64) -> Option<(Vec<u8>, Word)> {
+        let (mut bytes, limit) = (Vec::new(), limit + SEAL as u64);
+        open(path).ok()?.take(limit + 1).read_to_end(&mut bytes).ok()?;
+        if bytes.len() as u64 > limit {
+            return None;
+        }
+        let seal = bytes.split_off(bytes.len().checked_sub(SEAL)?);
+        let word = match self.key.sealed(name, of, &bytes, &seal) {
+            true => Word::Own,
+            false => Word::Unknown,
+        };
+        Some((bytes, word))
+    }
+
+    /// The date of the newest index that was seen of a repository, in seconds since the epoch.
+    /// Whoever wrote it: it can only make a run refuse more.
+    #[must_use]
+    pub fn newest(&self, index: &str) -> Option<i64> {
+        let name = Digest::of(index.as_bytes());
+        let (bytes, _) = self.sealed(&self.newest_path(&name), NEWEST, &name, MAX_RECORD)?;
+        std::str::from_utf8(&bytes).ok()?.parse().ok()
+    }
+
+    /// Remembers the date of an index.
+    ///
+    /// # Errors
+    /// The cache's disk.
+    pub fn keep_newest(&self, index: &str, date: i64) -> io::Result<()> {
+        let name = Digest::of(index.as_bytes());
+        self.seal(&self.newest_path(&name), NEWEST, &name, date.to_string().as_bytes())
+    }
+
+    fn newest_path(&self, name: &Digest) -> PathBuf {
+        self.root.join(NEWEST).join(name.hex())
     }
 
     fn derived_path(&self, name: &str, of: &Digest) -> PathBuf {
@@ -167,6 +258,52 @@ impl Cache {
         }
         staged.persist(path, || ())
     }
+}
+
+/// The name under which records of servers' answers are sealed.
+const RECORD: &str = "revalidate";
+/// The folder of the newest dates, and the name under which they are sealed.
+const NEWEST: &str = "newest";
+
+/// Refuses a cache that others own or can write: its directory, or one in it.
+fn check_owner(root: &Path, caller: &Caller) -> Result<(), CacheError> {
+    let folders = |dir: &Path| -> io::Result<Vec<PathBuf>> {
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+        Ok(folders)
+    };
+    let (mut wanted, mut below) = (vec![root.to_owned()], 0);
+    while let Some(place) = wanted.pop() {
+        match caller.refusal_at(&place) {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(CacheError::Foreign { place, why }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        }
+        below += 1;
+        if below > MAX_FOLDERS {
+            let why = format!("{}: more folders than a cache has", root.display());
+            return Err(io::Error::other(why).into());
+        }
+        wanted.extend(folders(&place)?);
+    }
+    Ok(())
+}
+
+/// The most folders that a cache may have: 256 of objects and a few more.
+const MAX_FOLDERS: usize = 4096;
+
+/// Opens a file of the cache for reading; a pipe in its place does not stop the run.
+fn open(path: &Path) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
+    let flags = i32::try_from(flags).map_err(io::Error::other)?;
+    File::options().read(true).custom_flags(flags).open(path)
 }
 
 fn hash(mut file: File) -> io::Result<Digest> {
@@ -204,28 +341,110 @@ mod tests {
     }
 
     #[test]
-    fn derived_bytes_are_checked() {
+    fn derived_bytes_are_believed_only_under_the_users_own_seal() {
         let cache = Cache::temporary(&Unfinished::default()).unwrap();
-        let of = Digest::of(b"x");
+        let (of, other) = (Digest::of(b"x"), Digest::of(b"y"));
         cache.keep_derived("index", &of, b"abc").unwrap();
         assert_eq!(cache.derived("index", &of).as_deref(), Some(&b"abc"[..]));
         let path = cache.derived_path("index", &of);
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[0] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        assert_eq!(cache.derived("index", &of), None);
+        let good = fs::read(&path).unwrap();
+        let checksum = |bytes: &[u8]| [bytes, &Sha256::digest(bytes)[..]].concat();
+        let stranger = CacheKey::random().unwrap().seal("index", &of, b"evil");
+        let mut flipped = good.clone();
+        flipped[0] ^= 1;
+        for bad in [
+            flipped,
+            good[..SEAL].to_vec(),
+            Vec::new(),
+            checksum(b"evil"),
+            [&b"evil"[..], &stranger].concat(),
+        ] {
+            fs::write(&path, bad).unwrap();
+            assert_eq!(cache.derived("index", &of), None);
+        }
+        // What belongs to another object or is something else is not believed here.
+        for (name, of) in [("index", &other), ("other", &of)] {
+            let path = cache.derived_path(name, of);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &good).unwrap();
+            assert_eq!(cache.derived(name, of), None);
+        }
+        fs::write(&path, &good).unwrap();
+        assert!(cache.derived("index", &of).is_some());
+        assert!(ran_out_of(&path, &cache, &of), "a pipe stops nothing");
+    }
+
+    /// Puts a pipe in the place of a file.
+    fn ran_out_of(path: &Path, cache: &Cache, of: &Digest) -> bool {
+        fs::remove_file(path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        cache.derived("index", of).is_none()
+    }
+
+    #[test]
+    fn records_say_whose_word_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |key: &CacheKey| Cache::open(dir.path(), key.clone(), &Unfinished::default());
+        let (own, other) = (CacheKey::random().unwrap(), CacheKey::random().unwrap());
+        let digest = Digest::of(b"x");
+        let known =
+            Revalidation { url: "http://a/b".into(), digest, etag: None, last_modified: None };
+        open(&other).unwrap().remember(&known).unwrap();
+        let cache = open(&own).unwrap();
+        assert_eq!(cache.revalidation("http://a/b"), Some((known.clone(), Word::Unknown)));
+        cache.remember(&known).unwrap();
+        assert_eq!(cache.revalidation("http://a/b"), Some((known, Word::Own)));
+        assert_eq!(cache.revalidation("http://a/c"), None);
+    }
+
+    #[test]
+    fn a_cache_that_others_write_is_refused_and_their_objects_are_dropped() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("cache");
+        let open = || {
+            Cache::open(&root, CacheKey::random().unwrap(), &Unfinished::default())
+                .map_err(|error| error.to_string())
+        };
+        let mode = |path: &Path, bits: u32| {
+            fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
+        };
+        let cache = open().unwrap();
+        let (digest, path) = put(&cache, b"content");
+        for folder in [&root, &root.join("tmp"), path.parent().unwrap()] {
+            for bits in [0o777, 0o1777, 0o702] {
+                mode(folder, bits);
+                let why = open().unwrap_err();
+                let named = why.contains(&folder.display().to_string());
+                assert!(named && why.contains("chmod") && why.contains("--cache-dir"), "{why}");
+            }
+            mode(folder, 0o700);
+        }
+        mode(&path, 0o666);
+        assert_eq!(open().unwrap().object(&digest), None, "its content can change any time");
+        if std::os::unix::fs::MetadataExt::uid(&fs::metadata(&root).unwrap()) != 0 {
+            eprintln!("NOT CHECKED: a cache of another user (only root can make one)");
+            return;
+        }
+        let (digest, path) = put(&cache, b"content");
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert_eq!(open().unwrap().object(&digest), None);
+        std::os::unix::fs::chown(&root, Some(12345), None).unwrap();
+        assert!(open().unwrap_err().contains("another user (uid 12345)"));
     }
 
     #[test]
     fn leftovers_of_killed_runs_are_swept_and_files_of_living_ones_stay() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("cache");
-        let cache = Cache::open(&root, &Unfinished::default()).unwrap();
+        let open =
+            || Cache::open(&root, CacheKey::random().unwrap(), &Unfinished::default()).unwrap();
+        let cache = open();
         let staged = cache.staging().unwrap();
         let old = root.join("tmp/.imgfix-A1b2C3.partial");
         fs::write(&old, b"x").unwrap();
         drop(cache);
-        Cache::open(&root, &Unfinished::default()).unwrap();
+        open();
         assert!(!old.exists());
         assert_eq!(fs::read_dir(root.join("tmp")).unwrap().count(), 1);
         drop(staged);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use super::cache::Cache;
+use super::cache::{Cache, Word};
 use super::fetch::Wanted;
 use crate::image::Digest;
 use crate::packages::apk::archive_check;
@@ -33,8 +33,18 @@ pub fn cached(cache: &Cache, wanted: &Wanted) -> Option<PathBuf> {
     match &wanted.checksum {
         ArchiveChecksum::Sha256(digest) => cache.object(digest),
         ArchiveChecksum::Apk(identity) => wanted.urls.iter().find_map(|url| {
-            let known = cache.derived(REMEMBERED, &key(identity, url))?;
-            cache.object(&std::str::from_utf8(&known).ok()?.parse().ok()?)
+            let key = key(identity, url);
+            let (known, word) = cache.derived_of_anybody(REMEMBERED, &key)?;
+            let digest: Digest = std::str::from_utf8(&known).ok()?.parse().ok()?;
+            let path = cache.object(&digest)?;
+            match word {
+                Word::Own => Some(path),
+                // Whoever wrote this may have named any package.
+                Word::Unknown => {
+                    let found = check(&mut File::open(&path).ok()?, wanted).ok()?;
+                    (found == digest).then_some(path)
+                }
+            }
         }),
     }
 }
@@ -106,11 +116,16 @@ impl Write for HashWriter<'_> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::io::Write as _;
 
     use super::super::FetchOptions;
+    use super::super::cache::Cache;
+    use super::super::cache_key::CacheKey;
     use super::super::testing::{Server, fetcher, fetcher_at};
+    use crate::image::Digest;
     use crate::packages::apk::testing::package;
     use crate::plan::Archive;
+    use crate::unfinished::Unfinished;
 
     fn archive(
         server: &Server,
@@ -145,6 +160,32 @@ mod tests {
         let other = Archive { url: "http://other.invalid/a-1.apk".to_owned(), ..archive };
         assert!(fetcher_at(cache.path(), offline).archives(&[&other]).is_err());
         assert_eq!(server.requests().len(), before);
+    }
+
+    #[test]
+    fn a_cache_of_others_cannot_name_another_package() {
+        let (bytes, identity) = package("pkgname = a\npkgver = 1\n", b"x");
+        let (other, _) = package("pkgname = a\npkgver = 1\n", b"y");
+        let path = "/r/x86_64/a-1.apk".to_owned();
+        let server = Server::files(BTreeMap::from([(path, bytes.clone())]));
+        let archive = archive(&server, bytes.len(), identity);
+        let offline = FetchOptions { offline: true, ..FetchOptions::default() };
+        for (planted, want) in [(&bytes, true), (&other, false)] {
+            let dir = tempfile::tempdir().unwrap();
+            // Another user's run: its seals are strangers to the next.
+            let stranger = CacheKey::random().unwrap();
+            let cache = Cache::open(dir.path(), stranger, &Unfinished::default()).unwrap();
+            let mut staged = cache.staging().unwrap();
+            staged.file().write_all(planted).unwrap();
+            let digest = Digest::of(planted);
+            cache.keep(staged, &digest).unwrap();
+            let key = super::key(&identity, &archive.url);
+            cache.keep_derived(super::REMEMBERED, &key, digest.to_string().as_bytes()).unwrap();
+            let found = fetcher_at(dir.path(), offline.clone()).archives(&[&archive]);
+            assert_eq!(found.is_ok(), want, "{:?}", found.err());
+            let paths = fetcher_at(dir.path(), FetchOptions::default()).archives(&[&archive]);
+            assert_eq!(std::fs::read(&paths.unwrap()[0]).unwrap(), bytes);
+        }
     }
 
     #[test]

@@ -18,10 +18,12 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use super::access::{Access, Credentials, Logins};
-use super::cache::{Cache, Revalidation};
+use super::cache::{Cache, Revalidation, Word};
 use super::checked::{self, CheckError};
 use super::mirror::{self, Mirror};
+use super::newest::{Newest, Older, OlderIndex};
 use crate::image::Digest;
+use crate::pace::{Pace, TooSlow, Transfer};
 use crate::plan::{Archive, ArchiveChecksum};
 use crate::progress::{SharedProgress, Task};
 use crate::staging::Staged;
@@ -47,6 +49,12 @@ pub struct FetchOptions {
     pub mirrors: Vec<Mirror>,
     /// Further trusted certificates, PEM.
     pub certificates: Vec<Vec<u8>>,
+    /// How long a server may take.
+    pub pace: Pace,
+    /// What to do with an index older than one that was seen.
+    pub older: Older,
+    /// The time of the run, in seconds since the epoch.
+    pub now: Option<i64>,
 }
 
 /// Why something could not be fetched.
@@ -93,6 +101,7 @@ pub struct Fetcher {
     options: FetchOptions,
     progress: SharedProgress,
     logins: Logins,
+    newest: Newest,
 }
 
 /// Where something is fetched from.
@@ -129,8 +138,8 @@ impl Fetcher {
             Ok(client) => (client, true),
             Err(_) => (builder().tls_certs_only([]).build().map_err(setup)?, false),
         };
-        let logins = Logins::default();
-        Ok(Self { runtime, client, https, cache, options, progress, logins })
+        let (logins, newest) = (Logins::default(), Newest::new(options.older, options.now));
+        Ok(Self { runtime, client, https, cache, options, progress, logins, newest })
     }
     /// Logs in for everything below `base`. Other hosts (`--mirror`, redirects) do not get the
     /// login.
@@ -165,6 +174,25 @@ impl Fetcher {
             }
         }
         Err(fatal("too many redirects".to_owned()))
+    }
+
+    /// What is known of the repositories' newest states.
+    #[must_use]
+    pub fn newest(&self) -> &Newest {
+        &self.newest
+    }
+
+    /// Checks that a verified index is no older than one that was seen: [`Newest::check`].
+    ///
+    /// # Errors
+    /// It is.
+    pub fn check_newest(
+        &self,
+        index: &str,
+        repositories: &[String],
+        date: i64,
+    ) -> Result<(), OlderIndex> {
+        self.newest.check(&self.cache, index, repositories, date)
     }
 
     /// Who is told what happens.
@@ -249,9 +277,10 @@ impl Fetcher {
         }
         let task = self.progress.start(&wanted.name, Some(wanted.size));
         let mut staged = self.cache.staging().map_err(|source| self.disk(source))?;
-        let mut tries = 0;
+        let (mut tries, mut transfer) = (0, self.options.pace.transfer());
         loop {
-            match self.stream(&target, wanted, &mut staged, &*task).await {
+            let attempt = self.stream(&target, wanted, &mut staged, &*task, &mut transfer).await;
+            match attempt {
                 Ok(()) => break,
                 Err(attempt) => self.wait(attempt, &mut tries).await?,
             }
@@ -278,6 +307,7 @@ impl Fetcher {
         wanted: &Wanted,
         staged: &mut Staged,
         task: &dyn Task,
+        transfer: &mut Transfer,
     ) -> Result<(), Attempt> {
         let label = &target.label;
         let fatal = |error| Attempt { error, again: None };
@@ -287,7 +317,8 @@ impl Fetcher {
         if let (1.., Ok(range)) = (have, HeaderValue::from_str(&format!("bytes={have}-"))) {
             headers.insert(RANGE, range);
         }
-        let response = self.send(target, &headers).await?;
+        let slow = |slow| too_slow(label, slow);
+        let response = transfer.wait(self.send(target, &headers)).await.map_err(slow)??;
         let restart = |staged: &mut Staged| staged.file().set_len(0).map_err(disk);
         let again = || {
             let why = "the server cannot go on where it was cut off".to_owned();
@@ -314,8 +345,9 @@ impl Fetcher {
         }
         staged.file().seek(std::io::SeekFrom::Start(have)).map_err(disk)?;
         let mut body = response.bytes_stream();
-        while let Some(chunk) = body.next().await {
+        while let Some(chunk) = transfer.wait(body.next()).await.map_err(slow)? {
             let chunk = chunk.map_err(|error| passing(label, &error))?;
+            transfer.came(chunk.len());
             have += chunk.len() as u64;
             if have > wanted.size {
                 return Err(mismatch(format!("more than {} bytes", wanted.size)));
@@ -388,9 +420,13 @@ impl Fetcher {
                 Err(error) => Err(error),
             };
         }
-        let known = self.cache.revalidation(&target.label).and_then(|known| {
-            let bytes = std::fs::read(self.cache.object(&known.digest)?).ok()?;
-            Some((known, Bytes::from(bytes)))
+        let known = self.cache.revalidation(&target.label).and_then(|(known, word)| {
+            // Offline there is nothing else to go by: the signature and the date must do.
+            if word == Word::Unknown && !self.options.offline {
+                return None;
+            }
+            let file = std::fs::File::open(self.cache.object(&known.digest)?).ok()?;
+            Some((known, read_bounded(&target.label, file, limit).ok()?))
         });
         if self.options.offline {
             return match known {
@@ -407,9 +443,9 @@ impl Fetcher {
         known: Option<(Revalidation, Bytes)>,
         limit: u64,
     ) -> Result<Option<Bytes>, FetchError> {
-        let mut tries = 0;
+        let (mut tries, mut transfer) = (0, self.options.pace.transfer());
         loop {
-            match self.ask(target, known.as_ref(), limit).await {
+            match self.ask(target, known.as_ref(), limit, &mut transfer).await {
                 Ok(found) => return Ok(Some(found)),
                 Err(Attempt { error: FetchError::NotFound { .. }, .. }) => return Ok(None),
                 Err(attempt) => self.wait(attempt, &mut tries).await?,
@@ -422,6 +458,7 @@ impl Fetcher {
         target: &Target,
         known: Option<&(Revalidation, Bytes)>,
         limit: u64,
+        transfer: &mut Transfer,
     ) -> Result<Bytes, Attempt> {
         let label = &target.label;
         let mut headers = HeaderMap::new();
@@ -434,7 +471,8 @@ impl Fetcher {
                 headers.insert(IF_MODIFIED_SINCE, date);
             }
         }
-        let response = self.send(target, &headers).await?;
+        let slow = |slow| too_slow(label, slow);
+        let response = transfer.wait(self.send(target, &headers)).await.map_err(slow)??;
         if let (StatusCode::NOT_MODIFIED, Some((_, bytes))) = (response.status(), known) {
             return Ok(bytes.clone());
         }
@@ -449,8 +487,10 @@ impl Fetcher {
         let (etag, last_modified) = (header(ETAG), header(LAST_MODIFIED));
         let mut content = Vec::new();
         let mut body = response.bytes_stream();
-        while let Some(chunk) = body.next().await {
-            content.extend_from_slice(&chunk.map_err(|error| passing(label, &error))?);
+        while let Some(chunk) = transfer.wait(body.next()).await.map_err(slow)? {
+            let chunk = chunk.map_err(|error| passing(label, &error))?;
+            transfer.came(chunk.len());
+            content.extend_from_slice(&chunk);
             if content.len() as u64 > limit {
                 let why = format!("more than {limit} bytes");
                 let error = FetchError::Failed { url: label.clone(), why };
@@ -501,6 +541,8 @@ fn builder() -> reqwest::ClientBuilder {
         .user_agent(concat!("imgfix/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .read_timeout(STALLED)
+        // Where packages come from is nobody's business that a redirect leads to.
+        .referer(false)
         .redirect(reqwest::redirect::Policy::none())
 }
 
@@ -579,6 +621,12 @@ fn good(url: &str, response: Response) -> Result<Response, Attempt> {
     Err(Attempt { error, again: passes.then_some(wait) })
 }
 
+/// A server that is too slow is so the next time.
+fn too_slow(url: &str, slow: TooSlow) -> Attempt {
+    let error = FetchError::Failed { url: url.to_owned(), why: slow.to_string() };
+    Attempt { error, again: None }
+}
+
 /// A failure of the connection. reqwest's own text would repeat the URL, with a password.
 fn passing(url: &str, error: &reqwest::Error) -> Attempt {
     let why = cause(error).unwrap_or_else(|| "the connection failed".to_owned());
@@ -594,7 +642,8 @@ fn backoff(tries: u32, asked: Option<Duration>) -> Duration {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::testing::{Reply, Server, fetcher};
+    use super::super::CacheKey;
+    use super::super::testing::{Reply, Server, fetcher, fetcher_at};
     use super::*;
     use crate::packages::repository_url::Login;
 
@@ -614,6 +663,36 @@ mod tests {
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let path = fetcher.one_of(&wanted(&[format!("{}x", server.url)]))?;
         Ok(std::fs::read(path).unwrap())
+    }
+
+    #[test]
+    fn a_record_of_others_is_not_told_to_the_server() {
+        // "Not changed" would bring back whatever they put into the cache.
+        let server = Server::start(|request, _| match request.header("if-none-match") {
+            Some(_) => Reply::status(304),
+            None => Reply::ok(BODY).header("ETag", "\"v1\""),
+        });
+        let url = format!("{}x", server.url);
+        let dir = tempfile::tempdir().unwrap();
+        let planted = |key: CacheKey, content: &[u8]| {
+            let cache = Cache::open(dir.path(), key, &crate::unfinished::Unfinished::default());
+            let cache = cache.unwrap();
+            let mut staged = cache.staging().unwrap();
+            staged.file().write_all(content).unwrap();
+            let digest = Digest::of(content);
+            cache.keep(staged, &digest).unwrap();
+            let etag = Some("\"v1\"".to_owned());
+            cache.remember(&Revalidation { url: url.clone(), digest, etag, last_modified: None })
+        };
+        planted(CacheKey::random().unwrap(), b"old").unwrap();
+        let latest = |options| fetcher_at(dir.path(), options).latest(&url, 100).unwrap().unwrap();
+        let offline = FetchOptions { offline: true, ..FetchOptions::default() };
+        assert_eq!(latest(offline)[..], b"old"[..], "its signature and date are checked later");
+        assert_eq!(latest(FetchOptions::default())[..], *BODY);
+        assert_eq!(server.requests()[0].header("if-none-match"), None);
+        // One's own record is: nothing is sent twice.
+        assert_eq!(latest(FetchOptions::default())[..], *BODY);
+        assert!(server.requests()[1].header("if-none-match").is_some());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::Verified;
 use crate::packages::dpkg::date;
 
 /// How far an index may come from the future, in seconds. apt tolerates 10 s; a day also
@@ -21,6 +22,11 @@ pub enum Expired {
 /// Why an index is not fresh.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FreshnessError {
+    #[error(
+        "{name} has no Date: nobody can tell whether it is of today or years old; the repository \
+         must say it"
+    )]
+    NoDate { name: String },
     #[error("{name}: Valid-Until {value:?} is not a date, so nothing says how long it may be used")]
     NotADate { name: String, value: String },
     #[error(
@@ -32,31 +38,36 @@ pub enum FreshnessError {
     Future { name: String, date: String, now: String },
 }
 
+/// What a Release file that may be used says of its time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fresh {
+    /// Its `Date`, in seconds since the epoch; `None` when that is not a date.
+    pub made: Option<i64>,
+    /// What a person should know.
+    pub warning: Option<String>,
+}
+
 /// Checks one Release file. `now` is in seconds since the epoch. A `Date` that is none is a
-/// warning, as for apt; it is returned.
+/// warning, as for apt.
 ///
 /// # Errors
-/// Expired (unless allowed), from the future, or a `Valid-Until` that is no date.
+/// Expired (unless allowed), from the future, without a `Date`, or a `Valid-Until` that is no
+/// date.
 pub fn check(
     name: &str,
     date: Option<&str>,
     valid_until: Option<&str>,
     now: i64,
     expired: Expired,
-) -> Result<Option<String>, FreshnessError> {
-    let mut warning = None;
-    if let Some(date) = date {
-        match date::parse(date) {
-            Some(at) if at > now.saturating_add(MAX_FUTURE) => {
-                let (name, date, now) = (name.to_owned(), date.to_owned(), show(now));
-                return Err(FreshnessError::Future { name, date, now });
-            }
-            Some(_) => {}
-            None => {
-                warning = Some(format!("{name}: Date {date:?} is not a date; its age is unknown"))
-            }
-        }
+) -> Result<Fresh, FreshnessError> {
+    let Some(date) = date else { return Err(FreshnessError::NoDate { name: name.to_owned() }) };
+    let made = date::parse(date);
+    if made.is_some_and(|at| at > now.saturating_add(MAX_FUTURE)) {
+        let (name, date, now) = (name.to_owned(), date.to_owned(), show(now));
+        return Err(FreshnessError::Future { name, date, now });
     }
+    let unknown = || format!("{name}: Date {date:?} is not a date; its age is unknown");
+    let warning = made.is_none().then(unknown);
     if let Some(until) = valid_until
         && expired == Expired::Refuse
     {
@@ -69,7 +80,32 @@ pub fn check(
             return Err(FreshnessError::Expired { name, until, now });
         }
     }
-    Ok(warning)
+    Ok(Fresh { made, warning })
+}
+
+/// How old the newest of an image's indexes may be, in days, before a person is told: a
+/// distribution that is cared for has news every few days.
+const GREAT_AGE: i64 = 30;
+
+/// What to say of repositories that have had no news for long. A single old index says nothing:
+/// the one of a release stays as it is while updates come from another.
+#[must_use]
+pub fn old(repositories: &[Verified], now: i64) -> Option<String> {
+    let newest = repositories.iter().max_by_key(|one| one.made)?;
+    let days = days_since(newest.made, now);
+    (days > GREAT_AGE).then(|| {
+        format!(
+            "no repository has news of the last {GREAT_AGE} days: the newest index, of {}, is {days} \
+             days old; it may be frozen, or the distribution's release may have ended",
+            newest.repository
+        )
+    })
+}
+
+/// Whole days from one time to another; 0 for a time to come.
+#[must_use]
+pub fn days_since(then: i64, now: i64) -> i64 {
+    now.saturating_sub(then).max(0) / 86_400
 }
 
 fn show(seconds: i64) -> String {
@@ -89,12 +125,14 @@ mod tests {
     #[test]
     fn valid_until_is_enforced_unless_allowed() {
         for until in [UNTIL, "Sat, 28 Nov 2026  0:53:02 UTC"] {
-            assert_eq!(check("r", None, Some(until), AT, Expired::Refuse), Ok(None));
-            let late = check("r", None, Some(until), AT + 1, Expired::Refuse);
+            let fresh = || Ok(Fresh { made: Some(AT - 86_400), warning: None });
+            let date = Some("Fri, 27 Nov 2026 00:53:02 UTC");
+            assert_eq!(check("r", date, Some(until), AT, Expired::Refuse), fresh());
+            let late = check("r", date, Some(until), AT + 1, Expired::Refuse);
             assert!(matches!(late, Err(FreshnessError::Expired { .. })), "{late:?}");
-            assert_eq!(check("r", None, Some(until), AT + 1, Expired::Allow), Ok(None));
+            assert_eq!(check("r", date, Some(until), AT + 1, Expired::Allow), fresh());
         }
-        let wrong = check("r", None, Some("soon"), AT, Expired::Refuse);
+        let wrong = check("r", Some(UNTIL), Some("soon"), AT, Expired::Refuse);
         assert!(matches!(wrong, Err(FreshnessError::NotADate { .. })), "{wrong:?}");
     }
 
@@ -103,10 +141,43 @@ mod tests {
         for date in [UNTIL, "Sat, 28 Nov 2026  0:53:02 UTC"] {
             let early = check("r", Some(date), None, AT - MAX_FUTURE - 1, Expired::Allow);
             assert!(matches!(early, Err(FreshnessError::Future { .. })), "{date}");
-            assert_eq!(check("r", Some(date), None, AT - MAX_FUTURE, Expired::Allow), Ok(None));
+            let fresh = check("r", Some(date), None, AT - MAX_FUTURE, Expired::Allow);
+            assert_eq!(fresh, Ok(Fresh { made: Some(AT), warning: None }));
         }
-        let warning = check("r", Some("soon"), None, AT, Expired::Refuse).unwrap();
+        let Fresh { made, warning } = check("r", Some("soon"), None, AT, Expired::Refuse).unwrap();
         assert_eq!(warning.as_deref(), Some("r: Date \"soon\" is not a date; its age is unknown"));
+        assert_eq!(made, None);
+    }
+
+    #[test]
+    fn a_release_without_a_date_is_refused() {
+        for expired in [Expired::Refuse, Expired::Allow] {
+            let none = check("r", None, None, AT, expired);
+            assert!(matches!(none, Err(FreshnessError::NoDate { .. })), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn old_news_is_told_when_no_repository_has_newer() {
+        let of = |repository: &str, days: i64| Verified {
+            repository: repository.to_owned(),
+            date: None,
+            made: AT - days * 86_400,
+            signer: crate::repository::Signer {
+                fingerprint: String::new(),
+                user_id: String::new(),
+                created: 0,
+            },
+        };
+        let said = old(&[of("release", 900), of("updates", 31)], AT).unwrap_or_default();
+        assert!(said.contains("of updates, is 31 days old"), "{said}");
+        assert_eq!(old(&[of("release", 900), of("updates", 30)], AT), None);
+        assert_eq!(old(&[of("ahead", -1)], AT), None);
+        assert_eq!(old(&[], AT), None);
+        assert_eq!(
+            (days_since(AT, AT - 5), days_since(i64::MIN, i64::MAX)),
+            (0, i64::MAX / 86_400)
+        );
     }
 
     proptest::proptest! {

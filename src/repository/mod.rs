@@ -8,6 +8,7 @@ pub mod apk_keys;
 pub mod apt;
 mod apt_remedy;
 pub mod cache;
+pub mod cache_key;
 mod checked;
 pub mod cleartext;
 pub mod fetch;
@@ -15,12 +16,14 @@ pub mod freshness;
 pub mod keys;
 pub mod leaving_out;
 pub mod mirror;
+pub mod newest;
 mod parallel;
 pub mod signature;
 #[cfg(test)]
 mod testing;
 
-pub use cache::Cache;
+pub use cache::{Cache, CacheError};
+pub use cache_key::CacheKey;
 pub use fetch::{FetchError, FetchOptions, Fetcher};
 pub use mirror::Mirror;
 pub use signature::Signer;
@@ -32,5 +35,7 @@ pub struct Verified {
     pub repository: String,
     /// When its index was made, as it says: `Date` of a Release file.
     pub date: Option<String>,
+    /// The same in seconds since the epoch.
+    pub made: i64,
     pub signer: Signer,
 }

@@ -21,7 +21,7 @@ use rand::SeedableRng as _;
 use tempfile::TempDir;
 
 use super::signature::Keyring;
-use super::{Cache, FetchOptions, Fetcher};
+use super::{Cache, CacheKey, FetchOptions, Fetcher};
 use crate::progress::Silent;
 
 /// 24 November 2026.
@@ -231,7 +231,9 @@ pub fn fetcher(options: FetchOptions) -> (Fetcher, TempDir) {
 pub fn fetcher_at(cache: &Path, options: FetchOptions) -> Fetcher {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let cache = Cache::open(cache, &crate::unfinished::Unfinished::default()).unwrap();
+    let cache =
+        Cache::open(cache, CacheKey::new([7; 32]), &crate::unfinished::Unfinished::default())
+            .unwrap();
     Fetcher::new(Arc::new(runtime), cache, options, Arc::new(Silent)).unwrap()
 }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::stream::Open;
 use super::{Errno, Machine, Stop, Stream, Sys};
 use crate::rootfs::filesystem::MAX_LINKS;
+use crate::rootfs::whiteout;
 use crate::rootfs::{Entry, FileData, FileSystem, ImagePath, Kind, RootfsError};
 
 /// What the last component of a path does when it is a symbolic link.
@@ -44,6 +45,14 @@ fn errno(error: RootfsError) -> Result<Errno, Stop> {
         RootfsError::IntoItself { .. } => Ok(Errno::Invalid),
         RootfsError::LinkLoop(_) => Ok(Errno::LinkLoop),
         other => Err(Stop::new(other.to_string())),
+    }
+}
+
+/// No layer can hold a name that means a removed file there.
+fn refuse_reserved(path: &ImagePath) -> Result<(), Stop> {
+    match whiteout::is_reserved(path) {
+        true => Err(Stop::new(format!("it makes {path}, which means a removed file in a layer"))),
+        false => Ok(()),
     }
 }
 
@@ -389,6 +398,7 @@ impl Machine {
         }
         let parent = path.parent().and_then(|parent| self.overlay.lstat(&parent));
         let Some(parent) = parent else { return Ok(Err(Errno::NotFound)) };
+        refuse_reserved(&path)?;
         if parent.mode & 0o2000 != 0 {
             entry.gid = parent.gid;
             if entry.is_dir() {
@@ -490,6 +500,7 @@ impl Machine {
                 _ => {}
             }
         }
+        refuse_reserved(&to)?;
         sys(self.overlay.rename(&from, to))
     }
 

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::cli::{blob, tagged};
 
@@ -35,6 +36,8 @@ pub struct Response {
     pub cut_after: Option<usize>,
     /// Sends the body again and again, without a length.
     pub endless: bool,
+    /// Sends the body byte by byte, waiting so long before each.
+    pub drip: Option<Duration>,
 }
 
 impl Response {
@@ -44,6 +47,11 @@ impl Response {
 
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub fn dripping(mut self) -> Self {
+        self.drip = Some(Duration::from_millis(100));
         self
     }
 
@@ -144,6 +152,14 @@ fn write_response(
         loop {
             stream.write_all(&response.body)?;
         }
+    }
+    if let Some(wait) = response.drip {
+        for byte in &response.body {
+            std::thread::sleep(wait);
+            stream.write_all(std::slice::from_ref(byte))?;
+            stream.flush()?;
+        }
+        return Ok(());
     }
     let end = response.cut_after.unwrap_or(usize::MAX).min(response.body.len());
     stream.write_all(&response.body[..end])?;

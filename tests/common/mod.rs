@@ -10,4 +10,5 @@ pub mod hostile;
 pub mod images;
 pub mod registry;
 pub mod relay;
+pub mod signed;
 pub mod tokens;

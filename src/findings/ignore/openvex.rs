@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Condition, IgnoreRule, Pattern, bad_rule, reason};
 use crate::findings::{FindingsError, purl};
+use crate::json;
 
 #[derive(Deserialize)]
 struct Document {
@@ -65,10 +66,8 @@ struct Identifiers {
 /// Reads a document.
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vec<IgnoreRule>, FindingsError> {
     let unknown = |why: String| FindingsError::IgnoreUnknown { name: name.to_owned(), why };
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let document: Document = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| unknown(format!("at {}: {}", error.path(), error.inner())))?;
-    json.end().map_err(|error| unknown(error.to_string()))?;
+    let document: Document =
+        json::read_with_paths(bytes).map_err(|error| unknown(error.to_string()))?;
     let context = document.context.unwrap_or_default();
     if !context.contains("openvex.dev/ns") {
         return Err(unknown("JSON whose @context is not OpenVEX's".to_owned()));

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use super::login::{Grant, log_in, scope};
 use super::{RegistryOptions, USER_AGENT};
 use crate::image::ImageError;
 use crate::image::manifest::{MAX_MANIFEST, media_type};
+use crate::pace::Pace;
 use crate::tls;
 
 /// How long to wait for a connection, and for the next bytes of an answer.
@@ -41,6 +43,7 @@ pub(super) struct Connection {
     /// For blobs that go: without a limit on the time until the answer, which is the time of
     /// the upload.
     pub sending: reqwest::Client,
+    pub pace: Pace,
     base: String,
     pub credentials: Credentials,
     pub retry: Retry,
@@ -114,6 +117,7 @@ impl Connection {
             place: place.clone(),
             http,
             sending,
+            pace: options.pace,
             base: format!("{scheme}://{host}"),
             credentials,
             retry: Retry { times: options.retries, first_wait: options.backoff },
@@ -180,7 +184,8 @@ impl Connection {
     async fn log_in(&self, access: Access, scopes: &[String]) -> Result<Grant, Failure> {
         let now = Instant::now();
         let login = &self.credentials.login;
-        let (grant, lifetime) = log_in(&self.http, &self.base, login, scopes).await?;
+        let answer = log_in(&self.http, &self.base, login, scopes);
+        let (grant, lifetime) = self.pace.limit(answer).await??;
         let lifetime = lifetime.min(Duration::from_secs(24 * 3600)).saturating_sub(RENEWAL);
         let until = now.checked_add(lifetime.max(Duration::from_secs(1))).unwrap_or(now);
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,25 +226,7 @@ impl Connection {
     /// The manifest under a tag or digest.
     pub(super) async fn get_manifest(&self, reference: &str) -> Result<Answer, ImageError> {
         self.attempt(Access::Read, |grant| async move {
-            let request = self
-                .http
-                .get(self.manifest_url(reference))
-                .header(header::ACCEPT, media_type::MANIFESTS.join(", "));
-            let response = with_grant(request, &grant).send().await?;
-            if response.status().as_u16() != 200 {
-                return Err(failure_of(response).await);
-            }
-            let text = |name: &str| {
-                response
-                    .headers()
-                    .get(name)
-                    .and_then(|value| value.to_str().ok())
-                    .map(str::to_owned)
-            };
-            let media_type = text("content-type").unwrap_or_default();
-            let digest = text("docker-content-digest");
-            let bytes = body_of(response, MAX_MANIFEST).await?;
-            Ok(Answer { media_type, digest, bytes })
+            self.pace.limit(self.ask_manifest(reference, &grant)).await?
         })
         .await
     }
@@ -265,11 +252,30 @@ impl Connection {
         }
     }
 
+    async fn ask_manifest(&self, reference: &str, grant: &Grant) -> Result<Answer, Failure> {
+        let request = self
+            .http
+            .get(self.manifest_url(reference))
+            .header(header::ACCEPT, media_type::MANIFESTS.join(", "));
+        let response = with_grant(request, grant).send().await?;
+        if response.status().as_u16() != 200 {
+            return Err(failure_of(response).await);
+        }
+        let text = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let media_type = text("content-type").unwrap_or_default();
+        let digest = text("docker-content-digest");
+        let bytes = body_of(response, MAX_MANIFEST).await?;
+        Ok(Answer { media_type, digest, bytes })
+    }
+
     /// Whether the registry has a blob.
     pub(super) async fn has_blob(&self, digest: &str) -> Result<bool, ImageError> {
         self.attempt(Access::Write, |grant| async move {
             let url = self.url(&format!("blobs/{digest}")).map_err(Failure::protocol)?;
-            let response = with_grant(self.http.head(url), &grant).send().await?;
+            let response =
+                self.pace.limit(with_grant(self.http.head(url), &grant).send()).await??;
             match response.status().as_u16() {
                 200 => Ok(true),
                 404 => Ok(false),
@@ -283,7 +289,7 @@ impl Connection {
     pub(super) async fn delete_manifest(&self, reference: &str) -> Result<Deletion, ImageError> {
         self.attempt(Access::Delete, |grant| async move {
             let request = self.http.delete(self.manifest_url(reference));
-            let response = with_grant(request, &grant).send().await?;
+            let response = self.pace.limit(with_grant(request, &grant).send()).await??;
             match response.status().as_u16() {
                 200..=204 => Ok(Deletion::Done),
                 400 => Ok(Deletion::NotThis),
@@ -300,15 +306,32 @@ impl Connection {
         media_type: &str,
         bytes: &Bytes,
     ) -> Result<(), ImageError> {
+        self.put_noting(reference, media_type, bytes, &AtomicBool::default()).await
+    }
+
+    /// As [`Connection::put_manifest`]; `refused` says of a failure that the registry's last
+    /// word was a refusal, so that nothing was stored.
+    pub(super) async fn put_noting(
+        &self,
+        reference: &str,
+        media_type: &str,
+        bytes: &Bytes,
+        refused: &AtomicBool,
+    ) -> Result<(), ImageError> {
         self.attempt(Access::Write, |grant| async move {
+            refused.store(false, Ordering::SeqCst);
             let request = self
                 .http
                 .put(self.manifest_url(reference))
                 .header(header::CONTENT_TYPE, media_type)
                 .body(bytes.clone());
-            let response = with_grant(request, &grant).send().await?;
+            let response = self.pace.limit(with_grant(request, &grant).send()).await??;
             match response.status().as_u16() {
                 200..=202 => Ok(()),
+                400..=499 => {
+                    refused.store(true, Ordering::SeqCst);
+                    Err(failure_of(response).await)
+                }
                 _ => Err(failure_of(response).await),
             }
         })
@@ -394,6 +417,8 @@ fn http_client(
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(PATIENCE)
+        // the storage that a redirect leads to need not know the repository's name
+        .referer(false)
         // a redirect must not strip the encryption
         .https_only(!loopback && !plain_http)
         .redirect(redirects());

@@ -181,7 +181,7 @@ fn look_up(path: &Path, key: &str) -> Result<Option<Login>, String> {
 
 /// The helper that a file names for a key, without its prefix; for an error.
 fn helper_of(path: &Path, key: &str) -> Option<String> {
-    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let config: serde_json::Value = crate::json::read(&std::fs::read(path).ok()?).ok()?;
     let named = config.get("credHelpers").and_then(|helpers| helpers.get(key));
     let named = named.or_else(|| config.get("credsStore"))?.as_str()?;
     Some(named.chars().filter(|c| !c.is_control()).take(100).collect())

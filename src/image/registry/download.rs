@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::failure::{Access, Failure, Kind};
 use crate::image::ImageError;
+use crate::pace::{TooSlow, Transfer};
 
 /// Chunks (of some kilobytes each) that may wait for the reader.
 const CHUNKS: usize = 32;
@@ -31,14 +32,15 @@ pub(super) fn open(
     descriptor: &Descriptor,
 ) -> Result<BlobStream, ImageError> {
     let digest = descriptor.digest().to_string();
-    let stream = runtime.block_on(connection.attempt(Access::Read, |grant| {
+    let first = runtime.block_on(connection.attempt(Access::Read, |grant| {
         let digest = digest.as_str();
-        async move { connection.get_blob(&grant, digest, 0).await }
+        async move { connection.pace.limit(connection.get_blob(&grant, digest, 0)).await? }
     }))?;
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    let pump =
-        Pump { connection: Arc::clone(connection), digest, size: descriptor.size(), at: 0, sender };
-    runtime.spawn(pump.run(stream));
+    let transfer = connection.pace.transfer();
+    let (connection, size) = (Arc::clone(connection), descriptor.size());
+    let pump = Pump { connection, digest, size, at: 0, transfer, sender };
+    runtime.spawn(pump.run(first));
     Ok(BlobStream { receiver, chunk: Bytes::new(), _runtime: Arc::clone(runtime) })
 }
 
@@ -72,6 +74,8 @@ struct Pump {
     size: u64,
     /// Bytes that were handed to the reader.
     at: u64,
+    /// Over all answers.
+    transfer: Transfer,
     sender: mpsc::Sender<io::Result<Bytes>>,
 }
 
@@ -82,6 +86,7 @@ enum End {
     /// The reader is gone.
     Unwanted,
     Cut(String),
+    Slow(TooSlow),
 }
 
 impl Pump {
@@ -94,6 +99,7 @@ impl Pump {
                 Some((stream, skip)) => match self.forward(stream, skip).await {
                     End::Complete | End::Unwanted => return,
                     End::Cut(why) => Kind::Connection(why).into(),
+                    End::Slow(slow) => slow.into(),
                 },
                 None => match self.reopen().await {
                     Ok(reopened) => {
@@ -122,14 +128,19 @@ impl Pump {
     }
 
     /// Hands chunks to the reader, without the first `skip` bytes.
-    async fn forward(&mut self, mut stream: Response, mut skip: u64) -> End {
+    async fn forward(&mut self, mut response: Response, mut skip: u64) -> End {
         loop {
-            let mut chunk = match stream.chunk().await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) | Err(_) if self.at >= self.size => return End::Complete,
-                Ok(None) => return End::Cut("the blob ended too early".into()),
-                Err(_) => return End::Cut("the connection was lost".into()),
+            let next = match self.transfer.wait(response.chunk()).await {
+                Ok(next) => next,
+                Err(slow) => return End::Slow(slow),
             };
+            let mut chunk = match next {
+                Ok(Some(chunk)) => chunk,
+                Err(_) | Ok(None) if self.at >= self.size => return End::Complete,
+                Err(_) => return End::Cut("the connection was lost".into()),
+                Ok(None) => return End::Cut("the blob ended too early".into()),
+            };
+            self.transfer.came(chunk.len());
             let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
             let _ = chunk.split_to(skipped);
             skip = skip.saturating_sub(skipped as u64);
@@ -148,9 +159,10 @@ impl Pump {
     }
 
     /// The rest of the blob, and how many of its first bytes were read before.
-    async fn reopen(&self) -> Result<(Response, u64), Failure> {
+    async fn reopen(&mut self) -> Result<(Response, u64), Failure> {
         let grant = self.connection.grant(Access::Read).await?;
-        let response = self.connection.get_blob(&grant, &self.digest, self.at).await?;
+        let asked = self.connection.get_blob(&grant, &self.digest, self.at);
+        let response = self.transfer.wait(asked).await??;
         let skip = if response.status() == StatusCode::PARTIAL_CONTENT { 0 } else { self.at };
         Ok((response, skip))
     }

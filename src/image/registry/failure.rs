@@ -10,6 +10,7 @@ use url::Url;
 
 use super::credentials::{Credentials, Login};
 use crate::image::ImageError;
+use crate::pace::TooSlow;
 
 /// A failed request.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) enum Kind {
     NotTls,
     /// No connection, or it was lost.
     Connection(String),
+    /// It takes longer than it may: it would the next time.
+    Slow(TooSlow),
     /// The server does what the specification forbids.
     Protocol(String),
     /// The server is reached by https and leads to http.
@@ -85,6 +88,7 @@ impl Failure {
             Kind::Connection(_) => true,
             Kind::Certificate(_)
             | Kind::NotTls
+            | Kind::Slow(_)
             | Kind::Protocol(_)
             | Kind::Unencrypted(_)
             | Kind::Content(_) => false,
@@ -118,9 +122,15 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
+impl From<TooSlow> for Failure {
+    fn from(slow: TooSlow) -> Self {
+        Kind::Slow(slow).into()
+    }
+}
+
 /// The message of an error body as the specification has it.
 pub(super) fn specified_message(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let body: serde_json::Value = crate::json::read(body).ok()?;
     first_line(body.pointer("/errors/0/message")?.as_str()?)
 }
 
@@ -219,6 +229,7 @@ pub(super) fn explain(
         Kind::Connection(why) => {
             format!("{host} cannot be reached{times}: {why}; check the host and the network")
         }
+        Kind::Slow(why) => format!("{host}: {why}"),
         Kind::Protocol(why) => format!("{host} does not follow the registry protocol: {why}"),
         Kind::Unencrypted(Unencrypted { address, what }) => format!(
             "{host} is reached by https, but leads to {address} for {what}, which is not \

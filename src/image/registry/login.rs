@@ -154,7 +154,7 @@ struct TokenAnswer {
 
 fn read_token(body: &[u8]) -> Result<(Grant, Duration), Failure> {
     let unreadable = || Failure::protocol("its token server gave no usable token");
-    let answer: TokenAnswer = serde_json::from_slice(body).map_err(|_| unreadable())?;
+    let answer: TokenAnswer = crate::json::read(body).map_err(|_| unreadable())?;
     let token = answer
         .token
         .or(answer.access_token)

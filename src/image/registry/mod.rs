@@ -4,7 +4,8 @@
 //! Credentials come from the files that docker, podman and skopeo share ([`credentials`]), tokens
 //! are asked for several repositories and with refresh tokens ([`login`]), retries have a reason
 //! ([`failure`]), downloads go on where they were cut ([`download`]), uploads can be taken back
-//! ([`upload`]), and manifests are of bounded size ([`connection`]). The traits are synchronous; each connection drives an async runtime.
+//! ([`upload`]), manifests are of bounded size ([`connection`]), and no transfer takes for ever
+//! ([`crate::pace`]). The traits are synchronous; each connection drives an async runtime.
 
 mod connection;
 pub mod credentials;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::pace::Pace;
 use crate::rootfs::limits::LayerLimits;
 
 pub use delete::delete_tag;
@@ -45,6 +47,8 @@ pub struct RegistryOptions {
     pub backoff: Duration,
     /// How much an archive that is compressed as a whole may unpack to.
     pub limits: LayerLimits,
+    /// How long the registry may take.
+    pub pace: Pace,
     /// The runtime to use; one is started for each connection when there is none.
     pub runtime: Option<Arc<tokio::runtime::Runtime>>,
 }
@@ -58,6 +62,7 @@ impl Default for RegistryOptions {
             retries: 4,
             backoff: Duration::from_millis(500),
             limits: LayerLimits::default(),
+            pace: Pace::default(),
             runtime: None,
         }
     }

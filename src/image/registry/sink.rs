@@ -1,6 +1,8 @@
 //! A repository that is written to.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use oci_client::Reference as Name;
 use oci_spec::image::Descriptor;
@@ -13,6 +15,9 @@ use super::upload::{Begun, begin};
 use crate::image::transport::{OpenBlob, RawManifest, Sink, Source};
 use crate::image::{Digest, ImageError, Reference, digest_of};
 use crate::unfinished::{Published, Unfinished};
+
+/// How long a registry that failed is asked what became of the tag.
+const ASKING: Duration = Duration::from_secs(10);
 
 /// A tag of a registry.
 pub struct RegistrySink {
@@ -43,6 +48,17 @@ impl RegistrySink {
         let runtime = runtime(options)?;
         let connection = Arc::new(runtime.block_on(Connection::open(name, place, options))?);
         Ok(Self { connection, runtime, tag, unfinished: unfinished.clone() })
+    }
+
+    /// Whether the tag names the manifest now, as the registry says.
+    fn now(&self, manifest: &RawManifest, place: String) -> Published {
+        let ask = self.connection.get_manifest(&self.tag);
+        let asked = self.runtime.block_on(async { tokio::time::timeout(ASKING, ask).await });
+        match asked {
+            Ok(Ok(now)) if Digest::of(&now.bytes) == manifest.digest => Published::Tag(place),
+            Ok(Ok(_) | Err(ImageError::NotFound { .. })) => Published::Nothing,
+            Ok(Err(_)) | Err(_) => Published::Perhaps(place),
+        }
     }
 
     /// Whether the registry took the blob from its repository `from`. Any refusal means that
@@ -103,11 +119,15 @@ impl Sink for RegistrySink {
     fn tag(&self, manifest: &RawManifest) -> Result<(), ImageError> {
         let place = self.connection.place.clone();
         self.unfinished.set_published(Published::Perhaps(place.clone()));
-        let put = self.connection.put_manifest(&self.tag, &manifest.media_type, &manifest.bytes);
+        let refused = AtomicBool::default();
+        let RawManifest { media_type, bytes, .. } = manifest;
+        let put = self.connection.put_noting(&self.tag, media_type, bytes, &refused);
         let done = self.runtime.block_on(put);
         self.unfinished.set_published(match done {
             Ok(()) => Published::Tag(place),
-            Err(_) => Published::Nothing,
+            Err(_) if refused.into_inner() => Published::Nothing,
+            // An answer that was lost says nothing.
+            Err(_) => self.now(manifest, place),
         });
         done
     }

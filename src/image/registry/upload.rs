@@ -30,9 +30,6 @@ use crate::unfinished::{Pending, Unfinished};
 const CHUNK: usize = 256 << 10;
 /// Chunks that may wait for the network.
 const CHUNKS: usize = 8;
-/// What is granted to every upload, and the slowest that is waited for, in bytes a second.
-const GRACE: Duration = Duration::from_secs(300);
-const SLOWEST: u64 = 32 << 10;
 /// How long a registry may take to cancel an upload: the user waits.
 const CANCELLING: Duration = Duration::from_secs(2);
 
@@ -66,7 +63,7 @@ pub(super) async fn begin(
         url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", from.repository());
     }
     let request = connection.http.post(url.clone()).header(header::CONTENT_LENGTH, 0);
-    let response = with_grant(request, &grant).send().await?;
+    let response = connection.pace.limit(with_grant(request, &grant).send()).await??;
     match response.status().as_u16() {
         201 if mount.is_some() => return Ok(Begun::Mounted),
         202 => {}
@@ -135,7 +132,7 @@ impl Upload {
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .header(header::CONTENT_LENGTH, size)
             .body(body);
-        let limit = GRACE + Duration::from_secs(size / SLOWEST);
+        let limit = self.connection.pace.allowed(size);
         let answer = tokio::time::timeout(limit, with_grant(request, &self.grant).send()).await;
         if let Some(error) = trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(Kind::Content(error).into());

@@ -112,6 +112,16 @@ impl AptSource {
     pub fn describe(&self) -> String {
         format!("{} {}", self.url.trim_end_matches('/'), self.suite)
     }
+
+    /// The same with each component, as packages name where they come from.
+    #[must_use]
+    pub fn repositories(&self) -> Vec<String> {
+        let place = self.describe();
+        match self.components.is_empty() {
+            true => vec![place],
+            false => self.components.iter().map(|one| format!("{place} {one}")).collect(),
+        }
+    }
 }
 
 /// Sources, and those that cannot be used wherever they lead.

@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    Cause, Offers, Outcome, PackageManager, Workshop, apk_repositories, sandbox_settings,
-    script_of, script_resources,
+    Cause, Offers, Outcome, PackageManager, Relations, Workshop, apk_repositories, reserved,
+    sandbox_settings, script_of, script_resources,
 };
 use crate::packages::apk::apk_file::{ApkPackage, unpack};
 use crate::packages::apk::commands;
+use crate::packages::apk::index::Available;
 use crate::packages::apk::install::{
     InstallError, NewPackage, NoScripts, Options, Removal, ScriptRunner, install,
 };
 use crate::packages::apk::inventory::ApkInventory;
+use crate::packages::apk::record::Record;
 use crate::packages::apk::sandbox_runner::SandboxRunner;
 use crate::packages::apk::solve::{ApkUniverse, Image, unsatisfiable};
 use crate::packages::apk::virtual_runner::VirtualRunner;
@@ -95,6 +97,28 @@ impl Offers for ApkOffers<'_> {
     fn left_out(&self) -> &[LeftOut] {
         &self.repositories.left_out
     }
+
+    fn relations(&self, step: &Step) -> Option<Relations> {
+        let versions = self.repositories.index.versions(step.package.name.as_ref());
+        let checksum = &step.archive.checksum;
+        let of_step = |one: &&Arc<Available>| {
+            one.archive().is_some_and(|archive| archive.checksum == *checksum)
+        };
+        versions.iter().find(of_step).map(|one| relations(&one.record))
+    }
+}
+
+/// How a package stands to others.
+fn relations(record: &Record) -> Relations {
+    let mut all = Relations::default();
+    for (field, list) in [
+        ("depends", &record.depends),
+        ("provides", &record.provides),
+        ("install_if", &record.install_if),
+    ] {
+        all.set(field, list.iter().map(ToString::to_string));
+    }
+    all
 }
 
 struct ApkWorkshop {
@@ -114,6 +138,13 @@ impl Workshop for ApkWorkshop {
             self.unpacked.add(steps, paths, &environment.memory, read_archive)?
         {
             return Ok(Outcome::Barred(id, reason));
+        }
+        let barred = steps.iter().find_map(|step| {
+            let payload = &self.unpacked.get(step)?.payload;
+            reserved(step, payload.iter().map(|entry| entry.path.as_bytes()))
+        });
+        if let Some(barred) = barred {
+            return Ok(barred);
         }
         let packages: Vec<NewPackage> = steps
             .iter()
@@ -138,6 +169,15 @@ impl Workshop for ApkWorkshop {
                 }
             },
         }
+    }
+
+    fn built(&self, step: &Step) -> Option<i64> {
+        let built = self.unpacked.get(step)?.control.info.record.build_time?;
+        i64::try_from(built).ok()
+    }
+
+    fn relations(&self, step: &Step) -> Option<Relations> {
+        Some(relations(&self.unpacked.get(step)?.control.info.record))
     }
 }
 

@@ -6,16 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::dpkg_repositories::{self, Available};
-use super::{Cause, Offers, Outcome, PackageManager, Workshop};
+use super::{Cause, Offers, Outcome, PackageManager, Relations, Workshop, reserved};
 use super::{dpkg_changelogs, sandbox_settings, script_of, script_resources};
 use crate::packages::dpkg::apt_conf::AptConf;
 use crate::packages::dpkg::commands;
 use crate::packages::dpkg::deb::{DebPackage, Limits, unpack};
+use crate::packages::dpkg::index;
 use crate::packages::dpkg::install::{
     InstallError, Mark, NewPackage, NoScripts, Options, ScriptRunner, distroless, install,
 };
 use crate::packages::dpkg::inventory::{DpkgInventory, Record};
 use crate::packages::dpkg::policy::AptPolicy;
+use crate::packages::dpkg::relations::{parse_clauses, parse_provides};
 use crate::packages::dpkg::releases;
 use crate::packages::dpkg::sandbox_runner::SandboxRunner;
 use crate::packages::dpkg::solve::DpkgUniverse;
@@ -132,6 +134,40 @@ impl Offers for AptOffers<'_> {
     fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
     }
+
+    fn relations(&self, step: &Step) -> Option<Relations> {
+        let name = step.package.name.as_ref();
+        let of_step = |one: &index::Available| one.archive().checksum == step.archive.checksum;
+        let found = self.repositories.index.versions(name).into_iter().find(of_step)?;
+        Some(relations([
+            &found.pre_depends,
+            &found.depends,
+            &found.provides,
+            &found.conflicts,
+            &found.breaks,
+            &found.replaces,
+        ]))
+    }
+}
+
+/// The fields that say how a package stands to others.
+const FIELDS: [&str; 6] = ["Pre-Depends", "Depends", "Provides", "Conflicts", "Breaks", "Replaces"];
+
+/// Relations in one spelling: the values of [`FIELDS`].
+fn relations(values: [&Option<impl AsRef<str>>; 6]) -> Relations {
+    let mut all = Relations::default();
+    for (field, value) in FIELDS.into_iter().zip(values) {
+        let Some(text) = value.as_ref().map(AsRef::as_ref) else { continue };
+        let one_line = || vec![text.split_whitespace().collect::<Vec<_>>().join(" ")];
+        let spelled: Vec<String> = match field {
+            "Provides" => parse_provides(text)
+                .map_or_else(|_| one_line(), |all| all.iter().map(ToString::to_string).collect()),
+            _ => parse_clauses(text)
+                .map_or_else(|_| one_line(), |all| all.iter().map(ToString::to_string).collect()),
+        };
+        all.set(field, spelled);
+    }
+    all
 }
 
 struct DpkgWorkshop<'a> {
@@ -152,6 +188,12 @@ impl Workshop for DpkgWorkshop<'_> {
             self.unpacked.add(steps, paths, &environment.memory, read_archive)?
         {
             return Ok(Outcome::Barred(id, reason));
+        }
+        let barred = steps.iter().find_map(|step| {
+            reserved(step, self.unpacked.get(step)?.payload.iter().map(|entry| &entry.path))
+        });
+        if let Some(barred) = barred {
+            return Ok(barred);
         }
         let packages: Vec<NewPackage> = steps
             .iter()
@@ -185,6 +227,15 @@ impl Workshop for DpkgWorkshop<'_> {
                 }
             },
         }
+    }
+
+    fn built(&self, step: &Step) -> Option<i64> {
+        self.unpacked.get(step)?.payload.iter().map(|entry| entry.mtime).max()
+    }
+
+    fn relations(&self, step: &Step) -> Option<Relations> {
+        let stanza = &self.unpacked.get(step)?.control.stanza;
+        Some(relations(FIELDS.map(|field| stanza.get(field)).each_ref()))
     }
 }
 

@@ -10,6 +10,7 @@ mod apk_repositories;
 mod dpkg;
 mod dpkg_changelogs;
 mod dpkg_repositories;
+mod promise;
 
 use std::path::PathBuf;
 
@@ -21,12 +22,14 @@ use crate::recipes::Removal;
 use crate::report::review::Changelog;
 use crate::repository::Fetcher;
 use crate::repository::Verified;
-use crate::rootfs::{FileSystem, Overlay, Spool};
+use crate::rootfs::{FileSystem, Overlay, Spool, whiteout};
 use crate::scripts::{Resources, sandbox};
 
 use super::load::Loaded;
 use super::{Environment, RepairError};
 use crate::packages::PackageId;
+
+pub use promise::{Relations, broken};
 
 /// An error of a family's own room.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -83,6 +86,9 @@ pub trait Offers {
     fn advice(&self) -> Option<&str> {
         None
     }
+
+    /// The relations that the index gives a step's package; `None`: it has no such package.
+    fn relations(&self, step: &Step) -> Option<Relations>;
 }
 
 /// Installs sets of steps over an image, several in a row when one must give way to the next.
@@ -101,6 +107,13 @@ pub trait Workshop {
         paths: &[PathBuf],
         environment: &Environment,
     ) -> Result<Outcome, RepairError>;
+
+    /// When the package of a step, which was to be installed, was built: the newest time in it,
+    /// in seconds since the epoch.
+    fn built(&self, step: &Step) -> Option<i64>;
+
+    /// The relations that the package of a step, which was to be installed, has itself.
+    fn relations(&self, step: &Step) -> Option<Relations>;
 }
 
 /// A set of packages, installed.
@@ -149,6 +162,18 @@ fn sandbox_settings(timestamp: i64) -> sandbox::Settings {
     // This program is its own helper; where it is not known, starting it will fail.
     let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
     sandbox::Settings { now: timestamp, helper }
+}
+
+/// Bars a step whose package has a name that no layer can hold.
+fn reserved<P: AsRef<[u8]>>(step: &Step, mut paths: impl Iterator<Item = P>) -> Option<Outcome> {
+    let reserved = |path: &P| {
+        path.as_ref().split(|byte| *byte == b'/').any(|name| name.starts_with(whiteout::PREFIX))
+    };
+    let path = paths.find(reserved)?;
+    let package = step.package.name.to_string();
+    let shown = String::from_utf8_lossy(path.as_ref()).into_owned();
+    let detail = format!("it has {shown}, which means a removed file in a layer");
+    Some(Outcome::Barred(step.package.clone(), Reason::Conflict { package, detail }))
 }
 
 /// A script's name as the reason against `id` has it: another package's with that one's name.

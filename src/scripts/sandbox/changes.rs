@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::Stop;
 use super::wire::{Listing, Member, Node, Seen};
+use crate::rootfs::whiteout;
 use crate::rootfs::{
     Content, Entry, FileData, FileSystem as _, ImagePath, Kind, LinkId, Overlay, Xattrs,
 };
@@ -94,6 +95,10 @@ pub fn apply(
         };
         let xattrs: Xattrs =
             head.xattrs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if whiteout::is_reserved(&path) {
+            let why = format!("it makes {path}, which means a removed file in a layer");
+            return Err(Stop::new(why));
+        }
         let former = overlay.lstat(&path).cloned();
         let mut entry = Entry {
             kind,

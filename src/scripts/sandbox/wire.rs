@@ -98,7 +98,7 @@ pub fn read_line<T: for<'a> Deserialize<'a>>(
     if line.is_empty() {
         return Ok(None);
     }
-    Ok(Some(serde_json::from_slice(&line)?))
+    crate::json::read(&line).map(Some).map_err(std::io::Error::other)
 }
 
 #[must_use]

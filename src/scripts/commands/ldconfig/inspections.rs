@@ -57,7 +57,7 @@ impl Inspections {
                 let Some(Kind::File(data)) = entry.map(|entry| &entry.kind) else { continue };
                 if let Content::Layer { layer, index } = data.content {
                     let note = process.machine.overlay.tree().note(layer, index);
-                    if let Some(noted) = note.and_then(|note| serde_json::from_slice(note).ok()) {
+                    if let Some(noted) = note.and_then(|note| crate::json::read(note).ok()) {
                         known.insert(real, noted);
                         continue;
                     }
