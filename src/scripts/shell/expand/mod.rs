@@ -45,6 +45,9 @@ pub(super) enum Tilde {
 /// Up to this size words are not added up: the limit on steps is enough for them.
 const MAX_WORD: usize = 4096;
 
+/// What a word costs beside its bytes: a million of one byte take a hundred megabytes.
+const WORD: usize = 64;
+
 const COMMAND_WORD: Mode =
     Mode { quoted: false, split: true, split_literals: false, tilde: Tilde::First };
 
@@ -79,9 +82,10 @@ impl Shell<'_> {
             self.machine.spend_data(field.len())?;
             self.pathnames(field, all)?;
         }
-        // However many words there are: all of a command may hold what one file may.
-        let added: usize = all.iter().skip(before).map(|field| field.len()).sum();
-        if added > MAX_WORD && all.iter().map(|field| field.len()).sum::<usize>() > MAX_VARIABLES {
+        // However many words there are: all of a command may hold what all variables may.
+        let weight = |words: &[BString]| words.iter().map(|word| word.len() + WORD).sum::<usize>();
+        let added = weight(all.get(before..).unwrap_or_default());
+        if added > MAX_WORD && weight(all) > MAX_VARIABLES {
             return Err(Stop::new("the words of a command hold too much data").into());
         }
         Ok(())
