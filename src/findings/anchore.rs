@@ -25,6 +25,8 @@ pub(super) const FORMAT: Format = Format {
             needs: &["vulnerabilities"],
             any: &["vulnerability_type", "vulnerabilityType", "vulnerabilities[].vuln"],
         },
+        // Without vulnerabilities.
+        Outline { form: Form::Object, needs: &["imageDigest", "vulnerabilities"], any: &[] },
         Outline {
             form: Form::List,
             needs: &["vuln"],

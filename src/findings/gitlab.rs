@@ -91,6 +91,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     let scanner = report.scan.and_then(|scan| scan.scanner?.id).unwrap_or_default();
     let naming = match scanner.to_ascii_lowercase().as_str() {
         "trivy" | "grype" => Naming::Binary,
+        "docker-scout" | "docker scout" => Naming::Source,
         _ => Naming::Either,
     };
     for (at, entry) in report.vulnerabilities.into_iter().enumerate() {

@@ -246,7 +246,9 @@ fn severity_word(word: &str) -> Result<Severity, super::SeverityError> {
         "moderate" => Severity::Medium,
         "minor" => Severity::Low,
         "unimportant" | "info" | "informational" | "minimal" => Severity::Negligible,
-        "none" | "unassigned" | "undefined" | "untriaged" | "not yet assigned" => Severity::Unknown,
+        "none" | "unassigned" | "undefined" | "untriaged" | "not yet assigned" | "other" => {
+            Severity::Unknown
+        }
         _ => return word.parse(),
     })
 }

@@ -127,7 +127,7 @@ const EXPECTED: &[(&str, ReportFormat, usize)] = &[
     ("Veracode container", ReportFormat::Veracode, 3),
     ("Veracode findings", ReportFormat::Veracode, 3),
     ("Veracode agent", ReportFormat::Veracode, 3),
-    ("Xray summary", ReportFormat::Xray, 3),
+    ("Xray summary", ReportFormat::Xray, 4),
     ("Xray scan", ReportFormat::Xray, 2),
     ("Xray report", ReportFormat::Xray, 1),
     ("Xray export", ReportFormat::Xray, 1),

@@ -374,6 +374,12 @@ fn a_report_without_findings_is_a_report() {
         r#"{"SchemaVersion": 2, "ArtifactName": "a"}"#,
         r#"{"SchemaVersion": 2, "ArtifactName": "a", "Results": null}"#,
         "\u{feff}{\"matches\": [], \"source\": null, \"descriptor\": {}}",
+        r#"{"imageDigest": "sha256:11", "vulnerabilities": []}"#,
+        r#"{"findings": []}"#,
+        r#"{"results": []}"#,
+        r#"{"total_rows": 0, "rows": []}"#,
+        r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "vulnerabilities": []}"#,
+        r#"{"version": "2.1.0", "runs": []}"#,
     ] {
         assert_eq!(parse_report("r", text.as_bytes()).unwrap().findings, [], "{text}");
     }
@@ -568,6 +574,8 @@ proptest! {
     #[test]
     fn any_json_is_a_report_or_an_error(value in any_json()) {
         let _ = parse_report("r", value.to_string().as_bytes());
+        let _ = parse_ignore_file("r", value.to_string().as_bytes());
+        let _ = parse_ignore_file("r.yaml", value.to_string().as_bytes());
     }
 
     #[test]

@@ -204,10 +204,12 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
             Some(versions) => (versions.fixed_versions, versions.more_details),
             None => (None, None),
         };
-        // Some entries have neither a name of the problem nor an id: the summary is all.
-        let cves = details.and_then(|details| details.cves);
-        let issue = non_empty(entry.id).or_else(|| entry.summary.clone());
-        let said = Said { issue, cves, severity: entry.severity, summary: entry.summary };
+        let said = Said {
+            issue: entry.id,
+            cves: details.and_then(|details| details.cves),
+            severity: entry.severity,
+            summary: entry.summary,
+        };
         let finding = finding(&mut out, &place, said, component(&about))?;
         out.findings.push(with_fixes(finding, fixes(fixed)));
     }
@@ -306,7 +308,9 @@ fn finding(
     let names: Vec<String> =
         said.cves.into_iter().flatten().filter_map(|one| non_empty(one.cve)).collect();
     let issue = non_empty(said.issue);
-    let id = place.required("issue_id", names.first().cloned().or_else(|| issue.clone()))?;
+    // Some entries have neither a name of the problem nor an id: the summary is all.
+    let id = names.first().or(issue.as_ref()).cloned().or_else(|| title(said.summary.clone()));
+    let id = place.required("issue_id", id)?;
     let severity = out.severity(place, said.severity.as_deref());
     Ok(Finding {
         class: about.class,

@@ -223,7 +223,9 @@ pub(super) fn samples() -> Vec<(&'static str, Value)> {
                  "cves": [{"cve": "CVE-2024-1", "cvss_v3": "7.2"}], "impact_path": [
                     "default/app/1.0/sha256__11.tar.gz/3.18:busybox:1.36.1-r0",
                     "default/app/1.0/sha256__11.tar.gz/3.18:ssl_client:1.36.1-r0",
-                    "default/app/1.0/sha256__22.tar.gz/app.jar/lib/okio-2.8.0.jar"]}]}]}),
+                    "default/app/1.0/sha256__22.tar.gz/app.jar/lib/okio-2.8.0.jar"]},
+                {"summary": "a problem without a name", "severity": "Low", "cves": [{}],
+                 "impact_path": ["default/app/1.0/sha256__11.tar.gz/3.18:zlib:1.2.13-r1"]}]}]}),
         ),
         (
             "Xray scan",
