@@ -8,10 +8,12 @@
 //! this user, has the right content and can be locked. Anything else is somebody's, and stays
 //! as it is; nothing of it is followed, waited for or changed.
 
+use std::fmt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -28,19 +30,22 @@ const RANDOM: usize = 12;
 const MAX_NAMES: usize = 100_000;
 
 /// What a directory is for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Purpose {
     /// How its name begins.
     pub prefix: &'static str,
     /// How it is removed.
-    pub remove: fn(&Path),
+    pub remove: Remove,
 }
+
+/// Removes a directory with everything in it, as well as that can be done.
+pub type Remove = Arc<dyn Fn(&Path) + Send + Sync>;
 
 impl Purpose {
     /// For files of this user alone.
     #[must_use]
-    pub const fn plain(prefix: &'static str) -> Self {
-        Self { prefix, remove: remove_plainly }
+    pub fn plain(prefix: &'static str) -> Self {
+        Self { prefix, remove: Arc::new(remove_plainly) }
     }
 }
 
@@ -49,10 +54,9 @@ fn remove_plainly(path: &Path) {
 }
 
 /// A directory that is removed at the end of the run, closed to other users.
-#[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    remove: fn(&Path),
+    remove: Remove,
     /// Locked as long as the run lives.
     _marker: File,
     // dropped last: until then an interruption removes the directory
@@ -66,7 +70,7 @@ impl Scratch {
     /// No directory can be made there.
     pub fn new(purpose: Purpose, unfinished: &Unfinished) -> io::Result<Self> {
         let dir = std::env::temp_dir();
-        sweep(&dir, purpose);
+        sweep(&dir, &purpose);
         Self::create(&dir, purpose, unfinished)
     }
 
@@ -75,15 +79,15 @@ impl Scratch {
     /// # Errors
     /// `dir` cannot be written.
     pub fn create(dir: &Path, purpose: Purpose, unfinished: &Unfinished) -> io::Result<Self> {
-        let remove = purpose.remove;
+        let Purpose { prefix, remove } = purpose;
         loop {
             let (path, pending) = unfinished.make(|| {
                 let made = tempfile::Builder::new()
-                    .prefix(purpose.prefix)
+                    .prefix(prefix)
                     .rand_bytes(RANDOM)
                     .make_in(dir, |path| DirBuilder::new().mode(0o700).create(path))?;
                 let (_, path) = made.keep().map_err(|error| error.error)?;
-                let undone = path.clone();
+                let (undone, remove) = (path.clone(), Arc::clone(&remove));
                 Ok::<_, io::Error>((path, Box::new(move || remove(&undone)) as _))
             })?;
             match marker(&path) {
@@ -105,6 +109,12 @@ impl Scratch {
     }
 }
 
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scratch").field(&self.path).finish()
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         (self.remove)(&self.path);
@@ -123,7 +133,7 @@ fn marker(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Removes directories in `dir` that killed runs of this user have left. Best effort.
-pub fn sweep(dir: &Path, purpose: Purpose) {
+pub fn sweep(dir: &Path, purpose: &Purpose) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.flatten().take(MAX_NAMES) {
         let path = entry.path();
@@ -137,7 +147,7 @@ pub fn sweep(dir: &Path, purpose: Purpose) {
     }
 }
 
-fn is_given(name: &str, purpose: Purpose) -> bool {
+fn is_given(name: &str, purpose: &Purpose) -> bool {
     name.strip_prefix(purpose.prefix).is_some_and(|rest| {
         rest.len() == RANDOM && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
@@ -181,7 +191,9 @@ mod tests {
 
     use super::*;
 
-    const PURPOSE: Purpose = Purpose::plain("imgfix-test-");
+    fn purpose() -> Purpose {
+        Purpose::plain("imgfix-test-")
+    }
 
     fn names(dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).unwrap();
@@ -204,12 +216,12 @@ mod tests {
     fn a_dropped_or_interrupted_one_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::default();
-        let dropped = Scratch::create(dir.path(), PURPOSE, &unfinished).unwrap();
+        let dropped = Scratch::create(dir.path(), purpose(), &unfinished).unwrap();
         fs::write(dropped.path().join("x"), "x").unwrap();
         assert_eq!(fs::metadata(dropped.path()).unwrap().permissions().mode() & 0o7777, 0o700);
         drop(dropped);
         assert_eq!(names(dir.path()), [""; 0]);
-        let interrupted = Scratch::create(dir.path(), PURPOSE, &unfinished).unwrap();
+        let interrupted = Scratch::create(dir.path(), purpose(), &unfinished).unwrap();
         let _ = unfinished.take_back();
         assert_eq!(names(dir.path()), [""; 0]);
         std::mem::forget(interrupted);
@@ -219,8 +231,8 @@ mod tests {
     fn what_dead_runs_left_is_swept_and_what_living_ones_use_stays() {
         let dir = tempfile::tempdir().unwrap();
         let gone = dead(dir.path(), "000000000000");
-        let living = Scratch::create(dir.path(), PURPOSE, &Unfinished::default()).unwrap();
-        sweep(dir.path(), PURPOSE);
+        let living = Scratch::create(dir.path(), purpose(), &Unfinished::default()).unwrap();
+        sweep(dir.path(), &purpose());
         assert!(!gone.exists() && living.path().join(MARKER).exists());
     }
 
@@ -270,7 +282,7 @@ mod tests {
             eprintln!("NOT tested as this user: directories that belong to others");
         }
         let before = names(dir);
-        sweep(dir, PURPOSE);
+        sweep(dir, &purpose());
         assert_eq!(names(dir), before);
         assert!(precious.join("more").exists());
         assert!(before.len() >= 15);

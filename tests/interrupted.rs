@@ -14,10 +14,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use common::apk::{Entry, Package};
+use common::apk_samples::{ALPINE, Apk, DATABASE, newer, older};
 use common::cli::{
     Place, assert_same, copy_tree, fixture, ran, read_json, report, snapshot, tagged,
 };
 use common::hostile::{Response, Server, serve_layout};
+use common::processes::{is_running, linked, until};
 use common::registry::run;
 
 /// A run that was started, and what it said so far.
@@ -327,4 +330,57 @@ fn a_download_that_was_interrupted_leaves_no_part() {
     }
     let index = read_json(&place.path("image/index.json"));
     assert_eq!(index, read_json(&fixture("debian-12/index.json")));
+}
+
+/// An image whose package gets a script that runs a program of the image, which no virtual
+/// shell knows and which does not end.
+fn with_an_endless_script(name: &str) -> Apk {
+    let apk = Apk::new();
+    let change = |package: Package| match package.name.as_str() {
+        "foo-tools" => Package { scripts: Vec::new(), ..package }
+            .script("post-upgrade", &format!("/usr/bin/{name} 600")),
+        _ => package,
+    };
+    let packages: Vec<Package> = newer().into_iter().map(change).collect();
+    apk.publish("RSA", &packages);
+    let mut root = apk.root(ALPINE, "x86_64");
+    root.install(DATABASE, &older(), &apk.key);
+    root.install_scripts(DATABASE, &older());
+    for (program, path) in [("sh", "bin/sh".to_owned()), ("sleep", format!("usr/bin/{name}"))] {
+        let (program, libraries) = linked(program);
+        let relative = |library: &Path| library.display().to_string()[1..].to_owned();
+        let files = libraries.iter().map(|library| (relative(library), library));
+        for (path, from) in files.chain([(path, &program)]) {
+            let content = std::fs::read(from).expect("a program");
+            root.put(Entry { mode: 0o755, ..Entry::file(&path, content) });
+        }
+    }
+    apk.image(&root);
+    apk
+}
+
+#[test]
+fn a_script_in_the_sandbox_ends_with_the_run_however_that_ends() {
+    if !cfg!(target_arch = "x86_64") {
+        eprintln!("NOT tested: the image is for x86_64");
+        return;
+    }
+    let name = format!("imgfix-endless-{}", std::process::id());
+    let apk = with_an_endless_script(&name);
+    // what -KILL leaves is gone after the next run, which an interruption ends
+    for (signal, code) in [("-KILL", None), ("-INT", Some(130)), ("-TERM", Some(143))] {
+        let mut command = apk.place.bare("repair", &apk.place.image("1"));
+        let running = Running::start(command.args(["--scripts", "sandbox"]));
+        until("the script runs", || is_running(&format!("/usr/bin/{name}\0")));
+        let started = Instant::now();
+        let (status, said) = running.signalled(signal);
+        assert_eq!(status.code(), code, "{said}");
+        assert!(started.elapsed() < Duration::from_secs(5), "it took {:?}", started.elapsed());
+        until("the script ends", || !is_running(&name));
+        assert_eq!(apk.place.tagged("1_fix"), None);
+        if code.is_some() {
+            nothing_temporary(&apk.place);
+            assert!(said.contains("nothing was published"), "{said}");
+        }
+    }
 }

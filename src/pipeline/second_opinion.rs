@@ -12,7 +12,7 @@ use super::export::{ExportForm, export};
 use super::{Environment, NamedReport, RepairError, RepairOutcome, ScanInput};
 
 /// How copies for scanners are called.
-const COPY: Purpose = Purpose::plain("imgfix-scan-");
+const COPY: &str = "imgfix-scan-";
 
 /// Runs the scanner on an image; its report, which has been read once and is sound.
 ///
@@ -24,7 +24,8 @@ pub fn scan(
     environment: &Environment,
 ) -> Result<NamedReport, RepairError> {
     environment.progress.message(&format!("scanning {image}"));
-    let folder = Scratch::new(COPY, &environment.unfinished).map_err(RepairError::Temporary)?;
+    let folder = Scratch::new(Purpose::plain(COPY), &environment.unfinished)
+        .map_err(RepairError::Temporary)?;
     let copy = |form| {
         let path = export(image, form, folder.path(), environment)?;
         Ok::<String, RepairError>(path.display().to_string())

@@ -63,7 +63,7 @@ pub struct Cache {
 }
 
 /// How temporary caches are called.
-const TEMPORARY: Purpose = Purpose::plain("imgfix-cache-");
+const TEMPORARY: &str = "imgfix-cache-";
 
 /// What a server said about a file that changes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -99,7 +99,7 @@ impl Cache {
     /// No directory can be made there.
     pub fn temporary(unfinished: &Unfinished) -> io::Result<Self> {
         let key = CacheKey::random().map_err(io::Error::other)?;
-        let temporary = Scratch::new(TEMPORARY, unfinished)?;
+        let temporary = Scratch::new(Purpose::plain(TEMPORARY), unfinished)?;
         let root = temporary.path().to_owned();
         fs::create_dir_all(root.join("tmp"))?;
         let (caller, unfinished) = (Caller::current(), unfinished.clone());

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod debian;
 pub mod hostile;
 pub mod images;
+pub mod processes;
 pub mod registry;
 pub mod relay;
 pub mod signed;

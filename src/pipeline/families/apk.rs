@@ -235,7 +235,7 @@ fn runner(
         ScriptsMode::Never => Box::new(NoScripts),
         ScriptsMode::Virtual => Box::new(evaluator()),
         ScriptsMode::Sandbox => {
-            Box::new(SandboxRunner::new(evaluator(), sandbox_settings(timestamp)))
+            Box::new(SandboxRunner::new(evaluator(), sandbox_settings(timestamp, environment)))
         }
     })
 }

@@ -158,10 +158,16 @@ fn script_resources(environment: &Environment) -> Result<Resources, RepairError>
 }
 
 /// Settings of the sandbox that runs what cannot be evaluated.
-fn sandbox_settings(timestamp: i64) -> sandbox::Settings {
+fn sandbox_settings(timestamp: i64, environment: &Environment) -> sandbox::Settings {
     // This program is its own helper; where it is not known, starting it will fail.
     let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
-    sandbox::Settings { now: timestamp, helper }
+    sandbox::Settings {
+        now: timestamp,
+        helper,
+        time: sandbox::TIME_LIMIT,
+        limits: sandbox::Limits::default(),
+        unfinished: environment.unfinished.clone(),
+    }
 }
 
 /// Bars a step whose package has a name that no layer can hold.

@@ -2,37 +2,62 @@
 //!
 //! In comes an [`Overlay`] and a command; the command runs as root of a user namespace of its
 //! own, with its own processes, mounts, host name and an empty network, and sees nothing but
-//! the copy; what it changed there goes back into the overlay. No privilege is needed but
-//! namespaces and, for files with owners, subordinate user numbers (subuid(5)).
+//! the copy; what it changed there goes back into the overlay. Its root is nobody outside.
+//! Everything in the image is taken for hostile: docs/sandbox.md says what stands in its way.
 //!
 //! The copy is made once and then follows the overlay: before a command only what differs is
 //! written, after it only what has another change time is read ([`changes`]). All work on the
 //! copy is done by this program started again inside the namespaces, with the copy as its
-//! root ([`helper`]), so that no link in it can lead out. `unshare(1)` starts it.
+//! root ([`helper`]), so that no link in it can lead out. The copy lies in a folder that only
+//! the user who runs this program can enter: what is set-uid in it is out of others' reach.
 //!
 //! - [`transfer`]: the copy follows the overlay
 //! - [`changes`]: what a command did, into the overlay
-//! - [`namespaces`]: starting the helper
-//! - [`helper`]: the inside
+//! - [`namespaces`], [`identity`]: starting the helper; whom its users are outside
+//! - [`helper`]: the inside; [`mounts`] what it sees, [`confinement`] and [`syscalls`] what it
+//!   gives up, [`operations`] and [`removal`] what it does, [`watch`] what a command may use
 
 pub mod changes;
+mod confinement;
 pub mod helper;
+pub mod identity;
+mod mounts;
 pub mod namespaces;
+mod operations;
+mod removal;
+mod syscalls;
 pub mod transfer;
+mod watch;
 pub mod wire;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::BString;
 
 use super::Stop;
-use crate::rootfs::{Change, ImagePath, Overlay};
-use namespaces::{Job, Namespaces};
+use crate::rootfs::{Change, FileSystem as _, ImagePath, Overlay};
+use crate::scratch::{Purpose, Scratch};
+use crate::unfinished::Unfinished;
+use identity::{High, Identity};
+use namespaces::{Job, Maps, Namespaces};
+pub use watch::Limits;
 
 /// How long a command may take.
 pub const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How long it may take to remove a copy.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How many bytes are kept: of what a command writes, of the names in a copy, of what a
+/// command leaves in files.
+const MAX_TRANSCRIPT: u64 = 1 << 20;
+const MAX_LISTING: u64 = 256 << 20;
+const MAX_FETCHED: u64 = 512 << 20;
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -42,13 +67,21 @@ pub struct Settings {
     pub now: i64,
     /// The program that has [`helper::main`] as a subcommand: this one.
     pub helper: PathBuf,
+    /// How long a command may take: [`TIME_LIMIT`].
+    pub time: Duration,
+    /// What else it may use.
+    pub limits: Limits,
+    /// What an interruption of the run takes back.
+    pub unfinished: Unfinished,
 }
 
 /// A copy of an image on disk, in which commands run.
 pub struct Sandbox {
     settings: Settings,
-    namespaces: Namespaces,
-    folder: tempfile::TempDir,
+    identity: Identity,
+    scratch: Scratch,
+    /// Users and groups of the image that need a line of their own.
+    high: (High, High),
     /// The overlay's changes that the copy has; `None` before it is made.
     copied: Option<BTreeMap<ImagePath, Change>>,
 }
@@ -70,24 +103,45 @@ pub struct Command {
 }
 
 impl Sandbox {
-    /// Looks whether this machine lets namespaces be made; nothing is copied yet.
+    /// Looks whether this machine lets namespaces be made; nothing is copied yet. Copies that
+    /// killed runs of this user have left are removed.
     ///
     /// # Errors
     /// It does not, with what is missing.
     pub fn new(settings: Settings) -> Result<Self, Stop> {
-        let namespaces = Namespaces::of_this_user()?;
-        let folder = tempfile::Builder::new().prefix("imgfix-sandbox-").tempdir();
-        let folder = folder.map_err(|error| Stop::new(format!("no place for a copy: {error}")))?;
-        let sandbox = Self { settings, namespaces, folder, copied: None };
-        sandbox.job(&["list"], &[])?;
+        let identity = Identity::of_this_user()?;
+        let purpose = purpose(identity, settings.helper.clone());
+        let scratch = Scratch::new(purpose, &settings.unfinished).and_then(|scratch| {
+            // Who is root inside makes the copy there, and has no rights above.
+            let place = scratch.path().join(helper::PLACE);
+            fs::create_dir(&place)?;
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o777))?;
+            Ok(scratch)
+        });
+        let scratch =
+            scratch.map_err(|error| Stop::new(format!("no place for a copy: {error}")))?;
+        let high = (High::default(), High::default());
+        let sandbox = Self { settings, identity, scratch, high, copied: None };
+        sandbox.clear()?;
         Ok(sandbox)
     }
 
     /// Runs a command; what it changed is in the overlay afterwards, whatever its status.
     ///
     /// # Errors
-    /// It cannot be run here, or takes too long; the overlay is then as it was.
+    /// It cannot be run here, or uses too much; the overlay is then as it was.
     pub fn run(&mut self, overlay: &mut Overlay, command: &Command) -> Result<Finished, Stop> {
+        let was = overlay.clone();
+        let finished = self.run_in(overlay, command);
+        if finished.is_err() {
+            *overlay = was;
+            // What it left in the copy is not what the overlay has.
+            self.copied = None;
+        }
+        finished
+    }
+
+    fn run_in(&mut self, overlay: &mut Overlay, command: &Command) -> Result<Finished, Stop> {
         self.follow(overlay)?;
         let before = self.listing()?;
         let (finished, after) = self.execute(command)?;
@@ -103,21 +157,41 @@ impl Sandbox {
         let wanted = state(overlay);
         // What a failed step leaves in the copy is not known.
         let copied = self.copied.take();
-        let job = self.start(&["apply"])?;
+        self.meet_owners(overlay, copied.is_none().then(ImagePath::root), &wanted);
+        if copied.is_none() {
+            self.clear()?;
+        }
+        let job = self.start("apply", 0)?;
         let job = transfer::send(overlay, copied.as_ref(), &wanted, job)?;
         self.finish(job, "the copy cannot be written")?;
         self.copied = Some(wanted);
         Ok(())
     }
 
+    /// Every owner of a file must be somebody inside.
+    fn meet_owners(
+        &mut self,
+        overlay: &Overlay,
+        below: Option<ImagePath>,
+        changes: &BTreeMap<ImagePath, Change>,
+    ) {
+        let everything = below.map(|root| overlay.walk(&root)).into_iter().flatten();
+        for path in everything.chain(changes.keys().cloned()) {
+            if let Some(entry) = overlay.lstat(&path) {
+                self.high.0.meet(entry.uid);
+                self.high.1.meet(entry.gid);
+            }
+        }
+    }
+
     fn listing(&self) -> Result<wire::Listing, Stop> {
-        wire::read_listing(&self.job(&["list"], &[])?)
+        wire::read_listing(&self.job("list", &[], MAX_LISTING)?)
     }
 
     fn execute(&self, command: &Command) -> Result<(Finished, wire::Listing), Stop> {
-        let mut job = self.start(&["run"])?;
-        job.send(&wire::command_bytes(command))?;
-        let ended = job.finish(TIME_LIMIT)?;
+        let mut job = self.start("run", MAX_TRANSCRIPT)?;
+        job.send(&wire::command_bytes(command, self.settings.limits))?;
+        let ended = job.finish(self.settings.time)?;
         match ended.status {
             Some(status) if status != helper::FAILED => {
                 let finished = Finished { status, transcript: ended.output };
@@ -136,35 +210,75 @@ impl Sandbox {
         }
         let input: Vec<u8> =
             paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
-        wire::read_members(&self.job(&["fetch"], &input)?)
+        wire::read_members(&self.job("fetch", &input, MAX_FETCHED)?)
     }
 
-    fn start(&self, operation: &[&str]) -> Result<Job, Stop> {
-        self.namespaces.start(&self.settings.helper, self.folder.path(), operation)
+    fn clear(&self) -> Result<(), Stop> {
+        clear(&self.namespaces(), self.scratch.path())
+    }
+
+    fn namespaces(&self) -> Namespaces<'_> {
+        let Settings { helper, unfinished, .. } = &self.settings;
+        Namespaces { identity: self.identity, helper, unfinished: Some(unfinished) }
+    }
+
+    fn start(&self, operation: &str, limit: u64) -> Result<Job, Stop> {
+        let maps = Maps {
+            users: identity::map(self.identity.users, &self.high.0)?,
+            groups: identity::map(self.identity.groups, &self.high.1)?,
+        };
+        self.namespaces().start(&maps, self.scratch.path(), operation, limit)
     }
 
     /// Runs the helper to its end and returns what it says.
-    fn job(&self, operation: &[&str], input: &[u8]) -> Result<Vec<u8>, Stop> {
-        let mut job = self.start(operation)?;
+    fn job(&self, operation: &str, input: &[u8], limit: u64) -> Result<Vec<u8>, Stop> {
+        let mut job = self.start(operation, limit)?;
         job.send(input)?;
         self.finish(job, "the sandbox does not work")
     }
 
     fn finish(&self, job: Job, what: &str) -> Result<Vec<u8>, Stop> {
-        let ended = job.finish(TIME_LIMIT)?;
-        if ended.status == Some(0) {
-            return Ok(ended.output);
+        let ended = job.finish(self.settings.time)?;
+        if ended.status != Some(0) {
+            let why = String::from_utf8_lossy(&ended.errors).trim().to_owned();
+            return Err(Stop::new(format!("{what}: {why}")));
         }
-        let why = String::from_utf8_lossy(&ended.errors).trim().to_owned();
-        Err(Stop::new(format!("{what}: {why}")))
+        if ended.dropped > 0 {
+            let mebibytes = (ended.output.len() as u64 + ended.dropped) >> 20;
+            return Err(Stop::new(format!("it leaves too much ({mebibytes} MiB)")));
+        }
+        Ok(ended.output)
     }
 }
 
-impl Drop for Sandbox {
-    /// Files of other users are removed by who may: inside.
-    fn drop(&mut self) {
-        let _left_behind = self.job(&["clear"], &[]);
+/// How copies are called, and how they are removed: files of the users inside are removed by
+/// who may, inside.
+fn purpose(identity: Identity, helper: PathBuf) -> Purpose {
+    let remove = move |path: &Path| {
+        let namespaces = Namespaces { identity, helper: &helper, unfinished: None };
+        for _ in 0..5 {
+            // What was just killed may not be quite gone.
+            if !path.join(helper::PLACE).exists() || clear(&namespaces, path).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _left_for_the_next_run = fs::remove_dir_all(path);
+    };
+    Purpose { prefix: "imgfix-sandbox-", remove: Arc::new(remove) }
+}
+
+/// Removes the copy in a sandbox's folder.
+fn clear(namespaces: &Namespaces<'_>, folder: &Path) -> Result<(), Stop> {
+    let whole = |range: identity::Range| vec![(0, range.first, range.count)];
+    let Identity { users, groups, .. } = namespaces.identity;
+    let maps = Maps { users: whole(users), groups: whole(groups) };
+    let ended = namespaces.start(&maps, folder, "clear", 0)?.finish(REMOVAL_LIMIT)?;
+    if ended.status == Some(0) {
+        return Ok(());
     }
+    let why = String::from_utf8_lossy(&ended.errors).trim().to_owned();
+    Err(Stop::new(format!("the sandbox does not work: {why}")))
 }
 
 fn state(overlay: &Overlay) -> BTreeMap<ImagePath, Change> {

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Stop;
 use super::Command;
+use super::watch::Limits;
 
 /// The longest line, in bytes: a path, a link target and extended attributes.
 const MAX_LINE: u64 = 4 << 20;
 
 /// The most bytes that one file may bring back.
-const MAX_CONTENT: u64 = 256 << 20;
+pub const MAX_CONTENT: u64 = 256 << 20;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,7 @@ pub type Listing = BTreeMap<BString, Seen>;
 pub struct Order {
     pub argv: Vec<BString>,
     pub environment: Vec<(BString, BString)>,
+    pub limits: Limits,
 }
 
 fn damaged(why: &dyn std::fmt::Display) -> Stop {
@@ -102,8 +104,9 @@ pub fn read_line<T: for<'a> Deserialize<'a>>(
 }
 
 #[must_use]
-pub fn command_bytes(command: &Command) -> Vec<u8> {
-    let order = Order { argv: command.argv.clone(), environment: command.environment.clone() };
+pub fn command_bytes(command: &Command, limits: Limits) -> Vec<u8> {
+    let Command { argv, environment } = command.clone();
+    let order = Order { argv, environment, limits };
     let mut line = Vec::new();
     // writing to memory does not fail, nor does turning text into JSON
     let _never = write_line(&mut line, &order);

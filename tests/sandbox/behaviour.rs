@@ -1,62 +1,9 @@
-//! The sandbox end to end: real programs of this machine, copied into a small root, run in
-//! namespaces; what they do comes back, and nothing of this machine is in reach.
-//!
-//! Needs Linux that lets user namespaces be made, `unshare` and `ldd` on the machine, and root
-//! or subordinate user numbers.
+//! What scripts are run for: files change as they do on a machine.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use imgfix::rootfs::{Entry, FileSystem, ImagePath, Kind};
+use imgfix::scripts::sandbox::Command;
 
-use imgfix::rootfs::{Entry, FileSystem, ImagePath, Kind, NoLayers, Overlay, Tree};
-use imgfix::scripts::sandbox::{Command, Finished, Sandbox, Settings};
-
-const NOW: i64 = 1_000_000_000;
-
-/// A root with some of this machine's programs and what they are linked to, and a few files.
-fn overlay() -> Overlay {
-    let file = |content: &str, mode, uid| Entry {
-        uid,
-        gid: uid,
-        ..Entry::file(content.to_owned(), mode, 1)
-    };
-    let mut entries = vec![
-        (ImagePath::literal("/etc/kept"), file("kept\n", 0o640, 33)),
-        (ImagePath::literal("/etc/gone"), file("gone\n", 0o644, 0)),
-        (ImagePath::literal("/etc/same"), file("same\n", 0o644, 0)),
-        (ImagePath::literal("/etc/out"), Entry::symlink("/../../etc", 1)),
-        (ImagePath::literal("/usr/sbin"), Entry::directory(0o755, 1)),
-        (ImagePath::literal("/private"), Entry { uid: 7, ..Entry::directory(0o700, 1) }),
-        (ImagePath::literal("/private/x"), file("x", 0o600, 7)),
-    ];
-    for name in ["sh", "chown", "ln", "rm", "ls", "cat", "mkdir", "stat", "id"] {
-        let program = std::fs::canonicalize(format!("/bin/{name}")).unwrap();
-        let linked = std::process::Command::new("ldd").arg(&program).output().unwrap();
-        let linked = String::from_utf8(linked.stdout).unwrap();
-        let libraries = linked.split_whitespace().filter(|word| word.starts_with('/'));
-        for library in libraries {
-            let content = std::fs::read(library).unwrap();
-            entries.push((ImagePath::new(library).unwrap(), Entry::file(content, 0o755, 1)));
-        }
-        let path = ImagePath::new(format!("/bin/{name}")).unwrap();
-        entries.push((path, Entry::file(std::fs::read(program).unwrap(), 0o755, 1)));
-    }
-    Overlay::new(Arc::new(Tree::from_entries(entries, Arc::new(NoLayers))))
-}
-
-fn sandbox() -> Sandbox {
-    let helper = PathBuf::from(env!("CARGO_BIN_EXE_imgfix"));
-    Sandbox::new(Settings { now: NOW, helper }).unwrap()
-}
-
-fn run(sandbox: &mut Sandbox, overlay: &mut Overlay, script: &str) -> Finished {
-    let argv = ["/bin/sh", "-c", script].map(Into::into).to_vec();
-    let environment = vec![("PATH".into(), "/bin".into()), ("GREETING".into(), "hello".into())];
-    sandbox.run(overlay, &Command { argv, environment }).unwrap()
-}
-
-fn changed(overlay: &Overlay) -> Vec<String> {
-    overlay.changes().map(|(path, _)| path.to_string()).collect()
-}
+use super::{NOW, changed, overlay, run, sandbox};
 
 #[test]
 fn what_a_command_does_comes_back_and_what_the_overlay_does_goes_in() {
@@ -114,4 +61,46 @@ fn a_program_that_is_not_there_is_an_error_that_names_it() {
     let stop = sandbox.run(&mut overlay, &command).unwrap_err();
     assert!(stop.detail.contains("/bin/none: No such file"), "{stop}");
     assert_eq!(changed(&overlay), [""; 0]);
+}
+
+/// Numbers of users are shifted outside; inside and in what comes back they are the image's.
+#[test]
+fn owners_are_the_images_own_high_ones_too() {
+    let (mut sandbox, mut overlay) = (sandbox(), overlay());
+    let script = "stat -c %u:%g /etc/high /etc/kept /bin /private/x; \
+                  echo more >> /etc/high; chown 65534:65534 /etc/same; \
+                  cp -p /etc/high /etc/copy; chown 1000650000:12 /etc/gone; chmod 4750 /etc/gone";
+    let finished = run(&mut sandbox, &mut overlay, script);
+    let text = String::from_utf8_lossy(&finished.transcript).into_owned();
+    assert_eq!(text, "1000650000:1000650000\n33:33\n0:0\n7:7\n");
+    let owners = |path| {
+        let entry = overlay.lstat(&ImagePath::literal(path)).unwrap();
+        (entry.uid, entry.gid, entry.mode)
+    };
+    assert_eq!(owners("/etc/high"), (1_000_650_000, 1_000_650_000, 0o600));
+    assert_eq!(owners("/etc/copy"), (1_000_650_000, 1_000_650_000, 0o600));
+    assert_eq!(owners("/etc/same"), (65_534, 65_534, 0o644));
+    assert_eq!(owners("/etc/gone"), (1_000_650_000, 12, 0o4750));
+}
+
+/// A capability is stored for the namespace that sets it; an image has it for everyone.
+#[test]
+fn capabilities_of_files_come_back_as_an_image_has_them() {
+    let (mut sandbox, mut overlay) = (sandbox(), overlay());
+    // version 2, effective: CAP_NET_RAW
+    let value = "\\x01\\x00\\x00\\x02\\x00\\x20\\x00\\x00".to_owned() + &"\\x00".repeat(12);
+    let script = format!(
+        "my $n = 'security.capability'; my $v = \"{value}\"; my $f = '/etc/same'; \
+         my $r = syscall({}, $f, $n, $v, length($v), 0); print $r == -1 ? $! : 'set';",
+        libc::SYS_setxattr
+    );
+    let (_, said) = super::perl(&mut sandbox, &mut overlay, &script).unwrap();
+    assert_eq!(said, "set");
+    let entry = overlay.lstat(&ImagePath::literal("/etc/same")).unwrap();
+    let mut wanted = vec![1, 0, 0, 2, 0, 0x20, 0, 0];
+    wanted.resize(20, 0);
+    assert_eq!(entry.xattrs.get(&b"security.capability"[..]), Some(&wanted));
+    // and it goes in again
+    overlay.set(ImagePath::literal("/opt/x"), entry.clone()).unwrap();
+    run(&mut sandbox, &mut overlay, "chown 3 /opt/x; chown 0 /etc/kept; chmod 700 /etc/kept");
 }
