@@ -5,13 +5,16 @@
 use std::path::Path;
 
 use imgfix::plan::Plan;
+use imgfix::policy::Standing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(text) = std::str::from_utf8(data)
-        && let Err(error) = imgfix::policy::parse("imgfix.toml", text, Path::new("/"))
-    {
-        assert!(error.to_string().starts_with("imgfix.toml"), "{error}");
+    for standing in [Standing::Trusted, Standing::Found] {
+        if let Ok(text) = std::str::from_utf8(data)
+            && let Err(error) = imgfix::policy::parse("imgfix.toml", text, Path::new("/"), standing)
+        {
+            assert!(error.to_string().starts_with("imgfix.toml"), "{error}");
+        }
     }
     if let Ok(plan) = Plan::load(data) {
         let text = serde_json::to_vec(&plan).expect("JSON");

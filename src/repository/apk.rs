@@ -349,14 +349,14 @@ mod tests {
         });
         let (fetcher, cache) = fetcher(FetchOptions::default());
         let sources = [source(&format!("{}r", server.url), key().keyring())];
-        let loaded = load(&sources, "x86_64", &fetcher).unwrap();
+        let loaded = load_lenient(&sources, "x86_64", &fetcher).unwrap();
         assert_eq!(loaded.verified[0].made, 1_700_000_100);
-        let why = load(&sources, "x86_64", &fetcher).unwrap_err().to_string();
+        let why = load_lenient(&sources, "x86_64", &fetcher).unwrap_err().to_string();
         assert!(why.contains("--allow-older-index") && why.contains("14 Nov 2023"), "{why}");
-        load(&sources, "x86_64", &fetcher).unwrap();
+        load_lenient(&sources, "x86_64", &fetcher).unwrap();
         let older = crate::repository::newest::Older::Allow;
         let allowed = fetcher_at(cache.path(), FetchOptions { older, ..FetchOptions::default() });
-        load(&sources, "x86_64", &allowed).unwrap();
+        load_lenient(&sources, "x86_64", &allowed).unwrap();
     }
 
     #[test]
