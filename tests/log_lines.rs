@@ -93,7 +93,7 @@ fn no_output_of_any_command_has_a_line_that_a_runner_obeys() {
         command.args(["diff", &place.image("12"), &place.image("12_fix"), "--format", format]);
         assert_harmless("diff", &ran(&mut command).expect(0));
     }
-    for format in ["text", "json", "cyclonedx", "spdx"] {
+    for format in ["table", "json", "cyclonedx", "spdx"] {
         let mut command = place.imgfix();
         command.args(["inventory", &place.image("12"), "--format", format]);
         assert_harmless("inventory", &ran(&mut command).expect(0));
