@@ -14,10 +14,7 @@ use sha1::{Digest as _, Sha1};
 
 /// Why text is not a checksum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a checksum (want Q1 and the base64 of 20 bytes, or Q2 and that of 32; X1 and X2 \
-     with hexadecimal digits)"
-)]
+#[error("{0:?} is not a checksum (want Q1 and the base64 of 20 bytes, or Q2 and that of 32)")]
 pub struct IdentityError(pub String);
 
 /// A checksum, which is what apk knows packages and files by.
