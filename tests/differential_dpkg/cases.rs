@@ -537,6 +537,19 @@ pub fn control_members_and_triggers() -> Case {
     case("members and triggers", vec![v1, b1, c1], vec![v2, c2])
 }
 
+/// As ca-certificates does: its postinst activates a trigger that the package itself waits for.
+pub fn a_package_that_sets_off_its_own_trigger() -> Case {
+    let script = "#!/bin/sh\nset -e\nif [ \"$1\" = triggered ]; then echo \"$@\" >> /told; \
+                  else dpkg-trigger --no-await own; fi\n";
+    let deb = |version: &str| {
+        Deb::new("a", version)
+            .file("/usr/share/a", version)
+            .member("postinst", script)
+            .member("triggers", "interest own\ninterest other\n")
+    };
+    case("own trigger", vec![deb("1")], vec![deb("2")])
+}
+
 pub fn status_fields_are_normalised() -> Case {
     let v1 = Deb::new("a", "1")
         .fields("Section: libs\nPriority: important\nHomepage: old\nBugs: b")

@@ -97,6 +97,7 @@ compare_cases!(
     replaced_files_change_hands,
     multi_arch_same_instances,
     control_members_and_triggers,
+    a_package_that_sets_off_its_own_trigger,
     status_fields_are_normalised,
     new_packages,
     overwriting_without_replaces_is_refused,

@@ -22,6 +22,7 @@ const PROGRAMS: &[&str] = &[
     "dpkg-split",
     "dpkg-divert",
     "dpkg-statoverride",
+    "dpkg-trigger",
     "tar",
     "rm",
     "diff",

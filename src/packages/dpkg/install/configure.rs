@@ -28,7 +28,7 @@ impl Run<'_> {
         if self.progress.get(&place).is_some_and(|p| p.phase == Phase::HalfConfigured) {
             self.note_installed(place);
         }
-        Ok(())
+        self.incorporate_triggers()
     }
 
     /// Puts the package's conffiles in their places, or beside them, and records their

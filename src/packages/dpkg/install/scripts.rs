@@ -128,7 +128,9 @@ impl Run<'_> {
         })
     }
 
-    /// Runs a script of the installed version; nothing when it has none.
+    /// Runs a script of the installed version; nothing when it has none. What a `postinst` has
+    /// triggered is taken over by the caller, once the package's new state is noted: it may be
+    /// interested in that itself.
     pub(super) fn run_installed(
         &mut self,
         place: usize,
@@ -139,6 +141,7 @@ impl Run<'_> {
         let Some(path) = path else { return Ok(()) };
         let call = self.call(place, script, path, arguments);
         match self.run_script(&call)?.trouble() {
+            None if script == Script::Postinst => Ok(()),
             None => self.incorporate_triggers(),
             Some(trouble) => Err(error(&call, trouble)),
         }
