@@ -319,7 +319,7 @@ fn an_index_keeps_what_is_no_image_and_has_its_images_repaired() {
     let out = place.path("out");
     let fixed = manifest(&out, "fixed");
     let text =
-        std::fs::read_to_string(blob(&out, &json["output"]["digest"].as_str().expect("digest")));
+        std::fs::read_to_string(blob(&out, json["output"]["digest"].as_str().expect("digest")));
     assert!(text.expect("index").contains(&format!("\"x-number\":{number}")), "digits");
     let digest = |value: &Value| value["digest"].as_str().expect("digest").to_owned();
     for (at, kept) in [(0, &sbom), (2, &signature)] {
