@@ -215,6 +215,8 @@ enum Target {
     Staged(Staged),
     /// A device or pipe (`/dev/stdout`), which is written and never replaced.
     Special(std::fs::File),
+    /// A pipe that nobody reads yet: opening it waits for a reader, so that it comes last.
+    Pipe,
 }
 
 impl OutputFile {
@@ -232,7 +234,8 @@ impl OutputFile {
             Some(kind) if kind.is_dir() => {
                 return Err(fail(std::io::ErrorKind::IsADirectory.into()));
             }
-            Some(kind) if kind.is_char_device() || kind.is_fifo() || kind.is_socket() => {
+            Some(kind) if kind.is_fifo() => open_pipe(path).map_err(fail)?,
+            Some(kind) if kind.is_char_device() || kind.is_socket() => {
                 Target::Special(std::fs::File::options().write(true).open(path).map_err(fail)?)
             }
             _ => {
@@ -268,11 +271,29 @@ impl OutputFile {
         use std::io::Write;
         let written = match self.target {
             Target::Special(mut file) => file.write_all(bytes),
+            Target::Pipe => std::fs::File::options()
+                .write(true)
+                .open(&self.path)
+                .and_then(|mut file| file.write_all(bytes)),
             Target::Staged(mut staged) => {
                 staged.file().write_all(bytes).and_then(|()| staged.persist(&self.path, || ()))
             }
         };
         written.map_err(|error| cannot_write(self.option, &self.path, &error))
+    }
+}
+
+/// Opens a named pipe for writing, without waiting for a reader.
+fn open_pipe(path: &Path) -> std::io::Result<Target> {
+    use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
+    match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => {
+            // from here on a write waits until it is read
+            fcntl_setfl(&file, fcntl_getfl(&file)? & !OFlags::NONBLOCK)?;
+            Ok(Target::Special(file.into()))
+        }
+        Err(rustix::io::Errno::NXIO) => Ok(Target::Pipe),
+        Err(error) => Err(error.into()),
     }
 }
 

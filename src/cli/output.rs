@@ -117,13 +117,16 @@ impl Output {
         &self.unfinished
     }
 
-    /// The one line of an interruption, where the bars were.
+    /// The one line of an interruption, where the bars were. It is the last one: whoever wants
+    /// to say more waits for the process's end.
     pub fn interrupted(&self, text: &str) {
         if let Some(bars) = &self.bars {
             let _ = bars.clear();
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        eprintln!("imgfix: {}", log_lines::message(text));
+        let mut stderr = std::io::stderr().lock();
+        let _ = writeln!(stderr, "imgfix: {}", log_lines::message(text));
+        std::mem::forget(stderr);
     }
 
     /// Writes a result to stdout. A closed pipe (`| head`) is not an error.
