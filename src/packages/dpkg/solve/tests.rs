@@ -408,6 +408,66 @@ fn findings_are_matched_by_name_source_and_version() {
 }
 
 #[test]
+fn a_source_s_finding_is_for_all_its_binaries() {
+    use crate::findings::Naming;
+    let image = &["openssl 1", "libssl3 1; Source: openssl"];
+    let repository = &["openssl 2", "libssl3 2; Source: openssl"];
+    let both = &["libssl3 1>2", "openssl 1>2"][..];
+    for (naming, want) in
+        [(Naming::Source, both), (Naming::Either, both), (Naming::Binary, &["openssl 1>2"][..])]
+    {
+        let mut one = finding("C openssl 1 > 2");
+        one.naming = naming;
+        let requests = Requests::Findings(vec![one.into()]);
+        let planned = Case { requests, ..Case::new(image, repository) }.plan();
+        let mut done = steps(&planned);
+        done.sort();
+        assert_eq!(done, want, "{naming:?}");
+        assert!(planned.plan.unfixed.is_empty(), "{naming:?}");
+    }
+    // One of them has no fixed version yet: what can be done is done, and nothing is claimed.
+    let mut one = finding("C openssl 1 > 2");
+    one.naming = Naming::Source;
+    let requests = Requests::Findings(vec![one.into()]);
+    let planned = Case { requests, ..Case::new(image, &["openssl 2"]) }.plan();
+    assert_eq!(steps(&planned), ["openssl 1>2"]);
+    let wanted = || Reason::NotInRepositories { wanted: "2".to_owned(), newest: None };
+    assert_eq!(reasons(&planned), [("C".to_owned(), wanted())]);
+}
+
+#[test]
+fn without_a_fixed_version_the_newest_is_taken_and_nothing_is_claimed() {
+    use crate::judge::UnknownFix;
+    let unknown = |fixed: Option<&str>| {
+        let mut one = finding("C a 1 >");
+        one.fixed = fixed.map(ToOwned::to_owned);
+        Requests::Findings(vec![one.into()])
+    };
+    let word = || UnknownFix::Word { word: "See advisory".to_owned() };
+    for (fixed, because) in [(None, UnknownFix::NotSaid), (Some("See advisory"), word())] {
+        let newer = Case { requests: unknown(fixed), ..Case::new(&["a 1"], &["a 2"]) }.plan();
+        assert_eq!(steps(&newer), ["a 1>2"]);
+        let unproven = Reason::Unproven { upgraded_to: "2".to_owned(), because: because.clone() };
+        assert_eq!(reasons(&newer), [("C".to_owned(), unproven)]);
+        let same = Case { requests: unknown(fixed), ..Case::new(&["a 1"], &["a 1"]) }.plan();
+        assert!(same.plan.steps.is_empty());
+        let nothing = Reason::FixUnknown { because, installed: "1".to_owned() };
+        assert_eq!(reasons(&same), [("C".to_owned(), nothing)]);
+    }
+}
+
+#[test]
+fn another_release_s_report_changes_nothing() {
+    let mut one = finding("C a 1 > 2");
+    one.other_release = Some("ubuntu 22.04".to_owned());
+    let requests = Requests::Findings(vec![one.into()]);
+    let planned = Case { requests, ..Case::new(&["a 1"], &["a 2"]) }.plan();
+    assert!(planned.plan.steps.is_empty());
+    let reason = Reason::OtherRelease { release: "ubuntu 22.04".to_owned() };
+    assert_eq!(reasons(&planned), [("C".to_owned(), reason)]);
+}
+
+#[test]
 fn findings_that_nothing_can_fix_get_their_reasons() {
     let mut library = finding("L left-pad 1 > 2");
     library.class = crate::findings::Class::Library;
