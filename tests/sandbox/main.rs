@@ -22,6 +22,10 @@ use imgfix::scripts::Stop;
 use imgfix::scripts::sandbox::{Command, Finished, Limits, Sandbox, Settings, TIME_LIMIT};
 use imgfix::unfinished::Unfinished;
 
+/// Held by a test that fills the disk or counts what is left on it: the sandbox counts what is
+/// free on the file system, which is for all of them.
+static DISK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 const NOW: i64 = 1_000_000_000;
 
 const PROGRAMS: [&str; 13] =

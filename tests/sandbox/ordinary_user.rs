@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use super::{helper, is_root};
+use super::{DISK, helper, is_root};
 
 /// Tells the second round of the tests where the built program is.
 pub const HELPER: &str = "IMGFIX_TEST_HELPER";
@@ -32,6 +32,7 @@ fn an_ordinary_user_gets_the_same() {
         eprintln!("NOT tested: an ordinary user; newuidmap (package uidmap) is missing");
         return;
     }
+    let _disk = DISK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::copy(helper(), dir.path().join("imgfix")).unwrap();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use imgfix::scripts::sandbox::{Limits, Sandbox, Settings};
 
-use super::{overlay, perl, settings};
+use super::{DISK, overlay, perl, settings};
 
 const MIB: u64 = 1 << 20;
 
@@ -15,6 +15,7 @@ fn limited(limits: Limits, seconds: u64) -> Sandbox {
 /// Each is ended, for a reason that names it, and the next command finds a clean sandbox.
 #[test]
 fn what_uses_too_much_is_ended() {
+    let _disk = DISK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let small = Limits {
         processes: 64,
         memory: 200 * MIB,
