@@ -108,7 +108,8 @@ pub fn days_since(then: i64, now: i64) -> i64 {
     now.saturating_sub(then).max(0) / 86_400
 }
 
-fn show(seconds: i64) -> String {
+/// A time for messages, as Release files write it.
+pub(super) fn show(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds)
         .ok()
         .and_then(|at| at.format(&Rfc2822).ok())

@@ -9,10 +9,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
-
 use super::cache::Cache;
+use super::freshness::show;
 use crate::image::Digest;
 
 /// What comes from further in the future than this, in seconds, is no date to go by.
@@ -108,13 +106,6 @@ impl Newest {
         }
         Ok(())
     }
-}
-
-fn show(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|at| at.format(&Rfc2822).ok())
-        .unwrap_or_else(|| seconds.to_string())
 }
 
 #[cfg(test)]
