@@ -78,7 +78,7 @@ impl Spool {
         let fits = to <= self.limit.load(Ordering::Relaxed) && Arc::ptr_eq(&self.file, &file.file);
         let order = Ordering::Relaxed;
         if fits && self.end.compare_exchange(from, to, order, order).is_ok() {
-            self.file.write_all_at(more, from)?;
+            self.file.write_all_at(more, from).map_err(named)?;
             return Ok(SpoolFile { len, ..file.clone() });
         }
         self.store(&mut file.reader().chain(more), len)
@@ -96,11 +96,18 @@ impl Spool {
         while done < len {
             let want = usize::try_from(len - done).unwrap_or(usize::MAX).min(buffer.len());
             reader.read_exact(&mut buffer[..want])?;
-            self.file.write_all_at(&buffer[..want], offset + done)?;
+            self.file.write_all_at(&buffer[..want], offset + done).map_err(named)?;
             done += want as u64;
         }
         Ok(SpoolFile { file: Arc::clone(&self.file), offset, len })
     }
+}
+
+/// An error of the disk with the place of the file, which has no name: whoever asks for what is in
+/// it adds what that is, and it would look as if that could not be read.
+fn named(error: io::Error) -> io::Error {
+    let folder = std::env::temp_dir();
+    io::Error::new(error.kind(), format!("the temporary directory {}: {error}", folder.display()))
 }
 
 impl SpoolFile {
@@ -144,7 +151,8 @@ impl Read for SpoolReader {
         if want == 0 {
             return Ok(0);
         }
-        let got = self.of.file.read_at(&mut buffer[..want], self.of.offset + self.position)?;
+        let at = self.of.offset + self.position;
+        let got = self.of.file.read_at(&mut buffer[..want], at).map_err(named)?;
         self.position += got as u64;
         Ok(got)
     }
@@ -193,6 +201,18 @@ mod tests {
         assert!(spool.append(&two, &[0; 10]).is_err());
         let foreign = Spool::new().unwrap().store(&mut &b"x"[..], 1).unwrap();
         assert_eq!(text(&spool.append(&foreign, b"y").unwrap()), "xy");
+    }
+
+    /// Every write to this device fails, as on a full disk.
+    #[test]
+    fn an_error_of_the_disk_names_the_temporary_directory() {
+        let file = Arc::new(File::options().write(true).open("/dev/full").unwrap());
+        let spool = Spool { file, ..Spool::new().unwrap() };
+        let stored = spool.store(&mut &b"abc"[..], 3).unwrap_err();
+        let folder = std::env::temp_dir();
+        let place = format!("the temporary directory {}: ", folder.display());
+        assert!(stored.to_string().starts_with(&place), "{stored}");
+        assert_eq!(stored.kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]
