@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -158,6 +159,29 @@ impl Resources {
         }
     }
 
+    /// A place for the next `size` bytes of a stream, which are not held in memory when they are
+    /// many.
+    ///
+    /// # Errors
+    /// The stream's own, it ends early; the budget is spent, or the disk is full ([`Stop`]).
+    pub fn store_from(&self, input: &mut dyn Read, size: u64) -> io::Result<Content> {
+        if let Some(disk) = &self.disk
+            && size > IN_MEMORY_UP_TO as u64
+        {
+            return match disk.store(input, size) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(error),
+                stored => stored.map(Content::Spool).map_err(|error| other(disk_stop(error))),
+            };
+        }
+        let room = self.memory.reserve(size).map_err(|error| other(Stop::from(error)))?;
+        let mut content = Vec::new();
+        if input.take(size).read_to_end(&mut content)? as u64 != size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        drop(room);
+        self.store(content.into()).map_err(other)
+    }
+
     /// The content of a file with more behind it, where that needs no copy; `None` otherwise.
     ///
     /// # Errors
@@ -170,6 +194,10 @@ impl Resources {
             _ => Ok(None),
         }
     }
+}
+
+fn other(stop: Stop) -> io::Error {
+    io::Error::other(stop)
 }
 
 fn disk_stop(error: std::io::Error) -> Stop {

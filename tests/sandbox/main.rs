@@ -8,8 +8,11 @@
 
 mod attacks;
 mod behaviour;
+mod budget;
+mod disk;
 mod lifetime;
 mod ordinary_user;
+mod others;
 #[path = "../common/processes.rs"]
 mod processes;
 mod resources;
@@ -18,13 +21,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use imgfix::rootfs::{Entry, ImagePath, NoLayers, Overlay, Tree};
-use imgfix::scripts::Stop;
 use imgfix::scripts::sandbox::{Command, Finished, Limits, Sandbox, Settings, TIME_LIMIT};
+use imgfix::scripts::{Resources, Stop};
 use imgfix::unfinished::Unfinished;
-
-/// Held by a test that fills the disk or counts what is left on it: the sandbox counts what is
-/// free on the file system, which is for all of them.
-static DISK: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 const NOW: i64 = 1_000_000_000;
 
@@ -74,6 +73,7 @@ fn settings() -> Settings {
         helper: helper(),
         time: TIME_LIMIT,
         limits: Limits::default(),
+        resources: Resources::default(),
         unfinished: Unfinished::default(),
     }
 }

@@ -277,9 +277,10 @@ fn runner(
     Ok(match environment.scripts {
         ScriptsMode::Never => Box::new(NoScripts),
         ScriptsMode::Virtual => Box::new(evaluator()),
-        ScriptsMode::Sandbox => {
-            Box::new(SandboxRunner::new(evaluator(), sandbox_settings(timestamp, environment)))
-        }
+        ScriptsMode::Sandbox => Box::new(SandboxRunner::new(
+            evaluator(),
+            sandbox_settings(timestamp, environment, resources.clone()),
+        )),
     })
 }
 

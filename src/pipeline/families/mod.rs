@@ -158,7 +158,11 @@ fn script_resources(environment: &Environment) -> Result<Resources, RepairError>
 }
 
 /// Settings of the sandbox that runs what cannot be evaluated.
-fn sandbox_settings(timestamp: i64, environment: &Environment) -> sandbox::Settings {
+fn sandbox_settings(
+    timestamp: i64,
+    environment: &Environment,
+    resources: Resources,
+) -> sandbox::Settings {
     // This program is its own helper; where it is not known, starting it will fail.
     let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
     sandbox::Settings {
@@ -166,6 +170,7 @@ fn sandbox_settings(timestamp: i64, environment: &Environment) -> sandbox::Setti
         helper,
         time: sandbox::TIME_LIMIT,
         limits: sandbox::Limits::default(),
+        resources,
         unfinished: environment.unfinished.clone(),
     }
 }

@@ -1,12 +1,14 @@
 //! What a command did in the copy, and how it goes into the overlay.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
-use super::super::Stop;
-use super::wire::{Listing, Member, Node, Seen};
+use super::super::{Resources, Stop};
+use super::wire::{Listing, Member, Members, Node, Seen};
 use crate::rootfs::whiteout;
 use crate::rootfs::{
-    Content, Entry, FileData, FileSystem as _, ImagePath, Kind, LinkId, Overlay, Xattrs,
+    Content, Entry, FileData, FileSystem as _, ImagePath, Kind, LinkId, Overlay, RootfsError,
+    Xattrs,
 };
 
 /// The type bits of a mode that mean a directory.
@@ -28,6 +30,7 @@ pub struct Changed {
 #[must_use]
 pub fn between(before: &Listing, after: &Listing) -> Changed {
     let mut changed = Changed::default();
+    let (before, after) = (&before.paths, &after.paths);
     for path in before.keys().filter(|path| !after.contains_key(*path)) {
         let Ok(path) = ImagePath::new(path) else { continue };
         if !changed.removed.last().is_some_and(|top| path.starts_with(top)) {
@@ -41,7 +44,7 @@ pub fn between(before: &Listing, after: &Listing) -> Changed {
     for (path, seen) in after {
         let is_same = before.get(path).is_some_and(|former| match seen.kind {
             DIRECTORY => attributes(former) == attributes(seen),
-            _ => former == seen,
+            _ => former.is_untouched(seen),
         });
         let Ok(path) = ImagePath::new(path) else { continue };
         if is_same {
@@ -63,20 +66,22 @@ fn attributes(seen: &Seen) -> (u32, u32, u32, u32) {
 /// one that is in the past.
 ///
 /// # Errors
-/// A device or socket was made; the overlay does not take the change.
+/// A device or socket was made; the overlay does not take the change; the budget is spent.
 pub fn apply(
     overlay: &mut Overlay,
     changed: &Changed,
-    members: Vec<Member>,
+    members: Members,
+    resources: &Resources,
     now: i64,
 ) -> Result<(), Stop> {
-    let failed = |error: crate::rootfs::RootfsError| Stop::new(error.to_string());
+    let failed = |error: RootfsError| Stop::new(error.to_string());
     for path in &changed.removed {
         overlay.remove(path);
     }
     let mut links: BTreeMap<u64, LinkId> = BTreeMap::new();
-    for Member { head, content } in members {
+    for Member { head, content } in members.all {
         let Ok(path) = ImagePath::new(&head.path) else { continue };
+        let cost = usize::try_from(head.cost()).unwrap_or(usize::MAX);
         let link = changed
             .inodes
             .get(&path)
@@ -86,7 +91,8 @@ pub fn apply(
             Node::Symlink(target) => Kind::Symlink(target.into()),
             Node::Fifo => Kind::Fifo,
             Node::File(size) => {
-                Kind::File(FileData { size, content: Content::Inline(content.into()), link })
+                let content = content.unwrap_or_else(|| Content::Inline(bytes::Bytes::new()));
+                Kind::File(FileData { size, content, link })
             }
             Node::Other => {
                 return Err(Stop::new(format!("it makes {path}, which no layer can have")));
@@ -115,6 +121,9 @@ pub fn apply(
         if former.is_some_and(|former| is_same(overlay, &path, &former, &entry)) {
             continue;
         }
+        if !overlay.is_changed(&path) {
+            resources.count_entry(cost)?;
+        }
         overlay.set(path, entry).map_err(failed)?;
     }
     Ok(())
@@ -133,13 +142,34 @@ fn is_same(overlay: &Overlay, path: &ImagePath, former: &Entry, entry: &Entry) -
             old.size == new.size
                 && old.link.is_some() == new.link.is_some()
                 && in_memory
-                && overlay.read(path).is_ok_and(|old| match &new.content {
-                    Content::Inline(new) => old == *new,
-                    _ => false,
+                && overlay.open(path).is_ok_and(|mut old| match &new.content {
+                    Content::Inline(new) => is_equal(&mut *old, &mut &new[..]),
+                    Content::Spool(new) => is_equal(&mut *old, &mut new.reader()),
+                    Content::Layer { .. } => false,
                 })
         }
         (old, new) => old == new,
     }
+}
+
+/// Whether two streams have the same bytes; not when one of them cannot be read.
+fn is_equal(one: &mut dyn Read, other: &mut dyn Read) -> bool {
+    let mut buffers = [vec![0; 64 << 10], vec![0; 64 << 10]];
+    loop {
+        let [left, right] = &mut buffers;
+        match (fill(one, left), fill(other, right)) {
+            (Some(0), Some(0)) => return true,
+            (Some(a), Some(b)) if a == b && left.get(..a) == right.get(..b) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Reads until the buffer is full or the stream ends: how much.
+fn fill(from: &mut dyn Read, mut buffer: &mut [u8]) -> Option<usize> {
+    let len = buffer.len() as u64;
+    let copied = std::io::copy(&mut from.take(len), &mut buffer).ok()?;
+    usize::try_from(copied).ok()
 }
 
 #[cfg(test)]
@@ -148,14 +178,17 @@ mod tests {
 
     use super::super::wire::Head;
     use super::*;
-    use crate::rootfs::{NoLayers, Tree};
+    use crate::rootfs::{Memory, NoLayers, Tree};
 
     fn seen(kind: u32, inode: u64, changed: i64) -> Seen {
-        Seen { kind, mode: 0o644, uid: 0, gid: 0, size: 1, inode, changed: (changed, 0) }
+        Seen { kind, mode: 0o644, uid: 0, gid: 0, size: 1, disk: 0, inode, changed: (changed, 0) }
     }
 
     fn listing(entries: &[(&str, Seen)]) -> Listing {
-        entries.iter().map(|(path, seen)| ((*path).into(), seen.clone())).collect()
+        let mut listing = Listing::new(&Memory::default());
+        let paths = entries.iter().map(|(path, seen)| ((*path).into(), seen.clone()));
+        listing.paths = paths.collect();
+        listing
     }
 
     #[test]
@@ -198,10 +231,12 @@ mod tests {
                 mtime,
                 xattrs: Vec::new(),
             },
-            content: content.into(),
+            content: Some(Content::Inline(content.to_owned().into())),
         };
-        let members = vec![member("/a", "new", 99), member("/b", "x", 99), member("/c", "c", 3)];
-        apply(&mut overlay, &Changed::default(), members, 42).unwrap();
+        let resources = Resources::default();
+        let mut members = Members::new(resources.memory());
+        members.all = vec![member("/a", "new", 99), member("/b", "x", 99), member("/c", "c", 3)];
+        apply(&mut overlay, &Changed::default(), members, &resources, 42).unwrap();
         let changes: Vec<_> = overlay.changes().map(|(path, _)| path.to_string()).collect();
         assert_eq!(changes, ["/a", "/c"]);
         let time = |path| overlay.lstat(&ImagePath::literal(path)).unwrap().mtime;

@@ -20,9 +20,13 @@ pub const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETUID);
 
+/// What the first process needs besides to see what the others have open. No program that it
+/// starts can have it: it is not in the bounding set.
+const WATCHING: CapabilitySet = CapabilitySet::SYS_PTRACE;
+
 /// What is needed besides to set the sandbox up.
 const FOR_SETTING_UP: CapabilitySet =
-    KEPT.union(CapabilitySet::SYS_ADMIN).union(CapabilitySet::SETPCAP);
+    KEPT.union(CapabilitySet::SYS_ADMIN).union(CapabilitySet::SETPCAP).union(WATCHING);
 
 /// So many capabilities can there be.
 const ALL_CAPABILITIES: u32 = 64;
@@ -92,10 +96,11 @@ pub fn limit_resources(limits: &Limits) -> io::Result<()> {
 }
 
 /// Gives up every right but [`KEPT`], for good, and every system call that is not on the list.
+/// Who watches others also keeps the right to look at them, for itself alone.
 ///
 /// # Errors
 /// The kernel does not know one of these protections: then nothing may go on.
-pub fn confine() -> io::Result<()> {
+pub fn confine(watches: bool) -> io::Result<()> {
     for number in 0..ALL_CAPABILITIES {
         let one = CapabilitySet::from_bits_retain(1 << number);
         let is_there = rustix::thread::capability_is_in_bounding_set(one).unwrap_or(false);
@@ -104,8 +109,9 @@ pub fn confine() -> io::Result<()> {
         }
     }
     rustix::thread::clear_ambient_capability_set()?;
+    let own = if watches { KEPT.union(WATCHING) } else { KEPT };
     let sets =
-        CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+        CapabilitySets { effective: own, permitted: own, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets)?;
     rustix::thread::set_no_new_privs(true)?;
     // What runs here cannot be read or changed by what it starts.

@@ -157,7 +157,8 @@ fn set_up(folder: &Path, operation: Operation) -> io::Result<()> {
         mounts::mount_system()?;
     }
     mounts::become_root()?;
-    confinement::confine()?;
+    // Only who may look at descriptors can count what is deleted and still open.
+    confinement::confine(operation == Operation::Run)?;
     die_with_the_run()
 }
 
@@ -178,7 +179,7 @@ fn run() -> io::Result<u8> {
     let made_policy = make_policy()?;
     let output = || io::stdout().as_fd().try_clone_to_owned().map(Stdio::from);
     confinement::limit_resources(&order.limits)?;
-    let watch = Watch::begin(order.limits);
+    let mut watch = Watch::begin(order.limits, order.before);
     let child = Command::new(&program)
         .args(arguments.iter().map(text))
         .env_clear()

@@ -13,10 +13,13 @@
 //!
 //! - [`transfer`]: the copy follows the overlay
 //! - [`changes`]: what a command did, into the overlay
+//! - [`wire`]: what goes to and fro, charged to the budget of the run
 //! - [`namespaces`], [`identity`]: starting the helper; whom its users are outside
 //! - [`helper`]: the inside; [`mounts`] what it sees, [`confinement`] and [`syscalls`] what it
-//!   gives up, [`operations`] and [`removal`] what it does, [`watch`] what a command may use
+//!   gives up, [`operations`] and [`removal`] what it does, [`watch`] and [`census`]
+//!   what a command may use
 
+mod census;
 pub mod changes;
 mod confinement;
 pub mod helper;
@@ -32,19 +35,21 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::BString;
 
-use super::Stop;
+use super::{Resources, Stop};
 use crate::rootfs::{Change, FileSystem as _, ImagePath, Overlay};
 use crate::scratch::{Purpose, Scratch};
 use crate::unfinished::Unfinished;
 use identity::{High, Identity};
-use namespaces::{Job, Maps, Namespaces};
+use namespaces::{Job, Maps, Namespaces, beginning};
 pub use watch::Limits;
 
 /// How long a command may take.
@@ -53,11 +58,8 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// How long it may take to remove a copy.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
 
-/// How many bytes are kept: of what a command writes, of the names in a copy, of what a
-/// command leaves in files.
+/// How many bytes are kept of what a command writes to standard output.
 const MAX_TRANSCRIPT: u64 = 1 << 20;
-const MAX_LISTING: u64 = 256 << 20;
-const MAX_FETCHED: u64 = 512 << 20;
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -71,6 +73,8 @@ pub struct Settings {
     pub time: Duration,
     /// What else it may use.
     pub limits: Limits,
+    /// What the budget of the run is for what comes back, and where large files go.
+    pub resources: Resources,
     /// What an interruption of the run takes back.
     pub unfinished: Unfinished,
 }
@@ -144,10 +148,12 @@ impl Sandbox {
     fn run_in(&mut self, overlay: &mut Overlay, command: &Command) -> Result<Finished, Stop> {
         self.follow(overlay)?;
         let before = self.listing()?;
-        let (finished, after) = self.execute(command)?;
+        let (finished, after) = self.execute(command, before.usage())?;
         let changed = changes::between(&before, &after);
+        drop((before, after));
         let fetched = self.fetch(&changed.set)?;
-        changes::apply(overlay, &changed, fetched, self.settings.now)?;
+        let Settings { resources, now, .. } = &self.settings;
+        changes::apply(overlay, &changed, fetched, resources, *now)?;
         self.copied = Some(state(overlay));
         Ok(finished)
     }
@@ -161,8 +167,9 @@ impl Sandbox {
         if copied.is_none() {
             self.clear()?;
         }
-        let job = self.start("apply", 0)?;
-        let job = transfer::send(overlay, copied.as_ref(), &wanted, job)?;
+        let job = self.start("apply", |output| beginning(output, 0))?;
+        let memory = self.settings.resources.memory();
+        let job = transfer::send(overlay, copied.as_ref(), &wanted, memory, job)?;
         self.finish(job, "the copy cannot be written")?;
         self.copied = Some(wanted);
         Ok(())
@@ -185,16 +192,22 @@ impl Sandbox {
     }
 
     fn listing(&self) -> Result<wire::Listing, Stop> {
-        wire::read_listing(&self.job("list", &[], MAX_LISTING)?)
+        let memory = self.settings.resources.memory().clone();
+        self.job("list", &[], move |input| wire::read_listing(input, &memory))
     }
 
-    fn execute(&self, command: &Command) -> Result<(Finished, wire::Listing), Stop> {
-        let mut job = self.start("run", MAX_TRANSCRIPT)?;
-        job.send(&wire::command_bytes(command, self.settings.limits))?;
+    fn execute(
+        &self,
+        command: &Command,
+        before: wire::Usage,
+    ) -> Result<(Finished, wire::Listing), Stop> {
+        let mut job = self.start("run", |output| beginning(output, MAX_TRANSCRIPT))?;
+        job.send(&wire::command_bytes(command, self.settings.limits, before))?;
         let ended = job.finish(self.settings.time)?;
         match ended.status {
             Some(status) if status != helper::FAILED => {
-                let finished = Finished { status, transcript: ended.output };
+                let transcript = ended.output.map_err(|error| lost(&error))?;
+                let finished = Finished { status, transcript };
                 Ok((finished, self.listing()?))
             }
             _ => {
@@ -204,13 +217,14 @@ impl Sandbox {
         }
     }
 
-    fn fetch(&self, paths: &[ImagePath]) -> Result<Vec<wire::Member>, Stop> {
+    fn fetch(&self, paths: &[ImagePath]) -> Result<wire::Members, Stop> {
+        let resources = self.settings.resources.clone();
         if paths.is_empty() {
-            return Ok(Vec::new());
+            return Ok(wire::Members::new(resources.memory()));
         }
         let input: Vec<u8> =
             paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
-        wire::read_members(&self.job("fetch", &input, MAX_FETCHED)?)
+        self.job("fetch", &input, move |input| wire::read_members(input, &resources))
     }
 
     fn clear(&self) -> Result<(), Stop> {
@@ -222,33 +236,46 @@ impl Sandbox {
         Namespaces { identity: self.identity, helper, unfinished: Some(unfinished) }
     }
 
-    fn start(&self, operation: &str, limit: u64) -> Result<Job, Stop> {
+    fn start<T: Send + 'static>(
+        &self,
+        operation: &str,
+        read: impl FnOnce(ChildStdout) -> io::Result<T> + Send + 'static,
+    ) -> Result<Job<T>, Stop> {
         let maps = Maps {
             users: identity::map(self.identity.users, &self.high.0)?,
             groups: identity::map(self.identity.groups, &self.high.1)?,
         };
-        self.namespaces().start(&maps, self.scratch.path(), operation, limit)
+        self.namespaces().start(&maps, self.scratch.path(), operation, read)
     }
 
-    /// Runs the helper to its end and returns what it says.
-    fn job(&self, operation: &str, input: &[u8], limit: u64) -> Result<Vec<u8>, Stop> {
-        let mut job = self.start(operation, limit)?;
+    /// Runs the helper to its end and returns what is made of what it says.
+    fn job<T: Send + 'static>(
+        &self,
+        operation: &str,
+        input: &[u8],
+        read: impl FnOnce(&mut dyn BufRead) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Stop> {
+        let read = |output| read(&mut BufReader::with_capacity(1 << 16, output));
+        let mut job = self.start(operation, read)?;
         job.send(input)?;
         self.finish(job, "the sandbox does not work")
     }
 
-    fn finish(&self, job: Job, what: &str) -> Result<Vec<u8>, Stop> {
+    fn finish<T>(&self, job: Job<T>, what: &str) -> Result<T, Stop> {
         let ended = job.finish(self.settings.time)?;
-        if ended.status != Some(0) {
-            let why = String::from_utf8_lossy(&ended.errors).trim().to_owned();
-            return Err(Stop::new(format!("{what}: {why}")));
-        }
-        if ended.dropped > 0 {
-            let mebibytes = (ended.output.len() as u64 + ended.dropped) >> 20;
-            return Err(Stop::new(format!("it leaves too much ({mebibytes} MiB)")));
-        }
-        Ok(ended.output)
+        let why = match (ended.output.map_err(io::Error::downcast::<Stop>), ended.status) {
+            (Ok(output), Some(0)) => return Ok(output),
+            // Nobody read on: that the helper failed then is no news.
+            (Err(Ok(stop)), _) => return Err(stop),
+            (Err(Err(error)), Some(0)) => return Err(lost(&error)),
+            _ => String::from_utf8_lossy(&ended.errors).trim().to_owned(),
+        };
+        Err(Stop::new(format!("{what}: {why}")))
     }
+}
+
+fn lost(error: &io::Error) -> Stop {
+    Stop::new(format!("the sandbox's answer is damaged: {error}"))
 }
 
 /// How copies are called, and how they are removed: files of the users inside are removed by
@@ -273,7 +300,9 @@ fn clear(namespaces: &Namespaces<'_>, folder: &Path) -> Result<(), Stop> {
     let whole = |range: identity::Range| vec![(0, range.first, range.count)];
     let Identity { users, groups, .. } = namespaces.identity;
     let maps = Maps { users: whole(users), groups: whole(groups) };
-    let ended = namespaces.start(&maps, folder, "clear", 0)?.finish(REMOVAL_LIMIT)?;
+    let ended = namespaces
+        .start(&maps, folder, "clear", |output| beginning(output, 0))?
+        .finish(REMOVAL_LIMIT)?;
     if ended.status == Some(0) {
         return Ok(());
     }

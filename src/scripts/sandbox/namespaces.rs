@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -51,39 +51,38 @@ impl Drop for Guarded {
     }
 }
 
-/// A helper at work.
-pub struct Job {
+/// A helper at work, of whose answer a `T` is made.
+pub struct Job<T> {
     child: Guarded,
     input: Option<ChildStdin>,
-    output: JoinHandle<io::Result<(Vec<u8>, u64)>>,
-    errors: JoinHandle<io::Result<(Vec<u8>, u64)>>,
+    output: JoinHandle<io::Result<T>>,
+    errors: JoinHandle<io::Result<Vec<u8>>>,
     _pending: Option<Pending>,
 }
 
 /// A helper's end.
-pub struct Ended {
+pub struct Ended<T> {
     /// `None` when a signal ended it.
     pub status: Option<u8>,
-    /// The beginning of what it wrote.
-    pub output: Vec<u8>,
-    /// How many bytes more it wrote.
-    pub dropped: u64,
+    /// What was made of its answer.
+    pub output: io::Result<T>,
+    /// The beginning of what it wrote to standard error.
     pub errors: Vec<u8>,
 }
 
 impl Namespaces<'_> {
-    /// Starts an operation of the helper on the copy in `folder`, of whose answer `limit`
-    /// bytes are kept.
+    /// Starts an operation of the helper on the copy in `folder`, whose answer is read in a
+    /// thread of its own: when `read` ends before it, the helper fails.
     ///
     /// # Errors
     /// The kernel does not let namespaces be made.
-    pub fn start(
+    pub fn start<T: Send + 'static>(
         &self,
         maps: &Maps,
         folder: &Path,
         operation: &str,
-        limit: u64,
-    ) -> Result<Job, Stop> {
+        read: impl FnOnce(ChildStdout) -> io::Result<T> + Send + 'static,
+    ) -> Result<Job<T>, Stop> {
         let failed = |why: String| {
             Stop::new(format!("this system does not let user namespaces be made ({why})"))
         };
@@ -93,7 +92,7 @@ impl Namespaces<'_> {
         let (Some(mut input), Some(mut output), Some(errors)) = pipes else {
             return Err(Stop::new("the sandbox has no pipes"));
         };
-        let errors = collect(errors, MAX_ERRORS);
+        let errors = std::thread::spawn(move || beginning(errors, MAX_ERRORS));
         // The helper says when it is in its namespace, and waits for its users.
         let mut ready = [0];
         let mapped = output
@@ -102,11 +101,11 @@ impl Namespaces<'_> {
             .and_then(|()| input.write_all(b"."));
         if let Err(error) = mapped {
             drop(child);
-            let said = errors.join().ok().and_then(Result::ok).unwrap_or_default().0;
+            let said = errors.join().ok().and_then(Result::ok).unwrap_or_default();
             let said = String::from_utf8_lossy(&said).trim().to_owned();
             return Err(failed(if said.is_empty() { error.to_string() } else { said }));
         }
-        let output = collect(output, limit);
+        let output = std::thread::spawn(move || read(output));
         Ok(Job { child, input: Some(input), output, errors, _pending: pending })
     }
 
@@ -169,20 +168,18 @@ fn map_with(program: &str, process: u32, lines: &[Line]) -> io::Result<()> {
     }
 }
 
-/// Reads a stream to its end in a thread of its own; what is too much is dropped and counted.
-fn collect(
-    mut from: impl Read + Send + 'static,
-    limit: u64,
-) -> JoinHandle<io::Result<(Vec<u8>, u64)>> {
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        (&mut from).take(limit).read_to_end(&mut kept)?;
-        let dropped = io::copy(&mut from, &mut io::sink())?;
-        Ok((kept, dropped))
-    })
+/// Reads a stream to its end, and keeps so many bytes of it.
+///
+/// # Errors
+/// The stream's own.
+pub fn beginning(mut from: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    (&mut from).take(limit).read_to_end(&mut kept)?;
+    io::copy(&mut from, &mut io::sink())?;
+    Ok(kept)
 }
 
-impl Job {
+impl<T> Job<T> {
     /// Writes to the helper. When it ends before, its own message tells why.
     ///
     /// # Errors
@@ -200,7 +197,7 @@ impl Job {
     ///
     /// # Errors
     /// It takes too long, or cannot be waited for.
-    pub fn finish(mut self, limit: Duration) -> Result<Ended, Stop> {
+    pub fn finish(mut self, limit: Duration) -> Result<Ended<T>, Stop> {
         self.input = None;
         let failed = |error: io::Error| Stop::new(format!("the sandbox is lost: {error}"));
         let start = Instant::now();
@@ -218,17 +215,18 @@ impl Job {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(50));
         };
-        let joined = |handle: JoinHandle<io::Result<(Vec<u8>, u64)>>| {
-            handle.join().unwrap_or_else(|_| Err(io::Error::other("a thread failed")))
-        };
-        let (output, dropped) = joined(self.output).map_err(failed)?;
-        let (errors, _) = joined(self.errors).map_err(failed)?;
+        let output = joined(self.output);
+        let errors = joined(self.errors).map_err(failed)?;
         let status = status.code().and_then(|code| u8::try_from(code).ok());
-        Ok(Ended { status, output, dropped, errors })
+        Ok(Ended { status, output, errors })
     }
 }
 
-impl Write for Job {
+fn joined<T>(handle: JoinHandle<io::Result<T>>) -> io::Result<T> {
+    handle.join().unwrap_or_else(|_| Err(io::Error::other("a thread failed")))
+}
+
+impl<T> Write for Job<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.input {
             Some(input) => input.write(bytes),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use bstr::BString;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 
+use super::census::{BLOCK, Waiting};
 use super::removal;
 use super::transfer::is_outside;
 use super::wire::{Head, Node, Seen, read_line, write_line};
@@ -98,7 +99,8 @@ fn set_time(path: &Path, mtime: i64) -> io::Result<()> {
 /// Writes what everything is like to standard output.
 pub fn list() -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout());
-    let mut pending = vec![PathBuf::from("/")];
+    let mut pending = Waiting::default();
+    pending.push(PathBuf::from("/"))?;
     while let Some(folder) = pending.pop() {
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
@@ -112,12 +114,13 @@ pub fn list() -> io::Result<()> {
                 uid: found.uid(),
                 gid: found.gid(),
                 size: if found.is_dir() { 0 } else { found.size() },
+                disk: found.blocks() * BLOCK,
                 inode: found.ino(),
                 changed: (found.ctime(), found.ctime_nsec()),
             };
             write_line(&mut out, &(BString::from(path.as_os_str().as_bytes()), seen))?;
             if found.is_dir() {
-                pending.push(path);
+                pending.push(path)?;
             }
         }
     }

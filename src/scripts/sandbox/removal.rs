@@ -10,6 +10,9 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
+/// So many names of a folder are held at once.
+const AT_ONCE: usize = 10_000;
+
 /// Removes everything in a folder but not the folder. Links are removed, not followed. What
 /// another process removes meanwhile is gone as well.
 ///
@@ -49,21 +52,26 @@ fn lift(top: &OwnedFd, name: &CStr, moved: &mut u64) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    for (inner, is_folder) in entries(&folder)? {
-        if !is_folder {
-            gone(unlinkat(&folder, &inner, AtFlags::empty()))?;
-            continue;
+    loop {
+        let all = entries(&folder)?;
+        if all.is_empty() {
+            return Ok(());
         }
-        loop {
-            let free = CString::new(format!(".imgfix-removed-{moved}"))?;
-            *moved += 1;
-            match renameat(&folder, &inner, top, &free) {
-                Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
-                other => break gone(other)?,
+        for (inner, is_folder) in all {
+            if !is_folder {
+                gone(unlinkat(&folder, &inner, AtFlags::empty()))?;
+                continue;
+            }
+            loop {
+                let free = CString::new(format!(".imgfix-removed-{moved}"))?;
+                *moved += 1;
+                match renameat(&folder, &inner, top, &free) {
+                    Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
+                    other => break gone(other)?,
+                }
             }
         }
     }
-    Ok(())
 }
 
 fn open(folder: BorrowedFd<'_>, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
@@ -71,10 +79,13 @@ fn open(folder: BorrowedFd<'_>, path: impl rustix::path::Arg) -> io::Result<Owne
     Ok(openat(folder, path, flags, Mode::empty())?)
 }
 
-/// Names, and which are folders.
+/// Some of the names, and which are folders; none when there are none.
 fn entries(folder: &OwnedFd) -> io::Result<Vec<(CString, bool)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(folder)? {
+        if found.len() == AT_ONCE {
+            break;
+        }
         let entry = entry?;
         let name = entry.file_name();
         if name == c"." || name == c".." {

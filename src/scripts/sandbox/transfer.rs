@@ -7,7 +7,8 @@ use super::super::Stop;
 use super::namespaces::Job;
 use super::wire::{Head, Node, write_line};
 use crate::rootfs::{
-    Change, Content, Entry, FileSystem as _, ImagePath, Kind, LayerId, LinkId, Overlay, RootfsError,
+    Change, Content, Entry, FileSystem as _, ImagePath, Kind, LayerId, LinkId, Memory, OverBudget,
+    Overlay, RootfsError,
 };
 
 /// Folders that are those of a running system inside, and are not copied.
@@ -25,20 +26,21 @@ pub fn is_outside(path: &[u8]) -> bool {
 /// Sends what is to be written and removed.
 ///
 /// # Errors
-/// Content of the image cannot be read. That the helper has ended is not an error here: its
-/// own end tells why.
-pub fn send(
+/// Content of the image cannot be read; the budget is spent. That the helper has ended is not an
+/// error here: its own end tells why.
+pub fn send<T>(
     overlay: &Overlay,
     copied: Option<&BTreeMap<ImagePath, Change>>,
     wanted: &BTreeMap<ImagePath, Change>,
-    job: Job,
-) -> Result<Job, Stop> {
+    memory: &Memory,
+    job: Job<T>,
+) -> Result<Job<T>, Stop> {
     let paths = match copied {
         None => overlay.walk(&ImagePath::root()).into_iter().collect(),
         Some(copied) => differing(overlay, copied, wanted),
     };
     let mut out = BufWriter::with_capacity(1 << 16, job);
-    match send_all(overlay, &paths, &mut out) {
+    match send_all(overlay, &paths, memory, &mut out) {
         Ok(()) | Err(SendError::Helper) => {}
         Err(SendError::Image(why)) => return Err(Stop::new(why)),
     }
@@ -76,6 +78,12 @@ enum SendError {
     Image(String),
 }
 
+impl From<OverBudget> for SendError {
+    fn from(error: OverBudget) -> Self {
+        Self::Image(error.to_string())
+    }
+}
+
 impl From<io::Error> for SendError {
     fn from(_: io::Error) -> Self {
         Self::Helper
@@ -91,8 +99,11 @@ impl From<RootfsError> for SendError {
 fn send_all(
     overlay: &Overlay,
     paths: &BTreeSet<ImagePath>,
+    memory: &Memory,
     out: &mut dyn Write,
 ) -> Result<(), SendError> {
+    // Heads that wait for their content.
+    let mut share = memory.share();
     let mut later: Vec<Head> = Vec::new();
     let mut first: BTreeMap<LinkId, &ImagePath> = BTreeMap::new();
     let mut in_layers: BTreeMap<(LayerId, u32), Head> = BTreeMap::new();
@@ -110,6 +121,7 @@ fn send_all(
         if let Some(link) = data.link {
             match first.get(&link) {
                 Some(other) => {
+                    share.grow(head.cost())?;
                     head.node = Node::Link(other.as_bytes().into());
                     later.push(head);
                     continue;
@@ -119,6 +131,7 @@ fn send_all(
         }
         match &data.content {
             &Content::Layer { layer, index } => {
+                share.grow(head.cost())?;
                 wanted.entry(layer).or_default().insert(index);
                 if let Some(double) = in_layers.insert((layer, index), head) {
                     // one member under two names, one of them a copy
