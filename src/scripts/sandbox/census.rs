@@ -315,24 +315,4 @@ mod tests {
         let mut pushed = (0..100).map(|_| waiting.push(PathBuf::from(&long)));
         assert!(pushed.any(|pushed| pushed.is_err()));
     }
-
-    #[test]
-    fn a_descriptor_that_waits_in_a_socket_is_seen() {
-        use std::io::IoSlice;
-        use std::os::fd::{AsFd as _, AsRawFd as _};
-
-        use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-
-        let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
-        let holds =
-            || holds_descriptors(Path::new(&format!("/proc/self/fd/{}", other.as_raw_fd())));
-        assert!(!holds(), "this kernel does not tell");
-        let null = File::open("/dev/null").unwrap();
-        let sent = [null.as_fd()];
-        let mut space = [std::mem::MaybeUninit::uninit(); 64];
-        let mut buffer = SendAncillaryBuffer::new(&mut space);
-        assert!(buffer.push(SendAncillaryMessage::ScmRights(&sent)));
-        sendmsg(&one, &[IoSlice::new(b"x")], &mut buffer, SendFlags::empty()).unwrap();
-        assert!(holds());
-    }
 }
