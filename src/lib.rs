@@ -12,6 +12,7 @@
 #![allow(clippy::result_large_err, clippy::type_complexity, clippy::map_entry)]
 
 pub mod cli;
+pub mod confinement;
 pub mod findings;
 pub mod image;
 pub mod inventory;

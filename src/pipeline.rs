@@ -24,7 +24,7 @@ pub mod second_opinion;
 pub mod seen_versions;
 
 pub use compare::{diff, inventories};
-pub use environment::{CacheChoice, Environment, RepositoryChoice, ScriptsMode};
+pub use environment::{AfterFetching, CacheChoice, Environment, RepositoryChoice, ScriptsMode};
 pub use planning::{PlanRequest, Planned, plan};
 pub use repair::{RepairOutcome, RepairRequest, SourceImage, repair};
 pub use review::Evidence;
@@ -87,6 +87,8 @@ pub enum RepairError {
     ArchiveFile { archive: String, source: std::io::Error },
     #[error("{image}: {source}")]
     Install { image: String, source: families::Cause },
+    #[error("--no-network-after-fetch: {0}; nothing was published")]
+    Network(#[from] crate::confinement::network::NetworkError),
     #[error("cannot write temporary files: {0}; free space or set TMPDIR")]
     Temporary(std::io::Error),
     #[error("writing the patch layer: {0}")]

@@ -7,9 +7,9 @@ use crate::pipeline;
 use crate::report::diff::{self, ImageDiff};
 use crate::report::review::{self, Review};
 
+use super::confine::{self, Start};
 use super::image_argument::parse_reference;
 use super::options::{self, ImageOptions, RepositoryOptions};
-use super::output::Output;
 use super::{CommandResult, exit};
 
 #[derive(Debug, Args)]
@@ -42,9 +42,13 @@ enum DiffFormat {
 ///
 /// # Errors
 /// Usage, or an image cannot be read.
-pub fn run(arguments: DiffArguments, output: &Output) -> CommandResult {
+pub fn run(arguments: DiffArguments, start: Start) -> CommandResult {
+    let output = &*start.output();
+    let needs = confine::of_images(&arguments.images, &[&arguments.before, &arguments.after]);
     let environment =
-        options::environment(&arguments.images, &RepositoryOptions::default(), output)?;
+        options::environment(&arguments.images, &RepositoryOptions::default(), output, || {
+            Ok(start.confined(&needs))
+        })?;
     let platforms = &arguments.images.platform;
     let diffs = pipeline::diff(&arguments.before, &arguments.after, platforms, &environment)?;
     let joined = |write: &dyn Fn(&ImageDiff) -> String| -> String {

@@ -7,9 +7,8 @@ use clap::{Args, ValueEnum};
 use crate::findings::{MAX_REPORT, merge, parse_report};
 use crate::report::findings_list;
 
-use super::options;
-use super::output::Output;
-use super::{CommandResult, exit};
+use super::confine::{self, Start};
+use super::{CommandResult, exit, options};
 
 #[derive(Debug, Args)]
 pub struct FindingsArguments {
@@ -32,7 +31,9 @@ enum ListFormat {
 ///
 /// # Errors
 /// A file cannot be read or is no report that imgfix knows.
-pub fn run(arguments: FindingsArguments, output: &Output) -> CommandResult {
+pub fn run(arguments: FindingsArguments, start: Start) -> CommandResult {
+    let output = start.output();
+    let _confined = start.confined(&confine::of_findings(&arguments.reports));
     let mut reports = Vec::with_capacity(arguments.reports.len());
     for path in &arguments.reports {
         let bytes = options::read_file("report", path, MAX_REPORT)?;

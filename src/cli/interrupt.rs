@@ -14,26 +14,46 @@ use crate::unfinished::Published;
 use super::exit;
 use super::output::Output;
 
-/// Watches for signals in a thread of its own, until the process ends.
+/// Handlers of signals whose thread is not started yet; until then a signal ends the process.
+pub struct Watcher {
+    /// Whether a signal ends the process at once.
+    at_once: Arc<AtomicBool>,
+    signals: Signals,
+}
+
+/// Sets the handlers.
 ///
 /// # Errors
-/// The system gives no handler or thread; signals then end the process as they always do.
-pub fn watch(output: Arc<Output>) -> io::Result<()> {
-    let again = Arc::new(AtomicBool::new(false));
+/// The system gives no handler; signals then end the process as they always do.
+pub fn prepare() -> io::Result<Watcher> {
+    let at_once = Arc::new(AtomicBool::new(true));
     for signal in [SIGINT, SIGTERM] {
         // a second signal does not wait for the first one's cleaning
-        flag::register_conditional_shutdown(signal, exit::of_signal(signal), Arc::clone(&again))?;
+        let code = exit::of_signal(signal);
+        flag::register_conditional_shutdown(signal, code, Arc::clone(&at_once))?;
     }
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let wait = move || {
-        let Some(signal) = signals.forever().next() else { return };
-        again.store(true, Ordering::SeqCst);
-        let published = output.unfinished().take_back();
-        output.interrupted(&told(signal, &published));
-        std::process::exit(exit::of_signal(signal));
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
-    Ok(())
+    Ok(Watcher { at_once, signals: Signals::new([SIGINT, SIGTERM])? })
+}
+
+impl Watcher {
+    /// Watches in a thread of its own, until the process ends.
+    ///
+    /// # Errors
+    /// The system gives no thread; a signal then ends the process at once.
+    pub fn start(self, output: Arc<Output>) -> io::Result<()> {
+        let Self { at_once, mut signals } = self;
+        let waits = Arc::clone(&at_once);
+        let wait = move || {
+            let Some(signal) = signals.forever().next() else { return };
+            at_once.store(true, Ordering::SeqCst);
+            let published = output.unfinished().take_back();
+            output.interrupted(&told(signal, &published));
+            std::process::exit(exit::of_signal(signal));
+        };
+        std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        waits.store(false, Ordering::SeqCst);
+        Ok(())
+    }
 }
 
 fn told(signal: i32, published: &Published) -> String {

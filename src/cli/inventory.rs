@@ -7,10 +7,10 @@ use crate::inventory::{self, Subject};
 use crate::packages::Inventory;
 use crate::pipeline;
 
+use super::confine::{self, Start};
 use super::exit::Failure;
 use super::image_argument::parse_reference;
 use super::options::{self, ImageOptions, RepositoryOptions};
-use super::output::Output;
 use super::{CommandResult, exit};
 
 #[derive(Debug, Args)]
@@ -40,9 +40,13 @@ enum ListFormat {
 ///
 /// # Errors
 /// Usage, or the image cannot be read.
-pub fn run(arguments: InventoryArguments, output: &Output) -> CommandResult {
+pub fn run(arguments: InventoryArguments, start: Start) -> CommandResult {
+    let output = &*start.output();
+    let needs = confine::of_images(&arguments.images, &[&arguments.image]);
     let environment =
-        options::environment(&arguments.images, &RepositoryOptions::default(), output)?;
+        options::environment(&arguments.images, &RepositoryOptions::default(), output, || {
+            Ok(start.confined(&needs))
+        })?;
     let platforms = &arguments.images.platform;
     let all = pipeline::inventories(&arguments.image, platforms, &environment)?;
     // Documents say when they were made; SOURCE_DATE_EPOCH makes them reproducible.

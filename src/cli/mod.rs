@@ -3,6 +3,7 @@
 //! on stdout and stderr, an exit code.
 
 pub mod command_line;
+mod confine;
 pub mod diff;
 pub mod exit;
 pub mod findings;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
+use confine::Start;
 use exit::Failure;
 use output::Output;
 
@@ -37,6 +39,8 @@ use crate::scripts::sandbox::{helper, namespaces};
 struct Arguments {
     #[command(flatten)]
     output: output::OutputOptions,
+    #[command(flatten)]
+    confinement: confine::ConfinementOptions,
     #[command(subcommand)]
     command: Command,
 }
@@ -78,16 +82,18 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Arc::new(Output::new(&arguments.output));
-    if let Err(error) = interrupt::watch(Arc::clone(&output)) {
+    let watcher = interrupt::prepare().inspect_err(|error| {
         output.progress().warn(&format!("an interruption may leave files behind: {error}"));
-    }
+    });
+    // No thread is started before the subcommand has confined the process.
+    let start = Start::new(&arguments.confinement, Arc::clone(&output), watcher.ok());
     let result = match arguments.command {
-        Command::Repair(arguments) => repair::run(*arguments, &output),
-        Command::Plan(arguments) => plan::run(arguments, &output),
-        Command::Inventory(arguments) => inventory::run(arguments, &output),
-        Command::Diff(arguments) => diff::run(arguments, &output),
-        Command::Findings(arguments) => findings::run(arguments, &output),
-        Command::Config(arguments) => policy::run(arguments, &output),
+        Command::Repair(arguments) => repair::run(*arguments, start),
+        Command::Plan(arguments) => plan::run(arguments, start),
+        Command::Inventory(arguments) => inventory::run(arguments, start),
+        Command::Diff(arguments) => diff::run(arguments, start),
+        Command::Findings(arguments) => findings::run(arguments, start),
+        Command::Config(arguments) => policy::run(arguments, start),
     };
     match result {
         Ok(code) => ExitCode::from(code),

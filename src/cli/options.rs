@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
 use tokio::runtime::Runtime;
 
+use crate::confinement::Confined;
 use crate::findings::ignore::MAX_IGNORE_FILE;
 use crate::findings::report::MAX_REPORT;
 use crate::findings::{Filter, Severity, parse_ignore_file};
@@ -17,7 +18,7 @@ use crate::pace::Pace;
 use crate::packages::apk::signature::ApkKeyring;
 use crate::packages::dpkg::auth_conf::{self, AuthConf};
 use crate::pipeline::{
-    CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
+    AfterFetching, CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
 };
 use crate::repository::CacheKey;
 use crate::repository::leaving_out::Strictness;
@@ -302,18 +303,17 @@ fn cannot_write(option: &str, path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Everything from outside, from the options and the process's environment. The only place
-/// that reads the clock.
+/// that reads the clock. When the user's own files have been read, it confines the process with
+/// `confine`, and then starts the runtime's threads.
 ///
 /// # Errors
-/// An option's file cannot be read or is not what it should be.
+/// An option's file cannot be read or is not what it should be; those of `confine`.
 pub fn environment(
     images: &ImageOptions,
     repositories: &RepositoryOptions,
     output: &Output,
+    confine: impl FnOnce() -> Result<Confined, Failure>,
 ) -> Result<Environment, Failure> {
-    let runtime = Runtime::new()
-        .map_err(|error| Failure::Usage(format!("cannot start the network runtime: {error}")))?;
-    let runtime = Arc::new(runtime);
     let mut certificates = Vec::new();
     for path in &images.ca_file {
         certificates.push(read_file("--ca-file", path, MAX_KEYS)?);
@@ -333,6 +333,14 @@ pub fn environment(
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let auth = Arc::new(machine_auth());
+    let cache = cache(repositories, output)?;
+    let source_date_epoch = source_date_epoch()?;
+    let memory = images.max_memory.map_or_else(machine_memory, Memory::fixed);
+    let confined = confine()?;
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::Usage(format!("cannot start the network runtime: {error}")))?;
+    let runtime = Arc::new(runtime);
     Ok(Environment {
         progress: output.progress(),
         registry: RegistryOptions {
@@ -355,22 +363,24 @@ pub fn environment(
                 true => Strictness::Refuse,
                 false => Strictness::LeaveOut,
             },
-            auth: Arc::new(machine_auth()),
+            auth,
             older: match repositories.allow_older_index {
                 true => Older::Allow,
                 false => Older::Refuse,
             },
-            cache: cache(repositories, output)?,
+            cache,
             offline: repositories.offline,
             certificates,
         },
         scripts: repositories.scripts.unwrap_or_default(),
         limits,
         script_time: script_time(repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME)),
-        memory: images.max_memory.map_or_else(machine_memory, Memory::fixed),
+        memory,
         now,
-        source_date_epoch: source_date_epoch()?,
+        source_date_epoch,
         runtime,
+        network: AfterFetching::Stays,
+        confined,
         unfinished: output.unfinished().clone(),
     })
 }
@@ -467,6 +477,18 @@ fn cache(options: &RepositoryOptions, output: &Output) -> Result<CacheChoice, Fa
             Ok(CacheChoice::Temporary)
         }
     }
+}
+
+/// Where downloads are kept, if they are.
+#[must_use]
+pub fn cache_folder(options: &RepositoryOptions) -> Option<PathBuf> {
+    if options.no_cache {
+        return None;
+    }
+    options.cache_dir.clone().or_else(|| {
+        let place = etcetera::choose_base_strategy().ok()?.cache_dir();
+        (place != Path::new("/.cache")).then(|| place.join("imgfix"))
+    })
 }
 
 /// The key that seals what the cache has; one for this run when none can be kept.

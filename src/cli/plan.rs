@@ -8,9 +8,9 @@ use crate::image::Reference;
 use crate::pipeline::{self, PlanRequest};
 use crate::plan::explain;
 
+use super::confine::{self, Start};
 use super::image_argument::parse_reference;
 use super::options::{self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions};
-use super::output::Output;
 use super::policy::{self, PolicyOptions};
 use super::{CommandResult, exit};
 
@@ -39,12 +39,21 @@ pub struct PlanArguments {
 ///
 /// # Errors
 /// Usage, or no plan could be made.
-pub fn run(mut arguments: PlanArguments, output: &Output) -> CommandResult {
+pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
+    let output = &*start.output();
     let policy = arguments.policy.load(output)?;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let open = |path: &PathBuf| OutputFile::open("--save", path, output.unfinished());
-    let file = arguments.save.as_ref().map(open).transpose()?;
-    let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
+    let mut needs = confine::of_images(&arguments.images, &[&arguments.image]);
+    confine::planning(&mut needs, &arguments.findings, &arguments.repositories);
+    arguments.save.iter().for_each(|path| needs.report(path));
+    let mut file = None;
+    let confine = || {
+        file = arguments.save.as_ref().map(open).transpose()?;
+        Ok(start.confined(&needs))
+    };
+    let environment =
+        options::environment(&arguments.images, &arguments.repositories, output, confine)?;
     let mut scan = options::scan(&arguments.findings, options::OtherReports::None)?;
     policy::under_findings(&policy, &arguments.findings, &mut scan.filter);
     let request = PlanRequest {

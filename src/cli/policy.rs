@@ -14,6 +14,7 @@ use crate::plan::choice::PackageChoice;
 use crate::policy::{self, Policy, Scripts};
 use crate::report::terminal::count;
 
+use super::confine::Start;
 use super::exit::Failure;
 use super::options::{FindingOptions, RepositoryOptions};
 use super::output::Output;
@@ -153,7 +154,9 @@ enum ConfigCommand {
 ///
 /// # Errors
 /// There is no policy file, or it cannot be followed.
-pub fn run(arguments: ConfigArguments, output: &Output) -> CommandResult {
+pub fn run(arguments: ConfigArguments, start: Start) -> CommandResult {
+    let output = &*start.output();
+    start.unconfined();
     let ConfigCommand::Check { file } = arguments.command;
     let policy = match policy_files::named(file.as_ref()) {
         Some(path) => policy_files::read_named(&path)?,

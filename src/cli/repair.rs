@@ -5,16 +5,21 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::confinement::Needs;
 use crate::findings::Severity;
 use crate::image::{self, Reference};
 use crate::layer::{Compression, LayerOptions};
-use crate::notify::Event;
-use crate::pipeline::{self, PlanRequest, RepairError, RepairRequest, second_opinion};
+use crate::notify::{Event, Kind, Target};
+use crate::pipeline::{
+    self, AfterFetching, Environment, PlanRequest, RepairError, RepairRequest, ScriptsMode,
+    second_opinion,
+};
 use crate::plan::Plan;
 use crate::policy::{OriginalPolicy, Policy};
 use crate::report::{self, RepairReport};
 use crate::scanner::{DEFAULT_TIMEOUT, ScannerCommand};
 
+use super::confine::{self, Start, Written};
 use super::exit::Failure;
 use super::image_argument::parse_reference;
 use super::notifications;
@@ -56,6 +61,10 @@ pub struct RepairArguments {
     /// Stop a scanner that runs longer, and fail [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     scan_timeout: Option<u32>,
+    /// Give up the network when everything is fetched, for good; only for a local image that is
+    /// repaired to a local place
+    #[arg(long)]
+    no_network_after_fetch: bool,
     /// Compression of the patch layer
     #[arg(long, value_enum, default_value = "gzip")]
     compression: CompressionName,
@@ -114,12 +123,13 @@ impl From<CompressionName> for Compression {
 ///
 /// # Errors
 /// Usage, or the repair failed; nothing was published then, unless the failure says so.
-pub fn run(mut arguments: RepairArguments, output: &Output) -> CommandResult {
+pub fn run(mut arguments: RepairArguments, start: Start) -> CommandResult {
+    let output = &*start.output();
     let policy = arguments.policy.load(output)?;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let image = arguments.image.to_string();
     let certificates = arguments.images.ca_file.clone();
-    let result = repaired(arguments, &policy, output)
+    let result = repaired(arguments, &policy, start)
         .map_err(|failure| failure.after(&output.unfinished().published()));
     match &result {
         Ok((_, report)) => {
@@ -139,25 +149,35 @@ pub fn run(mut arguments: RepairArguments, output: &Output) -> CommandResult {
 fn repaired(
     arguments: RepairArguments,
     policy: &Policy,
-    output: &Output,
+    start: Start,
 ) -> Result<(u8, RepairReport), Failure> {
+    let output = &*start.output();
     let layer = LayerOptions {
         compression: arguments.compression.into(),
         level: arguments.compression_level,
     };
     layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
-    let files = arguments.files.open(output)?;
-    let environment = options::environment(&arguments.images, &arguments.repositories, output)?;
     let original = original(arguments.original, policy);
+    let suffix = suffix(arguments.tag_suffix.clone(), policy);
+    let command = scanner(&arguments, policy)?;
+    let needs = needs(&arguments, policy, &suffix, &original, command.is_some());
+    let network = after_fetching(&arguments, policy, &suffix, command.is_some())?;
+    let mut files = None;
+    let confine = || {
+        files = Some(arguments.files.open(output)?);
+        Ok(start.confined(&needs))
+    };
+    let environment =
+        options::environment(&arguments.images, &arguments.repositories, output, confine)?;
+    let environment = Environment { network, ..environment };
+    let files = files.unwrap_or_default();
     if original == OriginalPolicy::Delete {
         image::check_deletable(&arguments.image)
             .map_err(|error| Failure::Usage(format!("original \"delete\": {error}")))?;
     }
-    let suffix = suffix(arguments.tag_suffix.clone(), policy);
     check_names(&arguments, &suffix, &original)?;
     let saved = arguments.plan.as_deref().map(|path| saved_plan(path, &arguments, policy));
     let saved = saved.transpose()?;
-    let command = scanner(&arguments, policy)?;
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
     let mut scan = options::scan(&arguments.findings, others)?;
     policy::under_findings(policy, &arguments.findings, &mut scan.filter);
@@ -201,6 +221,64 @@ fn repaired(
         .map_err(|failure| but_published(report, &failure))?;
     let code = if remaining > 0 { exit::REMAINING } else { exit::DONE };
     Ok((code, outcome.report))
+}
+
+/// What the run may read and write.
+fn needs(
+    arguments: &RepairArguments,
+    policy: &Policy,
+    suffix: &str,
+    original: &OriginalPolicy,
+    scans: bool,
+) -> Needs {
+    let images = &arguments.images;
+    let mut needs = confine::of_images(images, &[&arguments.image]);
+    confine::planning(&mut needs, &arguments.findings, &arguments.repositories);
+    let output = arguments.output.as_ref();
+    Written { image: &arguments.image, output, suffix, original }.add(&mut needs, images);
+    confine::notifications(&mut needs, images, policy);
+    needs.read(&arguments.plan);
+    arguments.files.paths().for_each(|path| needs.report(path));
+    if scans {
+        needs.program = Some("a scanner".to_owned());
+    }
+    needs
+}
+
+/// Whether the network goes when everything is fetched, which must be possible: asked before the
+/// work is done.
+fn after_fetching(
+    arguments: &RepairArguments,
+    policy: &Policy,
+    suffix: &str,
+    scans: bool,
+) -> Result<AfterFetching, Failure> {
+    if !arguments.no_network_after_fetch {
+        return Ok(AfterFetching::Stays);
+    }
+    let (image, output) = (&arguments.image, arguments.output.as_ref());
+    let output = Written { image, output, suffix, original: &OriginalPolicy::Keep }.output();
+    let told = |target: &Target| !matches!(target.kind, Kind::File { .. });
+    let why = if matches!(image, Reference::Registry(_)) {
+        "the layers of an image in a registry are fetched until its repaired one is written; copy \
+         it to this machine first, as with 'skopeo copy docker://IMAGE oci:DIR:TAG'"
+    } else if matches!(output, Reference::Registry(_)) {
+        "the repaired image would go to a registry; write it to oci:DIR:TAG with -o, and copy it \
+         from there"
+    } else if policy.notify.iter().any(told) {
+        "the policy has notifications that are sent at the end; leave it aside with --no-config, \
+         or give one without them with --config"
+    } else if scans {
+        "a scanner is run at the end, which may need the network; leave out --scan-with"
+    } else if arguments.repositories.scripts == Some(ScriptsMode::Sandbox) {
+        "scripts that are run in the sandbox would lose local sockets, too; leave out --scripts \
+         sandbox"
+    } else {
+        crate::confinement::network::try_out()
+            .map_err(|error| Failure::Usage(format!("--no-network-after-fetch: {error}")))?;
+        return Ok(AfterFetching::Goes);
+    };
+    Err(Failure::Usage(format!("--no-network-after-fetch: {why}")))
 }
 
 /// Whether names can be made for what is to be written; asked before the work is done.

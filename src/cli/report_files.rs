@@ -75,6 +75,11 @@ impl ReportFiles {
         ]
     }
 
+    /// The files that were asked for.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.all().into_iter().filter_map(|(_, _, path)| path)
+    }
+
     /// Opens every file before anything is published: a slip of the pen is found in time.
     ///
     /// # Errors
@@ -113,6 +118,7 @@ fn former(path: &Path) -> Result<String, Failure> {
 }
 
 /// The files to write, open.
+#[derive(Default)]
 pub struct OpenReports {
     files: Vec<(Form, OutputFile)>,
     /// What the file of `--outputs` has already.

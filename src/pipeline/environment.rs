@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
+use crate::confinement::{Confined, network};
 use crate::image::RegistryOptions;
 use crate::packages::apk::signature::ApkKeyring;
 use crate::packages::dpkg::auth_conf::AuthConf;
@@ -77,6 +78,15 @@ pub enum CacheChoice {
     },
 }
 
+/// What becomes of the network when everything is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterFetching {
+    #[default]
+    Stays,
+    /// Connections are refused, and there are none from before.
+    Goes,
+}
+
 /// Everything from outside.
 pub struct Environment {
     pub progress: SharedProgress,
@@ -94,6 +104,9 @@ pub struct Environment {
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<i64>,
     pub runtime: Arc<Runtime>,
+    pub network: AfterFetching,
+    /// What the process has given up.
+    pub confined: Confined,
     /// What an interruption takes back.
     pub unfinished: Unfinished,
 }
@@ -129,6 +142,18 @@ impl Environment {
         }
     }
 
+    /// Everything is fetched: the network goes, when it is to go.
+    ///
+    /// # Errors
+    /// It cannot be given up.
+    pub fn fetched(&self) -> Result<(), RepairError> {
+        if self.network == AfterFetching::Goes {
+            network::close()?;
+            self.progress.detail("everything is fetched; the network is given up");
+        }
+        Ok(())
+    }
+
     /// Opens the cache and prepares downloads.
     ///
     /// # Errors
@@ -142,6 +167,8 @@ impl Environment {
             pace: self.registry.pace,
             older: self.repositories.older,
             now: Some(self.now),
+            // one that waits for more would still be open when the network goes
+            reuse_connections: self.network == AfterFetching::Stays,
         };
         let progress = Arc::clone(&self.progress);
         let fetcher = Fetcher::new(Arc::clone(&self.runtime), cache, options, progress)?;

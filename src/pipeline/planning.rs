@@ -20,7 +20,7 @@ use crate::repository::{Fetcher, Verified, freshness};
 use super::families::{self, Applied, Offers, Outcome, PackageManager, Workshop};
 use super::load::{self, Loaded, View};
 use super::scan::{self, ScanInput};
-use super::{Environment, RepairError};
+use super::{AfterFetching, Environment, RepairError};
 
 /// What to plan for.
 pub struct PlanRequest {
@@ -99,6 +99,16 @@ pub fn plan(
     let scanned = scan::Scanned { root, platforms: &loaded, inventories: &inventories };
     let findings = scan::findings(&request.scan, &scanned, environment)?;
     let fetcher = environment.fetcher()?;
+    if let Some(saved) = saved
+        && environment.network == AfterFetching::Goes
+    {
+        // What a plan names is all that is fetched: before any of it is unpacked.
+        for loaded in &loaded {
+            let steps = saved_plan(saved, loaded, &name)?.steps;
+            fetcher.archives(&steps.iter().map(|step| &step.archive).collect::<Vec<_>>())?;
+        }
+        environment.fetched()?;
+    }
     let mut platforms = Vec::with_capacity(loaded.len());
     for (loaded, manager) in loaded.into_iter().zip(managers) {
         let packages = &request.packages;
@@ -121,6 +131,11 @@ pub fn plan(
             newest,
             notes,
         });
+    }
+    if saved.is_none() {
+        // Not before: a package that cannot be installed makes the planner choose others, which
+        // are fetched then.
+        environment.fetched()?;
     }
     let plan = Plan {
         schema: crate::plan::SCHEMA.to_owned(),

@@ -42,7 +42,7 @@ const STALLED: Duration = Duration::from_secs(60);
 const REDIRECTS: usize = 5;
 
 /// How downloads are made.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct FetchOptions {
     /// Only what the cache has.
     pub offline: bool,
@@ -55,6 +55,22 @@ pub struct FetchOptions {
     pub older: Older,
     /// The time of the run, in seconds since the epoch.
     pub now: Option<i64>,
+    /// Whether a connection is kept for the next request.
+    pub reuse_connections: bool,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            mirrors: Vec::new(),
+            certificates: Vec::new(),
+            pace: Pace::default(),
+            older: Older::default(),
+            now: None,
+            reuse_connections: true,
+        }
+    }
 }
 
 /// Why something could not be fetched.
@@ -130,6 +146,10 @@ impl Fetcher {
     ) -> Result<Self, FetchError> {
         // Another part of the program may have installed the provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || match options.reuse_connections {
+            true => builder(),
+            false => builder().pool_max_idle_per_host(0),
+        };
         let trusting =
             || tls::trusting(builder(), &options.certificates).map_err(FetchError::Setup);
         // A machine without certificates (a bare container) can still fetch over http, where

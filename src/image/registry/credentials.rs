@@ -71,7 +71,7 @@ fn find_with(
     auth_file: Option<&Path>,
     host: &str,
     repository: &str,
-    variable: &dyn Fn(&str) -> Option<OsString>,
+    variable: Variable<'_>,
 ) -> Result<Credentials, String> {
     if let Some(path) = auth_file
         && !path.is_file()
@@ -95,10 +95,40 @@ fn find_with(
     Ok(Credentials { login: Login::Anonymous, from: None, note })
 }
 
-fn auth_files(
+/// The files that may have credentials, whether they are there or not.
+#[must_use]
+pub fn files(auth_file: Option<&Path>, variable: Variable<'_>) -> Vec<PathBuf> {
+    candidates(auth_file, variable).into_iter().map(|file| file.path).collect()
+}
+
+/// Looks up a variable of the environment.
+pub type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The program that is run for the credentials of `repository` on `host`, if a file names one.
+#[must_use]
+pub fn helper(
     auth_file: Option<&Path>,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-) -> Vec<AuthFile> {
+    host: &str,
+    repository: &str,
+    variable: Variable<'_>,
+) -> Option<String> {
+    let named = |file: AuthFile| {
+        let keys = keys(file.keys, host, repository);
+        keys.iter().find_map(|key| helper_of(&file.path, key))
+    };
+    let name = auth_files(auth_file, variable).into_iter().find_map(named)?;
+    Some(format!("docker-credential-{name}"))
+}
+
+fn auth_files(auth_file: Option<&Path>, variable: Variable<'_>) -> Vec<AuthFile> {
+    let mut files = candidates(auth_file, variable);
+    if auth_file.is_none() {
+        files.retain(|file| file.path.is_file());
+    }
+    files
+}
+
+fn candidates(auth_file: Option<&Path>, variable: Variable<'_>) -> Vec<AuthFile> {
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = auth_file {
         return vec![AuthFile { path: path.to_owned(), keys: Keys::Namespace }];
@@ -125,7 +155,6 @@ fn auth_files(
         true => files.extend(docker.into_iter().chain(containers)),
         false => files.extend(containers.chain(docker)),
     }
-    files.retain(|file| file.path.is_file());
     files
 }
 
@@ -280,6 +309,10 @@ mod tests {
                 file.display()
             ))
         );
+        let variable = |name: &str| (name == "HOME").then(|| home.0.path().as_os_str().to_owned());
+        let named = helper(None, "a.example", "app", &variable);
+        assert_eq!(named.as_deref(), Some("docker-credential-imgfix-does-not-exist"));
+        assert_eq!(files(None, &variable).len(), 2);
         let by_host = r#"{"credHelpers":{"a.example":"imgfix-gone"},"credsStore":"x"}"#.to_owned();
         let home = Home::new(&[(".docker/config.json", by_host)]);
         let note = home.find("a.example", "app", &[]).note.expect("note");
