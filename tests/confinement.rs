@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use common::cli::{
     IMGFIX, Place, assert_same, copy_tree, fixture, is_root, ran, report, repository_line,
@@ -265,9 +265,13 @@ fn a_closed_network_stays_closed() {
 
 // --- the program under way ----------------------------------------------------------------
 
+/// What a run says when the tag has moved.
+const DONE: &str = "bytes sent";
+
 /// A repair that waits at its end, for a reader of its report.
 struct Waiting {
     child: Child,
+    stderr: BufReader<ChildStderr>,
     said: String,
 }
 
@@ -280,26 +284,23 @@ impl Waiting {
         command.args(["-v", "--report-file"]).arg(&fifo);
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program");
-        let mut said = String::new();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        while !said.contains("bytes sent") && stderr.read_line(&mut said).unwrap() > 0 {}
-        assert!(said.contains("bytes sent"), "{said}");
-        // what comes next fits into the pipe
-        child.stderr = Some(stderr.into_inner());
-        Self { child, said }
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self { child, stderr, said: String::new() }
     }
 
-    /// A line of the status of every thread.
-    fn status(&self, line: &str) -> Vec<String> {
+    /// Reads on until it says this.
+    #[track_caller]
+    fn until(mut self, text: &str) -> Self {
+        while !self.said.contains(text) && self.stderr.read_line(&mut self.said).unwrap() > 0 {}
+        assert!(self.said.contains(text), "{}", self.said);
+        self
+    }
+
+    /// A number in the status of every thread.
+    fn status(&self, name: &str) -> Vec<u32> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let statuses = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")));
-        statuses
-            .filter_map(Result::ok)
-            .filter_map(|status| {
-                let rest = status.lines().find_map(|one| one.strip_prefix(line))?;
-                Some(rest.trim_start_matches(':').trim().to_owned())
-            })
-            .collect()
+        let statuses = tasks.map(|task| task.unwrap().path().join("status"));
+        statuses.filter_map(|status| number_in(&status, name)).collect()
     }
 
     /// How many sockets lead to `port`.
@@ -320,6 +321,17 @@ impl Waiting {
             .filter(|target| inodes.iter().any(|inode| target == Path::new(inode)))
             .count()
     }
+}
+
+fn number_in(status: &Path, name: &str) -> Option<u32> {
+    let status = fs::read_to_string(status).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    value.trim().parse().ok()
+}
+
+/// What this process has given up, as in a container; the program has it from here.
+fn own(name: &str) -> u32 {
+    number_in(Path::new("/proc/thread-self/status"), name).unwrap()
 }
 
 impl Drop for Waiting {
@@ -371,12 +383,12 @@ fn from_server(place: &Place, host: &str) -> Command {
 #[test]
 fn every_thread_of_a_run_is_confined() {
     let (place, host) = (Place::debian(), server());
-    let running = Waiting::start(&place, &mut from_server(&place, &host));
+    let running = Waiting::start(&place, &mut from_server(&place, &host)).until(DONE);
     let threads = running.status("NoNewPrivs");
     assert!(threads.len() >= 3, "{threads:?}");
     if landlock().is_some() {
         assert!(running.said.contains("imgfix: confined to "), "{}", running.said);
-        assert!(threads.iter().all(|one| one == "1"), "{threads:?}");
+        assert!(threads.iter().all(|one| *one == 1), "{threads:?}");
     } else {
         assert!(running.said.contains("not confined to the run's files"), "{}", running.said);
     }
@@ -385,31 +397,42 @@ fn every_thread_of_a_run_is_confined() {
     place.prepare(&mut open);
     open.args(["repair", &place.image("12"), "--unconfined", "--no-cache"]);
     open.args(["-r", &report("debian-12.trivy"), "--repository", &line_of(&host)]);
-    let running = Waiting::start(&place, &mut open);
-    assert!(running.status("NoNewPrivs").iter().all(|one| one == "0"));
+    let running = Waiting::start(&place, &mut open).until(DONE);
+    assert!(running.status("NoNewPrivs").iter().all(|one| *one == own("NoNewPrivs")));
     assert!(running.said.contains("imgfix: not confined\n"), "{}", running.said);
 }
 
 #[test]
 fn the_network_is_gone_when_everything_is_fetched() {
-    let (place, host) = (Place::debian(), server());
+    let host = server();
     let port = host.rsplit(':').next().unwrap();
-    let running = Waiting::start(&place, &mut from_server(&place, &host));
-    // a server that attacks would be heard
-    assert!(running.connections(port) > 0, "the connection of the control is not kept");
-    assert!(running.status("Seccomp").iter().all(|one| one == "0"));
-    drop(running);
-    let wanted = tagged(&place.path("image"), "12_fix");
-    let place = Place::debian();
-    let mut command = from_server(&place, &host);
-    command.args(["--no-network-after-fetch", "--html", "page.html"]);
-    let running = Waiting::start(&place, &mut command);
-    assert!(running.said.contains("the network is given up"), "{}", running.said);
-    let filters = running.status("Seccomp");
-    assert!(filters.len() >= 3 && filters.iter().all(|one| one == "2"), "{filters:?}");
-    assert_eq!(running.connections(port), 0);
-    assert_eq!(tagged(&place.path("image"), "12_fix"), wanted);
-    assert!(wanted.is_some());
+    let mut tags = Vec::new();
+    for flag in [None, Some("--no-network-after-fetch")] {
+        let place = Place::debian();
+        let mut command = from_server(&place, &host);
+        command.args(flag).args(["--html", "page.html"]);
+        // While somebody else writes to the layout, the run waits with its publication.
+        let other = fs::File::open(place.path("image")).unwrap();
+        other.lock().unwrap();
+        let running = Waiting::start(&place, &mut command).until("imgfix: publishing");
+        let (filters, open) = (running.status("Seccomp_filters"), running.connections(port));
+        assert!(filters.len() >= 3, "{filters:?}");
+        match flag {
+            None => {
+                assert!(filters.iter().all(|one| *one == own("Seccomp_filters")), "{filters:?}");
+                assert!(open > 0, "a server that attacks would not be heard here anyway");
+            }
+            Some(_) => {
+                assert!(filters.iter().all(|one| *one > own("Seccomp_filters")), "{filters:?}");
+                assert_eq!(open, 0);
+                assert!(running.said.contains("the network is given up"), "{}", running.said);
+            }
+        }
+        other.unlock().unwrap();
+        drop(running.until(DONE));
+        tags.push(tagged(&place.path("image"), "12_fix").expect("a tag"));
+    }
+    assert_eq!(tags[0], tags[1]);
 }
 
 /// What a plan names is fetched before any of it is unpacked.
@@ -473,6 +496,50 @@ fn runs_without_network_have_none() {
     ran(&mut offline).expect(0);
     let run = ran(offline_said.args(["-v", "--offline"])).expect(0);
     assert!(run.stderr.contains("; without network"), "{}", run.stderr);
+}
+
+/// Runs a command on a kernel that has not got a system call.
+fn without(number: i64, errno: i32, command: &mut Command) -> common::cli::Ran {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+    let answer = SeccompAction::Errno(errno as u32);
+    let rules = [(number, Vec::new())].into_iter().collect();
+    let processor = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, answer, processor).unwrap();
+    let filter = BpfProgram::try_from(filter).unwrap();
+    // what a thread has given up, the processes that it starts have not got
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            apply_filter(&filter).unwrap();
+            ran(command)
+        });
+        run.join().unwrap()
+    })
+}
+
+#[test]
+fn a_kernel_without_landlock_or_seccomp_changes_nothing_but_what_was_asked_for() {
+    let wanted = wanted();
+    let landlock = libc::SYS_landlock_create_ruleset;
+    for errno in [libc::ENOSYS, libc::EOPNOTSUPP, libc::EPERM] {
+        let place = Place::debian();
+        let run = without(landlock, errno, &mut place.repair(&place.image("12"))).expect(0);
+        assert_eq!((run.digest(), &*run.stderr), (wanted.clone(), ""));
+    }
+    let place = Place::debian();
+    let mut inventory = place.imgfix();
+    inventory.args(["inventory", "-v", &place.image("12")]);
+    let run = without(landlock, libc::ENOSYS, &mut inventory).expect(0);
+    assert!(run.stderr.contains("this kernel has no Landlock"), "{}", run.stderr);
+    let run = without(libc::SYS_seccomp, libc::EINVAL, &mut inventory).expect(0);
+    assert!(run.stderr.contains("; the network stays open: "), "{}", run.stderr);
+    let mut asked = place.repair(&place.image("12"));
+    asked.arg("--no-network-after-fetch");
+    let run = without(libc::SYS_seccomp, libc::EINVAL, &mut asked).expect(2);
+    let why = "--no-network-after-fetch: this system does not let the network be given up";
+    assert!(run.stderr.contains(why), "{}", run.stderr);
+    assert_eq!(place.tagged("12_fix"), None);
+    // what does not need Landlock does not ask for it
+    without(landlock, libc::ENOSYS, &mut asked).expect(0);
 }
 
 // --- unusual places -----------------------------------------------------------------------
@@ -543,6 +610,34 @@ fn runs_in_unusual_places_go_on() {
         if name.starts_with("a policy") {
             assert!(place.path("told.jsonl").is_file());
         }
+    }
+}
+
+/// Names are looked up, and whom TLS trusts is read, also behind links.
+#[test]
+fn names_and_certificates_are_found() {
+    let (place, host) = (Place::debian(), server());
+    let port = host.rsplit(':').next().unwrap();
+    ran(&mut from_server(&place, &format!("localhost:{port}"))).expect(0);
+    for folder in ["store", "certs", "empty"] {
+        fs::create_dir(place.path(folder)).unwrap();
+    }
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+    openssl.args(["-nodes", "-subj", "/CN=test", "-keyout", "/dev/null", "-out"]);
+    ran(openssl.arg(place.path("store/ca.pem"))).expect(0);
+    symlink("../store/ca.pem", place.path("certs/ca.pem")).unwrap();
+    let none = "this machine has no certificates";
+    for (variable, path, has) in [
+        ("SSL_CERT_DIR", "certs", true),
+        ("SSL_CERT_FILE", "certs/ca.pem", true),
+        ("SSL_CERT_DIR", "empty", false),
+    ] {
+        let mut command = place.imgfix();
+        command.args(["plan", &place.image("12"), "--no-cache", "--repository"]);
+        command.arg(line_of("127.0.0.1:1").replace("http:", "https:"));
+        let run = ran(command.env(variable, place.path(path))).expect(1);
+        assert_eq!(!run.stderr.contains(none), has, "{variable}={path}: {}", run.stderr);
     }
 }
 

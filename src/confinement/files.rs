@@ -31,20 +31,21 @@ const MAX_LINKS: usize = 4096;
 pub fn confine<'a>(accesses: impl Iterator<Item = &'a Access>, network: Network) -> Files {
     match restrict(accesses, network) {
         Ok((status, places)) => state(&status, places),
+        Err(RulesetError::HandleAccesses(_)) => {
+            Files::Off("this kernel has no Landlock, or one from before Linux 5.19".to_owned())
+        }
         Err(error) => Files::Off(error.to_string()),
     }
 }
 
 fn state(status: &RestrictionStatus, places: usize) -> Files {
-    match (&status.ruleset, &status.landlock) {
-        (RulesetStatus::NotEnforced, LandlockStatus::NotEnabled) => {
-            Files::Off("Landlock is not enabled in this kernel".to_owned())
-        }
-        (RulesetStatus::NotEnforced, _) => Files::Off("this kernel has no Landlock".to_owned()),
-        (_, LandlockStatus::Available { effective_abi, .. }) => {
+    match status.landlock {
+        LandlockStatus::Available { effective_abi, .. }
+            if status.ruleset != RulesetStatus::NotEnforced =>
+        {
             Files::On { abi: format!("{effective_abi:?}"), places }
         }
-        (_, _) => Files::On { abi: "?".to_owned(), places },
+        other => Files::Off(format!("Landlock is not in force ({other:?})")),
     }
 }
 

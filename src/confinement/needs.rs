@@ -117,10 +117,14 @@ impl Needs {
 
     /// What a `--repository` line names on this machine: folders of `file:` URLs, and keys.
     pub fn repository(&mut self, line: &str) {
+        // In apk's lines a path is a repository; in apt's one can be a suite, `/` even.
+        let is_apt = line.trim_start().starts_with("deb");
         for word in line.split([' ', '\t', '[', ']']).filter(|word| !word.is_empty()) {
             if let Some((_, keys)) = word.split_once("igned-by=") {
                 let keys = keys.split(',').filter(|key| key.starts_with('/'));
                 keys.for_each(|key| self.add(key, Rights::Read));
+            } else if word.starts_with('/') && !is_apt {
+                self.url(&format!("file:{word}"));
             } else {
                 self.url(word);
             }
@@ -205,7 +209,10 @@ mod tests {
             ),
             ("deb [ signed-by=ABCDEF0123 ] FILE:/srv/debian x main", vec!["/srv/debian"]),
             ("deb file:/srv/$(ARCH)/debian x main", vec!["/srv"]),
+            ("deb http://a.example/ /", vec![]),
             ("@edge copy:/srv/alpine", vec!["/srv/alpine"]),
+            ("@edge /srv/alpine", vec!["/srv/alpine"]),
+            ("v2 /srv/alpine/${APK_ARCH}/main", vec!["/srv/alpine"]),
         ] {
             let mut found = of(|needs| needs.repository(line));
             found.retain(|(path, _)| !path.ends_with("/pool") && !path.ends_with("/dists"));
