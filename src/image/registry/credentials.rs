@@ -310,7 +310,7 @@ mod tests {
             ))
         );
         let variable = |name: &str| (name == "HOME").then(|| home.0.path().as_os_str().to_owned());
-        let named = helper(None, "a.example", "app", &variable);
+        let named = super::helper(None, "a.example", "app", &variable);
         assert_eq!(named.as_deref(), Some("docker-credential-imgfix-does-not-exist"));
         assert_eq!(files(None, &variable).len(), 2);
         let by_host = r#"{"credHelpers":{"a.example":"imgfix-gone"},"credsStore":"x"}"#.to_owned();
