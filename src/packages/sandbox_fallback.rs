@@ -34,11 +34,14 @@ impl SandboxFallback {
         let before = overlay.clone();
         let stop = match evaluate(overlay) {
             Ok(ran) => return Ok(ran),
+            // no script's fault, and a sandbox's files would be on the same disk
+            Err(stop) if stop.is_of_this_machine => return Err(stop),
             Err(stop) => stop,
         };
         *overlay = before;
         self.run_inside(overlay, command).map_err(|inside| Stop {
             detail: format!("{}; in a sandbox: {}", stop.detail, inside.detail),
+            is_of_this_machine: inside.is_of_this_machine,
             ..stop
         })
     }

@@ -41,6 +41,8 @@ pub struct Trouble {
     /// The line of the script, from 1.
     pub line: Option<u32>,
     pub detail: String,
+    /// As in [`Stop`].
+    pub is_of_this_machine: bool,
 }
 
 impl From<Stop> for Trouble {
@@ -48,9 +50,10 @@ impl From<Stop> for Trouble {
     /// are told with the detail.
     fn from(stop: Stop) -> Self {
         let line = stop.outermost().map(|place| place.line).filter(|line| *line > 0);
+        let is_of_this_machine = stop.is_of_this_machine;
         let inner = stop.places.len().saturating_sub(1);
         let shown = Stop { places: stop.places.into_iter().take(inner).collect(), ..stop };
-        Self { line, detail: shown.to_string() }
+        Self { line, detail: shown.to_string(), is_of_this_machine }
     }
 }
 
@@ -68,6 +71,6 @@ impl Ran {
             true => format!("it fails with exit status {}", self.status),
             false => format!("it fails with exit status {}: {said}", self.status),
         };
-        Some(Trouble { line: None, detail })
+        Some(Trouble { line: None, detail, is_of_this_machine: false })
     }
 }

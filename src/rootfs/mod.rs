@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod compression;
 pub mod entry;
+pub mod fault;
 pub mod filesystem;
 pub mod layer_reader;
 pub mod limits;

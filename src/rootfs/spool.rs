@@ -25,6 +25,15 @@ pub struct SpoolFull {
     pub limit: u64,
 }
 
+/// The file of a spool cannot be read or written. It has no name: whoever asks for what is in it
+/// adds what that is, and without the place it would look as if that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the temporary directory {}: {source}", folder.display())]
+struct Failed {
+    folder: std::path::PathBuf,
+    source: io::Error,
+}
+
 /// A range of the spool: one file's content. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SpoolFile {
@@ -103,11 +112,8 @@ impl Spool {
     }
 }
 
-/// An error of the disk with the place of the file, which has no name: whoever asks for what is in
-/// it adds what that is, and it would look as if that could not be read.
-fn named(error: io::Error) -> io::Error {
-    let folder = std::env::temp_dir();
-    io::Error::new(error.kind(), format!("the temporary directory {}: {error}", folder.display()))
+fn named(source: io::Error) -> io::Error {
+    io::Error::new(source.kind(), Failed { folder: std::env::temp_dir(), source })
 }
 
 impl SpoolFile {
@@ -213,6 +219,7 @@ mod tests {
         let place = format!("the temporary directory {}: ", folder.display());
         assert!(stored.to_string().starts_with(&place), "{stored}");
         assert_eq!(stored.kind(), io::ErrorKind::StorageFull);
+        assert!(crate::rootfs::fault::is_of_this_machine(&stored));
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn errno(error: RootfsError) -> Result<Errno, Stop> {
         RootfsError::NotADirectory(_) => Ok(Errno::NotADirectory),
         RootfsError::IntoItself { .. } => Ok(Errno::Invalid),
         RootfsError::LinkLoop(_) => Ok(Errno::LinkLoop),
-        other => Err(Stop::new(other.to_string())),
+        other => Err(Stop::from_error(other.to_string(), &other)),
     }
 }
 

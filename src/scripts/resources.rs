@@ -201,7 +201,7 @@ fn other(stop: Stop) -> io::Error {
 }
 
 fn disk_stop(error: std::io::Error) -> Stop {
-    Stop::new(format!("a file that it writes cannot be stored: {error}"))
+    Stop::from_error(format!("a file that it writes cannot be stored: {error}"), &error)
 }
 
 #[cfg(test)]

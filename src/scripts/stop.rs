@@ -19,12 +19,25 @@ pub struct Stop {
     pub detail: String,
     /// The scripts that were being evaluated, the innermost first.
     pub places: Vec<Place>,
+    /// A file of this machine could not be read or written: no fault of the script's, and no
+    /// reason to leave its package alone.
+    pub is_of_this_machine: bool,
 }
 
 impl Stop {
     #[must_use]
     pub fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), places: Vec::new() }
+        Self { detail: detail.into(), places: Vec::new(), is_of_this_machine: false }
+    }
+
+    /// The stop that an error makes, which may be this machine's.
+    #[must_use]
+    pub fn from_error(
+        detail: impl Into<String>,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Self {
+        let is_of_this_machine = crate::rootfs::fault::is_of_this_machine(error);
+        Self { is_of_this_machine, ..Self::new(detail) }
     }
 
     /// This stop, seen from the script that it passes through on its way out.

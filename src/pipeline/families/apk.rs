@@ -260,6 +260,7 @@ fn blamed(error: &InstallError, plan: &PlatformPlan) -> Option<PackageId> {
     };
     let named = |name: &str| named(name).or_else(|| taking_away(name, plan));
     match error {
+        InstallError::Script { is_of_this_machine: true, .. } => None,
         InstallError::Package { package, .. } | InstallError::Overwrite { package, .. } => {
             named(package)
         }

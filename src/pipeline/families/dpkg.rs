@@ -305,6 +305,7 @@ fn is_distroless(inventory: &DpkgInventory) -> bool {
 /// The step that an installation error is about, when it is about one.
 fn blamed(error: &InstallError, steps: &[Step]) -> Option<PackageId> {
     match error {
+        InstallError::Script { is_of_this_machine: true, .. } => None,
         InstallError::Package { package, .. }
         | InstallError::State { package, .. }
         | InstallError::Overwrite { package, .. }

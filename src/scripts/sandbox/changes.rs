@@ -74,7 +74,7 @@ pub fn apply(
     resources: &Resources,
     now: i64,
 ) -> Result<(), Stop> {
-    let failed = |error: RootfsError| Stop::new(error.to_string());
+    let failed = |error: RootfsError| Stop::from_error(error.to_string(), &error);
     for path in &changed.removed {
         overlay.remove(path);
     }

@@ -99,6 +99,8 @@ pub enum InstallError {
         script: String,
         line: Option<u32>,
         detail: String,
+        /// As in [`crate::scripts::Stop`].
+        is_of_this_machine: bool,
     },
     #[error("the image's commit hook {path}: {detail}")]
     Hook { path: ImagePath, detail: String },

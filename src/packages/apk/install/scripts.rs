@@ -111,6 +111,7 @@ impl Run<'_> {
             script: script.name().to_owned(),
             line: trouble.line,
             detail: trouble.detail,
+            is_of_this_machine: trouble.is_of_this_machine,
         };
         let (ran, changed) = self.call(&call).map_err(error)?;
         if let Some(trouble) = ran.trouble() {

@@ -104,6 +104,8 @@ pub enum InstallError {
         script: String,
         line: Option<u32>,
         detail: String,
+        /// As in [`crate::scripts::Stop`].
+        is_of_this_machine: bool,
     },
     #[error("the triggers of these packages set each other off without end: {packages}")]
     TriggerCircle { packages: String },

@@ -124,6 +124,7 @@ impl Run<'_> {
                 script: "config".into(),
                 line: stop.outermost().map(|place| place.line).filter(|line| *line > 0),
                 detail: stop.to_string(),
+                is_of_this_machine: stop.is_of_this_machine,
             }
         })
     }
@@ -312,5 +313,6 @@ fn error(call: &ScriptCall, trouble: Trouble) -> InstallError {
         script: call.script.name().to_owned(),
         line: trouble.line,
         detail: trouble.detail,
+        is_of_this_machine: trouble.is_of_this_machine,
     }
 }
