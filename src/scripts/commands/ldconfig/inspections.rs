@@ -4,6 +4,7 @@
 //! a note each layer is read again once for all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::io::{self, Read};
 
 use bstr::ByteSlice as _;
@@ -76,9 +77,9 @@ impl Inspections {
             Ok(())
         };
         let loader = process.machine.overlay.tree().loader();
-        loader
-            .load_many(&wanted, &mut sink)
-            .map_err(|error| Stop::new(format!("libraries cannot be read: {error}")))?;
+        loader.load_many(&wanted, &mut sink).map_err(|error| {
+            Stop::from_error(format!("libraries cannot be read: {error}"), &error)
+        })?;
         Ok(Self(known))
     }
 
@@ -106,11 +107,11 @@ impl Inspections {
         if let Some(known) = self.0.get(path) {
             return Ok(known.clone());
         }
-        let failed = |error: String| Stop::new(format!("{path} cannot be read: {error}"));
-        let mut content =
-            process.machine.overlay.open(path).map_err(|error| failed(error.to_string()))?;
-        let inspected =
-            inspect(&mut content, entry.size()).map_err(|error| failed(error.to_string()))?;
+        let failed = |error: &(dyn Error + 'static)| {
+            Stop::from_error(format!("{path} cannot be read: {error}"), error)
+        };
+        let mut content = process.machine.overlay.open(path).map_err(|error| failed(&error))?;
+        let inspected = inspect(&mut content, entry.size()).map_err(|error| failed(&error))?;
         self.0.insert(path.clone(), inspected.clone());
         Ok(inspected)
     }
