@@ -7,7 +7,6 @@
 //! will be sent and judged there, so a repair that did not do what it claims is never
 //! published. After publication the destination is asked again for what it now serves.
 
-pub mod apply;
 pub mod compare;
 pub mod environment;
 pub mod export;
@@ -24,13 +23,16 @@ pub mod second_opinion;
 pub mod seen_versions;
 
 pub use compare::{diff, inventories};
-pub use environment::{AfterFetching, CacheChoice, Environment, RepositoryChoice, ScriptsMode};
+pub use environment::{
+    AfterFetching, CacheChoice, Edge, Environment, RepositoryChoice, ScriptsMode,
+};
 pub use planning::{PlanRequest, Planned, plan};
 pub use repair::{RepairOutcome, RepairRequest, SourceImage, repair};
 pub use review::Evidence;
 pub use scan::{NamedReport, ScanInput};
 
 use crate::image::{ImageError, ReferenceError};
+use crate::repair::error::RepairerError;
 
 /// What a repaired image's tag adds.
 pub const DEFAULT_SUFFIX: &str = "_fix";
@@ -51,50 +53,15 @@ pub enum RepairError {
     #[error("{image}: {source}")]
     Inventory { image: String, source: families::Cause },
     #[error(transparent)]
-    Preferences(#[from] crate::packages::dpkg::preferences::PreferencesError),
-    #[error(transparent)]
-    Sources(#[from] crate::packages::dpkg::sources::SourcesError),
-    #[error(transparent)]
-    ApkSources(#[from] crate::packages::apk::sources::SourcesError),
-    #[error(transparent)]
-    Repository(#[from] crate::repository::apt::AptError),
-    #[error(transparent)]
-    ApkRepository(#[from] crate::repository::apk::ApkError),
-    #[error(transparent)]
-    Signature(#[from] crate::repository::signature::SignatureError),
+    Repairer(#[from] RepairerError),
     #[error(transparent)]
     Fetch(#[from] crate::repository::FetchError),
-    #[error(
-        "{file} of the image asks for {entry}, which is neither installed nor in the \
-         repositories, so that apk itself would change nothing: take it out of there, or name \
-         the repository that has it with --repository"
-    )]
-    World { file: String, entry: String },
-    #[error(transparent)]
-    Unusable(#[from] crate::repository::leaving_out::Unusable),
-    #[error(
-        "cannot use the cache in {place}: {source}; name another place with --cache-dir DIR, or \
-         keep no downloads with --no-cache"
-    )]
-    Cache { place: String, source: crate::repository::CacheError },
-    #[error("{archive}: {source}")]
-    Archive { archive: String, source: families::Cause },
-    #[error("{archive}: {source}")]
-    TooMuch { archive: String, source: families::Cause },
-    #[error("{archive}: it is package {found}, but the index said {wanted}")]
-    OtherPackage { archive: String, found: String, wanted: String },
-    #[error("cannot read {archive}: {source}")]
-    ArchiveFile { archive: String, source: std::io::Error },
-    #[error("{image}: {source}")]
-    Install { image: String, source: families::Cause },
     #[error("--no-network-after-fetch: {0}; nothing was published")]
     Network(#[from] crate::confinement::network::NetworkError),
     #[error("cannot write temporary files: {0}; free space or set TMPDIR")]
     Temporary(std::io::Error),
     #[error("writing the patch layer: {0}")]
     WriteLayer(String),
-    #[error(transparent)]
-    Recipe(#[from] crate::recipes::RecipeError),
     #[error(transparent)]
     Publish(#[from] crate::publish::PublishError),
     #[error(transparent)]

@@ -50,7 +50,7 @@ pub fn run(arguments: InventoryArguments, start: Start) -> CommandResult {
     let platforms = &arguments.images.platform;
     let all = pipeline::inventories(&arguments.image, platforms, &environment)?;
     // Documents say when they were made; SOURCE_DATE_EPOCH makes them reproducible.
-    let created = environment.source_date_epoch.unwrap_or(environment.now);
+    let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
     let text = match arguments.format {
         ListFormat::Table => {
             let tables = all.iter().map(|(s, i)| inventory::table(s, i, output.style()));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
 use tokio::runtime::Runtime;
@@ -15,14 +16,15 @@ use crate::findings::report::MAX_REPORT;
 use crate::findings::{Filter, Severity, parse_ignore_file};
 use crate::image::{Platform, RegistryOptions};
 use crate::pace::Pace;
-use crate::packages::apk::signature::ApkKeyring;
-use crate::packages::dpkg::auth_conf::{self, AuthConf};
 use crate::pipeline::{
-    AfterFetching, CacheChoice, Environment, NamedReport, RepositoryChoice, ScanInput, ScriptsMode,
+    AfterFetching, CacheChoice, Edge, Environment, NamedReport, RepositoryChoice, ScanInput,
+    ScriptsMode, families,
 };
 use crate::repository::CacheKey;
+use crate::repository::auth_conf::{self, AuthConf};
 use crate::repository::leaving_out::Strictness;
 use crate::repository::newest::Older;
+use crate::repository::rsa_keys::RsaKeyring;
 use crate::repository::signature::Keyring;
 use crate::rootfs::Memory;
 use crate::rootfs::limits::{LayerLimits, Scale};
@@ -98,7 +100,7 @@ pub struct RepositoryOptions {
     #[arg(long)]
     pub allow_older_index: bool,
     /// How maintainer scripts are run [default: virtual]
-    #[arg(long, value_name = "MODE", value_enum, help_heading = "Upgrade options")]
+    #[arg(long, value_name = "MODE", value_parser = scripts_modes(), help_heading = "Upgrade options")]
     pub scripts: Option<ScriptsMode>,
     /// Leave a package alone whose scripts take longer than this; all together may take twice as
     /// long [default: 20]
@@ -318,7 +320,7 @@ pub fn environment(
     for path in &images.ca_file {
         certificates.push(read_file("--ca-file", path, MAX_KEYS)?);
     }
-    let (keyring, apk_keyring) = keyrings(&repositories.keyring)?;
+    let (keyring, rsa_keyring) = keyrings(&repositories.keyring)?;
     let mut mirrors = Vec::new();
     for text in &repositories.mirror {
         let mirror = text.parse().map_err(|why| Failure::Usage(format!("--mirror: {why}")))?;
@@ -333,6 +335,7 @@ pub fn environment(
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let pace = Pace::new(Duration::from_secs(images.timeout.into()));
     let auth = Arc::new(machine_auth());
     let cache = cache(repositories, output)?;
     let source_date_epoch = source_date_epoch()?;
@@ -342,46 +345,71 @@ pub fn environment(
         .map_err(|error| Failure::Usage(format!("cannot start the network runtime: {error}")))?;
     let runtime = Arc::new(runtime);
     Ok(Environment {
-        progress: output.progress(),
         registry: RegistryOptions {
             ca_files: images.ca_file.clone(),
             plain_http: images.plain_http,
             auth_file: images.authfile.clone(),
             runtime: Some(Arc::clone(&runtime)),
             limits,
-            pace: Pace::new(Duration::from_secs(images.timeout.into())),
+            pace,
             ..RegistryOptions::default()
         },
-        repositories: RepositoryChoice {
-            lines: repositories.repository.clone(),
-            mirrors,
-            keyring,
-            apk_keyring,
-            image_sources_only: repositories.image_sources_only,
-            allow_expired: repositories.allow_expired_index,
-            strictness: match repositories.strict_repositories {
-                true => Strictness::Refuse,
-                false => Strictness::LeaveOut,
-            },
-            auth,
-            older: match repositories.allow_older_index {
-                true => Older::Allow,
-                false => Older::Refuse,
-            },
-            cache,
-            offline: repositories.offline,
-            certificates,
-        },
-        scripts: repositories.scripts.unwrap_or_default(),
         limits,
-        script_time: script_time(repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME)),
-        memory,
-        now,
-        source_date_epoch,
-        runtime,
-        network: AfterFetching::Stays,
+        edge: Edge {
+            progress: output.progress(),
+            pace,
+            repositories: RepositoryChoice {
+                lines: repositories.repository.clone(),
+                mirrors,
+                keyring,
+                rsa_keyring,
+                image_sources_only: repositories.image_sources_only,
+                allow_expired: repositories.allow_expired_index,
+                strictness: match repositories.strict_repositories {
+                    true => Strictness::Refuse,
+                    false => Strictness::LeaveOut,
+                },
+                auth,
+                older: match repositories.allow_older_index {
+                    true => Older::Allow,
+                    false => Older::Refuse,
+                },
+                cache,
+                offline: repositories.offline,
+                certificates,
+            },
+            scripts: repositories.scripts.unwrap_or_default(),
+            script_time: script_time(repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME)),
+            memory,
+            now,
+            source_date_epoch,
+            runtime,
+            unfinished: output.unfinished().clone(),
+            network: AfterFetching::Stays,
+            identity_check: Some(families::IDENTITY_CHECK),
+        },
         confined,
-        unfinished: output.unfinished().clone(),
+    })
+}
+
+/// The words of `--scripts`, each with its help.
+fn scripts_modes() -> impl TypedValueParser<Value = ScriptsMode> {
+    const WORDS: [(&str, &str); 3] = [
+        (
+            "virtual",
+            "Evaluated in a virtual shell; a package whose scripts cannot be is left alone",
+        ),
+        (
+            "sandbox",
+            "As virtual; what cannot be evaluated is run in namespaces, over a copy of the image",
+        ),
+        ("never", "Not at all: packages that have scripts to run are left alone"),
+    ];
+    let words = WORDS.map(|(word, help)| PossibleValue::new(word).help(help));
+    PossibleValuesParser::new(words).map(|word| match word.as_str() {
+        "sandbox" => ScriptsMode::Sandbox,
+        "never" => ScriptsMode::Never,
+        _ => ScriptsMode::Virtual,
     })
 }
 
@@ -427,13 +455,13 @@ fn machine_auth() -> AuthConf {
 
 /// The user's keys: OpenPGP keyrings for apt, and RSA keys for apk, which go by the name of
 /// their file.
-fn keyrings(paths: &[PathBuf]) -> Result<(Option<Keyring>, Option<ApkKeyring>), Failure> {
-    let (mut keyring, mut apk_keyring) = (None::<Keyring>, None::<ApkKeyring>);
+fn keyrings(paths: &[PathBuf]) -> Result<(Option<Keyring>, Option<RsaKeyring>), Failure> {
+    let (mut keyring, mut rsa_keyring) = (None::<Keyring>, None::<RsaKeyring>);
     for path in paths {
         let bytes = read_file("--keyring", path, MAX_KEYS)?;
-        if ApkKeyring::is_key(&bytes) {
+        if RsaKeyring::is_key(&bytes) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            apk_keyring
+            rsa_keyring
                 .get_or_insert_default()
                 .insert(&name, &bytes)
                 .map_err(|error| Failure::Usage(format!("--keyring: {error}")))?;
@@ -443,7 +471,7 @@ fn keyrings(paths: &[PathBuf]) -> Result<(Option<Keyring>, Option<ApkKeyring>), 
             .map_err(|error| Failure::Usage(format!("--keyring: {error}")))?;
         keyring.get_or_insert_default().extend(parsed);
     }
-    Ok((keyring, apk_keyring))
+    Ok((keyring, rsa_keyring))
 }
 
 /// `--cache-dir`, else `$XDG_CACHE_HOME/imgfix`. Where there is no home (arbitrary user ids in

@@ -11,7 +11,7 @@ use crate::image::{self, Reference};
 use crate::layer::{Compression, LayerOptions};
 use crate::notify::{Event, Kind, Target};
 use crate::pipeline::{
-    self, AfterFetching, Environment, PlanRequest, RepairError, RepairRequest, ScriptsMode,
+    self, AfterFetching, Edge, Environment, PlanRequest, RepairError, RepairRequest, ScriptsMode,
     second_opinion,
 };
 use crate::plan::Plan;
@@ -169,7 +169,8 @@ fn repaired(
     };
     let environment =
         options::environment(&arguments.images, &arguments.repositories, output, confine)?;
-    let environment = Environment { network, ..environment };
+    let edge = Edge { network, ..environment.edge };
+    let environment = Environment { edge, ..environment };
     let files = files.unwrap_or_default();
     if original == OriginalPolicy::Delete {
         image::check_deletable(&arguments.image)
@@ -214,7 +215,7 @@ fn repaired(
         pipeline::original::delete(&mut outcome, remaining, &environment)?;
     }
     let report = &outcome.report;
-    let created = environment.source_date_epoch.unwrap_or(environment.now);
+    let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
     files
         .write(&outcome, created)
         .and_then(|()| tell(report, arguments.format, output))

@@ -6,13 +6,11 @@
 
 pub mod archive;
 pub mod archive_sink;
-pub mod digest;
 pub mod exact_numbers;
 pub mod layout;
 mod layout_index;
 pub mod manifest;
 pub mod open;
-pub mod platform;
 pub mod platforms;
 pub mod reference;
 pub mod registry;
@@ -23,13 +21,13 @@ pub mod transport;
 pub mod untag;
 pub mod verified;
 
-pub use digest::{DiffId, Digest, DigestError};
+pub use crate::model::digest::{DiffId, Digest, DigestError};
+pub use crate::model::platform::{self, Platform};
 pub use manifest::{
     Document, Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, descriptor,
     digest_of,
 };
 pub use open::{check_output, open_sink, open_source};
-pub use platform::Platform;
 pub use platforms::{ImageSet, PlatformImage, SkipReason, Skipped, load, platforms};
 pub use reference::{Reference, ReferenceError};
 pub use registry::RegistryOptions;

@@ -5,8 +5,8 @@ use serde_cyclonedx::cyclonedx::v_1_6::{
     MetadataTools, MetadataToolsVariant0, Property,
 };
 
+use crate::json::pretty;
 use crate::packages::{Installed, Inventory};
-use crate::report::json::pretty;
 
 use super::{InventoryError, Subject, Unique, document_uuid, package_url, rfc3339};
 

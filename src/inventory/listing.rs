@@ -1,7 +1,7 @@
 //! The inventory as a table and as imgfix's own JSON (`docs/report-schema.md`).
 
+use crate::json::pretty;
 use crate::packages::{Inventory, PackageId};
-use crate::report::json::pretty;
 use crate::report::terminal::{Accent, Style, Table, clean, count};
 
 use super::{Subject, package_url};

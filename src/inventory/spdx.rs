@@ -6,8 +6,8 @@ use spdx_rs::models::{
     RelationshipType, SPDX,
 };
 
+use crate::json::pretty;
 use crate::packages::{Installed, Inventory};
-use crate::report::json::pretty;
 
 use super::{InventoryError, Subject, Unique, document_uuid, package_url, rfc3339};
 

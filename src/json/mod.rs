@@ -39,6 +39,16 @@ pub fn read_of_image<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, JsonE
     parse(bytes)
 }
 
+/// Indented JSON with a final newline.
+#[must_use]
+pub fn pretty<T: serde::Serialize>(value: &T) -> String {
+    // Our own types have only string keys and finite numbers, so this cannot fail; an
+    // empty document would be noticed by every reader.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
 #[allow(clippy::disallowed_methods, reason = "this is where documents are read")]
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, JsonError> {
     Ok(serde_json::from_slice(bytes)?)

@@ -15,7 +15,7 @@ fn open(
     environment: &Environment,
 ) -> Result<Vec<Loaded>, RepairError> {
     let name = reference.to_string();
-    environment.progress.message(&format!("reading {name}"));
+    environment.edge.progress.message(&format!("reading {name}"));
     let source = image::open_source(reference, &environment.registry)?;
     let set = image::load(&*source, None)?;
     planning::chosen(&set, platforms, &name)?

@@ -1,181 +1,33 @@
-//! What a run is given from outside: the clock, the watcher, limits, and how registries and
-//! repositories are reached. Made once at the edge, then only read.
-
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use tokio::runtime::Runtime;
+//! What a run is given from outside. Made once at the edge, then only read.
 
 use crate::confinement::{Confined, network};
 use crate::image::RegistryOptions;
-use crate::packages::apk::signature::ApkKeyring;
-use crate::packages::dpkg::auth_conf::AuthConf;
-use crate::progress::SharedProgress;
-use crate::repository::access::Credentials;
-use crate::repository::freshness::Expired;
-use crate::repository::leaving_out::Strictness;
-use crate::repository::newest::Older;
-use crate::repository::signature::Keyring;
-use crate::repository::{Cache, CacheKey, FetchOptions, Fetcher, Mirror};
-use crate::rootfs::Memory;
+pub use crate::repair::edge::{AfterFetching, CacheChoice, Edge, RepositoryChoice, ScriptsMode};
 use crate::rootfs::limits::LayerLimits;
-use crate::scripts::TimeLimit;
-use crate::unfinished::Unfinished;
 
 use super::RepairError;
 
-/// Where packages come from, as the user wants it.
-#[derive(Debug, Clone, Default)]
-pub struct RepositoryChoice {
-    /// `--repository` lines; when there are any, the image's sources are not used.
-    pub lines: Vec<String>,
-    pub mirrors: Vec<Mirror>,
-    /// `--keyring`: replaces the image's OpenPGP keys.
-    pub keyring: Option<Keyring>,
-    /// The same for apk repositories, whose keys are RSA keys by name.
-    pub apk_keyring: Option<ApkKeyring>,
-    pub image_sources_only: bool,
-    pub allow_expired: bool,
-    /// What a repository that cannot be used means.
-    pub strictness: Strictness,
-    /// This machine's apt_auth.conf(5): for `lines` and `mirrors`, never for what an image
-    /// names.
-    pub auth: Arc<AuthConf>,
-    pub older: Older,
-    pub cache: CacheChoice,
-    pub offline: bool,
-    /// PEM files.
-    pub certificates: Vec<Vec<u8>>,
-}
-
-/// How maintainer scripts are run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum ScriptsMode {
-    /// Evaluated in a virtual shell; a package whose scripts cannot be is left alone
-    #[default]
-    Virtual,
-    /// As virtual; what cannot be evaluated is run in namespaces, over a copy of the image
-    Sandbox,
-    /// Not at all: packages that have scripts to run are left alone
-    Never,
-}
-
-/// Where downloads are kept.
-#[derive(Debug, Clone, Default)]
-pub enum CacheChoice {
-    /// For this run only.
-    #[default]
-    Temporary,
-    Kept {
-        dir: PathBuf,
-        key: CacheKey,
-    },
-    /// In this directory, which the user has not named; for this run only when it cannot be
-    /// written, or others can.
-    KeptIfPossible {
-        dir: PathBuf,
-        key: CacheKey,
-    },
-}
-
-/// What becomes of the network when everything is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AfterFetching {
-    #[default]
-    Stays,
-    /// Connections are refused, and there are none from before.
-    Goes,
-}
-
 /// Everything from outside.
 pub struct Environment {
-    pub progress: SharedProgress,
     pub registry: RegistryOptions,
-    pub repositories: RepositoryChoice,
+    /// What images may be made of.
     pub limits: LayerLimits,
-    /// What repositories and packages may make this program hold.
-    pub memory: Memory,
-    pub scripts: ScriptsMode,
-    /// How long scripts may take that are evaluated.
-    pub script_time: TimeLimit,
-    /// Seconds since the epoch: for signatures, freshness and expiry dates of ignore rules.
-    /// No digest depends on it.
-    pub now: i64,
-    /// `SOURCE_DATE_EPOCH`.
-    pub source_date_epoch: Option<i64>,
-    pub runtime: Arc<Runtime>,
-    pub network: AfterFetching,
+    /// What repairers get.
+    pub edge: Edge,
     /// What the process has given up.
     pub confined: Confined,
-    /// What an interruption takes back.
-    pub unfinished: Unfinished,
 }
 
 impl Environment {
-    /// What to do with expired indexes.
-    #[must_use]
-    pub fn expired(&self) -> Expired {
-        if self.repositories.allow_expired { Expired::Allow } else { Expired::Refuse }
-    }
-
-    fn cache(&self) -> Result<Cache, RepairError> {
-        let temporary = || {
-            let place = "the system's temporary directory".to_owned();
-            Cache::temporary(&self.unfinished)
-                .map_err(|source| RepairError::Cache { place, source: source.into() })
-        };
-        let kept = |dir: &Path, key: &CacheKey| {
-            let place = dir.display().to_string();
-            Cache::open(dir, key.clone(), &self.unfinished)
-                .map_err(|source| RepairError::Cache { place, source })
-        };
-        match &self.repositories.cache {
-            CacheChoice::Temporary => temporary(),
-            CacheChoice::Kept { dir, key } => kept(dir, key),
-            CacheChoice::KeptIfPossible { dir, key } => kept(dir, key).or_else(|error| {
-                if self.repositories.offline {
-                    return Err(error);
-                }
-                self.progress.warn(&format!("downloads are kept for this run only: {error}"));
-                temporary()
-            }),
-        }
-    }
-
     /// Everything is fetched: the network goes, when it is to go.
     ///
     /// # Errors
     /// It cannot be given up.
     pub fn fetched(&self) -> Result<(), RepairError> {
-        if self.network == AfterFetching::Goes {
+        if self.edge.network == AfterFetching::Goes {
             network::close()?;
-            self.progress.detail("everything is fetched; the network is given up");
+            self.edge.progress.detail("everything is fetched; the network is given up");
         }
         Ok(())
-    }
-
-    /// Opens the cache and prepares downloads.
-    ///
-    /// # Errors
-    /// The cache directory cannot be made; a certificate is unusable.
-    pub fn fetcher(&self) -> Result<Fetcher, RepairError> {
-        let cache = self.cache()?;
-        let options = FetchOptions {
-            offline: self.repositories.offline,
-            mirrors: self.repositories.mirrors.clone(),
-            certificates: self.repositories.certificates.clone(),
-            pace: self.registry.pace,
-            older: self.repositories.older,
-            now: Some(self.now),
-            // one that waits for more would still be open when the network goes
-            reuse_connections: self.network == AfterFetching::Stays,
-        };
-        let progress = Arc::clone(&self.progress);
-        let fetcher = Fetcher::new(Arc::clone(&self.runtime), cache, options, progress)?;
-        for mirror in &self.repositories.mirrors {
-            let auth = Credentials::Conf(Arc::clone(&self.repositories.auth));
-            fetcher.login(&format!("{}/", mirror.to()), auth);
-        }
-        Ok(fetcher)
     }
 }

@@ -28,7 +28,7 @@ pub fn copy(
     target: &Reference,
     environment: &Environment,
 ) -> Result<(), RepairError> {
-    copy_noting(source, set, target, environment, &environment.unfinished)
+    copy_noting(source, set, target, environment, &environment.edge.unfinished)
 }
 
 /// [`copy`]; what an interruption takes back, and whether the copy counts as published, goes
@@ -60,7 +60,7 @@ fn copy_noting(
     };
     let name = source.image_name();
     let sink = image::open_sink(target, name, &environment.registry, unfinished)?;
-    publish::publish(&*sink, source, &publication, &*environment.progress)?;
+    publish::publish(&*sink, source, &publication, &*environment.edge.progress)?;
     Ok(())
 }
 
@@ -91,6 +91,6 @@ pub fn export(
             (file.clone(), Reference::OciArchive { file, tag: Some("image".to_owned()) })
         }
     };
-    copy_noting(&*source, &set, &target, environment, &environment.unfinished.aside())?;
+    copy_noting(&*source, &set, &target, environment, &environment.edge.unfinished.aside())?;
     Ok(path)
 }

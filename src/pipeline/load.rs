@@ -119,7 +119,7 @@ pub fn load(
     let (manifest, config) = match &repaired_from {
         Some(parts) => {
             if parts.fidelity == Fidelity::Equivalent {
-                environment.progress.warn(&format!(
+                environment.edge.progress.warn(&format!(
                     "{}: the image was converted since imgfix repaired it; its original is put \
                      together from its layers",
                     image.platform
@@ -141,7 +141,7 @@ pub fn load(
             let descriptor = layers.get(at).ok_or_else(|| io::Error::other("no such layer"))?;
             let blob = source.blob(descriptor).map_err(io::Error::other)?;
             let name = format!("layer {} of {}", at + 1, layers.len());
-            Ok(Counted::new(blob, &*environment.progress, &name, descriptor.size()))
+            Ok(Counted::new(blob, &*environment.edge.progress, &name, descriptor.size()))
         },
         &budget,
         Wanted { keep: &keep, note: &ldconfig::note },

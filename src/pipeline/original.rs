@@ -24,7 +24,7 @@ pub fn delete(
     let SourceImage { reference: original, digest } = &outcome.source;
     let output_reference: Reference = output.reference.parse()?;
     if output_reference.replaces(original) {
-        environment.progress.detail(&format!("{original} is the repaired image now"));
+        environment.edge.progress.detail(&format!("{original} is the repaired image now"));
         return Ok(());
     }
     let repaired = outcome.report.platforms.iter().any(|platform| platform.manifest.is_some());
@@ -38,13 +38,13 @@ pub fn delete(
         return Ok(());
     }
     let deleted =
-        image::delete_tag(original, digest, &environment.registry, &environment.unfinished);
+        image::delete_tag(original, digest, &environment.registry, &environment.edge.unfinished);
     if let Err(error) = deleted {
         let text = format!("The original {original} was not deleted: {error}");
         outcome.report.warnings.push(text);
         return Ok(());
     }
-    environment.progress.message(&format!("deleted the original {original}"));
+    environment.edge.progress.message(&format!("deleted the original {original}"));
     image::open_source(&output_reference, &environment.registry)
         .and_then(|source| source.root())
         .map(|_| ())

@@ -17,6 +17,8 @@ use crate::plan::{Because, Plan, PlatformPlan, Reason, Removal, Step};
 use crate::repository::newest::short_name;
 use crate::repository::{Fetcher, Verified, freshness};
 
+use crate::rootfs::Overlay;
+
 use super::families::{self, Applied, Offers, Outcome, PackageManager, Workshop};
 use super::load::{self, Loaded, View};
 use super::scan::{self, ScanInput};
@@ -77,7 +79,7 @@ pub fn plan(
     environment: &Environment,
 ) -> Result<Planned, RepairError> {
     let name = request.image.to_string();
-    environment.progress.message(&format!("reading {name}"));
+    environment.edge.progress.message(&format!("reading {name}"));
     let source = image::open_source(&request.image, &environment.registry)?;
     let set = image::load(&*source, None)?;
     let chosen = chosen(&set, &request.platforms, &name)?;
@@ -98,9 +100,9 @@ pub fn plan(
     let root = set.root.raw().digest;
     let scanned = scan::Scanned { root, platforms: &loaded, inventories: &inventories };
     let findings = scan::findings(&request.scan, &scanned, environment)?;
-    let fetcher = environment.fetcher()?;
+    let fetcher = environment.edge.fetcher()?;
     if let Some(saved) = saved
-        && environment.network == AfterFetching::Goes
+        && environment.edge.network == AfterFetching::Goes
     {
         // What a plan names is all that is fetched: before any of it is unpacked.
         for loaded in &loaded {
@@ -270,19 +272,19 @@ impl Job<'_> {
     fn plan(&self, filtered: Option<&Filtered>) -> Result<Done, RepairError> {
         let tree = &*self.loaded.tree;
         let platform = &self.loaded.platform;
-        self.environment.progress.message(&format!("{platform}: reading the repositories"));
+        self.environment.edge.progress.message(&format!("{platform}: reading the repositories"));
         if let Some(former) = &self.loaded.repaired_from {
             self.fetcher.newest().recall(&former.newest);
         }
-        let offers = self.manager.offers(tree, self.fetcher, self.environment)?;
-        self.environment.progress.message(&format!("{platform}: planning"));
+        let offers = self.manager.offers(tree, self.fetcher, &self.environment.edge)?;
+        self.environment.edge.progress.message(&format!("{platform}: planning"));
         let requests = requests(filtered, platform);
         let (mut planned, applied, newest) = self.settle(&*offers, &requests)?;
         planned.plan.blame(offers.left_out(), offers.advice());
         let mut notes = planned.notes;
         notes.extend(offers.left_out().iter().map(ToString::to_string));
-        if let Some(old) = freshness::old(offers.verified(), self.environment.now) {
-            self.environment.progress.warn(&format!("{platform}: {old}"));
+        if let Some(old) = freshness::old(offers.verified(), self.environment.edge.now) {
+            self.environment.edge.progress.warn(&format!("{platform}: {old}"));
             notes.push(old);
         }
         Ok(Done {
@@ -302,7 +304,12 @@ impl Job<'_> {
         let (mut applied, mut of_packages) = (None, BTreeMap::new());
         if !plan.steps.is_empty() {
             let paths = self.fetch(&plan.steps)?;
-            applied = match workshop.install(self.loaded, &plan, &paths, self.environment)? {
+            applied = match workshop.install(
+                self.over_the_original(),
+                &plan,
+                &paths,
+                &self.environment.edge,
+            )? {
                 Outcome::Applied(applied) => Some(applied),
                 Outcome::Barred(id, reason) => {
                     let why = format!("{id} cannot be installed: {reason}");
@@ -340,7 +347,12 @@ impl Job<'_> {
                 continue;
             }
             let paths = self.fetch(steps)?;
-            let outcome = workshop.install(self.loaded, &planned.plan, &paths, self.environment)?;
+            let outcome = workshop.install(
+                self.over_the_original(),
+                &planned.plan,
+                &paths,
+                &self.environment.edge,
+            )?;
             let others = families::broken(
                 steps,
                 |step| offers.relations(step),
@@ -348,7 +360,7 @@ impl Job<'_> {
             );
             if !others.is_empty() {
                 for (id, reason) in &others {
-                    self.environment.progress.warn(&format!("{id} is left alone: {reason}"));
+                    self.environment.edge.progress.warn(&format!("{id} is left alone: {reason}"));
                 }
                 barred.extend(others);
                 continue;
@@ -366,9 +378,9 @@ impl Job<'_> {
                 }
                 Outcome::Barred(id, reason) => {
                     let note = format!("{id} is left alone: {reason}");
-                    self.environment.progress.detail(&note);
+                    self.environment.edge.progress.detail(&note);
                     barred.insert(id, reason);
-                    if self.environment.script_time.is_used_up() {
+                    if self.environment.edge.script_time.is_used_up() {
                         // Each further try would bar one package more, and take its time.
                         for (id, reason) in steps.iter().map(out_of_time) {
                             barred.entry(id).or_insert(reason);
@@ -377,6 +389,11 @@ impl Job<'_> {
                 }
             }
         }
+    }
+
+    /// The original, with nothing changed yet.
+    fn over_the_original(&self) -> Overlay {
+        Overlay::new(Arc::clone(&self.loaded.tree))
     }
 
     /// Packages that went because others have all their files now.

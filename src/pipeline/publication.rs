@@ -49,7 +49,7 @@ pub fn publish(
     output: &Reference,
     environment: &Environment,
 ) -> Result<Digest, RepairError> {
-    let progress = &*environment.progress;
+    let progress = &*environment.edge.progress;
     progress.message(&format!("publishing {output}"));
     let opens: Vec<Option<Open<'_>>> = platforms.iter().map(NewPlatform::open_patch).collect();
     let images = platforms.iter().zip(&opens).map(|(one, open)| one.new_image(open)).collect();
@@ -65,7 +65,7 @@ pub fn publish(
     };
     let publication = Publication { images, indexes, kept };
     let name = original.source.image_name();
-    let sink = image::open_sink(output, name, &environment.registry, &environment.unfinished)?;
+    let sink = image::open_sink(output, name, &environment.registry, &environment.edge.unfinished)?;
     let published = publish::publish(&*sink, original.source, &publication, progress)?;
     progress.detail(&format!(
         "{} bytes sent in {} blobs, {} blobs were there",

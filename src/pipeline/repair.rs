@@ -8,6 +8,7 @@ use crate::layer::LayerOptions;
 use crate::plan::{Plan, PlatformPlan};
 use crate::policy::OriginalPolicy;
 use crate::publish::{self, Provenance, Rebuilt};
+use crate::repair::verify::BeforeAfter;
 use crate::report::before_after::{
     EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PackageRemoved,
     PlatformReport, RepositoryState, StaleFile,
@@ -15,7 +16,6 @@ use crate::report::before_after::{
 use crate::report::review::PlatformReview;
 use crate::report::{RepairReport, effects};
 use crate::repository::{Fetcher, freshness};
-use crate::verify::BeforeAfter;
 
 use super::export;
 use super::families::Applied;
@@ -86,7 +86,7 @@ pub fn repair(
     }
     if let OriginalPolicy::Backup { suffix } = &request.original {
         let backup = source.reference().with_fix_suffix(suffix)?;
-        environment.progress.message(&format!("copying the original to {backup}"));
+        environment.edge.progress.message(&format!("copying the original to {backup}"));
         export::copy(&*source, &set, &backup, environment)?;
     }
     let original = Original { source: &*source, set: &set, provenance: &provenance };
@@ -147,7 +147,7 @@ fn provenance(planned: &Planned, environment: &Environment) -> Provenance {
         // each platform has its own
         newest: BTreeMap::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        source_date_epoch: environment.source_date_epoch,
+        source_date_epoch: environment.edge.source_date_epoch,
     }
 }
 
@@ -174,15 +174,18 @@ impl Job<'_> {
             .map(|one| RepositoryState {
                 repository: one.repository.clone(),
                 date: one.date.clone(),
-                age_days: freshness::days_since(one.made, environment.now),
+                age_days: freshness::days_since(one.made, environment.edge.now),
             })
             .collect();
         let repositories = review::signed(&repositories);
         let Some(Applied { overlay, effects, stale, .. }) = applied else {
-            environment.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
+            environment
+                .edge
+                .progress
+                .message(&format!("{}: nothing can be upgraded", loaded.platform));
             let inventory = manager.inventory();
             let images = BeforeAfter { before: inventory, after: inventory };
-            report.findings = crate::verify::judge(&findings, images, &plan);
+            report.findings = crate::repair::verify::judge(&findings, images, &plan);
             let platform = loaded.platform.clone();
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
@@ -193,7 +196,7 @@ impl Job<'_> {
             1 => "1 upgraded package".to_owned(),
             n => format!("{n} upgraded packages"),
         };
-        environment.progress.message(&format!("{}: writing {packages}", loaded.platform));
+        environment.edge.progress.message(&format!("{}: writing {packages}", loaded.platform));
         let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
         let after = layer.verify(&loaded, &overlay, &plan, environment)?;
         let provenance = Provenance { newest, ..self.provenance.clone() };
@@ -215,7 +218,7 @@ impl Job<'_> {
             }
         };
         let images = BeforeAfter { before: manager.inventory(), after: &after };
-        report.findings = crate::verify::judge(&findings, images, &plan);
+        report.findings = crate::repair::verify::judge(&findings, images, &plan);
         report.files = count(&overlay);
         report.manifest = Some(manifest.digest);
         report.layer = Some(LayerReport {

@@ -43,7 +43,7 @@ pub fn of_repaired(
     environment: &Environment,
 ) -> Result<PlatformReview, RepairError> {
     let loaded = repaired.loaded;
-    environment.progress.message(&format!("{}: comparing with the original", loaded.platform));
+    environment.edge.progress.message(&format!("{}: comparing with the original", loaded.platform));
     let side = |label: &str| label.to_owned();
     let before = Side {
         label: side("the original image"),

@@ -57,14 +57,17 @@ pub fn findings(
     for report in &input.reports {
         let mut parsed = findings::parse_report(&report.name, &report.bytes)?;
         for warning in &parsed.warnings {
-            environment.progress.warn(warning);
+            environment.edge.progress.warn(warning);
         }
         if let Some(why) = image.other_image(&parsed, &facts) {
             if input.strict {
                 return Err(RepairError::OtherImage { report: report.name.clone(), why });
             }
             let name = &report.name;
-            environment.progress.warn(&format!("{name} seems to be about another image: {why}"));
+            environment
+                .edge
+                .progress
+                .warn(&format!("{name} seems to be about another image: {why}"));
         }
         if let Some(release) = findings::other_release(&parsed.artifact, &facts) {
             for finding in parsed.findings.iter_mut().filter(|one| one.class == Class::System) {
@@ -78,17 +81,17 @@ pub fn findings(
         }
         reports.push(parsed);
     }
-    let today = OffsetDateTime::from_unix_timestamp(environment.now)
+    let today = OffsetDateTime::from_unix_timestamp(environment.edge.now)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .date();
     let assessed = findings::merge::assessed(&reports);
     let mut filtered = input.filter.apply(findings::merge(reports), today);
     filtered.assessed = assessed;
     for id in &filtered.unmatched {
-        environment.progress.warn(&format!("--only {id}: no report has this id"));
+        environment.edge.progress.warn(&format!("--only {id}: no report has this id"));
     }
     for rule in &filtered.expired {
-        environment.progress.warn(&format!("{rule} has expired and is not followed any more"));
+        environment.edge.progress.warn(&format!("{rule} has expired and is not followed any more"));
     }
     Ok(Some(filtered))
 }
@@ -132,27 +135,10 @@ fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a
         return None;
     }
     let by_architecture =
-        facts.iter().filter(|fact| architecture_names(&fact.platform).contains(&first));
+        facts.iter().filter(|fact| fact.platform.distribution_names().contains(&first));
     match by_architecture.collect::<Vec<_>>().as_slice() {
         [one] => Some(&one.platform),
         _ => None,
-    }
-}
-
-/// What distributions call a platform's architecture: Debian
-/// (<https://wiki.debian.org/SupportedArchitectures>) and Alpine
-/// (<https://wiki.alpinelinux.org/wiki/Requirements>).
-#[must_use]
-pub fn architecture_names(platform: &Platform) -> [&str; 2] {
-    match (platform.architecture.as_str(), platform.variant.as_deref()) {
-        ("amd64", _) => ["amd64", "x86_64"],
-        ("arm64", _) => ["arm64", "aarch64"],
-        ("386", _) => ["i386", "x86"],
-        ("arm", Some("v5" | "v6")) => ["armel", "armhf"],
-        ("arm", _) => ["armhf", "armv7"],
-        ("ppc64le", _) => ["ppc64el", "ppc64le"],
-        ("mips64le", _) => ["mips64el", "mips64el"],
-        (other, _) => [other, other],
     }
 }
 

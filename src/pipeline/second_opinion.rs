@@ -23,8 +23,8 @@ pub fn scan(
     image: &Reference,
     environment: &Environment,
 ) -> Result<NamedReport, RepairError> {
-    environment.progress.message(&format!("scanning {image}"));
-    let folder = Scratch::new(Purpose::plain(COPY), &environment.unfinished)
+    environment.edge.progress.message(&format!("scanning {image}"));
+    let folder = Scratch::new(Purpose::plain(COPY), &environment.edge.unfinished)
         .map_err(RepairError::Temporary)?;
     let copy = |form| {
         let path = export(image, form, folder.path(), environment)?;
@@ -38,7 +38,7 @@ pub fn scan(
     }
     let words = command.words(&values);
     let bounds = scanner::Bounds { report: MAX_REPORT, time: command.timeout() };
-    let scan = scanner::run(&words, bounds, &environment.unfinished)?;
+    let scan = scanner::run(&words, bounds, &environment.edge.unfinished)?;
     let program = words.first().cloned().unwrap_or_default();
     let name = format!("the output of {program} for {image}");
     let parsed = findings::parse_report(&name, &scan.report);
@@ -46,7 +46,10 @@ pub fn scan(
         (Ok(_), None) => {}
         // Many scanners end so when a gate of their own is not passed.
         (Ok(_), Some((status, _))) => {
-            environment.progress.detail(&format!("{program} ended with {status} and a report"));
+            environment
+                .edge
+                .progress
+                .detail(&format!("{program} ended with {status} and a report"));
         }
         (Err(_), Some((status, stderr))) => {
             return Err(scanner::ScannerError::Failed { program, status, stderr }.into());
@@ -77,7 +80,7 @@ pub fn compare(
     let before = wanted(&input.reports, input, environment)?;
     let after = wanted(std::slice::from_ref(&after), input, environment)?;
     let comparison = ScanComparison::new(command.text(), &before, &after, &outcome.report);
-    environment.progress.message(&comparison.sentence());
+    environment.edge.progress.message(&comparison.sentence());
     outcome.report.scan = Some(comparison);
     Ok(())
 }
@@ -92,7 +95,7 @@ fn wanted(
         .iter()
         .map(|report| findings::parse_report(&report.name, &report.bytes))
         .collect::<Result<_, _>>()?;
-    let today = OffsetDateTime::from_unix_timestamp(environment.now)
+    let today = OffsetDateTime::from_unix_timestamp(environment.edge.now)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .date();
     Ok(input.filter.apply(findings::merge(parsed), today).kept)

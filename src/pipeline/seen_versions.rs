@@ -3,8 +3,8 @@
 //! names no digest.
 
 use crate::findings::{Class, Finding};
-use crate::judge::{self, Subjects};
 use crate::packages::{Installed, Inventory};
+use crate::repair::judge::{self, Subjects};
 
 /// A sentence about the findings whose package no image has in the version that the scanner
 /// saw; `None` when there are none. `inventories` has one for each platform.

@@ -4,8 +4,9 @@
 use serde::ser::Serializer;
 
 use super::scan_comparison::ScanComparison;
-use crate::findings::{Assessed, Finding, Severity};
 use crate::image::{DiffId, Digest, Platform};
+use crate::model::finding::{Assessed, Severity};
+use crate::model::verdict::{JudgedFinding, Outcome};
 use crate::packages::{PackageId, VersionText};
 use crate::plan::{ArchiveChecksum, Reason};
 use crate::recipes::Removal;
@@ -186,7 +187,7 @@ impl serde::Serialize for PackageKept {
             reason: &'a Reason,
             explanation: String,
         }
-        let explanation = super::text::explain(&self.reason);
+        let explanation = self.reason.to_string();
         Flat { package: &self.package, version: &self.version, reason: &self.reason, explanation }
             .serialize(serializer)
     }
@@ -205,77 +206,6 @@ pub struct FileCounts {
 pub struct EffectNote {
     pub package: String,
     pub text: String,
-}
-
-/// A finding and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JudgedFinding {
-    pub finding: Finding,
-    pub verdict: Verdict,
-}
-
-/// What became of a finding, read back from the repaired image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The package is at `version` now, which does not have the problem.
-    Fixed { version: String },
-    /// The package was at `version` already, which does not have the problem.
-    NotAffected { version: String },
-    /// It is as it was, because.
-    NotFixed { reason: Reason },
-}
-
-/// How a verdict counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Fixed,
-    /// Still there.
-    Left,
-    /// Still there, and the user said to leave it.
-    Ignored,
-    /// It was not there before the repair.
-    NotAffected,
-}
-
-impl Verdict {
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        match self {
-            Verdict::Fixed { .. } => Outcome::Fixed,
-            Verdict::NotAffected { .. } => Outcome::NotAffected,
-            Verdict::NotFixed { reason: Reason::Ignored { .. } } => Outcome::Ignored,
-            Verdict::NotFixed { .. } => Outcome::Left,
-        }
-    }
-}
-
-impl serde::Serialize for JudgedFinding {
-    /// The finding's fields, `verdict`, and `fixed_by` or `reason` with `explanation`.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Flat<'a> {
-            #[serde(flatten)]
-            finding: &'a Finding,
-            verdict: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            fixed_by: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            reason: Option<&'a Reason>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            explanation: Option<String>,
-        }
-        let (verdict, fixed_by, reason) = match &self.verdict {
-            Verdict::Fixed { version } => ("fixed", Some(version.as_str()), None),
-            Verdict::NotAffected { .. } => ("not-affected", None, None),
-            Verdict::NotFixed { reason } => ("not-fixed", None, Some(reason)),
-        };
-        let explanation = match &self.verdict {
-            Verdict::NotAffected { version } => Some(super::text::not_affected(version)),
-            _ => reason.map(super::text::explain),
-        };
-        Flat { finding: &self.finding, verdict, fixed_by, reason, explanation }
-            .serialize(serializer)
-    }
 }
 
 /// Findings by severity.
@@ -431,6 +361,8 @@ impl RepairReport {
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
+    use crate::model::finding::Finding;
+    use crate::model::verdict::Verdict;
 
     fn digest(text: &str) -> Digest {
         Digest::of(text.as_bytes())

@@ -2,20 +2,12 @@
 //! beside it that the tests hold the output against.
 
 use super::before_after::RepairReport;
+use crate::json::pretty;
 
 /// The report as JSON text, indented, ending in a newline.
 #[must_use]
 pub fn render(report: &RepairReport) -> String {
     pretty(report)
-}
-
-/// Indented JSON with a final newline.
-pub(crate) fn pretty<T: serde::Serialize>(value: &T) -> String {
-    // Our own types have only string keys and finite numbers, so this cannot fail; an
-    // empty document would be noticed by every reader.
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.push('\n');
-    text
 }
 
 #[cfg(test)]
@@ -40,8 +32,8 @@ mod tests {
 
     #[test]
     fn every_reason_keeps_to_the_schema() {
-        use crate::judge::UnknownFix;
         use crate::plan::Reason;
+        use crate::repair::judge::UnknownFix;
         let text = || "x".to_owned();
         let reasons = [
             Reason::NoFixedVersion,

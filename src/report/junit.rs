@@ -7,9 +7,9 @@
 use quick_xml::events::{BytesText, Event};
 use quick_xml::writer::Writer;
 
-use super::before_after::{JudgedFinding, Outcome, PlatformReport, RepairReport, Verdict};
+use super::before_after::{PlatformReport, RepairReport};
 use super::terminal::clean;
-use super::text::explain;
+use crate::model::verdict::{JudgedFinding, Outcome, Verdict};
 
 /// The document, ending in a newline.
 #[must_use]
@@ -70,7 +70,7 @@ fn case(writer: &mut Writer<Vec<u8>>, judged: &JudgedFinding) -> Result {
         .write_inner_content(|writer| {
             let why = match &judged.verdict {
                 Verdict::Fixed { .. } | Verdict::NotAffected { .. } => return Ok(()),
-                Verdict::NotFixed { reason } => clean(&explain(reason)),
+                Verdict::NotFixed { reason } => clean(&reason.to_string()),
             };
             let text = clean(&format!(
                 "{} {} {}: {why}",

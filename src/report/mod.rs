@@ -15,13 +15,14 @@ pub mod json;
 pub mod junit;
 pub mod openvex;
 pub mod outputs;
+pub mod plan;
 pub mod review;
 pub mod sarif;
 pub mod scan_comparison;
 #[cfg(test)]
 pub(crate) mod schema_check;
-pub mod terminal;
 pub mod text;
 
-pub use before_after::{JudgedFinding, RepairReport, Verdict};
-pub use terminal::Style;
+pub use crate::model::verdict::{JudgedFinding, Verdict};
+pub use crate::terminal::{self, Style};
+pub use before_after::RepairReport;

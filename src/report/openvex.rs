@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::before_after::{PlatformReport, RepairReport, Verdict};
+use super::before_after::{PlatformReport, RepairReport};
 use crate::findings::Class;
 use crate::findings::purl::encode;
 use crate::image::Digest;
+use crate::model::verdict::Verdict;
 
 /// The document, indented, ending in a newline. `created` is in seconds since the epoch.
 /// `space` is what URLs of system packages begin with (`deb/debian`, `apk/alpine`; see
@@ -31,7 +32,7 @@ pub fn render(report: &RepairReport, space: &str, created: i64) -> String {
         .collect();
     // The same repair has the same name, so that a newer version can replace it.
     let name = Digest::of(json!([image.digest, statements]).to_string().as_bytes());
-    super::json::pretty(&json!({
+    crate::json::pretty(&json!({
         "@context": "https://openvex.dev/ns/v0.2.0",
         "@id": format!("urn:imgfix:vex:{name}"),
         "author": "imgfix",

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::before_after::{JudgedFinding, Outcome, RepairReport, Verdict};
-use super::text::explain;
+use super::before_after::RepairReport;
 use crate::findings::{Class, Severity};
+use crate::model::verdict::{JudgedFinding, Outcome, Verdict};
 
 /// The log, indented, ending in a newline.
 #[must_use]
@@ -32,7 +32,7 @@ pub fn render(report: &RepairReport) -> String {
             results.push(result(judged, number, &image.reference, &platform));
         }
     }
-    super::json::pretty(&json!({
+    crate::json::pretty(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -79,7 +79,7 @@ fn rule(judged: &JudgedFinding) -> Value {
 fn result(judged: &JudgedFinding, rule: usize, image: &str, platform: &str) -> Value {
     let finding = &judged.finding;
     let why = match &judged.verdict {
-        Verdict::NotFixed { reason } => explain(reason),
+        Verdict::NotFixed { reason } => reason.to_string(),
         Verdict::Fixed { .. } | Verdict::NotAffected { .. } => String::new(),
     };
     let message = format!(

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::before_after::{Outcome, RepairReport, SeverityCounts};
+use super::before_after::{RepairReport, SeverityCounts};
 use crate::findings::{Finding, Severity};
+use crate::model::verdict::Outcome;
 
 /// A scanner's two results.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

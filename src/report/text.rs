@@ -3,24 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::before_after::{
-    JudgedFinding, Outcome, PackageChange, PlatformReport, RepairReport, Verdict,
-};
+use super::before_after::{PackageChange, PlatformReport, RepairReport};
 use super::terminal::{Accent, Detail, Style, Table, bytes, clean, count};
 use crate::findings::{Assessed, Severity};
-use crate::plan::Reason;
-
-/// The reason as one sentence.
-#[must_use]
-pub fn explain(reason: &Reason) -> String {
-    reason.to_string()
-}
-
-/// What is said of a finding whose problem the installed version did not have.
-#[must_use]
-pub fn not_affected(version: &str) -> String {
-    format!("was not affected at {version}")
-}
+use crate::model::verdict::{JudgedFinding, Outcome, Verdict, not_affected};
 
 /// What became of a finding, as half a sentence.
 #[must_use]
@@ -28,7 +14,7 @@ pub fn became(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Fixed { version } => version.clone(),
         Verdict::NotAffected { version } => not_affected(version),
-        Verdict::NotFixed { reason } => explain(reason),
+        Verdict::NotFixed { reason } => reason.to_string(),
     }
 }
 
@@ -228,7 +214,7 @@ fn kept_back(platform: &PlatformReport, style: Style) -> String {
     let mut table = Table::new(&["package", "newer version", "why not"], &[2]);
     for kept in &platform.kept_back {
         let package = kept.package.to_string();
-        table.row([&package, kept.version.as_ref(), &explain(&kept.reason)]);
+        table.row([&package, kept.version.as_ref(), &kept.reason.to_string()]);
     }
     section("Left at their versions", table, style)
 }

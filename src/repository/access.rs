@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use url::Url;
 
-use crate::packages::dpkg::auth_conf::{AuthConf, Found};
-use crate::packages::repository_url::Login;
+use super::auth_conf::{AuthConf, Found};
+use super::repository_url::Login;
 
 /// What a source logs in with.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,12 +19,13 @@ use url::Url;
 
 use super::access::{Access, Credentials, Logins};
 use super::cache::{Cache, Revalidation, Word};
-use super::checked::{self, CheckError};
+use super::checked::{self, CheckError, IdentityCheck};
 use super::mirror::{self, Mirror};
 use super::newest::{Newest, Older, OlderIndex};
-use crate::image::Digest;
+use crate::model::checksum::ArchiveChecksum;
+use crate::model::digest::Digest;
+use crate::model::plan::Archive;
 use crate::pace::{Pace, TooSlow, Transfer};
-use crate::plan::{Archive, ArchiveChecksum};
 use crate::progress::{SharedProgress, Task};
 use crate::staging::Staged;
 use crate::tls;
@@ -55,6 +56,8 @@ pub struct FetchOptions {
     pub older: Older,
     /// The time of the run, in seconds since the epoch.
     pub now: Option<i64>,
+    /// How packages with an identity are checked.
+    pub identity_check: Option<IdentityCheck>,
     /// Whether a connection is kept for the next request.
     pub reuse_connections: bool,
 }
@@ -68,6 +71,7 @@ impl Default for FetchOptions {
             pace: Pace::default(),
             older: Older::default(),
             now: None,
+            identity_check: None,
             reuse_connections: true,
         }
     }
@@ -268,7 +272,7 @@ impl Fetcher {
     }
 
     async fn one(&self, wanted: &Wanted) -> Result<PathBuf, FetchError> {
-        if let Some(path) = checked::cached(&self.cache, wanted) {
+        if let Some(path) = checked::cached(&self.cache, wanted, self.options.identity_check) {
             return Ok(path);
         }
         let (last, others) = wanted.urls.split_last().ok_or_else(|| {
@@ -414,7 +418,7 @@ impl Fetcher {
         mut staged: Staged,
         wanted: &Wanted,
     ) -> Result<PathBuf, FetchError> {
-        match checked::check(staged.file(), wanted) {
+        match checked::check(staged.file(), wanted, self.options.identity_check) {
             Ok(digest) => {
                 let disk = |source| self.disk(source);
                 let path = self.cache.keep(staged, &digest).map_err(disk)?;

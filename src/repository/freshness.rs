@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use super::Verified;
-use crate::packages::dpkg::date;
+use super::date;
 
 /// How far an index may come from the future, in seconds. apt tolerates 10 s; a day also
 /// covers containers whose clock is set to a local time.

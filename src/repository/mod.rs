@@ -3,24 +3,23 @@
 //! bytes. This is the only room of the package side that touches the network.
 
 pub mod access;
-pub mod apk;
-pub mod apk_keys;
-pub mod apt;
-mod apt_remedy;
+pub mod auth_conf;
 pub mod cache;
 pub mod cache_key;
-mod checked;
+pub mod checked;
 pub mod cleartext;
+pub mod config_text;
+pub mod date;
 pub mod fetch;
 pub mod freshness;
-pub mod keys;
 pub mod leaving_out;
 pub mod mirror;
 pub mod newest;
-mod parallel;
+pub mod repository_url;
+pub mod rsa_keys;
 pub mod signature;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use cache::{Cache, CacheError};
 pub use cache_key::CacheKey;

@@ -23,6 +23,7 @@ pub mod execute;
 pub mod files;
 pub mod fnmatch;
 pub mod machine;
+pub mod mode;
 pub mod process;
 pub mod regex;
 pub mod resources;

@@ -13,6 +13,7 @@ use super::identity::Identity;
 use super::members::{MemberLimits, Members, MembersError};
 use super::package_info::{PackageInfo, PackageInfoError};
 use crate::image::Digest;
+use crate::repository::checked;
 
 /// Why a file is not the package asked for.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,18 @@ pub enum CheckError {
     DataHash,
     #[error("cannot read it: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Whether a file that was fetched is the package: what [`Fetcher`](crate::repository::Fetcher)
+/// asks of the family.
+///
+/// # Errors
+/// It is another package, damaged, or none.
+pub fn fits(mut apk: &mut dyn BufRead, wanted: &Identity) -> Result<Digest, checked::CheckError> {
+    check(&mut apk, wanted).map_err(|error| match error {
+        CheckError::Io(error) => checked::CheckError::Disk(error),
+        error => checked::CheckError::Other(error.to_string()),
+    })
 }
 
 /// Checks a package file.
@@ -68,6 +81,9 @@ pub fn check(apk: impl BufRead, wanted: &Identity) -> Result<Digest, CheckError>
         false => Err(CheckError::DataHash),
     }
 }
+
+#[cfg(test)]
+mod fetched;
 
 #[cfg(test)]
 mod tests {

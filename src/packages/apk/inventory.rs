@@ -13,9 +13,9 @@ use super::scripts_archive::{ScriptsArchive, ScriptsError, Storage};
 use super::triggers::{Triggers, TriggersError};
 use super::version::Version;
 use super::world::{WORLD, World, WorldError};
-use crate::packages::config_text::plain;
 use crate::packages::os_release::read_distribution;
 use crate::packages::{Architecture, Distribution, Installed, Inventory, PackageId, VersionText};
+use crate::repository::config_text::plain;
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
 /// Where the database may be. The first is the only one that apk 2 looks at; images that have

@@ -1,5 +1,4 @@
-//! Signatures of `APKINDEX.tar.gz` files, and [`ApkKeyring`], the keys that they are checked
-//! with.
+//! Signatures of `APKINDEX.tar.gz` files.
 //!
 //! In come the bytes of a file and public keys by name; out comes the part of the file that is
 //! signed, as stored: it is unpacked only after its signature holds. A signature is a file
@@ -8,32 +7,8 @@
 //! Source: apk-tools 2.14, `src/package.c` (`apk_sign_ctx_process_file`,
 //! `apk_sign_ctx_mpart_cb`); apk-keys(5).
 
-use std::collections::BTreeMap;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use rsa::RsaPublicKey;
-use rsa::pkcs1v15::{Signature, VerifyingKey};
-use rsa::pkcs8::DecodePublicKey as _;
-use rsa::signature::Verifier as _;
-use rsa::traits::PublicKeyParts as _;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
-
 use super::members::{MembersError, split_signed};
-
-/// The smallest keys that count, in bits: `abuild-keygen` never made smaller ones.
-const MIN_BITS: usize = 2048;
-/// The most keys of a keyring.
-const MAX_KEYS: usize = 1000;
-
-/// Why a key cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("key {name}: {why}")]
-pub struct KeyError {
-    pub name: String,
-    pub why: String,
-}
+pub use crate::repository::rsa_keys::{Hash, KeyError, RsaKeyring as ApkKeyring};
 
 /// Why a file is not believed.
 #[derive(Debug, thiserror::Error)]
@@ -54,19 +29,6 @@ pub enum SignatureError {
     Wrong { file: String, key: String },
 }
 
-/// Public RSA keys by name: the name of the key's file, which signatures refer to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ApkKeyring {
-    keys: BTreeMap<String, Key>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Key {
-    public: RsaPublicKey,
-    /// SHA-256 of the DER form, in upper-case hexadecimal.
-    fingerprint: String,
-}
-
 /// A file whose signature holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<'a> {
@@ -76,76 +38,6 @@ pub struct Verified<'a> {
     pub key: String,
     /// Its SHA-256, of the DER form, in upper-case hexadecimal.
     pub fingerprint: String,
-}
-
-impl ApkKeyring {
-    /// Whether a key file is one of these: PEM of a public key. OpenPGP keyrings are none.
-    #[must_use]
-    pub fn is_key(bytes: &[u8]) -> bool {
-        std::str::from_utf8(bytes).is_ok_and(|text| text.contains(BEGIN))
-    }
-
-    /// Adds a key: a PEM file (`-----BEGIN PUBLIC KEY-----`) under its name.
-    ///
-    /// # Errors
-    /// Not an RSA key of at least 2048 bits.
-    pub fn insert(&mut self, name: &str, pem: &[u8]) -> Result<(), KeyError> {
-        let fail = |why: &str| KeyError { name: name.to_owned(), why: why.to_owned() };
-        if self.keys.len() >= MAX_KEYS {
-            return Err(fail("too many keys"));
-        }
-        let der = der(pem).ok_or_else(|| fail("not a PEM file with a public key"))?;
-        let public = RsaPublicKey::from_public_key_der(&der)
-            .map_err(|error| fail(&format!("not an RSA key: {error}")))?;
-        if public.n().bits() < MIN_BITS {
-            return Err(fail(&format!("it has fewer than {MIN_BITS} bits")));
-        }
-        let fingerprint = Sha256::digest(&der).iter().map(|b| format!("{b:02X}")).collect();
-        self.keys.insert(name.to_owned(), Key { public, fingerprint });
-        Ok(())
-    }
-
-    /// Adds the keys of another keyring whose names are not taken.
-    pub fn extend(&mut self, other: Self) {
-        for (name, key) in other.keys {
-            self.keys.entry(name).or_insert(key);
-        }
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// The keys' names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().map(String::as_str)
-    }
-}
-
-const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
-const END: &str = "-----END PUBLIC KEY-----";
-
-/// The DER form in a PEM file, with whatever text around it, as OpenSSL reads it.
-fn der(pem: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(pem).ok()?;
-    let (_, rest) = text.split_once(BEGIN)?;
-    let (inside, _) = rest.split_once(END)?;
-    let letters: String = inside.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    STANDARD.decode(letters).ok()
-}
-
-/// Which hash a signature is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hash {
-    Sha1,
-    Sha256,
-    Sha512,
 }
 
 /// The hash and the key's name in a signature's file name.
@@ -178,16 +70,16 @@ pub fn verify<'a>(
     for member in &signed.signatures {
         for signature in member.files().map_err(members)? {
             let known = signature_name(&signature.name)
-                .and_then(|(hash, name)| Some((hash, name, keyring.keys.get(name)?)));
+                .and_then(|(hash, name)| Some((hash, name, keyring.get(name)?)));
             let Some((hash, name, key)) = known else {
                 signers.push(shown(&signature.name));
                 continue;
             };
-            if !holds(&key.public, hash, signed.content, &signature.content) {
+            if !key.verifies(hash, signed.content, &signature.content) {
                 let (file, key) = (file.to_owned(), name.to_owned());
                 return Err(SignatureError::Wrong { file, key });
             }
-            let fingerprint = key.fingerprint.clone();
+            let fingerprint = key.fingerprint().to_owned();
             return Ok(Verified { content: signed.content, key: name.to_owned(), fingerprint });
         }
     }
@@ -203,16 +95,6 @@ pub fn verify<'a>(
 fn shown(name: &str) -> String {
     let key = signature_name(name).map_or(name, |(_, key)| key);
     key.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-fn holds(key: &RsaPublicKey, hash: Hash, content: &[u8], signature: &[u8]) -> bool {
-    let Ok(signature) = Signature::try_from(signature) else { return false };
-    let key = key.clone();
-    match hash {
-        Hash::Sha1 => VerifyingKey::<Sha1>::new(key).verify(content, &signature).is_ok(),
-        Hash::Sha256 => VerifyingKey::<Sha256>::new(key).verify(content, &signature).is_ok(),
-        Hash::Sha512 => VerifyingKey::<Sha512>::new(key).verify(content, &signature).is_ok(),
-    }
 }
 
 #[cfg(test)]

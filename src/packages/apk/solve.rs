@@ -51,7 +51,6 @@ use super::index::{Available, PackageIndex};
 use super::inventory::ApkInventory;
 use super::record::Record;
 use super::version::Version;
-use crate::judge::ZeroFix;
 use crate::packages::{PackageId, PackageName, VersionOrder};
 use crate::plan::build::{
     Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
@@ -731,12 +730,8 @@ impl Family for ApkUniverse<'_> {
         self.numbered.borrow().names.get(name.0 as usize)?.installed
     }
 
-    fn zero(&self) -> ZeroFix {
-        ZeroFix::NeverAffected
-    }
-
-    fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
-        VersionOrder::from(self.image.generation).compare(a, b)
+    fn order(&self) -> VersionOrder {
+        self.image.generation.into()
     }
 
     fn package(&self, solvable: Solvable) -> PackageId {

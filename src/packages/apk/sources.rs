@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::packages::LeftOut;
-use crate::packages::config_text::plain;
 use crate::packages::repository_url::{Located, NoLocation, locate};
+use crate::repository::config_text::plain;
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
 
 pub use super::archives::missing;

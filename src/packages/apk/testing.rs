@@ -1,5 +1,6 @@
 //! What tests of apk repositories need: a signing key, and the files a repository has.
 
+use crate::repository::FetchOptions;
 use std::io::Write as _;
 use std::sync::OnceLock;
 
@@ -110,4 +111,9 @@ pub fn package(pkginfo: &str, payload: &[u8]) -> (Vec<u8>, Identity) {
     let control = gzip(&tar(&[(".PKGINFO", info.as_bytes())]));
     let identity = Identity::of(&control);
     ([control, data].concat(), identity)
+}
+
+/// Options of a fetcher that checks packages by their identity.
+pub fn can_check() -> FetchOptions {
+    FetchOptions { identity_check: Some(super::archive_check::fits), ..FetchOptions::default() }
 }

@@ -6,7 +6,7 @@
 //! apt's `ReadConfigFile` (`apt-pkg/contrib/configuration.cc`, measured with `apt-config dump`).
 //! Only values are read: hooks are values too, and are never run.
 
-use crate::packages::config_text::plain;
+use crate::repository::config_text::{is_part, plain};
 use crate::rootfs::{Entry, FileSystem, ImagePath};
 
 /// The largest configuration file that is read, in bytes.
@@ -462,14 +462,6 @@ pub fn truth(value: &str) -> Option<bool> {
         "no" | "false" | "without" | "off" | "disable" | "0" => Some(false),
         _ => None,
     }
-}
-
-/// Whether apt reads a file of this name in a `.d` folder: apt.conf(5), apt_preferences(5).
-#[must_use]
-pub fn is_part(name: &[u8], extension: &str) -> bool {
-    let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
-    let own = name.iter().rposition(|&b| b == b'.').and_then(|dot| name.get(dot + 1..));
-    plain && !name.starts_with(b".") && own.is_none_or(|own| own == extension.as_bytes())
 }
 
 #[cfg(test)]

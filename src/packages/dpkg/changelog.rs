@@ -4,31 +4,12 @@
 //! indented lines, and a line ` -- maintainer <address>  date`.
 
 use super::version::Version;
+use crate::model::changelog::{ChangelogEntry, ChangelogPart};
 
 /// Entries kept at most: a jump over more is told as such.
 const MAX_ENTRIES: usize = 100;
 /// Bytes of text kept at most over all entries.
 const MAX_TEXT: usize = 64 << 10;
-
-/// What changed in one version.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct ChangelogEntry {
-    pub version: String,
-    /// As the line says it: `bookworm-security; urgency=high`.
-    pub target: String,
-    /// Who and when, as the trailer says it; empty when the text ends before it.
-    pub trailer: String,
-    /// The indented lines, without their indent of two.
-    pub text: String,
-}
-
-/// The entries above a version, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct ChangelogPart {
-    pub entries: Vec<ChangelogEntry>,
-    /// Whether more entries than shown lie between the versions.
-    pub cut: bool,
-}
 
 /// The entries of `text` that are newer than `from`. Lines that are no part of an entry are
 /// skipped, as dpkg-parsechangelog does with a warning.

@@ -8,7 +8,7 @@
 use super::apt_conf::AptConf;
 use super::conffiles::{ConffileAnswer, ConffilePolicy};
 use super::path_filter::{PathFilter, Rule};
-use crate::packages::config_text::plain;
+use crate::repository::config_text::plain;
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
 
 /// What the configuration says.

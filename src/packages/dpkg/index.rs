@@ -4,6 +4,7 @@
 //! In come [`PackagesFile`]s with the repository each belongs to; questions are answered
 //! lazily, by name. Relations stay raw text: the planner parses those it looks at.
 
+use super::multi_arch::MultiArch;
 use std::sync::Arc;
 
 use super::packages_file::{Field, IndexError, PackagesFile, Record};
@@ -54,29 +55,6 @@ impl RepositoryInfo {
         match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
             _ => host,
-        }
-    }
-}
-
-/// The `Multi-Arch` field (<https://wiki.ubuntu.com/MultiarchSpec>).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum MultiArch {
-    #[default]
-    No,
-    Same,
-    Foreign,
-    Allowed,
-}
-
-impl MultiArch {
-    /// From the field's value; anything unknown is `no`, as in dpkg's lax parsing.
-    #[must_use]
-    pub fn from_field(value: Option<&str>) -> Self {
-        match value.map(str::trim) {
-            Some("same") => Self::Same,
-            Some("foreign") => Self::Foreign,
-            Some("allowed") => Self::Allowed,
-            _ => Self::No,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apt_conf::AptConf;
 use super::control::{ControlError, Stanza, parse_stanzas};
 use super::distroless;
-use super::index::MultiArch;
+use super::multi_arch::MultiArch;
 use super::relations::{
     Clause, Provided, Relation, RelationError, is_package_name, parse_clauses, parse_list,
     parse_provides,

@@ -1,22 +1,25 @@
 //! Debian and Ubuntu: dpkg databases, .deb archives, apt repositories.
 
+pub mod apt;
 pub mod apt_conf;
+mod apt_remedy;
 pub mod ar;
 pub mod archives;
-pub mod auth_conf;
 pub mod changelog;
+mod changelogs;
 pub mod commands;
 pub mod conffiles;
 pub mod configuration;
 pub mod control;
-pub mod date;
 pub mod deb;
 pub mod distroless;
 pub mod diversions;
 pub mod index;
 pub mod install;
 pub mod inventory;
+pub mod keys;
 pub mod lifetimes;
+pub mod multi_arch;
 pub mod packages_file;
 pub mod path_filter;
 pub mod phasing;
@@ -25,6 +28,8 @@ pub mod preferences;
 pub mod relations;
 pub mod release;
 pub mod releases;
+pub mod repairer;
+mod repositories;
 pub mod sandbox_runner;
 pub mod solve;
 pub mod sources;
@@ -32,7 +37,7 @@ pub mod statoverride;
 pub mod status;
 pub mod status_stanza;
 pub mod triggers;
-pub mod version;
 pub mod virtual_runner;
 
-pub use version::{Version, VersionError};
+pub use crate::repository::{auth_conf, date};
+pub use crate::versions::dpkg::{self as version, Version, VersionError};

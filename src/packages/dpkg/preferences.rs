@@ -15,12 +15,12 @@ use std::fmt;
 
 use pin::{File, Pin, Release, SpecificPin, Subject, VersionPattern, What};
 
-use super::apt_conf::{AptConf, is_part};
+use super::apt_conf::AptConf;
 use super::control::{ControlError, Stanza, Stanzas};
 use super::index::{Available, RepositoryInfo};
 use super::version::Version;
 use crate::packages::Architecture;
-use crate::packages::config_text::plain;
+use crate::repository::config_text::{is_part, plain};
 use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
 
 /// How many pins one image may have; each is tried on each version.

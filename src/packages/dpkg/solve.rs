@@ -12,19 +12,19 @@
 //! other dependencies on purpose) may stay broken in the same way.
 
 use std::cell::{Cell, RefCell};
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::index::{Available, MultiArch, PackageIndex};
+use super::index::{Available, PackageIndex};
 use super::inventory::{DpkgInventory, InstalledPackage, Record, Relations as PackageRelations};
+use super::multi_arch::MultiArch;
 use super::policy::AptPolicy;
 use super::preferences::{Candidate, Present};
 use super::relations::{
     Clause, Qualifier, Relation, RelationError, parse_clauses, parse_list, parse_provides,
 };
 use super::version::Version;
-use crate::packages::{Architecture, PackageId};
+use crate::packages::{Architecture, PackageId, VersionOrder};
 use crate::plan::Reason;
 use crate::plan::build::{Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan};
 use crate::plan::order::{Edge, Strength};
@@ -644,8 +644,8 @@ impl Family for DpkgUniverse<'_> {
         self.numbered.borrow().names.get(name.0 as usize)?.installed
     }
 
-    fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
-        Some(Version::parse_recorded(a).ok()?.cmp(&Version::parse_recorded(b).ok()?))
+    fn order(&self) -> VersionOrder {
+        VersionOrder::Dpkg
     }
 
     fn package(&self, solvable: Solvable) -> PackageId {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::apt_conf::{AptConf, truth};
 use super::control::parse_stanzas;
 use crate::packages::LeftOut;
-use crate::packages::config_text::plain;
 use crate::packages::repository_url::{Located, NoLocation, locate};
+use crate::repository::config_text::plain;
 use crate::rootfs::{FileSystem, ImagePath, RootfsError};
 
 pub use super::archives::missing;

@@ -115,7 +115,7 @@ impl ImageDiff {
     /// The differences as JSON text, indented, ending in a newline (`docs/report-schema.md`).
     #[must_use]
     pub fn to_json(&self) -> String {
-        super::json::pretty(self)
+        crate::json::pretty(self)
     }
 }
 

@@ -13,12 +13,13 @@ pub mod page;
 use std::collections::BTreeMap;
 
 use super::before_after::{
-    LayerReport, NamedImage, Outcome, PlatformReport, RepairReport, SeverityCounts, Tool,
+    LayerReport, NamedImage, PlatformReport, RepairReport, SeverityCounts, Tool,
 };
 use super::diff::ImageDiff;
 use crate::findings::Class;
 use crate::image::{Digest, Platform};
-use crate::packages::dpkg::changelog::ChangelogPart;
+pub use crate::model::changelog::{Changelog, ChangelogPart};
+use crate::model::verdict::Outcome;
 
 /// The schema's name and version; a change that breaks readers gets a new number.
 pub const SCHEMA: &str = "imgfix/review/v1";
@@ -54,15 +55,6 @@ pub struct PlatformReview {
     pub diff: Option<ImageDiff>,
     pub changelogs: Vec<Changelog>,
     pub repositories: Vec<SignedRepository>,
-}
-
-/// What changed in upgraded packages, by their own words. Packages of one source share one.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Changelog {
-    /// `name:architecture`, sorted.
-    pub packages: Vec<String>,
-    #[serde(flatten)]
-    pub part: ChangelogPart,
 }
 
 /// A repository that packages came from, and who vouches for it.
@@ -136,7 +128,7 @@ impl Review {
     /// The whole model as JSON, indented, ending in a newline.
     #[must_use]
     pub fn to_json(&self) -> String {
-        super::json::pretty(self)
+        crate::json::pretty(self)
     }
 
     /// Each platform with its part of the repair's report.
@@ -198,26 +190,6 @@ impl Review {
                 format!("None of {} can be fixed; nothing was published", count(all, "finding"))
             }
         }
-    }
-}
-
-impl Changelog {
-    /// Puts packages with the same entries together; packages without entries are left out.
-    #[must_use]
-    pub fn gather(parts: Vec<(String, ChangelogPart)>) -> Vec<Self> {
-        let mut by_part: BTreeMap<ChangelogPart, Vec<String>> = BTreeMap::new();
-        for (package, part) in parts.into_iter().filter(|(_, part)| !part.entries.is_empty()) {
-            by_part.entry(part).or_default().push(package);
-        }
-        let mut out: Vec<Self> = by_part
-            .into_iter()
-            .map(|(part, mut packages)| {
-                packages.sort();
-                Self { packages, part }
-            })
-            .collect();
-        out.sort_by(|a, b| a.packages.cmp(&b.packages));
-        out
     }
 }
 

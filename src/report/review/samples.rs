@@ -5,12 +5,11 @@ use serde_json::json;
 
 use super::*;
 use crate::findings::{Finding, Severity};
+use crate::model::changelog::ChangelogEntry;
+use crate::model::verdict::{JudgedFinding, Verdict};
 use crate::packages::PackageId;
-use crate::packages::dpkg::changelog::ChangelogEntry;
 use crate::plan::{ArchiveChecksum, Reason};
-use crate::report::before_after::{
-    FileCounts, JudgedFinding, PackageChange, Verdict, samples as reports,
-};
+use crate::report::before_after::{FileCounts, PackageChange, samples as reports};
 use crate::report::diff::{
     Aspect, ConfigChange, FileChange, FileState, FilesDiff, PackageVersion, PackagesDiff,
     PathState, SideName, TextChange, VersionChange,

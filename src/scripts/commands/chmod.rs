@@ -1,9 +1,9 @@
 //! `chmod` of coreutils: `-R`, `-f`, `-c`, `--reference FILE`, modes that begin with a minus.
 
 use super::super::{Process, Status, Stop};
-use super::mode::Mode;
 use super::operands::{is_directory, lstat, quoted, stat, tree_of};
 use super::options::{Long, Options, Short, Value};
+use crate::scripts::mode::Mode;
 
 /// Changes modes. Symbolic links met below a directory are passed over, those named are
 /// followed.

@@ -5,9 +5,9 @@ use super::super::{Process, Status, Stop};
 use super::chown::number_or;
 use super::copy::{Copying, Kept};
 use super::destination::Destination;
-use super::mode::Mode;
 use super::operands::{accounts, directory_part, is_directory, lstat, quoted, stat};
 use super::options::{Long, Options, Short, Value};
+use crate::scripts::mode::Mode;
 
 struct Installing {
     directories: bool,

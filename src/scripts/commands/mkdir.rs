@@ -4,8 +4,8 @@ use lexopt::prelude::*;
 
 use super::super::files::attempt;
 use super::super::{Errno, Process, Status, Stop, Sys};
-use super::mode::Mode;
 use super::operands::quoted;
+use crate::scripts::mode::Mode;
 
 struct Asked {
     mode: Option<Mode>,

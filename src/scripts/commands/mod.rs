@@ -34,7 +34,6 @@ mod ln;
 mod ls;
 mod mkdir;
 mod mktemp;
-pub mod mode;
 mod mv;
 mod names;
 mod no_effect;

@@ -600,7 +600,7 @@ fn what_is_not_reached_has_its_reason() {
     assert!(conflict_detail(&planned).contains("depends: missing"), "{:?}", reason(&planned));
     let planned = for_findings("a", &["a 1"], &["a 2"], &["C a 1 >"]);
     assert_eq!(steps(&planned), ["a 1>2"]);
-    let because = crate::judge::UnknownFix::NotSaid;
+    let because = crate::repair::judge::UnknownFix::NotSaid;
     let unproven = Reason::Unproven { upgraded_to: "2".into(), because };
     assert_eq!(reason(&planned), &unproven);
     // In Alpine's data 0 is a version that was never affected.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::rc::Rc;
 
 use super::{DpkgUniverse, Member, Solvable};
-use crate::packages::dpkg::index::MultiArch;
+use crate::packages::dpkg::multi_arch::MultiArch;
 use crate::packages::dpkg::relations::Relation;
 
 /// What apt compares before it looks at numbers; smaller is taken first.

@@ -437,7 +437,7 @@ fn a_source_s_finding_is_for_all_its_binaries() {
 
 #[test]
 fn without_a_fixed_version_the_newest_is_taken_and_nothing_is_claimed() {
-    use crate::judge::UnknownFix;
+    use crate::repair::judge::UnknownFix;
     let unknown = |fixed: Option<&str>| {
         let mut one = finding("C a 1 >");
         one.fixed = fixed.map(ToOwned::to_owned);

@@ -7,13 +7,11 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{Scope, number, scrolling, shown, shown_line};
+use crate::model::verdict::Outcome;
 use crate::packages::PackageId;
-use crate::report::before_after::{
-    Outcome, PackageChange, PlatformReport, ScriptNote, SeverityCounts,
-};
+use crate::report::before_after::{PackageChange, PlatformReport, ScriptNote, SeverityCounts};
 use crate::report::diff::{ImageDiff, TextChange};
 use crate::report::review::Changelog;
-use crate::report::text::explain;
 use crate::rootfs::ImagePath;
 
 /// The packages of a repair.
@@ -45,7 +43,7 @@ pub(super) fn packages(scope: &Scope, report: &PlatformReport, logs: &[Changelog
                 h2 id=(scope.id("kept")) { "Left at their versions " span.count { (number(report.kept_back.len())) } }
                 ul.plain { @for kept in &report.kept_back {
                     li { b { (shown(&kept.package.to_string())) } " could be "
-                        code { (shown(kept.version.as_ref())) } ": " (shown(&explain(&kept.reason))) }
+                        code { (shown(kept.version.as_ref())) } ": " (shown(&kept.reason.to_string())) }
                 } }
             }
         }

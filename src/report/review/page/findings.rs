@@ -8,7 +8,8 @@ use maud::{Markup, html};
 use super::verdict::chip;
 use super::{Scope, number, scrolling, shown};
 use crate::findings::{Finding, Severity};
-use crate::report::before_after::{Outcome, PlatformReport, SeverityCounts};
+use crate::model::verdict::Outcome;
+use crate::report::before_after::{PlatformReport, SeverityCounts};
 use crate::report::text::{assessed_by, became};
 
 /// Tables of more rows than this start folded.

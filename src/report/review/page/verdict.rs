@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::{number, shown};
 use crate::findings::Severity;
-use crate::report::before_after::{Outcome, RepairReport, SeverityCounts};
+use crate::model::verdict::Outcome;
+use crate::report::before_after::{RepairReport, SeverityCounts};
 use crate::report::review::Review;
 use crate::report::terminal::{bytes, count};
 

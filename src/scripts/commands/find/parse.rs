@@ -2,9 +2,9 @@
 
 use super::super::super::regex::{Around, Options, Regex, Syntax};
 use super::super::super::{Process, Stop};
-use super::super::mode::Mode;
 use super::super::operands::{accounts, stat};
 use crate::rootfs::Accounts;
+use crate::scripts::mode::Mode;
 
 /// How deep parentheses may nest.
 const MAX_DEPTH: usize = 100;

@@ -3,7 +3,7 @@
 use bstr::BString;
 
 use crate::scripts::Stop;
-use crate::scripts::commands::mode::Mode;
+use crate::scripts::mode::Mode;
 use crate::scripts::shell::Shell;
 use crate::scripts::shell::flow::{Eval, Failure};
 

@@ -1,0 +1,233 @@
+//! [`Finding`]: one thing that a scanner found, of any of the four [`Class`]es of risk, in words
+//! that no scanner's format has a part in.
+
+use std::fmt;
+
+/// How bad, as every scanner orders it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Unknown,
+    Negligible,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Severity::Unknown => "unknown",
+            Severity::Negligible => "negligible",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        })
+    }
+}
+
+/// A word that is no severity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a severity (known are critical, high, medium, low, negligible and unknown)")]
+pub struct SeverityError(pub String);
+
+impl std::str::FromStr for Severity {
+    type Err = SeverityError;
+    /// As scanners write it, in any case.
+    fn from_str(word: &str) -> Result<Self, SeverityError> {
+        Severity::WORST_FIRST
+            .into_iter()
+            .find(|severity| severity.to_string().eq_ignore_ascii_case(word))
+            .ok_or_else(|| SeverityError(word.chars().take(100).collect()))
+    }
+}
+
+impl Severity {
+    /// Every severity, the worst first: the order of reports.
+    pub const WORST_FIRST: [Severity; 6] = [
+        Severity::Critical,
+        Severity::High,
+        Severity::Medium,
+        Severity::Low,
+        Severity::Negligible,
+        Severity::Unknown,
+    ];
+}
+
+/// The four classes of risk.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// A package of the distribution.
+    System,
+    /// An application's library (Python, npm, Java, ...).
+    Library,
+    /// Configuration.
+    Baseline,
+    /// A malicious file.
+    Malicious,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Class::System => "system",
+            Class::Library => "library",
+            Class::Baseline => "baseline",
+            Class::Malicious => "malicious",
+        })
+    }
+}
+
+/// What is known about a fix; the scanners' words differ, these are imgfix's.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum FixStatus {
+    /// A fixed version exists.
+    Fixed,
+    /// Affected, and no fix is out.
+    Affected,
+    NotAffected,
+    UnderInvestigation,
+    /// Will be fixed later, with other changes.
+    Deferred,
+    WillNotFix,
+    /// The release gets no fixes any more.
+    EndOfLife,
+}
+
+/// What a finding's `package` names: distributions build several binary packages from one
+/// source package, and security data is about sources.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Naming {
+    /// The report's format names installed packages (`libssl3`).
+    Binary,
+    /// The report's format names source packages (`openssl` for `libssl3` too).
+    Source,
+    /// The format does not say, or does both: both readings count.
+    #[default]
+    Either,
+}
+
+impl Naming {
+    fn is_default(&self) -> bool {
+        *self == Naming::default()
+    }
+}
+
+/// What one report says of a finding's fix; kept when reports disagree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// The report's name.
+    pub report: String,
+    /// The fixed versions that it names, sorted.
+    pub fixed: Vec<String>,
+}
+
+/// Something a report lists and somebody assessed as no problem of this image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Assessed {
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// The assessment in the report's own word: `not_affected`, `false_positive`, `suppressed`.
+    pub assessment: String,
+    /// Who says so: the report, or the rule or statement in it.
+    pub by: String,
+}
+
+/// One thing a scanner found in the image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Finding {
+    /// `CVE-2024-1234`, `DLA-123-1`, `GHSA-...`, as the scanner names it.
+    pub id: String,
+    pub class: Class,
+    pub severity: Severity,
+    /// The binary package's (or library's) name as the scanner gives it.
+    pub package: String,
+    /// Architecture when the report says so (purl `arch`), in the family's words (`amd64`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub architecture: Option<String>,
+    /// The installed version that the scanner saw.
+    pub installed: String,
+    /// The first version without the problem, or a word in its place. `None`: the report names
+    /// none; whether there is one then stands in `status`, if the report says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fixed: Option<String>,
+    /// Further versions that reports name as fixed (other release lines of a library, or
+    /// two reports that disagree), in the order met.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub also_fixed_in: Vec<String>,
+    /// What the distribution or project says of a fix, when the scanner passes it on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<FixStatus>,
+    /// Other names of the same problem (`CVE-...` of a `GHSA-...`), sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub aliases: Vec<String>,
+    /// One line for people, when the scanner gives one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// File in the image, for libraries and files.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    /// Which platform's image the report was about when it says so (`linux/arm64`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub platform: Option<String>,
+    /// Whether `package` names a binary or a source package.
+    #[serde(skip_serializing_if = "Naming::is_default", default)]
+    pub naming: Naming,
+    /// What each report says of the fix, when they disagree; sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub claims: Vec<Claim>,
+    /// The release that the report is about (`ubuntu 22.04`), when that is another one than the
+    /// image's: its fixed versions say nothing about this image.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub other_release: Option<String>,
+}
+
+impl Finding {
+    /// A finding in a distribution package with everything else unknown; the base of struct
+    /// updates (`Finding { fixed: Some(..), ..Finding::system(..) }`).
+    #[must_use]
+    pub fn system(id: &str, package: &str, installed: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            class: Class::System,
+            severity: Severity::Unknown,
+            package: package.to_owned(),
+            architecture: None,
+            installed: installed.to_owned(),
+            fixed: None,
+            also_fixed_in: Vec::new(),
+            status: None,
+            aliases: Vec::new(),
+            title: None,
+            path: None,
+            platform: None,
+            naming: Naming::Either,
+            claims: Vec::new(),
+            other_release: None,
+        }
+    }
+}

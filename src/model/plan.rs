@@ -1,0 +1,126 @@
+//! [`Plan`]: which packages go to which version, and why; what is left, and for what [`Reason`].
+
+use super::checksum::ArchiveChecksum;
+use super::digest::Digest;
+use super::finding::Finding;
+use super::package::{PackageId, PackageName};
+use super::platform::Platform;
+use super::reason::Reason;
+use crate::versions::VersionText;
+
+/// What will be done to one image (all its platforms), exactly. Saved by `plan --save`, and
+/// `repair --plan` does this and nothing else. Its digest is over its JSON.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// `imgfix/plan/v1`.
+    pub schema: String,
+    /// The image as the user named it.
+    pub image: String,
+    /// Digest of the original's top manifest or index.
+    pub image_digest: Digest,
+    pub platforms: Vec<PlatformPlan>,
+}
+
+/// The plan for one platform's image.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformPlan {
+    pub platform: Platform,
+    /// Digest of the platform's original manifest.
+    pub manifest_digest: Digest,
+    /// In installation order.
+    pub steps: Vec<Step>,
+    /// Packages that the package manager takes away with these steps, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub removals: Vec<Removal>,
+    /// Findings that no step fixes, each with its reason.
+    pub unfixed: Vec<Unfixed>,
+    /// Without a report: newer versions that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub kept_back: Vec<KeptBack>,
+}
+
+/// A newer version that this plan leaves out, though everything newer was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptBack {
+    pub package: PackageId,
+    pub version: VersionText,
+    pub reason: Reason,
+}
+
+/// One package to install at one version.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub package: PackageId,
+    /// `None`: newly installed because an upgrade needs it.
+    pub from: Option<VersionText>,
+    pub to: VersionText,
+    pub archive: Archive,
+    pub because: Vec<Because>,
+}
+
+/// An installed package that goes, because the package manager would have it so: apk takes
+/// away what a step put itself in the place of, and what nothing needs any more.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    pub package: PackageId,
+    pub version: VersionText,
+    /// Its source package, when that has another name: some reports name it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<PackageName>,
+    /// The step before which it goes, from 0; the number of steps: after the last.
+    pub before: usize,
+    pub because: Because,
+}
+
+/// A package archive, by content.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Absolute URL at the repository (before `--mirror`).
+    pub url: String,
+    /// Bytes.
+    pub size: u64,
+    pub checksum: ArchiveChecksum,
+    /// Which repository it comes from, for people: `http://... bookworm-security main`.
+    pub repository: String,
+}
+
+/// Why a step is in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Because {
+    /// Fixes these finding ids.
+    Fixes { findings: Vec<String> },
+    /// A newer version is there and no report narrows the repair.
+    Newer,
+    /// Nothing that is wanted needs it any more.
+    Unneeded,
+    /// `package` of this plan has a relation (`Depends: libc6 (>= 2.36)`) that wants it.
+    Needed { package: PackageId, relation: String },
+}
+
+/// A finding that this plan leaves.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unfixed {
+    pub finding: Finding,
+    pub reason: Reason,
+}
+
+impl Removal {
+    /// Why it goes, as half a sentence.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match &self.because {
+            Because::Needed { package, relation } => {
+                format!("it gives way to {}: {relation}", package.name)
+            }
+            _ => "nothing needs it any more".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What all families share in installing packages over an image: archives unpacked (several
+//! at a time, each once), deep stacks for scripts, and the recipes that come after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::packages::PackageId;
+use crate::packages::effects::Effect;
+use crate::plan::{ArchiveChecksum, Reason, Step};
+use crate::recipes;
+use crate::rootfs::{Memory, Overlay, Spool};
+
+use super::error::RepairerError;
+use super::repairer::Applied;
+
+/// Unpacked packages of one run, by archive checksum.
+pub struct Unpacked<T> {
+    spool: Spool,
+    packages: BTreeMap<ArchiveChecksum, T>,
+    /// Archives that have raised the limits.
+    admitted: BTreeSet<ArchiveChecksum>,
+}
+
+/// What a payload may take on disk for each byte of its archive, of all packages of a run
+/// together, and for a run of small ones.
+const DISK_PER_BYTE: u64 = 100;
+const DISK_AT_LEAST: u64 = 2 << 30;
+
+/// What unpacking needs beside the budget: the dictionary of a compressor, in bytes.
+const DICTIONARY: u64 = 128 << 20;
+
+impl<T: Send> Unpacked<T> {
+    /// # Errors
+    /// No temporary file can be made.
+    pub fn new() -> Result<Self, RepairerError> {
+        let spool = Spool::bounded(DISK_AT_LEAST).map_err(RepairerError::Temporary)?;
+        Ok(Self { spool, packages: BTreeMap::new(), admitted: BTreeSet::new() })
+    }
+
+    /// The package of a step that was added.
+    #[must_use]
+    pub fn get(&self, step: &Step) -> Option<&T> {
+        self.packages.get(&step.archive.checksum)
+    }
+
+    /// Unpacks what is not unpacked yet. `paths` are the archives of `steps`. Returns a package
+    /// that is more than there is room for, and why it cannot be in the set.
+    ///
+    /// # Errors
+    /// An archive that cannot be read.
+    pub fn add(
+        &mut self,
+        steps: &[Step],
+        paths: &[PathBuf],
+        memory: &Memory,
+        unpack: impl Fn(&Step, BufReader<File>, &Spool, &Memory) -> Result<T, RepairerError> + Sync,
+    ) -> Result<Option<(PackageId, Reason)>, RepairerError> {
+        let mut jobs: Vec<(&Step, &PathBuf)> = steps
+            .iter()
+            .zip(paths)
+            .filter(|(step, _)| !self.packages.contains_key(&step.archive.checksum))
+            .collect();
+        // the largest first, so that no thread is left alone with it at the end
+        jobs.sort_by_key(|(step, _)| (std::cmp::Reverse(step.archive.size), step.package.clone()));
+        for (step, _) in &jobs {
+            if self.admitted.insert(step.archive.checksum) {
+                memory.admit(step.archive.size);
+                self.spool.raise(step.archive.size.saturating_mul(DISK_PER_BYTE));
+            }
+        }
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        let work = || {
+            while let Some((step, path)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let result = open_archive(&step.archive.url, path)
+                    .and_then(|file| unpack(step, file, &self.spool, memory));
+                let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                done.push((*step, result));
+            }
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let fit = usize::try_from(memory.limit() / DICTIONARY).unwrap_or(usize::MAX).max(1);
+        let threads = processors.min(fit).min(jobs.len());
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        done.sort_by(|(a, _), (b, _)| a.package.cmp(&b.package));
+        let mut barred = None;
+        for (step, result) in done {
+            match result {
+                Ok(package) => drop(self.packages.insert(step.archive.checksum, package)),
+                Err(RepairerError::TooMuch { source, .. }) => {
+                    let (package, detail) = (step.package.name.to_string(), source.to_string());
+                    let reason = Reason::Conflict { package, detail };
+                    barred.get_or_insert((step.package.clone(), reason));
+                }
+                Err(error @ RepairerError::OtherPackage { .. }) => {
+                    let (package, detail) = (step.package.name.to_string(), error.to_string());
+                    let reason = Reason::Conflict { package, detail };
+                    barred.get_or_insert((step.package.clone(), reason));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(barred)
+    }
+}
+
+/// Opens a fetched archive.
+///
+/// # Errors
+/// The cache's file is gone.
+pub fn open_archive(url: &str, path: &Path) -> Result<BufReader<File>, RepairerError> {
+    File::open(path)
+        .map(|file| BufReader::with_capacity(1 << 17, file))
+        .map_err(|source| RepairerError::ArchiveFile { archive: url.to_owned(), source })
+}
+
+/// Applies the recipes for what the installation made stale.
+///
+/// # Errors
+/// A shipped recipe is malformed.
+pub fn finish(
+    mut overlay: Overlay,
+    effects: Vec<Effect>,
+    timestamp: i64,
+) -> Result<Applied, RepairerError> {
+    let stale = recipes::removals(overlay.tree(), &overlay, &recipes::shipped()?);
+    for removal in &stale {
+        removal.apply(&mut overlay);
+    }
+    Ok(Applied { overlay, effects, stale, timestamp })
+}
+
+/// The stack for evaluating scripts, in bytes: the evaluator calls itself as deep as scripts
+/// nest, which is bounded.
+const SCRIPT_STACK: usize = 256 << 20;
+
+/// Runs `work` with a stack that scripts cannot exhaust.
+///
+/// # Errors
+/// No thread can be made.
+pub fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, RepairerError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("scripts".to_owned())
+            .stack_size(SCRIPT_STACK)
+            .spawn_scoped(scope, work)
+            .map_err(RepairerError::Temporary)?;
+        thread.join().map_err(|panic| std::panic::resume_unwind(panic))
+    })
+}

@@ -1,0 +1,241 @@
+//! A plan in words: what will be installed and why, what is left and why. The sentences for
+//! [`Reason`]s are the ones that every report uses.
+//!
+//! In comes a [`Plan`]; out comes text for a terminal or a pipe. Names and details come from
+//! images, reports and repositories, so that everything is cleaned before it is shown.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::model::plan::{Because, Plan, PlatformPlan, Step, Unfixed};
+use crate::model::reason::Reason;
+use crate::terminal::{Accent, Detail, Style, Table, bytes, clean, count};
+
+/// How many finding ids a step shows unless everything is asked for.
+const SHOWN_IDS: usize = 3;
+
+/// The whole plan as text, ending in a newline.
+#[must_use]
+pub fn render(plan: &Plan, style: Style) -> String {
+    let mut out = format!("plan for {} ({})\n", clean(&plan.image), plan.image_digest.short());
+    for platform in &plan.platforms {
+        out.push_str(&render_platform(platform, style));
+    }
+    out
+}
+
+fn render_platform(platform: &PlatformPlan, style: Style) -> String {
+    let name = style.paint(Accent::Heading, &clean(&platform.platform.to_string()));
+    let size: u64 =
+        platform.steps.iter().fold(0, |sum, step| sum.saturating_add(step.archive.size));
+    let mut out = match platform.steps.len() {
+        0 => format!("\n{name}: nothing to install\n"),
+        steps => format!("\n{name}: {} to install, {}\n", count(steps, "package"), bytes(size)),
+    };
+    out.push_str(&steps(platform, style));
+    out.push_str(&removals(platform, style));
+    out.push_str(&unfixed(platform, style));
+    out.push_str(&kept_back(platform, style));
+    out
+}
+
+fn section(title: &str, table: Table, style: Style) -> String {
+    match (table.is_empty(), title) {
+        (true, _) => String::new(),
+        (false, "") => table.render(style),
+        (false, title) => {
+            format!("\n{}\n{}", style.paint(Accent::Heading, title), table.render(style))
+        }
+    }
+}
+
+fn steps(platform: &PlatformPlan, style: Style) -> String {
+    let mut table = Table::new(&["package", "from", "to", "size", "repository", "why"], &[5]);
+    for step in &platform.steps {
+        table.row([
+            &step.package.to_string(),
+            step.from.as_ref().map_or("(new)", |version| version.as_ref()),
+            step.to.as_ref(),
+            &bytes(step.archive.size),
+            &step.archive.repository,
+            &why(step, style.detail),
+        ]);
+    }
+    section("", table, style)
+}
+
+fn removals(platform: &PlatformPlan, style: Style) -> String {
+    let mut table = Table::new(&["package", "version", "why"], &[2]);
+    for removal in &platform.removals {
+        let package = removal.package.to_string();
+        table.row([&package, removal.version.as_ref(), &removal.why()]);
+    }
+    section("Taken away", table, style)
+}
+
+fn why(step: &Step, detail: Detail) -> String {
+    let parts: Vec<String> = step
+        .because
+        .iter()
+        .map(|because| match because {
+            Because::Fixes { findings } => {
+                let shown = match detail {
+                    Detail::Normal => SHOWN_IDS,
+                    Detail::Full => findings.len(),
+                };
+                let mut text = format!("fixes {}", join(findings, shown));
+                if findings.len() > shown {
+                    text.push_str(&format!(" and {} more", findings.len() - shown));
+                }
+                text
+            }
+            Because::Newer => "is newer".to_owned(),
+            Because::Unneeded => "nothing needs it any more".to_owned(),
+            Because::Needed { package, relation } => {
+                format!("needed by {}: {relation}", package.name)
+            }
+        })
+        .collect();
+    parts.join("; ")
+}
+
+fn join(ids: &[String], most: usize) -> String {
+    ids.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What stays unfixed: one row for the findings of one package with one reason, the most
+/// severe first.
+fn unfixed(platform: &PlatformPlan, style: Style) -> String {
+    let mut rows: BTreeMap<(&str, &Reason), Vec<&Unfixed>> = BTreeMap::new();
+    for unfixed in &platform.unfixed {
+        rows.entry((&unfixed.finding.package, &unfixed.reason)).or_default().push(unfixed);
+    }
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    let worst = |of: &[&Unfixed]| of.iter().map(|unfixed| unfixed.finding.severity).max();
+    rows.sort_by_key(|(_, of)| Reverse(worst(of)));
+    let mut table = Table::new(&["severity", "package", "findings", "why not"], &[2, 3]);
+    for ((package, reason), of) in rows {
+        let severity = worst(&of).map(|severity| severity.to_string()).unwrap_or_default();
+        let mut ids: Vec<String> = of.iter().map(|unfixed| unfixed.finding.id.clone()).collect();
+        ids.sort();
+        ids.dedup();
+        let findings = match style.detail {
+            Detail::Normal if ids.len() > SHOWN_IDS => {
+                format!("{} and {} more", join(&ids, SHOWN_IDS), ids.len() - SHOWN_IDS)
+            }
+            _ => ids.join(", "),
+        };
+        table.row([&severity, package, &findings, &reason.to_string()]);
+    }
+    section("Not fixed", table, style)
+}
+
+fn kept_back(platform: &PlatformPlan, style: Style) -> String {
+    let mut table = Table::new(&["package", "newer version", "why not"], &[2]);
+    for kept in &platform.kept_back {
+        let package = kept.package.to_string();
+        table.row([&package, kept.version.as_ref(), &kept.reason.to_string()]);
+    }
+    section("Left at their versions", table, style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::{Finding, Severity};
+    use crate::image::Digest;
+    use crate::plan::{Archive, ArchiveChecksum, KeptBack, Removal, SCHEMA};
+
+    fn id(name: &str) -> crate::packages::PackageId {
+        crate::packages::PackageId { name: name.into(), architecture: "amd64".into() }
+    }
+
+    fn step(name: &str, from: Option<&str>, because: Because) -> Step {
+        Step {
+            package: id(name),
+            from: from.map(Into::into),
+            to: "2.0-1".into(),
+            archive: Archive {
+                url: "http://deb.example/x.deb".to_owned(),
+                size: 1_234_567,
+                checksum: ArchiveChecksum::Sha256(Digest::of(b"")),
+                repository: "http://deb.example stable main".to_owned(),
+            },
+            because: vec![because],
+        }
+    }
+
+    fn unfixed(id: &str, package: &str, severity: Severity, reason: Reason) -> Unfixed {
+        Unfixed { finding: Finding { severity, ..Finding::system(id, package, "1") }, reason }
+    }
+
+    #[test]
+    fn a_plan_reads_well_and_commands_no_terminal() {
+        let fixes: Vec<String> = (1..=5).map(|n| format!("CVE-2024-{n}")).collect();
+        let steps = vec![
+            step("libc6", Some("1.0-1"), Because::Fixes { findings: fixes }),
+            step(
+                "libnew",
+                None,
+                Because::Needed {
+                    package: id("libc6"),
+                    relation: "Depends: libnew (>= 2)".to_owned(),
+                },
+            ),
+        ];
+        let conflict =
+            Reason::Conflict { package: "b".into(), detail: "b has Breaks: \x1b[2J".into() };
+        let plan = Plan {
+            schema: SCHEMA.to_owned(),
+            image: "oci:app:1".to_owned(),
+            image_digest: Digest::of(b"x"),
+            platforms: vec![PlatformPlan {
+                platform: "linux/amd64".parse().unwrap(),
+                manifest_digest: Digest::of(b"y"),
+                steps,
+                unfixed: vec![
+                    unfixed("CVE-9", "zlib1g", Severity::Low, Reason::NoFixedVersion),
+                    unfixed("CVE-8", "zlib1g", Severity::Low, Reason::NoFixedVersion),
+                    unfixed("CVE-7", "a", Severity::Critical, conflict),
+                ],
+                removals: vec![Removal {
+                    package: id("libold1"),
+                    version: "0.9-1".into(),
+                    source: None,
+                    before: 1,
+                    because: Because::Needed {
+                        package: id("libnew"),
+                        relation: "depends: !libold1".to_owned(),
+                    },
+                }],
+                kept_back: vec![KeptBack {
+                    package: crate::packages::PackageId {
+                        name: "held".into(),
+                        architecture: "all".into(),
+                    },
+                    version: "3".into(),
+                    reason: Reason::Held { package: "held".into(), by: "dpkg".into() },
+                }],
+            }],
+        };
+        insta::assert_snapshot!(render(&plan, Style::default()));
+    }
+
+    #[test]
+    fn an_empty_plan_says_so() {
+        let plan = Plan {
+            schema: SCHEMA.to_owned(),
+            image: "oci:app:1".to_owned(),
+            image_digest: Digest::of(b"x"),
+            platforms: vec![PlatformPlan {
+                platform: "linux/amd64".parse().unwrap(),
+                manifest_digest: Digest::of(b"y"),
+                steps: Vec::new(),
+                unfixed: Vec::new(),
+                removals: Vec::new(),
+                kept_back: Vec::new(),
+            }],
+        };
+        assert!(render(&plan, Style::default()).ends_with("linux/amd64: nothing to install\n"));
+    }
+}
