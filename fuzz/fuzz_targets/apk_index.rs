@@ -7,6 +7,7 @@ use imgfix::packages::apk::index::{PackageIndex, RepositoryInfo};
 use imgfix::packages::apk::index_archive::IndexArchive;
 use imgfix::packages::apk::members::split_signed;
 use imgfix::packages::apk::signature::{ApkKeyring, verify};
+use imgfix::rootfs::Memory;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -18,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
             for member in &signed.signatures {
                 let _ = member.files();
             }
-            let Ok(archive) = IndexArchive::read(signed.content) else { return };
+            let Ok(archive) = IndexArchive::read(signed.content, &Memory::default()) else { return };
             archive.text
         }
         Err(_) => String::from_utf8_lossy(data).into_owned(),

@@ -17,6 +17,7 @@ use super::identity::Identity;
 use super::record::{FieldError, Record, Taken};
 use super::sources::Layout;
 use crate::plan::{Archive, ArchiveChecksum};
+use crate::rootfs::{Memory, OverBudget, Reserved};
 
 /// The most packages in one index.
 const MAX_PACKAGES: usize = 1 << 20;
@@ -24,6 +25,17 @@ const MAX_PACKAGES: usize = 1 << 20;
 /// The most names that the packages of one index provide and wait for, together (Wolfi's has some
 /// hundred thousand).
 const MAX_NAMES: usize = 1 << 24;
+
+/// The most packages of one name, or that provide one name, as in indexes of apt.
+const MAX_SAME: usize = 5_000;
+
+/// What one package takes in tables while the index is read, in bytes: what is scanned of it, its
+/// place, and a slot of a hash table that is half empty.
+const PACKAGE: u64 = 192;
+/// What one name takes in a table that has grown just now, in bytes.
+const NAME: u64 = 32;
+/// How many packages' tables are reserved at once.
+const AT_ONCE: usize = 1 << 12;
 
 /// Why the text of an index cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +48,10 @@ pub enum IndexError {
     TooMany,
     #[error("its packages have more than {MAX_NAMES} names in provides and install_if")]
     TooManyNames,
+    #[error("it has more than {MAX_SAME} packages that are called {name:?}, or provide it")]
+    Same { name: String },
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
 }
 
 /// Where an index comes from.
@@ -131,6 +147,8 @@ pub struct PackageIndex {
     provided: Table,
     install_ifs: Table,
     hasher: RandomState,
+    /// What the texts and tables hold.
+    held: Vec<Reserved>,
 }
 
 /// The text of one `APKINDEX`.
@@ -191,13 +209,29 @@ impl PackageIndex {
         text: String,
         repository: RepositoryInfo,
     ) -> Result<LeftOut, IndexError> {
-        let (packages, left_out) = scan(&text)?;
-        let names = |list: &str| names(list).count();
-        if packages.iter().map(|one| names(one.provides) + names(one.install_if)).sum::<usize>()
-            > MAX_NAMES
-        {
+        self.push_held(text, Memory::default().share(), repository)
+    }
+
+    /// As [`PackageIndex::push`]; `held` is the text's share of what may be held, and grows with
+    /// the tables.
+    ///
+    /// # Errors
+    /// As [`PackageIndex::push`], or it is more than may be held.
+    pub fn push_held(
+        &mut self,
+        text: String,
+        mut held: Reserved,
+        repository: RepositoryInfo,
+    ) -> Result<LeftOut, IndexError> {
+        let (packages, left_out) = scan(&text, &mut held)?;
+        let count = |list: &str| names(list).count();
+        let all = packages.iter().map(|one| 1 + count(one.provides) + count(one.install_if));
+        let all: usize = all.sum();
+        if all - packages.len() > MAX_NAMES {
             return Err(IndexError::TooManyNames);
         }
+        held.grow(NAME * all as u64)?;
+        self.check_same(&packages)?;
         let file = self.files.len();
         for package in packages {
             self.add(file, package);
@@ -206,7 +240,27 @@ impl PackageIndex {
         for table in [&mut self.names, &mut self.provided, &mut self.install_ifs] {
             table.sort();
         }
+        self.held.push(held);
         Ok(left_out)
+    }
+
+    /// Refuses a name that more packages have than any real index does.
+    fn check_same(&self, packages: &[Scanned<'_>]) -> Result<(), IndexError> {
+        let mut hashes: Vec<u64> = packages
+            .iter()
+            .flat_map(|one| names(one.provides).chain(std::iter::once(one.name)))
+            .map(|name| self.hasher.hash_one(name))
+            .collect();
+        hashes.sort_unstable();
+        let Some(same) = hashes.windows(MAX_SAME + 1).find(|some| some.first() == some.last())
+        else {
+            return Ok(());
+        };
+        let name = packages
+            .iter()
+            .flat_map(|one| names(one.provides).chain(std::iter::once(one.name)))
+            .find(|name| Some(&self.hasher.hash_one(name)) == same.first());
+        Err(IndexError::Same { name: name.unwrap_or_default().chars().take(80).collect() })
     }
 
     fn add(&mut self, file: usize, package: Scanned<'_>) {
@@ -331,7 +385,7 @@ struct Scanned<'a> {
 }
 
 /// Finds the packages of an index.
-fn scan(text: &str) -> Result<(Vec<Scanned<'_>>, LeftOut), IndexError> {
+fn scan<'a>(text: &'a str, held: &mut Reserved) -> Result<(Vec<Scanned<'a>>, LeftOut), IndexError> {
     let mut packages = Vec::new();
     let mut left_out = LeftOut::default();
     let mut current: Option<Draft<'_>> = None;
@@ -356,6 +410,9 @@ fn scan(text: &str) -> Result<(Vec<Scanned<'_>>, LeftOut), IndexError> {
         }
         if packages.len() >= MAX_PACKAGES {
             return Err(IndexError::TooMany);
+        }
+        if packages.len().is_multiple_of(AT_ONCE) {
+            held.grow(PACKAGE * AT_ONCE as u64)?;
         }
         match draft.finish(start.saturating_sub(1)) {
             Ok(package) => packages.push(package),

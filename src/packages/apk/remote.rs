@@ -6,8 +6,6 @@
 //! what is new. One that is older than another that was seen is refused, by the time in its
 //! archive, or else that of its newest package.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use bytes::Bytes;
 use reqwest::StatusCode;
 use time::OffsetDateTime;
@@ -25,12 +23,10 @@ use crate::repository::fetch::{FetchError, Fetcher};
 use crate::repository::leaving_out::{LeavingOut, Unusable};
 use crate::repository::newest::OlderIndex;
 use crate::repository::signature::Signer;
+use crate::rootfs::Memory;
 
 /// The largest index as stored, in bytes.
 const MAX_INDEX: u64 = 256 << 20;
-/// The most that all indexes together may unpack to, in bytes: they are kept in memory (Wolfi's
-/// has about a hundred megabytes), and an image may name many repositories.
-const MAX_UNPACKED: u64 = 2 << 30;
 
 /// Why repositories could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +46,6 @@ pub enum ApkError {
     Archive { url: String, source: IndexArchiveError },
     #[error("{url}: {source}")]
     Index { url: String, source: IndexError },
-    #[error(
-        "{url}: the indexes up to this one unpack to more than {limit} bytes; name the \
-         repositories that are needed with --repository, or allow more with --max-memory"
-    )]
-    TooMuch { url: String, limit: u64 },
     #[error(
         "{repository}: no key to verify it: the image has none for it (etc/apk/keys); give the \
          repository's public key with --keyring FILE"
@@ -110,29 +101,17 @@ struct Repository<'a> {
 }
 
 /// Loads all sources that can be used, in their order; the others are added to `leaving_out`. A
-/// URL that is named several times (with other tags) is one repository, as for apk.
+/// URL that is named several times (with other tags) is one repository, as for apk. What the
+/// indexes hold counts in `memory`.
 ///
 /// # Errors
 /// This machine fails, or none can be used, or one cannot and `leaving_out` is strict.
 pub fn load(
     sources: &[SignedSource],
-    leaving_out: LeavingOut,
-    architecture: &str,
-    fetcher: &Fetcher,
-) -> Result<Loaded, ApkError> {
-    load_within(MAX_UNPACKED, sources, leaving_out, architecture, fetcher)
-}
-
-/// [`load`] of indexes that unpack to `limit` bytes at most.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_within(
-    limit: u64,
-    sources: &[SignedSource],
     mut leaving_out: LeavingOut,
     architecture: &str,
     fetcher: &Fetcher,
+    memory: &Memory,
 ) -> Result<Loaded, ApkError> {
     let repositories = repositories(sources);
     for Repository { source, .. } in &repositories {
@@ -142,16 +121,7 @@ pub fn load_within(
         }
     }
     let mut loaded = Loaded::default();
-    let unpacked = AtomicU64::new(0);
-    let read = parallel(&repositories, |one| {
-        let (archive, verified) = read(one, architecture, limit, fetcher)?;
-        let size = archive.text.len() as u64;
-        // what is too much is dropped here, so that it does not add up
-        match unpacked.fetch_add(size, Ordering::Relaxed).saturating_add(size) > limit {
-            true => Err(ApkError::TooMuch { url: one.source.url.clone(), limit }),
-            false => Ok((archive, verified)),
-        }
-    });
+    let read = parallel(&repositories, |one| read(one, architecture, fetcher, memory));
     for (repository, read) in repositories.into_iter().zip(read) {
         let name = repository.source.url.clone();
         let added = read.and_then(|(archive, verified)| {
@@ -197,10 +167,11 @@ impl Loaded {
             layout: repository.source.layout.clone(),
             added: repository.source.origin == Origin::Added,
         };
-        let left_out = self.index.push(archive.text, info).map_err(|source| {
-            let url = format!("{url}/{}", repository.source.layout.index(architecture));
-            ApkError::Index { url, source }
-        })?;
+        let left_out =
+            self.index.push_held(archive.text, archive.held, info).map_err(|source| {
+                let url = format!("{url}/{}", repository.source.layout.index(architecture));
+                ApkError::Index { url, source }
+            })?;
         if left_out.count > 0 {
             fetcher.progress().warn(&format!(
                 "{url}: {} packages are left out that cannot be used ({})",
@@ -215,8 +186,8 @@ impl Loaded {
 fn read(
     repository: &Repository<'_>,
     architecture: &str,
-    limit: u64,
     fetcher: &Fetcher,
+    memory: &Memory,
 ) -> Result<(IndexArchive, Verified), ApkError> {
     let Repository { source, keyring, .. } = repository;
     if keyring.is_empty() {
@@ -225,7 +196,7 @@ fn read(
     let url = format!("{}/{}", source.url, source.layout.index(architecture));
     match fetcher.latest(&url, MAX_INDEX)? {
         Some(bytes) => {
-            let read = verified(&url, source, &bytes, keyring, limit)?;
+            let read = verified(&url, source, &bytes, keyring, memory)?;
             let index = format!("{} {architecture}", source.url);
             fetcher.check_newest(&index, std::slice::from_ref(&source.url), read.1.made)?;
             Ok(read)
@@ -239,10 +210,10 @@ fn verified(
     source: &ApkSource,
     bytes: &Bytes,
     keyring: &ApkKeyring,
-    limit: u64,
+    memory: &Memory,
 ) -> Result<(IndexArchive, Verified), ApkError> {
     let signed = verify(url, bytes, keyring)?;
-    let archive = IndexArchive::read_within(signed.content, limit)
+    let archive = IndexArchive::read(signed.content, memory)
         .map_err(|source| ApkError::Archive { url: url.to_owned(), source })?;
     let made = made(&archive);
     let signer = Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: made };
@@ -307,7 +278,8 @@ mod tests {
         architecture: &str,
         fetcher: &Fetcher,
     ) -> Result<Loaded, ApkError> {
-        load(sources, LeavingOut::new(Strictness::LeaveOut), architecture, fetcher)
+        let leaving_out = LeavingOut::new(Strictness::LeaveOut);
+        load(sources, leaving_out, architecture, fetcher, &Memory::default())
     }
 
     fn load_one(files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, ApkError> {
@@ -422,32 +394,72 @@ mod tests {
             (resigned(&[b'x'; 40]), "cannot be unpacked"),
             (resigned(&index("nonsense\n\n")), "line 1: \"nonsense\""),
             (resigned(&index("P:a\n")), "cut off"),
+            (resigned(&index(&same(5_001))), "more than 5000 packages that are called \"a\""),
         ] {
-            let why = load_one(BTreeMap::from([(INDEX.to_owned(), bytes)])).unwrap_err();
+            let why = load_one(BTreeMap::from([(INDEX.to_owned(), bytes.clone())])).unwrap_err();
             let why = why.to_string();
             let named = why.contains("/r/x86_64/APKINDEX.tar.gz") || why.contains("/r: ");
             assert!(named && why.contains(want), "{why}");
+            // beside another it is left out, unless none may be
+            let mut files = served();
+            files.insert("/bad/x86_64/APKINDEX.tar.gz".to_owned(), bytes);
+            let server = Server::files(files);
+            let both =
+                ["bad", "r"].map(|at| source(&format!("{}{at}", server.url), key().keyring()));
+            let (fetcher, _cache) = fetcher(FetchOptions::default());
+            let loaded = load_lenient(&both, "x86_64", &fetcher).unwrap();
+            let [left_out] = loaded.left_out.as_slice() else { panic!("{:?}", loaded.left_out) };
+            assert!(left_out.why.contains(want), "{left_out}");
+            assert_eq!((loaded.index.len(), loaded.verified.len()), (1, 1), "{left_out}");
+            let strict = LeavingOut::new(Strictness::Refuse);
+            let memory = Memory::default();
+            let why = load(&both, strict, "x86_64", &fetcher, &memory).unwrap_err().to_string();
+            assert!(why.contains(want) && why.contains("--strict-repositories"), "{why}");
         }
+        assert_eq!(
+            load_one(BTreeMap::from([(INDEX.to_owned(), resigned(&index(&same(5_000))))]))
+                .unwrap()
+                .index
+                .versions("a")
+                .len(),
+            5_000
+        );
+    }
+
+    /// So many versions of the package `a`.
+    fn same(count: usize) -> String {
+        let one = |n: usize| {
+            let identity = crate::packages::apk::identity::Identity::of(&n.to_le_bytes());
+            format!("C:{identity}\nP:a\nV:{n}\nA:x86_64\nS:1\nI:1\n\n")
+        };
+        (0..count).map(one).collect()
     }
 
     #[test]
-    fn indexes_that_together_are_too_much_for_memory_are_refused() {
+    fn indexes_that_together_are_too_much_for_memory_are_left_out() {
         let mut files = served();
         files.insert("/s/x86_64/APKINDEX.tar.gz".to_owned(), files[INDEX].clone());
         let server = Server::files(files);
         let (fetcher, _cache) = fetcher(can_check());
         let sources =
             ["r", "s"].map(|path| source(&format!("{}{path}", server.url), key().keyring()));
-        let size = entry().len() as u64;
-        let load = |limit| {
+        let load = |memory: &Memory| {
             let leaving_out = LeavingOut::new(Strictness::LeaveOut);
-            load_within(limit, &sources, leaving_out, "x86_64", &fetcher).unwrap()
+            load(&sources, leaving_out, "x86_64", &fetcher, memory).unwrap()
         };
-        assert_eq!(load(2 * size).verified.len(), 2);
-        let cut = load(2 * size - 1);
+        let all = Memory::default();
+        let loaded = load(&all);
+        assert_eq!(loaded.verified.len(), 2);
+        let both = all.used();
+        drop(loaded);
+        assert_eq!(all.used(), 0, "tables and texts go back");
+        assert_eq!(load(&Memory::fixed(both)).verified.len(), 2);
+        let memory = Memory::fixed(both - 1);
+        let cut = load(&memory);
         let why = cut.left_out[0].to_string();
-        assert!(why.starts_with(&server.url) && why.contains("--repository"), "{why}");
+        assert!(why.starts_with(&server.url) && why.contains("--max-memory"), "{why}");
         assert_eq!((cut.index.len(), cut.left_out.len()), (1, 1));
+        assert!(memory.used() < both, "what was left out holds nothing");
     }
 
     #[test]
@@ -487,7 +499,9 @@ mod tests {
             let alone = load_lenient(&[bad], "x86_64", &fetcher).unwrap_err().to_string();
             assert!(alone.contains(want) && alone.contains(&name), "{alone}");
             let strict = LeavingOut::new(Strictness::Refuse);
-            let why = load(&both, strict, "x86_64", &fetcher).unwrap_err().to_string();
+            let why = load(&both, strict, "x86_64", &fetcher, &Memory::default())
+                .unwrap_err()
+                .to_string();
             assert!(why.contains(want) && why.contains("--strict-repositories"), "{why}");
         }
     }

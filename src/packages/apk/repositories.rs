@@ -2,7 +2,7 @@
 //! a known distribution when it names none, and their keys.
 
 use super::keys;
-use super::remote::{Loaded, SignedSource, load_within};
+use super::remote::{Loaded, SignedSource, load};
 use crate::packages::LeftOut;
 use crate::packages::apk::archives;
 use crate::packages::apk::inventory::ApkInventory;
@@ -57,6 +57,5 @@ pub fn available(
         SignedSource { source, keyring }
     };
     let signed: Vec<SignedSource> = all.into_iter().map(signed).collect();
-    let limit = edge.memory.limit();
-    load_within(limit, &signed, leaving_out, architecture, fetcher).map_err(RepairerError::family)
+    load(&signed, leaving_out, architecture, fetcher, &edge.memory).map_err(RepairerError::family)
 }
