@@ -20,6 +20,7 @@ use crate::pipeline::{
     AfterFetching, CacheChoice, Edge, Environment, NamedReport, RepositoryChoice, ScanInput,
     ScriptsMode, families,
 };
+use crate::plan::effort::Effort;
 use crate::repository::CacheKey;
 use crate::repository::auth_conf::{self, AuthConf};
 use crate::repository::leaving_out::Strictness;
@@ -380,6 +381,7 @@ pub fn environment(
             },
             scripts: repositories.scripts.unwrap_or_default(),
             script_time: script_time(repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME)),
+            effort: Effort::default(),
             memory,
             now,
             source_date_epoch,

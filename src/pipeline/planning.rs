@@ -13,6 +13,7 @@ use crate::packages::effects::{Effect, EffectKind};
 use crate::packages::{Inventory, PackageId};
 use crate::plan::build::{self, Context, Request, Requests};
 use crate::plan::choice::PackageChoice;
+use crate::plan::effort::WHOLE_RUN;
 use crate::plan::{Because, Plan, PlatformPlan, Reason, Removal, Step};
 use crate::repository::newest::short_name;
 use crate::repository::{Fetcher, Verified, freshness};
@@ -280,6 +281,11 @@ impl Job<'_> {
         self.environment.edge.progress.message(&format!("{platform}: planning"));
         let requests = requests(filtered, platform);
         let (mut planned, applied, newest) = self.settle(&*offers, &requests)?;
+        let steps = self.environment.edge.effort.taken();
+        self.environment
+            .edge
+            .progress
+            .detail(&format!("{platform}: planning took {steps} of {WHOLE_RUN} steps"));
         planned.plan.blame(offers.left_out(), offers.advice());
         let mut notes = planned.notes;
         notes.extend(offers.left_out().iter().map(ToString::to_string));
@@ -324,7 +330,7 @@ impl Job<'_> {
 
     /// Plans until every chosen package can be installed, its scripts evaluated.
     fn settle(&self, offers: &dyn Offers, requests: &Requests) -> Result<Settled, RepairError> {
-        let universe = &*offers.universe(requests);
+        let universe = &*offers.universe(requests, self.environment.edge.effort.clone());
         let context = Context {
             platform: self.loaded.platform.clone(),
             manifest_digest: original_manifest(self.loaded),

@@ -8,4 +8,4 @@ pub use crate::model::plan::{
 pub use crate::model::reason::Reason;
 pub use crate::repair::{build, choice};
 pub use crate::report::plan as explain;
-pub use crate::solve::{order, solver};
+pub use crate::solve::{effort, order, solver};

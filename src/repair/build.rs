@@ -16,7 +16,9 @@ use crate::model::plan::{Archive, Because, KeptBack, PlatformPlan, Removal, Step
 use crate::model::reason::Reason;
 use crate::packages::{PackageId, VersionOrder, VersionText};
 use crate::solve::order::{Edge, order};
-use crate::solve::solver::{Explanation, Solvable, Task, Universe, reachable, smallest};
+use crate::solve::solver::{
+    Explanation, Solvable, Task, Universe, reachable, smallest, smallest_of_reachable,
+};
 
 /// A version that the repositories offer for an installed package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -459,7 +461,7 @@ impl<'a> Targets<'a> {
     /// The changes for all targets. A package that may go, and does not, must be upgraded, if
     /// it is needed in the newer version too.
     fn decide(&self, mut task: Task, mut rejected: Vec<(Solvable, Explanation)>) -> Decided {
-        let (changes, companions) = self.changes(&task);
+        let (changes, companions) = self.changes(&mut task, &mut rejected);
         let left = self.left_behind(&task, &changes);
         if left.is_empty() {
             return Decided { task, changes, companions, rejected };
@@ -468,12 +470,12 @@ impl<'a> Targets<'a> {
         let (targets, too) = reachable(self.family, &task, &left);
         task.targets = targets;
         rejected.extend(too);
-        let (mut changes, mut companions) = self.changes(&task);
+        let (mut changes, mut companions) = self.changes(&mut task, &mut rejected);
         let mut unneeded = self.family.unneeded(&changes);
         unneeded.retain(|change| left.contains(change));
         if !unneeded.is_empty() {
             task.targets.retain(|target| !unneeded.contains(target));
-            (changes, companions) = self.changes(&task);
+            (changes, companions) = self.changes(&mut task, &mut rejected);
             rejected.extend(unneeded.into_iter().map(|target| {
                 let what = self.family.describe(target);
                 let why = format!("what the installed version is there for does not want {what}");
@@ -483,9 +485,22 @@ impl<'a> Targets<'a> {
         Decided { task, changes, companions, rejected }
     }
 
-    fn changes(&self, task: &Task) -> (Vec<Solvable>, BTreeMap<Solvable, Companion>) {
-        let changes = smallest(self.family, task).unwrap_or_default();
-        self.accompany(task, changes)
+    /// What the task's targets, which can be reached, come to. When the search for that is given
+    /// up all the same, none of them is a target any more.
+    fn changes(
+        &self,
+        task: &mut Task,
+        rejected: &mut Vec<(Solvable, Explanation)>,
+    ) -> (Vec<Solvable>, BTreeMap<Solvable, Companion>) {
+        match smallest_of_reachable(self.family, task) {
+            Ok(changes) => self.accompany(task, changes),
+            Err(explanation) => {
+                let targets = std::mem::take(&mut task.targets);
+                let all = targets.into_iter().chain(std::mem::take(&mut task.unless_gone));
+                rejected.extend(all.map(|target| (target, explanation.clone())));
+                (Vec::new(), BTreeMap::new())
+            }
+        }
     }
 
     /// Installed packages that go with these changes.

@@ -20,6 +20,7 @@ use crate::repository::signature::Keyring;
 use crate::repository::{Cache, CacheKey, FetchOptions, Fetcher, Mirror};
 use crate::rootfs::Memory;
 use crate::scripts::TimeLimit;
+use crate::solve::effort::Effort;
 use crate::unfinished::Unfinished;
 
 /// Where packages come from, as the user wants it.
@@ -98,6 +99,8 @@ pub struct Edge {
     pub scripts: ScriptsMode,
     /// How long scripts may take that are evaluated.
     pub script_time: TimeLimit,
+    /// How much planning may do.
+    pub effort: Effort,
     /// Seconds since the epoch: for signatures, freshness and expiry dates of ignore rules.
     /// No digest depends on it.
     pub now: i64,

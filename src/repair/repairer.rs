@@ -8,6 +8,7 @@ use crate::model::changelog::Changelog;
 use crate::packages::effects::Effect;
 use crate::packages::{Inventory, LeftOut};
 use crate::plan::build::{Family, Requests};
+use crate::plan::effort::Effort;
 use crate::plan::{PlatformPlan, Reason, Step};
 use crate::recipes::Removal;
 use crate::repository::Fetcher;
@@ -60,7 +61,7 @@ pub trait PackageManager {
 /// What the repositories of one image offer.
 pub trait Offers {
     /// Image and repositories in the planner's terms, for a plan that is to do `requests`.
-    fn universe(&self, requests: &Requests) -> Box<dyn Family + '_>;
+    fn universe(&self, requests: &Requests, effort: Effort) -> Box<dyn Family + '_>;
 
     /// Which repositories were asked, and who signed them.
     fn verified(&self) -> &[Verified];

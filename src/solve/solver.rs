@@ -4,11 +4,13 @@
 //! In comes a [`Universe`] (a family's packages and relations, asked for lazily) and a
 //! [`Task`]; out comes a smallest set of changes, or an [`Explanation`]. Nothing here knows a
 //! package manager. The search itself is resolvo's (CDCL, <https://docs.rs/resolvo>); what is
-//! ours is that installed versions are favoured, that the answer is minimal, and that one
-//! unreachable target does not spoil the others.
+//! ours is that installed versions are favoured, that the answer is minimal, that one
+//! unreachable target does not spoil the others, and that a question ends ([`super::effort`]):
+//! what it was about is out of reach then.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -19,6 +21,8 @@ use resolvo::{
     Requirement as SolverRequirement, SolvableId, Solver, SolverCache, StringId,
     UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
 };
+
+use super::effort::{Effort, GIVEN_UP, ONE_QUESTION};
 
 /// Something of which at most one version is installed (`libc6:amd64`), by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +82,8 @@ pub trait Universe {
     fn relations(&self, solvable: Solvable) -> Rc<Relations>;
     /// For people: `libc6 2.36-9`.
     fn describe(&self, solvable: Solvable) -> String;
+    /// What the search may take.
+    fn effort(&self) -> &Effort;
 }
 
 /// What is to be reached.
@@ -109,12 +115,32 @@ pub struct Explanation {
 pub const MAX_SENTENCES: usize = 6;
 
 /// The changes (versions that are not installed now) that reach all targets, sorted. No
-/// change can be left out of the answer without losing it, or a package that may go.
+/// change can be left out of the answer without losing it, or a package that may go, as long as
+/// there is effort left to try.
 ///
 /// # Errors
 /// There is no answer, and why.
 pub fn smallest(universe: &dyn Universe, task: &Task) -> Result<Vec<Solvable>, Explanation> {
-    let mut answer = solve(universe, task, &|_| true)?;
+    smallest_from(solve(universe, task, &|_| true)?, universe, task)
+}
+
+/// As [`smallest`], of targets that were found to be reachable: even when the effort for further
+/// questions is used up.
+///
+/// # Errors
+/// As [`smallest`].
+pub fn smallest_of_reachable(
+    universe: &dyn Universe,
+    task: &Task,
+) -> Result<Vec<Solvable>, Explanation> {
+    smallest_from(solve_as(universe, task, &|_| true, Asked::Anyhow)?, universe, task)
+}
+
+fn smallest_from(
+    mut answer: Answer,
+    universe: &dyn Universe,
+    task: &Task,
+) -> Result<Vec<Solvable>, Explanation> {
     let upgrades = |solvable: Solvable| {
         let name = universe.name(solvable);
         universe.candidates(name).iter().any(|&other| universe.is_installed(other))
@@ -166,7 +192,8 @@ pub fn needed(
 ) -> Result<Vec<Solvable>, Explanation> {
     let permitted =
         |solvable: Solvable| universe.is_installed(solvable) || changes.contains(&solvable);
-    solve(universe, task, &permitted).map(|answer| answer.all)
+    // few can be chosen, and the changes are decided
+    solve_as(universe, task, &permitted, Asked::Anyhow).map(|answer| answer.all)
 }
 
 /// What the solver chose.
@@ -224,11 +251,29 @@ pub fn reachable(
     (task.targets, rejected)
 }
 
+/// Whether a question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// As long as there is effort left for all.
+    WithinEffort,
+    /// What is decided already depends on the answer.
+    Anyhow,
+}
+
 /// One run of the solver; only versions that `permitted` admits are considered.
 fn solve(
     universe: &dyn Universe,
     task: &Task,
     permitted: &dyn Fn(Solvable) -> bool,
+) -> Result<Answer, Explanation> {
+    solve_as(universe, task, permitted, Asked::WithinEffort)
+}
+
+fn solve_as(
+    universe: &dyn Universe,
+    task: &Task,
+    permitted: &dyn Fn(Solvable) -> bool,
+    asked: Asked,
 ) -> Result<Answer, Explanation> {
     let names: BTreeSet<Name> = task.targets.iter().map(|&target| universe.name(target)).collect();
     let wanted: BTreeSet<Solvable> = task.targets.union(&task.unless_gone).copied().collect();
@@ -238,7 +283,14 @@ fn solve(
             && (wanted.contains(&solvable) || !decided.contains(&universe.name(solvable)))
             && permitted(solvable)
     };
-    let provider = Provider { universe, permitted: &permitted, sets: RefCell::default() };
+    let provider = Provider {
+        universe,
+        permitted: &permitted,
+        sets: RefCell::default(),
+        asked,
+        before: universe.effort().taken(),
+        told: Cell::new(0),
+    };
     let mut kept: BTreeSet<Name> = task.keep.iter().copied().collect();
     kept.extend(names.iter().copied());
     let requirements: Vec<ConditionalRequirement> =
@@ -254,10 +306,9 @@ fn solve(
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             Err(solver.provider().explain(&conflict.graph(&solver)))
         }
-        Err(UnsolvableOrCancelled::Cancelled(_)) => Err(Explanation {
-            sentences: vec!["the search was stopped".to_owned()],
-            involved: Vec::new(),
-        }),
+        Err(UnsolvableOrCancelled::Cancelled(_)) => {
+            Err(Explanation { sentences: vec![GIVEN_UP.to_owned()], involved: Vec::new() })
+        }
     }
 }
 
@@ -272,6 +323,7 @@ fn to_id(solvable: Solvable) -> SolvableId {
 /// Versions of one name, as the solver's "version set".
 struct VersionSet {
     name: Name,
+    /// Sorted.
     versions: Vec<Solvable>,
     sense: Sense,
     text: Rc<str>,
@@ -298,9 +350,22 @@ struct Provider<'a> {
     universe: &'a dyn Universe,
     permitted: &'a dyn Fn(Solvable) -> bool,
     sets: RefCell<Sets>,
+    asked: Asked,
+    /// Steps that were taken before.
+    before: u64,
+    /// How much the solver was told, in versions: what it goes through again and again.
+    told: Cell<u64>,
 }
 
+/// How much of what the solver was told it goes through in a step.
+const IN_A_STEP: u64 = 2_000;
+
 impl Provider<'_> {
+    fn tell(&self, versions: usize) {
+        self.told.set(self.told.get() + versions as u64);
+        self.universe.effort().take(versions as u64 / IN_A_STEP);
+    }
+
     fn keep(&self, name: Name) -> SolverRequirement {
         let text = Rc::from("stays installed");
         SolverRequirement::Single(self.set(name, Vec::new(), Sense::All, text))
@@ -313,6 +378,8 @@ impl Provider<'_> {
         sense: Sense,
         text: Rc<str>,
     ) -> VersionSetId {
+        let mut versions = versions;
+        versions.sort_unstable();
         let mut sets = self.sets.borrow_mut();
         sets.sets.push(VersionSet { name, versions, sense, text });
         VersionSetId::from_index(sets.sets.len() - 1)
@@ -322,9 +389,11 @@ impl Provider<'_> {
     fn requirement(&self, requirement: &Requirement) -> SolverRequirement {
         let text: Rc<str> = requirement.text.as_str().into();
         let mut groups: Vec<(Name, Vec<Solvable>)> = Vec::new();
+        let mut places: BTreeMap<Name, usize> = BTreeMap::new();
         for &alternative in &requirement.alternatives {
             let name = self.universe.name(alternative);
-            match groups.iter_mut().find(|(other, _)| *other == name) {
+            let place = *places.entry(name).or_insert(groups.len());
+            match groups.get_mut(place) {
                 Some((_, versions)) => versions.push(alternative),
                 None => groups.push((name, vec![alternative])),
             }
@@ -333,6 +402,7 @@ impl Provider<'_> {
             .into_iter()
             .map(|(name, versions)| self.set(name, versions, Sense::These, Rc::clone(&text)))
             .collect();
+        self.tell(requirement.alternatives.len());
         match sets.as_slice() {
             [only] => SolverRequirement::Single(*only),
             _ => {
@@ -471,10 +541,12 @@ impl DependencyProvider for Provider<'_> {
     ) -> Vec<SolvableId> {
         let sets = self.sets.borrow();
         let Some(set) = sets.sets.get(set.to_index()) else { return Vec::new() };
+        self.tell(candidates.len());
+        let named = |id: &SolvableId| set.versions.binary_search(&from_id(*id)).is_ok();
         let holds = |id: &SolvableId| match set.sense {
             Sense::All => true,
-            Sense::These => set.versions.contains(&from_id(*id)),
-            Sense::AllButThese => !set.versions.contains(&from_id(*id)),
+            Sense::These => named(id),
+            Sense::AllButThese => !named(id),
         };
         candidates.iter().copied().filter(|id| holds(id) != inverse).collect()
     }
@@ -487,6 +559,7 @@ impl DependencyProvider for Provider<'_> {
             .filter(|&solvable| (self.permitted)(solvable))
             .map(to_id)
             .collect();
+        self.tell(candidates.len());
         let favored =
             candidates.iter().copied().find(|&id| self.universe.is_installed(from_id(id)));
         Some(Candidates {
@@ -517,6 +590,14 @@ impl DependencyProvider for Provider<'_> {
             constrains: relations.excludes.iter().map(|e| self.constraint(e)).collect(),
         })
     }
+
+    fn should_cancel_with_value(&self) -> Option<Box<dyn Any>> {
+        let effort = self.universe.effort();
+        effort.take(1 + self.told.get() / IN_A_STEP);
+        let over = effort.taken() - self.before > ONE_QUESTION
+            || (self.asked == Asked::WithinEffort && effort.is_used_up());
+        over.then(|| Box::new(GIVEN_UP) as Box<dyn Any>)
+    }
 }
 
 #[cfg(test)]
@@ -533,6 +614,7 @@ mod tests {
         names: BTreeMap<Name, Vec<Solvable>>,
         relations: BTreeMap<Solvable, Rc<Relations>>,
         installed: BTreeSet<Solvable>,
+        effort: Effort,
     }
 
     impl Universe for FixedUniverse {
@@ -555,6 +637,10 @@ mod tests {
 
         fn describe(&self, solvable: Solvable) -> String {
             format!("p{}-v{}", self.name(solvable).0, solvable.0)
+        }
+
+        fn effort(&self) -> &Effort {
+            &self.effort
         }
     }
 
@@ -579,6 +665,7 @@ mod tests {
                 .collect(),
             installed: installed.iter().map(|n| Solvable(2 * n)).collect(),
             relations: BTreeMap::new(),
+            effort: Effort::default(),
         }
     }
 
@@ -630,6 +717,73 @@ mod tests {
         assert_eq!((rejected.len(), *which), (1, Solvable(3)));
         assert_eq!(explanation.involved, [Solvable(3), Solvable(4), Solvable(5)]);
         assert!(explanation.sentences[0].contains("p1-v3 has Conflicts: "), "{explanation:?}");
+    }
+
+    /// `holes` + 1 pigeons that each need a hole of their own, which no search by resolution finds
+    /// impossible in less than exponential time: name 0 wants them, name 1 is honest.
+    fn pigeons(holes: u32) -> FixedUniverse {
+        let mut out = universe(2, &[0, 1]);
+        let mut next = 4;
+        let mut number = || {
+            let solvable = Solvable(next);
+            let name = Name(next);
+            next += 1;
+            (name, solvable)
+        };
+        let mut in_hole: Vec<Vec<Solvable>> = vec![Vec::new(); holes as usize];
+        let mut pigeons = Vec::new();
+        for _ in 0..=holes {
+            let places: Vec<(Name, Solvable)> = (0..holes).map(|_| number()).collect();
+            for (hole, (name, solvable)) in in_hole.iter_mut().zip(&places) {
+                out.names.insert(*name, vec![*solvable]);
+                hole.push(*solvable);
+            }
+            pigeons.push(places.iter().map(|(_, solvable)| solvable.0).collect::<Vec<u32>>());
+        }
+        for hole in &in_hole {
+            for one in hole {
+                let others: Vec<u32> =
+                    hole.iter().filter(|other| *other != one).map(|other| other.0).collect();
+                relate(&mut out, one.0, &[], &others);
+            }
+        }
+        let pigeons: Vec<&[u32]> = pigeons.iter().map(Vec::as_slice).collect();
+        relate(&mut out, 1, &pigeons, &[]);
+        out
+    }
+
+    #[test]
+    fn a_question_without_end_is_given_up_and_spoils_no_other() {
+        let few = pigeons(4);
+        let (reached, rejected) = reachable(&few, &task(&few, &[]), &[Solvable(1), Solvable(3)]);
+        assert_eq!(reached, BTreeSet::from([Solvable(3)]));
+        assert!(!rejected[0].1.sentences.iter().any(|one| one == GIVEN_UP), "{rejected:?}");
+        let many = pigeons(12);
+        let mut all = task(&many, &[]);
+        let (reached, rejected) = reachable(&many, &all, &[Solvable(1), Solvable(3)]);
+        assert_eq!(reached, BTreeSet::from([Solvable(3)]));
+        assert_eq!(rejected[0].0, Solvable(1));
+        assert_eq!(rejected[0].1.sentences, [GIVEN_UP]);
+        all.targets = reached;
+        assert_eq!(smallest(&many, &all), Ok(vec![Solvable(3)]));
+        let taken = many.effort.taken();
+        assert!((ONE_QUESTION..3 * ONE_QUESTION).contains(&taken), "{taken}");
+        // The same steps on every machine.
+        let again = pigeons(12);
+        reachable(&again, &task(&again, &[]), &[Solvable(1), Solvable(3)]);
+        smallest(&again, &all).unwrap();
+        assert_eq!(again.effort.taken(), taken);
+    }
+
+    #[test]
+    fn what_is_reachable_is_reached_after_the_effort_for_all_is_used_up() {
+        let mut universe = universe(3, &[0, 1]);
+        relate(&mut universe, 1, &[&[3]], &[]);
+        let task = task(&universe, &[1]);
+        universe.effort.take(super::super::effort::WHOLE_RUN + 1);
+        assert_eq!(smallest(&universe, &task).unwrap_err().sentences, [GIVEN_UP]);
+        assert_eq!(smallest_of_reachable(&universe, &task), Ok(vec![Solvable(1), Solvable(3)]));
+        assert!(needed(&universe, &task, &[Solvable(1), Solvable(3)]).is_ok());
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::packages::apk::virtual_runner::VirtualRunner;
 use crate::packages::archive::Limits;
 use crate::packages::{Inventory, LeftOut, PackageId};
 use crate::plan::build::{Family, Requests};
+use crate::plan::effort::Effort;
 use crate::plan::{ArchiveChecksum, Because, PlatformPlan, Reason, Step};
 use crate::repair::apply::{Unpacked, finish, with_deep_stack};
 use crate::repair::edge::{Edge, ScriptsMode};
@@ -100,8 +101,8 @@ struct ApkOffers<'a> {
 }
 
 impl Offers for ApkOffers<'_> {
-    fn universe(&self, requests: &Requests) -> Box<dyn Family + '_> {
-        Box::new(ApkUniverse::for_requests(&self.image, &self.repositories.index, requests))
+    fn universe(&self, requests: &Requests, effort: Effort) -> Box<dyn Family + '_> {
+        Box::new(ApkUniverse::for_requests(&self.image, &self.repositories.index, requests, effort))
     }
 
     fn verified(&self) -> &[Verified] {

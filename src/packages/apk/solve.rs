@@ -55,12 +55,16 @@ use crate::packages::{PackageId, PackageName, VersionOrder};
 use crate::plan::build::{
     Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
 };
+use crate::plan::effort::{Effort, TooWide, Width};
 use crate::plan::order::Edge;
 use crate::plan::solver::{
     Exclusion, Explanation, Impossible, Name, Relations, Requirement, Solvable, Task, Universe,
     reachable,
 };
 use crate::plan::{Reason, Removal};
+
+/// Which part of the effort goes into finding which versions are candidates: a quarter.
+const SHARE_OF_CANDIDATES: u64 = 4;
 
 /// How often rejected candidates are replaced by lower versions.
 const MAX_ROUNDS: usize = 64;
@@ -94,7 +98,8 @@ pub fn plan_platform(
     banned: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
-    plan(&ApkUniverse::for_requests(image, index, requests), requests, banned, context)
+    let universe = ApkUniverse::for_requests(image, index, requests, Effort::default());
+    plan(&universe, requests, banned, context)
 }
 
 /// Where a version is.
@@ -174,6 +179,8 @@ pub struct ApkUniverse<'a> {
     at_odds: BTreeSet<(Name, Name)>,
     numbered: RefCell<Numbered>,
     relations: RefCell<HashMap<Solvable, Rc<Relations>>>,
+    /// What planning may take.
+    effort: Effort,
 }
 
 impl<'a> ApkUniverse<'a> {
@@ -184,8 +191,9 @@ impl<'a> ApkUniverse<'a> {
         image: &'a Image<'a>,
         index: &'a PackageIndex,
         requests: &Requests,
+        effort: Effort,
     ) -> Self {
-        let mut universe = Self::new(image, index);
+        let mut universe = Self::new(image, index, effort);
         if *requests == Requests::Everything {
             universe.settle_together();
         }
@@ -194,7 +202,7 @@ impl<'a> ApkUniverse<'a> {
 
     /// Numbers the installed packages and their newer versions.
     #[must_use]
-    pub fn new(image: &'a Image<'a>, index: &'a PackageIndex) -> Self {
+    pub fn new(image: &'a Image<'a>, index: &'a PackageIndex, effort: Effort) -> Self {
         let mut universe = Self {
             image,
             index,
@@ -206,6 +214,7 @@ impl<'a> ApkUniverse<'a> {
             at_odds: BTreeSet::new(),
             numbered: RefCell::default(),
             relations: RefCell::default(),
+            effort,
         };
         let name = universe.new_name();
         let depends = image.world.to_vec();
@@ -363,6 +372,12 @@ impl<'a> ApkUniverse<'a> {
             .collect()
     }
 
+    /// Those of [`Self::known`] that are installed.
+    fn known_installed(&self, name: &PackageName) -> Vec<Rc<Member>> {
+        let known = self.known(name).into_iter().map(|(_, member)| member);
+        known.filter(|member| !member.is_offered()).collect()
+    }
+
     /// Finds relations that the image does not satisfy as it is.
     fn find_broken(&mut self) {
         let members: Vec<Rc<Member>> = self
@@ -385,27 +400,24 @@ impl<'a> ApkUniverse<'a> {
                 }
             }
             at_odds.extend(
-                self.excluded_by(member)
-                    .into_iter()
-                    .filter(|other| !other.is_offered())
-                    .map(|other| pair(member.name, other.name)),
+                self.excluded_by(member).into_iter().map(|other| pair(member.name, other.name)),
             );
         }
         self.broken = broken;
         self.at_odds = at_odds;
     }
 
-    /// Numbered members that `member` excludes by what it says of itself.
+    /// Installed members that `member` excludes by what it says of itself.
     fn excluded_by(&self, member: &Member) -> Vec<Rc<Member>> {
         let record = member.record();
         let mut out = Vec::new();
         for conflict in conflicts(record) {
-            let known = self.known(&conflict.name).into_iter().map(|(_, other)| other);
+            let known = self.known_installed(&conflict.name).into_iter();
             out.extend(known.filter(|other| self.is_about(conflict, other.record())));
         }
         let names = if member.is_world() { BTreeSet::new() } else { provided_names(record) };
         for name in names {
-            let known = self.known(&name.into()).into_iter().map(|(_, other)| other);
+            let known = self.known_installed(&name.into()).into_iter();
             out.extend(known.filter(|other| share(name, record, other.record())));
         }
         out
@@ -456,6 +468,17 @@ impl<'a> ApkUniverse<'a> {
         if lower.is_empty() {
             return;
         }
+        let whole = self.effort.clone();
+        self.effort = whole.part(SHARE_OF_CANDIDATES);
+        self.lower_candidates_of(&lower, why_lower);
+        self.effort = whole;
+    }
+
+    fn lower_candidates_of(
+        &mut self,
+        lower: &BTreeMap<Solvable, Solvable>,
+        why_lower: &dyn Fn(&Self, &Task, Solvable) -> Option<Explanation>,
+    ) {
         let task = self.task();
         let mut candidates: BTreeMap<usize, Solvable> = (0..)
             .zip(&self.slots)
@@ -463,6 +486,9 @@ impl<'a> ApkUniverse<'a> {
             .collect();
         let mut reasons: BTreeMap<usize, Explanation> = BTreeMap::new();
         for _ in 0..MAX_ROUNDS {
+            if self.effort.is_used_up() {
+                break;
+            }
             let targets: Vec<Solvable> = candidates.values().copied().collect();
             let mut lowered = false;
             for (target, _) in reachable(self, &task, &targets).1 {
@@ -521,6 +547,8 @@ impl<'a> ApkUniverse<'a> {
             .into_iter()
             .filter(|(_, member)| self.is_about(dependency, member.record()))
             .collect();
+        let satisfied_by: HashSet<Solvable> =
+            satisfying.iter().map(|(solvable, _)| *solvable).collect();
         let numbered = self.numbered.borrow();
         let mut stay = satisfying
             .iter()
@@ -528,7 +556,7 @@ impl<'a> ApkUniverse<'a> {
         stay.any(|(_, member)| {
             let versions = numbered.names.get(member.name.0 as usize);
             let mut offered = versions.into_iter().flat_map(|versions| &versions.offered);
-            offered.all(|one| satisfying.iter().any(|(solvable, _)| solvable == one))
+            offered.all(|one| satisfied_by.contains(one))
         })
     }
 
@@ -545,12 +573,21 @@ impl<'a> ApkUniverse<'a> {
 
     /// Everything that satisfies a dependency: what is installed, newer versions of it, then
     /// new packages as apk prefers them.
-    fn alternatives(&self, dependency: &Dependency, asking: &Record) -> Vec<Solvable> {
-        if self.numbered.borrow_mut().asked.insert(dependency.name.0.clone()) {
-            for provider in self.index.providers(&dependency.name.0) {
+    fn alternatives(
+        &self,
+        dependency: &Dependency,
+        asking: &Record,
+        width: &mut Width<'_>,
+    ) -> Result<Vec<Solvable>, TooWide> {
+        if !self.numbered.borrow().asked.contains(&dependency.name.0) {
+            let providers = self.index.providers(&dependency.name.0);
+            width.compare(providers.len().saturating_mul(LOOKUP))?;
+            for provider in providers {
                 self.look_up(&provider.record.name);
             }
+            self.numbered.borrow_mut().asked.insert(dependency.name.0.clone());
         }
+        width.compare(self.width_of(&dependency.name.0))?;
         let mut found: Vec<(u8, Solvable, Rc<Member>)> = Vec::new();
         for (solvable, member) in self.known(&dependency.name) {
             if !self.is_about(dependency, member.record()) {
@@ -581,7 +618,17 @@ impl<'a> ApkUniverse<'a> {
                 .then_with(|| record_b.provider_priority.cmp(&record_a.provider_priority))
                 .then_with(|| a.cmp(b))
         });
-        found.into_iter().map(|(_, solvable, _)| solvable).collect()
+        Ok(found.into_iter().map(|(_, solvable, _)| solvable).collect())
+    }
+
+    /// What it takes to compare all numbered members that provide `name`.
+    fn width_of(&self, name: &str) -> usize {
+        let numbered = self.numbered.borrow();
+        let known = numbered.offers.get(name).into_iter().flatten();
+        1 + known
+            .filter_map(|solvable| numbered.members.get(solvable.0 as usize))
+            .map(|member| comparisons(member.record()))
+            .sum::<usize>()
     }
 
     /// Whether apk installs a new package for the sake of `dependency` alone.
@@ -596,22 +643,36 @@ impl<'a> ApkUniverse<'a> {
     }
 
     fn compute_relations(&self, solvable: Solvable) -> Relations {
-        let Some(member) = self.member(solvable) else { return Relations::default() };
+        let mut width = Width::new(&self.effort);
+        self.relations_of(solvable, &mut width).unwrap_or_else(|too_wide| Relations {
+            impossible: Some(Impossible { why: too_wide.to_string(), because_of: None }),
+            ..Relations::default()
+        })
+    }
+
+    fn relations_of(
+        &self,
+        solvable: Solvable,
+        width: &mut Width<'_>,
+    ) -> Result<Relations, TooWide> {
+        let Some(member) = self.member(solvable) else { return Ok(Relations::default()) };
         let record = member.record();
         let mut relations = Relations::default();
+        let own = comparisons(record);
         for dependency in depends(record) {
+            width.compare(own + self.width_of(&dependency.name.0))?;
             if self.is_about(dependency, record)
                 || self.was_broken(member.name, dependency)
                 || self.always_holds(dependency)
             {
                 continue;
             }
-            let alternatives = self.alternatives(dependency, record);
+            let alternatives = self.alternatives(dependency, record, width)?;
             let text = member.text(dependency);
             if alternatives.is_empty() {
                 let why = format!("it has {text}, which nothing in the repositories satisfies");
                 relations.impossible = Some(Impossible { why, because_of: None });
-                return relations;
+                return Ok(relations);
             }
             relations.requires.push(Requirement { alternatives, text });
         }
@@ -624,16 +685,24 @@ impl<'a> ApkUniverse<'a> {
             let why = format!("it has {}, which it provides itself", member.text(conflict));
             relations.impossible = Some(Impossible { why, because_of: None });
         }
-        self.exclude(solvable, &member, &mut relations);
-        relations
+        self.exclude(solvable, &member, &mut relations, width)?;
+        Ok(relations)
     }
 
     /// Exclusions with everything numbered so far. Of two members the one that is asked
     /// later finds the other, so that no pair is missed.
-    fn exclude(&self, solvable: Solvable, member: &Member, relations: &mut Relations) {
+    fn exclude(
+        &self,
+        solvable: Solvable,
+        member: &Member,
+        relations: &mut Relations,
+        width: &mut Width<'_>,
+    ) -> Result<(), TooWide> {
         let record = member.record();
+        let own = comparisons(record);
         let mut found: BTreeMap<Solvable, (String, Solvable)> = BTreeMap::new();
         for conflict in conflicts(record) {
+            width.compare(own + self.width_of(&conflict.name.0))?;
             for (other, hit) in self.known(&conflict.name) {
                 if self.is_about(conflict, hit.record()) {
                     found.insert(other, (member.text(conflict), solvable));
@@ -644,14 +713,19 @@ impl<'a> ApkUniverse<'a> {
         let of = |solvable: Solvable| numbered.members.get(solvable.0 as usize);
         let names = if member.is_world() { BTreeSet::new() } else { provided_names(record) };
         for name in names {
-            for (by, conflict) in numbered.negative.get(name).into_iter().flatten() {
+            let about = numbered.negative.get(name).map_or(&[][..], Vec::as_slice);
+            let sharing = numbered.offers.get(name).map_or(&[][..], Vec::as_slice);
+            width.compare(1 + own.saturating_mul(about.len() + sharing.len()))?;
+            let others = sharing.iter().filter_map(|one| of(*one));
+            width.compare(others.map(|other| comparisons(other.record())).sum())?;
+            for (by, conflict) in about {
                 if let Some(other) = of(*by)
                     && self.is_about(conflict, record)
                 {
                     found.entry(*by).or_insert((other.text(conflict), *by));
                 }
             }
-            for other in numbered.offers.get(name).into_iter().flatten() {
+            for other in sharing {
                 if of(*other).is_some_and(|other| share(name, record, other.record())) {
                     found.entry(*other).or_insert((format!("provides: {name}"), solvable));
                 }
@@ -680,6 +754,7 @@ impl<'a> ApkUniverse<'a> {
             }
             relations.excludes.push(Exclusion { with, text, declared_by });
         }
+        Ok(())
     }
 }
 
@@ -709,6 +784,10 @@ impl Universe for ApkUniverse<'_> {
 
     fn describe(&self, solvable: Solvable) -> String {
         self.member(solvable).map(|member| describe(&member)).unwrap_or_default()
+    }
+
+    fn effort(&self) -> &Effort {
+        &self.effort
     }
 }
 
@@ -799,6 +878,17 @@ impl Family for ApkUniverse<'_> {
     fn companions(&self, changes: &[Solvable], wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
         self.installed_along(changes, wanted)
     }
+}
+
+/// What looking up a package in the index takes, in comparisons.
+const LOOKUP: usize = 50;
+
+/// How many provided names are compared in the time of one version.
+const NAMES_AT_ONCE: usize = 16;
+
+/// What comparing a dependency with a package takes, in comparisons.
+fn comparisons(record: &Record) -> usize {
+    1 + record.provides.len() / NAMES_AT_ONCE
 }
 
 fn describe(member: &Member) -> String {

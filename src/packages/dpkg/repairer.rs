@@ -25,6 +25,7 @@ use crate::packages::dpkg::status_stanza::canonical_version;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
 use crate::packages::{Inventory, LeftOut, PackageId};
 use crate::plan::build::{Family, Requests};
+use crate::plan::effort::Effort;
 use crate::plan::{PlatformPlan, Reason, Step};
 use crate::repair::apply::{Unpacked, finish, with_deep_stack};
 use crate::repair::edge::{Edge, ScriptsMode};
@@ -117,9 +118,9 @@ struct AptOffers<'a> {
 }
 
 impl Offers for AptOffers<'_> {
-    fn universe(&self, requests: &Requests) -> Box<dyn Family + '_> {
+    fn universe(&self, requests: &Requests, effort: Effort) -> Box<dyn Family + '_> {
         let index = &self.repositories.index;
-        Box::new(DpkgUniverse::for_requests(self.inventory, index, &self.policy, requests))
+        Box::new(DpkgUniverse::for_requests(self.inventory, index, &self.policy, requests, effort))
     }
 
     fn verified(&self) -> &[Verified] {

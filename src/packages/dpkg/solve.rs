@@ -12,7 +12,7 @@
 //! other dependencies on purpose) may stay broken in the same way.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::index::{Available, PackageIndex};
@@ -27,6 +27,7 @@ use super::version::Version;
 use crate::packages::{Architecture, PackageId, VersionOrder};
 use crate::plan::Reason;
 use crate::plan::build::{Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan};
+use crate::plan::effort::{Effort, TooWide, Width};
 use crate::plan::order::{Edge, Strength};
 use crate::plan::solver::{
     Exclusion, Impossible, Name, Relations, Requirement, Solvable, Universe,
@@ -42,7 +43,8 @@ pub fn plan_platform(
     banned: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
-    let universe = DpkgUniverse::for_requests(inventory, index, policy, requests);
+    let universe =
+        DpkgUniverse::for_requests(inventory, index, policy, requests, Effort::default());
     plan(&universe, requests, banned, context)
 }
 
@@ -73,6 +75,10 @@ struct Numbered {
     names: Vec<Versions>,
     /// Names of packages that are not installed, by package name, once looked up.
     new: HashMap<String, Vec<Name>>,
+    /// Names whose providers are all numbered.
+    asked: HashSet<String>,
+    /// Packages by the order in which the repositories mention them, as it was asked for.
+    mentions: HashMap<Vec<String>, Vec<String>>,
     /// Members by their name and by what they provide.
     offers: HashMap<String, Vec<Solvable>>,
     /// `Breaks` and `Conflicts` by the name they are about.
@@ -110,6 +116,8 @@ pub struct DpkgUniverse<'a> {
     numbered: RefCell<Numbered>,
     relations: RefCell<HashMap<Solvable, Rc<Relations>>>,
     lookups: Cell<usize>,
+    /// What planning may take.
+    effort: Effort,
 }
 
 impl<'a> DpkgUniverse<'a> {
@@ -121,6 +129,7 @@ impl<'a> DpkgUniverse<'a> {
         index: &'a PackageIndex,
         policy: &'a AptPolicy,
         requests: &Requests,
+        effort: Effort,
     ) -> Self {
         let task = match requests {
             Requests::Everything => Task::Upgrade,
@@ -138,6 +147,7 @@ impl<'a> DpkgUniverse<'a> {
             numbered: RefCell::default(),
             relations: RefCell::default(),
             lookups: Cell::default(),
+            effort,
         };
         for package in &inventory.packages {
             let slot = universe.add_installed(package);
@@ -488,58 +498,109 @@ impl<'a> DpkgUniverse<'a> {
 
     /// Everything that satisfies a clause, in apt's order: what is installed, newer versions of
     /// it, then new packages in the order of the clause.
-    fn alternatives(&self, clause: &Clause, asking: &Architecture) -> Vec<Solvable> {
+    fn alternatives(
+        &self,
+        clause: &Clause,
+        asking: &Architecture,
+        width: &mut Width<'_>,
+    ) -> Result<Vec<Solvable>, TooWide> {
         let mut found: Vec<(u8, Solvable)> = Vec::new();
+        let mut seen: HashSet<Solvable> = HashSet::new();
         for relation in &clause.0 {
-            self.new_packages(&relation.name);
-            for provider in self.index.providers(&relation.name) {
-                self.new_packages(provider.name.as_ref());
-            }
+            self.number_providers(&relation.name, width)?;
             let mut members = self.known(relation);
+            width.compare(wide(&members))?;
             members.retain(|(_, member)| self.satisfies(relation, asking, member));
-            self.sort_as_apt(relation, &mut members);
+            self.sort_as_apt(relation, &mut members, width)?;
             for (solvable, member) in members {
                 let rank = match (&member.available, self.installed(solvable)) {
                     (None, _) => 0,
                     (Some(_), Some(_)) => 1,
                     (Some(_), None) => 2,
                 };
-                if !found.iter().any(|(_, known)| *known == solvable) {
+                if seen.insert(solvable) {
                     found.push((rank, solvable));
                 }
             }
         }
         found.sort_by_key(|(rank, _)| *rank);
-        found.into_iter().map(|(_, solvable)| solvable).collect()
+        Ok(found.into_iter().map(|(_, solvable)| solvable).collect())
+    }
+
+    /// Numbers what is called `name`, and what provides it.
+    fn number_providers(&self, name: &str, width: &mut Width<'_>) -> Result<(), TooWide> {
+        self.new_packages(name);
+        if self.numbered.borrow().asked.contains(name) {
+            return Ok(());
+        }
+        let providers = self.index.providers(name);
+        width.compare(providers.len().saturating_mul(LOOKUP))?;
+        for provider in providers {
+            self.new_packages(provider.name.as_ref());
+        }
+        self.numbered.borrow_mut().asked.insert(name.to_owned());
+        Ok(())
     }
 
     fn compute_relations(&self, solvable: Solvable) -> Relations {
-        let Some(member) = self.member(solvable) else { return Relations::default() };
+        let mut width = Width::new(&self.effort);
+        self.relations_of(solvable, &mut width).unwrap_or_else(|too_wide| Relations {
+            impossible: Some(Impossible { why: too_wide.to_string(), because_of: None }),
+            ..Relations::default()
+        })
+    }
+
+    fn relations_of(
+        &self,
+        solvable: Solvable,
+        width: &mut Width<'_>,
+    ) -> Result<Relations, TooWide> {
+        let Some(member) = self.member(solvable) else { return Ok(Relations::default()) };
         let mut relations = Relations::default();
         for (field, clause) in clauses(&member) {
+            for relation in &clause.0 {
+                width.compare(self.width_of(&relation.name))?;
+            }
             if self.was_broken(member.name, clause)
                 || self.always_holds(clause, &member.architecture)
             {
                 continue;
             }
-            let alternatives = self.alternatives(clause, &member.architecture);
+            let alternatives = self.alternatives(clause, &member.architecture, width)?;
             let text = format!("{field}: {clause}");
             if alternatives.is_empty() {
                 let why = format!("it has {text}, which nothing in the repositories satisfies");
                 relations.impossible = Some(Impossible { why, because_of: None });
-                return relations;
+                return Ok(relations);
             }
             relations.requires.push(Requirement { alternatives, text });
         }
-        self.exclude(solvable, &member, &mut relations);
-        relations
+        self.exclude(solvable, &member, &mut relations, width)?;
+        Ok(relations)
+    }
+
+    /// What it takes to compare all numbered members that may be called `name`.
+    fn width_of(&self, name: &str) -> usize {
+        let numbered = self.numbered.borrow();
+        let known = numbered.offers.get(name).into_iter().flatten();
+        1 + known
+            .filter_map(|solvable| numbered.members.get(solvable.0 as usize))
+            .map(|member| comparisons(member))
+            .sum::<usize>()
     }
 
     /// Exclusions with everything numbered so far. Of two members the one that is asked
     /// later finds the other, so that no pair is missed.
-    fn exclude(&self, solvable: Solvable, member: &Member, relations: &mut Relations) {
+    fn exclude(
+        &self,
+        solvable: Solvable,
+        member: &Member,
+        relations: &mut Relations,
+        width: &mut Width<'_>,
+    ) -> Result<(), TooWide> {
         let mut found: BTreeMap<Solvable, (String, Solvable)> = BTreeMap::new();
         for (field, relation) in negatives(member) {
+            width.compare(self.width_of(&relation.name))?;
             for (other, hit) in self.known(relation) {
                 if self.hits(relation, &hit) {
                     found.insert(other, (format!("{field:?}: {relation}"), solvable));
@@ -548,7 +609,9 @@ impl<'a> DpkgUniverse<'a> {
         }
         let numbered = self.numbered.borrow();
         for name in offered_names(member) {
-            for (by, field, relation) in numbered.negative.get(name).into_iter().flatten() {
+            let about = numbered.negative.get(name).map_or(&[][..], Vec::as_slice);
+            width.compare(1 + about.len().saturating_mul(comparisons(member)))?;
+            for (by, field, relation) in about {
                 if self.hits(relation, member) {
                     found.entry(*by).or_insert((format!("{field:?}: {relation}"), *by));
                 }
@@ -589,6 +652,7 @@ impl<'a> DpkgUniverse<'a> {
             }
             relations.excludes.push(Exclusion { with, text, declared_by });
         }
+        Ok(())
     }
 }
 
@@ -627,6 +691,10 @@ impl Universe for DpkgUniverse<'_> {
             true => format!("{} {}", member.id.name, member.version),
             false => format!("{} {}", member.id, member.version),
         }
+    }
+
+    fn effort(&self) -> &Effort {
+        &self.effort
     }
 }
 
@@ -733,12 +801,33 @@ impl Family for DpkgUniverse<'_> {
                         if satisfies {
                             edges.insert(Edge { earlier, later, strength });
                         }
+                        if edges.len() >= MAX_EDGES {
+                            return edges;
+                        }
                     }
                 }
             }
         }
         edges
     }
+}
+
+/// The most pairs of steps that are put in order, more than any real plan has.
+const MAX_EDGES: usize = 1_000_000;
+
+/// What looking up a package in the index takes, in comparisons.
+const LOOKUP: usize = 200;
+
+/// How many provided names are compared in the time of one version.
+const NAMES_AT_ONCE: usize = 16;
+
+/// What comparing a relation with a member takes, in comparisons.
+fn comparisons(member: &Member) -> usize {
+    1 + member.relations.provides.len() / NAMES_AT_ONCE
+}
+
+fn wide(members: &[(Solvable, Rc<Member>)]) -> usize {
+    members.iter().map(|(_, member)| comparisons(member)).sum()
 }
 
 /// Which positive field a clause is from.

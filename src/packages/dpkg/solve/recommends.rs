@@ -10,6 +10,7 @@ use super::{DpkgUniverse, Member, Solvable};
 use crate::packages::dpkg::policy::Recommends;
 use crate::packages::dpkg::relations::Clause;
 use crate::plan::build::Family;
+use crate::plan::effort::Width;
 
 impl DpkgUniverse<'_> {
     /// A sentence for each package that apt would install too with these changes.
@@ -20,6 +21,10 @@ impl DpkgUniverse<'_> {
         let mut out = Vec::new();
         for &change in changes {
             let Some(member) = self.member(change) else { continue };
+            // They are only told.
+            if self.effort.is_used_up() {
+                break;
+            }
             let former = self.installed(change).and_then(|former| self.member(former));
             for clause in &member.relations.recommends {
                 if self.is_met(clause, &member, changes) {
@@ -30,8 +35,10 @@ impl DpkgUniverse<'_> {
                 {
                     continue;
                 }
+                let mut width = Width::new(&self.effort);
                 let taken = self
-                    .alternatives(clause, &member.architecture)
+                    .alternatives(clause, &member.architecture, &mut width)
+                    .unwrap_or_default()
                     .into_iter()
                     .filter_map(|alternative| self.member(alternative))
                     .find(|alternative| alternative.available.is_some());

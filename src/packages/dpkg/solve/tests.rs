@@ -628,7 +628,8 @@ fn only_what_an_upgrade_reaches_is_looked_up() {
     let (inventory, index) = (inventory(&["a 1", "b 1"]), index(&repository));
     let policy = AptPolicy::default();
     let everything = Requests::Everything;
-    let universe = DpkgUniverse::for_requests(&inventory, &index, &policy, &everything);
+    let universe =
+        DpkgUniverse::for_requests(&inventory, &index, &policy, &everything, Effort::default());
     let planned = plan(&universe, &everything, &BTreeMap::new(), &context());
     assert_eq!(steps(&planned), ["n >1", "a 1>2", "b 1>2"]);
     // a, b and n.
