@@ -37,6 +37,7 @@ pub mod rootfs;
 pub mod scanner;
 pub mod scratch;
 pub mod scripts;
+pub mod size;
 pub mod solve;
 pub mod staging;
 pub mod terminal;

@@ -202,3 +202,102 @@ fn a_pipe_in_the_files_place_stops_nothing() {
     assert_powerless(&place, &repair(&place, &[]).expect(0));
     assert!(fixture("repository").exists());
 }
+
+// --- root's place -------------------------------------------------------------------------
+
+/// Runs a command with the place's `etc` as `/etc`, in a mount namespace of its own, where an
+/// ordinary user is root. `None`, loudly, where none can be made.
+fn with_etc(place: &Place, command: &Command) -> Option<Ran> {
+    let namespace = if is_root() { "-m" } else { "-rm" };
+    let inside = |words: &[&std::ffi::OsStr]| {
+        let mut command = Command::new("unshare");
+        place.prepare(&mut command);
+        command.args([namespace, "sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""]);
+        command.arg(place.path("etc")).args(words);
+        command
+    };
+    let possible = ran(&mut inside(&["true".as_ref()]));
+    if possible.code != Some(0) {
+        eprintln!("NOT CHECKED: /etc/imgfix (no mount namespace here: {})", possible.stderr.trim());
+        return None;
+    }
+    let words: Vec<&std::ffi::OsStr> =
+        std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let mut all = inside(&words);
+    all.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Some(ran(&mut all))
+}
+
+/// A place whose `etc/imgfix/imgfix.toml` says this.
+fn with_roots_file(text: &str) -> Place {
+    let place = Place::debian();
+    std::fs::create_dir_all(place.path("etc/imgfix")).unwrap();
+    for file in ["passwd", "group"] {
+        std::fs::copy(Path::new("/etc").join(file), place.path("etc").join(file)).unwrap();
+    }
+    std::fs::write(place.path("etc/imgfix/imgfix.toml"), text).unwrap();
+    place
+}
+
+#[test]
+fn roots_file_is_under_the_users_and_a_file_that_is_named_goes_before_both() {
+    let place = with_roots_file("tag-suffix = \"_etc\"\n[packages]\ndeny = [\"libexpat1\"]\n");
+    let write = |path: &str, suffix: &str| {
+        let path = place.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, format!("tag-suffix = \"{suffix}\"\n")).unwrap();
+        path
+    };
+    for (how, suffix, roots_holds) in [
+        ("root's alone", "_etc", true),
+        ("the user's", "_own", true),
+        ("the variable", "_variable", false),
+        ("the flag", "_flag", false),
+        ("no file", "_fix", false),
+    ] {
+        let mut command = place.on("repair", &place.image("12"));
+        command.args(["-r", &report("debian-12.trivy"), "--format", "json"]);
+        if how != "root's alone" {
+            write("home/.config/imgfix/imgfix.toml", "_own");
+        }
+        if how == "the variable" || how == "the flag" {
+            command.env("IMGFIX_CONFIG", write("variable.toml", "_variable"));
+        }
+        match how {
+            "the flag" => command.arg("--config").arg(write("flag.toml", "_flag")),
+            "no file" => command.arg("--no-config"),
+            _ => &mut command,
+        };
+        let Some(run) = with_etc(&place, &command) else { return };
+        let run = run.expect(0);
+        assert!(!run.stderr.contains("warning"), "{how}: {}", run.stderr);
+        assert!(place.tagged(&format!("12{suffix}")).is_some(), "{how}: {}", run.stderr);
+        let upgraded = run.json()["platforms"][0]["packages"].to_string();
+        assert_eq!(!upgraded.contains("\"libexpat1\""), roots_holds, "{how}: {upgraded}");
+    }
+}
+
+#[test]
+fn a_file_in_roots_place_that_others_can_write_is_ignored() {
+    for (what, bits) in [("file", 0o666), ("folder", 0o777), ("owner", 0)] {
+        if what == "owner" && !is_root() {
+            eprintln!("NOT CHECKED: a file of another user in /etc (only root can make one)");
+            continue;
+        }
+        let place = with_roots_file("tag-suffix = \"_etc\"\n");
+        let file = place.path("etc/imgfix/imgfix.toml");
+        match what {
+            "file" => mode(&file, bits),
+            "folder" => mode(file.parent().unwrap(), bits),
+            _ => drop(ran(Command::new("chown").arg("12345:12345").arg(&file)).expect(0)),
+        }
+        let mut command = place.on("repair", &place.image("12"));
+        command.args(["-r", &report("debian-12.trivy")]);
+        let Some(run) = with_etc(&place, &command) else { return };
+        let run = run.expect(0);
+        for want in ["/etc/imgfix/imgfix.toml", "is ignored", "chown"] {
+            assert!(run.stderr.contains(want), "{what}: {want} is not in {}", run.stderr);
+        }
+        assert!(place.tagged("12_fix").is_some() && place.tagged("12_etc").is_none(), "{what}");
+    }
+}

@@ -2,6 +2,7 @@
 //! in [`output`]. Comes in: arguments and environment. Goes out: calls to the pipeline, text
 //! on stdout and stderr, an exit code.
 
+pub mod cache;
 pub mod command_line;
 mod confine;
 pub mod diff;
@@ -59,6 +60,8 @@ enum Command {
     Findings(findings::FindingsArguments),
     /// Work with the policy file, imgfix.toml
     Config(policy::ConfigArguments),
+    /// Work with the cache of downloads
+    Cache(cache::CacheArguments),
 }
 
 /// Runs the program with the process's arguments.
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::run(arguments, start),
         Command::Findings(arguments) => findings::run(arguments, start),
         Command::Config(arguments) => policy::run(arguments, start),
+        Command::Cache(arguments) => cache::run(arguments, start),
     };
     match result {
         Ok(code) => ExitCode::from(code),

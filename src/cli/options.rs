@@ -27,9 +27,11 @@ use crate::repository::leaving_out::Strictness;
 use crate::repository::newest::Older;
 use crate::repository::rsa_keys::RsaKeyring;
 use crate::repository::signature::Keyring;
+use crate::repository::upkeep::Limits;
 use crate::rootfs::Memory;
 use crate::rootfs::limits::{LayerLimits, Scale};
 use crate::scripts::TimeLimit;
+use crate::size;
 use crate::staging::{self, Staged};
 use crate::unfinished::Unfinished;
 
@@ -65,11 +67,11 @@ pub struct ImageOptions {
     pub timeout: u32,
     /// Refuse images larger than this when unpacked (suffixes K, M, G, T) [default: 8G and 64
     /// times what is stored, at most 32G]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub max_unpacked_size: Option<u64>,
     /// Hold at most this much of what repositories, packages and scripts send (suffixes K, M, G,
     /// T) [default: 256M and twice what came in, at most half of the machine's]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub max_memory: Option<u64>,
 }
 
@@ -107,15 +109,45 @@ pub struct RepositoryOptions {
     /// long [default: 20]
     #[arg(long, value_name = "SECONDS", help_heading = "Upgrade options")]
     pub max_script_time: Option<u32>,
-    /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]
-    #[arg(long, value_name = "DIR", env = "IMGFIX_CACHE_DIR")]
-    pub cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub cache: CacheOptions,
     /// Keep no downloads
     #[arg(long, conflicts_with_all = ["cache_dir", "offline"])]
     pub no_cache: bool,
     /// Use only what the cache has
     #[arg(long)]
     pub offline: bool,
+}
+
+/// Where downloads are kept, and how many.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Repository options")]
+pub struct CacheOptions {
+    /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]
+    #[arg(long, value_name = "DIR", env = "IMGFIX_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Keep at most so much there, what was used last (suffixes K, M, G, T); what was not used
+    /// for 90 days goes in any case [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub cache_max_size: Option<u64>,
+}
+
+impl CacheOptions {
+    /// What the cache may have.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let all = Limits::default();
+        Limits { size: self.cache_max_size.unwrap_or(all.size), ..all }
+    }
+
+    /// The cache's directory, named or not; `None` when there is no home to look for it in.
+    #[must_use]
+    pub fn directory(&self) -> Option<PathBuf> {
+        self.cache_dir.clone().or_else(|| {
+            let place = etcetera::choose_base_strategy().ok()?.cache_dir();
+            (place != Path::new("/.cache")).then(|| place.join("imgfix"))
+        })
+    }
 }
 
 /// What the scanners found, and which of it counts.
@@ -165,25 +197,6 @@ pub fn parse_severity(text: &str) -> Result<Severity, String> {
         "critical" => Ok(Severity::Critical),
         _ => Err("want one of unknown, negligible, low, medium, high, critical".to_owned()),
     }
-}
-
-/// A size in bytes with an optional binary suffix (K, M, G, T).
-///
-/// # Errors
-/// Not a size, or more than 64 bits.
-pub fn parse_size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a size (want a number with an optional K, M, G or T)");
-    let upper = text.trim().to_ascii_uppercase();
-    let upper = upper.strip_suffix("IB").or_else(|| upper.strip_suffix('B')).unwrap_or(&upper);
-    let (digits, shift) = match upper.chars().last() {
-        Some('K') => (&upper[..upper.len() - 1], 10),
-        Some('M') => (&upper[..upper.len() - 1], 20),
-        Some('G') => (&upper[..upper.len() - 1], 30),
-        Some('T') => (&upper[..upper.len() - 1], 40),
-        _ => (upper, 0),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
 /// Reads a file that an option names; `-` is stdin. Bounded by `limit` bytes.
@@ -376,6 +389,7 @@ pub fn environment(
                     false => Older::Refuse,
                 },
                 cache,
+                cache_limits: repositories.cache.limits(),
                 offline: repositories.offline,
                 certificates,
             },
@@ -484,15 +498,14 @@ fn cache(options: &RepositoryOptions, output: &Output) -> Result<CacheChoice, Fa
         return Ok(CacheChoice::Temporary);
     }
     let base = etcetera::choose_base_strategy().ok();
-    if let Some(dir) = &options.cache_dir {
-        let key = cache_key(base.as_ref(), output)?;
-        return Ok(CacheChoice::Kept { dir: dir.clone(), key });
-    }
-    let place = base.as_ref().map(BaseStrategy::cache_dir);
-    match place {
-        Some(place) if place != Path::new("/.cache") => {
+    match options.cache.directory() {
+        Some(dir) if options.cache.cache_dir.is_some() => {
             let key = cache_key(base.as_ref(), output)?;
-            Ok(CacheChoice::KeptIfPossible { dir: place.join("imgfix"), key })
+            Ok(CacheChoice::Kept { dir, key })
+        }
+        Some(dir) => {
+            let key = cache_key(base.as_ref(), output)?;
+            Ok(CacheChoice::KeptIfPossible { dir, key })
         }
         _ if options.offline => {
             let why = "--offline needs a cache, and there is no home directory to look for it \
@@ -515,10 +528,7 @@ pub fn cache_folder(options: &RepositoryOptions) -> Option<PathBuf> {
     if options.no_cache {
         return None;
     }
-    options.cache_dir.clone().or_else(|| {
-        let place = etcetera::choose_base_strategy().ok()?.cache_dir();
-        (place != Path::new("/.cache")).then(|| place.join("imgfix"))
-    })
+    options.cache.directory()
 }
 
 /// The key that seals what the cache has; one for this run when none can be kept.
@@ -579,20 +589,4 @@ pub fn scan(options: &FindingOptions, others: OtherReports) -> Result<ScanInput,
         return Err(Failure::Usage(why.to_owned()));
     }
     Ok(ScanInput { reports, filter, strict: options.strict })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_binary_suffixes() {
-        for (text, want) in [("0", 0), ("12", 12), ("4K", 4096), ("1g", 1 << 30), ("2MiB", 2 << 20)]
-        {
-            assert_eq!(parse_size(text), Ok(want), "{text}");
-        }
-        for bad in ["", "x", "-1", "1.5G", "99999999999T"] {
-            assert!(parse_size(bad).is_err(), "{bad}");
-        }
-    }
 }

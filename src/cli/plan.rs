@@ -72,5 +72,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
         Format::Json => json,
         Format::Text => explain::render(&planned.plan, output.style()),
     })?;
+    drop(planned);
+    environment.edge.tidy_cache();
     Ok(exit::DONE)
 }

@@ -119,6 +119,8 @@ pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
     }
     options.image_sources_only |= file.image_sources_only;
     options.strict_repositories |= file.strict_repositories;
+    let cache = &mut options.cache;
+    cache.cache_max_size = cache.cache_max_size.or(policy.cache_max_size);
     let scripts = policy.scripts.map(|scripts| match scripts {
         Scripts::Virtual => ScriptsMode::Virtual,
         Scripts::Never => ScriptsMode::Never,

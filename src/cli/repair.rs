@@ -199,7 +199,9 @@ fn repaired(
         layer,
         evidence: files.evidence(),
     };
-    let mut outcome = pipeline::repair(&request, &environment).map_err(|error| match error {
+    let outcome = pipeline::repair(&request, &environment);
+    environment.edge.tidy_cache();
+    let mut outcome = outcome.map_err(|error| match error {
         // a layout or archive whose image has no tag: known only when it is open
         RepairError::Reference(error) => Failure::Usage(error.to_string()),
         error => error.into(),

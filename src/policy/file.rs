@@ -11,6 +11,7 @@ use super::{OriginalPolicy, Policy, PolicyError, Repositories, Scripts, Standing
 use crate::findings::{IgnoreRule, Severity};
 use crate::notify;
 use crate::scanner::ScannerCommand;
+use crate::size;
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -23,6 +24,7 @@ struct File {
     backup_suffix: Option<Spanned<String>>,
     scan_with: Option<Spanned<String>>,
     scan_timeout: Option<Spanned<u32>>,
+    cache_max_size: Option<Spanned<String>>,
     ignore: Vec<Spanned<Ignore>>,
     packages: Packages,
     repositories: Repositories,
@@ -62,6 +64,7 @@ impl File {
             ("tag-suffix", self.tag_suffix.take().is_some()),
             ("original", self.original.take_if(|original| *original != Original::Keep).is_some()),
             ("backup-suffix", self.backup_suffix.take().is_some()),
+            ("cache-max-size", self.cache_max_size.take().is_some()),
         ];
         let sources = std::mem::take(&mut repositories.sources);
         let mirrors = std::mem::take(&mut repositories.mirrors);
@@ -121,6 +124,7 @@ pub fn parse(
         original: place.original(file.original, file.backup_suffix)?,
         scan_with: scan_with.transpose()?,
         scan_timeout: file.scan_timeout.map(|seconds| place.seconds(&seconds)).transpose()?,
+        cache_max_size: file.cache_max_size.map(|size| place.size(&size)).transpose()?,
         ignore: file.ignore.iter().map(|rule| place.rule(rule)).collect::<Result<_, _>>()?,
         allow: place.patterns(file.packages.allow)?,
         deny: place.patterns(file.packages.deny)?,
@@ -163,6 +167,10 @@ impl Place<'_> {
             0 => Err(self.error(seconds, "a scanner needs at least 1 second")),
             seconds => Ok(Duration::from_secs(seconds.into())),
         }
+    }
+
+    fn size(&self, size: &Spanned<String>) -> Result<u64, PolicyError> {
+        size::parse(size.get_ref()).map_err(|why| self.error(size, &why))
     }
 
     fn original(
@@ -253,6 +261,7 @@ mod tests {
             "tag-suffix",
             "original",
             "backup-suffix",
+            "cache-max-size",
             "repositories.mirrors",
             "repositories.keyrings",
             "notify",
@@ -263,6 +272,7 @@ mod tests {
             scan_with: None,
             tag_suffix: None,
             original: None,
+            cache_max_size: None,
             repositories: Repositories::default(),
             notify: Vec::new(),
             ..read(FULL).unwrap()
@@ -288,6 +298,7 @@ mod tests {
         assert_eq!(policy.original, Some(OriginalPolicy::Backup { suffix: "_original".into() }));
         assert!(policy.scan_with.is_some());
         assert_eq!(policy.scan_timeout, Some(Duration::from_secs(600)));
+        assert_eq!(policy.cache_max_size, Some(4 << 30));
         assert_eq!(policy.ignore[0].id, "CVE-2011-3374");
         assert_eq!(policy.ignore[0].expires, Some(date!(2027 - 01 - 31)));
         assert!(policy.ignore[0].from.starts_with("imgfix.toml (apt-key is not used, until"));
@@ -354,6 +365,7 @@ mod tests {
                 "imgfix.toml:2:17: backup-suffix needs original",
             ),
             ("scan-timeout = 0", "imgfix.toml:1:16: a scanner needs at least"),
+            ("cache-max-size = 'much'", "imgfix.toml:1:18: \"much\" is not a size"),
             ("scan-timeout = '5m'", "imgfix.toml:1:16: invalid type"),
             ("backup-suffix = '_x'", "imgfix.toml:1:17: backup-suffix needs original"),
             ("scan-with = 'trivy'", "imgfix.toml:1:13: --scan-with"),

@@ -58,6 +58,8 @@ pub struct Policy {
     pub scan_with: Option<ScannerCommand>,
     /// How long one run of a scanner may take.
     pub scan_timeout: Option<Duration>,
+    /// What the cache of downloads may have, in bytes.
+    pub cache_max_size: Option<u64>,
     pub ignore: Vec<IgnoreRule>,
     /// Patterns of package names.
     pub allow: Vec<String>,
@@ -117,6 +119,7 @@ impl Policy {
             original: self.original.or(base.original),
             scan_with: self.scan_with.or(base.scan_with),
             scan_timeout: self.scan_timeout.or(base.scan_timeout),
+            cache_max_size: self.cache_max_size.or(base.cache_max_size),
             ignore: [base.ignore, self.ignore].concat(),
             allow: first(base.allow, self.allow),
             deny: both(base.deny, self.deny),

@@ -17,10 +17,12 @@ use crate::repository::leaving_out::Strictness;
 use crate::repository::newest::Older;
 use crate::repository::rsa_keys::RsaKeyring;
 use crate::repository::signature::Keyring;
-use crate::repository::{Cache, CacheKey, FetchOptions, Fetcher, Mirror};
+use crate::repository::upkeep::{Limits, Pruned};
+use crate::repository::{Cache, CacheError, CacheKey, FetchOptions, Fetcher, Mirror};
 use crate::rootfs::Memory;
 use crate::scripts::TimeLimit;
 use crate::solve::effort::Effort;
+use crate::terminal::{bytes, count};
 use crate::unfinished::Unfinished;
 
 /// Where packages come from, as the user wants it.
@@ -42,6 +44,8 @@ pub struct RepositoryChoice {
     pub auth: Arc<AuthConf>,
     pub older: Older,
     pub cache: CacheChoice,
+    /// What a kept cache may have after the run.
+    pub cache_limits: Limits,
     pub offline: bool,
     /// PEM files.
     pub certificates: Vec<Vec<u8>>,
@@ -140,6 +144,30 @@ impl Edge {
                 self.progress.warn(&format!("downloads are kept for this run only: {error}"));
                 temporary()
             }),
+        }
+    }
+
+    /// Takes away what a kept cache has too much, once the run needs it no more. What fails is
+    /// only told.
+    pub fn tidy_cache(&self) {
+        let dir = match &self.repositories.cache {
+            CacheChoice::Temporary => return,
+            CacheChoice::Kept { dir, .. } | CacheChoice::KeptIfPossible { dir, .. } => dir,
+        };
+        match Cache::prune(dir, self.repositories.cache_limits) {
+            Ok(Pruned::Done { removed, .. }) if removed.files > 0 => {
+                self.progress.detail(&format!(
+                    "{} that were not used of late are removed from the cache ({})",
+                    count(removed.files, "file"),
+                    bytes(removed.bytes)
+                ));
+            }
+            Ok(_) => {}
+            // it was told when it was opened
+            Err(CacheError::Foreign { .. }) => {}
+            Err(error) => {
+                self.progress.detail(&format!("{}: not tidied: {error}", dir.display()));
+            }
         }
     }
 

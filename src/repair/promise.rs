@@ -27,7 +27,7 @@ impl Relations {
     }
 
     /// How what a package says differs from this promise.
-    fn difference(&self, package: &Self) -> Option<String> {
+    pub(crate) fn difference(&self, package: &Self) -> Option<String> {
         let nothing = Vec::new();
         let fields = self.0.keys().chain(package.0.keys());
         for field in fields {

@@ -3,7 +3,8 @@
 //!
 //! `objects/sha256/ab/abcd...` holds verified content; `revalidate/<sha256 of URL>` holds a
 //! small JSON record; `derived/<name>/<digest>` holds what was computed from an object;
-//! `newest/<sha256 of a repository's name>` holds the date of its newest index that was seen.
+//! `newest/<sha256 of a repository's name>` holds the date of its newest index that was seen;
+//! `lock` is locked by whoever uses the cache, so that [`super::upkeep`] takes nothing away then.
 //! Everything is written to a temporary file in the same file system and renamed, so concurrent
 //! runs and kills leave whole files only; everything is checked again when it is read, and what
 //! does not fit is dropped as if it were not there.
@@ -18,10 +19,12 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
 use super::cache_key::{CacheKey, SEAL};
+use super::upkeep::{self, Limits, Pruned};
 use crate::image::Digest;
 use crate::ownership::{Caller, Foreign};
 use crate::scratch::{Purpose, Scratch};
@@ -58,6 +61,8 @@ pub struct Cache {
     key: CacheKey,
     caller: Caller,
     unfinished: Unfinished,
+    /// Tells others that this run needs what is there.
+    _in_use: Option<File>,
     /// Of a run that keeps nothing.
     _temporary: Option<Scratch>,
 }
@@ -89,8 +94,9 @@ impl Cache {
         builder.recursive(true).create(root.join("tmp"))?;
         // what runs that were killed have left
         staging::remove_stale(&root.join("tmp"));
+        let in_use = upkeep::in_use(root);
         let (root, unfinished) = (root.to_owned(), unfinished.clone());
-        Ok(Self { root, key, caller, unfinished, _temporary: None })
+        Ok(Self { root, key, caller, unfinished, _in_use: in_use, _temporary: None })
     }
 
     /// A cache for this run only, in the system's temporary directory.
@@ -103,7 +109,17 @@ impl Cache {
         let root = temporary.path().to_owned();
         fs::create_dir_all(root.join("tmp"))?;
         let (caller, unfinished) = (Caller::current(), unfinished.clone());
-        Ok(Self { root, key, caller, unfinished, _temporary: Some(temporary) })
+        Ok(Self { root, key, caller, unfinished, _in_use: None, _temporary: Some(temporary) })
+    }
+
+    /// Removes from the cache in `root` what is beyond the limits; nothing when there is no such
+    /// directory, or another run uses it.
+    ///
+    /// # Errors
+    /// Others own or can write it; it cannot be read, or a file cannot be removed.
+    pub fn prune(root: &Path, limits: Limits) -> Result<Pruned, CacheError> {
+        check_owner(root, &Caller::current())?;
+        Ok(upkeep::prune(root, limits, SystemTime::now())?)
     }
 
     /// Where the directory is.
@@ -125,7 +141,8 @@ impl Cache {
         let meta = file.metadata().ok()?;
         // A file of somebody else could change after it was checked.
         let own = meta.is_file() && self.caller.refusal(&meta).is_none();
-        if own && hash(file).ok()? == *digest {
+        if own && hash(&file).ok()? == *digest {
+            upkeep::note_use(&file);
             return Some(path);
         }
         let _ = fs::remove_file(&path);
@@ -214,7 +231,8 @@ impl Cache {
     /// Reads what [`Cache::seal`] wrote.
     fn sealed(&self, path: &Path, name: &str, of: &Digest, limit: u64) -> Option<(Vec<u8>, Word)> {
         let (mut bytes, limit) = (Vec::new(), limit + SEAL as u64);
-        open(path).ok()?.take(limit + 1).read_to_end(&mut bytes).ok()?;
+        let file = open(path).ok()?;
+        (&file).take(limit + 1).read_to_end(&mut bytes).ok()?;
         if bytes.len() as u64 > limit {
             return None;
         }
@@ -223,6 +241,7 @@ impl Cache {
             true => Word::Own,
             false => Word::Unknown,
         };
+        upkeep::note_use(&file);
         Some((bytes, word))
     }
 
@@ -306,7 +325,7 @@ fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(flags).open(path)
 }
 
-fn hash(mut file: File) -> io::Result<Digest> {
+fn hash(mut file: &File) -> io::Result<Digest> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {

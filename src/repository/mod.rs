@@ -20,6 +20,7 @@ pub mod rsa_keys;
 pub mod signature;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod upkeep;
 
 pub use cache::{Cache, CacheError};
 pub use cache_key::CacheKey;

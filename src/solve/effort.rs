@@ -54,7 +54,8 @@ impl Effort {
     #[must_use]
     pub fn part(&self, of: u64) -> Self {
         let left = self.most.saturating_sub(self.taken());
-        Self { taken: Arc::clone(&self.taken), most: self.taken() + left / of.max(1) }
+        let most = (self.taken() + left / of.max(1)).min(self.most);
+        Self { taken: Arc::clone(&self.taken), most }
     }
 }
 

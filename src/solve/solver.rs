@@ -290,6 +290,7 @@ fn solve_as(
         asked,
         before: universe.effort().taken(),
         told: Cell::new(0),
+        turns: Cell::new(0),
     };
     let mut kept: BTreeSet<Name> = task.keep.iter().copied().collect();
     kept.extend(names.iter().copied());
@@ -355,7 +356,12 @@ struct Provider<'a> {
     before: u64,
     /// How much the solver was told, in versions: what it goes through again and again.
     told: Cell<u64>,
+    /// How often it asked whether to go on.
+    turns: Cell<u64>,
 }
+
+/// In how many turns the solver learns so much that each takes a step more.
+const TURNS: u64 = 200;
 
 /// How much of what the solver was told it goes through in a step.
 const IN_A_STEP: u64 = 2_000;
@@ -593,7 +599,8 @@ impl DependencyProvider for Provider<'_> {
 
     fn should_cancel_with_value(&self) -> Option<Box<dyn Any>> {
         let effort = self.universe.effort();
-        effort.take(1 + self.told.get() / IN_A_STEP);
+        effort.take(1 + self.told.get() / IN_A_STEP + self.turns.get() / TURNS);
+        self.turns.set(self.turns.get() + 1);
         let over = effort.taken() - self.before > ONE_QUESTION
             || (self.asked == Asked::WithinEffort && effort.is_used_up());
         over.then(|| Box::new(GIVEN_UP) as Box<dyn Any>)

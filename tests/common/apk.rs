@@ -306,8 +306,13 @@ pub fn publish(dir: &Path, architecture: &str, key: &Key, kind: &str, packages: 
 
 /// An index without a signature.
 pub fn index(text: &str) -> Vec<u8> {
+    gzip(&index_tar(text))
+}
+
+/// An index as it unpacks.
+pub fn index_tar(text: impl Into<Vec<u8>>) -> Vec<u8> {
     let files = [Entry::file("DESCRIPTION", "v1.0"), Entry::file("APKINDEX", text)];
-    gzip(&[archive(&files, false), vec![0; 2 * BLOCK]].concat())
+    [archive(&files, false), vec![0; 2 * BLOCK]].concat()
 }
 
 /// `installed` of exactly these packages, in the order of their names.

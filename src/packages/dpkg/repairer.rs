@@ -139,15 +139,20 @@ impl Offers for AptOffers<'_> {
         let name = step.package.name.as_ref();
         let of_step = |one: &index::Available| one.archive().checksum == step.archive.checksum;
         let found = self.repositories.index.versions(name).into_iter().find(of_step)?;
-        Some(relations([
-            &found.pre_depends,
-            &found.depends,
-            &found.provides,
-            &found.conflicts,
-            &found.breaks,
-            &found.replaces,
-        ]))
+        Some(promised_relations(&found))
     }
+}
+
+/// What the index says of a package.
+fn promised_relations(found: &index::Available) -> Relations {
+    relations([
+        &found.pre_depends,
+        &found.depends,
+        &found.provides,
+        &found.conflicts,
+        &found.breaks,
+        &found.replaces,
+    ])
 }
 
 /// The fields that say how a package stands to others.
@@ -328,4 +333,45 @@ fn step_named(label: &str, steps: &[Step]) -> Option<PackageId> {
         .map(|step| &step.package)
         .find(|id| id.name.as_ref() == label || id.to_string() == label)
         .cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::packages::dpkg::deb::inspect_control;
+    use crate::packages::dpkg::index::{PackageIndex, RepositoryInfo};
+
+    /// The index of a real archive and its packages say the same: `tests/nightly/relations` fetches
+    /// both, names them here, and shows the figures.
+    #[test]
+    #[ignore = "needs IMGFIX_REAL_PACKAGES, an index, and IMGFIX_REAL_DEBS, a folder of its packages"]
+    fn the_index_of_a_real_archive_says_what_its_packages_say() {
+        let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name}"));
+        let text = std::fs::read_to_string(variable("IMGFIX_REAL_PACKAGES")).unwrap();
+        let index = PackageIndex::from_text(&text, RepositoryInfo::default()).unwrap();
+        let (mut compared, mut differ) = (0, BTreeMap::<String, Vec<String>>::new());
+        for entry in std::fs::read_dir(variable("IMGFIX_REAL_DEBS")).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let control = inspect_control(&bytes[..], &Limits::default()).unwrap();
+            let name = control.stanza.get("Package").unwrap().to_owned();
+            let digest = crate::image::Digest::of(&bytes);
+            let all = index.versions(&name);
+            let Some(promised) = all.iter().find(|one| one.sha256 == digest) else { continue };
+            compared += 1;
+            let found = relations(FIELDS.map(|field| control.stanza.get(field)).each_ref());
+            if let Some(how) = promised_relations(promised).difference(&found) {
+                let field = how.split(' ').nth(1).unwrap_or_default().to_owned();
+                differ.entry(field).or_default().push(format!("{name}: {how}"));
+            }
+        }
+        println!("{compared} packages compared, {} differ", differ.values().flatten().count());
+        for (field, all) in &differ {
+            println!("{field}: {}\n  {}", all.len(), all.join("\n  "));
+        }
+        assert!(compared >= 300, "only {compared} packages are of this index");
+        assert!(differ.is_empty());
+    }
 }

@@ -6,7 +6,9 @@
 //! it and runs all with `--ignored`. Needs Debian's gnupg and Linux' `/proc`; no network.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod plans;
 
 use std::io::Write as _;
 use std::path::Path;
