@@ -276,7 +276,7 @@ fn indexes_of_apk_that_are_too_much_are_left_out() {
     }
     let mut packages = String::new();
     for package in 0..1_000_000 {
-        writeln!(packages, "C:Q1{:027}=\nP:p{package}\nV:1\n", package * 4).unwrap();
+        writeln!(packages, "C:Q1{package:026}A=\nP:p{package}\nV:1\n").unwrap();
     }
     let mut long = String::new();
     record(&mut long, "long", "1", &format!("T:{}\n", "x".repeat(300 << 20)));
