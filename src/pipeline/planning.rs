@@ -11,10 +11,10 @@ use crate::findings::{Assessed, Filtered, Finding};
 use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
 use crate::packages::effects::{Effect, EffectKind};
 use crate::packages::{Inventory, PackageId};
-use crate::plan::build::{self, Context, Request, Requests};
 use crate::plan::choice::PackageChoice;
 use crate::plan::effort::WHOLE_RUN;
 use crate::plan::{Because, Plan, PlatformPlan, Reason, Removal, Step};
+use crate::repair::planner::{self, Context, Request, Requests};
 use crate::repository::newest::short_name;
 use crate::repository::{Fetcher, Verified, freshness};
 
@@ -252,7 +252,7 @@ struct Done {
 
 /// What settles: the plan, its packages installed, and the time of the newest of each
 /// repository.
-type Settled = (build::Planned, Option<Applied>, BTreeMap<String, i64>);
+type Settled = (planner::Planned, Option<Applied>, BTreeMap<String, i64>);
 
 /// The time of the newest package of each repository, by its short name.
 fn newest(steps: &[Step], workshop: &dyn Workshop) -> BTreeMap<String, i64> {
@@ -338,7 +338,7 @@ impl Job<'_> {
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();
         let mut workshop = self.manager.workshop()?;
         loop {
-            let mut planned = build::plan(universe, requests, &barred, &context);
+            let mut planned = planner::plan(universe, requests, &barred, &context);
             if planned.plan.steps.is_empty() {
                 return Ok((planned, None, BTreeMap::new()));
             }

@@ -6,6 +6,6 @@ pub use crate::model::plan::{
     Archive, Because, KeptBack, Plan, PlatformPlan, Removal, Step, Unfixed,
 };
 pub use crate::model::reason::Reason;
-pub use crate::repair::{build, choice};
+pub use crate::repair::choice;
 pub use crate::report::plan as explain;
 pub use crate::solve::{effort, order, solver};

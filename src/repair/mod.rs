@@ -1,16 +1,16 @@
 //! What repairers share: their trait ([`repairer`]), the one judge ([`judge`], [`verify`]), the
-//! planner of packages ([`build`]), package archives ([`archive`], [`apply`], [`promise`]) and
+//! planner of packages ([`planner`]), package archives ([`archive`], [`apply`], [`promise`]) and
 //! the running of their scripts. In come an image's tree and findings; out come plans, an overlay
 //! with the changes, and verdicts.
 
 pub mod apply;
 pub mod archive;
-pub mod build;
 pub mod choice;
 pub mod edge;
 pub mod error;
 pub mod judge;
 pub mod os_release;
+pub mod planner;
 pub mod promise;
 pub mod repairer;
 pub mod sandbox_fallback;

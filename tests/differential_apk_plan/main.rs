@@ -15,7 +15,7 @@ use imgfix::packages::apk::dependency::Dependency;
 use imgfix::packages::apk::index::{PackageIndex, RepositoryInfo};
 use imgfix::packages::apk::record::Record;
 use imgfix::packages::apk::solve::{Image, plan_platform};
-use imgfix::plan::build::{Context, Planned, Request, Requests};
+use imgfix::repair::planner::{Context, Planned, Request, Requests};
 use real_apk::{Answer, RealApk};
 use systems::System;
 

@@ -26,7 +26,7 @@ use imgfix::packages::dpkg::inventory::DpkgInventory;
 use imgfix::packages::dpkg::packages_file::PackagesFile;
 use imgfix::packages::dpkg::policy::AptPolicy;
 use imgfix::packages::dpkg::solve::plan_platform;
-use imgfix::plan::build::{Context, Planned, Requests};
+use imgfix::repair::planner::{Context, Planned, Requests};
 use imgfix::rootfs::LayerId;
 use imgfix::rootfs::tree::ContentLoader;
 use imgfix::rootfs::{Entry, ImagePath, Tree};

@@ -52,9 +52,6 @@ use super::inventory::ApkInventory;
 use super::record::Record;
 use super::version::Version;
 use crate::packages::{PackageId, PackageName, VersionOrder};
-use crate::plan::build::{
-    Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
-};
 use crate::plan::effort::{Effort, TooWide, Width};
 use crate::plan::order::Edge;
 use crate::plan::solver::{
@@ -62,6 +59,9 @@ use crate::plan::solver::{
     reachable,
 };
 use crate::plan::{Reason, Removal};
+use crate::repair::planner::{
+    Companion, Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
+};
 
 /// Which part of the effort goes into finding which versions are candidates: a quarter.
 const SHARE_OF_CANDIDATES: u64 = 4;

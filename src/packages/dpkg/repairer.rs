@@ -24,12 +24,12 @@ use crate::packages::dpkg::solve::DpkgUniverse;
 use crate::packages::dpkg::status_stanza::canonical_version;
 use crate::packages::dpkg::virtual_runner::VirtualRunner;
 use crate::packages::{Inventory, LeftOut, PackageId};
-use crate::plan::build::{Family, Requests};
 use crate::plan::effort::Effort;
 use crate::plan::{PlatformPlan, Reason, Step};
 use crate::repair::apply::{Unpacked, finish, with_deep_stack};
 use crate::repair::edge::{Edge, ScriptsMode};
 use crate::repair::error::{Cause, RepairerError};
+use crate::repair::planner::{Family, Requests};
 use crate::repair::promise::Relations;
 use crate::repair::repairer::{
     Offers, Outcome, PackageManager, Workshop, reserved, sandbox_settings, script_of,

@@ -26,11 +26,13 @@ use super::relations::{
 use super::version::Version;
 use crate::packages::{Architecture, PackageId, VersionOrder};
 use crate::plan::Reason;
-use crate::plan::build::{Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan};
 use crate::plan::effort::{Effort, TooWide, Width};
 use crate::plan::order::{Edge, Strength};
 use crate::plan::solver::{
     Exclusion, Impossible, Name, Relations, Requirement, Solvable, Universe,
+};
+use crate::repair::planner::{
+    Context, Family, Lock, Offer, Planned, Requests, Slot, StepFacts, plan,
 };
 
 /// Plans one platform's image: see [`plan`].

@@ -47,6 +47,8 @@ mod remove;
 mod run_parts;
 mod sed;
 mod seq;
+#[cfg(test)]
+mod shell_cases;
 pub mod shells;
 mod sort;
 mod stat;

@@ -21,8 +21,6 @@ mod flow;
 mod redirect;
 mod simple;
 mod state;
-#[cfg(test)]
-mod tests;
 mod variables;
 
 use bytes::Bytes;

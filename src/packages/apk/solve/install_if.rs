@@ -14,8 +14,8 @@ use crate::packages::PackageName;
 use crate::packages::apk::dependency::Dependency;
 use crate::packages::apk::generation::Generation;
 use crate::packages::apk::record::{Record, join};
-use crate::plan::build::Companion;
 use crate::plan::solver::{Solvable, Universe as _};
+use crate::repair::planner::Companion;
 
 /// What will be there.
 pub(super) struct Present {

@@ -12,7 +12,7 @@ use crate::image::Digest;
 use crate::packages::apk::identity::Identity;
 use crate::packages::apk::index::RepositoryInfo;
 use crate::plan::Because;
-use crate::plan::build::Request;
+use crate::repair::planner::Request;
 
 fn record_text(line: &str) -> String {
     let mut parts = line.split(';').map(str::trim);

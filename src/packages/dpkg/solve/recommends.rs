@@ -9,8 +9,8 @@ use std::rc::Rc;
 use super::{DpkgUniverse, Member, Solvable};
 use crate::packages::dpkg::policy::Recommends;
 use crate::packages::dpkg::relations::Clause;
-use crate::plan::build::Family;
 use crate::plan::effort::Width;
+use crate::repair::planner::Family;
 
 impl DpkgUniverse<'_> {
     /// A sentence for each package that apt would install too with these changes.

@@ -14,7 +14,7 @@ use crate::packages::dpkg::inventory::STATUS;
 use crate::packages::dpkg::phasing::Phasing;
 use crate::packages::dpkg::policy::Recommends;
 use crate::plan::Because;
-use crate::plan::build::Request;
+use crate::repair::planner::Request;
 use crate::rootfs::LayerId;
 use crate::rootfs::tree::ContentLoader;
 use crate::rootfs::{Entry, ImagePath, Tree};

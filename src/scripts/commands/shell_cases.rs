@@ -1,8 +1,8 @@
 //! Scripts whose status and output are those of the real dash and bash.
 //!
-//! `cases/*.txt` holds scripts with what dash (or, in `bash*.txt`, bash, in `ash*.txt`, busybox)
+//! `shell_cases/*.txt` holds scripts with what dash (or, in `bash*.txt`, bash, in `ash*.txt`, busybox)
 //! gave for them, in a directory with the files of [`FILES`]. The test here needs none of them;
-//! the ignored one asks the real shells again: `cargo test --lib shell::tests::real -- --ignored`,
+//! the ignored one asks the real shells again: `cargo test --lib shell_cases::real -- --ignored`,
 //! and with `IMGFIX_RECORD=1` in the environment writes down what they say. For busybox it wants
 //! an unpacked root file system of Alpine in `IMGFIX_ALPINE_ROOT`, as root.
 
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use bstr::BString;
 
-use super::{Dialect, Script, run};
 use crate::rootfs::ImagePath;
 use crate::scripts::commands::testing::Image;
 use crate::scripts::machine::MAX_STEPS;
+use crate::scripts::shell::{Dialect, Script, run};
 use crate::scripts::{Call, Descriptors, Environment, Status, Stream};
 
 /// What is in the directory that scripts run in.
@@ -43,7 +43,7 @@ struct Case {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scripts/shell/cases")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scripts/commands/shell_cases")
 }
 
 /// Case files with their dialects.
