@@ -7,6 +7,7 @@ use serde_cyclonedx::cyclonedx::v_1_6::{
 
 use crate::json::pretty;
 use crate::packages::{Installed, Inventory};
+use crate::report::before_after::Tool;
 
 use super::{InventoryError, Subject, Unique, document_uuid, package_url, rfc3339};
 
@@ -63,8 +64,8 @@ fn incomplete(error: impl std::fmt::Display) -> InventoryError {
 fn tool() -> Result<Component, InventoryError> {
     ComponentBuilder::default()
         .type_("application")
-        .name(env!("CARGO_PKG_NAME"))
-        .version(env!("CARGO_PKG_VERSION"))
+        .name(Tool::THIS.name)
+        .version(Tool::THIS.version)
         .build()
         .map_err(incomplete)
 }

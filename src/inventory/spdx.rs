@@ -8,6 +8,7 @@ use spdx_rs::models::{
 
 use crate::json::pretty;
 use crate::packages::{Installed, Inventory};
+use crate::report::before_after::Tool;
 
 use super::{InventoryError, Subject, Unique, document_uuid, package_url, rfc3339};
 
@@ -48,11 +49,7 @@ pub fn spdx(
             external_document_references: Vec::new(),
             creation_info: CreationInfo {
                 license_list_version: None,
-                creators: vec![format!(
-                    "Tool: {}-{}",
-                    env!("CARGO_PKG_NAME"),
-                    env!("CARGO_PKG_VERSION")
-                )],
+                creators: vec![format!("Tool: {}-{}", Tool::THIS.name, Tool::THIS.version)],
                 created,
                 creator_comment: None,
             },

@@ -40,6 +40,11 @@ pub struct Tool {
     pub version: &'static str,
 }
 
+impl Tool {
+    /// This program.
+    pub const THIS: Self = Self { name: "imgfix", version: env!("CARGO_PKG_VERSION") };
+}
+
 /// An image by name and content.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct NamedImage {
@@ -330,7 +335,7 @@ impl RepairReport {
         }
         Self {
             schema: SCHEMA,
-            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            tool: Tool::THIS,
             image,
             output,
             summary: Summary::of(&platforms),

@@ -44,6 +44,9 @@ impl World {
         let text = std::str::from_utf8(bytes).map_err(|_| WorldError::Encoding)?;
         let mut dependencies = Vec::new();
         for (line, text) in (1..).zip(text.split('\n')) {
+            // White space of other kinds is none that apk writes: it separates, too, so that what
+            // is written is read as the same.
+            let text = text.replace(['\t', '\r', '\x0b', '\x0c'], " ");
             let list = Dependency::parse_list(text.trim_ascii());
             dependencies.extend(list.map_err(|source| WorldError::Dependency { line, source })?);
             if dependencies.len() > MAX_ENTRIES {
@@ -118,6 +121,10 @@ mod tests {
             "GraphicsMagick=1-r0\nbusybox@edge>1.2\n!uclibc\nzlib\n"
         );
         assert_eq!(World::parse(b"").unwrap().write(RecordOrder::Sorted), b"\n");
+        for text in [&b"b \ra\n"[..], b"b\ra\r\n", b"\tb\x0ca\n", b"b \x0b\ra"] {
+            let written = World::parse(text).unwrap().write(RecordOrder::Sorted);
+            assert_eq!(written, b"a\nb\n", "{text:?}");
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Review {
                 repositories: Vec::new(),
             })
             .collect();
-        let tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+        let tool = Tool::THIS;
         Some(Self { schema: SCHEMA, tool, before, after, repair: None, platforms, reproduce: None })
     }
 
