@@ -31,8 +31,8 @@ pub use repair::{RepairOutcome, RepairRequest, SourceImage, repair};
 pub use review::Evidence;
 pub use scan::{NamedReport, ScanInput};
 
-use crate::image::{ImageError, ReferenceError};
-use crate::repair::error::RepairerError;
+use imgfix_oci::{ImageError, ReferenceError};
+use imgfix_repair::error::RepairerError;
 
 /// What a repaired image's tag adds.
 pub const DEFAULT_SUFFIX: &str = "_fix";
@@ -45,29 +45,29 @@ pub enum RepairError {
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     #[error(transparent)]
-    Layer(#[from] crate::rootfs::layer_reader::LayerError),
+    Layer(#[from] imgfix_vfs::layer_reader::LayerError),
     #[error(transparent)]
-    Rootfs(#[from] crate::rootfs::RootfsError),
+    Rootfs(#[from] imgfix_vfs::RootfsError),
     #[error(transparent)]
-    Findings(#[from] crate::findings::FindingsError),
+    Findings(#[from] imgfix_findings::FindingsError),
     #[error("{image}: {source}")]
     Inventory { image: String, source: families::Cause },
     #[error(transparent)]
     Repairer(#[from] RepairerError),
     #[error(transparent)]
-    Fetch(#[from] crate::repository::FetchError),
+    Fetch(#[from] imgfix_repository::FetchError),
     #[error("--no-network-after-fetch: {0}; nothing was published")]
-    Network(#[from] crate::confinement::network::NetworkError),
+    Network(#[from] imgfix_confinement::network::NetworkError),
     #[error("cannot write temporary files: {0}; free space or set TMPDIR")]
     Temporary(std::io::Error),
     #[error("writing the patch layer: {0}")]
     WriteLayer(String),
     #[error(transparent)]
-    Publish(#[from] crate::publish::PublishError),
+    Publish(#[from] imgfix_oci::publish::PublishError),
     #[error(transparent)]
     Scanner(#[from] crate::scanner::ScannerError),
     #[error(transparent)]
-    Diff(#[from] crate::report::diff::DiffError),
+    Diff(#[from] imgfix_report::diff::DiffError),
     #[error(
         "{image}: the image has no dpkg or apk database; imgfix repairs Debian, Ubuntu, Alpine, \
          Wolfi and Chainguard images"

@@ -20,7 +20,7 @@ use common::cli::{
 use common::hostile::{Request, Response, Server, serve_layout};
 use common::images::gzip;
 use common::registry::run;
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 use serde_json::{Value, json};
 
 /// The command must end with `code` and one error that has all of `named`; the image and the

@@ -20,9 +20,10 @@ use common::cli::{
     IMGFIX, Place, assert_same, copy_tree, fixture, is_root, ran, report, repository_line,
     snapshot, tagged,
 };
-use imgfix::confinement::{self, Confined, Files, Needs, Network, machine, network};
-use imgfix::image::Digest;
-use imgfix::unfinished::Unfinished;
+use imgfix_confinement as confinement;
+use imgfix_confinement::{Confined, Files, Needs, Network, machine, network};
+use imgfix_host::unfinished::Unfinished;
+use imgfix_model::digest::Digest;
 
 /// What the kernel can do; `None`, said loudly, without Landlock.
 fn landlock() -> Option<u32> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use common::cli::{Place, Ran, ran, report};
 use common::hostile::{Request, Response, Server, serve_layout};
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 
 const OPTIONS: [&str; 9] = [
     "--report-file",

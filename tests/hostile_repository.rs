@@ -11,7 +11,7 @@ use std::process::Command;
 
 use common::cli::{Place, blob, manifest, ran, report, snapshot};
 use common::signed::Signed;
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 fn repair(place: &Place, repository: &Signed) -> Command {

@@ -15,7 +15,7 @@ use std::process::Command;
 use common::cli::{self, Place, blob, manifest, ran, read_json, tagged, version_in};
 use common::images::layer;
 use common::registry::run;
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 use serde_json::{Value, json};
 
 const EXPAT: (&str, &str) = ("libexpat1", "2.5.0-1+deb12u5");

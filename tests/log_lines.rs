@@ -5,7 +5,7 @@
 mod common;
 
 use common::cli::{Place, Ran, blob, manifest, ran, read_json, report};
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 use serde_json::json;
 
 /// Every way to begin a command, behind every kind of line break.

@@ -11,17 +11,18 @@ use std::time::{Duration, Instant};
 use common::hostile::{Request, Response, Server};
 use common::images::{gzip, index_layout, layer, layout};
 use common::registry::{Certificate, Registry, Setup, run};
-use imgfix::image::manifest::media_type;
-use imgfix::image::{
-    DiffId, Digest, Document, ImageError, LayerCompression, RawManifest, Reference,
-    RegistryOptions, Sink, Source, delete_tag, descriptor, load, open_sink, open_source,
-};
-use imgfix::progress::Silent;
-use imgfix::publish::{
+use imgfix_host::progress::Silent;
+use imgfix_host::unfinished::Unfinished;
+use imgfix_model::digest::{DiffId, Digest};
+use imgfix_oci::manifest::media_type;
+use imgfix_oci::publish::{
     NewImage, Patch, PatchLayer, Provenance, Publication, Published, manifest_descriptor,
     original_of, publish, rebuild, rebuild_index,
 };
-use imgfix::unfinished::Unfinished;
+use imgfix_oci::{
+    Document, ImageError, LayerCompression, RawManifest, Reference, RegistryOptions, Sink, Source,
+    delete_tag, descriptor, load, open_sink, open_source,
+};
 
 fn reference(text: &str) -> Reference {
     text.parse().expect("reference")
@@ -108,7 +109,7 @@ fn repair(source: &dyn Source, sink: &dyn Sink, content: &[u8]) -> Published {
         }
         Document::Manifest(_) => None,
     };
-    let open = || Ok(Box::new(std::io::Cursor::new(packed.clone())) as imgfix::image::BlobReader);
+    let open = || Ok(Box::new(std::io::Cursor::new(packed.clone())) as imgfix_oci::BlobReader);
     let images = rebuilt
         .iter()
         .map(|new| NewImage {
@@ -589,7 +590,7 @@ fn an_upload_that_fails_is_sent_again_from_its_beginning() {
     let opened = AtomicUsize::new(0);
     let open = || {
         opened.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(std::io::Cursor::new(blob.clone())) as imgfix::image::BlobReader)
+        Ok(Box::new(std::io::Cursor::new(blob.clone())) as imgfix_oci::BlobReader)
     };
     sink.put_blob(&wanted, &open).expect("put");
     assert_eq!(opened.load(Ordering::SeqCst), 2);

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::cli::{self, Place, blob, manifest, ran, read_json};
 use common::registry::run;
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 use serde_json::{Value, json};
 
 const PACKAGE: &str = "imagemagick-6-common";

@@ -5,7 +5,7 @@
 mod common;
 
 use common::cli::{Place, assert_same, blob, manifest, ran, read_json, report, snapshot};
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 use serde_json::json;
 
 /// Stores a blob in the image's layout; its digest and size.

@@ -1,9 +1,9 @@
 //! An apk package: any bytes are unpacked within the limits or refused.
 #![no_main]
 
-use imgfix::packages::apk::apk_file::{inspect_control, unpack};
-use imgfix::packages::archive::Limits;
-use imgfix::rootfs::Spool;
+use imgfix_apk::apk_file::{inspect_control, unpack};
+use imgfix_repair::archive::Limits;
+use imgfix_vfs::Spool;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

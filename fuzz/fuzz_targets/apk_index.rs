@@ -3,11 +3,12 @@
 //! file is taken for the text alone.
 #![no_main]
 
-use imgfix::packages::apk::index::{PackageIndex, RepositoryInfo};
-use imgfix::packages::apk::index_archive::IndexArchive;
-use imgfix::packages::apk::members::split_signed;
-use imgfix::packages::apk::signature::{ApkKeyring, verify};
-use imgfix::rootfs::Memory;
+use imgfix_apk::index::{PackageIndex, RepositoryInfo};
+use imgfix_apk::index_archive::IndexArchive;
+use imgfix_apk::members::split_signed;
+use imgfix_repository::rsa_keys::RsaKeyring as ApkKeyring;
+use imgfix_apk::signature::verify;
+use imgfix_vfs::Memory;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

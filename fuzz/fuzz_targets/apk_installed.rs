@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use imgfix::packages::apk::installed::{InstalledDatabase, RecordOrder};
-use imgfix::packages::apk::inventory::ApkInventory;
-use imgfix::packages::apk::triggers::Triggers;
-use imgfix::packages::apk::world::World;
-use imgfix::rootfs::{Entry, ImagePath, NoLayers, Tree};
+use imgfix_apk::installed::{InstalledDatabase, RecordOrder};
+use imgfix_apk::inventory::ApkInventory;
+use imgfix_apk::triggers::Triggers;
+use imgfix_apk::world::World;
+use imgfix_vfs::{Entry, NoLayers, Tree};
+use imgfix_model::path::ImagePath;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -2,9 +2,9 @@
 //! and gzip.
 #![no_main]
 
-use imgfix::packages::apk::installed::{InstalledDatabase, InstalledPackage};
-use imgfix::packages::apk::record::Record;
-use imgfix::packages::apk::scripts_archive::{ScriptsArchive, Storage};
+use imgfix_apk::installed::{InstalledDatabase, InstalledPackage};
+use imgfix_apk::record::Record;
+use imgfix_apk::scripts_archive::{ScriptsArchive, Storage};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

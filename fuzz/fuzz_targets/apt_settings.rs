@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use imgfix::packages::dpkg::apt_conf::AptConf;
-use imgfix::packages::dpkg::preferences::{Dialect, Preferences};
-use imgfix::packages::dpkg::sources;
-use imgfix::rootfs::{Entry, ImagePath, NoLayers, Tree};
+use imgfix_dpkg::apt_conf::AptConf;
+use imgfix_apt::preferences::{Dialect, Preferences};
+use imgfix_apt::sources;
+use imgfix_vfs::{Entry, NoLayers, Tree};
+use imgfix_model::path::ImagePath;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,9 +1,9 @@
 //! deb822 text, and the relations, versions and scripts' names that its fields hold.
 #![no_main]
 
-use imgfix::packages::dpkg::control::parse_stanzas;
-use imgfix::packages::dpkg::relations::{parse_clauses, parse_list, parse_provides};
-use imgfix::packages::dpkg::version::Version;
+use imgfix_dpkg::control::parse_stanzas;
+use imgfix_dpkg::relations::{parse_clauses, parse_list, parse_provides};
+use imgfix_versions::dpkg::Version;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

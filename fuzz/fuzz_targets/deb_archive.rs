@@ -1,8 +1,9 @@
 //! A package archive: any bytes are unpacked within the limits or refused.
 #![no_main]
 
-use imgfix::packages::dpkg::deb::{Limits, inspect_control, unpack};
-use imgfix::rootfs::Spool;
+use imgfix_repair::archive::Limits;
+use imgfix_dpkg::deb::{inspect_control, unpack};
+use imgfix_vfs::Spool;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,9 +4,9 @@
 
 use std::io::Write as _;
 
-use imgfix::image::archive::{DockerArchiveSource, open_oci};
-use imgfix::image::{ImageManifest, Source};
-use imgfix::rootfs::limits::{LayerLimits, Scale};
+use imgfix_oci::archive::{DockerArchiveSource, open_oci};
+use imgfix_oci::{ImageManifest, Source};
+use imgfix_vfs::limits::{LayerLimits, Scale};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

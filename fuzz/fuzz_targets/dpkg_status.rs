@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use imgfix::packages::dpkg::inventory::DpkgInventory;
-use imgfix::packages::dpkg::status::{Status, StanzaOrder};
-use imgfix::rootfs::{Entry, ImagePath, NoLayers, Tree};
+use imgfix_dpkg::inventory::DpkgInventory;
+use imgfix_dpkg::status::{Status, StanzaOrder};
+use imgfix_vfs::{Entry, NoLayers, Tree};
+use imgfix_model::path::ImagePath;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

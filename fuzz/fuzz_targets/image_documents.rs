@@ -2,8 +2,9 @@
 //! keeps its bytes, and a config fits a manifest or the difference is an error.
 #![no_main]
 
-use imgfix::image::manifest::media_type;
-use imgfix::image::{Digest, Document, ImageConfig, ImageManifest, RawManifest};
+use imgfix_oci::manifest::media_type;
+use imgfix_model::digest::Digest;
+use imgfix_oci::{Document, ImageConfig, ImageManifest, RawManifest};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

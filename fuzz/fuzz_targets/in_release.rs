@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use imgfix::packages::dpkg::release::Release;
-use imgfix::repository::cleartext::Cleartext;
-use imgfix::repository::signature::{Keyring, verify_cleartext, verify_detached};
+use imgfix_apt::release::Release;
+use imgfix_repository::cleartext::Cleartext;
+use imgfix_repository::signature::{Keyring, verify_cleartext, verify_detached};
 use libfuzzer_sys::fuzz_target;
 
 /// The time of verification: after the fixtures were signed.

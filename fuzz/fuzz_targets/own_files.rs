@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use imgfix::plan::Plan;
+use imgfix_model::plan::Plan;
 use imgfix::policy::Standing;
 use libfuzzer_sys::fuzz_target;
 

@@ -2,8 +2,8 @@
 //! it, is taken back. Damaged packed forms are refused.
 #![no_main]
 
-use imgfix::packages::dpkg::packages_file::PackagesFile;
-use imgfix::rootfs::Memory;
+use imgfix_apt::packages_file::PackagesFile;
+use imgfix_vfs::Memory;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use imgfix::image::Platform;
-use imgfix::report::diff::{DiffOptions, Opened, Side, diff_images};
-use imgfix::report::review::{Review, markdown, page};
-use imgfix::rootfs::{Entry, ImagePath, NoLayers, Tree};
+use imgfix_model::platform::Platform;
+use imgfix_report::diff::{DiffOptions, Opened, Side, diff_images};
+use imgfix_report::review::{Review, markdown, page};
+use imgfix_vfs::{Entry, NoLayers, Tree};
+use imgfix_model::path::ImagePath;
 use libfuzzer_sys::fuzz_target;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 

@@ -2,7 +2,7 @@
 //! and what is read, merged with itself, is no more than it was.
 #![no_main]
 
-use imgfix::findings::{merge, parse_report};
+use imgfix_findings::{merge, parse_report};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use imgfix::packages::dpkg::commands::table;
-use imgfix::rootfs::{Entry, ImagePath, NoLayers, Overlay, Tree};
-use imgfix::scripts::machine::MAX_STEPS;
-use imgfix::scripts::shell::{self, Dialect, Script};
-use imgfix::scripts::{Call, Descriptors, Environment, Machine, Settings, Stream};
+use imgfix_dpkg_tools::table;
+use imgfix_vfs::{Entry, NoLayers, Overlay, Tree};
+use imgfix_model::path::ImagePath;
+use imgfix_shell::machine::MAX_STEPS;
+use imgfix_shell::shell;
+use imgfix_shell::shell::{Dialect, Script};
+use imgfix_shell::{Call, Descriptors, Environment, Machine, Settings, Stream};
 use libfuzzer_sys::fuzz_target;
 
 /// How much a script may do here: enough for all that it can say.

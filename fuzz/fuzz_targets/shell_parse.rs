@@ -1,7 +1,7 @@
 //! A script: its tree, or one error with a line of it.
 #![no_main]
 
-use imgfix::scripts::syntax::{Dialect, Parser};
+use imgfix_shell::syntax::{Dialect, Parser};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

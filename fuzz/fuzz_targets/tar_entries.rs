@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use imgfix::rootfs::layer_reader::{LayerSpec, read_layer};
-use imgfix::rootfs::limits::{Budget, LayerLimits, Scale};
-use imgfix::rootfs::merge::merge;
-use imgfix::rootfs::{Compression, FileSystem, ImagePath, NoLayers};
+use imgfix_vfs::layer_reader::{LayerSpec, read_layer};
+use imgfix_vfs::limits::{Budget, LayerLimits, Scale};
+use imgfix_vfs::merge::merge;
+use imgfix_vfs::{Compression, FileSystem, NoLayers};
+use imgfix_model::path::ImagePath;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::repository::Cache;
-use crate::repository::upkeep::{self, Pruned};
-use crate::terminal::{bytes, count};
+use imgfix_repository::Cache;
+use imgfix_repository::upkeep;
+use imgfix_repository::upkeep::Pruned;
+use imgfix_terminal::{bytes, count};
 
 use super::confine::Start;
 use super::exit::Failure;

@@ -1,6 +1,6 @@
 //! From the options of a subcommand to what its run needs, and the moment from which it has no
 //! more. Comes in: options, policy, environment variables. Goes out: a confined process
-//! ([`crate::confinement`]), whose threads start afterwards.
+//! ([`imgfix_confinement`]), whose threads start afterwards.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::confinement::{self, Confined, Needs, Network, machine};
-use crate::image::Reference;
-use crate::image::registry::credentials;
 use crate::notify::Kind;
-use crate::pipeline::ScriptsMode;
 use crate::policy::{OriginalPolicy, Policy};
+use imgfix_confinement as confinement;
+use imgfix_confinement::{Confined, Needs, Network, machine};
+use imgfix_oci::Reference;
+use imgfix_oci::registry::credentials;
+use imgfix_repair::edge::ScriptsMode;
 
 use super::interrupt::Watcher;
 use super::options::{self, FindingOptions, ImageOptions, RepositoryOptions};

@@ -2,10 +2,13 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::image::{Platform, Reference};
 use crate::pipeline;
-use crate::report::diff::{self, ImageDiff};
-use crate::report::review::{self, Review};
+use imgfix_model::platform::Platform;
+use imgfix_oci::Reference;
+use imgfix_report::diff;
+use imgfix_report::diff::ImageDiff;
+use imgfix_report::review;
+use imgfix_report::review::Review;
 
 use super::confine::{self, Start};
 use super::image_argument::parse_reference;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::unfinished::Published;
+use imgfix_host::unfinished::Published;
 
 /// Done.
 pub const DONE: u8 = 0;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::findings::{MAX_REPORT, merge, parse_report};
-use crate::report::findings_list;
+use imgfix_findings::{MAX_REPORT, merge, parse_report};
+use imgfix_report::findings_list;
 
 use super::confine::{self, Start};
 use super::{CommandResult, exit, options};

@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use crate::image::Reference;
-use crate::image::archive::{self, ArchiveKind};
-use crate::image::reference::{TRANSPORTS, names_a_file};
+use imgfix_oci::Reference;
+use imgfix_oci::archive;
+use imgfix_oci::archive::ArchiveKind;
+use imgfix_oci::reference::{TRANSPORTS, names_a_file};
 
 /// clap's value parser for image references.
 ///

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::unfinished::Published;
+use imgfix_host::unfinished::Published;
 
 use super::exit;
 use super::output::Output;

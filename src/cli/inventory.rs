@@ -2,10 +2,11 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::image::Reference;
-use crate::inventory::{self, Subject};
-use crate::packages::Inventory;
 use crate::pipeline;
+use imgfix_model::package::Inventory;
+use imgfix_oci::Reference;
+use imgfix_report::inventory;
+use imgfix_report::inventory::Subject;
 
 use super::confine::{self, Start};
 use super::exit::Failure;

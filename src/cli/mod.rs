@@ -31,7 +31,7 @@ use confine::Start;
 use exit::Failure;
 use output::Output;
 
-use crate::scripts::sandbox::{helper, namespaces};
+use imgfix_shell::sandbox::{helper, namespaces};
 
 /// Repairs container images: upgrades what a scanner found in one verified layer, without a
 /// daemon, without root, and without running anything from the image.

@@ -10,30 +10,32 @@ use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
 use tokio::runtime::Runtime;
 
-use crate::confinement::Confined;
-use crate::findings::ignore::MAX_IGNORE_FILE;
-use crate::findings::report::MAX_REPORT;
-use crate::findings::{Filter, Severity, parse_ignore_file};
-use crate::image::{Platform, RegistryOptions};
-use crate::pace::Pace;
-use crate::pipeline::{
-    AfterFetching, CacheChoice, Edge, Environment, NamedReport, RepositoryChoice, ScanInput,
-    ScriptsMode, families,
-};
-use crate::plan::effort::Effort;
-use crate::repository::CacheKey;
-use crate::repository::auth_conf::{self, AuthConf};
-use crate::repository::leaving_out::Strictness;
-use crate::repository::newest::Older;
-use crate::repository::rsa_keys::RsaKeyring;
-use crate::repository::signature::Keyring;
-use crate::repository::upkeep::Limits;
-use crate::rootfs::Memory;
-use crate::rootfs::limits::{LayerLimits, Scale};
-use crate::scripts::TimeLimit;
+use crate::pipeline::{Environment, NamedReport, ScanInput, families};
 use crate::size;
-use crate::staging::{self, Staged};
-use crate::unfinished::Unfinished;
+use imgfix_confinement::Confined;
+use imgfix_findings::ignore::MAX_IGNORE_FILE;
+use imgfix_findings::report::MAX_REPORT;
+use imgfix_findings::{Filter, parse_ignore_file};
+use imgfix_host::pace::Pace;
+use imgfix_host::staging;
+use imgfix_host::staging::Staged;
+use imgfix_host::unfinished::Unfinished;
+use imgfix_model::finding::Severity;
+use imgfix_model::platform::Platform;
+use imgfix_oci::RegistryOptions;
+use imgfix_repair::edge::{AfterFetching, CacheChoice, Edge, RepositoryChoice, ScriptsMode};
+use imgfix_repository::CacheKey;
+use imgfix_repository::auth_conf;
+use imgfix_repository::auth_conf::AuthConf;
+use imgfix_repository::leaving_out::Strictness;
+use imgfix_repository::newest::Older;
+use imgfix_repository::rsa_keys::RsaKeyring;
+use imgfix_repository::signature::Keyring;
+use imgfix_repository::upkeep::Limits;
+use imgfix_shell::TimeLimit;
+use imgfix_solve::effort::Effort;
+use imgfix_vfs::Memory;
+use imgfix_vfs::limits::{LayerLimits, Scale};
 
 use super::exit::Failure;
 use super::output::Output;

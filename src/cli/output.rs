@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::progress::{Progress, SharedProgress, Task};
-use crate::report::Style;
-use crate::report::terminal::Colour;
-use crate::unfinished::Unfinished;
+use imgfix_host::progress::{Progress, SharedProgress, Task};
+use imgfix_host::unfinished::Unfinished;
+use imgfix_terminal::Colour;
+use imgfix_terminal::Style;
 
 use super::exit::Failure;
 use super::log_lines;

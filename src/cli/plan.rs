@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::image::Reference;
-use crate::pipeline::{self, PlanRequest};
-use crate::plan::explain;
+use crate::pipeline;
+use crate::pipeline::PlanRequest;
+use imgfix_oci::Reference;
+use imgfix_report::plan as explain;
 
 use super::confine::{self, Start};
 use super::image_argument::parse_reference;

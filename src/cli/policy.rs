@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
-use crate::findings::Filter;
-use crate::packages::PackageId;
-use crate::pipeline::ScriptsMode;
-use crate::plan::Plan;
-use crate::plan::choice::PackageChoice;
-use crate::policy::{self, Policy, Scripts};
-use crate::report::terminal::count;
+use crate::policy;
+use crate::policy::{Policy, Scripts};
+use imgfix_findings::Filter;
+use imgfix_model::package::PackageId;
+use imgfix_model::plan::Plan;
+use imgfix_repair::choice::PackageChoice;
+use imgfix_repair::edge::ScriptsMode;
+use imgfix_terminal::count;
 
 use super::confine::Start;
 use super::exit::Failure;

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 
-use crate::ownership::Caller;
-use crate::policy::{self, Policy, Standing};
-use crate::staging;
+use crate::policy;
+use crate::policy::{Policy, Standing};
+use imgfix_host::ownership::Caller;
+use imgfix_host::staging;
 
 use super::exit::Failure;
 use super::options::read_file;

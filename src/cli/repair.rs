@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::confinement::Needs;
-use crate::findings::Severity;
-use crate::image::{self, Reference};
-use crate::layer::{Compression, LayerOptions};
 use crate::notify::{Event, Kind, Target};
-use crate::pipeline::{
-    self, AfterFetching, Edge, Environment, PlanRequest, RepairError, RepairRequest, ScriptsMode,
-    second_opinion,
-};
-use crate::plan::Plan;
+use crate::pipeline;
+use crate::pipeline::{Environment, PlanRequest, RepairError, RepairRequest, second_opinion};
 use crate::policy::{OriginalPolicy, Policy};
-use crate::report::{self, RepairReport};
 use crate::scanner::{DEFAULT_TIMEOUT, ScannerCommand};
+use imgfix_confinement::Needs;
+use imgfix_model::finding::Severity;
+use imgfix_model::plan::Plan;
+use imgfix_oci as image;
+use imgfix_oci::Reference;
+use imgfix_repair::edge::{AfterFetching, Edge, ScriptsMode};
+use imgfix_report as report;
+use imgfix_report::RepairReport;
+use imgfix_vfs::layer::{Compression, LayerOptions};
 
 use super::confine::{self, Start, Written};
 use super::exit::Failure;
@@ -277,7 +278,7 @@ fn after_fetching(
         "scripts that are run in the sandbox would lose local sockets, too; leave out --scripts \
          sandbox"
     } else {
-        crate::confinement::network::try_out()
+        imgfix_confinement::network::try_out()
             .map_err(|error| Failure::Usage(format!("--no-network-after-fetch: {error}")))?;
         return Ok(AfterFetching::Goes);
     };

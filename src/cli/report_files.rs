@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::pipeline::{Evidence, RepairOutcome};
-use crate::report;
-use crate::report::review::{self, Review};
+use imgfix_report as report;
+use imgfix_report::review;
+use imgfix_report::review::Review;
 
 use super::command_line;
 use super::exit::Failure;

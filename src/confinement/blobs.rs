@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
-use crate::image::Digest;
+use imgfix_model::digest::Digest;
 
 /// More links than this are not looked at.
 const MAX_LINKS: usize = 10_000;

@@ -18,7 +18,7 @@ use landlock::{
 
 use super::needs::{Access, Network, Rights};
 use super::{Files, blobs};
-use crate::staging;
+use imgfix_host::staging;
 
 /// The newest version of the interface that this was written for.
 const KNOWN: ABI = ABI::V7;

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::unfinished::{Pending, Unfinished};
+use imgfix_host::unfinished::{Pending, Unfinished};
 
 /// The folders that were made, and what removes them.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::image::Reference;
-use crate::staging;
+use imgfix_host::staging;
+use imgfix_oci::Reference;
 
 /// What may be done at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

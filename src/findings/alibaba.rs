@@ -18,9 +18,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, Place, aliases, documents, image_path, non_empty, split_versions, title, with_fixes,
 };
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, Naming, ReportFormat, ScanReport, Severity,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, Naming, Severity};
 
 const SCANNER: &str = "Alibaba Cloud scan";
 

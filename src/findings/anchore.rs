@@ -11,9 +11,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, Place, class_of_type, from_json, image_path, non_empty, split_versions, with_fixes,
 };
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "Anchore";
 

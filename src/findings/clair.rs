@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, class_of_name, from_json, split_versions, title, with_fixes};
-use super::{ArtifactIdentity, Finding, FindingsError, Naming, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Finding, Naming};
 
 const SCANNER: &str = "klar or clair-scanner";
 

@@ -13,7 +13,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, documents, image_path, non_empty, split_versions, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, Naming, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, Naming};
 
 const SCANNER: &str = "Clair";
 

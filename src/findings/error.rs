@@ -2,7 +2,7 @@
 //! it and what to do.
 
 use super::report::MAX_REPORT;
-use crate::json::DuplicateKey;
+use imgfix_json::DuplicateKey;
 
 pub(super) const FORMATS: &str = "known are the reports of Trivy, Grype, Clair, Harbor, AWS \
 Inspector, Snyk, Anchore, Aqua, NeuVector, OSV-Scanner, GitLab, Alibaba Cloud, Prisma Cloud, \

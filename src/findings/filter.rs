@@ -6,8 +6,9 @@ use time::Date;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use super::IgnoreRule;
 use super::ignore::is_called;
-use super::{Assessed, Finding, IgnoreRule, Severity};
+use imgfix_model::finding::{Assessed, Finding, Severity};
 
 /// How days are written.
 pub(super) const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");

@@ -5,10 +5,8 @@ use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, from_json, image_path, non_empty, title};
-use super::{
-    ArtifactIdentity, Assessed, Claim, Class, Finding, FindingsError, FixStatus, Naming,
-    ReportFormat, ScanReport,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Assessed, Claim, Class, Finding, FixStatus, Naming};
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "imgfix/findings/v1";

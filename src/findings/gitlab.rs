@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, class_of_name, from_json, non_empty, title};
-use super::{ArtifactIdentity, Finding, FindingsError, Naming, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Finding, Naming};
 
 const SCANNER: &str = "GitLab container scanning";
 

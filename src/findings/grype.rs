@@ -10,10 +10,8 @@ use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, from_json, image_path, non_empty, title, with_fixes};
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-    purl,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "Grype";
 

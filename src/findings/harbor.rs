@@ -13,7 +13,8 @@ use super::report::{
     Collector, class_of_name, from_json, non_empty, split_versions, title, with_fixes,
 };
 use super::shape::Shape;
-use super::{ArtifactIdentity, Finding, FindingsError, Naming, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Finding, Naming};
 
 const SCANNER: &str = "Harbor scan";
 

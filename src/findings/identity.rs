@@ -2,8 +2,9 @@
 //!
 //! Digests decide. Names do not: a tag moves, and the same image has many names.
 
-use crate::image::{DiffId, Digest, Platform};
-use crate::packages::Distribution;
+use imgfix_model::digest::{DiffId, Digest};
+use imgfix_model::package::Distribution;
+use imgfix_model::platform::Platform;
 
 /// What a report says it is about. Digests are kept as the report writes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,9 +12,8 @@ use super::report::{
     Collector, aliases, class_of_type, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "AWS Inspector";
 

@@ -10,7 +10,8 @@ use serde::de::IgnoredAny;
 
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, from_json, non_empty, title};
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, Severity};
 
 const SCANNER: &str = "Kubescape";
 

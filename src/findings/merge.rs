@@ -6,7 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Assessed, Claim, Class, Finding, Naming, ScanReport};
+use super::ScanReport;
+use imgfix_model::finding::{Assessed, Claim, Class, Finding, Naming};
 
 /// The findings of all reports, each problem once: the same id (or a GHSA whose CVE another
 /// entry has), class, package, installed version, path and platform. Of duplicates the worst
@@ -209,8 +210,9 @@ fn settled(mut finding: Finding) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ArtifactIdentity, ReportFormat, Severity};
+    use super::super::{ArtifactIdentity, ReportFormat};
     use super::*;
+    use imgfix_model::finding::Severity;
 
     fn report(findings: Vec<Finding>) -> ScanReport {
         named("r.json", findings)

@@ -7,7 +7,7 @@
 //! that are words or zeros stay: whoever judges the finding knows the family's rules.
 
 use super::report::is_blank;
-use super::{Class, Finding, Naming};
+use imgfix_model::finding::{Class, Finding, Naming};
 
 /// Names of one architecture: Debian's, Alpine's (and RPM's), others'.
 const ARCHITECTURES: &[[&str; 5]] = &[

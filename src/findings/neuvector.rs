@@ -11,7 +11,8 @@ use super::report::{
     Collector, aliases, class_of_name, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding};
 
 const SCANNER: &str = "NeuVector";
 
@@ -165,8 +166,8 @@ fn check(out: &mut Collector<'_>, path: String, entry: Check) -> Result<(), Find
             out.passed += 1;
             return Ok(());
         }
-        "WARN" => super::Severity::Medium,
-        "ERROR" => super::Severity::Unknown,
+        "WARN" => imgfix_model::finding::Severity::Medium,
+        "ERROR" => imgfix_model::finding::Severity::Unknown,
         word => out.severity(&place, Some(word)),
     };
     out.findings.push(Finding {

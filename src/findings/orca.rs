@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, from_json, non_empty, severity_of_score, title};
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, Severity};
 
 const SCANNER: &str = "Orca";
 

@@ -10,10 +10,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, aliases, from_json, image_path, non_empty, severity_of_score, title, with_fixes,
 };
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-    Severity,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity};
 
 const SCANNER: &str = "OSV-Scanner";
 

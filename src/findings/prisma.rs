@@ -13,7 +13,8 @@ use super::report::{
     Collector, class_of_name, class_of_type, from_json, image_path, non_empty, split_versions,
     text_or_number, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding};
 
 const SCANNER: &str = "twistcli";
 

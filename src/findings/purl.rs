@@ -19,7 +19,7 @@ pub fn qualifier(purl: &str, key: &str) -> Option<String> {
 }
 
 /// The type and the name space that URLs of a distribution's packages begin with: `apk/alpine`,
-/// `deb` alone for one without a name. `family` is [`crate::packages::Inventory::family`].
+/// `deb` alone for one without a name. `family` is [`imgfix_model::package::Inventory::family`].
 #[must_use]
 pub fn system_space(family: &str, distribution: &str) -> String {
     let kind = match family {

@@ -9,7 +9,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, class_of_name, from_json, non_empty, split_versions, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding};
 
 const SCANNER: &str = "Quay scan";
 

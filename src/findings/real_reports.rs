@@ -87,7 +87,7 @@ const COUNTS: &[(&str, ReportFormat, &str)] = &[
 ];
 
 fn folder() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let named = std::env::var_os("IMGFIX_REPORTS").map(PathBuf::from);
     let found = named
         .into_iter()

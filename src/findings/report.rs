@@ -5,11 +5,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::format::{recognise, unknown};
 use super::shape::Shape;
-use super::{
-    ArtifactIdentity, Assessed, Class, Finding, FindingsError, FixStatus, ReportFormat, Severity,
-    cyclonedx_xml, encoding, names,
-};
-use crate::json::{self, JsonError};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, cyclonedx_xml, encoding, names};
+use imgfix_json as json;
+use imgfix_json::JsonError;
+use imgfix_model::finding::{Assessed, Class, Finding, FixStatus, Severity};
 
 /// The largest report that is read, in bytes.
 pub const MAX_REPORT: u64 = 512 << 20;
@@ -238,7 +237,7 @@ impl Place<'_> {
 }
 
 /// A severity in any scanner's words.
-fn severity_word(word: &str) -> Result<Severity, super::SeverityError> {
+fn severity_word(word: &str) -> Result<Severity, imgfix_model::finding::SeverityError> {
     Ok(match word.to_ascii_lowercase().as_str() {
         // Clair 2 has one above critical.
         "defcon1" | "fatal" => Severity::Critical,
@@ -398,7 +397,7 @@ fn shortened(text: &str) -> String {
 /// A file in the image as scanners write it (with or without the leading slash), made
 /// absolute so that two reports name it alike.
 pub(super) fn image_path(text: &str) -> String {
-    match crate::rootfs::ImagePath::new(text) {
+    match imgfix_model::path::ImagePath::new(text) {
         Ok(path) => path.to_string(),
         Err(_) => text.to_owned(),
     }

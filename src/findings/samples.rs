@@ -4,6 +4,7 @@
 mod open;
 mod vendors;
 
+use imgfix_model::finding::Finding;
 use serde_json::{Value, json};
 
 use super::format::fitting;

@@ -17,10 +17,8 @@ use super::report::{
     Collector, Place, class_of_type, from_json, image_path, non_empty, severity_of_score,
     split_versions, title, with_fixes,
 };
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-    Severity, purl,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity};
 
 const SCANNER: &str = "scanner";
 

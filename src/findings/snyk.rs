@@ -10,9 +10,8 @@ use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, documents, image_path, non_empty, title, with_fixes};
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "Snyk";
 

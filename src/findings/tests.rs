@@ -1,6 +1,7 @@
 //! Reports as a whole: real ones where they are at hand, small ones for every field, bad
 //! ones for every message, and arbitrary ones that must not panic.
 
+use imgfix_model::finding::{Class, Finding, FixStatus, Severity};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -485,7 +486,7 @@ fn layout_facts(folder: &std::path::Path) -> Vec<ImageFacts> {
         .map(|digest| {
             let manifest = read(&digest);
             let config = read(&text(&manifest["config"]["digest"]));
-            let digests = |list: &Value, key: Option<&str>| -> Vec<crate::image::Digest> {
+            let digests = |list: &Value, key: Option<&str>| -> Vec<imgfix_model::digest::Digest> {
                 let items = list.as_array().unwrap().iter();
                 items.map(|i| text(key.map_or(i, |k| &i[k])).parse().unwrap()).collect()
             };
@@ -496,7 +497,7 @@ fn layout_facts(folder: &std::path::Path) -> Vec<ImageFacts> {
                 config_digest: text(&manifest["config"]["digest"]).parse().unwrap(),
                 diff_ids: digests(&config["rootfs"]["diff_ids"], None)
                     .into_iter()
-                    .map(crate::image::DiffId)
+                    .map(imgfix_model::digest::DiffId)
                     .collect(),
                 layer_digests: digests(&manifest["layers"], Some("digest")),
                 distribution: None,
@@ -507,7 +508,8 @@ fn layout_facts(folder: &std::path::Path) -> Vec<ImageFacts> {
 
 #[test]
 fn the_fixtures_reports_are_about_the_fixtures_images() {
-    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let fixtures =
+        std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("fixtures");
     let facts = |name: &str| layout_facts(&fixtures.join(name));
     for (image, other, reports) in [
         ("debian-12", "distroless", &["debian-12"][..]),

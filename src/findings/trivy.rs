@@ -15,10 +15,8 @@ use super::report::{
     Collector, Place, from_json, image_path, non_empty, split_versions, title, with_fixes,
 };
 use super::shape::Shape;
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-    purl,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "Trivy";
 
@@ -458,7 +456,7 @@ impl<'a> Reader<'a> {
     fn baseline(
         &self,
         id: &str,
-        severity: super::Severity,
+        severity: imgfix_model::finding::Severity,
         package: &str,
         path: Option<String>,
         text: Option<String>,

@@ -10,10 +10,8 @@ use super::report::{
     Collector, Place, class_of_type, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, FixStatus, Naming, ReportFormat, ScanReport,
-    purl,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "Trivy operator";
 

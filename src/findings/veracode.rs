@@ -12,10 +12,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, from_json, image_path, non_empty, severity_of_score, text_or_number, title,
 };
-use super::{
-    ArtifactIdentity, Class, Finding, FindingsError, ReportFormat, ScanReport, Severity, grype,
-    trivy,
-};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, grype, trivy};
+use imgfix_model::finding::{Class, Finding, Severity};
 
 const SCANNER: &str = "Veracode";
 

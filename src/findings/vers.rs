@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use crate::packages::VersionOrder;
+use imgfix_versions::VersionOrder;
 
 /// Constraints of one range; more is no range that somebody wrote.
 const MAX_CONSTRAINTS: usize = 1000;

@@ -9,7 +9,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, from_json, image_path, non_empty, split_versions, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, Naming, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, Naming};
 
 const SCANNER: &str = "wizcli";
 

@@ -12,7 +12,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, Place, aliases, from_json, image_path, non_empty, title, with_fixes,
 };
-use super::{ArtifactIdentity, Class, Finding, FindingsError, Naming, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::finding::{Class, Finding, Naming};
 
 const SCANNER: &str = "JFrog Xray";
 

@@ -170,7 +170,7 @@ fn found(bytes: &[u8], at: usize, open: &[Frame]) -> DuplicateKey {
     }
     let place = match place.is_empty() {
         true => "the top".to_owned(),
-        false => crate::report::terminal::clean(&place).chars().take(SHOWN).collect(),
+        false => imgfix_terminal::clean(&place).chars().take(SHOWN).collect(),
     };
     DuplicateKey { key, place, line, column, other_case }
 }

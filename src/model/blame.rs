@@ -31,8 +31,8 @@ impl PlatformPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::Finding;
-    use crate::image::Digest;
+    use crate::digest::Digest;
+    use crate::finding::Finding;
     use crate::plan::Unfixed;
 
     fn blamed(left_out: &[LeftOut], advice: Option<&str>) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::digest::Digest;
 use super::plan::{Plan, Step};
-use crate::json;
+use imgfix_json as json;
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: &str = "imgfix/plan/v1";

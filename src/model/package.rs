@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::versions::{VersionOrder, VersionText};
+use imgfix_versions::{VersionOrder, VersionText};
 
 /// A package's name within its family (`libssl3`).
 #[derive(

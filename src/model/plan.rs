@@ -6,7 +6,7 @@ use super::finding::Finding;
 use super::package::{PackageId, PackageName};
 use super::platform::Platform;
 use super::reason::Reason;
-use crate::versions::VersionText;
+use imgfix_versions::VersionText;
 
 /// What will be done to one image (all its platforms), exactly. Saved by `plan --save`, and
 /// `repair --plan` does this and nothing else. Its digest is over its JSON.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::When;
-use crate::report::RepairReport;
-use crate::report::terminal::{clean, count};
+use imgfix_report::RepairReport;
+use imgfix_terminal::{clean, count};
 
 /// What happened.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +161,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::before_after::samples;
+    use imgfix_report::before_after::samples;
 
     #[test]
     fn each_form_tells_the_same() {

@@ -177,12 +177,11 @@ async fn once(client: &reqwest::Client, post: &Post) -> Result<(), (String, Agai
     // DingTalk says 200 to everything and tells in the body.
     let body = response.bytes().await.unwrap_or_default();
     let answer: serde_json::Value =
-        crate::json::read(body.get(..body.len().min(64 << 10)).unwrap_or_default())
+        imgfix_json::read(body.get(..body.len().min(64 << 10)).unwrap_or_default())
             .unwrap_or_default();
     match answer["errcode"].as_i64() {
         Some(code) if code != 0 => {
-            let text =
-                crate::report::terminal::clean(answer["errmsg"].as_str().unwrap_or_default());
+            let text = imgfix_terminal::clean(answer["errmsg"].as_str().unwrap_or_default());
             let text: String = text.chars().take(200).collect();
             Err((format!("it answered error {code}: {text}"), Again::No))
         }
@@ -210,7 +209,7 @@ fn client(certificates: &[Vec<u8>]) -> Result<reqwest::Client, String> {
             .redirect(reqwest::redirect::Policy::none())
     };
     // A machine without certificates can still notify over http.
-    crate::tls::trusting(builder(), certificates)?
+    imgfix_host::tls::trusting(builder(), certificates)?
         .build()
         .or_else(|_| builder().tls_certs_only([]).build())
         .map_err(|error| error.to_string())

@@ -1,9 +1,11 @@
 //! Looking at images without repairing them: what is installed, and what differs.
 
-use crate::image::{self, Platform, Reference};
-use crate::inventory::Subject;
-use crate::packages::Inventory;
-use crate::report::diff::{DiffOptions, ImageDiff, Side, diff_images};
+use imgfix_model::package::Inventory;
+use imgfix_model::platform::Platform;
+use imgfix_oci as image;
+use imgfix_oci::Reference;
+use imgfix_report::diff::{DiffOptions, ImageDiff, Side, diff_images};
+use imgfix_report::inventory::Subject;
 
 use super::load::{self, Loaded, View};
 use super::{Environment, RepairError, families, planning};

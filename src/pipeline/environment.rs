@@ -1,9 +1,9 @@
 //! What a run is given from outside. Made once at the edge, then only read.
 
-use crate::confinement::{Confined, network};
-use crate::image::RegistryOptions;
-pub use crate::repair::edge::{AfterFetching, CacheChoice, Edge, RepositoryChoice, ScriptsMode};
-use crate::rootfs::limits::LayerLimits;
+use imgfix_confinement::{Confined, network};
+use imgfix_oci::RegistryOptions;
+pub use imgfix_repair::edge::{AfterFetching, CacheChoice, Edge, RepositoryChoice, ScriptsMode};
+use imgfix_vfs::limits::LayerLimits;
 
 use super::RepairError;
 

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use crate::image::{self, Document, ImageSet, Reference, Source};
-use crate::publish::{self, NewImage, Publication};
-use crate::unfinished::Unfinished;
+use imgfix_host::unfinished::Unfinished;
+use imgfix_oci as image;
+use imgfix_oci::publish;
+use imgfix_oci::publish::{NewImage, Publication};
+use imgfix_oci::{Document, ImageSet, Reference, Source};
 
 use super::{Environment, RepairError};
 

@@ -4,18 +4,20 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::image::{
-    BlobReader, Digest, ImageConfig, ImageManifest, LayerCompression, Platform, PlatformImage,
-    Source, digest_of,
+use imgfix_host::progress::Progress;
+use imgfix_model::digest::Digest;
+use imgfix_model::path::ImagePath;
+use imgfix_model::platform::Platform;
+use imgfix_oci::publish::{Fidelity, OriginalParts, original_of};
+use imgfix_oci::{
+    BlobReader, ImageConfig, ImageManifest, LayerCompression, PlatformImage, Source, digest_of,
 };
-use crate::progress::Progress;
-use crate::publish::{Fidelity, OriginalParts, original_of};
-use crate::rootfs::layer_reader::{LayerSpec, Wanted, read_layers};
-use crate::rootfs::limits::Budget;
-use crate::rootfs::loader::LayerLoader;
-use crate::rootfs::merge::{merge, merge_over};
-use crate::rootfs::{Compression, FileSystem, ImagePath, Tree};
-use crate::scripts::commands::ldconfig;
+use imgfix_tools::ldconfig;
+use imgfix_vfs::layer_reader::{LayerSpec, Wanted, read_layers};
+use imgfix_vfs::limits::Budget;
+use imgfix_vfs::loader::LayerLoader;
+use imgfix_vfs::merge::{merge, merge_over};
+use imgfix_vfs::{Compression, FileSystem, Tree};
 
 use super::{Environment, RepairError};
 
@@ -69,7 +71,7 @@ pub const CHISEL_MANIFEST: &str = "/var/lib/chisel/manifest.wall";
 /// Whether an image was put together with chisel.
 #[must_use]
 pub fn is_chiselled(fs: &dyn FileSystem) -> bool {
-    fs.stat(&ImagePath::literal(CHISEL_MANIFEST)).is_some_and(crate::rootfs::Entry::is_file)
+    fs.stat(&ImagePath::literal(CHISEL_MANIFEST)).is_some_and(imgfix_vfs::Entry::is_file)
 }
 
 /// A platform's image in memory.
@@ -201,7 +203,7 @@ pub fn patched(
     environment: &Environment,
 ) -> Result<Tree, RepairError> {
     let budget = Budget::new(environment.limits);
-    let top = crate::rootfs::layer_reader::read_layer(open(), spec, &budget, &keep)?;
+    let top = imgfix_vfs::layer_reader::read_layer(open(), spec, &budget, &keep)?;
     let patch = LayerLoader::of_patch(spec.compression, move || Ok(open()));
     Ok(merge_over(original, top, patch)?)
 }
@@ -209,7 +211,7 @@ pub fn patched(
 /// A stream that reports its bytes.
 struct Counted<R> {
     inner: R,
-    task: Box<dyn crate::progress::Task>,
+    task: Box<dyn imgfix_host::progress::Task>,
 }
 
 impl<R> Counted<R> {

@@ -5,8 +5,9 @@
 //! would not accept. Whatever keeps the tag is a warning in the report and no failure, since
 //! the repaired image is there.
 
-use crate::image::{self, Reference};
-use crate::report::terminal::count;
+use imgfix_oci as image;
+use imgfix_oci::Reference;
+use imgfix_terminal::count;
 
 use super::{Environment, RepairError, RepairOutcome, SourceImage};
 

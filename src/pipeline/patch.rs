@@ -7,14 +7,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::image::{BlobReader, LayerCompression};
-use crate::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
-use crate::packages::{Installed, Inventory};
-use crate::plan::PlatformPlan;
-use crate::publish::PatchLayer;
-use crate::report::before_after::FileCounts;
-use crate::rootfs::layer_reader::LayerSpec;
-use crate::rootfs::{Change, FileSystem, Overlay, Tree};
+use imgfix_model::package::{Installed, Inventory};
+use imgfix_model::plan::PlatformPlan;
+use imgfix_oci::publish::PatchLayer;
+use imgfix_oci::{BlobReader, LayerCompression};
+use imgfix_report::before_after::FileCounts;
+use imgfix_vfs::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
+use imgfix_vfs::layer_reader::LayerSpec;
+use imgfix_vfs::{Change, FileSystem, Overlay, Tree};
 
 use super::load::{self, Loaded};
 use super::{Environment, RepairError, families};

@@ -7,23 +7,31 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::findings::{Assessed, Filtered, Finding};
-use crate::image::{self, Digest, ImageSet, Platform, Reference, Source};
-use crate::packages::effects::{Effect, EffectKind};
-use crate::packages::{Inventory, PackageId};
-use crate::plan::choice::PackageChoice;
-use crate::plan::effort::WHOLE_RUN;
-use crate::plan::{Because, Plan, PlatformPlan, Reason, Removal, Step};
-use crate::repair::planner::{self, Context, Request, Requests};
-use crate::repository::newest::short_name;
-use crate::repository::{Fetcher, Verified, freshness};
+use imgfix_findings::Filtered;
+use imgfix_model::digest::Digest;
+use imgfix_model::effects::{Effect, EffectKind};
+use imgfix_model::finding::{Assessed, Finding};
+use imgfix_model::package::{Inventory, PackageId};
+use imgfix_model::plan::{Because, Plan, PlatformPlan, Removal, Step};
+use imgfix_model::platform::Platform;
+use imgfix_model::reason::Reason;
+use imgfix_oci as image;
+use imgfix_oci::{ImageSet, Reference, Source};
+use imgfix_repair::choice::PackageChoice;
+use imgfix_repair::planner;
+use imgfix_repair::planner::{Context, Request, Requests};
+use imgfix_repository::newest::short_name;
+use imgfix_repository::{Fetcher, Verified, freshness};
+use imgfix_solve::effort::WHOLE_RUN;
 
-use crate::rootfs::Overlay;
+use imgfix_vfs::Overlay;
 
-use super::families::{self, Applied, Offers, Outcome, PackageManager, Workshop};
+use super::families;
 use super::load::{self, Loaded, View};
 use super::scan::{self, ScanInput};
-use super::{AfterFetching, Environment, RepairError};
+use super::{Environment, RepairError};
+use imgfix_repair::edge::AfterFetching;
+use imgfix_repair::repairer::{Applied, Offers, Outcome, PackageManager, Workshop};
 
 /// What to plan for.
 pub struct PlanRequest {
@@ -141,7 +149,7 @@ pub fn plan(
         environment.fetched()?;
     }
     let plan = Plan {
-        schema: crate::plan::SCHEMA.to_owned(),
+        schema: imgfix_model::document::SCHEMA.to_owned(),
         image: name,
         image_digest,
         platforms: platforms.iter().map(|one| one.plan.clone()).collect(),

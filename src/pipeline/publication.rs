@@ -6,12 +6,15 @@ use std::io;
 
 use oci_spec::image::Descriptor;
 
-use crate::image::{
-    self, BlobReader, Digest, Document, ImageError, ImageIndex, ImageSet, Platform, RawManifest,
-    Reference, Source,
+use imgfix_model::digest::Digest;
+use imgfix_model::platform::Platform;
+use imgfix_oci as image;
+use imgfix_oci::publish;
+use imgfix_oci::publish::{
+    NewImage, Patch, Provenance, Publication, RebuiltIndex, manifest_descriptor,
 };
-use crate::publish::{
-    self, NewImage, Patch, Provenance, Publication, RebuiltIndex, manifest_descriptor,
+use imgfix_oci::{
+    BlobReader, Document, ImageError, ImageIndex, ImageSet, RawManifest, Reference, Source,
 };
 
 use super::patch::TemporaryLayer;

@@ -3,28 +3,31 @@
 
 use std::collections::BTreeMap;
 
-use crate::image::{self, Digest, Reference};
-use crate::layer::LayerOptions;
-use crate::plan::{Plan, PlatformPlan};
 use crate::policy::OriginalPolicy;
-use crate::publish::{self, Provenance, Rebuilt};
-use crate::repair::verify::BeforeAfter;
-use crate::report::before_after::{
+use imgfix_model::digest::Digest;
+use imgfix_model::plan::{Plan, PlatformPlan};
+use imgfix_oci as image;
+use imgfix_oci::Reference;
+use imgfix_oci::publish;
+use imgfix_oci::publish::{Provenance, Rebuilt};
+use imgfix_repair::verify::BeforeAfter;
+use imgfix_report::before_after::{
     EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PackageRemoved,
     PlatformReport, RepositoryState, StaleFile,
 };
-use crate::report::review::PlatformReview;
-use crate::report::{RepairReport, effects};
-use crate::repository::{Fetcher, freshness};
+use imgfix_report::review::PlatformReview;
+use imgfix_report::{RepairReport, effects};
+use imgfix_repository::{Fetcher, freshness};
+use imgfix_vfs::layer::LayerOptions;
 
 use super::export;
-use super::families::Applied;
 use super::load::Loaded;
 use super::patch::{TemporaryLayer, count};
 use super::planning::{self, PlanRequest, Planned, PlannedPlatform};
 use super::publication::{self, NewPlatform, Original};
 use super::review::{self, Evidence};
 use super::{Environment, RepairError};
+use imgfix_repair::repairer::Applied;
 
 /// What to repair, and where to.
 pub struct RepairRequest {
@@ -72,7 +75,7 @@ pub fn repair(
     let provenance = provenance(&planned, environment);
     let Planned { source, set, platforms, plan, fetcher } = planned;
     let package_space = platforms.first().map(|one| one.manager.inventory()).map(|inventory| {
-        crate::findings::purl::system_space(inventory.family, &inventory.distribution.id)
+        imgfix_findings::purl::system_space(inventory.family, &inventory.distribution.id)
     });
     let mut new = Vec::with_capacity(platforms.len());
     let mut reports = Vec::with_capacity(platforms.len());
@@ -185,7 +188,7 @@ impl Job<'_> {
                 .message(&format!("{}: nothing can be upgraded", loaded.platform));
             let inventory = manager.inventory();
             let images = BeforeAfter { before: inventory, after: inventory };
-            report.findings = crate::repair::verify::judge(&findings, images, &plan);
+            report.findings = imgfix_repair::verify::judge(&findings, images, &plan);
             let platform = loaded.platform.clone();
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
@@ -208,7 +211,7 @@ impl Job<'_> {
                 let repaired = review::Repaired {
                     loaded: &loaded,
                     overlay: &overlay,
-                    config: &crate::json::read_of_image(&config).unwrap_or_default(),
+                    config: &imgfix_json::read_of_image(&config).unwrap_or_default(),
                     before: &*manager,
                     after: &after,
                     steps: &plan.steps,
@@ -218,7 +221,7 @@ impl Job<'_> {
             }
         };
         let images = BeforeAfter { before: manager.inventory(), after: &after };
-        report.findings = crate::repair::verify::judge(&findings, images, &plan);
+        report.findings = imgfix_repair::verify::judge(&findings, images, &plan);
         report.files = count(&overlay);
         report.manifest = Some(manifest.digest);
         report.layer = Some(LayerReport {
@@ -228,7 +231,7 @@ impl Job<'_> {
             unpacked_size: layer.written.unpacked,
             entries: layer.written.entries,
         });
-        let note = |effect: &crate::packages::effects::Effect| {
+        let note = |effect: &imgfix_model::effects::Effect| {
             let text = effects::sentence(&effect.kind)?;
             Some(EffectNote { package: effect.package.clone(), text })
         };
@@ -244,7 +247,7 @@ impl Job<'_> {
 
 /// What is known before anything is written.
 fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> PlatformReport {
-    let change = |step: &crate::plan::Step| PackageChange {
+    let change = |step: &imgfix_model::plan::Step| PackageChange {
         package: step.package.clone(),
         from: step.from.clone(),
         to: step.to.clone(),
@@ -252,12 +255,12 @@ fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> Pla
         checksum: step.archive.checksum,
         repository: step.archive.repository.clone(),
     };
-    let kept = |kept: &crate::plan::KeptBack| PackageKept {
+    let kept = |kept: &imgfix_model::plan::KeptBack| PackageKept {
         package: kept.package.clone(),
         version: kept.version.clone(),
         reason: kept.reason.clone(),
     };
-    let removed = |removal: &crate::plan::Removal| PackageRemoved {
+    let removed = |removal: &imgfix_model::plan::Removal| PackageRemoved {
         package: removal.package.clone(),
         version: removal.version.clone(),
         explanation: removal.why(),

@@ -2,16 +2,16 @@
 //! the upgraded packages say of themselves, and who signed the repositories. Gathered only when
 //! a rendering wants it: it reads files that a repair itself does not need.
 
-use crate::plan::Step;
-use crate::report::diff::{DiffOptions, Opened, Side, diff_images};
-use crate::report::review::{PlatformReview, SignedRepository};
-use crate::repository::Fetcher;
-use crate::repository::Verified;
-use crate::rootfs::Overlay;
+use imgfix_model::plan::Step;
+use imgfix_report::diff::{DiffOptions, Opened, Side, diff_images};
+use imgfix_report::review::{PlatformReview, SignedRepository};
+use imgfix_repository::Fetcher;
+use imgfix_repository::Verified;
+use imgfix_vfs::Overlay;
 
-use super::families::PackageManager;
 use super::load::Loaded;
 use super::{Environment, RepairError};
+use imgfix_repair::repairer::PackageManager;
 
 /// Whether evidence is gathered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Repaired<'a> {
     /// The new image's config as JSON.
     pub config: &'a serde_json::Value,
     pub before: &'a dyn PackageManager,
-    pub after: &'a crate::packages::Inventory,
+    pub after: &'a imgfix_model::package::Inventory,
     pub steps: &'a [Step],
 }
 

@@ -3,11 +3,13 @@
 
 use time::OffsetDateTime;
 
-use crate::findings::{
-    self, Assessed, Class, Filter, Filtered, Finding, ImageFacts, Match, ScanReport,
-};
-use crate::image::{Digest, Platform, digest_of};
-use crate::packages::{Inventory, is_independent};
+use imgfix_findings as findings;
+use imgfix_findings::{Filter, Filtered, ImageFacts, Match, ScanReport};
+use imgfix_model::digest::Digest;
+use imgfix_model::finding::{Assessed, Class, Finding};
+use imgfix_model::package::{Inventory, is_independent};
+use imgfix_model::platform::Platform;
+use imgfix_oci::digest_of;
 
 use super::load::Loaded;
 use super::seen_versions::unknown_versions;

@@ -2,11 +2,14 @@
 
 use time::OffsetDateTime;
 
-use crate::findings::{self, Finding, FindingsError, MAX_REPORT, ScanReport};
-use crate::image::Reference;
-use crate::report::scan_comparison::ScanComparison;
-use crate::scanner::{self, Needs, Placeholders, ScannerCommand};
-use crate::scratch::{Purpose, Scratch};
+use crate::scanner;
+use crate::scanner::{Needs, Placeholders, ScannerCommand};
+use imgfix_findings as findings;
+use imgfix_findings::{FindingsError, MAX_REPORT, ScanReport};
+use imgfix_host::scratch::{Purpose, Scratch};
+use imgfix_model::finding::Finding;
+use imgfix_oci::Reference;
+use imgfix_report::scan_comparison::ScanComparison;
 
 use super::export::{ExportForm, export};
 use super::{Environment, NamedReport, RepairError, RepairOutcome, ScanInput};

@@ -2,9 +2,10 @@
 //! yesterday's image, or of another one with the same base, is found out by them even when it
 //! names no digest.
 
-use crate::findings::{Class, Finding};
-use crate::packages::{Installed, Inventory};
-use crate::repair::judge::{self, Subjects};
+use imgfix_model::finding::{Class, Finding};
+use imgfix_model::package::{Installed, Inventory};
+use imgfix_repair::judge;
+use imgfix_repair::judge::Subjects;
 
 /// A sentence about the findings whose package no image has in the version that the scanner
 /// saw; `None` when there are none. `inventories` has one for each platform.
@@ -66,8 +67,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::packages::dpkg::inventory::DpkgInventory;
-    use crate::rootfs::{Entry, ImagePath, NoLayers, Tree};
+    use imgfix_dpkg::inventory::DpkgInventory;
+    use imgfix_model::path::ImagePath;
+    use imgfix_vfs::{Entry, NoLayers, Tree};
 
     const STATUS: &str = "Package: libexpat1\nStatus: install ok installed\nSource: expat (2.5.0-1)\n\
         Version: 2.5.0-1+b1\nArchitecture: amd64\nMaintainer: a\nDescription: b\n\n\

@@ -8,10 +8,11 @@ use time::{Date, Month};
 use toml::Spanned;
 
 use super::{OriginalPolicy, Policy, PolicyError, Repositories, Scripts, Standing};
-use crate::findings::{IgnoreRule, Severity};
 use crate::notify;
 use crate::scanner::ScannerCommand;
 use crate::size;
+use imgfix_findings::IgnoreRule;
+use imgfix_model::finding::Severity;
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -314,7 +315,7 @@ mod tests {
         let value: toml::Value = toml::from_str(FULL).unwrap();
         // JSON has no dates: TOML's become text, as editors that use the schema see them.
         let json = serde_json::to_string(&plain(value)).unwrap();
-        crate::report::schema_check::assert_valid(
+        imgfix_report::schema_check::assert_valid(
             include_str!("../../docs/imgfix.schema.json"),
             &json,
         );

@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use time::Date;
 
-use crate::findings::{IgnoreRule, Severity};
 use crate::notify::Target;
 use crate::scanner::ScannerCommand;
+use imgfix_findings::IgnoreRule;
+use imgfix_model::finding::Severity;
 
 pub use file::parse;
 

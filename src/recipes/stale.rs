@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::pattern::Parts;
 use super::schema::{EmptyFolder, Recipe, StaleRule};
-use crate::rootfs::{FileSystem as _, ImagePath, Overlay, Tree};
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{FileSystem as _, Overlay, Tree};
 
 /// A file that is stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +103,7 @@ mod tests {
 
     use super::super::shipped;
     use super::*;
-    use crate::rootfs::{Entry, NoLayers};
+    use imgfix_vfs::{Entry, NoLayers};
 
     fn path(text: &str) -> ImagePath {
         ImagePath::new(text).unwrap()

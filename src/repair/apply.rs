@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::packages::PackageId;
-use crate::packages::effects::Effect;
-use crate::plan::{ArchiveChecksum, Reason, Step};
-use crate::recipes;
-use crate::rootfs::{Memory, Overlay, Spool};
+use imgfix_model::checksum::ArchiveChecksum;
+use imgfix_model::effects::Effect;
+use imgfix_model::package::PackageId;
+use imgfix_model::plan::Step;
+use imgfix_model::reason::Reason;
+use imgfix_recipes as recipes;
+use imgfix_vfs::{Memory, Overlay, Spool};
 
 use super::error::RepairerError;
 use super::repairer::Applied;

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use crate::rootfs::{Memory, OverBudget, Reserved};
+use imgfix_vfs::{Memory, OverBudget, Reserved};
 
 /// What an entry of a payload costs until its package is in a layer, beside its names, in bytes:
 /// itself, its places in the overlay and in the lists of the package database (measured).

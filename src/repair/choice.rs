@@ -1,7 +1,7 @@
 //! Which packages the user lets be changed, by patterns of their names.
 
-use crate::model::reason::Reason;
-use crate::packages::PackageId;
+use imgfix_model::package::PackageId;
+use imgfix_model::reason::Reason;
 
 /// Patterns of names, in which `*` is any text. The default allows everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,23 +7,23 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::error::RepairerError;
-use crate::pace::Pace;
-use crate::progress::SharedProgress;
-use crate::repository::access::Credentials;
-use crate::repository::auth_conf::AuthConf;
-use crate::repository::checked::IdentityCheck;
-use crate::repository::freshness::Expired;
-use crate::repository::leaving_out::Strictness;
-use crate::repository::newest::Older;
-use crate::repository::rsa_keys::RsaKeyring;
-use crate::repository::signature::Keyring;
-use crate::repository::upkeep::{Limits, Pruned};
-use crate::repository::{Cache, CacheError, CacheKey, FetchOptions, Fetcher, Mirror};
-use crate::rootfs::Memory;
-use crate::scripts::TimeLimit;
-use crate::solve::effort::Effort;
-use crate::terminal::{bytes, count};
-use crate::unfinished::Unfinished;
+use imgfix_host::pace::Pace;
+use imgfix_host::progress::SharedProgress;
+use imgfix_host::unfinished::Unfinished;
+use imgfix_repository::access::Credentials;
+use imgfix_repository::auth_conf::AuthConf;
+use imgfix_repository::checked::IdentityCheck;
+use imgfix_repository::freshness::Expired;
+use imgfix_repository::leaving_out::Strictness;
+use imgfix_repository::newest::Older;
+use imgfix_repository::rsa_keys::RsaKeyring;
+use imgfix_repository::signature::Keyring;
+use imgfix_repository::upkeep::{Limits, Pruned};
+use imgfix_repository::{Cache, CacheError, CacheKey, FetchOptions, Fetcher, Mirror};
+use imgfix_shell::TimeLimit;
+use imgfix_solve::effort::Effort;
+use imgfix_terminal::{bytes, count};
+use imgfix_vfs::Memory;
 
 /// Where packages come from, as the user wants it.
 #[derive(Debug, Clone, Default)]

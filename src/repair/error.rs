@@ -1,8 +1,8 @@
 //! Why a repairer's work ends without a result.
 
-use crate::repository::leaving_out::Unusable;
-use crate::repository::signature::SignatureError;
-use crate::repository::{CacheError, FetchError};
+use imgfix_repository::leaving_out::Unusable;
+use imgfix_repository::signature::SignatureError;
+use imgfix_repository::{CacheError, FetchError};
 
 /// An error of a family's own room.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +37,7 @@ pub enum RepairerError {
     #[error("cannot write temporary files: {0}; free space or set TMPDIR")]
     Temporary(std::io::Error),
     #[error(transparent)]
-    Recipe(#[from] crate::recipes::RecipeError),
+    Recipe(#[from] imgfix_recipes::RecipeError),
 }
 
 impl RepairerError {

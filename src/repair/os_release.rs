@@ -2,8 +2,9 @@
 //!
 //! In comes the image's file system; out comes a [`Distribution`].
 
-use crate::model::package::Distribution;
-use crate::rootfs::{Entry, FileSystem, ImagePath, RootfsError};
+use imgfix_model::package::Distribution;
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{Entry, FileSystem, RootfsError};
 
 /// The distribution from `os-release(5)`: `/etc/os-release`, or `/usr/lib/os-release`.
 /// Unknown when there is neither.
@@ -55,7 +56,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::rootfs::{NoLayers, Tree};
+    use imgfix_vfs::{NoLayers, Tree};
 
     fn image(files: &[(&'static str, &'static str)]) -> Tree {
         let entry = |text: &str| Entry::file(text.as_bytes().to_vec(), 0o644, 0);

@@ -10,15 +10,17 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{self, At, Claims, Concern, Demand, Named, Rules, State, concerned};
-use crate::findings::{Class, Finding, Severity};
-use crate::image::{Digest, Platform};
-use crate::model::plan::{Archive, Because, KeptBack, PlatformPlan, Removal, Step, Unfixed};
-use crate::model::reason::Reason;
-use crate::packages::{PackageId, VersionOrder, VersionText};
-use crate::solve::order::{Edge, order};
-use crate::solve::solver::{
+use imgfix_model::digest::Digest;
+use imgfix_model::finding::{Class, Finding, Severity};
+use imgfix_model::package::PackageId;
+use imgfix_model::plan::{Archive, Because, KeptBack, PlatformPlan, Removal, Step, Unfixed};
+use imgfix_model::platform::Platform;
+use imgfix_model::reason::Reason;
+use imgfix_solve::order::{Edge, order};
+use imgfix_solve::solver::{
     Explanation, Solvable, Task, Universe, reachable, smallest, smallest_of_reachable,
 };
+use imgfix_versions::{VersionOrder, VersionText};
 
 /// A version that the repositories offer for an installed package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +92,7 @@ pub trait Family: Universe {
     /// All installed packages, sorted by id.
     fn slots(&self) -> &[Slot];
     /// The names that the solver must keep ([`Task::keep`]).
-    fn keep(&self) -> Vec<crate::solve::solver::Name>;
+    fn keep(&self) -> Vec<imgfix_solve::solver::Name>;
     /// The installed version with the name of `solvable`.
     fn installed(&self, solvable: Solvable) -> Option<Solvable>;
     /// How versions are compared, and what `0` says as a fixed one.
@@ -109,7 +111,7 @@ pub trait Family: Universe {
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge>;
     /// Installed names that go when nothing needs them ([`Task::may_go`]); none of them is in
     /// [`Family::keep`]. With dpkg and apt everything stays.
-    fn may_go(&self) -> BTreeSet<crate::solve::solver::Name> {
+    fn may_go(&self) -> BTreeSet<imgfix_solve::solver::Name> {
         BTreeSet::new()
     }
     /// What the package manager takes away with these changes, which are in installation
@@ -376,7 +378,7 @@ impl<'a> Targets<'a> {
     }
 
     /// Where no fixed version is known: everything that the repositories have newer.
-    fn newest(&self, because: &crate::repair::judge::UnknownFix, slots: &[usize]) -> Reach {
+    fn newest(&self, because: &imgfix_model::reason::UnknownFix, slots: &[usize]) -> Reach {
         let mut reach = Reach::default();
         for &at in slots {
             let Some(slot) = self.family.slots().get(at) else { continue };
@@ -806,7 +808,7 @@ fn needed_by(family: &dyn Family, changes: &[Solvable], change: Solvable) -> Bec
 fn own_words(
     family: &dyn Family,
     by: Solvable,
-    exclusion: &crate::solve::solver::Exclusion,
+    exclusion: &imgfix_solve::solver::Exclusion,
 ) -> String {
     match exclusion.declared_by == by {
         true => exclusion.text.clone(),

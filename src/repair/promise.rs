@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::packages::PackageId;
-use crate::plan::{Reason, Step};
+use imgfix_model::package::PackageId;
+use imgfix_model::plan::Step;
+use imgfix_model::reason::Reason;
 
 /// Relations to other packages by field, in one spelling, without regard to their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Relations {
     }
 
     /// How what a package says differs from this promise.
-    pub(crate) fn difference(&self, package: &Self) -> Option<String> {
+    pub fn difference(&self, package: &Self) -> Option<String> {
         let nothing = Vec::new();
         let fields = self.0.keys().chain(package.0.keys());
         for field in fields {

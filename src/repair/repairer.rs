@@ -4,22 +4,24 @@
 
 use std::path::PathBuf;
 
-use crate::model::changelog::Changelog;
-use crate::packages::effects::Effect;
-use crate::packages::{Inventory, LeftOut};
-use crate::plan::effort::Effort;
-use crate::plan::{PlatformPlan, Reason, Step};
-use crate::recipes::Removal;
-use crate::repair::planner::{Family, Requests};
-use crate::repository::Fetcher;
-use crate::repository::Verified;
-use crate::rootfs::{FileSystem, Overlay, Spool, whiteout};
-use crate::scripts::{Resources, sandbox};
+use crate::planner::{Family, Requests};
+use imgfix_model::changelog::Changelog;
+use imgfix_model::effects::Effect;
+use imgfix_model::left_out::LeftOut;
+use imgfix_model::package::Inventory;
+use imgfix_model::plan::{PlatformPlan, Step};
+use imgfix_model::reason::Reason;
+use imgfix_recipes::Removal;
+use imgfix_repository::Fetcher;
+use imgfix_repository::Verified;
+use imgfix_shell::{Resources, sandbox};
+use imgfix_solve::effort::Effort;
+use imgfix_vfs::{FileSystem, Overlay, Spool, whiteout};
 
 use super::edge::Edge;
 use super::error::RepairerError;
 use super::promise::Relations;
-use crate::packages::PackageId;
+use imgfix_model::package::PackageId;
 
 /// The package manager of one image, its database read.
 pub trait PackageManager {

@@ -4,9 +4,9 @@
 //! In come a way to evaluate a script and the command that runs it; out comes what either left.
 
 use super::script_run::Ran;
-use crate::rootfs::Overlay;
-use crate::scripts::Stop;
-use crate::scripts::sandbox::{Command, Sandbox, Settings};
+use imgfix_shell::Stop;
+use imgfix_shell::sandbox::{Command, Sandbox, Settings};
+use imgfix_vfs::Overlay;
 
 /// Runs scripts, in a sandbox where they cannot be evaluated. It is made when the first one
 /// needs it.

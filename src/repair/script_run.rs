@@ -1,8 +1,8 @@
 //! What running a package's script comes to, for any family: [`Ran`], and the words for a script
 //! that fails or cannot be evaluated.
 
-use crate::rootfs::ImagePath;
-use crate::scripts::Stop;
+use imgfix_model::path::ImagePath;
+use imgfix_shell::Stop;
 
 /// What a script that was run to its end left behind, besides the overlay.
 #[derive(Debug, Clone, Default)]

@@ -6,11 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::findings::{Class, Finding};
-use crate::model::verdict::{JudgedFinding, Verdict};
-use crate::packages::{Installed, Inventory};
-use crate::plan::{PlatformPlan, Reason, Removal};
-use crate::repair::judge::{self, Claims, Demand, State, Subjects, UnknownFix};
+use crate::judge;
+use crate::judge::{Claims, Demand, State, Subjects};
+use imgfix_model::finding::{Class, Finding};
+use imgfix_model::package::{Installed, Inventory};
+use imgfix_model::plan::{PlatformPlan, Removal};
+use imgfix_model::reason::Reason;
+use imgfix_model::reason::UnknownFix;
+use imgfix_model::verdict::{JudgedFinding, Verdict};
 
 /// An image's inventory before and after its repair.
 #[derive(Clone, Copy)]
@@ -151,9 +154,10 @@ fn versions(packages: &[&Installed]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::{FixStatus, Naming};
-    use crate::packages::{Distribution, PackageId, VersionOrder};
-    use crate::plan::Because;
+    use imgfix_model::finding::{FixStatus, Naming};
+    use imgfix_model::package::{Distribution, PackageId};
+    use imgfix_model::plan::Because;
+    use imgfix_versions::VersionOrder;
 
     fn package(name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
         Installed {
@@ -177,7 +181,7 @@ mod tests {
     fn verdict(finding: &Finding, images: BeforeAfter<'_>) -> String {
         let plan = PlatformPlan {
             platform: "linux/amd64".parse().unwrap(),
-            manifest_digest: crate::image::Digest::of(b""),
+            manifest_digest: imgfix_model::digest::Digest::of(b""),
             steps: Vec::new(),
             removals: vec![Removal {
                 package: PackageId { name: "libold".into(), architecture: "amd64".into() },

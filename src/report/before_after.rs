@@ -4,13 +4,16 @@
 use serde::ser::Serializer;
 
 use super::scan_comparison::ScanComparison;
-use crate::image::{DiffId, Digest, Platform};
-use crate::model::finding::{Assessed, Severity};
-use crate::model::verdict::{JudgedFinding, Outcome};
-use crate::packages::{PackageId, VersionText};
-use crate::plan::{ArchiveChecksum, Reason};
-use crate::recipes::Removal;
-use crate::rootfs::ImagePath;
+use imgfix_model::checksum::ArchiveChecksum;
+use imgfix_model::digest::{DiffId, Digest};
+use imgfix_model::finding::{Assessed, Severity};
+use imgfix_model::package::PackageId;
+use imgfix_model::path::ImagePath;
+use imgfix_model::platform::Platform;
+use imgfix_model::reason::Reason;
+use imgfix_model::verdict::{JudgedFinding, Outcome};
+use imgfix_recipes::Removal;
+use imgfix_versions::VersionText;
 
 /// The schema's name and version; a change that breaks readers gets a new number.
 pub const SCHEMA: &str = "imgfix/report/v1";
@@ -363,11 +366,11 @@ impl RepairReport {
     }
 }
 
-#[cfg(test)]
-pub(crate) mod samples {
+#[cfg(any(test, feature = "testing"))]
+pub mod samples {
     use super::*;
-    use crate::model::finding::Finding;
-    use crate::model::verdict::Verdict;
+    use imgfix_model::finding::Finding;
+    use imgfix_model::verdict::Verdict;
 
     fn digest(text: &str) -> Digest {
         Digest::of(text.as_bytes())
@@ -470,7 +473,7 @@ pub(crate) mod samples {
                 ),
                 left(
                     Finding {
-                        class: crate::findings::Class::Library,
+                        class: imgfix_model::finding::Class::Library,
                         path: Some("/app/evil\x1b[2J.jar".into()),
                         ..finding("CVE-2022-22965", Severity::Unknown, "org:\x1b[31mspring", "1\n2")
                     },

@@ -1,7 +1,7 @@
 //! What an installation did, in sentences for people.
 
 use super::before_after::ScriptNote;
-use crate::packages::effects::{Effect, EffectKind};
+use imgfix_model::effects::{Effect, EffectKind};
 
 /// The maintainer scripts among the effects, in the order in which they ran.
 #[must_use]

@@ -2,10 +2,11 @@
 //! prints. In come reports as read; out goes text. The JSON is `imgfix/findings/v1` itself, so
 //! imgfix reads its own output.
 
-use crate::findings::{Assessed, FINDINGS_SCHEMA, Finding, ScanReport};
+use imgfix_findings::{FINDINGS_SCHEMA, ScanReport};
+use imgfix_model::finding::{Assessed, Finding};
 
 use super::before_after::SeverityCounts;
-use super::terminal::{Accent, Style, Table, clean, count};
+use imgfix_terminal::{Accent, Style, Table, clean, count};
 
 /// What each report is, a table of all findings, and the counts.
 #[must_use]
@@ -141,7 +142,7 @@ pub fn json(reports: &[ScanReport], findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::{merge, parse_report};
+    use imgfix_findings::{merge, parse_report};
 
     fn report() -> ScanReport {
         let text = serde_json::json!({"schema": "imgfix/findings/v1",

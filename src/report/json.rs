@@ -2,7 +2,7 @@
 //! beside it that the tests hold the output against.
 
 use super::before_after::RepairReport;
-use crate::json::pretty;
+use imgfix_json::pretty;
 
 /// The report as JSON text, indented, ending in a newline.
 #[must_use]
@@ -32,8 +32,8 @@ mod tests {
 
     #[test]
     fn every_reason_keeps_to_the_schema() {
-        use crate::plan::Reason;
-        use crate::repair::judge::UnknownFix;
+        use imgfix_model::reason::Reason;
+        use imgfix_model::reason::UnknownFix;
         let text = || "x".to_owned();
         let reasons = [
             Reason::NoFixedVersion,
@@ -67,7 +67,7 @@ mod tests {
         for reason in reasons {
             let mut report = samples::report();
             report.platforms[0].findings[0].verdict =
-                super::super::Verdict::NotFixed { reason: reason.clone() };
+                imgfix_model::verdict::Verdict::NotFixed { reason: reason.clone() };
             schema_check::assert_valid(schema, &render(&report));
         }
     }

@@ -8,8 +8,8 @@ use quick_xml::events::{BytesText, Event};
 use quick_xml::writer::Writer;
 
 use super::before_after::{PlatformReport, RepairReport};
-use super::terminal::clean;
-use crate::model::verdict::{JudgedFinding, Outcome, Verdict};
+use imgfix_model::verdict::{JudgedFinding, Outcome, Verdict};
+use imgfix_terminal::clean;
 
 /// The document, ending in a newline.
 #[must_use]

@@ -10,14 +10,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::before_after::{PlatformReport, RepairReport};
-use crate::findings::Class;
-use crate::findings::purl::encode;
-use crate::image::Digest;
-use crate::model::verdict::Verdict;
+use imgfix_findings::purl::encode;
+use imgfix_model::digest::Digest;
+use imgfix_model::finding::Class;
+use imgfix_model::verdict::Verdict;
 
 /// The document, indented, ending in a newline. `created` is in seconds since the epoch.
 /// `space` is what URLs of system packages begin with (`deb/debian`, `apk/alpine`; see
-/// [`crate::findings::purl::system_space`]).
+/// [`imgfix_findings::purl::system_space`]).
 #[must_use]
 pub fn render(report: &RepairReport, space: &str, created: i64) -> String {
     let timestamp = OffsetDateTime::from_unix_timestamp(created)
@@ -32,7 +32,7 @@ pub fn render(report: &RepairReport, space: &str, created: i64) -> String {
         .collect();
     // The same repair has the same name, so that a newer version can replace it.
     let name = Digest::of(json!([image.digest, statements]).to_string().as_bytes());
-    crate::json::pretty(&json!({
+    imgfix_json::pretty(&json!({
         "@context": "https://openvex.dev/ns/v0.2.0",
         "@id": format!("urn:imgfix:vex:{name}"),
         "author": "imgfix",

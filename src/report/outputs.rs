@@ -5,7 +5,7 @@
 //! value, no quotes.
 
 use super::before_after::RepairReport;
-use super::terminal::clean;
+use imgfix_terminal::clean;
 
 /// How keys are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

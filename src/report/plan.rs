@@ -7,9 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::model::plan::{Because, Plan, PlatformPlan, Step, Unfixed};
-use crate::model::reason::Reason;
-use crate::terminal::{Accent, Detail, Style, Table, bytes, clean, count};
+use imgfix_model::plan::{Because, Plan, PlatformPlan, Step, Unfixed};
+use imgfix_model::reason::Reason;
+use imgfix_terminal::{Accent, Detail, Style, Table, bytes, clean, count};
 
 /// How many finding ids a step shows unless everything is asked for.
 const SHOWN_IDS: usize = 3;
@@ -142,12 +142,14 @@ fn kept_back(platform: &PlatformPlan, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::{Finding, Severity};
-    use crate::image::Digest;
-    use crate::plan::{Archive, ArchiveChecksum, KeptBack, Removal, SCHEMA};
+    use imgfix_model::checksum::ArchiveChecksum;
+    use imgfix_model::digest::Digest;
+    use imgfix_model::document::SCHEMA;
+    use imgfix_model::finding::{Finding, Severity};
+    use imgfix_model::plan::{Archive, KeptBack, Removal};
 
-    fn id(name: &str) -> crate::packages::PackageId {
-        crate::packages::PackageId { name: name.into(), architecture: "amd64".into() }
+    fn id(name: &str) -> imgfix_model::package::PackageId {
+        imgfix_model::package::PackageId { name: name.into(), architecture: "amd64".into() }
     }
 
     fn step(name: &str, from: Option<&str>, because: Because) -> Step {
@@ -209,7 +211,7 @@ mod tests {
                     },
                 }],
                 kept_back: vec![KeptBack {
-                    package: crate::packages::PackageId {
+                    package: imgfix_model::package::PackageId {
                         name: "held".into(),
                         architecture: "all".into(),
                     },

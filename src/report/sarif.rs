@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::before_after::RepairReport;
-use crate::findings::{Class, Severity};
-use crate::model::verdict::{JudgedFinding, Outcome, Verdict};
+use imgfix_model::finding::{Class, Severity};
+use imgfix_model::verdict::{JudgedFinding, Outcome, Verdict};
 
 /// The log, indented, ending in a newline.
 #[must_use]
@@ -32,7 +32,7 @@ pub fn render(report: &RepairReport) -> String {
             results.push(result(judged, number, &image.reference, &platform));
         }
     }
-    crate::json::pretty(&json!({
+    imgfix_json::pretty(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -115,7 +115,7 @@ fn result(judged: &JudgedFinding, rule: usize, image: &str, platform: &str) -> V
 /// A relative URI reference; everything that is not plain is percent-encoded.
 fn uri_text(path: &str) -> String {
     path.split('/')
-        .map(|part| crate::findings::purl::encode(part).replace(':', "%3A"))
+        .map(|part| imgfix_findings::purl::encode(part).replace(':', "%3A"))
         .collect::<Vec<_>>()
         .join("/")
 }
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn what_is_left_is_read_back_as_findings() {
         let report = samples::report();
-        let read = crate::findings::parse_report("sarif", render(&report).as_bytes()).unwrap();
+        let read = imgfix_findings::parse_report("sarif", render(&report).as_bytes()).unwrap();
         let count = |outcome: Outcome| {
             let all = report.platforms.iter().flat_map(|platform| &platform.findings);
             all.filter(|one| one.verdict.outcome() == outcome).count()

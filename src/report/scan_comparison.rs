@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::before_after::{RepairReport, SeverityCounts};
-use crate::findings::{Finding, Severity};
-use crate::model::verdict::Outcome;
+use imgfix_model::finding::{Finding, Severity};
+use imgfix_model::verdict::Outcome;
 
 /// A scanner's two results.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

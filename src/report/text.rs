@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::before_after::{PackageChange, PlatformReport, RepairReport};
-use super::terminal::{Accent, Detail, Style, Table, bytes, clean, count};
-use crate::findings::{Assessed, Severity};
-use crate::model::verdict::{JudgedFinding, Outcome, Verdict, not_affected};
+use imgfix_model::finding::{Assessed, Severity};
+use imgfix_model::verdict::{JudgedFinding, Outcome, Verdict, not_affected};
+use imgfix_terminal::{Accent, Detail, Style, Table, bytes, clean, count};
 
 /// What became of a finding, as half a sentence.
 #[must_use]
@@ -320,8 +320,8 @@ pub(super) fn section(title: &str, table: Table, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::before_after::samples;
-    use super::super::terminal::Colour;
     use super::*;
+    use imgfix_terminal::Colour;
 
     #[test]
     fn the_text_is_as_it_was() {

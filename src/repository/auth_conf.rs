@@ -7,7 +7,8 @@
 
 use super::config_text::{is_part, plain};
 use super::repository_url::Login;
-use crate::rootfs::{FileSystem, ImagePath};
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::FileSystem;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: usize = 1 << 20;
@@ -182,7 +183,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::rootfs::{Entry, NoLayers, Tree};
+    use imgfix_vfs::{Entry, NoLayers, Tree};
 
     fn conf(text: &str) -> AuthConf {
         let mut out = AuthConf::default();

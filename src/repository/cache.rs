@@ -25,11 +25,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache_key::{CacheKey, SEAL};
 use super::upkeep::{self, Limits, Pruned};
-use crate::image::Digest;
-use crate::ownership::{Caller, Foreign};
-use crate::scratch::{Purpose, Scratch};
-use crate::staging::{self, Staged};
-use crate::unfinished::Unfinished;
+use imgfix_host::ownership::{Caller, Foreign};
+use imgfix_host::scratch::{Purpose, Scratch};
+use imgfix_host::staging;
+use imgfix_host::staging::Staged;
+use imgfix_host::unfinished::Unfinished;
+use imgfix_model::digest::Digest;
 
 /// The largest record of a server's answer, in bytes.
 const MAX_RECORD: u64 = 64 << 10;
@@ -180,7 +181,7 @@ impl Cache {
         let name = Digest::of(url.as_bytes());
         let path = self.revalidation_path(&name);
         let (bytes, word) = self.sealed(&path, RECORD, &name, MAX_RECORD)?;
-        let known: Revalidation = crate::json::read(&bytes).ok()?;
+        let known: Revalidation = imgfix_json::read(&bytes).ok()?;
         (known.url == url).then_some((known, word))
     }
 

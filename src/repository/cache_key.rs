@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::image::Digest;
-use crate::ownership::{Caller, Foreign};
+use imgfix_host::ownership::{Caller, Foreign};
+use imgfix_model::digest::Digest;
 
 /// The length of a seal, in bytes.
 pub const SEAL: usize = 32;

@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::{Cache, Word};
 use super::fetch::Wanted;
-use crate::model::checksum::ArchiveChecksum;
-use crate::model::digest::Digest;
-use crate::model::identity::Identity;
+use imgfix_model::checksum::ArchiveChecksum;
+use imgfix_model::digest::Digest;
+use imgfix_model::identity::Identity;
 
 /// Which of the cache's computed values say what has an identity.
 pub const REMEMBERED: &str = "apk-packages";

@@ -22,13 +22,13 @@ use super::cache::{Cache, Revalidation, Word};
 use super::checked::{self, CheckError, IdentityCheck};
 use super::mirror::{self, Mirror};
 use super::newest::{Newest, Older, OlderIndex};
-use crate::model::checksum::ArchiveChecksum;
-use crate::model::digest::Digest;
-use crate::model::plan::Archive;
-use crate::pace::{Pace, TooSlow, Transfer};
-use crate::progress::{SharedProgress, Task};
-use crate::staging::Staged;
-use crate::tls;
+use imgfix_host::pace::{Pace, TooSlow, Transfer};
+use imgfix_host::progress::{SharedProgress, Task};
+use imgfix_host::staging::Staged;
+use imgfix_host::tls;
+use imgfix_model::checksum::ArchiveChecksum;
+use imgfix_model::digest::Digest;
+use imgfix_model::plan::Archive;
 
 /// Downloads under way at once.
 const AT_ONCE: usize = 8;
@@ -669,7 +669,7 @@ mod tests {
     use super::super::CacheKey;
     use super::super::testing::{Reply, Server, fetcher, fetcher_at};
     use super::*;
-    use crate::packages::repository_url::Login;
+    use crate::repository_url::Login;
 
     const BODY: &[u8] = b"0123456789abcdefghij";
 
@@ -699,7 +699,8 @@ mod tests {
         let url = format!("{}x", server.url);
         let dir = tempfile::tempdir().unwrap();
         let planted = |key: CacheKey, content: &[u8]| {
-            let cache = Cache::open(dir.path(), key, &crate::unfinished::Unfinished::default());
+            let cache =
+                Cache::open(dir.path(), key, &imgfix_host::unfinished::Unfinished::default());
             let cache = cache.unwrap();
             let mut staged = cache.staging().unwrap();
             staged.file().write_all(content).unwrap();

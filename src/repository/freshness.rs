@@ -164,7 +164,7 @@ mod tests {
             repository: repository.to_owned(),
             date: None,
             made: AT - days * 86_400,
-            signer: crate::repository::Signer {
+            signer: crate::Signer {
                 fingerprint: String::new(),
                 user_id: String::new(),
                 created: 0,

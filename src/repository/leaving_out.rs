@@ -3,8 +3,8 @@
 //! In comes one failure after the other; out comes the list for warnings, plan and report, or
 //! the one error when no repository is left or the user wants none to be missing.
 
-use crate::packages::LeftOut;
-use crate::progress::SharedProgress;
+use imgfix_host::progress::SharedProgress;
+use imgfix_model::left_out::LeftOut;
 
 /// What a repository that cannot be used means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -133,7 +133,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::progress::Silent;
+    use imgfix_host::progress::Silent;
 
     fn silent() -> SharedProgress {
         Arc::new(Silent)

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::cache::Cache;
 use super::freshness::show;
-use crate::image::Digest;
+use imgfix_model::digest::Digest;
 
 /// What comes from further in the future than this, in seconds, is no date to go by.
 const MAX_FUTURE: i64 = 24 * 3600;
@@ -111,8 +111,8 @@ impl Newest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::CacheKey;
-    use crate::unfinished::Unfinished;
+    use crate::CacheKey;
+    use imgfix_host::unfinished::Unfinished;
 
     const NOW: i64 = 1_795_000_000;
     const INDEX: &str = "http://a b";

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use super::signature::Keyring;
 use super::{Cache, CacheKey, FetchOptions, Fetcher};
-use crate::progress::Silent;
+use imgfix_host::progress::Silent;
 
 /// 24 November 2026.
 pub const NOW: i64 = 1_795_481_582;
@@ -232,7 +232,7 @@ pub fn fetcher_at(cache: &Path, options: FetchOptions) -> Fetcher {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let cache =
-        Cache::open(cache, CacheKey::new([7; 32]), &crate::unfinished::Unfinished::default())
+        Cache::open(cache, CacheKey::new([7; 32]), &imgfix_host::unfinished::Unfinished::default())
             .unwrap();
     Fetcher::new(Arc::new(runtime), cache, options, Arc::new(Silent)).unwrap()
 }

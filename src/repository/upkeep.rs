@@ -15,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::ownership::Caller;
+use imgfix_host::ownership::Caller;
 
 /// What a cache may have when nobody says, in bytes: the indexes and packages of some weeks.
 pub const DEFAULT_SIZE: u64 = 4 << 30;
@@ -251,7 +251,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::image::Digest;
+    use imgfix_model::digest::Digest;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

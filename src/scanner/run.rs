@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::ScannerError;
-use crate::unfinished::Unfinished;
+use imgfix_host::unfinished::Unfinished;
 
 /// How much of standard error is shown, in bytes from its end.
 const SHOWN: usize = 2000;

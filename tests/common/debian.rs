@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 
 use super::cli::fixture;
 use super::registry::run;

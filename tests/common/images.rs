@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use imgfix::image::layout::{LayoutSink, LayoutSource};
-use imgfix::image::manifest::media_type;
-use imgfix::image::{Digest, RawManifest, Sink, descriptor};
-use imgfix::unfinished::Unfinished;
+use imgfix_host::unfinished::Unfinished;
+use imgfix_model::digest::Digest;
+use imgfix_oci::layout::{LayoutSink, LayoutSource};
+use imgfix_oci::manifest::media_type;
+use imgfix_oci::{RawManifest, Sink, descriptor};
 use serde_json::{Value, json};
 
 /// A tar layer with one file.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use imgfix::image::Digest;
+use imgfix_model::digest::Digest;
 
 use super::cli::{Place, copy_tree, fixture, repository_line};
 use super::registry::run;

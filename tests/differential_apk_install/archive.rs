@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use imgfix::packages::apk::record::Record;
+use imgfix_apk::record::Record;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 

@@ -17,14 +17,14 @@ use std::sync::Arc;
 
 use archive::{Made, index};
 use disk::{Node, NodeKind, Snapshot, overlay_snapshot, snapshot, tree};
-use imgfix::packages::apk::apk_file::{ApkPackage, unpack};
-use imgfix::packages::apk::commands;
-use imgfix::packages::apk::install::{InstallError, NewPackage, Options, install};
-use imgfix::packages::apk::record::Record;
-use imgfix::packages::apk::virtual_runner::VirtualRunner;
-use imgfix::packages::archive::Limits;
-use imgfix::rootfs::{Overlay, Spool};
-use imgfix::scripts::Settings;
+use imgfix_apk::apk_file::{ApkPackage, unpack};
+use imgfix_apk::commands;
+use imgfix_apk::install::{InstallError, NewPackage, Options, install};
+use imgfix_apk::record::Record;
+use imgfix_apk::virtual_runner::VirtualRunner;
+use imgfix_repair::archive::Limits;
+use imgfix_shell::Settings;
+use imgfix_vfs::{Overlay, Spool};
 
 /// What imgfix gives generated files, so that they are known here.
 const GENERATED: i64 = 42;

@@ -9,13 +9,13 @@ mod systems;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgfix::findings::Finding;
-use imgfix::image::Digest;
-use imgfix::packages::apk::dependency::Dependency;
-use imgfix::packages::apk::index::{PackageIndex, RepositoryInfo};
-use imgfix::packages::apk::record::Record;
-use imgfix::packages::apk::solve::{Image, plan_platform};
-use imgfix::repair::planner::{Context, Planned, Request, Requests};
+use imgfix_apk::dependency::Dependency;
+use imgfix_apk::index::{PackageIndex, RepositoryInfo};
+use imgfix_apk::record::Record;
+use imgfix_apk::solve::{Image, plan_platform};
+use imgfix_model::digest::Digest;
+use imgfix_model::finding::Finding;
+use imgfix_repair::planner::{Context, Planned, Request, Requests};
 use real_apk::{Answer, RealApk};
 use systems::System;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use imgfix::packages::apk::identity::Identity;
+use imgfix_model::identity::Identity;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};

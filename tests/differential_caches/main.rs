@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use imgfix::packages::dpkg::commands::table;
-use imgfix::rootfs::{ImagePath, Overlay};
-use imgfix::scripts::{Call, Descriptors, Environment, Machine, Settings, Stream};
+use imgfix_dpkg_tools::table;
+use imgfix_model::path::ImagePath;
+use imgfix_shell::{Call, Descriptors, Environment, Machine, Settings, Stream};
+use imgfix_vfs::Overlay;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use imgfix::rootfs::{Entry, ImagePath};
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::Entry;
 
 pub type Files = BTreeMap<ImagePath, Entry>;
 
@@ -115,8 +116,8 @@ fn add(root: &Path, path: &ImagePath, files: &mut Files) -> bool {
     } else {
         Entry::file(fs::read(&disk).unwrap(), 0, 0)
     };
-    if let (imgfix::rootfs::Kind::File(data), true) = (&mut entry.kind, meta.nlink() > 1) {
-        data.link = Some(imgfix::rootfs::LinkId(meta.ino()));
+    if let (imgfix_vfs::Kind::File(data), true) = (&mut entry.kind, meta.nlink() > 1) {
+        data.link = Some(imgfix_vfs::LinkId(meta.ino()));
     }
     entry.mode = meta.mode() & 0o7777;
     entry.uid = meta.uid();
@@ -171,7 +172,7 @@ pub fn differences(want: &Files, got: &Files) -> String {
 }
 
 fn words(entry: &Entry) -> String {
-    use imgfix::rootfs::{Content, Kind};
+    use imgfix_vfs::{Content, Kind};
     match &entry.kind {
         Kind::Symlink(target) => format!("-> {}\n", String::from_utf8_lossy(target)),
         Kind::File(data) => match &data.content {

@@ -12,8 +12,7 @@ mod real;
 mod virtually;
 
 use case::Case;
-use imgfix::packages::{apk, dpkg};
-use imgfix::scripts::Table;
+use imgfix_shell::Table;
 
 /// Whose commands are compared with whose.
 struct Family {
@@ -22,8 +21,8 @@ struct Family {
     table: fn() -> Table,
 }
 
-const DEBIAN: Family = Family { root: "IMGFIX_ORACLE_ROOT", table: dpkg::commands::table };
-const ALPINE: Family = Family { root: "IMGFIX_ALPINE_ROOT", table: apk::commands::table };
+const DEBIAN: Family = Family { root: "IMGFIX_ORACLE_ROOT", table: imgfix_dpkg_tools::table };
+const ALPINE: Family = Family { root: "IMGFIX_ALPINE_ROOT", table: imgfix_apk::commands::table };
 
 fn check_all(cases: impl IntoIterator<Item = Case>) {
     check_family(&DEBIAN, cases);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bstr::BString;
-use imgfix::rootfs::{FileSystem as _, ImagePath, NoLayers, Overlay, Tree};
-use imgfix::scripts::{Call, Descriptors, Machine, Settings, Stop, Stream, Table};
+use imgfix_model::path::ImagePath;
+use imgfix_shell::{Call, Descriptors, Machine, Settings, Stop, Stream, Table};
+use imgfix_vfs::{FileSystem as _, NoLayers, Overlay, Tree};
 
 use super::disk::Files;
 use super::real::{ENVIRONMENT, Outcome};

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use imgfix::packages::dpkg::commands;
-use imgfix::packages::dpkg::deb::DebPackage;
-use imgfix::packages::dpkg::install::{Effect, InstallError, Mark, NewPackage, Options, install};
-use imgfix::packages::dpkg::virtual_runner::VirtualRunner;
-use imgfix::rootfs::Overlay;
-use imgfix::scripts::Settings;
+use imgfix_apt::virtual_runner::VirtualRunner;
+use imgfix_dpkg::deb::DebPackage;
+use imgfix_dpkg::install::{InstallError, Mark, NewPackage, Options, install};
+use imgfix_dpkg_tools as commands;
+use imgfix_model::effects::Effect;
+use imgfix_shell::Settings;
+use imgfix_vfs::Overlay;
 
 use super::disk::{Node, NodeKind, Snapshot, overlay_snapshot, tree};
 

@@ -8,9 +8,10 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use imgfix::rootfs::{
-    Content, ContentLoader, Entry, FileData, FileSystem, ImagePath, Kind, LayerId, LinkId, Overlay,
-    Tree, Xattrs,
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{
+    Content, ContentLoader, Entry, FileData, FileSystem, Kind, LayerId, LinkId, Overlay, Tree,
+    Xattrs,
 };
 use sha2::{Digest, Sha256};
 

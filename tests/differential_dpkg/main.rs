@@ -11,8 +11,9 @@ mod deb;
 mod disk;
 mod root;
 
-use imgfix::packages::dpkg::deb::{Limits, unpack};
-use imgfix::rootfs::Spool;
+use imgfix_dpkg::deb::unpack;
+use imgfix_repair::archive::Limits;
+use imgfix_vfs::Spool;
 use root::Root;
 
 /// The packages that are installed from lie inside the root too.
@@ -107,8 +108,8 @@ compare_cases!(
 /// dpkg wrote the machine's database: written again it is the same, stanza by stanza.
 #[test]
 fn the_machines_own_database_keeps_its_bytes() {
-    use imgfix::packages::dpkg::control::parse_stanzas;
-    use imgfix::packages::dpkg::status_stanza::{ProtectedField, rewrite};
+    use imgfix_dpkg::control::parse_stanzas;
+    use imgfix_dpkg::status_stanza::{ProtectedField, rewrite};
 
     let Ok(text) = std::fs::read("/var/lib/dpkg/status") else {
         eprintln!("NOT RUN: the_machines_own_database_keeps_its_bytes needs /var/lib/dpkg/status");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use imgfix::packages::dpkg::apt_conf::AptConf;
+use imgfix_dpkg::apt_conf::AptConf;
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -20,16 +20,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use imgfix::image::Digest;
-use imgfix::packages::dpkg::index::{PackageIndex, RepositoryInfo};
-use imgfix::packages::dpkg::inventory::DpkgInventory;
-use imgfix::packages::dpkg::packages_file::PackagesFile;
-use imgfix::packages::dpkg::policy::AptPolicy;
-use imgfix::packages::dpkg::solve::plan_platform;
-use imgfix::repair::planner::{Context, Planned, Requests};
-use imgfix::rootfs::LayerId;
-use imgfix::rootfs::tree::ContentLoader;
-use imgfix::rootfs::{Entry, ImagePath, Tree};
+use imgfix_apt::index::{PackageIndex, RepositoryInfo};
+use imgfix_apt::packages_file::PackagesFile;
+use imgfix_apt::policy::AptPolicy;
+use imgfix_apt::solve::plan_platform;
+use imgfix_dpkg::inventory::DpkgInventory;
+use imgfix_model::digest::Digest;
+use imgfix_model::path::ImagePath;
+use imgfix_repair::planner::{Context, Planned, Requests};
+use imgfix_vfs::LayerId;
+use imgfix_vfs::tree::ContentLoader;
+use imgfix_vfs::{Entry, Tree};
 use proptest::prelude::*;
 use proptest::test_runner::{TestRng, TestRunner};
 
@@ -327,7 +328,7 @@ fn a_real_system_is_planned_as_apt_does_it() {
     for list in &lists {
         let file = {
             let text = BufReader::new(fs::File::open(list).unwrap());
-            PackagesFile::read(text, &imgfix::rootfs::Memory::default()).unwrap()
+            PackagesFile::read(text, &imgfix_vfs::Memory::default()).unwrap()
         };
         let url = format!("file:///{}/", list.file_name().unwrap().to_string_lossy());
         index.push(file, Arc::new(RepositoryInfo { url, ..RepositoryInfo::default() }));

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use imgfix::packages::Architecture;
-use imgfix::packages::dpkg::Version;
-use imgfix::packages::dpkg::apt_conf::AptConf;
-use imgfix::packages::dpkg::index::{PackageIndex, RepositoryInfo};
-use imgfix::packages::dpkg::packages_file::PackagesFile;
-use imgfix::packages::dpkg::preferences::{Candidate, Preferences, Present};
-use imgfix::rootfs::Memory;
+use imgfix_apt::index::{PackageIndex, RepositoryInfo};
+use imgfix_apt::packages_file::PackagesFile;
+use imgfix_apt::preferences::{Candidate, Preferences, Present};
+use imgfix_dpkg::apt_conf::AptConf;
+use imgfix_model::package::Architecture;
+use imgfix_versions::dpkg::Version;
+use imgfix_vfs::Memory;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -203,7 +203,7 @@ fn release(repository: &Repository, packages: &str) -> String {
             let _ = writeln!(out, "{name}: yes");
         }
     }
-    let digest = imgfix::image::Digest::of(packages.as_bytes());
+    let digest = imgfix_model::digest::Digest::of(packages.as_bytes());
     let _ = write!(
         out,
         "Date: Mon, 23 Nov 2026 00:00:00 UTC\nArchitectures: amd64\nComponents: main\n\

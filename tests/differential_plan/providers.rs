@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use imgfix::packages::dpkg::index::{PackageIndex, RepositoryInfo};
-use imgfix::packages::dpkg::inventory::DpkgInventory;
+use imgfix_apt::index::{PackageIndex, RepositoryInfo};
+use imgfix_dpkg::inventory::DpkgInventory;
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -1,7 +1,8 @@
 //! What scripts are run for: files change as they do on a machine.
 
-use imgfix::rootfs::{Entry, FileSystem, ImagePath, Kind};
-use imgfix::scripts::sandbox::Command;
+use imgfix_model::path::ImagePath;
+use imgfix_shell::sandbox::Command;
+use imgfix_vfs::{Entry, FileSystem, Kind};
 
 use super::{NOW, changed, overlay, run, sandbox};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use imgfix::rootfs::{Change, Content, Kind, Memory, Overlay, Spool};
-use imgfix::scripts::Resources;
-use imgfix::scripts::sandbox::{Sandbox, Settings};
+use imgfix_shell::Resources;
+use imgfix_shell::sandbox::{Sandbox, Settings};
+use imgfix_vfs::{Change, Content, Kind, Memory, Overlay, Spool};
 
 use super::{overlay, perl, settings};
 

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use imgfix::scripts::sandbox::{Limits, Sandbox, Settings};
+use imgfix_shell::sandbox::{Limits, Sandbox, Settings};
 use rustix::fs::FallocateFlags;
 
 use super::{overlay, perl, settings};

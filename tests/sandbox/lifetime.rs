@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use imgfix::scripts::sandbox::{Sandbox, Settings};
+use imgfix_shell::sandbox::{Sandbox, Settings};
 
 use super::attacks::in_a_copy;
 use super::processes::{is_running, until};

@@ -20,10 +20,11 @@ mod resources;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use imgfix::rootfs::{Entry, ImagePath, NoLayers, Overlay, Tree};
-use imgfix::scripts::sandbox::{Command, Finished, Limits, Sandbox, Settings, TIME_LIMIT};
-use imgfix::scripts::{Resources, Stop};
-use imgfix::unfinished::Unfinished;
+use imgfix_host::unfinished::Unfinished;
+use imgfix_model::path::ImagePath;
+use imgfix_shell::sandbox::{Command, Finished, Limits, Sandbox, Settings, TIME_LIMIT};
+use imgfix_shell::{Resources, Stop};
+use imgfix_vfs::{Entry, NoLayers, Overlay, Tree};
 
 const NOW: i64 = 1_000_000_000;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use imgfix::scripts::sandbox::{Limits, Sandbox, Settings};
+use imgfix_shell::sandbox::{Limits, Sandbox, Settings};
 
 use super::{overlay, perl, settings};
 

@@ -1,7 +1,8 @@
 //! [`Condition`]: what a rule asks of a finding beside its id.
 
 use super::Pattern;
-use crate::findings::{Class, Finding, FixStatus, purl};
+use crate::purl;
+use imgfix_model::finding::{Class, Finding, FixStatus};
 
 /// One condition of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,7 @@ fn names(text: &str, finding: &Finding) -> bool {
     let Some(url) = purl::parse(text) else { return false };
     let class = finding.class == Class::System;
     let architecture = match (&url.architecture, &finding.architecture) {
-        (Some(wanted), Some(own)) => crate::findings::same_architecture(wanted, own),
+        (Some(wanted), Some(own)) => crate::same_architecture(wanted, own),
         _ => true,
     };
     class == SYSTEMS.contains(&url.kind.as_str())

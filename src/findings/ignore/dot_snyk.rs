@@ -11,7 +11,7 @@ use serde_yaml_ng::Value;
 
 use super::condition::FixState;
 use super::{Condition, IgnoreRule, Pattern, bad_rule, day, reason, yaml};
-use crate::findings::FindingsError;
+use crate::FindingsError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,8 @@ use serde_yaml_ng::Value;
 
 use super::condition::FixState;
 use super::{Condition, IgnoreRule, Pattern, bad_rule, reason, yaml};
-use crate::findings::{Class, FindingsError};
+use crate::FindingsError;
+use imgfix_model::finding::Class;
 
 /// Keys of the configuration that leave nothing out.
 const OTHER_KEYS: &[&str] = &[

@@ -20,7 +20,8 @@ pub use pattern::Pattern;
 
 use time::Date;
 
-use super::{Finding, FindingsError};
+use super::FindingsError;
+use imgfix_model::finding::Finding;
 
 /// The largest ignore file, in bytes.
 pub const MAX_IGNORE_FILE: u64 = 16 << 20;

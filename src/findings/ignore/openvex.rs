@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{Condition, IgnoreRule, Pattern, bad_rule, reason};
-use crate::findings::{FindingsError, purl};
-use crate::json;
+use crate::{FindingsError, purl};
+use imgfix_json as json;
 
 #[derive(Deserialize)]
 struct Document {

@@ -3,7 +3,8 @@
 use time::macros::date;
 
 use super::*;
-use crate::findings::{Class, Filter, FixStatus, Severity};
+use crate::Filter;
+use imgfix_model::finding::{Class, FixStatus, Severity};
 
 fn findings() -> Vec<Finding> {
     let library = |id: &str, package: &str, path: &str| Finding {

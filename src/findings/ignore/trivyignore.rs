@@ -7,8 +7,8 @@
 use time::Date;
 
 use super::IgnoreRule;
-use crate::findings::FindingsError;
-use crate::findings::filter::DATE;
+use crate::FindingsError;
+use crate::filter::DATE;
 
 /// Ids have no other characters: a line with one is of another kind of file.
 fn is_id(word: &str) -> bool {

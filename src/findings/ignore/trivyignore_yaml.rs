@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_yaml_ng::Value;
 
 use super::{Condition, IgnoreRule, Pattern, bad_rule, day, reason, yaml};
-use crate::findings::{Class, FindingsError, purl};
+use crate::{FindingsError, purl};
+use imgfix_model::finding::Class;
 
 /// The kinds.
 pub(super) const KEYS: [&str; 4] = ["vulnerabilities", "misconfigurations", "secrets", "licenses"];

@@ -5,7 +5,7 @@
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::Value;
 
-use crate::findings::FindingsError;
+use crate::FindingsError;
 
 /// Brackets that are open at a time; those in texts count, too.
 const MAX_BRACKETS: i32 = 100;

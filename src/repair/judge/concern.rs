@@ -1,8 +1,9 @@
 //! Which installed packages a finding is about: by the name of the binary package, of the
 //! source package, or either, as its report's format has it.
 
-use crate::findings::{Finding, Naming, same_architecture};
-use crate::packages::{PackageId, is_independent};
+use imgfix_findings::same_architecture;
+use imgfix_model::finding::{Finding, Naming};
+use imgfix_model::package::{PackageId, is_independent};
 
 /// An installed package's names.
 #[derive(Debug, Clone, Copy)]

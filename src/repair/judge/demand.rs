@@ -1,9 +1,10 @@
 //! What a package must reach for a finding to be fixed: the versions that reports name, or the
 //! reason that there is none to reach.
 
-use super::{Rules, ZeroFix};
-use crate::model::finding::{Claim, Finding, FixStatus};
-use crate::model::reason::UnknownFix;
+use super::Rules;
+use imgfix_model::finding::{Claim, Finding, FixStatus};
+use imgfix_model::reason::UnknownFix;
+use imgfix_versions::ZeroFix;
 
 /// What a finding demands of the packages that it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]

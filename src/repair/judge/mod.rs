@@ -16,10 +16,10 @@ mod line;
 mod state;
 mod subjects;
 
-pub use crate::model::reason::UnknownFix;
-pub use crate::versions::ZeroFix;
 pub use concern::{Concern, Named, concerned};
 pub use demand::{Claims, Demand};
+pub use imgfix_model::reason::UnknownFix;
+pub use imgfix_versions::ZeroFix;
 pub use state::{At, State, reason, saw};
 pub use subjects::{Subjects, at, demand, state, subjects, with_rules};
 

@@ -6,8 +6,8 @@ use super::Rules;
 use super::demand::Claims;
 use super::epoch::{self, Reading};
 use super::line::{self, Within};
-use crate::model::finding::{Claim, Finding, Naming};
-use crate::model::reason::Reason;
+use imgfix_model::finding::{Claim, Finding, Naming};
+use imgfix_model::reason::Reason;
 
 /// A version of an installed package, and that of the source package it was built from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,8 +168,9 @@ impl Question<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packages::VersionOrder;
-    use crate::repair::judge::{Demand, ZeroFix};
+    use crate::judge::Demand;
+    use imgfix_versions::VersionOrder;
+    use imgfix_versions::ZeroFix;
 
     fn state(finding: &Finding, before: &str, at: &str) -> State {
         let compare = |a: &str, b: &str| VersionOrder::Dpkg.compare(a, b);

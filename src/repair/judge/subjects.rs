@@ -1,8 +1,8 @@
 //! The packages of an image that a finding is about, and whether each is free of the problem.
 
 use super::{At, Concern, Demand, Named, Rules, State, concerned};
-use crate::findings::Finding;
-use crate::packages::{Installed, Inventory};
+use imgfix_model::finding::Finding;
+use imgfix_model::package::{Installed, Inventory};
 
 /// Which of an image's packages a finding concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]

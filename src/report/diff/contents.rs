@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-use crate::rootfs::{Content, FileSystem, ImagePath, Kind, LayerId, RootfsError, Tree};
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{Content, FileSystem, Kind, LayerId, RootfsError, Tree};
 
 /// Takes the content of the paths (several when they are hard links of one file).
 pub type Sink<'a> = dyn FnMut(&[ImagePath], &mut dyn Read) -> io::Result<()> + 'a;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::{Contents, DiffError, Mtime, Side};
-use crate::image::{DiffId, Digest};
-use crate::rootfs::{Content, Entry, ImagePath, Kind, LayerId};
+use imgfix_model::digest::{DiffId, Digest};
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{Content, Entry, Kind, LayerId};
 
 /// Paths that differ, each list in byte order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -298,7 +299,7 @@ fn decide_by_reading(
 fn digests(
     contents: &dyn Contents,
     wanted: &[ImagePath],
-) -> Result<BTreeMap<ImagePath, Digest>, crate::rootfs::RootfsError> {
+) -> Result<BTreeMap<ImagePath, Digest>, imgfix_vfs::RootfsError> {
     let mut out = BTreeMap::new();
     let mut buffer = vec![0; 64 * 1024];
     contents.read_each(wanted, &mut |paths, content| {

@@ -21,9 +21,10 @@ pub use packages::{PackageVersion, PackagesDiff, VersionChange, diff_packages};
 pub use render::render;
 pub use texts::{LeftOut, TextChange};
 
-use crate::image::{DiffId, Digest};
-use crate::packages::Inventory;
-use crate::rootfs::{FileSystem, ImagePath, RootfsError};
+use imgfix_model::digest::{DiffId, Digest};
+use imgfix_model::package::Inventory;
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{FileSystem, RootfsError};
 
 /// The schema's name and version; a change that breaks readers gets a new number.
 pub const SCHEMA: &str = "imgfix/diff/v1";
@@ -115,7 +116,7 @@ impl ImageDiff {
     /// The differences as JSON text, indented, ending in a newline (`docs/report-schema.md`).
     #[must_use]
     pub fn to_json(&self) -> String {
-        crate::json::pretty(self)
+        imgfix_json::pretty(self)
     }
 }
 

@@ -4,7 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::packages::{Inventory, PackageId, VersionText};
+use imgfix_model::package::{Inventory, PackageId};
+use imgfix_versions::VersionText;
 
 /// Packages that differ, each list sorted by name and architecture.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]

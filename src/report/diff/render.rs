@@ -1,11 +1,11 @@
 //! The differences for people: packages, configuration, files, then text.
 
-use super::super::terminal::{Accent, Detail, Style, Table, bytes, clean, count};
 use super::super::text::section;
 use super::{
     Aspect, ConfigChange, FileChange, FileState, ImageDiff, PackagesDiff, PathState, VersionChange,
 };
-use crate::rootfs::ImagePath;
+use imgfix_model::path::ImagePath;
+use imgfix_terminal::{Accent, Detail, Style, Table, bytes, clean, count};
 
 /// How many lines a list of files has before the rest is only counted.
 const MAX_LINES: usize = 60;

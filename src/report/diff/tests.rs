@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::terminal::{Colour, Detail, Style};
 use super::*;
-use crate::packages::{Distribution, Installed, PackageId, VersionOrder};
-use crate::rootfs::{Content, Entry, FileData, Kind, LayerId, Tree};
+use imgfix_model::package::{Distribution, Installed, PackageId};
+use imgfix_terminal::{Colour, Detail, Style};
+use imgfix_versions::VersionOrder;
+use imgfix_vfs::{Content, Entry, FileData, Kind, LayerId, Tree};
 
 /// Content of layer members, by layer and index.
 struct Members(BTreeMap<(LayerId, u32), &'static str>);
 
-impl crate::rootfs::ContentLoader for Members {
+impl imgfix_vfs::ContentLoader for Members {
     fn open(&self, layer: LayerId, index: u32) -> std::io::Result<Box<dyn std::io::Read + Send>> {
         match self.0.get(&(layer, index)) {
             Some(text) => Ok(Box::new(text.as_bytes())),
@@ -260,7 +261,7 @@ fn layers_are_read_once_and_hard_links_get_one_content() {
     let blob = archive.into_inner().unwrap();
     let opened = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&opened);
-    let loader = crate::rootfs::LayerLoader::new(vec![None], move |_| {
+    let loader = imgfix_vfs::LayerLoader::new(vec![None], move |_| {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(std::io::Cursor::new(blob.clone())) as _)
     });

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use similar::TextDiff;
 
 use super::{Aspect, Contents, DiffError, DiffOptions, FileChange, FilesDiff, Side};
-use crate::rootfs::{ImagePath, RootfsError};
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::RootfsError;
 
 /// A changed text file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

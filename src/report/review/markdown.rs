@@ -8,13 +8,13 @@
 use std::fmt::Write as _;
 
 use super::{Review, layer};
-use crate::findings::Finding;
-use crate::findings::Severity;
-use crate::model::verdict::{JudgedFinding, Outcome};
-use crate::report::before_after::PlatformReport;
-use crate::report::diff::ImageDiff;
-use crate::report::terminal::{bytes, clean, count};
-use crate::report::text::{assessed_by, became};
+use crate::before_after::PlatformReport;
+use crate::diff::ImageDiff;
+use crate::text::{assessed_by, became};
+use imgfix_model::finding::Finding;
+use imgfix_model::finding::Severity;
+use imgfix_model::verdict::{JudgedFinding, Outcome};
+use imgfix_terminal::{bytes, clean, count};
 
 /// Characters of a comment, with some room for what the tool that posts it adds.
 pub const MAX_COMMENT: usize = 65_000;

@@ -16,10 +16,11 @@ use super::before_after::{
     LayerReport, NamedImage, PlatformReport, RepairReport, SeverityCounts, Tool,
 };
 use super::diff::ImageDiff;
-use crate::findings::Class;
-use crate::image::{Digest, Platform};
-pub use crate::model::changelog::{Changelog, ChangelogPart};
-use crate::model::verdict::Outcome;
+pub use imgfix_model::changelog::{Changelog, ChangelogPart};
+use imgfix_model::digest::Digest;
+use imgfix_model::finding::Class;
+use imgfix_model::platform::Platform;
+use imgfix_model::verdict::Outcome;
 
 /// The schema's name and version; a change that breaks readers gets a new number.
 pub const SCHEMA: &str = "imgfix/review/v1";
@@ -128,7 +129,7 @@ impl Review {
     /// The whole model as JSON, indented, ending in a newline.
     #[must_use]
     pub fn to_json(&self) -> String {
-        crate::json::pretty(self)
+        imgfix_json::pretty(self)
     }
 
     /// Each platform with its part of the repair's report.
@@ -163,7 +164,7 @@ impl Review {
     /// The verdict in one sentence.
     #[must_use]
     pub fn verdict(&self) -> String {
-        use super::terminal::count;
+        use imgfix_terminal::count;
         let Some(report) = &self.repair else {
             let same = self.platforms.iter().filter_map(|one| one.diff.as_ref());
             return if same.clone().all(ImageDiff::is_empty) {
@@ -198,5 +199,5 @@ fn layer(report: Option<&PlatformReport>) -> Option<&LayerReport> {
     report.and_then(|report| report.layer.as_ref())
 }
 
-#[cfg(test)]
-pub(crate) mod samples;
+#[cfg(any(test, feature = "testing"))]
+pub mod samples;

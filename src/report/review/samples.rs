@@ -4,17 +4,18 @@
 use serde_json::json;
 
 use super::*;
-use crate::findings::{Finding, Severity};
-use crate::model::changelog::ChangelogEntry;
-use crate::model::verdict::{JudgedFinding, Verdict};
-use crate::packages::PackageId;
-use crate::plan::{ArchiveChecksum, Reason};
-use crate::report::before_after::{FileCounts, PackageChange, samples as reports};
-use crate::report::diff::{
+use crate::before_after::{FileCounts, PackageChange, samples as reports};
+use crate::diff::{
     Aspect, ConfigChange, FileChange, FileState, FilesDiff, PackageVersion, PackagesDiff,
     PathState, SideName, TextChange, VersionChange,
 };
-use crate::rootfs::ImagePath;
+use imgfix_model::changelog::ChangelogEntry;
+use imgfix_model::checksum::ArchiveChecksum;
+use imgfix_model::finding::{Finding, Severity};
+use imgfix_model::package::PackageId;
+use imgfix_model::path::ImagePath;
+use imgfix_model::reason::Reason;
+use imgfix_model::verdict::{JudgedFinding, Verdict};
 
 fn path(text: &str) -> ImagePath {
     ImagePath::new(text).unwrap()
@@ -88,7 +89,7 @@ fn diff() -> ImageDiff {
         manifest: Some(Digest::of(label.as_bytes())),
     };
     ImageDiff {
-        schema: crate::report::diff::SCHEMA,
+        schema: crate::diff::SCHEMA,
         before: side("docker://registry.example/app:1.0"),
         after: side("docker://registry.example/app:2.0"),
         packages: Some(PackagesDiff {

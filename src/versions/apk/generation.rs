@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 
 use super::{Match, Version, apk2, apk3};
-use crate::versions::VersionOrder;
+use crate::VersionOrder;
 
 /// The package that apk itself is of.
 pub const APK_TOOLS: &str = "apk-tools";

@@ -7,12 +7,12 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{Scope, number, scrolling, shown, shown_line};
-use crate::model::verdict::Outcome;
-use crate::packages::PackageId;
-use crate::report::before_after::{PackageChange, PlatformReport, ScriptNote, SeverityCounts};
-use crate::report::diff::{ImageDiff, TextChange};
-use crate::report::review::Changelog;
-use crate::rootfs::ImagePath;
+use crate::before_after::{PackageChange, PlatformReport, ScriptNote, SeverityCounts};
+use crate::diff::{ImageDiff, TextChange};
+use imgfix_model::changelog::Changelog;
+use imgfix_model::package::PackageId;
+use imgfix_model::path::ImagePath;
+use imgfix_model::verdict::Outcome;
 
 /// The packages of a repair.
 pub(super) fn packages(scope: &Scope, report: &PlatformReport, logs: &[Changelog]) -> Markup {

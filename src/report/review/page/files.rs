@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{Scope, number, shown};
-use crate::report::diff::{Aspect, FileState, FilesDiff, ImageDiff};
-use crate::report::terminal::bytes;
+use crate::diff::{Aspect, FileState, FilesDiff, ImageDiff};
+use imgfix_terminal::bytes;
 
 /// A tree of up to this many files starts open.
 const OPEN_UP_TO: usize = 40;

@@ -7,10 +7,10 @@ use maud::{Markup, html};
 
 use super::verdict::chip;
 use super::{Scope, number, scrolling, shown};
-use crate::findings::{Finding, Severity};
-use crate::model::verdict::Outcome;
-use crate::report::before_after::{PlatformReport, SeverityCounts};
-use crate::report::text::{assessed_by, became};
+use crate::before_after::{PlatformReport, SeverityCounts};
+use crate::text::{assessed_by, became};
+use imgfix_model::finding::{Finding, Severity};
+use imgfix_model::verdict::Outcome;
 
 /// Tables of more rows than this start folded.
 const OPEN_UP_TO: usize = 40;

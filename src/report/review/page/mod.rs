@@ -13,8 +13,8 @@ mod verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{PlatformReview, Review};
-use crate::report::before_after::PlatformReport;
-use crate::report::terminal::clean;
+use crate::before_after::PlatformReport;
+use imgfix_terminal::clean;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{scrolling, shown};
-use crate::report::before_after::PlatformReport;
-use crate::report::review::{PlatformReview, Review, layer};
-use crate::report::terminal::bytes;
+use crate::before_after::PlatformReport;
+use crate::review::{PlatformReview, Review, layer};
+use imgfix_terminal::bytes;
 
 pub(super) fn section(review: &Review) -> Markup {
     let several = review.platforms.len() > 1;

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::{number, shown};
-use crate::findings::Severity;
-use crate::model::verdict::Outcome;
-use crate::report::before_after::{RepairReport, SeverityCounts};
-use crate::report::review::Review;
-use crate::report::terminal::{bytes, count};
+use crate::before_after::{RepairReport, SeverityCounts};
+use crate::review::Review;
+use imgfix_model::finding::Severity;
+use imgfix_model::verdict::Outcome;
+use imgfix_terminal::{bytes, count};
 
 /// The head of the page.
 pub(super) fn header(review: &Review) -> Markup {

@@ -1,0 +1,64 @@
+//! The applets of the busybox in Alpine's own root file systems (`../shared/data/alpine`, or the
+//! folder in `IMGFIX_ALPINE`): what is read out of its bytes is what its links say, and, where
+//! the image has it, its own list.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::applets::applets;
+
+fn archives() -> Vec<PathBuf> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let named = std::env::var_os("IMGFIX_ALPINE").map(PathBuf::from);
+    let folders = [root.join("../shared/data/alpine"), root.join("../../shared/data/alpine")];
+    let found = named.into_iter().chain(folders).find(|path| path.is_dir());
+    let Some(found) = found else {
+        eprintln!(
+            "\n*** NOT RUN: no folder ../shared/data/alpine and no IMGFIX_ALPINE: Alpine's \
+             busybox is not at hand ***\n"
+        );
+        return Vec::new();
+    };
+    let entries = std::fs::read_dir(found).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "gz")).collect()
+}
+
+fn tar(arguments: &[&str], archive: &Path) -> Vec<u8> {
+    let mut command = Command::new("tar");
+    command.args(arguments).arg("-zf").arg(archive);
+    command.output().unwrap().stdout
+}
+
+fn member(archive: &Path, name: &str) -> Vec<u8> {
+    let arguments = ["-xOzf", &archive.display().to_string(), name];
+    Command::new("tar").args(arguments).output().unwrap().stdout
+}
+
+#[test]
+fn applets_are_those_that_have_links() {
+    for archive in archives() {
+        let program = member(&archive, "./bin/busybox");
+        let found: BTreeSet<String> =
+            applets(&program).unwrap().iter().map(|applet| format!(".{}", applet.path())).collect();
+        assert!(found.len() > 250, "{}: {}", archive.display(), found.len());
+        let listing = String::from_utf8(tar(&["-tv"], &archive)).unwrap();
+        let links: BTreeSet<String> = listing
+            .lines()
+            .filter_map(|line| line.strip_suffix(" -> /bin/busybox"))
+            .filter_map(|line| line.split_ascii_whitespace().last())
+            .map(str::to_owned)
+            .collect();
+        // busybox's own name is no link, and bin/sh belongs to another package.
+        let differing: Vec<_> = found.symmetric_difference(&links).collect();
+        assert!(
+            differing.iter().all(|path| matches!(path.as_str(), "./bin/busybox" | "./bin/sh")),
+            "{}: {differing:?}",
+            archive.display()
+        );
+        let list = member(&archive, "./etc/busybox-paths.d/busybox");
+        let list: BTreeSet<String> =
+            String::from_utf8(list).unwrap().lines().map(|line| format!("./{line}")).collect();
+        assert!(list.is_empty() || list == found, "{}", archive.display());
+    }
+}

@@ -1,0 +1,230 @@
+//! Running packages' scripts at apk's moments, with apk's arguments.
+//!
+//! In come the state of a run and which script of which package is due; the script is handed to
+//! a [`ScriptRunner`], which decides how it is run. Source: apk-tools 2.14, `src/package.c`
+//! (`apk_ipkg_run_script`), `src/database.c` (`apk_db_run_script`), `src/commit.c`
+//! (`run_triggers`); apk 3 has them in memory, and tells them which they are (the same in 3.0).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::super::apk_file::Script;
+use super::ownership::Slot;
+use super::{InstallError, Run};
+use imgfix_model::effects::EffectKind;
+use imgfix_model::path::ImagePath;
+use imgfix_repair::script_run::{Ran, Trouble, not_run};
+use imgfix_shell::Stop;
+use imgfix_versions::apk::Version;
+use imgfix_versions::apk::generation::Generation;
+use imgfix_vfs::{Entry, FileSystem, Overlay};
+
+/// One call of a script.
+#[derive(Debug, Clone)]
+pub struct ScriptCall {
+    /// `None`: one of the image's own commit hooks.
+    pub script: Option<Script>,
+    /// Where it is in the image while it runs.
+    pub path: ImagePath,
+    /// The script, when there is nothing at that path: apk 3 has it in memory.
+    pub text: Option<Bytes>,
+    /// What apk says in the environment, besides where programs are.
+    pub variables: Vec<(&'static str, String)>,
+    /// After the name that the script is called by.
+    pub arguments: Vec<String>,
+    pub package: String,
+}
+
+/// How scripts are run.
+pub trait ScriptRunner {
+    /// Runs a script, with its effects in the overlay.
+    ///
+    /// # Errors
+    /// It cannot be run; the overlay may then have part of its effects.
+    fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop>;
+}
+
+/// Runs nothing: a script that is due is a stop (`--scripts never`).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoScripts;
+
+impl ScriptRunner for NoScripts {
+    fn run(&mut self, _: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
+        Err(not_run(&call.path, &call.arguments))
+    }
+}
+
+/// Where scripts are while they run, with the mode that apk makes the folder with.
+const FOLDER: (&str, u32) = ("/lib/apk/exec", 0o700);
+/// The same before apk 2.12.10.
+const OLD_FOLDER: (&str, u32) = ("/var/cache/misc", 0o755);
+const NEW_FOLDER_SINCE: &str = "2.12.10";
+/// The image's own programs to be run before and after everything. Those of an earlier folder
+/// hide those of the same name in a later one.
+const HOOKS: &[&str] = &["/etc/apk/commit_hooks.d"];
+/// The same of apk 3.
+const HOOKS_OF_APK_3: &[&str] = &["/etc/apk/commit_hooks.d", "/lib/apk/commit_hooks.d"];
+
+/// When a commit hook is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Before,
+    After,
+}
+
+/// Where an apk of this version has scripts while they run.
+pub(super) fn folder(apk: Option<&Version>) -> (ImagePath, u32) {
+    let is_old = apk.is_some_and(|apk| apk.is_before(NEW_FOLDER_SINCE));
+    let (path, mode) = if is_old { OLD_FOLDER } else { FOLDER };
+    (ImagePath::literal(path), mode)
+}
+
+impl Run<'_> {
+    /// Runs a package's script, if it has one and this image's scripts are run at all.
+    pub(super) fn run_script(
+        &mut self,
+        slot: Slot,
+        script: Script,
+        arguments: &[String],
+    ) -> Result<(), InstallError> {
+        let Some(package) = self.ownership.get(slot).filter(|_| self.scripts.is_some()) else {
+            return Ok(());
+        };
+        let Some(text) = package.scripts.get(&script).cloned() else { return Ok(()) };
+        let name = format!("{}-{}.{}", package.record.name, package.record.version, script.name());
+        let package = package.name().to_owned();
+        let (path, text) = match self.database.generation {
+            Generation::Apk2 => (self.place_script(&package, &name, text)?, None),
+            Generation::Apk3 => (self.script_path(&package, &name)?, Some(text)),
+        };
+        let variables = self.variables(script.name(), Some(&package));
+        let call = ScriptCall {
+            script: Some(script),
+            path,
+            text,
+            variables,
+            arguments: arguments.to_vec(),
+            package,
+        };
+        let error = |trouble: Trouble| InstallError::Script {
+            package: call.package.clone(),
+            activated_by: None,
+            script: script.name().to_owned(),
+            line: trouble.line,
+            detail: trouble.detail,
+            is_of_this_machine: trouble.is_of_this_machine,
+        };
+        let (ran, changed) = self.call(&call).map_err(error)?;
+        if let Some(trouble) = ran.trouble() {
+            return Err(error(trouble));
+        }
+        let arguments = arguments.to_vec();
+        let kind = EffectKind::ScriptRan { script: script.name().to_owned(), arguments, changed };
+        self.tell(slot, kind);
+        if call.text.is_none() {
+            let real = self.overlay.resolve_parent(&call.path)?;
+            self.overlay.remove(&real);
+        }
+        Ok(())
+    }
+
+    /// What apk says to a script in its environment: apk 2 nothing.
+    fn variables(&self, moment: &str, package: Option<&str>) -> Vec<(&'static str, String)> {
+        let known = [("APK_SCRIPT", Some(moment)), ("APK_PACKAGE", package)];
+        match self.database.generation {
+            Generation::Apk2 => Vec::new(),
+            Generation::Apk3 => known
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?.to_owned())))
+                .collect(),
+        }
+    }
+
+    /// Where a script is while it runs.
+    fn script_path(&self, package: &str, name: &str) -> Result<ImagePath, InstallError> {
+        self.script_folder.0.join(name.as_bytes()).map_err(|error| InstallError::Package {
+            package: package.to_owned(),
+            problem: error.to_string(),
+        })
+    }
+
+    /// Puts a script where it can be run from.
+    fn place_script(
+        &mut self,
+        package: &str,
+        name: &str,
+        text: Bytes,
+    ) -> Result<ImagePath, InstallError> {
+        let time = self.options.timestamp;
+        let (folder, mode) = self.script_folder.clone();
+        let real = self.overlay.resolve(&folder)?;
+        if self.overlay.lstat(&real).is_none() {
+            self.overlay.set(real, Entry::directory(mode, time))?;
+        }
+        let path = self.script_path(package, name)?;
+        let real = self.overlay.resolve_parent(&path)?;
+        self.overlay.set(real, Entry::file(text, 0o755, time))?;
+        Ok(path)
+    }
+
+    /// Hands a script over; with what it comes to comes what it changed outside apk's own folder.
+    fn call(&mut self, call: &ScriptCall) -> Result<(Ran, Vec<ImagePath>), Trouble> {
+        let Some(scripts) = &mut self.scripts else { return Ok((Ran::default(), Vec::new())) };
+        self.overlay.watch();
+        let ran = scripts.run(&mut self.overlay, call)?;
+        let mut changed = self.overlay.watched();
+        changed.retain(|path| !path.starts_with(&self.script_folder.0));
+        self.accounts.forget();
+        Ok((ran, changed))
+    }
+
+    /// Runs the image's commit hooks. apk does not mind if those after everything fail.
+    pub(super) fn run_hooks(&mut self, moment: Moment) -> Result<(), InstallError> {
+        if self.scripts.is_none() {
+            return Ok(());
+        }
+        let argument = match moment {
+            Moment::Before => "pre-commit",
+            Moment::After => "post-commit",
+        };
+        for path in self.hooks()? {
+            let call = ScriptCall {
+                script: None,
+                path,
+                text: None,
+                variables: self.variables(argument, None),
+                arguments: vec![argument.to_owned()],
+                package: String::new(),
+            };
+            let error = |trouble: Trouble| InstallError::Hook {
+                path: call.path.clone(),
+                detail: trouble.detail,
+            };
+            let (ran, _) = self.call(&call).map_err(error)?;
+            if let (Moment::Before, Some(trouble)) = (moment, ran.trouble()) {
+                return Err(error(trouble));
+            }
+        }
+        Ok(())
+    }
+
+    /// The image's commit hooks, by name.
+    fn hooks(&self) -> Result<Vec<ImagePath>, InstallError> {
+        let folders = match self.database.generation {
+            Generation::Apk2 => HOOKS,
+            Generation::Apk3 => HOOKS_OF_APK_3,
+        };
+        let mut hooks: BTreeMap<Vec<u8>, ImagePath> = BTreeMap::new();
+        for folder in folders.iter().map(|folder| ImagePath::literal(folder)) {
+            for path in self.overlay.read_dir(&self.overlay.resolve(&folder)?) {
+                let name = path.file_name().to_vec();
+                if !name.starts_with(b".") {
+                    let path = folder.join(&name).unwrap_or(path);
+                    hooks.entry(name).or_insert(path);
+                }
+            }
+        }
+        Ok(hooks.into_values().collect())
+    }
+}

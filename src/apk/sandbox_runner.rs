@@ -1,0 +1,106 @@
+//! Package scripts in the virtual shell, and those that cannot be evaluated there in a sandbox
+//! (`--scripts sandbox`).
+//!
+//! In comes a script that is due, from [`super::install`]; out comes what it left, with the
+//! same environment both ways.
+
+use bytes::Bytes;
+
+use super::install::{ScriptCall, ScriptRunner};
+use super::virtual_runner::{VirtualRunner, argv_of_file, environment};
+use imgfix_model::path::ImagePath;
+use imgfix_repair::sandbox_fallback::SandboxFallback;
+use imgfix_repair::script_run::Ran;
+use imgfix_shell::Stop;
+use imgfix_shell::sandbox::{Command, Settings};
+use imgfix_vfs::{Entry, FileSystem as _, Overlay, RootfsError};
+
+/// Runs scripts, in a sandbox where they cannot be evaluated.
+pub struct SandboxRunner {
+    evaluator: VirtualRunner,
+    fallback: SandboxFallback,
+}
+
+impl SandboxRunner {
+    #[must_use]
+    pub fn new(evaluator: VirtualRunner, settings: Settings) -> Self {
+        Self { evaluator, fallback: SandboxFallback::new(settings) }
+    }
+}
+
+impl ScriptRunner for SandboxRunner {
+    fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
+        let placed = match &call.text {
+            Some(text) => Some(Placed::put(overlay, &call.path, text)?),
+            None => None,
+        };
+        let command = Command {
+            argv: argv_of_file(call),
+            environment: environment(call).into_iter().collect(),
+        };
+        let evaluator = &mut self.evaluator;
+        let ran = self.fallback.run(overlay, |overlay| evaluator.run(overlay, call), &command)?;
+        if let Some(placed) = placed {
+            placed.take_away(overlay);
+        }
+        Ok(ran)
+    }
+}
+
+/// A script that apk 3 has in memory, in a file, from which a sandbox can run it. apk 3 does the
+/// same where there is no memory file.
+struct Placed {
+    script: ImagePath,
+    /// The folders that were made for it, the outermost first.
+    folders: Vec<ImagePath>,
+}
+
+impl Placed {
+    fn put(overlay: &mut Overlay, path: &ImagePath, text: &Bytes) -> Result<Self, Stop> {
+        let failed = |error: RootfsError| Stop::new(format!("it cannot be put at {path}: {error}"));
+        let mut folders = Vec::new();
+        for parent in path.ancestors() {
+            let real = overlay.resolve(&parent).map_err(failed)?;
+            if overlay.lstat(&real).is_none() {
+                overlay.set(real.clone(), Entry::directory(0o700, 0)).map_err(failed)?;
+                folders.push(real);
+            }
+        }
+        let script = overlay.resolve_parent(path).map_err(failed)?;
+        overlay.set(script.clone(), Entry::file(text.clone(), 0o755, 0)).map_err(failed)?;
+        Ok(Self { script, folders })
+    }
+
+    fn take_away(self, overlay: &mut Overlay) {
+        overlay.remove(&self.script);
+        for folder in self.folders.iter().rev() {
+            if overlay.read_dir(folder).is_empty() {
+                overlay.remove(folder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use imgfix_vfs::{NoLayers, Tree};
+
+    #[test]
+    fn a_script_in_memory_is_put_for_the_sandbox_and_nothing_of_it_stays() {
+        let path = ImagePath::literal("/lib/apk/exec/demo-1.post-upgrade");
+        for folder in ["/lib/apk", "/lib/apk/exec"] {
+            let there = (ImagePath::literal(folder), Entry::directory(0o755, 0));
+            let tree = Tree::from_entries([there], Arc::new(NoLayers));
+            let mut overlay = Overlay::new(Arc::new(tree));
+            let placed = Placed::put(&mut overlay, &path, &Bytes::from_static(b"x")).unwrap();
+            assert_eq!(overlay.lstat(&path).unwrap().mode, 0o755);
+            placed.take_away(&mut overlay);
+            assert!(overlay.lstat(&path).is_none());
+            let is_there = overlay.lstat(&ImagePath::literal("/lib/apk/exec")).is_some();
+            assert_eq!(is_there, folder == "/lib/apk/exec");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What upgraded Debian packages say of themselves, for a review: the new part of their
+//! changelogs, from the repaired image or from the archives.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
+use crate::changelog;
+use imgfix_dpkg::deb::{PayloadKind, unpack};
+use imgfix_model::changelog::Changelog;
+use imgfix_model::changelog::ChangelogPart;
+use imgfix_model::path::ImagePath;
+use imgfix_model::plan::Step;
+use imgfix_repair::apply::open_archive;
+use imgfix_repair::archive::Limits;
+use imgfix_repair::error::RepairerError;
+use imgfix_repository::Fetcher;
+use imgfix_versions::dpkg::Version;
+use imgfix_vfs::{Content, FileSystem, Overlay, Spool};
+
+/// The largest changelog that is read, in bytes unpacked.
+const MAX_CHANGELOG: u64 = 16 << 20;
+
+/// The changelogs of upgraded packages: from the repaired image, or where the image keeps no
+/// documentation (path-exclude), from the archive.
+pub fn gather(
+    steps: &[Step],
+    overlay: &Overlay,
+    fetcher: &Fetcher,
+) -> Result<Vec<Changelog>, RepairerError> {
+    let mut parts = Vec::new();
+    for step in steps {
+        let Some(from) = &step.from else { continue };
+        let Ok(from) = Version::parse(from.as_ref()) else { continue };
+        let text = match in_image(step, overlay) {
+            Some(text) => Some(text),
+            None => in_archive(step, fetcher)?,
+        };
+        let part = text.map(|text| changelog::newer_than(&text, &from));
+        parts.push((step.package.to_string(), part.unwrap_or_else(ChangelogPart::default)));
+    }
+    Ok(Changelog::gather(parts))
+}
+
+/// Where a package's changelog is: of the Debian package, or of a native one.
+fn places(step: &Step) -> [String; 2] {
+    let name = step.package.name.as_ref();
+    ["changelog.Debian.gz", "changelog.gz"].map(|file| format!("/usr/share/doc/{name}/{file}"))
+}
+
+fn in_image(step: &Step, overlay: &Overlay) -> Option<String> {
+    places(step).iter().find_map(|place| {
+        let path = overlay.resolve(&ImagePath::new(place).ok()?).ok()?;
+        let is_file = overlay.lstat(&path).is_some_and(imgfix_vfs::Entry::is_file);
+        if !is_file {
+            return None;
+        }
+        unpacked(overlay.open(&path).ok()?)
+    })
+}
+
+fn in_archive(step: &Step, fetcher: &Fetcher) -> Result<Option<String>, RepairerError> {
+    let paths = fetcher.archives(&[&step.archive])?;
+    let Some(path) = paths.first() else { return Ok(None) };
+    let spool = Spool::new().map_err(RepairerError::Temporary)?;
+    let file = open_archive(&step.archive.url, path)?;
+    let package = unpack(file, &spool, &Limits::default()).map_err(|source| {
+        RepairerError::Archive { archive: step.archive.url.clone(), source: source.into() }
+    })?;
+    let places = places(step);
+    Ok(package.payload.iter().find_map(|entry| {
+        if !places.iter().any(|place| place.as_bytes() == entry.path) {
+            return None;
+        }
+        match &entry.kind {
+            PayloadKind::File { content: Content::Spool(file), .. } => unpacked(file.reader()),
+            PayloadKind::File { content: Content::Inline(bytes), .. } => unpacked(bytes.as_ref()),
+            _ => None,
+        }
+    }))
+}
+
+/// A compressed text, within bounds; what is not UTF-8 in it is replaced.
+fn unpacked(content: impl Read) -> Option<String> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(content).take(MAX_CHANGELOG).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

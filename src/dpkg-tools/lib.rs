@@ -1,0 +1,109 @@
+//! The commands of Debian's family that maintainer scripts call, over the machine's files.
+//!
+//! In comes a call; out come the status, the words that scripts read, and the database files
+//! as the real program leaves them: scripts see the package database as files under
+//! `/var/lib/dpkg`, as real processes do. One file a command; a form that is not evaluated is
+//! a [`Stop`](imgfix_shell::Stop). Programs of the image that are shell scripts
+//! (`invoke-rc.d`, `dpkg-maintscript-helper`) are evaluated and have no file here.
+//!
+//! - `files`, `options`: what the programs share
+//! - `database`, `accounts`: the image's packages, its users and groups
+//! - `interpreters`: the few programs in other languages that are known
+//! - `java`, `postgresql`: OpenJDK's programs and those of PostgreSQL, with what Debian adds
+//! - [`debconf`]: the frontend and the tools of debconf
+
+#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+
+mod accounts;
+mod adduser;
+mod compare_versions;
+mod database;
+mod deb_systemd_helper;
+mod deb_systemd_invoke;
+pub mod debconf;
+mod dpkg;
+mod dpkg_divert;
+mod dpkg_query;
+mod dpkg_realpath;
+mod dpkg_statoverride;
+mod dpkg_trigger;
+mod files;
+mod format;
+mod getent;
+mod getopt;
+mod id;
+mod init;
+mod interpreters;
+mod java;
+mod mountpoint;
+mod options;
+mod pam_auth_update;
+mod postgresql;
+mod shadow;
+mod start_stop_daemon;
+mod su;
+mod systemctl;
+mod systemd_sysusers;
+mod systemd_tmpfiles;
+#[cfg(test)]
+mod tests;
+mod ucfq;
+mod unit_file;
+mod update_alternatives;
+mod update_mime;
+mod update_rc_d;
+
+use imgfix_shell::{Command, Table};
+use imgfix_tools as commands;
+
+/// All commands of this folder by name.
+pub const COMMANDS: &[(&str, Command)] = &[
+    ("addgroup", adduser::addgroup),
+    ("adduser", adduser::adduser),
+    ("deb-systemd-helper", deb_systemd_helper::run),
+    ("deb-systemd-invoke", deb_systemd_invoke::run),
+    ("delgroup", adduser::delgroup),
+    ("deluser", adduser::deluser),
+    ("dpkg", dpkg::run),
+    ("dpkg-divert", dpkg_divert::run),
+    ("dpkg-query", dpkg_query::run),
+    ("dpkg-realpath", dpkg_realpath::run),
+    ("dpkg-statoverride", dpkg_statoverride::run),
+    ("dpkg-trigger", dpkg_trigger::run),
+    ("getent", getent::run),
+    ("getopt", getopt::run),
+    ("groups", id::groups),
+    ("id", id::run),
+    ("ischroot", init::ischroot),
+    ("mountpoint", mountpoint::run),
+    ("pam-auth-update", pam_auth_update::run),
+    ("runlevel", init::runlevel),
+    ("start-stop-daemon", start_stop_daemon::run),
+    ("su", su::run),
+    ("systemctl", systemctl::run),
+    ("systemd-sysusers", systemd_sysusers::run),
+    ("systemd-tmpfiles", systemd_tmpfiles::run),
+    ("ucfq", ucfq::run),
+    ("update-alternatives", update_alternatives::run),
+    ("update-grub", init::boot),
+    ("update-initramfs", init::boot),
+    ("update-mime", update_mime::run),
+    ("update-passwd", systemd_sysusers::update_passwd),
+    ("update-rc.d", update_rc_d::run),
+    ("vigr", id::interactive),
+    ("vipw", id::interactive),
+    ("whoami", id::whoami),
+];
+
+/// What scripts of the family may call: these commands, and those of every family.
+#[must_use]
+pub fn table() -> Table {
+    Table::new()
+        .with(commands::COMMANDS)
+        .with(COMMANDS)
+        .with(debconf::COMMANDS)
+        .with(interpreters::COMMANDS)
+        .with(java::COMMANDS)
+        .with(postgresql::COMMANDS)
+        .with(shadow::COMMANDS)
+}

@@ -1,0 +1,214 @@
+//! Installing packages into an image: dpkg's `unpack` and `configure` over an [`Overlay`].
+//!
+//! In come unpacked packages (a whole set that belongs together) and the image; out comes the
+//! overlay with what dpkg would have made of it, byte for byte in the package database, and
+//! the [`Effect`]s worth telling. Maintainer scripts are handed to a [`ScriptRunner`] at dpkg's
+//! moments. The behaviour is that of dpkg's `src/main/unpack.c`, `archives.c`, `configure.c` and
+//! `trigproc.c`, called by apt with the whole set.
+//!
+//! - `database`: what the image records, and how it is written back
+//! - `unpack`: the payload, path by path
+//! - `obsolete`: what the former version had and the new one has not
+//! - `takeover`: files that come from other packages, and packages that vanish by it
+//! - `info`: control members under `/var/lib/dpkg/info`, and trigger interests
+//! - `configure`: conffiles
+//! - `progress`: the states between, as scripts see them
+//! - `scripts`: which script is due, and how it is called
+//! - `trigger_queue`: activated triggers
+//! - `extended_states`: apt's record of what was installed as a dependency only
+//! - [`distroless`]: images without dpkg, whose packages are single files
+
+mod configure;
+mod database;
+pub mod distroless;
+mod extended_states;
+mod file_lists;
+mod info;
+mod obsolete;
+mod progress;
+mod scripts;
+mod takeover;
+mod trigger_queue;
+mod unpack;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::deb::DebPackage;
+use super::relations::parse_clauses;
+use database::Database;
+pub use imgfix_model::effects::{Effect, EffectKind};
+use imgfix_model::path::{ImagePath, PathError};
+use imgfix_repair::script_run;
+use imgfix_vfs::{Overlay, RootfsError};
+use progress::Progress;
+pub use scripts::{NoScripts, Ran, Script, ScriptCall, ScriptRunner};
+use trigger_queue::TriggerQueue;
+use unpack::Unpacked;
+
+/// How a newly installed package is recorded for `apt autoremove`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Asked for by name.
+    Manual,
+    /// Came as a dependency: recorded in `extended_states`.
+    Automatic,
+}
+
+/// One package of a set. The mark matters only when no version of it was installed.
+#[derive(Debug, Clone)]
+pub struct NewPackage {
+    /// Shared by the tries of a run.
+    pub package: Arc<DebPackage>,
+    pub mark: Mark,
+}
+
+/// What the caller decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The modification time of generated files (file lists, `status`), in seconds since the
+    /// epoch; payload and control members keep the packages' times.
+    pub timestamp: i64,
+}
+
+/// Why a set of packages cannot be installed. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error(transparent)]
+    Rootfs(#[from] RootfsError),
+    #[error("{file} of the image: {problem}")]
+    Database { file: ImagePath, problem: String },
+    #[error("package {package}: {problem}")]
+    Package { package: String, problem: String },
+    #[error(
+        "package {package} is in the state {status:?} in the image: finish that with dpkg first"
+    )]
+    State { package: String, status: String },
+    #[error("package {package} would overwrite {path}, which is also in package {owner}")]
+    Overwrite { package: String, path: String, owner: String },
+    #[error("package {package} would overwrite {path}, to which {original} is diverted")]
+    Diverted { package: String, path: String, original: String },
+    #[error("package {package}: {path} differs from the one that package {other} shares with it")]
+    Shared { package: String, path: String, other: String },
+    #[error("package {package}: the directory of {path} does not exist in the image")]
+    NoParent { package: String, path: ImagePath },
+    #[error(
+        "package {package}, which is upgraded itself, would vanish: all its files are in {by} now"
+    )]
+    Vanishes { package: String, by: String },
+    #[error("{}", script_run::sentence(package, activated_by.as_deref(), script, *line, detail))]
+    Script {
+        /// Whose script it is.
+        package: String,
+        /// The package of the set that activated the trigger, for a script run by one.
+        activated_by: Option<String>,
+        script: String,
+        line: Option<u32>,
+        detail: String,
+        /// As in [`imgfix_shell::Stop`].
+        is_of_this_machine: bool,
+    },
+    #[error("the triggers of these packages set each other off without end: {packages}")]
+    TriggerCircle { packages: String },
+    #[error("package {package}: {source}")]
+    Path { package: String, source: PathError },
+}
+
+impl InstallError {
+    /// Says which package's upgrade set a trigger's script off.
+    fn activated_by(mut self, by: Option<String>) -> Self {
+        if let Self::Script { activated_by, .. } = &mut self {
+            *activated_by = by;
+        }
+        self
+    }
+}
+
+/// Installs a set of packages, all or none, as apt has dpkg do it: each is unpacked in the
+/// given order, those that another one pre-depends on are configured before that is unpacked,
+/// then the others are configured, and at the end triggers are processed. On success `overlay`
+/// has the result; on error it is as it was.
+///
+/// # Errors
+/// What dpkg would refuse, and a script that fails or cannot be run.
+pub fn install(
+    overlay: &mut Overlay,
+    packages: &[NewPackage],
+    options: &Options,
+    scripts: &mut dyn ScriptRunner,
+) -> Result<Vec<Effect>, InstallError> {
+    let mut run = Run::new(Database::load(overlay)?, overlay, options, scripts);
+    let mut automatic = Vec::new();
+    let mut unconfigured: Vec<Unpacked> = Vec::new();
+    let controls: Vec<_> = packages.iter().map(|new| &new.package.control).collect();
+    run.preconfigure(&controls)?;
+    for new in packages {
+        if wants_configured(&new.package, &unconfigured, &run) {
+            run.configure_all(&mut unconfigured)?;
+        }
+        let done = run.unpack(&new.package)?;
+        if new.mark == Mark::Automatic && done.former_version.is_none() {
+            automatic.push(&new.package.control);
+        }
+        unconfigured.push(done);
+    }
+    run.configure_all(&mut unconfigured)?;
+    run.process_triggers()?;
+    run.write_status()?;
+    let native = run.database.native_architecture().to_owned();
+    extended_states::record(&mut run.overlay, &automatic, &native, options.timestamp)?;
+    *overlay = run.overlay;
+    Ok(run.effects)
+}
+
+/// Whether a package pre-depends on one that is not configured yet.
+fn wants_configured(package: &DebPackage, unconfigured: &[Unpacked], run: &Run<'_>) -> bool {
+    let wanted = package.control.stanza.get("Pre-Depends").map(parse_clauses);
+    let wanted = wanted.and_then(Result::ok).unwrap_or_default();
+    let names: Vec<&str> =
+        wanted.iter().flat_map(|clause| &clause.0).map(|relation| relation.name.as_str()).collect();
+    unconfigured.iter().any(|one| names.contains(&run.database.name(one.place)))
+}
+
+/// The state of one call of [`install`].
+struct Run<'s> {
+    overlay: Overlay,
+    database: Database,
+    options: Options,
+    effects: Vec<Effect>,
+    scripts: &'s mut dyn ScriptRunner,
+    /// Packages that are not simply installed, by their place in the database.
+    progress: BTreeMap<usize, Progress>,
+    triggers: TriggerQueue,
+}
+
+impl<'s> Run<'s> {
+    fn new(
+        database: Database,
+        overlay: &Overlay,
+        options: &Options,
+        scripts: &'s mut dyn ScriptRunner,
+    ) -> Self {
+        Self {
+            overlay: overlay.clone(),
+            database,
+            options: *options,
+            effects: Vec::new(),
+            scripts,
+            progress: BTreeMap::new(),
+            triggers: TriggerQueue::default(),
+        }
+    }
+
+    fn configure_all(&mut self, unconfigured: &mut Vec<Unpacked>) -> Result<(), InstallError> {
+        for one in std::mem::take(unconfigured) {
+            self.configure(&one)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, package: usize, kind: EffectKind) {
+        let package = self.database.label(package);
+        self.effects.push(Effect { package, kind });
+    }
+}

@@ -1,0 +1,21 @@
+//! Debian and Ubuntu: dpkg databases, .deb archives, apt repositories.
+
+#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+
+pub mod apt_conf;
+pub mod ar;
+pub mod conffiles;
+pub mod configuration;
+pub mod control;
+pub mod deb;
+pub mod distroless;
+pub mod diversions;
+pub mod install;
+pub mod inventory;
+pub mod multi_arch;
+pub mod path_filter;
+pub mod relations;
+pub mod statoverride;
+pub mod status;
+pub mod status_stanza;
+pub mod triggers;

@@ -1,0 +1,13 @@
+//! This machine, as the other rooms use it: files that are written whole or not at all, what an
+//! interruption takes back, progress, deadlines of transfers, trust in TLS, work in parallel.
+
+#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+
+pub mod ownership;
+pub mod pace;
+pub mod parallel;
+pub mod progress;
+pub mod scratch;
+pub mod staging;
+pub mod tls;
+pub mod unfinished;

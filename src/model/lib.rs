@@ -1,0 +1,20 @@
+//! The nouns of a repair: digests, platforms, paths in the image, packages, findings, plans,
+//! reasons. Values only; what is done with them is in other rooms.
+
+#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+
+mod blame;
+pub mod changelog;
+pub mod checksum;
+pub mod digest;
+pub mod document;
+pub mod effects;
+pub mod finding;
+pub mod identity;
+pub mod left_out;
+pub mod package;
+pub mod path;
+pub mod plan;
+pub mod platform;
+pub mod reason;
+pub mod verdict;

@@ -1,0 +1,33 @@
+//! From a patch layer to a published image.
+//!
+//! [`rebuild`] and [`rebuild_index`] are functions of bytes: the original manifest, config and
+//! index with one layer, one history entry and the marks of a repair added, everything else
+//! as it was. [`original_of`] is their inverse, so that repairing a repaired image starts
+//! from the original again. [`publish`] then moves blobs into a sink, the tag last.
+
+mod history;
+pub mod json_style;
+pub mod original;
+pub mod provenance;
+pub mod push;
+pub mod rebuild;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use original::{Fidelity, OriginalParts, original_of};
+pub use provenance::Provenance;
+pub use push::{NewImage, Patch, Publication, Published, manifest_descriptor, publish};
+pub use rebuild::{PatchLayer, Rebuilt, RebuiltIndex, rebuild, rebuild_index};
+
+use crate::ImageError;
+
+/// Why a repaired image could not be composed or published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The original has a shape that a layer cannot be added to.
+    #[error("{0}")]
+    Rebuild(String),
+    /// A source or sink failed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}

@@ -1,0 +1,28 @@
+//! A patch layer and its facts, for the unit tests of this room.
+
+use super::{PatchLayer, Provenance};
+use crate::LayerCompression;
+use imgfix_model::digest::{DiffId, Digest};
+
+/// The bytes of the patch layer.
+pub const PATCH: &[u8] = b"patch";
+
+pub fn patch() -> PatchLayer {
+    PatchLayer {
+        digest: Digest::of(PATCH),
+        diff_id: DiffId(Digest::of(b"patch, unpacked")),
+        size: PATCH.len() as u64,
+        compression: LayerCompression::Gzip,
+    }
+}
+
+pub fn provenance() -> Provenance {
+    Provenance {
+        newest: std::collections::BTreeMap::from([("0123456789abcdef".to_owned(), 7)]),
+        base_name: "oci:app:1".into(),
+        original_digest: Digest::of(b"original index"),
+        plan_digest: Digest::of(b"plan"),
+        version: "0.0.0".into(),
+        source_date_epoch: None,
+    }
+}

@@ -1,0 +1,72 @@
+//! Registries (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>) as
+//! [`Source`](super::Source) and [`Sink`](super::Sink).
+//!
+//! Credentials come from the files that docker, podman and skopeo share ([`credentials`]), tokens
+//! are asked for several repositories and with refresh tokens ([`login`]), retries have a reason
+//! ([`failure`]), downloads go on where they were cut ([`download`]), uploads can be taken back
+//! ([`upload`]), manifests are of bounded size ([`connection`]), and no transfer takes for ever
+//! ([`imgfix_host::pace`]). The traits are synchronous; each connection drives an async runtime.
+
+mod connection;
+pub mod credentials;
+mod delete;
+mod download;
+mod failure;
+mod login;
+mod sink;
+mod source;
+mod upload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgfix_host::pace::Pace;
+use imgfix_vfs::limits::LayerLimits;
+
+pub use delete::delete_tag;
+pub use sink::RegistrySink;
+pub use source::RegistrySource;
+
+/// How registries are reached.
+///
+/// Proxies are taken from the usual variables (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), but
+/// never for loopback hosts.
+#[derive(Debug, Clone)]
+pub struct RegistryOptions {
+    /// PEM files of certificate authorities that are trusted besides the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Plain HTTP to any host. Without it plain HTTP is spoken only to loopback hosts that do
+    /// not answer TLS.
+    pub plain_http: bool,
+    /// The only file credentials are taken from, instead of the usual ones.
+    pub auth_file: Option<PathBuf>,
+    /// How often a request is repeated after a failure that may pass.
+    pub retries: u32,
+    /// How long the first repetition waits; each further one waits twice as long.
+    pub backoff: Duration,
+    /// How much an archive that is compressed as a whole may unpack to.
+    pub limits: LayerLimits,
+    /// How long the registry may take.
+    pub pace: Pace,
+    /// The runtime to use; one is started for each connection when there is none.
+    pub runtime: Option<Arc<tokio::runtime::Runtime>>,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            ca_files: Vec::new(),
+            plain_http: false,
+            auth_file: None,
+            retries: 4,
+            backoff: Duration::from_millis(500),
+            limits: LayerLimits::default(),
+            pace: Pace::default(),
+            runtime: None,
+        }
+    }
+}
+
+/// What imgfix calls itself.
+const USER_AGENT: &str = concat!("imgfix/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,20 @@
+//! What repairers share: their trait ([`repairer`]), the one judge ([`judge`], [`verify`]), the
+//! planner of packages ([`planner`]), package archives ([`archive`], [`apply`], [`promise`]) and
+//! the running of their scripts. In come an image's tree and findings; out come plans, an overlay
+//! with the changes, and verdicts.
+
+#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+
+pub mod apply;
+pub mod archive;
+pub mod choice;
+pub mod edge;
+pub mod error;
+pub mod judge;
+pub mod os_release;
+pub mod planner;
+pub mod promise;
+pub mod repairer;
+pub mod sandbox_fallback;
+pub mod script_run;
+pub mod verify;

@@ -1,0 +1,29 @@
+//! Reports: what a repair did ([`before_after`]), what differs between two images
+//! ([`diff`]), both together for a person who says yes or no ([`review`]), and their renderings
+//! for people ([`text`], a page, Markdown) and programs ([`json`], [`sarif`], [`openvex`],
+//! [`junit`]).
+//!
+//! In come values from the other rooms; out go strings. Nothing here prints, reads a clock
+//! or asks for a terminal: width and colour are values of [`terminal::Style`]. Everything
+//! that came from outside is made harmless for terminals before it is shown.
+
+#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+
+pub mod before_after;
+pub mod diff;
+pub mod effects;
+pub mod findings_list;
+pub mod inventory;
+pub mod json;
+pub mod junit;
+pub mod openvex;
+pub mod outputs;
+pub mod plan;
+pub mod review;
+pub mod sarif;
+pub mod scan_comparison;
+#[cfg(any(test, feature = "testing"))]
+pub mod schema_check;
+pub mod text;
+
+pub use before_after::RepairReport;

@@ -1,6 +1,0 @@
-//! The solver behind package managers: which versions go together with the fewest changes, why
-//! something cannot be, and in which order it is done. It knows versions as numbers only.
-
-pub mod effort;
-pub mod order;
-pub mod solver;

@@ -1,0 +1,143 @@
+//! Who and where: `id` (`-u`, `-g`, `-G`, `-n`, `-r`), `whoami`, `logname`, `uname` where the answer is the
+//! same on every machine. Everything runs as root.
+
+use super::operands::{accounts, quoted};
+use super::options::{Long, Options, Short, Value};
+use imgfix_model::path::ImagePath;
+use imgfix_shell::{Process, Status, Stop};
+use imgfix_vfs::Accounts;
+
+/// What `id` prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    All,
+    User,
+    Group,
+    Groups,
+}
+
+/// Prints the numbers and names of a user.
+///
+/// # Errors
+/// An option that is not evaluated.
+pub fn id(process: &mut Process<'_>) -> Status {
+    let (mut shown, mut names) = (Shown::All, false);
+    let mut operand = None;
+    let mut options = Options::of(process);
+    while let Some(option) = options.next()? {
+        match option {
+            Short('u') | Long("user") => shown = Shown::User,
+            Short('g') | Long("group") => shown = Shown::Group,
+            Short('G') | Long("groups") => shown = Shown::Groups,
+            Short('n') | Long("name") => names = true,
+            Short('r') | Long("real") => {}
+            Value(name) if operand.is_none() => operand = Some(name.into_encoded_bytes()),
+            other => return Err(process.unsupported_option(&other)),
+        }
+    }
+    let accounts = accounts(process)?;
+    let user = operand.clone().unwrap_or_else(|| b"root".to_vec());
+    let uid = match &operand {
+        None => Some(0),
+        Some(name) => accounts.user(name),
+    };
+    let Some(uid) = uid else {
+        process.complain(format!("{}: no such user", quoted(&user)))?;
+        return Ok(1);
+    };
+    let gid = accounts.login_group(&user).unwrap_or(0);
+    let groups = groups(process, &user, gid)?;
+    let text = match (shown, names) {
+        (Shown::User, false) => uid.to_string(),
+        (Shown::Group, false) => gid.to_string(),
+        (Shown::User, true) => named(uid, accounts.user_name(uid)),
+        (Shown::Group, true) => named(gid, accounts.group_name(gid)),
+        (Shown::Groups, _) => {
+            let word = |gid: &u32| match names {
+                true => named(*gid, accounts.group_name(*gid)),
+                false => gid.to_string(),
+            };
+            groups.iter().map(word).collect::<Vec<_>>().join(" ")
+        }
+        (Shown::All, _) => all(uid, gid, &groups, &accounts),
+    };
+    process.print(format!("{text}\n"))?;
+    Ok(0)
+}
+
+fn named(number: u32, name: Option<&[u8]>) -> String {
+    name.map_or_else(|| number.to_string(), |name| String::from_utf8_lossy(name).into_owned())
+}
+
+fn all(uid: u32, gid: u32, groups: &[u32], accounts: &Accounts) -> String {
+    let both = |number: u32, name: Option<&[u8]>| match name {
+        Some(name) => format!("{number}({})", String::from_utf8_lossy(name)),
+        None => number.to_string(),
+    };
+    let groups: Vec<String> =
+        groups.iter().map(|gid| both(*gid, accounts.group_name(*gid))).collect();
+    format!(
+        "uid={} gid={} groups={}",
+        both(uid, accounts.user_name(uid)),
+        both(gid, accounts.group_name(gid)),
+        groups.join(",")
+    )
+}
+
+/// The login group, then those of `group(5)` that list the user.
+fn groups(process: &mut Process<'_>, user: &[u8], login: u32) -> Result<Vec<u32>, Stop> {
+    let text = process.machine.read_file(&ImagePath::root(), b"/etc/group")?.unwrap_or_default();
+    let mut out = vec![login];
+    for line in text.split(|&b| b == b'\n') {
+        let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();
+        let [_, _, number, members] = fields[..] else { continue };
+        let number = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+        let is_member = members.split(|&b| b == b',').any(|member| member == user);
+        if let (Some(number), true) = (number, is_member)
+            && !out.contains(&number)
+        {
+            out.push(number);
+        }
+    }
+    Ok(out)
+}
+
+/// `whoami`.
+///
+/// # Errors
+/// Operands.
+pub fn whoami(process: &mut Process<'_>) -> Status {
+    if let Some(word) = process.arguments().first() {
+        return Err(process.unsupported(word));
+    }
+    process.print("root\n")?;
+    Ok(0)
+}
+
+/// What `uname -r` says: some kernel on which images are built today. Scripts compare it with
+/// the oldest kernel that a package supports (libc6); none keeps it.
+const KERNEL: &str = "6.1.0-imgfix";
+
+/// `uname` with `-s`, `-o`, `-m`, `-r`; everything else is the running kernel's.
+///
+/// # Errors
+/// A question about the running kernel.
+pub fn uname(process: &mut Process<'_>) -> Status {
+    let text = match process.arguments() {
+        [] => "Linux",
+        [one] => match &one[..] {
+            b"-s" => "Linux",
+            b"-r" => KERNEL,
+            b"-o" => "GNU/Linux",
+            b"-m" => match process.machine.settings.architecture.as_str() {
+                "amd64" | "x86_64" => "x86_64",
+                "arm64" | "aarch64" => "aarch64",
+                _ => return Err(process.unsupported("-m on this architecture")),
+            },
+            other => return Err(process.unsupported(other)),
+        },
+        _ => return Err(process.unsupported("several options")),
+    };
+    process.print(format!("{text}\n"))?;
+    Ok(0)
+}

@@ -1,0 +1,15 @@
+//! Writes the changes of an [`crate::Overlay`] as one image layer.
+//!
+//! In comes the overlay; out go the bytes of a layer blob, its digest and its diff ID. The
+//! same changes give the same bytes on every machine: entries are sorted, headers hold only
+//! what the overlay says, and compression does not depend on the number of threads.
+
+pub mod compressor;
+mod gzip;
+mod plan;
+mod tar_header;
+pub mod writer;
+
+pub use crate::Compression;
+pub use compressor::LevelError;
+pub use writer::{LayerOptions, WriteError, WrittenLayer, write_layer};

@@ -1,0 +1,232 @@
+//! Puts parsed layers on top of each other: whiteouts, opaque directories, hard links, and
+//! entries whose directory is a symbolic link in the image.
+//!
+//! The rules are those of the OCI image layer specification
+//! (<https://github.com/opencontainers/image-spec/blob/main/layer.md>); where it is silent,
+//! those of containerd, which unpacks most images: members are applied in the order of the
+//! archive, the directory of each is resolved inside the root as the tree is at that moment,
+//! and a missing directory is made. Unlike containerd, and as the specification says, a
+//! whiteout never hides what its own layer brings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::filesystem::follow;
+use super::layer_reader::{Action, LayerError, Member, ParsedLayer};
+use super::loader::{LayerLoader, WithPatch};
+use super::tree::{below, children};
+use super::{Content, ContentLoader, Entry, Kind, LayerId, LinkId, Tree};
+use imgfix_model::path::ImagePath;
+
+/// Merges layers, the lowest first.
+///
+/// # Errors
+/// A hard link without a target, an entry below something that is not a directory, a loop of
+/// symbolic links.
+pub fn merge(layers: Vec<ParsedLayer>, loader: Arc<dyn ContentLoader>) -> Result<Tree, LayerError> {
+    let lowest = LayerId::Original(0);
+    let mut merge =
+        Merge { nodes: BTreeMap::new(), layer: lowest, next_link: 0, notes: BTreeMap::new() };
+    let root = Node { entry: Entry::directory(0o755, 0), layer: lowest };
+    merge.nodes.insert(ImagePath::root(), root);
+    for (number, layer) in (0..).zip(layers) {
+        merge.layer = LayerId::Original(number);
+        merge.add(layer)?;
+    }
+    let notes = std::mem::take(&mut merge.notes);
+    Ok(Tree::new(merge.finish(), loader).with_notes(notes))
+}
+
+/// Puts the patch layer over a merged tree: the image as it will be with that layer. `patch`
+/// reads that layer again, for files of it that were not kept.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_over(base: &Tree, layer: ParsedLayer, patch: LayerLoader) -> Result<Tree, LayerError> {
+    // What the layers below were numbered matters no more: they are all lower.
+    let lower = |(path, entry): (&ImagePath, &Entry)| {
+        (path.clone(), Node { entry: entry.clone(), layer: LayerId::Original(0) })
+    };
+    let nodes = base.iter().map(lower).collect();
+    let notes = base.notes().clone();
+    let mut merge = Merge { nodes, layer: LayerId::Patch, next_link: base.next_link(), notes };
+    merge.add(layer)?;
+    let notes = std::mem::take(&mut merge.notes);
+    let loader = Arc::new(WithPatch { original: Arc::clone(base.loader()), patch });
+    Ok(Tree::new(merge.finish(), loader).with_notes(notes))
+}
+
+struct Node {
+    entry: Entry,
+    /// The layer that put it here.
+    layer: LayerId,
+}
+
+struct Merge {
+    nodes: BTreeMap<ImagePath, Node>,
+    /// The layer being applied.
+    layer: LayerId,
+    next_link: u64,
+    /// By layer and index.
+    notes: BTreeMap<(LayerId, u32), Bytes>,
+}
+
+impl Merge {
+    fn add(&mut self, layer: ParsedLayer) -> Result<(), LayerError> {
+        let number = self.layer;
+        self.notes.extend(layer.notes.into_iter().map(|(index, note)| ((number, index), note)));
+        for Member { path, action } in layer.members {
+            self.apply(&path, action).map_err(|why| LayerError::Entry {
+                layer: layer.name.clone(),
+                entry: path.to_string(),
+                why,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, path: &ImagePath, action: Action) -> Result<(), String> {
+        match action {
+            Action::Ignore => {}
+            Action::Whiteout(hidden) => {
+                let hidden = self.locate(&hidden)?;
+                self.hide_below(&hidden);
+                self.hide(&hidden);
+            }
+            Action::Opaque(dir) => {
+                let dir = self.resolve(&dir)?;
+                self.hide_below(&dir);
+            }
+            Action::HardLink(target) => {
+                let target = self.locate(&target)?;
+                let path = self.locate(path)?;
+                if path != target {
+                    let entry = self.shared(&target)?;
+                    self.set(path, entry)?;
+                }
+            }
+            Action::Set(mut entry) => {
+                if let Kind::File(data) = &mut entry.kind
+                    && let Content::Layer { layer, .. } = &mut data.content
+                {
+                    *layer = self.layer;
+                }
+                let path = self.locate(path)?;
+                self.set(path, entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path with its directory resolved. When the directory is there as named, nothing
+    /// above it can be a link.
+    fn locate(&self, path: &ImagePath) -> Result<ImagePath, String> {
+        let Some(parent) = path.parent() else { return Ok(path.clone()) };
+        if self.is_dir(&parent) {
+            return Ok(path.clone());
+        }
+        self.resolve(&parent)?.join(path.file_name()).map_err(|error| error.to_string())
+    }
+
+    fn resolve(&self, path: &ImagePath) -> Result<ImagePath, String> {
+        follow(&|at| self.nodes.get(at).map(|node| &node.entry), path)
+            .map_err(|error| error.to_string())
+    }
+
+    fn is_dir(&self, path: &ImagePath) -> bool {
+        self.nodes.get(path).is_some_and(|node| node.entry.is_dir())
+    }
+
+    /// The entry at `target`, marked as shared.
+    fn shared(&mut self, target: &ImagePath) -> Result<Entry, String> {
+        let node = self
+            .nodes
+            .get_mut(target)
+            .ok_or_else(|| format!("a hard link to {target}, which is not in the image"))?;
+        match &mut node.entry.kind {
+            Kind::Directory => return Err(format!("a hard link to {target}, a directory")),
+            Kind::File(data) if data.link.is_none() => {
+                data.link = Some(LinkId(self.next_link));
+                self.next_link += 1;
+            }
+            _ => {}
+        }
+        Ok(node.entry.clone())
+    }
+
+    fn set(&mut self, path: ImagePath, entry: Entry) -> Result<(), String> {
+        if path.is_root() && !entry.is_dir() {
+            return Err("the root must be a directory".into());
+        }
+        self.make_parents(&path, entry.mtime)?;
+        if !entry.is_dir() && self.is_dir(&path) {
+            let gone: Vec<_> = below(&self.nodes, &path).map(|(key, _)| key.clone()).collect();
+            for key in gone {
+                self.nodes.remove(&key);
+            }
+        }
+        self.nodes.insert(path, Node { entry, layer: self.layer });
+        Ok(())
+    }
+
+    fn make_parents(&mut self, path: &ImagePath, mtime: i64) -> Result<(), String> {
+        let Some(parent) = path.parent() else { return Ok(()) };
+        match self.nodes.get(&parent) {
+            Some(node) if node.entry.is_dir() => Ok(()),
+            Some(_) => Err(format!("{parent} is not a directory")),
+            None => {
+                self.make_parents(&parent, mtime)?;
+                let node = Node { entry: Entry::directory(0o755, mtime), layer: self.layer };
+                self.nodes.insert(parent, node);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes what lower layers have below `dir`.
+    fn hide_below(&mut self, dir: &ImagePath) {
+        let lower: Vec<_> = below(&self.nodes, dir)
+            .filter(|(_, node)| node.layer < self.layer)
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in lower.iter().rev() {
+            self.hide(path);
+        }
+    }
+
+    /// Removes a path of a lower layer unless this layer has brought something below it.
+    fn hide(&mut self, path: &ImagePath) {
+        let is_lower = self.nodes.get(path).is_some_and(|node| node.layer < self.layer);
+        if is_lower && !path.is_root() && children(&self.nodes, path).next().is_none() {
+            self.nodes.remove(path);
+        }
+    }
+
+    /// The merged entries; a hard link whose other names are gone is none.
+    fn finish(self) -> BTreeMap<ImagePath, Entry> {
+        let mut names: BTreeMap<LinkId, u32> = BTreeMap::new();
+        for node in self.nodes.values() {
+            if let Kind::File(data) = &node.entry.kind
+                && let Some(id) = data.link
+            {
+                *names.entry(id).or_default() += 1;
+            }
+        }
+        let alone = |entry: &mut Entry| {
+            if let Kind::File(data) = &mut entry.kind
+                && data.link.is_some_and(|id| names.get(&id) == Some(&1))
+            {
+                data.link = None;
+            }
+        };
+        self.nodes
+            .into_iter()
+            .map(|(path, mut node)| {
+                alone(&mut node.entry);
+                (path, node.entry)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,31 @@
+//! Where the fields of a tar header are (POSIX pax(1), "ustar Interchange Format"; GNU tar
+//! manual, "Basic Tar Format"), for the reader here and the writer in the `layer` room.
+
+/// Bytes of a header, and what content is padded to.
+pub const BLOCK: usize = 512;
+
+/// Where a field is in a header block: offset and length.
+pub type Field = (usize, usize);
+
+pub const NAME: Field = (0, 100);
+pub const MODE: Field = (100, 8);
+pub const UID: Field = (108, 8);
+pub const GID: Field = (116, 8);
+pub const SIZE: Field = (124, 12);
+pub const MTIME: Field = (136, 12);
+pub const CHECKSUM: Field = (148, 8);
+pub const TYPE: Field = (156, 1);
+pub(crate) const LINK: Field = (157, 100);
+pub const MAGIC: Field = (257, 8);
+pub const USER: Field = (265, 32);
+pub const GROUP: Field = (297, 32);
+pub(crate) const MAJOR: Field = (329, 8);
+pub(crate) const MINOR: Field = (337, 8);
+pub(crate) const PREFIX: Field = (345, 155);
+pub(crate) const STAR_PREFIX: Field = (345, 131);
+pub(crate) const STAR_TRAILER: Field = (508, 4);
+pub(crate) const GNU_SPARSE: Field = (386, 96);
+pub(crate) const GNU_EXTENDED: Field = (482, 1);
+pub(crate) const GNU_REAL_SIZE: Field = (483, 12);
+pub(crate) const GNU_MORE_SPARSE: Field = (0, 504);
+pub(crate) const GNU_MORE_EXTENDED: Field = (504, 1);

@@ -1,0 +1,616 @@
+//! [`TarReader`]: the members of a tar stream, with all that layers use of the format.
+//!
+//! In comes an uncompressed stream; out come headers with names, attributes and sizes as
+//! the extensions amend them, and the content of each. Written here rather than taken from
+//! the `tar` crate, which reads extension headers without bound, splits PAX records at
+//! newlines (binary attribute values contain them) and knows no PAX sparse files. Where
+//! readers differ, this one follows Go's `archive/tar`: it decides what every container
+//! runtime unpacks.
+//!
+//! The format: POSIX pax(1), "ustar Interchange Format" and "pax Interchange Format"; GNU
+//! tar manual, "Basic Tar Format" and "Sparse Formats".
+
+use std::io::{self, BufRead, Read};
+
+use super::Xattrs;
+use super::pax::{self, Sparse};
+use super::tar_format::{
+    CHECKSUM, Field, GID, GNU_EXTENDED, GNU_MORE_EXTENDED, GNU_MORE_SPARSE, GNU_REAL_SIZE,
+    GNU_SPARSE, GROUP, LINK, MAGIC, MAJOR, MINOR, MODE, MTIME, NAME, PREFIX, SIZE, STAR_PREFIX,
+    STAR_TRAILER, TYPE, UID, USER,
+};
+
+const BLOCK: u64 = super::tar_format::BLOCK as u64;
+
+/// The largest extension header (PAX records, long names) accepted, in bytes: the bound of
+/// Go's `archive/tar`.
+pub const MAX_EXTENSION: u64 = 1 << 20;
+
+/// How many pieces a sparse file may have.
+const MAX_SEGMENTS: usize = 1 << 20;
+
+/// Why a stream is not a tar archive that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TarError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{place}: {why}")]
+    Invalid { place: String, why: String },
+}
+
+/// One member's header.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Member {
+    /// As stored: may be absolute, have `..`, or end in a slash.
+    pub name: Vec<u8>,
+    pub kind: MemberKind,
+    /// Bytes of content, the holes of a sparse file included.
+    pub size: u64,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// The owner's and the group's name; empty when the header has none.
+    pub user: Vec<u8>,
+    pub group: Vec<u8>,
+    pub mtime: i64,
+    pub xattrs: Xattrs,
+    /// The content's hash that apk's archives have in an extension, hexadecimal.
+    pub apk_checksum: Option<Vec<u8>>,
+}
+
+/// A member's type, with the link's target as stored.
+#[derive(Debug, PartialEq, Eq)]
+pub enum MemberKind {
+    File,
+    HardLink(Vec<u8>),
+    Symlink(Vec<u8>),
+    CharDevice { major: u32, minor: u32 },
+    BlockDevice { major: u32, minor: u32 },
+    Directory,
+    Fifo,
+}
+
+/// A piece of a sparse file that is stored.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    offset: u64,
+    len: u64,
+}
+
+/// Reads members one after another. As a [`Read`] it gives the content of the current one.
+pub struct TarReader<R> {
+    inner: R,
+    /// Bytes read from the archive.
+    offset: u64,
+    /// Stored bytes of the current member still in the archive, and the padding after them.
+    stored: u64,
+    padding: u64,
+    /// The current member's content: its pieces, where the reader is, and its length.
+    segments: Vec<Segment>,
+    segment: usize,
+    position: u64,
+    size: u64,
+}
+
+impl<R: BufRead> TarReader<R> {
+    pub fn new(inner: R) -> Self {
+        Self {
+            inner,
+            offset: 0,
+            stored: 0,
+            padding: 0,
+            segments: Vec::new(),
+            segment: 0,
+            position: 0,
+            size: 0,
+        }
+    }
+
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.inner
+    }
+
+    /// Where the reader is in the archive: after [`TarReader::next_member`] at the start of the
+    /// member's stored content.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes past the current member's content and padding without reading them. `seek` moves
+    /// the archive's reader forward.
+    pub fn pass_over(
+        &mut self,
+        seek: impl FnOnce(&mut R, i64) -> io::Result<()>,
+    ) -> Result<(), TarError> {
+        let rest = self.stored.saturating_add(self.padding);
+        let step = i64::try_from(rest).map_err(|_| self.invalid("the size is too large"))?;
+        seek(&mut self.inner, step)?;
+        self.offset = self.offset.saturating_add(rest);
+        self.stored = 0;
+        self.padding = 0;
+        Ok(())
+    }
+
+    /// Bytes of the current member's content that are not stored: the holes of a sparse file.
+    pub fn hole_bytes(&self) -> u64 {
+        let stored: u64 = self.segments.iter().map(|segment| segment.len).sum();
+        self.size.saturating_sub(stored)
+    }
+
+    /// The next member; `None` at the end of the archive. What was not read of the member
+    /// before is skipped.
+    pub fn next_member(&mut self) -> Result<Option<Member>, TarError> {
+        self.skip_member()?;
+        let mut extensions = Extensions::default();
+        loop {
+            let Some(header) = self.header()? else {
+                if extensions.any() {
+                    return Err(self.invalid("the archive ends after an extension header"));
+                }
+                return Ok(None);
+            };
+            let slot = match header.type_flag() {
+                b'x' | b'X' => &mut extensions.pax,
+                b'L' => &mut extensions.long_name,
+                b'K' => &mut extensions.long_link,
+                b'g' => {
+                    // Describes all that follows; Go and with it every runtime ignores it.
+                    self.stored = self.number(&header, SIZE, "size")?;
+                    self.padding = padding(self.stored);
+                    self.skip_member()?;
+                    continue;
+                }
+                _ => return self.member(&header, &extensions).map(Some),
+            };
+            if slot.is_some() {
+                return Err(self.invalid("two extension headers of one kind for one entry"));
+            }
+            *slot = Some(self.extension(&header)?);
+        }
+    }
+
+    /// The content of an extension header.
+    fn extension(&mut self, header: &Header) -> Result<Vec<u8>, TarError> {
+        let size: u64 = self.number(header, SIZE, "size")?;
+        if size > MAX_EXTENSION {
+            return Err(self.invalid(&format!(
+                "an extension header of {size} bytes; at most {MAX_EXTENSION} are accepted"
+            )));
+        }
+        let mut data = Vec::new();
+        (&mut self.inner).take(size).read_to_end(&mut data)?;
+        self.offset += data.len() as u64;
+        if data.len() as u64 != size {
+            return Err(self.cut());
+        }
+        self.padding = padding(size);
+        self.skip_member()?;
+        Ok(data)
+    }
+
+    /// Reads one header block; `None` at the end of the archive: two zero blocks, or nothing.
+    fn header(&mut self) -> Result<Option<Header>, TarError> {
+        let Some(header) = self.block()? else { return Ok(None) };
+        if header.is_zero() {
+            return match self.block()? {
+                Some(next) if !next.is_zero() => {
+                    Err(self.invalid("a lone block of zeros between entries"))
+                }
+                _ => Ok(None),
+            };
+        }
+        if !header.checksum_matches() {
+            return Err(self.invalid("the header's checksum does not match"));
+        }
+        Ok(Some(header))
+    }
+
+    fn block(&mut self) -> Result<Option<Header>, TarError> {
+        let mut block = [0; BLOCK as usize];
+        let mut filled = 0;
+        while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.inner.read(rest) {
+                Ok(0) if filled == 0 => return Ok(None),
+                Ok(0) => return Err(self.cut()),
+                Ok(got) => filled += got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.offset += BLOCK;
+        Ok(Some(Header(block)))
+    }
+
+    /// Puts a header and its extensions together and gets ready to read the content.
+    fn member(&mut self, header: &Header, extensions: &Extensions) -> Result<Member, TarError> {
+        let mut records = pax::Records::default();
+        if let Some(data) = &extensions.pax {
+            records = pax::parse(data).map_err(|why| self.invalid(why))?;
+        }
+        let name = match (&extensions.long_name, records.path.take()) {
+            (Some(long), _) => until_nul(long).to_vec(),
+            (None, Some(path)) => path,
+            (None, None) => header.name(),
+        };
+        let place = Place { name: String::from_utf8_lossy(&name).into_owned() };
+        let link = match (&extensions.long_link, records.linkpath.take()) {
+            (Some(long), _) => until_nul(long).to_vec(),
+            (None, Some(path)) => path,
+            (None, None) => until_nul(header.field(LINK)).to_vec(),
+        };
+        let kind = self.kind(header, &name, link, &place)?;
+        let is_file = kind == MemberKind::File;
+        let size: u64 = match records.size {
+            Some(size) => size,
+            None => self.number(header, SIZE, "size")?,
+        };
+        self.stored = if is_file { size } else { 0 };
+        if self.stored > i64::MAX as u64 {
+            return Err(place.invalid("the size is too large"));
+        }
+        self.padding = padding(self.stored);
+        self.segment = 0;
+        self.position = 0;
+        self.size = self.stored;
+        self.segments.clear();
+        self.segments.push(Segment { offset: 0, len: self.stored });
+        let mut name = name;
+        if is_file {
+            if header.type_flag() == b'S' {
+                self.gnu_sparse(header, &place)?;
+            } else if let Some(sparse) = records.sparse.take() {
+                if let Some(real) = &sparse.name {
+                    name.clone_from(real);
+                }
+                self.pax_sparse(&sparse, &place)?;
+            }
+        }
+        let uid = records.uid.map_or_else(|| self.number(header, UID, "uid"), Ok)?;
+        let gid = records.gid.map_or_else(|| self.number(header, GID, "gid"), Ok)?;
+        let mtime = records.mtime.map_or_else(|| self.number(header, MTIME, "mtime"), Ok)?;
+        let mode = header.number(MODE).unwrap_or(0) & 0o7777;
+        Ok(Member {
+            name,
+            kind,
+            size: self.size,
+            mode: u32::try_from(mode).unwrap_or(0),
+            uid,
+            gid,
+            user: until_nul(header.field(USER)).to_vec(),
+            group: until_nul(header.field(GROUP)).to_vec(),
+            mtime,
+            xattrs: records.xattrs,
+            apk_checksum: records.apk_checksum,
+        })
+    }
+
+    fn kind(
+        &self,
+        header: &Header,
+        name: &[u8],
+        link: Vec<u8>,
+        place: &Place,
+    ) -> Result<MemberKind, TarError> {
+        let device = || -> Result<(u32, u32), TarError> {
+            Ok((self.number(header, MAJOR, "major")?, self.number(header, MINOR, "minor")?))
+        };
+        Ok(match header.type_flag() {
+            // Before POSIX a directory was a file whose name ends in a slash.
+            0 | b'0' if name.ends_with(b"/") => MemberKind::Directory,
+            0 | b'0' | b'7' => MemberKind::File,
+            b'S' if header.is_gnu() => MemberKind::File,
+            b'1' => MemberKind::HardLink(link),
+            b'2' => MemberKind::Symlink(link),
+            b'3' => {
+                let (major, minor) = device()?;
+                MemberKind::CharDevice { major, minor }
+            }
+            b'4' => {
+                let (major, minor) = device()?;
+                MemberKind::BlockDevice { major, minor }
+            }
+            b'5' => MemberKind::Directory,
+            b'6' => MemberKind::Fifo,
+            other => {
+                let flag = char::from(other).escape_default().to_string();
+                return Err(place.invalid(&format!("entry type '{flag}' is not supported")));
+            }
+        })
+    }
+
+    /// Old GNU sparse format: four pieces in the header, more in blocks after it.
+    fn gnu_sparse(&mut self, header: &Header, place: &Place) -> Result<(), TarError> {
+        const PIECE: usize = 24;
+        let bad = || place.invalid("the map of the sparse file is damaged");
+        let mut segments = Vec::new();
+        let mut add = |table: &[u8]| -> Result<(), TarError> {
+            for piece in table.chunks_exact(PIECE) {
+                let (offset, len) = piece.split_at(PIECE / 2);
+                if offset.first() == Some(&0) {
+                    return Ok(());
+                }
+                let value = |field| number(field).and_then(|n| u64::try_from(n).ok());
+                let (Some(offset), Some(len)) = (value(offset), value(len)) else {
+                    return Err(bad());
+                };
+                segments.push(Segment { offset, len });
+                if segments.len() > MAX_SEGMENTS {
+                    return Err(bad());
+                }
+            }
+            Ok(())
+        };
+        add(header.field(GNU_SPARSE))?;
+        let mut extended = header.field(GNU_EXTENDED).first() == Some(&1);
+        while extended {
+            let Some(block) = self.block()? else { return Err(self.cut()) };
+            add(block.field(GNU_MORE_SPARSE))?;
+            extended = block.field(GNU_MORE_EXTENDED).first() == Some(&1);
+        }
+        let size = self.number(header, GNU_REAL_SIZE, "real size")?;
+        self.set_segments(segments, size, place)
+    }
+
+    /// The three PAX sparse formats of GNU tar (0.0 and 0.1 in the records, 1.0 before the
+    /// content).
+    fn pax_sparse(&mut self, sparse: &Sparse, place: &Place) -> Result<(), TarError> {
+        let bad = || place.invalid("the map of the sparse file is damaged");
+        let mut numbers = sparse.map.clone();
+        if sparse.map_in_content {
+            let before = self.stored;
+            let count = self.map_number().ok_or_else(bad)?;
+            if count > MAX_SEGMENTS as u64 {
+                return Err(bad());
+            }
+            for _ in 0..count.saturating_mul(2) {
+                numbers.push(self.map_number().ok_or_else(bad)?);
+            }
+            let rest = padding(before - self.stored);
+            self.skip(rest)?;
+            self.stored = self.stored.checked_sub(rest).ok_or_else(bad)?;
+        }
+        let segments: Vec<Segment> = numbers
+            .chunks(2)
+            .map(|pair| match *pair {
+                [offset, len] => Ok(Segment { offset, len }),
+                _ => Err(bad()),
+            })
+            .collect::<Result<_, _>>()?;
+        if segments.len() > MAX_SEGMENTS {
+            return Err(bad());
+        }
+        self.set_segments(segments, sparse.size.ok_or_else(bad)?, place)
+    }
+
+    /// A decimal number and a newline of a map that precedes the content.
+    fn map_number(&mut self) -> Option<u64> {
+        let mut value = 0u64;
+        for digits in 0..=20 {
+            self.stored = self.stored.checked_sub(1)?;
+            let mut byte = [0];
+            self.inner.read_exact(&mut byte).ok()?;
+            self.offset += 1;
+            match byte {
+                [b'\n'] if digits > 0 => return Some(value),
+                [digit @ b'0'..=b'9'] => {
+                    value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn set_segments(
+        &mut self,
+        segments: Vec<Segment>,
+        size: u64,
+        place: &Place,
+    ) -> Result<(), TarError> {
+        let mut end = 0u64;
+        let mut stored = 0u64;
+        for segment in &segments {
+            let next = segment.offset.checked_add(segment.len);
+            match next {
+                Some(next) if segment.offset >= end && next <= size => end = next,
+                _ => return Err(place.invalid("the pieces of the sparse file overlap")),
+            }
+            stored = stored.saturating_add(segment.len);
+        }
+        if stored != self.stored || size > i64::MAX as u64 {
+            return Err(place.invalid("the map of the sparse file does not match its content"));
+        }
+        self.segments = segments;
+        self.size = size;
+        Ok(())
+    }
+
+    fn skip_member(&mut self) -> Result<(), TarError> {
+        let rest = self.stored.saturating_add(self.padding);
+        self.skip(rest)?;
+        self.stored = 0;
+        self.padding = 0;
+        self.size = 0;
+        self.position = 0;
+        Ok(())
+    }
+
+    fn skip(&mut self, mut bytes: u64) -> Result<(), TarError> {
+        while bytes > 0 {
+            let here = match self.inner.fill_buf() {
+                Ok(buffer) => buffer.len(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if here == 0 {
+                return Err(self.cut());
+            }
+            let step = usize::try_from(bytes).unwrap_or(usize::MAX).min(here);
+            self.inner.consume(step);
+            self.offset += step as u64;
+            bytes -= step as u64;
+        }
+        Ok(())
+    }
+
+    fn number<T: TryFrom<i64>>(
+        &self,
+        header: &Header,
+        field: Field,
+        what: &str,
+    ) -> Result<T, TarError> {
+        let value = header.number(field).and_then(|value| T::try_from(value).ok());
+        value.ok_or_else(|| self.invalid(&format!("the {what} in the header is not valid")))
+    }
+
+    fn cut(&self) -> TarError {
+        self.invalid("the archive is cut off")
+    }
+
+    fn invalid(&self, why: &str) -> TarError {
+        TarError::Invalid { place: format!("tar stream at byte {}", self.offset), why: why.into() }
+    }
+}
+
+impl<R: BufRead> Read for TarReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.size.saturating_sub(self.position);
+        if left == 0 || buffer.is_empty() {
+            return Ok(0);
+        }
+        while let Some(segment) = self.segments.get(self.segment)
+            && self.position >= segment.offset + segment.len
+        {
+            self.segment += 1;
+        }
+        let (run, is_hole) = match self.segments.get(self.segment) {
+            None => (left, true),
+            Some(next) if self.position < next.offset => (next.offset - self.position, true),
+            Some(here) => (here.offset + here.len - self.position, false),
+        };
+        let want = usize::try_from(run).unwrap_or(usize::MAX).min(buffer.len());
+        let part = buffer.get_mut(..want).unwrap_or_default();
+        let got = if is_hole {
+            part.fill(0);
+            want
+        } else {
+            let got = self.inner.read(part)?;
+            if got == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.stored = self.stored.saturating_sub(got as u64);
+            self.offset += got as u64;
+            got
+        };
+        self.position += got as u64;
+        Ok(got)
+    }
+}
+
+/// Extension headers seen before the header they describe.
+#[derive(Default)]
+struct Extensions {
+    pax: Option<Vec<u8>>,
+    long_name: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
+}
+
+impl Extensions {
+    fn any(&self) -> bool {
+        self.pax.is_some() || self.long_name.is_some() || self.long_link.is_some()
+    }
+}
+
+/// The entry that an error is about.
+struct Place {
+    name: String,
+}
+
+impl Place {
+    fn invalid(&self, why: &str) -> TarError {
+        TarError::Invalid { place: self.name.clone(), why: why.into() }
+    }
+}
+
+/// One header block.
+struct Header([u8; BLOCK as usize]);
+
+impl Header {
+    fn field(&self, (at, len): Field) -> &[u8] {
+        self.0.get(at..at + len).unwrap_or_default()
+    }
+
+    fn number(&self, field: Field) -> Option<i64> {
+        number(self.field(field))
+    }
+
+    fn type_flag(&self) -> u8 {
+        self.field(TYPE).first().copied().unwrap_or_default()
+    }
+
+    fn is_gnu(&self) -> bool {
+        self.field(MAGIC) == b"ustar  \0"
+    }
+
+    fn is_zero(&self) -> bool {
+        self.0.iter().all(|&byte| byte == 0)
+    }
+
+    /// The sum of all bytes with the checksum field taken as spaces; some old archivers
+    /// summed signed bytes.
+    fn checksum_matches(&self) -> bool {
+        let (at, len) = CHECKSUM;
+        let bytes = self.0.iter().enumerate();
+        let bytes = bytes.map(|(i, &b)| if (at..at + len).contains(&i) { b' ' } else { b });
+        let (mut unsigned, mut signed) = (0i64, 0i64);
+        for byte in bytes {
+            unsigned += i64::from(byte);
+            signed += i64::from(byte.cast_signed());
+        }
+        self.number(CHECKSUM).is_some_and(|sum| sum == unsigned || sum == signed)
+    }
+
+    /// The name, with the prefix that POSIX added for long ones.
+    fn name(&self) -> Vec<u8> {
+        let prefix = if !self.field(MAGIC).starts_with(b"ustar\0") {
+            &[][..]
+        } else if self.field(STAR_TRAILER) == b"tar\0" {
+            until_nul(self.field(STAR_PREFIX))
+        } else {
+            until_nul(self.field(PREFIX))
+        };
+        let name = until_nul(self.field(NAME));
+        if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+    }
+}
+
+/// A numeric field: octal digits among spaces and NULs, or GNU's base-256 when the first bit
+/// is set.
+fn number(field: &[u8]) -> Option<i64> {
+    let first = *field.first()?;
+    if first & 0x80 == 0 {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | 0);
+        let start = field.iter().position(|byte| !is_blank(byte));
+        let digits = field.get(start.unwrap_or(field.len())..)?;
+        let end = digits.iter().position(is_blank).unwrap_or(digits.len());
+        return digits.get(..end)?.iter().try_fold(0i64, |value, &digit| match digit {
+            b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
+            _ => None,
+        });
+    }
+    // Two's complement in 7 bits and then bytes.
+    let top = i128::from(first & 0x7f) - if first & 0x40 == 0 { 0 } else { 0x80 };
+    let rest = field.get(1..)?;
+    let value = rest.iter().try_fold(top, |value, &byte| {
+        value.checked_mul(256).map(|value| value + i128::from(byte))
+    })?;
+    i64::try_from(value).ok()
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+fn padding(size: u64) -> u64 {
+    (BLOCK - size % BLOCK) % BLOCK
+}
