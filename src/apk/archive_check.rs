@@ -39,8 +39,8 @@ pub enum CheckError {
 ///
 /// # Errors
 /// It is another package, damaged, or none.
-pub fn fits(mut apk: &mut dyn BufRead, wanted: &Identity) -> Result<Digest, checked::CheckError> {
-    check(&mut apk, wanted).map_err(|error| match error {
+pub fn fits(apk: &mut dyn BufRead, wanted: &Identity) -> Result<Digest, checked::CheckError> {
+    check(apk, wanted).map_err(|error| match error {
         CheckError::Io(error) => checked::CheckError::Disk(error),
         error => checked::CheckError::Other(error.to_string()),
     })
