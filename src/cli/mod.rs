@@ -51,7 +51,7 @@ enum Command {
     /// Repair an image and write it under the tag `<tag>_fix`
     Repair(Box<repair::RepairArguments>),
     /// Show what a repair would do, and why, without writing an image
-    Plan(plan::PlanArguments),
+    Plan(Box<plan::PlanArguments>),
     /// List the packages of an image, also as CycloneDX or SPDX
     Inventory(inventory::InventoryArguments),
     /// Compare two images: packages, files, configuration
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
     let start = Start::new(&arguments.confinement, Arc::clone(&output), watcher.ok());
     let result = match arguments.command {
         Command::Repair(arguments) => repair::run(*arguments, start),
-        Command::Plan(arguments) => plan::run(arguments, start),
+        Command::Plan(arguments) => plan::run(*arguments, start),
         Command::Inventory(arguments) => inventory::run(arguments, start),
         Command::Diff(arguments) => diff::run(arguments, start),
         Command::Findings(arguments) => findings::run(arguments, start),

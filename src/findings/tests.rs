@@ -1,7 +1,7 @@
 //! Reports as a whole: real ones where they are at hand, small ones for every field, bad
 //! ones for every message, and arbitrary ones that must not panic.
 
-use imgfix_model::finding::{Class, Finding, FixStatus, Severity};
+use imgfix_model::finding::{FixStatus, Severity};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

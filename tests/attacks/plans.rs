@@ -90,7 +90,7 @@ fn the_same_again(count: usize, clauses: usize) -> String {
 fn names(count: usize) -> String {
     let mut text = String::new();
     let all = list((0..count).map(|at| format!("n{at}")), ", ");
-    stanza(&mut text, "victim", "2", &format!("Depends: all, wants\n"));
+    stanza(&mut text, "victim", "2", "Depends: all, wants\n");
     stanza(&mut text, "all", "1", &format!("Provides: {all}\n"));
     stanza(&mut text, "wants", "1", &format!("Depends: {all}, nowhere\nBreaks: {all}\n"));
     text
