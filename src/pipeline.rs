@@ -1,7 +1,8 @@
-//! The steps of a repair, in order, and nothing else: what each step does is in its own room.
+//! The steps of a repair, in order, and nothing else: what each step does is in its own room
+//! (`ARCHITECTURE.md`).
 //!
 //! report → findings ─┐
-//! reference → image → rootfs → inventory → plan → apply → layer → verify → publish → report
+//! reference → image → tree → inventory → plan → apply → layer → verify → publish → report
 //!
 //! Verification comes before publication: the patch layer is read back from the bytes that
 //! will be sent and judged there, so a repair that did not do what it claims is never

@@ -855,7 +855,7 @@ mod tests {
         }
     }
 
-    /// The real thing, with times: `cargo test --release -- --ignored --nocapture real_debian`.
+    /// The real thing, with times: `cargo test -p imgfix-apt --release real_debian -- --ignored --nocapture`.
     #[test]
     #[ignore = "needs Debian's repositories"]
     fn real_debian_bullseye_cold_and_warm() {

@@ -1,4 +1,4 @@
-//! What a scanner found: [`Finding`], its severity and class; one file a report format;
+//! What a scanner found: [`Finding`](imgfix_model::finding::Finding), its severity and class; one file a report format;
 //! formats are told apart by content, never by name.
 //!
 //! In come the bytes of reports ([`parse_report`]) and the user's wishes ([`Filter`]); out go

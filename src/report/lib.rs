@@ -4,7 +4,7 @@
 //! [`junit`]).
 //!
 //! In come values from the other rooms; out go strings. Nothing here prints, reads a clock
-//! or asks for a terminal: width and colour are values of [`terminal::Style`]. Everything
+//! or asks for a terminal: width and colour are values of [`imgfix_terminal::Style`]. Everything
 //! that came from outside is made harmless for terminals before it is shown.
 
 #![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]

@@ -15,7 +15,9 @@
 //! - [`regex`]: POSIX regular expressions
 //! - [`resources`]: memory, disk and time that scripts may use up
 //! - [`sandbox`]: the real program instead, in namespaces over a copy on disk
-//! - [`commands`]: the commands that scripts of every family use, one file each
+//!
+//! The commands themselves are in rooms above: those that scripts of every family use in
+//! `tools`, those of one family with the family.
 
 #![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
 

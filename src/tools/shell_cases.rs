@@ -2,7 +2,7 @@
 //!
 //! `shell_cases/*.txt` holds scripts with what dash (or, in `bash*.txt`, bash, in `ash*.txt`, busybox)
 //! gave for them, in a directory with the files of [`FILES`]. The test here needs none of them;
-//! the ignored one asks the real shells again: `cargo test --lib shell_cases::real -- --ignored`,
+//! the ignored one asks the real shells again: `cargo test -p imgfix-tools shell_cases::real -- --ignored`,
 //! and with `IMGFIX_RECORD=1` in the environment writes down what they say. For busybox it wants
 //! an unpacked root file system of Alpine in `IMGFIX_ALPINE_ROOT`, as root.
 

@@ -2,7 +2,7 @@
 //! read-only [`Tree`] of the layers, and an [`Overlay`] of changes over it.
 //!
 //! In come layer streams (through [`layer_reader`]); out goes a tree that other rooms read
-//! through [`FileSystem`], and the overlay whose changes the `layer` room writes. Nothing
+//! through [`FileSystem`], and the overlay whose changes [`layer`] writes. Nothing
 //! here knows of packages, registries or the host's own file system.
 
 #![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]

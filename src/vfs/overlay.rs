@@ -1,6 +1,6 @@
 //! [`Overlay`]: changes over a [`Tree`], read back as if they were applied.
 //!
-//! Package installation writes here; the `layer` room turns [`Overlay::changes`] into one
+//! Package installation writes here; [`crate::layer`] turns [`Overlay::changes`] into one
 //! layer. All methods take paths literally (no link is followed): callers resolve first
 //! with [`FileSystem::resolve_parent`], so that following links is always a visible choice.
 

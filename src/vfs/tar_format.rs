@@ -1,5 +1,5 @@
 //! Where the fields of a tar header are (POSIX pax(1), "ustar Interchange Format"; GNU tar
-//! manual, "Basic Tar Format"), for the reader here and the writer in the `layer` room.
+//! manual, "Basic Tar Format"), for the reader here and the writer in [`crate::layer`].
 
 /// Bytes of a header, and what content is padded to.
 pub const BLOCK: usize = 512;

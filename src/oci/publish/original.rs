@@ -42,7 +42,7 @@ pub struct OriginalParts {
     /// The plan of the earlier repair.
     pub plan_digest: Option<Digest>,
     /// What it got from repositories: the time of the newest package, by
-    /// [`imgfix_repository::newest::short_name`].
+    /// what `newest::short_name` of the room `repository` makes of its name.
     pub newest: BTreeMap<String, i64>,
 }
 

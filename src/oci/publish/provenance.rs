@@ -55,7 +55,7 @@ pub struct Provenance {
     /// The digest of the plan.
     pub plan_digest: Digest,
     /// The time of the newest package of each repository, in seconds since the epoch, by
-    /// [`imgfix_repository::newest::short_name`].
+    /// what `newest::short_name` of the room `repository` makes of its name.
     pub newest: BTreeMap<String, i64>,
     /// The version of imgfix.
     pub version: String,

@@ -1,7 +1,7 @@
 //! What real scripts use: parses every script below a directory, and reports those that do
 //! not parse and the constructs that are not evaluated.
 //!
-//! `IMGFIX_SCRIPTS=DIRECTORY cargo test --lib syntax::survey -- --ignored --nocapture`, where
+//! `IMGFIX_SCRIPTS=DIRECTORY cargo test -p imgfix-shell syntax::survey -- --ignored --nocapture`, where
 //! the directory has maintainer scripts in any depth (`dpkg-deb -e` for each package).
 
 use std::collections::BTreeMap;
