@@ -1,6 +1,6 @@
 //! dpkg: its database, .deb archives, relations between packages, and what dpkg does when it
-//! installs them. Of apt it knows the settings (`apt_conf`), because options for dpkg stand there, too;
-//! repositories and apt's choices are in the room `apt`.
+//! installs them. Of apt it knows the settings (`apt_conf`), because options for dpkg stand
+//! there, too; repositories and apt's choices are in the room `apt`.
 
 #![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
 
