@@ -21,8 +21,11 @@ fn archives() -> Vec<PathBuf> {
     };
     let shown = folder.display();
     assert!(folder.is_dir(), "ALPINE={shown} is no folder (its path has to be absolute)");
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|extension| extension == "gz")).collect()
+    let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let packed = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "gz");
+    let archives: Vec<PathBuf> = entries.filter(packed).collect();
+    assert!(!archives.is_empty(), "ALPINE={shown} has no root file system (*.tar.gz)");
+    archives
 }
 
 fn tar(arguments: &[&str], archive: &Path) -> Vec<u8> {
