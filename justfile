@@ -14,11 +14,11 @@ test room="":
 
 # Lints, as strict as before a change is taken
 lint:
-    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # The form of the code
 fmt:
-    cargo fmt
+    cargo fmt --all
 
 # Pages of the code, in target/doc
 docs:
