@@ -91,7 +91,21 @@ fn copy(temporary: &Path, name: &str) -> PathBuf {
     }
 }
 
-fn processes_of(user: u32) -> Vec<String> {
+/// The processes of `user` that are in one namespace with the one that has `name` in its
+/// arguments: other tests' sandboxes have processes of the same numbers, which come and go.
+fn processes_of(user: u32, name: &str) -> Vec<String> {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let all = processes_of_number(user);
+    let named = all.iter().find(|process| {
+        let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(name)
+    });
+    let wanted = named.and_then(|process| namespace(process));
+    assert!(wanted.is_some(), "no process of {name} among {all:?}");
+    all.into_iter().filter(|process| namespace(process) == wanted).collect()
+}
+
+fn processes_of_number(user: u32) -> Vec<String> {
     let names = fs::read_dir("/proc").unwrap().flatten();
     let numbers = names.filter_map(|entry| entry.file_name().into_string().ok());
     numbers
@@ -106,7 +120,7 @@ fn processes_of(user: u32) -> Vec<String> {
 
 fn attack(user: u32, before: &File, path: &Path, name: &str, own: &Path) -> String {
     let owner = fs::metadata(path).unwrap().uid();
-    let processes = processes_of(owner);
+    let processes = processes_of(owner, name);
     assert!(processes.len() >= 3, "{processes:?}");
     let id = user.to_string();
     // root's right to go everywhere is gone only after the first program
