@@ -22,7 +22,7 @@ fmt:
 
 # Pages of the code, in target/doc
 docs:
-    cargo doc --locked --no-deps --workspace
+    cargo doc --locked --no-deps --workspace --document-private-items
 
 # Against the real apt, as root: just differential bullseye bookworm
 differential +images="bookworm":

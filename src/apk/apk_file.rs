@@ -3,7 +3,7 @@
 //! In comes a stream of an `.apk`; out come what its control member says, its scripts, and its
 //! payload with the content in a [`Spool`]. The payload is checked against the hash that the
 //! control member has of it; whether the control member is the one that an index names
-//! ([`ApkPackage::identity`]) is the caller's to check: with that the whole file is known, and
+//! ([`ApkControl::identity`]) is the caller's to check: with that the whole file is known, and
 //! the signature inside is not needed (apk ignores it too for packages of a repository).
 //! Source: apk-tools 2.14, `src/package.c` (`apk_sign_ctx_mpart_cb`), `src/database.c`
 //! (`apk_db_install_archive_entry`), `src/io_archive.c`.

@@ -36,6 +36,7 @@ use super::{CommandResult, exit};
 const MAX_PLAN: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
+#[allow(rustdoc::broken_intra_doc_links, reason = "`oci:DIR[:TAG]` is help, no link")]
 pub struct RepairArguments {
     /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF],
     /// docker://HOST/REPO:TAG or HOST/REPO:TAG

@@ -2,7 +2,7 @@
 //! formats are told apart by content, never by name.
 //!
 //! In come the bytes of reports ([`parse_report`]) and the user's wishes ([`Filter`]); out go
-//! findings without duplicates ([`merge`]), what the report says it is about
+//! findings without duplicates ([`merge()`]), what the report says it is about
 //! ([`ArtifactIdentity`]), and whether that is the image at hand ([`matches_image`]). Nothing
 //! that a scanner lists as a problem is dropped silently.
 

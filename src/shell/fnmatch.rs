@@ -16,7 +16,7 @@ pub enum CaseOf {
     Ignored,
 }
 
-/// As [`matches`], for letters of either case if so wanted.
+/// As [`matches()`], for letters of either case if so wanted.
 #[must_use]
 pub fn matches_in(pattern: &[u8], text: &[u8], case: CaseOf) -> bool {
     // A later star never needs an earlier one to be tried again, so that the time stays within

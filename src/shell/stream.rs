@@ -3,7 +3,7 @@
 //!
 //! Commands of a pipeline run one after the other, so a pipe is a buffer: written in full,
 //! then read. Reading and writing need the machine (files live in its overlay) and are
-//! methods of [`Machine`](super::Machine).
+//! methods of [`Machine`].
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

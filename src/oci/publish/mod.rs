@@ -1,6 +1,6 @@
 //! From a patch layer to a published image.
 //!
-//! [`rebuild`] and [`rebuild_index`] are functions of bytes: the original manifest, config and
+//! [`rebuild()`] and [`rebuild_index`] are functions of bytes: the original manifest, config and
 //! index with one layer, one history entry and the marks of a repair added, everything else
 //! as it was. [`original_of`] is their inverse, so that repairing a repaired image starts
 //! from the original again. [`publish`] then moves blobs into a sink, the tag last.

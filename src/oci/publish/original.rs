@@ -2,7 +2,7 @@
 //! of adding another one.
 //!
 //! The history entry of the patch layer says what the original was. The original's manifest
-//! and config are put together again by taking away what [`super::rebuild`] added; when their
+//! and config are put together again by taking away what [`super::rebuild()`] added; when their
 //! bytes have the recorded digest nothing was lost.
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 //! - [`value`]: numbers and strings that become each other
 //! - [`record`]: the current record and its fields
 //! - [`run`]: the program over its input
-//! - [`format`]: what `printf` makes of values
+//! - [`mod@format`]: what `printf` makes of values
 
 mod format;
 mod lex;
