@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy;
 use tokio::runtime::Runtime;
 
+use crate::machine::{self, MAX_SCRIPT_TIME};
 use crate::pipeline::{Environment, NamedReport, ScanInput, families};
 use crate::size;
 use imgfix_confinement::Confined;
@@ -32,7 +33,6 @@ use imgfix_repository::newest::Older;
 use imgfix_repository::rsa_keys::RsaKeyring;
 use imgfix_repository::signature::Keyring;
 use imgfix_repository::upkeep::Limits;
-use imgfix_shell::TimeLimit;
 use imgfix_solve::effort::Effort;
 use imgfix_vfs::Memory;
 use imgfix_vfs::limits::{LayerLimits, Scale};
@@ -42,10 +42,6 @@ use super::output::Output;
 
 /// The largest key, certificate or ignore file, in bytes.
 const MAX_KEYS: u64 = 16 << 20;
-
-/// How long the scripts of one package may take, in seconds. Those of real packages take less
-/// than one.
-const MAX_SCRIPT_TIME: u32 = 20;
 
 /// How images are reached and read.
 #[derive(Debug, Args)]
@@ -348,14 +344,12 @@ pub fn environment(
         }
         None => LayerLimits::default(),
     };
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let now = machine::now();
     let pace = Pace::new(Duration::from_secs(images.timeout.into()));
     let auth = Arc::new(machine_auth());
     let cache = cache(repositories, output)?;
     let source_date_epoch = source_date_epoch()?;
-    let memory = images.max_memory.map_or_else(machine_memory, Memory::fixed);
+    let memory = images.max_memory.map_or_else(machine::memory, Memory::fixed);
     let confined = confine()?;
     let runtime = Runtime::new()
         .map_err(|error| Failure::Usage(format!("cannot start the network runtime: {error}")))?;
@@ -396,7 +390,9 @@ pub fn environment(
                 certificates,
             },
             scripts: repositories.scripts.unwrap_or_default(),
-            script_time: script_time(repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME)),
+            script_time: machine::script_time(
+                repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME),
+            ),
             effort: Effort::default(),
             memory,
             now,
@@ -429,27 +425,6 @@ fn scripts_modes() -> impl TypedValueParser<Value = ScriptsMode> {
         "never" => ScriptsMode::Never,
         _ => ScriptsMode::Virtual,
     })
-}
-
-/// The limit of time for scripts, by this machine's clock.
-fn script_time(seconds: u32) -> TimeLimit {
-    let start = std::time::Instant::now();
-    let clock = Arc::new(move || start.elapsed());
-    TimeLimit::new(clock, std::time::Duration::from_secs(seconds.into()))
-}
-
-/// The budget for a user who sets none.
-fn machine_memory() -> Memory {
-    let system = rustix::system::sysinfo();
-    let bytes = (system.totalram as u64).saturating_mul(system.mem_unit.into());
-    Memory::of_machine(cgroup_memory().map_or(bytes, |limit| limit.min(bytes)))
-}
-
-/// What the control group of this process may use, where it is limited (cgroups 2 and 1).
-fn cgroup_memory() -> Option<u64> {
-    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
 }
 
 /// Logins for repositories as this machine's own apt has them. Files that this user may not

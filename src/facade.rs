@@ -1,0 +1,131 @@
+//! The library's front: [`Repair`], a repair as the command line does it when nothing more is asked
+//! for. In come an image, reports and, if need be, repositories; out comes the
+//! [`RepairOutcome`], with the report that the program would print. Who wants more than this (saved
+//! plans, policies, other limits) calls [`pipeline`](crate::pipeline) with an
+//! [`Environment`] of their own.
+
+use std::sync::Arc;
+
+use imgfix_confinement::Confined;
+use imgfix_host::pace::Pace;
+use imgfix_host::progress::{SharedProgress, Silent};
+use imgfix_host::unfinished::Unfinished;
+use imgfix_oci::{Reference, RegistryOptions};
+use imgfix_solve::effort::Effort;
+use imgfix_vfs::Compression;
+use imgfix_vfs::layer::LayerOptions;
+use imgfix_vfs::limits::LayerLimits;
+use tokio::runtime::Runtime;
+
+use crate::machine;
+use crate::pipeline::{
+    self, AfterFetching, Edge, Environment, Evidence, NamedReport, PlanRequest, RepairError,
+    RepairOutcome, RepairRequest, RepositoryChoice, ScanInput, ScriptsMode, families,
+};
+use crate::policy::OriginalPolicy;
+
+/// A repair of one image, to be run.
+pub struct Repair {
+    image: Reference,
+    output: Option<Reference>,
+    reports: Vec<NamedReport>,
+    repositories: RepositoryChoice,
+    progress: SharedProgress,
+}
+
+impl Repair {
+    /// Of the image that `reference` names, as the command line takes it: `oci:DIR:TAG`,
+    /// `docker://HOST/REPO:TAG` and so on.
+    ///
+    /// # Errors
+    /// It names no image.
+    pub fn of(reference: &str) -> Result<Self, RepairError> {
+        Ok(Self {
+            image: reference.parse()?,
+            output: None,
+            reports: Vec::new(),
+            repositories: RepositoryChoice::default(),
+            progress: Arc::new(Silent),
+        })
+    }
+
+    /// Adds a scanner's report: its name for messages, and its bytes. Without any, everything
+    /// that the repositories have newer is upgraded.
+    #[must_use]
+    pub fn report(mut self, name: &str, bytes: Vec<u8>) -> Self {
+        self.reports.push(NamedReport { name: name.to_owned(), bytes });
+        self
+    }
+
+    /// Takes packages from this repository, as `--repository` has it, instead of the image's own.
+    #[must_use]
+    pub fn repository(mut self, line: &str) -> Self {
+        self.repositories.lines.push(line.to_owned());
+        self
+    }
+
+    /// Publishes the repaired image there, instead of beside the original.
+    ///
+    /// # Errors
+    /// It names no place.
+    pub fn output(mut self, reference: &str) -> Result<Self, RepairError> {
+        self.output = Some(reference.parse()?);
+        Ok(self)
+    }
+
+    /// Whom to tell what is done meanwhile; nobody by default.
+    #[must_use]
+    pub fn progress(mut self, progress: SharedProgress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Repairs, publishes and reads back. It blocks, and must not be called in an asynchronous
+    /// task. The process gives up no rights: that is the program's, which has no other work.
+    ///
+    /// # Errors
+    /// Nothing was published, except for [`RepairError::ReadBack`].
+    pub fn run(self) -> Result<RepairOutcome, RepairError> {
+        let runtime = Arc::new(Runtime::new().map_err(RepairError::Temporary)?);
+        let limits = LayerLimits::default();
+        let environment = Environment {
+            registry: RegistryOptions {
+                runtime: Some(Arc::clone(&runtime)),
+                limits,
+                ..RegistryOptions::default()
+            },
+            limits,
+            edge: Edge {
+                progress: self.progress,
+                repositories: self.repositories,
+                identity_check: Some(families::IDENTITY_CHECK),
+                pace: Pace::default(),
+                memory: machine::memory(),
+                effort: Effort::default(),
+                scripts: ScriptsMode::default(),
+                script_time: machine::script_time(machine::MAX_SCRIPT_TIME),
+                now: machine::now(),
+                source_date_epoch: None,
+                runtime,
+                network: AfterFetching::Stays,
+                unfinished: Unfinished::default(),
+            },
+            confined: Confined::default(),
+        };
+        let request = RepairRequest {
+            plan: PlanRequest {
+                image: self.image,
+                platforms: Vec::new(),
+                scan: ScanInput { reports: self.reports, ..ScanInput::default() },
+                packages: imgfix_repair::choice::PackageChoice::default(),
+            },
+            saved: None,
+            output: self.output,
+            suffix: pipeline::DEFAULT_SUFFIX.to_owned(),
+            layer: LayerOptions { compression: Compression::Gzip, level: None },
+            original: OriginalPolicy::Keep,
+            evidence: Evidence::None,
+        };
+        pipeline::repair(&request, &environment)
+    }
+}
