@@ -1,7 +1,7 @@
 //! The library's front: [`Repair`], a repair as the command line does it when nothing more is asked
 //! for. In come an image, reports and, if need be, repositories; out comes the
 //! [`RepairOutcome`], with the report that the program would print. Who wants more than this (saved
-//! plans, policies, other limits) calls [`pipeline`](crate::pipeline) with an
+//! plans, policies, other limits) calls [`pipeline`] with an
 //! [`Environment`] of their own.
 
 use std::sync::Arc;
