@@ -38,9 +38,7 @@
 //! # }
 //! ```
 
-// Errors are built once a run, on the way out: boxing them would cost clarity only.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
-#![allow(clippy::result_large_err, clippy::type_complexity, clippy::map_entry)]
 
 pub mod cli;
 mod facade;

@@ -1,6 +1,6 @@
 //! Alpine, Wolfi and Chainguard: apk databases, .apk archives, APKINDEX repositories.
 
-#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod apk_file;
 pub mod archive_check;
@@ -26,7 +26,7 @@ pub mod scripts_archive;
 pub mod signature;
 pub mod solve;
 pub mod sources;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub mod testing;
 pub mod triggers;
 pub mod virtual_runner;

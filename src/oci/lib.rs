@@ -4,7 +4,7 @@
 //! by descriptor, a [`Sink`] takes them, and the three transports (registry, OCI layout,
 //! archives) are interchangeable behind these two traits.
 
-#![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod archive;
 pub mod archive_sink;
@@ -18,7 +18,7 @@ pub mod publish;
 pub mod reference;
 pub mod registry;
 mod tar_index;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub mod testing;
 pub mod transport;
 pub mod untag;

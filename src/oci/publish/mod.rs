@@ -11,7 +11,7 @@ pub mod original;
 pub mod provenance;
 pub mod push;
 pub mod rebuild;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub mod testing;
 
 pub use original::{Fidelity, OriginalParts, original_of};
