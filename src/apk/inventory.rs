@@ -411,12 +411,12 @@ mod tests {
         let alone = "C:Q1yY8lhMF1VhgegJgkcXfqaNabDJw=\nP:a\nV:1.04-r0\n\n";
         let of_apk3 = include_bytes!("../../fixtures/apk/apk-3.0.6/before/scripts.tar.gz");
         for (installed, scripts, want) in [
-            (apk("2.14.10-r0"), None, VersionOrder::Apk2),
-            (apk("3.0.6-r0"), None, VersionOrder::Apk3),
-            (alone.to_owned(), None, VersionOrder::Apk2),
-            (alone.to_owned(), Some(&of_apk3[..]), VersionOrder::Apk3),
-            (alone.to_owned(), Some(&b"damaged"[..]), VersionOrder::Apk2),
-            (apk("2.14.10-r0"), Some(&of_apk3[..]), VersionOrder::Apk2),
+            (apk("2.14.10-r0"), None, VersionOrder::APK2),
+            (apk("3.0.6-r0"), None, VersionOrder::APK3),
+            (alone.to_owned(), None, VersionOrder::APK2),
+            (alone.to_owned(), Some(&of_apk3[..]), VersionOrder::APK3),
+            (alone.to_owned(), Some(&b"damaged"[..]), VersionOrder::APK2),
+            (apk("2.14.10-r0"), Some(&of_apk3[..]), VersionOrder::APK2),
         ] {
             let world = file("/etc/apk/world", b"a<=1.04-r0");
             let installed = file("/lib/apk/db/installed", installed.as_bytes());
@@ -424,9 +424,9 @@ mod tests {
             let tree = image([world, installed].into_iter().chain(scripts));
             let inventory = ApkInventory::read(&tree).unwrap().to_inventory();
             assert_eq!(inventory.order, want);
-            let higher = match want {
-                VersionOrder::Apk3 => Ordering::Less,
-                _ => Ordering::Greater,
+            let higher = match want == VersionOrder::APK3 {
+                true => Ordering::Less,
+                false => Ordering::Greater,
             };
             assert_eq!(inventory.compare("1.016-r0", "1.04-r0"), Some(higher));
             assert_eq!(

@@ -718,7 +718,7 @@ impl Family for DpkgUniverse<'_> {
     }
 
     fn order(&self) -> VersionOrder {
-        VersionOrder::Dpkg
+        VersionOrder::DPKG
     }
 
     fn package(&self, solvable: Solvable) -> PackageId {

@@ -226,7 +226,7 @@ impl DpkgInventory {
         });
         Inventory {
             family: self.family(),
-            order: VersionOrder::Dpkg,
+            order: VersionOrder::DPKG,
             distribution: self.distribution.clone(),
             packages: finished.map(installed).collect(),
             unfinished: unfinished.collect(),

@@ -18,8 +18,8 @@ pub(super) fn contains(range: &str, version: &str) -> Option<bool> {
     }
     // Where apk 2 and 3 differ, the range cannot be decided without the image.
     let orders: &[VersionOrder] = match scheme {
-        "deb" | "debian" => &[VersionOrder::Dpkg],
-        "apk" | "alpine" => &[VersionOrder::Apk2, VersionOrder::Apk3],
+        "deb" | "debian" => &[VersionOrder::DPKG],
+        "apk" | "alpine" => &[VersionOrder::APK2, VersionOrder::APK3],
         _ => return None,
     };
     let compare = |bound: &str| {

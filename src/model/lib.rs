@@ -6,6 +6,7 @@
 mod blame;
 pub mod changelog;
 pub mod checksum;
+pub mod component;
 pub mod digest;
 pub mod document;
 pub mod effects;

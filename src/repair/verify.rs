@@ -171,7 +171,7 @@ mod tests {
     fn inventory(packages: Vec<Installed>) -> Inventory {
         Inventory {
             family: "dpkg",
-            order: VersionOrder::Dpkg,
+            order: VersionOrder::DPKG,
             distribution: Distribution::default(),
             packages,
             unfinished: Vec::new(),

@@ -36,30 +36,38 @@ impl AsRef<str> for VersionText {
     }
 }
 
-/// How a package manager orders versions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VersionOrder {
-    Dpkg,
-    /// apk-tools 2.
-    Apk2,
-    /// apk-tools 3, which orders some versions the other way round.
-    Apk3,
+/// How one kind of store orders versions. A value, so that each kind brings its own.
+#[derive(Clone, Copy)]
+pub struct VersionOrder {
+    name: &'static str,
+    compare: fn(&str, &str) -> Option<Ordering>,
+    zero: ZeroFix,
 }
 
 impl VersionOrder {
+    /// dpkg's, as `deb-version(7)` has it.
+    pub const DPKG: Self = Self::new("dpkg", dpkg_order, ZeroFix::Unknown);
+    /// apk-tools 2.
+    pub const APK2: Self = Self::new("apk 2", apk2_order, ZeroFix::NeverAffected);
+    /// apk-tools 3, which orders some versions the other way round.
+    pub const APK3: Self = Self::new("apk 3", apk3_order, ZeroFix::NeverAffected);
+
+    /// An order with a name that no other has. `compare` gives `None` when one of the texts is
+    /// no version; `zero` is what `0` says as a fixed version in the security data that counts
+    /// in this order.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        compare: fn(&str, &str) -> Option<Ordering>,
+        zero: ZeroFix,
+    ) -> Self {
+        Self { name, compare, zero }
+    }
+
     /// Compares two versions; `None` when one of them is none.
     #[must_use]
     pub fn compare(self, a: &str, b: &str) -> Option<Ordering> {
-        let by = match self {
-            Self::Dpkg => {
-                let parse = |text: &str| dpkg::Version::parse_recorded(text).ok();
-                return Some(parse(a)?.cmp(&parse(b)?));
-            }
-            Self::Apk2 => apk::Generation::Apk2,
-            Self::Apk3 => apk::Generation::Apk3,
-        };
-        let are_valid = by.is_valid(a) && by.is_valid(b);
-        are_valid.then(|| by.compare(&apk::Version::new(a), &apk::Version::new(b)))
+        (self.compare)(a, b)
     }
 
     /// Whether the text is a version.
@@ -71,11 +79,40 @@ impl VersionOrder {
     /// What `0` says as a fixed version in the security data of distributions with this order.
     #[must_use]
     pub fn zero(self) -> ZeroFix {
-        match self {
-            Self::Apk2 | Self::Apk3 => ZeroFix::NeverAffected,
-            Self::Dpkg => ZeroFix::Unknown,
-        }
+        self.zero
     }
+}
+
+impl PartialEq for VersionOrder {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for VersionOrder {}
+
+impl fmt::Debug for VersionOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+fn dpkg_order(a: &str, b: &str) -> Option<Ordering> {
+    let parse = |text: &str| dpkg::Version::parse_recorded(text).ok();
+    Some(parse(a)?.cmp(&parse(b)?))
+}
+
+fn apk2_order(a: &str, b: &str) -> Option<Ordering> {
+    apk_order(apk::Generation::Apk2, a, b)
+}
+
+fn apk3_order(a: &str, b: &str) -> Option<Ordering> {
+    apk_order(apk::Generation::Apk3, a, b)
+}
+
+fn apk_order(by: apk::Generation, a: &str, b: &str) -> Option<Ordering> {
+    let are_valid = by.is_valid(a) && by.is_valid(b);
+    are_valid.then(|| by.compare(&apk::Version::new(a), &apk::Version::new(b)))
 }
 
 /// What `0` says as a fixed version.

@@ -173,7 +173,7 @@ mod tests {
     use imgfix_versions::ZeroFix;
 
     fn state(finding: &Finding, before: &str, at: &str) -> State {
-        let compare = |a: &str, b: &str| VersionOrder::Dpkg.compare(a, b);
+        let compare = |a: &str, b: &str| VersionOrder::DPKG.compare(a, b);
         let rules = Rules { compare: &compare, zero: ZeroFix::Unknown };
         /// `binary source`, or both in one.
         fn both(text: &str) -> At<'_> {

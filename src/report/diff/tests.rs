@@ -47,7 +47,7 @@ fn inventory(packages: &[(&str, &str)]) -> Inventory {
     Inventory {
         unfinished: Vec::new(),
         family: "dpkg",
-        order: VersionOrder::Dpkg,
+        order: VersionOrder::DPKG,
         distribution: Distribution::default(),
         packages: packages
             .iter()

@@ -116,7 +116,7 @@ mod tests {
     fn inventory() -> Inventory {
         Inventory {
             family: "dpkg",
-            order: VersionOrder::Dpkg,
+            order: VersionOrder::DPKG,
             distribution: Distribution {
                 id: "debian".into(),
                 version_id: "12".into(),

@@ -52,7 +52,7 @@ mod tests {
     fn every_part_is_encoded() {
         let of = |family, id: &str, version_id: &str, codename: &str| Inventory {
             family,
-            order: VersionOrder::Dpkg,
+            order: VersionOrder::DPKG,
             distribution: Distribution {
                 id: id.into(),
                 version_id: version_id.into(),

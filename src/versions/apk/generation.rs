@@ -72,8 +72,8 @@ impl Generation {
 impl From<Generation> for VersionOrder {
     fn from(generation: Generation) -> Self {
         match generation {
-            Generation::Apk2 => Self::Apk2,
-            Generation::Apk3 => Self::Apk3,
+            Generation::Apk2 => Self::APK2,
+            Generation::Apk3 => Self::APK3,
         }
     }
 }
