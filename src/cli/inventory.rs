@@ -1,9 +1,9 @@
-//! `imgfix inventory`: the packages of an image, for people, programs and SBOM tools.
+//! `imgfix inventory`: the packages and libraries of an image, for people, programs and SBOM tools.
 
 use clap::{Args, ValueEnum};
 
 use crate::pipeline;
-use imgfix_model::package::Inventory;
+use imgfix_model::component::Contents;
 use imgfix_oci::Reference;
 use imgfix_report::inventory;
 use imgfix_report::inventory::Subject;
@@ -54,17 +54,17 @@ pub fn run(arguments: InventoryArguments, start: Start) -> CommandResult {
     let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
     let text = match arguments.format {
         ListFormat::Table => {
-            let tables = all.iter().map(|(s, i)| inventory::table(s, i, output.style()));
+            let tables = all.iter().map(|(s, c)| inventory::table(s, c, output.style()));
             tables.collect::<Vec<_>>().join("\n")
         }
         ListFormat::Json => inventory::json(&all),
         ListFormat::Cyclonedx => {
-            let (subject, packages) = single(&all)?;
-            inventory::cyclonedx(subject, packages, created)?
+            let (subject, contents) = single(&all)?;
+            inventory::cyclonedx(subject, contents, created)?
         }
         ListFormat::Spdx => {
-            let (subject, packages) = single(&all)?;
-            inventory::spdx(subject, packages, created)?
+            let (subject, contents) = single(&all)?;
+            inventory::spdx(subject, contents, created)?
         }
     };
     output.result(&text)?;
@@ -72,9 +72,9 @@ pub fn run(arguments: InventoryArguments, start: Start) -> CommandResult {
 }
 
 /// An SBOM is about one image.
-fn single(all: &[(Subject, Inventory)]) -> Result<(&Subject, &Inventory), Failure> {
+fn single(all: &[(Subject, Contents)]) -> Result<(&Subject, &Contents), Failure> {
     match all {
-        [(subject, inventory)] => Ok((subject, inventory)),
+        [(subject, contents)] => Ok((subject, contents)),
         many => {
             let have: Vec<String> = many.iter().map(|(s, _)| s.platform.to_string()).collect();
             Err(Failure::Usage(format!(

@@ -113,6 +113,17 @@ pub struct Libraries {
     pub order: VersionOrder,
     /// Sorted by name, then path.
     pub libraries: Vec<Library>,
+    /// Records that could not be read, sorted by path: which libraries they are of is unknown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
+}
+
+/// A record of a library that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Unread {
+    pub path: ImagePath,
+    /// Half a sentence: `it has no Version`.
+    pub why: String,
 }
 
 /// Everything that one image has installed, of all its stores.

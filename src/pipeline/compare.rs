@@ -1,5 +1,6 @@
 //! Looking at images without repairing them: what is installed, and what differs.
 
+use imgfix_model::component::Contents;
 use imgfix_model::package::Inventory;
 use imgfix_model::platform::Platform;
 use imgfix_oci as image;
@@ -34,18 +35,18 @@ pub fn inventories(
     reference: &Reference,
     platforms: &[Platform],
     environment: &Environment,
-) -> Result<Vec<(Subject, Inventory)>, RepairError> {
+) -> Result<Vec<(Subject, Contents)>, RepairError> {
     let name = reference.to_string();
     open(reference, platforms, environment)?
         .into_iter()
         .map(|loaded| {
-            let inventory = planning::manager(&name, &loaded)?.inventory().clone();
+            let packages = Some(planning::manager(&name, &loaded)?.inventory().clone());
             let subject = Subject {
                 reference: name.clone(),
                 platform: loaded.platform.clone(),
                 manifest: loaded.manifest.digest(),
             };
-            Ok((subject, inventory))
+            Ok((subject, Contents { packages, libraries: Vec::new() }))
         })
         .collect()
 }

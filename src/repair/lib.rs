@@ -11,6 +11,7 @@ pub mod choice;
 pub mod edge;
 pub mod error;
 pub mod judge;
+pub mod library_records;
 pub mod os_release;
 pub mod planner;
 pub mod promise;

@@ -36,6 +36,9 @@ pub enum RootfsError {
     Io { what: String, source: std::io::Error },
 }
 
+/// Is shown paths with their entries, by [`FileSystem::visit`].
+pub type Visitor<'v, 'a> = &'v mut dyn FnMut(&ImagePath, &'a Entry);
+
 /// Reading a root file system. Paths given to `lstat` and `read_dir` are taken literally;
 /// the provided methods resolve symbolic links, always inside the image root: an absolute
 /// target starts at the image root and `..` stops there.
@@ -48,6 +51,16 @@ pub trait FileSystem {
 
     /// Everything at or below exactly this path, in byte order (parents before children).
     fn walk(&self, path: &ImagePath) -> Vec<ImagePath>;
+
+    /// Shows everything that [`FileSystem::walk`] would give, with its entry. Nothing is copied:
+    /// for those who look at a whole image and keep little of it.
+    fn visit<'a>(&'a self, path: &ImagePath, visitor: Visitor<'_, 'a>) {
+        for path in self.walk(path) {
+            if let Some(entry) = self.lstat(&path) {
+                visitor(&path, entry);
+            }
+        }
+    }
 
     /// A stream of a regular file's content, at exactly this path.
     ///

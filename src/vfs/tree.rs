@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::filesystem::Visitor;
 use super::{Content, Entry, FileSystem, Kind, LayerId, LinkId, RootfsError};
 use imgfix_model::path::ImagePath;
 
@@ -170,6 +171,13 @@ impl FileSystem for Tree {
         top.into_iter().chain(below(&self.entries, path).map(|(key, _)| key)).cloned().collect()
     }
 
+    fn visit<'a>(&'a self, path: &ImagePath, visitor: Visitor<'_, 'a>) {
+        let top = self.entries.get_key_value(path);
+        top.into_iter().chain(below(&self.entries, path)).for_each(|(path, entry)| {
+            visitor(path, entry);
+        });
+    }
+
     fn open(&self, path: &ImagePath) -> Result<Box<dyn Read + Send + '_>, RootfsError> {
         self.open_entry(path, self.lstat(path))
     }
@@ -269,6 +277,15 @@ mod tests {
         assert_eq!(walk("/a/x"), ["/a/x", "/a/x/1", "/a/x/1/2"]);
         assert_eq!(walk("/a-b"), ["/a-b", "/a-b/c"]);
         assert_eq!(walk("/nothing"), [""; 0]);
+        for path in ["/", "/a", "/a/x", "/a-b/c", "/nothing"] {
+            let path = ImagePath::literal(path);
+            let mut seen = Vec::new();
+            tree.visit(&path, &mut |path, entry| {
+                assert_eq!(tree.lstat(path), Some(entry));
+                seen.push(path.clone());
+            });
+            assert_eq!(seen, tree.walk(&path), "{path}");
+        }
     }
 
     #[test]

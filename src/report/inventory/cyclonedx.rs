@@ -7,26 +7,33 @@ use serde_cyclonedx::cyclonedx::v_1_6::{
 
 use crate::before_after::Tool;
 use imgfix_json::pretty;
+use imgfix_model::component::{Contents, Libraries, Library};
 use imgfix_model::package::{Installed, Inventory};
 
-use super::{InventoryError, Subject, Unique, document_uuid, package_url, rfc3339};
+use super::{InventoryError, Subject, Unique, document_uuid, libraries, package_url, rfc3339};
 
-/// One platform's image as a CycloneDX document: the image as the described component, the
-/// distribution and its packages as components. `created`: seconds since the epoch.
+/// One platform's image as a CycloneDX document: the image as the described component; the
+/// distribution, its packages, and libraries as components. `created`: seconds since the epoch.
 ///
 /// # Errors
 /// A time that RFC 3339 cannot write.
 pub fn cyclonedx(
     subject: &Subject,
-    inventory: &Inventory,
+    contents: &Contents,
     created: i64,
 ) -> Result<String, InventoryError> {
     let image_ref = format!("image:{}", subject.manifest);
     let mut refs = Unique::default();
     refs.take(&image_ref, '#');
-    let mut components = vec![distribution_component(inventory, &mut refs)?];
-    for package in &inventory.packages {
-        components.push(package_component(inventory, package, &mut refs)?);
+    let mut components = Vec::new();
+    if let Some(inventory) = &contents.packages {
+        components.push(distribution_component(inventory, &mut refs)?);
+        for package in &inventory.packages {
+            components.push(package_component(inventory, package, &mut refs)?);
+        }
+    }
+    for (store, library) in libraries::all(&contents.libraries) {
+        components.push(library_component(store, library, &mut refs)?);
     }
     let depends_on: Vec<String> =
         components.iter().filter_map(|component| component.bom_ref.clone()).collect();
@@ -122,6 +129,29 @@ fn package_component(
         .bom_ref(refs.take(&purl, '#'))
         .name(package.id.name.0.as_str())
         .version(package.version.0.as_str())
+        .purl(purl)
+        .properties(properties)
+        .build()
+        .map_err(incomplete)
+}
+
+/// A library; a second copy of it is a component of its own, with its own path.
+fn library_component(
+    store: &Libraries,
+    library: &Library,
+    refs: &mut Unique,
+) -> Result<Component, InventoryError> {
+    let purl = libraries::package_url(store, library);
+    let mut properties = vec![
+        property("imgfix:store", &store.store.to_string()),
+        property("imgfix:path", &library.path.to_string()),
+    ];
+    properties.extend(library.owner.as_ref().map(|owner| property("imgfix:owner", owner)));
+    ComponentBuilder::default()
+        .type_("library")
+        .bom_ref(refs.take(&purl, '#'))
+        .name(library.name.as_str())
+        .version(library.version.0.as_str())
         .purl(purl)
         .properties(properties)
         .build()

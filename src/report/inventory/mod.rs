@@ -1,11 +1,12 @@
 //! What is installed, for people and for other tools: renderers of
-//! [`imgfix_model::package::Inventory`] as a table, as JSON, and as the two SBOM formats.
+//! [`imgfix_model::component::Contents`] as a table, as JSON, and as the two SBOM formats.
 //!
-//! In come inventories and what they were taken from ([`Subject`]); out go strings that are
+//! In come contents of images and what they were taken from ([`Subject`]); out go strings that are
 //! the same for the same input: identifiers come from the image's digest, and the time of
 //! creation is a value that the caller passes.
 
 mod cyclonedx;
+mod libraries;
 mod listing;
 mod purl;
 mod spdx;
@@ -100,7 +101,9 @@ impl Unique {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imgfix_model::component::{Contents, Libraries, Library, StoreId, Unread};
     use imgfix_model::package::{Distribution, Installed, Inventory, PackageId};
+    use imgfix_model::path::ImagePath;
     use imgfix_terminal::Style;
     use imgfix_versions::VersionOrder;
 
@@ -136,6 +139,62 @@ mod tests {
         }
     }
 
+    fn packages() -> Contents {
+        Contents { packages: Some(inventory()), libraries: Vec::new() }
+    }
+
+    fn libraries() -> Vec<Libraries> {
+        let store = |kind, purl_type, place: &'static str, libraries| Libraries {
+            store: StoreId::new(kind, &ImagePath::literal(place)),
+            purl_type,
+            order: VersionOrder::DPKG,
+            libraries,
+            unread: Vec::new(),
+        };
+        let library =
+            |name: &str, version: &str, path: &'static str, owner: Option<&str>| Library {
+                name: name.into(),
+                version: version.into(),
+                path: ImagePath::literal(path),
+                owner: owner.map(Into::into),
+            };
+        let npm = "/usr/lib/node_modules/npm/package.json";
+        let ip = "/usr/lib/node_modules/npm/node_modules/ip/package.json";
+        let core = "/usr/lib/node_modules/@babel/core/package.json";
+        let mut stores = vec![
+            store(
+                "node",
+                "npm",
+                "/usr/lib/node_modules",
+                vec![library("@babel/core", "7.0.0", core, None), library("ip", "2.0.0", ip, None)],
+            ),
+            store(
+                "python",
+                "pypi",
+                "/opt/site-packages",
+                vec![
+                    library("evil\u{202e}", "1\u{202e}", "/elsewhere/METADATA", None),
+                    library("six", "1.16.0", "/opt/site-packages/a.dist-info/METADATA", None),
+                    library("six", "1.16.0", "/opt/site-packages/b.dist-info/METADATA", None),
+                ],
+            ),
+            store(
+                "python",
+                "pypi",
+                "/usr/lib/python3/dist-packages",
+                vec![library(
+                    "Zope_Interface",
+                    "5.0",
+                    "/usr/lib/python3/dist-packages/zope.egg-info/PKG-INFO",
+                    Some("python3-zope.interface:amd64"),
+                )],
+            ),
+        ];
+        let why = "it has no version".to_owned();
+        stores[0].unread = vec![Unread { path: ImagePath::literal(npm), why }];
+        stores
+    }
+
     fn subject() -> Subject {
         Subject {
             reference: "registry.example/app:1.0".into(),
@@ -148,11 +207,35 @@ mod tests {
 
     #[test]
     fn renderings_are_as_they_were() {
-        let inventory = inventory();
-        insta::assert_snapshot!("table", table(&subject(), &inventory, Style::default()));
-        insta::assert_snapshot!("json", json(&[(subject(), inventory.clone())]));
-        insta::assert_snapshot!("cyclonedx", cyclonedx(&subject(), &inventory, TIME).unwrap());
-        insta::assert_snapshot!("spdx", spdx(&subject(), &inventory, TIME).unwrap());
+        let contents = packages();
+        insta::assert_snapshot!("table", table(&subject(), &contents, Style::default()));
+        insta::assert_snapshot!("json", json(&[(subject(), contents.clone())]));
+        insta::assert_snapshot!("cyclonedx", cyclonedx(&subject(), &contents, TIME).unwrap());
+        insta::assert_snapshot!("spdx", spdx(&subject(), &contents, TIME).unwrap());
+    }
+
+    #[test]
+    fn libraries_are_beside_the_packages() {
+        let mut contents = Contents { libraries: libraries(), ..packages() };
+        contents.packages.as_mut().unwrap().packages.truncate(1);
+        insta::assert_snapshot!("libraries_table", table(&subject(), &contents, Style::default()));
+        insta::assert_snapshot!("libraries_json", json(&[(subject(), contents.clone())]));
+        let document = cyclonedx(&subject(), &contents, TIME).unwrap();
+        insta::assert_snapshot!("libraries_cyclonedx", document);
+        insta::assert_snapshot!("libraries_spdx", spdx(&subject(), &contents, TIME).unwrap());
+    }
+
+    #[test]
+    fn an_image_without_a_package_manager_has_libraries_all_the_same() {
+        let mut contents = Contents { packages: None, libraries: libraries() };
+        contents.libraries.truncate(1);
+        insta::assert_snapshot!("alone_table", table(&subject(), &contents, Style::default()));
+        insta::assert_snapshot!("alone_json", json(&[(subject(), contents.clone())]));
+        let read = |text: String| -> serde_json::Value { serde_json::from_str(&text).unwrap() };
+        let bom = read(cyclonedx(&subject(), &contents, TIME).unwrap());
+        assert_eq!(bom["components"].as_array().unwrap().len(), 2);
+        let document = read(spdx(&subject(), &contents, TIME).unwrap());
+        assert_eq!(document["packages"].as_array().unwrap().len(), 3);
     }
 
     #[test]
@@ -169,16 +252,18 @@ mod tests {
     fn identifiers_stay_unique_when_packages_are_not() {
         let mut inventory = inventory();
         inventory.packages.extend(inventory.packages.clone());
-        let number = inventory.packages.len();
+        let contents = Contents { packages: Some(inventory), libraries: libraries() };
+        let libraries = contents.libraries.iter().map(|store| store.libraries.len());
+        let number = 14 + libraries.sum::<usize>();
         let read = |text: String| -> serde_json::Value { serde_json::from_str(&text).unwrap() };
         let ids = |list: &serde_json::Value, key: &str| {
             let all: std::collections::BTreeSet<_> =
                 list.as_array().unwrap().iter().map(|item| item[key].to_string()).collect();
             all.len()
         };
-        let bom = read(cyclonedx(&subject(), &inventory, TIME).unwrap());
+        let bom = read(cyclonedx(&subject(), &contents, TIME).unwrap());
         assert_eq!(ids(&bom["components"], "bom-ref"), number + 1);
-        let document = read(spdx(&subject(), &inventory, TIME).unwrap());
+        let document = read(spdx(&subject(), &contents, TIME).unwrap());
         assert_eq!(ids(&document["packages"], "SPDXID"), number + 1);
     }
 
@@ -186,10 +271,10 @@ mod tests {
     fn an_impossible_time_is_an_error() {
         for time in [i64::MAX, i64::MIN] {
             assert!(matches!(
-                cyclonedx(&subject(), &inventory(), time),
+                cyclonedx(&subject(), &packages(), time),
                 Err(InventoryError::Time(_))
             ));
-            assert!(matches!(spdx(&subject(), &inventory(), time), Err(InventoryError::Time(_))));
+            assert!(matches!(spdx(&subject(), &packages(), time), Err(InventoryError::Time(_))));
         }
     }
 
@@ -200,12 +285,10 @@ mod tests {
     #[ignore = "writes files for validators: set SBOM_OUT to a folder"]
     fn documents_for_validators() {
         let out = std::path::PathBuf::from(std::env::var_os("SBOM_OUT").unwrap());
-        std::fs::write(
-            out.join("bom.cdx.json"),
-            cyclonedx(&subject(), &inventory(), TIME).unwrap(),
-        )
-        .unwrap();
-        std::fs::write(out.join("bom.spdx.json"), spdx(&subject(), &inventory(), TIME).unwrap())
-            .unwrap();
+        let contents = Contents { libraries: libraries(), ..packages() };
+        let write =
+            |name: &str, document: String| std::fs::write(out.join(name), document).unwrap();
+        write("bom.cdx.json", cyclonedx(&subject(), &contents, TIME).unwrap());
+        write("bom.spdx.json", spdx(&subject(), &contents, TIME).unwrap());
     }
 }

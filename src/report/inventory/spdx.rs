@@ -8,26 +8,32 @@ use spdx_rs::models::{
 
 use crate::before_after::Tool;
 use imgfix_json::pretty;
+use imgfix_model::component::{Contents, Libraries, Library};
 use imgfix_model::package::{Installed, Inventory};
 
-use super::{InventoryError, Subject, Unique, document_uuid, package_url, rfc3339};
+use super::{InventoryError, Subject, Unique, document_uuid, libraries, package_url, rfc3339};
 
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 const IMAGE: &str = "SPDXRef-Image";
 
 /// One platform's image as an SPDX document: the document describes the image, the image
-/// contains the packages. `created`: seconds since the epoch.
+/// contains the packages and libraries. `created`: seconds since the epoch.
 ///
 /// # Errors
 /// A time that RFC 3339 cannot write.
 pub fn spdx(
     subject: &Subject,
-    inventory: &Inventory,
+    contents: &Contents,
     created: i64,
 ) -> Result<String, InventoryError> {
     let mut ids = Unique::default();
     let mut packages = vec![image_package(subject)];
-    packages.extend(inventory.packages.iter().map(|package| entry(inventory, package, &mut ids)));
+    if let Some(inventory) = &contents.packages {
+        let entry = |package| entry(inventory, package, &mut ids);
+        packages.extend(inventory.packages.iter().map(entry));
+    }
+    let entry = |(store, library)| library_entry(store, library, &mut ids);
+    packages.extend(libraries::all(&contents.libraries).map(entry));
     let mut relationships =
         vec![Relationship::new(DOCUMENT, IMAGE, RelationshipType::Describes, None)];
     relationships.extend(packages.iter().skip(1).map(|package| {
@@ -82,28 +88,47 @@ fn entry(inventory: &Inventory, package: &Installed, ids: &mut Unique) -> Packag
     let purl = package_url(inventory, package);
     PackageInformation {
         package_name: package.id.name.0.clone(),
-        package_spdx_identifier: ids.take(&identifier(package), '-'),
+        package_spdx_identifier: ids.take(&identifier("Package", &package.id.to_string()), '-'),
         package_version: Some(package.version.0.clone()),
         source_information: package
             .source
             .as_ref()
             .map(|(name, version)| format!("built from {name} {version}")),
         files_analyzed: Some(false),
-        external_reference: vec![ExternalPackageReference::new(
-            ExternalPackageReferenceCategory::PackageManager,
-            "purl".to_owned(),
-            purl,
-            None,
-        )],
+        external_reference: vec![purl_reference(purl)],
         ..PackageInformation::default()
     }
 }
 
+fn library_entry(store: &Libraries, library: &Library, ids: &mut Unique) -> PackageInformation {
+    let owner = library.owner.as_ref();
+    let owner = owner.map(|owner| format!(", part of the system package {owner}"));
+    let id = identifier("Library", &format!("{}-{}", library.name, library.version));
+    PackageInformation {
+        package_name: library.name.clone(),
+        package_spdx_identifier: ids.take(&id, '-'),
+        package_version: Some(library.version.0.clone()),
+        source_information: Some(format!(
+            "recorded in {}{}",
+            library.path,
+            owner.unwrap_or_default()
+        )),
+        files_analyzed: Some(false),
+        external_reference: vec![purl_reference(libraries::package_url(store, library))],
+        ..PackageInformation::default()
+    }
+}
+
+fn purl_reference(purl: String) -> ExternalPackageReference {
+    let category = ExternalPackageReferenceCategory::PackageManager;
+    ExternalPackageReference::new(category, "purl".to_owned(), purl, None)
+}
+
 /// SPDX allows letters, digits, `.` and `-` in identifiers.
-fn identifier(package: &Installed) -> String {
+fn identifier(kind: &str, name: &str) -> String {
     let allowed = |c: char| {
         if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '-' }
     };
-    let name: String = package.id.to_string().chars().map(allowed).collect();
-    format!("SPDXRef-Package-{name}")
+    let name: String = name.chars().map(allowed).collect();
+    format!("SPDXRef-{kind}-{name}")
 }

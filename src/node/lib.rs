@@ -1,0 +1,27 @@
+//! Trees of node modules: which packages an image has, and how their versions compare.
+//!
+//! In comes a file system; out come [`Libraries`](imgfix_model::component::Libraries), one for
+//! each top-level `node_modules` folder, with everything below it: nested copies, pnpm's
+//! `.pnpm/NAME@VERSION/node_modules/NAME`. A package is what lies directly in a folder of that
+//! name (in it, `@SCOPE` folders hold packages) with a `package.json` that has a name and a
+//! version (<https://docs.npmjs.com/cli/configuring-npm/package-json>), as Node's own search for
+//! modules has it (<https://nodejs.org/api/modules.html#loading-from-node_modules-folders>).
+//! Yarn's zip files (Plug'n'Play), bundles that contain other packages' code, and Debian's
+//! `/usr/share/nodejs` are not looked into. Names compare exactly.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+mod package_json;
+mod records;
+mod versions;
+
+pub use package_json::identity;
+pub use records::{find, wants};
+pub use versions::ORDER;
+
+/// Whether two texts name one package: old names with capitals are others' than those without
+/// (`JSONStream`).
+#[must_use]
+pub fn same_name(a: &str, b: &str) -> bool {
+    a == b
+}

@@ -1,0 +1,23 @@
+//! Python environments: which distributions an image has, and how their names and versions
+//! compare.
+//!
+//! In comes a file system; out come [`Libraries`](imgfix_model::component::Libraries), one for
+//! each folder that holds records of distributions (`site-packages`, `dist-packages`, a folder
+//! that `pip --target` filled, copies that a distribution carries in itself). Records are those
+//! of <https://packaging.python.org/en/latest/specifications/recording-installed-packages/> and
+//! of setuptools before it: `*.dist-info/METADATA`, `*.egg-info/PKG-INFO`, `*.egg-info` as a
+//! file, and `*.egg/EGG-INFO/PKG-INFO`. Eggs that are zip files are not looked into, nor are
+//! conda's own records (`conda-meta/*.json`); Python packages that conda installed have a
+//! `dist-info` as well.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+mod headers;
+mod names;
+mod records;
+mod versions;
+
+pub use headers::identity;
+pub use names::same_name;
+pub use records::{find, wants};
+pub use versions::ORDER;
