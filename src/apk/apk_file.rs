@@ -16,13 +16,13 @@ use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use super::members::{Member, MemberLimits, Members, MembersError};
+use super::members::{Member, MemberLimits, Members, MembersError, TAR};
 use super::package_info::{PackageInfo, PackageInfoError};
 use imgfix_model::identity::{Identity, hexadecimal};
 use imgfix_model::path::ImagePath;
 use imgfix_repair::archive::{Bounded, Limits, Owner};
 use imgfix_vfs::tar_reader::{Member as Header, MemberKind, TarError, TarReader};
-use imgfix_vfs::{Content, OverBudget, Reserved, Spool, Xattrs};
+use imgfix_vfs::{Content, Memory, OverBudget, Reserved, Spool, Xattrs};
 
 /// Why a package file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -182,7 +182,7 @@ impl ApkPackage {
 /// Not a package of version 2, or damaged.
 pub fn inspect_control(apk: impl BufRead) -> Result<ApkControl, ApkError> {
     let mut members = Members::new(apk)?;
-    read_control(&members.lead(MemberLimits::CONTROL)?.content)
+    read_control(&members.lead(MemberLimits::CONTROL)?.content, &Memory::default())
 }
 
 /// Reads the whole package; the payload's content goes to `spool`.
@@ -192,7 +192,9 @@ pub fn inspect_control(apk: impl BufRead) -> Result<ApkControl, ApkError> {
 /// it says, or the spool is full.
 pub fn unpack(apk: impl BufRead, spool: &Spool, limits: &Limits) -> Result<ApkPackage, ApkError> {
     let mut members = Members::new(apk)?;
-    let control = read_control(&members.lead(MemberLimits::CONTROL)?.content)?;
+    let lead = members.lead(MemberLimits::CONTROL)?;
+    let control = read_control(&lead.content, &limits.memory)?;
+    drop(lead);
     let wanted = control.info.data_hash.ok_or(ApkError::NoDataHash)?;
     let mut stored = Hashed { inner: members.into_rest(), hash: Sha256::new() };
     let plain = MultiGzDecoder::new(&mut stored);
@@ -213,7 +215,7 @@ pub fn unpack(apk: impl BufRead, spool: &Spool, limits: &Limits) -> Result<ApkPa
     }
 }
 
-fn read_control(member: &Member) -> Result<ApkControl, ApkError> {
+fn read_control(member: &Member, memory: &Memory) -> Result<ApkControl, ApkError> {
     let mut info = None;
     let mut scripts = BTreeMap::new();
     for file in member.files()? {
@@ -221,7 +223,8 @@ fn read_control(member: &Member) -> Result<ApkControl, ApkError> {
             ".PKGINFO" => info = Some(PackageInfo::parse(&file.content)?),
             name => {
                 if let Some(script) = name.strip_prefix('.').and_then(Script::from_name) {
-                    scripts.insert(script, file.content);
+                    // A copy: the member is much larger, and goes.
+                    scripts.insert(script, memory.hold(file.content.to_vec())?);
                 }
             }
         }
@@ -265,7 +268,7 @@ fn read_payload(
     limits: &Limits,
     held: &mut Reserved,
 ) -> Result<Vec<PayloadEntry>, ApkError> {
-    let mut archive = TarReader::new(plain);
+    let mut archive = TarReader::with_rules(plain, TAR);
     let mut entries = Vec::new();
     let mut count = 0;
     while let Some(header) = archive.next_member().map_err(tar_error)? {
@@ -289,6 +292,10 @@ fn read_payload(
             MemberKind::Fifo => PayloadKind::Fifo,
             MemberKind::CharDevice { major, minor } => PayloadKind::CharDevice { major, minor },
             MemberKind::BlockDevice { major, minor } => PayloadKind::BlockDevice { major, minor },
+            MemberKind::Other => {
+                let flag = char::from(header.type_flag).escape_default();
+                return Err(ApkError::Tar(format!("entry type '{flag}' is not supported")));
+            }
         };
         let owner = |name: Vec<u8>, id| Owner { name: Some(name).filter(|n| !n.is_empty()), id };
         entries.push(PayloadEntry {

@@ -5,11 +5,12 @@
 //! that, and when it was made. Source: apk-tools
 //! 2.14, `src/database.c` (`load_apkindex`), `src/app_index.c`.
 
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::members::is_file;
+use super::members::{TAR, is_file};
+use imgfix_vfs::tar_reader::{TarError, TarReader};
 use imgfix_vfs::{Memory, OverBudget, Reserved};
 
 /// The most bytes that an index may unpack to (Wolfi's has about a hundred megabytes).
@@ -54,39 +55,41 @@ impl IndexArchive {
     /// # Errors
     /// Damaged, too large, more than may be held, or without `APKINDEX`.
     pub fn read(content: &[u8], memory: &Memory) -> Result<Self, IndexArchiveError> {
-        let unpack = |error: std::io::Error| IndexArchiveError::Unpack(error.to_string());
+        let damaged = |error: TarError| IndexArchiveError::Unpack(error.to_string());
         let room = memory.limit().saturating_add(MAX_BESIDES).min(MAX_UNPACKED);
         let mut limited = MultiGzDecoder::new(content).take(room);
-        let mut archive = tar::Archive::new(&mut limited);
+        let mut archive = TarReader::with_rules(BufReader::new(&mut limited), TAR);
         let mut found = None;
-        for (at, entry) in archive.entries().map_err(unpack)?.enumerate() {
-            if at >= MAX_FILES {
+        let mut files = 0;
+        while let Some(entry) = archive.next_member().map_err(damaged)? {
+            files += 1;
+            if files > MAX_FILES {
                 return Err(IndexArchiveError::TooManyFiles);
             }
-            let mut entry = entry.map_err(unpack)?;
-            if *entry.path_bytes() != *b"APKINDEX" || !is_file(entry.header()) {
+            if entry.name != b"APKINDEX" || !is_file(&entry) {
                 continue;
             }
-            if entry.size() > MAX_UNPACKED {
+            if entry.size > MAX_UNPACKED {
                 return Err(IndexArchiveError::TooLarge);
             }
             // before it is read: several are read at once
-            let mut held = memory.reserve(entry.size())?;
-            let made = entry.header().mtime().map_err(unpack)?;
+            let mut held = memory.reserve(entry.size)?;
             let mut text = Vec::new();
-            let size = entry.read_to_end(&mut text).map_err(unpack)?;
-            if size as u64 != entry.size() {
-                return Err(IndexArchiveError::Unpack("it is cut off".to_owned()));
-            }
+            archive.read_to_end(&mut text).map_err(|error| {
+                IndexArchiveError::Unpack(match error.kind() {
+                    io::ErrorKind::UnexpectedEof => "it is cut off".to_owned(),
+                    _ => error.to_string(),
+                })
+            })?;
             // a description in some other encoding is no reason to stop
             let text = match String::from_utf8(text) {
                 Ok(text) => text,
                 Err(error) => {
-                    held.grow(entry.size().saturating_mul(MARK))?;
+                    held.grow(entry.size.saturating_mul(MARK))?;
                     String::from_utf8_lossy(error.as_bytes()).into_owned()
                 }
             };
-            found = Some(Self { text, made: i64::try_from(made).unwrap_or(i64::MAX), held });
+            found = Some(Self { text, made: entry.mtime, held });
             break;
         }
         if limited.limit() == 0 {

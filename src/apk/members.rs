@@ -7,12 +7,17 @@
 //! `src/package.c` (`apk_sign_ctx_process_file`, `apk_sign_ctx_mpart_cb`), `src/io_gunzip.c`;
 //! <https://wiki.alpinelinux.org/wiki/Apk_spec>.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 
 use imgfix_model::identity::Identity;
+use imgfix_vfs::tar_reader::{self, Rules, TarReader};
+
+/// What apk's archives have of tar's format: PAX headers, no sparse files; apk passes over the
+/// types that it does not know.
+pub(super) const TAR: Rules = Rules { sparse: false, other_types: true, ..Rules::LAYER };
 
 /// How much a member kept in memory may take, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +27,20 @@ pub struct MemberLimits {
 }
 
 impl MemberLimits {
-    /// Signatures and control members: a few kilobytes in practice.
+    /// Control members: a few kilobytes in practice.
     pub const CONTROL: Self = Self { stored: 16 << 20, unpacked: 64 << 20 };
+    /// Signatures: one kilobyte in practice. There may be many, and all are kept.
+    pub const SIGNATURE: Self = Self { stored: 1 << 20, unpacked: 1 << 20 };
+
+    /// Whether a member is within the limits.
+    fn allow(self, member: &Member) -> Result<(), MembersError> {
+        for (bytes, limit) in [(&member.stored, self.stored), (&member.unpacked, self.unpacked)] {
+            if bytes.len() as u64 > limit {
+                return Err(MembersError::TooLarge { member: member.number, limit });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How the names of signatures begin, and so the tar archives of signature members.
@@ -81,6 +98,7 @@ pub struct MemberFile {
     pub mode: u32,
     /// Seconds since the epoch.
     pub mtime: i64,
+    /// A part of the member: what is kept for long is copied.
     pub content: Bytes,
 }
 
@@ -109,28 +127,27 @@ impl Member {
     /// It is none, or has too many files.
     pub fn files(&self) -> Result<Vec<MemberFile>, MembersError> {
         let fail = |why: String| MembersError::Tar { member: self.number, why };
-        let mut archive = tar::Archive::new(&self.unpacked[..]);
+        let mut archive = TarReader::with_rules(&self.unpacked[..], TAR);
         let mut files = Vec::new();
-        for entry in archive.entries().map_err(|error| fail(error.to_string()))? {
-            let mut entry = entry.map_err(|error| fail(error.to_string()))?;
-            if !is_file(entry.header()) {
+        while let Some(entry) = archive.next_member().map_err(|error| fail(error.to_string()))? {
+            if !is_file(&entry) {
                 continue;
             }
             if files.len() >= MAX_FILES {
                 return Err(fail(format!("more than {MAX_FILES} files")));
             }
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let header = entry.header();
-            let mode = header.mode().map_err(|error| fail(error.to_string()))?;
-            let mtime = header.mtime().map_err(|error| fail(error.to_string()))?;
-            let mut content = Vec::new();
-            // the size is bounded by the member's
-            entry.read_to_end(&mut content).map_err(|error| fail(error.to_string()))?;
+            let range = |at: u64| {
+                Some(usize::try_from(at).ok()?..usize::try_from(at.checked_add(entry.size)?).ok()?)
+            };
+            let content = range(archive.offset())
+                .filter(|range| range.end <= self.unpacked.len())
+                .map(|range| self.unpacked.slice(range))
+                .ok_or_else(|| fail("it is cut off".to_owned()))?;
             files.push(MemberFile {
-                name,
-                mode,
-                mtime: i64::try_from(mtime).unwrap_or(i64::MAX),
-                content: content.into(),
+                name: String::from_utf8_lossy(&entry.name).into_owned(),
+                mode: entry.mode,
+                mtime: entry.mtime,
+                content,
             });
         }
         Ok(files)
@@ -143,8 +160,8 @@ impl Member {
 }
 
 /// Whether apk takes an entry for a file: it knows these two types, and not the oldest one.
-pub(super) fn is_file(header: &tar::Header) -> bool {
-    matches!(header.as_old().linkflag, [b'0' | b'7'])
+pub(super) fn is_file(entry: &tar_reader::Member) -> bool {
+    matches!(entry.type_flag, b'0' | b'7')
 }
 
 /// The members of a stream, one by one.
@@ -217,6 +234,7 @@ impl<R: BufRead> Members<R> {
             if signatures.len() >= MAX_SIGNATURES {
                 return Err(MembersError::Signatures);
             }
+            MemberLimits::SIGNATURE.allow(&member)?;
             signatures.push(member);
         }
         Err(MembersError::NoContent)
@@ -249,7 +267,7 @@ pub fn split_signed(bytes: &[u8]) -> Result<Signed<'_>, MembersError> {
         if signatures.len() >= MAX_SIGNATURES {
             return Err(MembersError::Signatures);
         }
-        signatures.extend(members.next_member(MemberLimits::CONTROL)?);
+        signatures.extend(members.next_member(MemberLimits::SIGNATURE)?);
     }
     match members.inner {
         [] => Err(MembersError::NoContent),
@@ -274,9 +292,9 @@ fn begins_signature(bytes: &[u8], member: usize) -> Result<bool, MembersError> {
 /// Whether the first file of a tar archive is a signature. Its name may have headers of its own
 /// before it (PAX), as makers other than abuild write them.
 fn first_is_signature(archive: impl Read) -> bool {
-    let mut archive = tar::Archive::new(archive);
-    let first = archive.entries().ok().and_then(|mut entries| entries.next()?.ok());
-    first.is_some_and(|entry| entry.path_bytes().starts_with(SIGNATURE))
+    let mut archive = TarReader::with_rules(BufReader::new(archive), TAR);
+    let first = archive.next_member().ok().flatten();
+    first.is_some_and(|entry| entry.name.starts_with(SIGNATURE))
 }
 
 /// The beginning of a file.
@@ -327,8 +345,6 @@ impl<R: BufRead> BufRead for Recorded<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::BufReader;
-
     use proptest::prelude::*;
 
     use super::super::testing::{gzip, tar};

@@ -8,6 +8,9 @@ use super::dependency::Dependency;
 use super::record::{FieldError, Record, number};
 use imgfix_model::identity::hexadecimal;
 
+/// How long a `.PKGINFO` may be, in bytes: each line can become a dependency.
+const MAX_LENGTH: usize = 1 << 20;
+
 /// What a package says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackageInfo {
@@ -24,6 +27,8 @@ pub struct PackageInfo {
 /// Why a `.PKGINFO` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackageInfoError {
+    #[error(".PKGINFO has more than {MAX_LENGTH} bytes")]
+    TooLong,
     #[error(".PKGINFO is not UTF-8 text")]
     Encoding,
     #[error(".PKGINFO has no {0}")]
@@ -54,8 +59,11 @@ impl PackageInfo {
     /// Reads `key = value` lines; those of unknown keys, and comments, are passed over.
     ///
     /// # Errors
-    /// A value is not what its key must have; there is no name or no version.
+    /// A value is not what its key must have; there is no name or no version; it is too long.
     pub fn parse(text: &[u8]) -> Result<Self, PackageInfoError> {
+        if text.len() > MAX_LENGTH {
+            return Err(PackageInfoError::TooLong);
+        }
         let text = std::str::from_utf8(text).map_err(|_| PackageInfoError::Encoding)?;
         let mut info = Self::default();
         for (line, text) in (1..).zip(text.split('\n')) {

@@ -7,18 +7,21 @@
 //! (`apk_tar_write_entry`); apk-tools 3.0, `src/database.c`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::io::{self, Read as _, Write as _};
 
 use bytes::Bytes;
 
 use super::apk_file::Script;
 use super::installed::{InstalledDatabase, InstalledPackage, compare_names};
+use super::members::TAR;
 use imgfix_model::identity::Identity;
 use imgfix_versions::apk::Version;
 use imgfix_versions::apk::generation::Generation;
 use imgfix_vfs::tar_format::{
     BLOCK, CHECKSUM, Field, GID, GROUP, MAGIC, MODE, MTIME, NAME, SIZE, TYPE, UID, USER,
 };
+use imgfix_vfs::tar_reader::{MemberKind, TarReader};
 
 /// How large an archive may be, unpacked, in bytes.
 pub const MAX_ARCHIVE: u64 = 64 << 20;
@@ -154,21 +157,20 @@ impl ScriptsArchive {
             return Err(ScriptsError::TooLarge);
         }
         let mut scripts = Self::default();
-        let mut archive = tar::Archive::new(bytes);
-        let entries = archive.entries().map_err(|error| at(1, &error))?;
-        for (member, entry) in (1..).zip(entries) {
+        let mut archive = TarReader::with_rules(bytes, TAR);
+        for member in 1.. {
+            let at = |error: &dyn Display| ScriptsError::Tar { member, why: error.to_string() };
+            let Some(entry) = archive.next_member().map_err(|error| at(&error))? else { break };
             if member > MAX_MEMBERS {
                 return Err(ScriptsError::TooMany);
             }
-            let mut entry = entry.map_err(|error| at(member, &error))?;
-            if !entry.header().entry_type().is_file() {
+            if entry.kind != MemberKind::File {
                 continue;
             }
-            let name = entry.path_bytes();
-            let Some((package, script)) = script_of(&name) else { continue };
-            scripts.is_of_apk3 |= name.windows(3).any(|part| part == b".X1");
+            let Some((package, script)) = script_of(&entry.name) else { continue };
+            scripts.is_of_apk3 |= entry.name.windows(3).any(|part| part == b".X1");
             let mut content = Vec::new();
-            entry.read_to_end(&mut content).map_err(|error| at(member, &error))?;
+            archive.read_to_end(&mut content).map_err(|error| at(&error))?;
             scripts.insert(package, script, content.into());
         }
         Ok(scripts)
@@ -252,10 +254,6 @@ impl ScriptsArchive {
             }
         }
     }
-}
-
-fn at(member: usize, error: &io::Error) -> ScriptsError {
-    ScriptsError::Tar { member, why: error.to_string() }
 }
 
 /// Whose script a member is: `name-version.IDENTITY.MOMENT`.

@@ -19,12 +19,15 @@ use super::control::{ControlError, Stanza, parse_stanzas};
 use imgfix_model::path::PathError;
 use imgfix_repair::archive::Bounded;
 pub use imgfix_repair::archive::{Limits, Owner};
+use imgfix_vfs::tar_reader::{Member as Entry, MemberKind, Rules, TarError, TarReader};
 use imgfix_vfs::{Content, OverBudget, Reserved, Spool};
 
 /// What an xz stream may need to be unpacked, in bytes (`xz -9` needs 65 MiB).
 const XZ_MEMORY: u64 = 80 << 20;
-/// The longest name or link target.
-const MAX_NAME: u64 = 4096;
+/// How long `control` and `conffiles` may be, in bytes: each line becomes a field or a file.
+const MAX_CONTROL_TEXT: u64 = 1 << 20;
+/// What dpkg's archives have of tar's format: GNU's long names only, of this length.
+const TAR: Rules = Rules { max_extension: 4096, pax: false, sparse: false, other_types: false };
 
 /// Why a package archive cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -292,16 +295,24 @@ fn read_control<R: Read>(
     let mut members = BTreeMap::new();
     with_member(archive, "control.tar", limits.control_bytes, |plain, member| {
         for_each_entry(plain, member, 10_000, |entry, content| {
-            let name = match entry.path.as_slice() {
+            let path = listed_name(&entry.name);
+            let name = match path.as_slice() {
                 b"/." => return Ok(()),
                 path => String::from_utf8_lossy(path.get(1..).unwrap_or_default()).into_owned(),
             };
-            let (RawKind::File, false) = (&entry.kind, name.contains('/')) else {
+            let (MemberKind::File, false) = (&entry.kind, name.contains('/')) else {
                 return Err(DebError::Member {
                     member: member.to_owned(),
                     problem: format!("{name:?} is not a plain file"),
                 });
             };
+            if matches!(name.as_str(), "control" | "conffiles") && entry.size > MAX_CONTROL_TEXT {
+                return Err(DebError::TooLarge {
+                    member: format!("{member}, {name}"),
+                    limit: MAX_CONTROL_TEXT,
+                    unit: "bytes",
+                });
+            }
             let mut bytes = Vec::new();
             content
                 .read_to_end(&mut bytes)
@@ -313,8 +324,8 @@ fn read_control<R: Read>(
                 let member = ControlMember {
                     content,
                     mode: entry.mode,
-                    user: entry.user,
-                    group: entry.group,
+                    user: owner(entry.user, entry.uid),
+                    group: owner(entry.group, entry.gid),
                     mtime: entry.mtime,
                 };
                 members.insert(name, member);
@@ -374,37 +385,47 @@ fn read_payload<R: Read>(
     let mut links = Vec::new();
     with_member(archive, "data.tar", limits.payload_bytes, |plain, member| {
         for_each_entry(plain, member, limits.entries, |entry, content| {
+            let path = listed_name(&entry.name);
             // A path that leaves the root is refused before anything is made of it.
-            imgfix_model::path::ImagePath::new(&entry.path)?;
-            limits.count_entry(held, entry.path.len() + entry.target.len())?;
+            imgfix_model::path::ImagePath::new(&path)?;
+            let target = match &entry.kind {
+                MemberKind::HardLink(target) | MemberKind::Symlink(target) => target.len(),
+                _ => 0,
+            };
+            limits.count_entry(held, path.len() + target)?;
             let kind = match entry.kind {
-                RawKind::Directory => PayloadKind::Directory,
-                RawKind::File => {
-                    let hashing = if hash_all || is_conffile(&entry.path) {
-                        Hashing::Md5
-                    } else {
-                        Hashing::None
-                    };
+                MemberKind::Directory => PayloadKind::Directory,
+                MemberKind::File => {
+                    let hashing =
+                        if hash_all || is_conffile(&path) { Hashing::Md5 } else { Hashing::None };
                     store(content, entry.size, spool, hashing)
                         .map_err(|source| DebError::Read { member: member.to_owned(), source })?
                 }
-                RawKind::HardLink => {
-                    let target = listed_name(&entry.target);
+                MemberKind::HardLink(target) => {
+                    let target = listed_name(&target);
                     imgfix_model::path::ImagePath::new(&target)?;
                     PayloadKind::HardLink(target)
                 }
-                RawKind::Symlink => PayloadKind::Symlink(entry.target),
-                RawKind::Fifo => PayloadKind::Fifo,
-                RawKind::CharDevice { major, minor } => PayloadKind::CharDevice { major, minor },
-                RawKind::BlockDevice { major, minor } => PayloadKind::BlockDevice { major, minor },
+                MemberKind::Symlink(target) => PayloadKind::Symlink(target),
+                MemberKind::Fifo => PayloadKind::Fifo,
+                MemberKind::CharDevice { major, minor } => PayloadKind::CharDevice { major, minor },
+                MemberKind::BlockDevice { major, minor } => {
+                    PayloadKind::BlockDevice { major, minor }
+                }
+                MemberKind::Other => {
+                    return Err(DebError::Member {
+                        member: member.to_owned(),
+                        problem: "it has an entry of a type that is not known".into(),
+                    });
+                }
             };
             let is_link = matches!(kind, PayloadKind::Symlink(_));
             let entry = PayloadEntry {
-                path: entry.path,
+                path,
                 kind,
                 mode: entry.mode,
-                user: entry.user,
-                group: entry.group,
+                user: owner(entry.user, entry.uid),
+                group: owner(entry.group, entry.gid),
                 mtime: entry.mtime,
             };
             if is_link {
@@ -460,43 +481,20 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A tar entry before its content is placed.
-struct RawEntry {
-    path: Vec<u8>,
-    target: Vec<u8>,
-    kind: RawKind,
-    size: u64,
-    mode: u32,
-    user: Owner,
-    group: Owner,
-    mtime: i64,
-}
-
-enum RawKind {
-    Directory,
-    File,
-    HardLink,
-    Symlink,
-    Fifo,
-    CharDevice { major: u32, minor: u32 },
-    BlockDevice { major: u32, minor: u32 },
-}
-
 /// Calls `each` for every entry of a tar stream, with its content.
 fn for_each_entry(
     plain: &mut dyn Read,
     member: &str,
     max_entries: usize,
-    mut each: impl FnMut(RawEntry, &mut dyn Read) -> Result<(), DebError>,
+    mut each: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
 ) -> Result<(), DebError> {
     let bad = |problem: String| DebError::Member { member: member.to_owned(), problem };
-    let failed = |source| DebError::Read { member: member.to_owned(), source };
-    let mut archive = tar::Archive::new(plain);
-    let mut long_name = None;
-    let mut long_target = None;
+    let mut archive = TarReader::with_rules(io::BufReader::new(plain), TAR);
     let mut count = 0_usize;
-    for entry in archive.entries().map_err(failed)?.raw(true) {
-        let mut entry = entry.map_err(failed)?;
+    while let Some(entry) = archive.next_member().map_err(|error| match error {
+        TarError::Io(source) => DebError::Read { member: member.to_owned(), source },
+        invalid @ TarError::Invalid { .. } => bad(invalid.to_string()),
+    })? {
         count += 1;
         if count > max_entries {
             return Err(DebError::TooLarge {
@@ -505,68 +503,26 @@ fn for_each_entry(
                 unit: "entries",
             });
         }
-        let kind = entry.header().entry_type();
-        if kind.is_gnu_longname() || kind.is_gnu_longlink() {
-            if entry.size() > MAX_NAME {
-                return Err(bad(format!("a name of {} bytes", entry.size())));
-            }
-            let mut name = Vec::new();
-            entry.read_to_end(&mut name).map_err(failed)?;
-            name.truncate(name.iter().position(|&b| b == 0).unwrap_or(name.len()));
-            let slot = if kind.is_gnu_longname() { &mut long_name } else { &mut long_target };
-            *slot = Some(name);
-            continue;
+        if let Some(problem) = not_of_dpkg(&entry) {
+            return Err(bad(format!("{:?}: {problem}", String::from_utf8_lossy(&entry.name))));
         }
-        let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
-        let target = long_target
-            .take()
-            .unwrap_or_else(|| entry.link_name_bytes().map(|t| t.into_owned()).unwrap_or_default());
-        let raw = raw_entry(entry.header(), &name, target)
-            .map_err(|problem| bad(format!("{:?}: {problem}", String::from_utf8_lossy(&name))))?;
-        each(raw, &mut entry)?;
+        each(entry, &mut archive)?;
     }
     Ok(())
 }
 
-fn raw_entry(header: &tar::Header, name: &[u8], target: Vec<u8>) -> Result<RawEntry, String> {
-    let text = |error: io::Error| error.to_string();
-    if name.is_empty() {
-        return Err("an entry without a name".into());
+/// Why dpkg would not take an entry.
+fn not_of_dpkg(entry: &Entry) -> Option<&'static str> {
+    match entry.name.as_slice() {
+        [] => Some("an entry without a name"),
+        name if name.contains(&b'\n') => Some("a newline in a name"),
+        _ if entry.type_flag == b'7' => Some("tar entries of type '7' are not supported"),
+        _ => None,
     }
-    if name.contains(&b'\n') {
-        return Err("a newline in a name".into());
-    }
-    let device = || -> Result<(u32, u32), String> {
-        let major = header.device_major().map_err(text)?.unwrap_or_default();
-        Ok((major, header.device_minor().map_err(text)?.unwrap_or_default()))
-    };
-    let kind = match header.entry_type().as_byte() {
-        // Before POSIX, directories were files whose name ends in a slash.
-        b'0' | 0 if name.ends_with(b"/") => RawKind::Directory,
-        b'0' | 0 => RawKind::File,
-        b'1' => RawKind::HardLink,
-        b'2' => RawKind::Symlink,
-        b'3' => device().map(|(major, minor)| RawKind::CharDevice { major, minor })?,
-        b'4' => device().map(|(major, minor)| RawKind::BlockDevice { major, minor })?,
-        b'5' => RawKind::Directory,
-        b'6' => RawKind::Fifo,
-        other => return Err(format!("tar entries of type {:?} are not supported", other as char)),
-    };
-    let id = |value: io::Result<u64>| -> Result<u32, String> {
-        u32::try_from(value.map_err(text)?).map_err(|_| "an owner number over 32 bits".to_owned())
-    };
-    let named = |name: Option<&[u8]>| name.filter(|name| !name.is_empty()).map(<[u8]>::to_vec);
-    Ok(RawEntry {
-        path: listed_name(name),
-        target,
-        kind,
-        size: header.entry_size().map_err(text)?,
-        mode: header.mode().map_err(text)? & 0o7777,
-        user: Owner { name: named(header.username_bytes()), id: id(header.uid())? },
-        group: Owner { name: named(header.groupname_bytes()), id: id(header.gid())? },
-        mtime: i64::try_from(header.mtime().map_err(text)?)
-            .map_err(|_| "a time out of range".to_owned())?,
-    })
+}
+
+fn owner(name: Vec<u8>, id: u32) -> Owner {
+    Owner { name: Some(name).filter(|name| !name.is_empty()), id }
 }
 
 /// A name as dpkg lists it: one slash, then the name without leading `/` and `./` and without

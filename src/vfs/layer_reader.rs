@@ -438,6 +438,7 @@ impl Parser<'_> {
                 }
                 Kind::Symlink(target.clone())
             }
+            MemberKind::Other => return Err(fail("its type is not supported")),
             MemberKind::File | MemberKind::HardLink(_) => {
                 let content = self.content(tar, path, member, index)?;
                 Kind::File(FileData { size: member.size, content, link: None })

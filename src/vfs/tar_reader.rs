@@ -1,11 +1,11 @@
-//! [`TarReader`]: the members of a tar stream, with all that layers use of the format.
+//! [`TarReader`]: the members of a tar stream, for layers, archives of images and packages.
 //!
 //! In comes an uncompressed stream; out come headers with names, attributes and sizes as
 //! the extensions amend them, and the content of each. Written here rather than taken from
 //! the `tar` crate, which reads extension headers without bound, splits PAX records at
 //! newlines (binary attribute values contain them) and knows no PAX sparse files. Where
 //! readers differ, this one follows Go's `archive/tar`: it decides what every container
-//! runtime unpacks.
+//! runtime unpacks. What a package manager does not read of the format, its [`Rules`] say.
 //!
 //! The format: POSIX pax(1), "ustar Interchange Format" and "pax Interchange Format"; GNU
 //! tar manual, "Basic Tar Format" and "Sparse Formats".
@@ -26,6 +26,26 @@ const BLOCK: u64 = super::tar_format::BLOCK as u64;
 /// Go's `archive/tar`.
 pub const MAX_EXTENSION: u64 = 1 << 20;
 
+/// What of the format an archive may use: the programs that an archive is for do not all read
+/// the same. A type that the rules leave out is one that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The largest extension header, in bytes.
+    pub max_extension: u64,
+    /// PAX headers. GNU's headers of long names always count.
+    pub pax: bool,
+    /// Sparse files of both kinds.
+    pub sparse: bool,
+    /// A member of a type that is not known is [`MemberKind::Other`], and no error.
+    pub other_types: bool,
+}
+
+impl Rules {
+    /// Layers, and archives of images: what Go's `archive/tar` reads.
+    pub const LAYER: Self =
+        Self { max_extension: MAX_EXTENSION, pax: true, sparse: true, other_types: false };
+}
+
 /// How many pieces a sparse file may have.
 const MAX_SEGMENTS: usize = 1 << 20;
 
@@ -44,6 +64,8 @@ pub struct Member {
     /// As stored: may be absolute, have `..`, or end in a slash.
     pub name: Vec<u8>,
     pub kind: MemberKind,
+    /// The type as the header has it, for programs that tell apart more than `kind`.
+    pub type_flag: u8,
     /// Bytes of content, the holes of a sparse file included.
     pub size: u64,
     pub mode: u32,
@@ -64,10 +86,18 @@ pub enum MemberKind {
     File,
     HardLink(Vec<u8>),
     Symlink(Vec<u8>),
-    CharDevice { major: u32, minor: u32 },
-    BlockDevice { major: u32, minor: u32 },
+    CharDevice {
+        major: u32,
+        minor: u32,
+    },
+    BlockDevice {
+        major: u32,
+        minor: u32,
+    },
     Directory,
     Fifo,
+    /// A type that the [`Rules`] do not know; it may have content.
+    Other,
 }
 
 /// A piece of a sparse file that is stored.
@@ -80,6 +110,7 @@ struct Segment {
 /// Reads members one after another. As a [`Read`] it gives the content of the current one.
 pub struct TarReader<R> {
     inner: R,
+    rules: Rules,
     /// Bytes read from the archive.
     offset: u64,
     /// Stored bytes of the current member still in the archive, and the padding after them.
@@ -93,9 +124,15 @@ pub struct TarReader<R> {
 }
 
 impl<R: BufRead> TarReader<R> {
+    /// A reader of layers.
     pub fn new(inner: R) -> Self {
+        Self::with_rules(inner, Rules::LAYER)
+    }
+
+    pub fn with_rules(inner: R, rules: Rules) -> Self {
         Self {
             inner,
+            rules,
             offset: 0,
             stored: 0,
             padding: 0,
@@ -150,10 +187,10 @@ impl<R: BufRead> TarReader<R> {
                 return Ok(None);
             };
             let slot = match header.type_flag() {
-                b'x' | b'X' => &mut extensions.pax,
+                b'x' | b'X' if self.rules.pax => &mut extensions.pax,
                 b'L' => &mut extensions.long_name,
                 b'K' => &mut extensions.long_link,
-                b'g' => {
+                b'g' if self.rules.pax => {
                     // Describes all that follows; Go and with it every runtime ignores it.
                     self.stored = self.number(&header, SIZE, "size")?;
                     self.padding = padding(self.stored);
@@ -172,9 +209,10 @@ impl<R: BufRead> TarReader<R> {
     /// The content of an extension header.
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, TarError> {
         let size: u64 = self.number(header, SIZE, "size")?;
-        if size > MAX_EXTENSION {
+        let most = self.rules.max_extension;
+        if size > most {
             return Err(self.invalid(&format!(
-                "an extension header of {size} bytes; at most {MAX_EXTENSION} are accepted"
+                "an extension header of {size} bytes; at most {most} are accepted"
             )));
         }
         let mut data = Vec::new();
@@ -244,7 +282,7 @@ impl<R: BufRead> TarReader<R> {
             Some(size) => size,
             None => self.number(header, SIZE, "size")?,
         };
-        self.stored = if is_file { size } else { 0 };
+        self.stored = if is_file || kind == MemberKind::Other { size } else { 0 };
         if self.stored > i64::MAX as u64 {
             return Err(place.invalid("the size is too large"));
         }
@@ -255,7 +293,7 @@ impl<R: BufRead> TarReader<R> {
         self.segments.clear();
         self.segments.push(Segment { offset: 0, len: self.stored });
         let mut name = name;
-        if is_file {
+        if is_file && self.rules.sparse {
             if header.type_flag() == b'S' {
                 self.gnu_sparse(header, &place)?;
             } else if let Some(sparse) = records.sparse.take() {
@@ -272,6 +310,7 @@ impl<R: BufRead> TarReader<R> {
         Ok(Member {
             name,
             kind,
+            type_flag: header.type_flag(),
             size: self.size,
             mode: u32::try_from(mode).unwrap_or(0),
             uid,
@@ -298,7 +337,7 @@ impl<R: BufRead> TarReader<R> {
             // Before POSIX a directory was a file whose name ends in a slash.
             0 | b'0' if name.ends_with(b"/") => MemberKind::Directory,
             0 | b'0' | b'7' => MemberKind::File,
-            b'S' if header.is_gnu() => MemberKind::File,
+            b'S' if header.is_gnu() && self.rules.sparse => MemberKind::File,
             b'1' => MemberKind::HardLink(link),
             b'2' => MemberKind::Symlink(link),
             b'3' => {
@@ -311,6 +350,7 @@ impl<R: BufRead> TarReader<R> {
             }
             b'5' => MemberKind::Directory,
             b'6' => MemberKind::Fifo,
+            _ if self.rules.other_types => MemberKind::Other,
             other => {
                 let flag = char::from(other).escape_default().to_string();
                 return Err(place.invalid(&format!("entry type '{flag}' is not supported")));
