@@ -21,7 +21,6 @@ pub mod record;
 pub mod remote;
 pub mod repairer;
 mod repositories;
-pub mod sandbox_runner;
 pub mod scripts_archive;
 pub mod signature;
 pub mod solve;
@@ -29,5 +28,4 @@ pub mod sources;
 #[cfg(test)]
 pub mod testing;
 pub mod triggers;
-pub mod virtual_runner;
 pub mod world;

@@ -10,32 +10,24 @@ use super::repositories;
 use crate::apk_file::{ApkPackage, unpack};
 use crate::commands;
 use crate::index::Available;
-use crate::install::{
-    InstallError, NewPackage, NoScripts, Options, Removal, ScriptRunner, install,
-};
+use crate::install::{InstallError, NewPackage, Options, Removal, install};
 use crate::inventory::ApkInventory;
 use crate::record::Record;
-use crate::sandbox_runner::SandboxRunner;
 use crate::solve::{ApkUniverse, Image, unsatisfiable};
-use crate::virtual_runner::VirtualRunner;
 use imgfix_model::checksum::ArchiveChecksum;
 use imgfix_model::left_out::LeftOut;
 use imgfix_model::package::{Inventory, PackageId};
 use imgfix_model::plan::{Because, PlatformPlan, Step};
-use imgfix_model::platform::Platform;
 use imgfix_model::reason::Reason;
 use imgfix_repair::apply::{Unpacked, finish, with_deep_stack};
 use imgfix_repair::archive::Limits;
-use imgfix_repair::edge::{Edge, ScriptsMode};
+use imgfix_repair::edge::Edge;
 use imgfix_repair::error::{Cause, RepairerError};
 use imgfix_repair::planner::{Family, Requests};
 use imgfix_repair::promise::Relations;
-use imgfix_repair::repairer::{
-    Offers, Outcome, PackageManager, Workshop, reserved, sandbox_settings, script_of,
-    script_resources,
-};
+use imgfix_repair::repairer::{Offers, Outcome, PackageManager, Workshop, reserved, script_of};
+use imgfix_repair::scripts::Scripts;
 use imgfix_repository::{Fetcher, Verified};
-use imgfix_shell::Settings;
 use imgfix_solve::effort::Effort;
 use imgfix_vfs::{FileSystem, Memory, Overlay, Spool};
 
@@ -169,7 +161,8 @@ impl Workshop for ApkWorkshop {
         let times = |new: &NewPackage| new.package.payload.iter().map(|entry| entry.mtime).max();
         let newest = packages.iter().filter_map(times).max().unwrap_or(0);
         let timestamp = edge.source_date_epoch.unwrap_or(newest);
-        let mut runner = runner(&plan.platform, timestamp, edge)?;
+        let [architecture, _] = plan.platform.distribution_names();
+        let mut runner = Scripts::new(commands::table(), architecture, timestamp, edge)?.runner();
         let options = Options { timestamp };
         let removals: Vec<Removal> = plan.removals.iter().map(removal).collect();
         match with_deep_stack(|| {
@@ -232,28 +225,6 @@ fn read_archive(
         return Err(RepairerError::OtherPackage { archive: archive(), found, wanted });
     }
     Ok(Arc::new(package))
-}
-
-/// How scripts are run, as the user wants it.
-fn runner(
-    platform: &Platform,
-    timestamp: i64,
-    edge: &Edge,
-) -> Result<Box<dyn ScriptRunner + Send>, RepairerError> {
-    let resources = script_resources(edge)?;
-    let evaluator = || {
-        let [architecture, _] = platform.distribution_names().map(str::to_owned);
-        let settings = Settings::new(timestamp, architecture).with(resources.clone());
-        VirtualRunner::new(Arc::new(commands::table()), settings)
-    };
-    Ok(match edge.scripts {
-        ScriptsMode::Never => Box::new(NoScripts),
-        ScriptsMode::Virtual => Box::new(evaluator()),
-        ScriptsMode::Sandbox => Box::new(SandboxRunner::new(
-            evaluator(),
-            sandbox_settings(timestamp, edge, resources.clone()),
-        )),
-    })
 }
 
 /// Why a step cannot be done, from the error that it made.

@@ -9,15 +9,12 @@ use super::apt::Loaded as Repositories;
 use super::repositories::{self, Available};
 use crate::index;
 use crate::policy::AptPolicy;
+use crate::questions;
 use crate::releases;
-use crate::sandbox_runner::SandboxRunner;
 use crate::solve::DpkgUniverse;
-use crate::virtual_runner::VirtualRunner;
 use imgfix_dpkg::apt_conf::AptConf;
 use imgfix_dpkg::deb::{DebPackage, unpack};
-use imgfix_dpkg::install::{
-    InstallError, Mark, NewPackage, NoScripts, Options, ScriptRunner, distroless, install,
-};
+use imgfix_dpkg::install::{InstallError, Mark, NewPackage, Options, distroless, install};
 use imgfix_dpkg::inventory::{DpkgInventory, Record};
 use imgfix_dpkg::relations::{parse_clauses, parse_provides};
 use imgfix_dpkg::status_stanza::canonical_version;
@@ -29,17 +26,14 @@ use imgfix_model::plan::{PlatformPlan, Step};
 use imgfix_model::reason::Reason;
 use imgfix_repair::apply::{Unpacked, finish, with_deep_stack};
 use imgfix_repair::archive::Limits;
-use imgfix_repair::edge::{Edge, ScriptsMode};
+use imgfix_repair::edge::Edge;
 use imgfix_repair::error::{Cause, RepairerError};
 use imgfix_repair::planner::{Family, Requests};
 use imgfix_repair::promise::Relations;
-use imgfix_repair::repairer::{
-    Offers, Outcome, PackageManager, Workshop, reserved, sandbox_settings, script_of,
-    script_resources,
-};
+use imgfix_repair::repairer::{Offers, Outcome, PackageManager, Workshop, reserved, script_of};
+use imgfix_repair::scripts::Scripts;
 use imgfix_repository::Fetcher;
 use imgfix_repository::Verified;
-use imgfix_shell::Settings;
 use imgfix_solve::effort::Effort;
 use imgfix_vfs::{FileSystem, Memory, Overlay, Spool};
 
@@ -219,8 +213,13 @@ impl Workshop for DpkgWorkshop<'_> {
         let installed = if is_distroless(self.inventory) {
             distroless::install(&mut overlay, &packages, &options)
         } else {
-            let mut runner = runner(self.inventory, timestamp, edge)?;
-            with_deep_stack(|| install(&mut overlay, &packages, &options, &mut *runner))?
+            let architecture = self.inventory.native.to_string();
+            let scripts = Scripts::new(commands::table(), &architecture, timestamp, edge)?;
+            let mut runner = scripts.runner();
+            with_deep_stack(|| {
+                questions::ask(&mut overlay, &packages, &scripts)?;
+                install(&mut overlay, &packages, &options, &mut *runner)
+            })?
         };
         match installed {
             Ok(effects) => finish(overlay, effects, timestamp).map(Outcome::Applied),
@@ -265,28 +264,6 @@ fn read_archive(
         return Err(RepairerError::OtherPackage { archive: archive(), found, wanted });
     }
     Ok(Arc::new(package))
-}
-
-/// How scripts are run, as the user wants it.
-fn runner(
-    inventory: &DpkgInventory,
-    timestamp: i64,
-    edge: &Edge,
-) -> Result<Box<dyn ScriptRunner + Send>, RepairerError> {
-    let resources = script_resources(edge)?;
-    let evaluator = || {
-        let architecture = inventory.native.to_string();
-        let settings = Settings::new(timestamp, architecture).with(resources.clone());
-        VirtualRunner::new(Arc::new(commands::table()), settings)
-    };
-    Ok(match edge.scripts {
-        ScriptsMode::Never => Box::new(NoScripts),
-        ScriptsMode::Virtual => Box::new(evaluator()),
-        ScriptsMode::Sandbox => Box::new(SandboxRunner::new(
-            evaluator(),
-            sandbox_settings(timestamp, edge, resources.clone()),
-        )),
-    })
 }
 
 /// Why a step cannot be done, from the error that it made.

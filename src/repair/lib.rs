@@ -1,6 +1,6 @@
 //! What repairers share: their trait ([`repairer`]), the one judge ([`judge`], [`verify`]), the
 //! planner of packages ([`planner`]), package archives ([`archive`], [`apply`], [`promise`]) and
-//! the running of their scripts. In come an image's tree and findings; out come plans, an overlay
+//! the running of their scripts ([`scripts`]). In come an image's tree and findings; out come plans, an overlay
 //! with the changes, and verdicts.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
@@ -16,6 +16,8 @@ pub mod os_release;
 pub mod planner;
 pub mod promise;
 pub mod repairer;
-pub mod sandbox_fallback;
+pub mod sandbox_runner;
 pub mod script_run;
+pub mod scripts;
 pub mod verify;
+pub mod virtual_runner;

@@ -1,8 +1,65 @@
-//! What running a package's script comes to, for any family: [`Ran`], and the words for a script
-//! that fails or cannot be evaluated.
+//! A package's script that is due, for any family: how it is called ([`ScriptCall`]), who runs it
+//! ([`ScriptRunner`]), what comes of it ([`Ran`]), and the words for one that fails or cannot be
+//! evaluated.
+
+use bstr::BString;
+use bytes::Bytes;
 
 use imgfix_model::path::ImagePath;
-use imgfix_shell::Stop;
+use imgfix_shell::{Environment, Stop};
+use imgfix_vfs::Overlay;
+
+/// One call of a script, as its package manager makes it. All of them call scripts in the root
+/// directory, with nothing to read and with the terminal to write to.
+pub trait ScriptCall {
+    /// The package whose script it is.
+    fn package(&self) -> &str;
+
+    /// Where it is in the image while it runs.
+    fn path(&self) -> &ImagePath;
+
+    /// The name that it is called by where it lies at its path.
+    fn name(&self) -> BString;
+
+    /// What follows the name.
+    fn arguments(&self) -> &[String];
+
+    /// All of its environment.
+    fn environment(&self) -> Environment;
+
+    /// The script and the name that it is called by, when it is in memory and nothing lies at
+    /// its path.
+    fn in_memory(&self) -> Option<(&Bytes, BString)> {
+        None
+    }
+}
+
+/// Name and arguments.
+pub(crate) fn argv(name: BString, call: &impl ScriptCall) -> Vec<BString> {
+    let arguments = call.arguments().iter().map(|word| BString::from(word.as_str()));
+    std::iter::once(name).chain(arguments).collect()
+}
+
+/// How scripts are run, of the family whose calls are `C`.
+pub trait ScriptRunner<C> {
+    /// Runs a script, with its effects in the overlay.
+    ///
+    /// # Errors
+    /// It cannot be run; the overlay may then have part of its effects.
+    fn run(&mut self, overlay: &mut Overlay, call: &C) -> Result<Ran, Stop>;
+}
+
+/// Runs nothing: a script that is due is a stop (`--scripts never`).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoScripts;
+
+impl<C: ScriptCall> ScriptRunner<C> for NoScripts {
+    fn run(&mut self, _: &mut Overlay, call: &C) -> Result<Ran, Stop> {
+        let arguments = call.arguments().join(" ");
+        let why = format!("it would run with {arguments:?}, and scripts are not to be run");
+        Err(Stop::new(why).at(call.path().to_string(), 0))
+    }
+}
 
 /// What a script that was run to its end left behind, besides the overlay.
 #[derive(Debug, Clone, Default)]
@@ -11,14 +68,6 @@ pub struct Ran {
     pub status: u8,
     /// What it wrote to its terminal.
     pub transcript: Vec<u8>,
-}
-
-/// The stop of a script that is due where none is to be run (`--scripts never`).
-#[must_use]
-pub fn not_run(path: &ImagePath, arguments: &[String]) -> Stop {
-    let arguments = arguments.join(" ");
-    Stop::new(format!("it would run with {arguments:?}, and scripts are not to be run"))
-        .at(path.to_string(), 0)
 }
 
 /// What an installation says of a script that kept it from being done.

@@ -21,8 +21,8 @@ use imgfix_apk::apk_file::{ApkPackage, unpack};
 use imgfix_apk::commands;
 use imgfix_apk::install::{InstallError, NewPackage, Options, install};
 use imgfix_apk::record::Record;
-use imgfix_apk::virtual_runner::VirtualRunner;
 use imgfix_repair::archive::Limits;
+use imgfix_repair::virtual_runner::VirtualRunner;
 use imgfix_shell::Settings;
 use imgfix_vfs::{Overlay, Spool};
 

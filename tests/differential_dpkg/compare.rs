@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use imgfix_apt::virtual_runner::VirtualRunner;
+use imgfix_apt::questions::ask_virtually;
 use imgfix_dpkg::deb::DebPackage;
 use imgfix_dpkg::install::{InstallError, Mark, NewPackage, Options, install};
 use imgfix_dpkg_tools as commands;
 use imgfix_model::effects::Effect;
+use imgfix_repair::virtual_runner::VirtualRunner;
 use imgfix_shell::Settings;
 use imgfix_vfs::Overlay;
 
@@ -40,6 +41,8 @@ pub fn with_imgfix(
 fn run(overlay: &mut Overlay, packages: &[NewPackage]) -> Result<Vec<Effect>, InstallError> {
     let settings = Settings::new(GENERATED, "amd64");
     let mut scripts = VirtualRunner::new(Arc::new(commands::table()), settings);
+    let controls: Vec<_> = packages.iter().map(|new| &new.package.control).collect();
+    ask_virtually(overlay, &controls, &scripts)?;
     install(overlay, packages, &Options { timestamp: GENERATED }, &mut scripts)
 }
 

@@ -45,12 +45,12 @@ pub use database::is_distroless;
 pub use imgfix_model::effects::{Effect, EffectKind};
 use imgfix_model::package::PackageName;
 use imgfix_model::path::ImagePath;
-use imgfix_repair::script_run;
+use imgfix_repair::script_run::{self, ScriptRunner};
 use imgfix_vfs::{Overlay, RootfsError};
 use migrate::Placed;
 use ownership::{Ownership, Package, Slot};
 use scripts::Moment;
-pub use scripts::{NoScripts, ScriptCall, ScriptRunner};
+pub use scripts::ScriptCall;
 
 /// One package of a set.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ pub fn install(
     packages: &[NewPackage],
     removals: &[Removal],
     options: &Options,
-    scripts: &mut dyn ScriptRunner,
+    scripts: &mut dyn ScriptRunner<ScriptCall>,
 ) -> Result<Vec<Effect>, InstallError> {
     let mut result = overlay.clone();
     let mut effects = Vec::new();
@@ -136,7 +136,7 @@ fn commit(
     overlay: &mut Overlay,
     changes: &[Change<'_>],
     options: &Options,
-    scripts: &mut dyn ScriptRunner,
+    scripts: &mut dyn ScriptRunner<ScriptCall>,
 ) -> Result<Vec<Effect>, InstallError> {
     let (database, ownership) = Database::load(overlay)?;
     let apk = ownership.find("apk-tools").and_then(|slot| ownership.get(slot));
@@ -196,7 +196,7 @@ struct Run<'s> {
     options: Options,
     effects: Vec<Effect>,
     /// `None`: scripts are not run in this image.
-    scripts: Option<&'s mut dyn ScriptRunner>,
+    scripts: Option<&'s mut dyn ScriptRunner<ScriptCall>>,
 }
 
 impl Run<'_> {

@@ -1,12 +1,13 @@
 //! Running packages' scripts at apk's moments, with apk's arguments.
 //!
 //! In come the state of a run and which script of which package is due; the script is handed to
-//! a [`ScriptRunner`], which decides how it is run. Source: apk-tools 2.14, `src/package.c`
+//! a [`ScriptRunner`](script_run::ScriptRunner), which decides how it is run. Source: apk-tools 2.14, `src/package.c`
 //! (`apk_ipkg_run_script`), `src/database.c` (`apk_db_run_script`), `src/commit.c`
 //! (`run_triggers`); apk 3 has them in memory, and tells them which they are (the same in 3.0).
 
 use std::collections::BTreeMap;
 
+use bstr::BString;
 use bytes::Bytes;
 
 use super::super::apk_file::Script;
@@ -14,11 +15,11 @@ use super::ownership::Slot;
 use super::{InstallError, Run};
 use imgfix_model::effects::EffectKind;
 use imgfix_model::path::ImagePath;
-use imgfix_repair::script_run::{Ran, Trouble, not_run};
-use imgfix_shell::Stop;
+use imgfix_repair::script_run::{self, Ran, Trouble};
+use imgfix_shell::Environment;
 use imgfix_versions::apk::Version;
 use imgfix_versions::apk::generation::Generation;
-use imgfix_vfs::{Entry, FileSystem, Overlay};
+use imgfix_vfs::{Entry, FileSystem};
 
 /// One call of a script.
 #[derive(Debug, Clone)]
@@ -36,22 +37,46 @@ pub struct ScriptCall {
     pub package: String,
 }
 
-/// How scripts are run.
-pub trait ScriptRunner {
-    /// Runs a script, with its effects in the overlay.
-    ///
-    /// # Errors
-    /// It cannot be run; the overlay may then have part of its effects.
-    fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop>;
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a script of apk 3 is called by: the number depends on what else is open. These are those
+/// of an upgrade from one repository; before a package is unpacked its file is open too.
+fn open_file(script: Option<Script>) -> &'static str {
+    match script {
+        Some(Script::PreInstall | Script::PreUpgrade) => "/proc/self/fd/8",
+        _ => "/proc/self/fd/7",
+    }
 }
 
-/// Runs nothing: a script that is due is a stop (`--scripts never`).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoScripts;
+/// apk gives scripts a path, the root as working directory, with apk 3 which script of which
+/// package it is, and nothing else (apk-tools 2.14 and 3.0, `src/database.c`,
+/// `apk_db_run_script`). apk 2 calls them by a path relative to the root, apk 3 by that of an open
+/// file.
+impl script_run::ScriptCall for ScriptCall {
+    fn package(&self) -> &str {
+        &self.package
+    }
 
-impl ScriptRunner for NoScripts {
-    fn run(&mut self, _: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
-        Err(not_run(&call.path, &call.arguments))
+    fn path(&self) -> &ImagePath {
+        &self.path
+    }
+
+    fn name(&self) -> BString {
+        BString::from(self.path.relative())
+    }
+
+    fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    fn environment(&self) -> Environment {
+        let told = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
+        let all = [("PATH", PATH)].into_iter().chain(told);
+        all.map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn in_memory(&self) -> Option<(&Bytes, BString)> {
+        self.text.as_ref().map(|text| (text, open_file(self.script).into()))
     }
 }
 
@@ -226,5 +251,62 @@ impl Run<'_> {
             }
         }
         Ok(hooks.into_values().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::super::commands;
+    use super::*;
+    use imgfix_repair::script_run::ScriptRunner as _;
+    use imgfix_repair::virtual_runner::VirtualRunner;
+    use imgfix_shell::Settings;
+    use imgfix_vfs::{NoLayers, Overlay, Tree};
+
+    const SCRIPT: &str =
+        "#!/bin/sh\necho \"$0 $1 ${APK_SCRIPT-none} ${APK_PACKAGE-none}\" > /out\n";
+
+    #[test]
+    fn scripts_know_themselves_by_what_their_apk_calls_them() {
+        let path = ImagePath::literal("/lib/apk/exec/demo-1.post-upgrade");
+        let told = |moment: &str| {
+            let told = [("APK_SCRIPT", moment), ("APK_PACKAGE", "demo")];
+            told.map(|(name, value)| (name, value.to_owned())).to_vec()
+        };
+        for (script, text, variables, want) in [
+            (Script::PostUpgrade, None, vec![], "lib/apk/exec/demo-1.post-upgrade 1 none none\n"),
+            (
+                Script::PostUpgrade,
+                Some(SCRIPT.into()),
+                told("post-upgrade"),
+                "/proc/self/fd/7 1 post-upgrade demo\n",
+            ),
+            (
+                Script::PreUpgrade,
+                Some(SCRIPT.into()),
+                told("pre-upgrade"),
+                "/proc/self/fd/8 1 pre-upgrade demo\n",
+            ),
+        ] {
+            let file = (path.clone(), Entry::file(SCRIPT.as_bytes().to_vec(), 0o755, 0));
+            let files = Some(file).filter(|_| text.is_none());
+            let tree = Tree::from_entries(files, Arc::new(NoLayers));
+            let mut overlay = Overlay::new(Arc::new(tree));
+            let settings = Settings::new(0, "x86_64");
+            let call = ScriptCall {
+                script: Some(script),
+                path: path.clone(),
+                text,
+                variables,
+                arguments: vec!["1".to_owned()],
+                package: "demo".to_owned(),
+            };
+            let mut runner = VirtualRunner::new(Arc::new(commands::table()), settings);
+            assert_eq!(runner.run(&mut overlay, &call).unwrap().status, 0);
+            let out = overlay.read(&ImagePath::literal("/out")).unwrap();
+            assert_eq!(String::from_utf8_lossy(&out), want);
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::super::package_info::PackageInfo;
 use super::*;
 use imgfix_model::identity::Identity;
 use imgfix_repair::archive::Owner;
-use imgfix_repair::script_run::Ran;
+use imgfix_repair::script_run::{NoScripts, Ran};
 use imgfix_shell::Stop;
 use imgfix_versions::apk::generation::Generation;
 use imgfix_vfs::{Content, Entry, FileSystem, Kind, NoLayers, Tree, Xattrs};
@@ -26,7 +26,7 @@ struct Recorder {
     failing: Option<&'static str>,
 }
 
-impl ScriptRunner for Recorder {
+impl ScriptRunner<ScriptCall> for Recorder {
     fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
         assert!(overlay.lstat(&call.path).is_some_and(|entry| entry.mode == 0o755));
         let line = format!("{} {}", call.path, call.arguments.join(" "));

@@ -15,9 +15,10 @@ use super::super::deb::{DebPackage, PayloadKind, listed_name};
 use super::configure::current_md5;
 use super::database::{Database, file, read_optional};
 use super::unpack::beside;
-use super::{InstallError, NewPackage, NoScripts, Options, Run};
+use super::{InstallError, NewPackage, Options, Run};
 use imgfix_model::effects::{Effect, EffectKind};
 use imgfix_model::path::ImagePath;
+use imgfix_repair::script_run::NoScripts;
 use imgfix_vfs::{Accounts, Entry, FileSystem, Overlay};
 
 /// One package of `status.d`.

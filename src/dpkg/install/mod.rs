@@ -39,10 +39,10 @@ use super::relations::parse_clauses;
 use database::Database;
 pub use imgfix_model::effects::{Effect, EffectKind};
 use imgfix_model::path::{ImagePath, PathError};
-use imgfix_repair::script_run;
+use imgfix_repair::script_run::{self, ScriptRunner};
 use imgfix_vfs::{Overlay, RootfsError};
 use progress::Progress;
-pub use scripts::{NoScripts, Ran, Script, ScriptCall, ScriptRunner};
+pub use scripts::{Script, ScriptCall};
 use trigger_queue::TriggerQueue;
 use unpack::Unpacked;
 
@@ -135,13 +135,11 @@ pub fn install(
     overlay: &mut Overlay,
     packages: &[NewPackage],
     options: &Options,
-    scripts: &mut dyn ScriptRunner,
+    scripts: &mut dyn ScriptRunner<ScriptCall>,
 ) -> Result<Vec<Effect>, InstallError> {
     let mut run = Run::new(Database::load(overlay)?, overlay, options, scripts);
     let mut automatic = Vec::new();
     let mut unconfigured: Vec<Unpacked> = Vec::new();
-    let controls: Vec<_> = packages.iter().map(|new| &new.package.control).collect();
-    run.preconfigure(&controls)?;
     for new in packages {
         if wants_configured(&new.package, &unconfigured, &run) {
             run.configure_all(&mut unconfigured)?;
@@ -176,7 +174,7 @@ struct Run<'s> {
     database: Database,
     options: Options,
     effects: Vec<Effect>,
-    scripts: &'s mut dyn ScriptRunner,
+    scripts: &'s mut dyn ScriptRunner<ScriptCall>,
     /// Packages that are not simply installed, by their place in the database.
     progress: BTreeMap<usize, Progress>,
     triggers: TriggerQueue,
@@ -187,7 +185,7 @@ impl<'s> Run<'s> {
         database: Database,
         overlay: &Overlay,
         options: &Options,
-        scripts: &'s mut dyn ScriptRunner,
+        scripts: &'s mut dyn ScriptRunner<ScriptCall>,
     ) -> Self {
         Self {
             overlay: overlay.clone(),

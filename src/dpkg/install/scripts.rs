@@ -1,11 +1,12 @@
 //! Running maintainer scripts at dpkg's moments, with dpkg's arguments.
 //!
 //! In come the state of a run and which script of which package is due; the script is handed
-//! to a [`ScriptRunner`], which decides how it is run. The order, the fall-backs and what is
+//! to a [`ScriptRunner`](imgfix_repair::script_run::ScriptRunner), which decides how it is run. The order, the fall-backs and what is
 //! read again afterwards are those of dpkg's `src/main/script.c` and `unpack.c`. What dpkg does
 //! when a script fails for good is to go back step by step; here the whole set is given up,
 //! and the overlay is as it was.
 
+use bstr::BString;
 use bytes::Bytes;
 
 use super::super::deb::DebControl;
@@ -15,10 +16,11 @@ use super::database::{damaged, file, info_file, read_optional};
 use super::{InstallError, Run};
 use imgfix_model::effects::EffectKind;
 use imgfix_model::path::ImagePath;
-pub use imgfix_repair::script_run::Ran;
-use imgfix_repair::script_run::{Trouble, not_run};
-use imgfix_shell::Stop;
+use imgfix_repair::script_run::{self, Ran, Trouble};
+use imgfix_shell::Environment;
 use imgfix_vfs::{Accounts, Entry, FileSystem, Overlay};
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A maintainer script by its name in the package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -58,34 +60,55 @@ pub struct ScriptCall {
     pub dpkg_version: String,
 }
 
-/// How maintainer scripts are run.
-pub trait ScriptRunner {
-    /// Runs a script, with its effects in the overlay.
-    ///
-    /// # Errors
-    /// It cannot be run; the overlay may then have part of its effects.
-    fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop>;
-
-    /// What apt does before it calls dpkg: questions are asked (debconf's `dpkg-preconfigure`).
-    ///
-    /// # Errors
-    /// As [`ScriptRunner::run`].
-    fn preconfigure(
-        &mut self,
-        _overlay: &mut Overlay,
-        _packages: &[&DebControl],
-    ) -> Result<(), Stop> {
-        Ok(())
+impl ScriptCall {
+    /// What apt's and dpkg's own environment has in an image build, for whatever they call
+    /// (`src/main/script.c`, and apt's noninteractive use).
+    #[must_use]
+    pub fn base_environment() -> Environment {
+        let pairs = [
+            ("PATH", PATH),
+            ("HOME", "/root"),
+            ("LC_ALL", "C.UTF-8"),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            ("DPKG_FRONTEND_LOCKED", "true"),
+            ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+            ("DPKG_ROOT", ""),
+            ("DPKG_COLORS", "never"),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 }
 
-/// Runs nothing: a script that is due is a stop (`--scripts never`).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoScripts;
+impl script_run::ScriptCall for ScriptCall {
+    fn package(&self) -> &str {
+        &self.package
+    }
 
-impl ScriptRunner for NoScripts {
-    fn run(&mut self, _: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
-        Err(not_run(&call.path, &call.arguments))
+    fn path(&self) -> &ImagePath {
+        &self.path
+    }
+
+    fn name(&self) -> BString {
+        BString::from(self.path.as_bytes())
+    }
+
+    fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    fn environment(&self) -> Environment {
+        let mut environment = Self::base_environment();
+        let instances = self.instances.to_string();
+        let own: [(&str, &str); 6] = [
+            ("DPKG_MAINTSCRIPT_PACKAGE", &self.package),
+            ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", &instances),
+            ("DPKG_MAINTSCRIPT_ARCH", &self.architecture),
+            ("DPKG_MAINTSCRIPT_NAME", self.script.name()),
+            ("DPKG_MAINTSCRIPT_DEBUG", "0"),
+            ("DPKG_RUNNING_VERSION", &self.dpkg_version),
+        ];
+        environment.extend(own.map(|(name, value)| (BString::from(name), BString::from(value))));
+        environment
     }
 }
 
@@ -114,21 +137,6 @@ impl Run<'_> {
         let folder = self.overlay.resolve_parent(&file(NEW_CONTROL))?;
         self.overlay.remove(&folder);
         Ok(())
-    }
-
-    /// Lets the questions of all packages be asked before the first is unpacked.
-    pub(super) fn preconfigure(&mut self, packages: &[&DebControl]) -> Result<(), InstallError> {
-        self.scripts.preconfigure(&mut self.overlay, packages).map_err(|stop| {
-            let first = packages.iter().find(|control| control.member("config").is_some());
-            InstallError::Script {
-                package: first.map(|control| control.name().to_owned()).unwrap_or_default(),
-                activated_by: None,
-                script: "config".into(),
-                line: stop.outermost().map(|place| place.line).filter(|line| *line > 0),
-                detail: stop.to_string(),
-                is_of_this_machine: stop.is_of_this_machine,
-            }
-        })
     }
 
     /// Runs a script of the installed version; nothing when it has none. What a `postinst` has

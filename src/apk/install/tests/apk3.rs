@@ -37,7 +37,7 @@ fn of_version_3(name: &str, files: &[(&str, &str)]) -> String {
 #[derive(Default)]
 struct Told(Vec<String>);
 
-impl ScriptRunner for Told {
+impl ScriptRunner<ScriptCall> for Told {
     fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
         let text = call.text.as_ref().map(|text| String::from_utf8_lossy(text).into_owned());
         let is_there = overlay.lstat(&call.path).is_some();

@@ -1,45 +1,76 @@
-//! Package scripts in the virtual shell, and those that cannot be evaluated there in a sandbox
-//! (`--scripts sandbox`).
+//! Scripts of packages in the virtual shell, and those that cannot be evaluated there in a sandbox,
+//! where the image's own programs run cut off from this machine (`--scripts sandbox`), for any
+//! family.
 //!
-//! In comes a script that is due, from [`super::install`]; out comes what it left, with the
-//! same environment both ways.
+//! In comes a call of a script, as the family makes it; out comes what it left, with the same
+//! environment both ways.
 
 use bytes::Bytes;
 
-use super::install::{ScriptCall, ScriptRunner};
-use super::virtual_runner::{VirtualRunner, argv_of_file, environment};
+use super::script_run::{Ran, ScriptCall, ScriptRunner, argv};
+use super::virtual_runner::VirtualRunner;
 use imgfix_model::path::ImagePath;
-use imgfix_repair::sandbox_fallback::SandboxFallback;
-use imgfix_repair::script_run::Ran;
 use imgfix_shell::Stop;
-use imgfix_shell::sandbox::{Command, Settings};
+use imgfix_shell::sandbox::{Command, Sandbox, Settings};
 use imgfix_vfs::{Entry, FileSystem as _, Overlay, RootfsError};
 
-/// Runs scripts, in a sandbox where they cannot be evaluated.
+/// Runs scripts, in a sandbox where they cannot be evaluated. It is made when the first one
+/// needs it.
 pub struct SandboxRunner {
     evaluator: VirtualRunner,
-    fallback: SandboxFallback,
+    settings: Settings,
+    sandbox: Option<Sandbox>,
 }
 
 impl SandboxRunner {
     #[must_use]
     pub fn new(evaluator: VirtualRunner, settings: Settings) -> Self {
-        Self { evaluator, fallback: SandboxFallback::new(settings) }
+        Self { evaluator, settings, sandbox: None }
+    }
+
+    /// Evaluates a script; after a stop the overlay is as it was, and `command` is run.
+    fn run_either(
+        &mut self,
+        overlay: &mut Overlay,
+        call: &impl ScriptCall,
+        command: &Command,
+    ) -> Result<Ran, Stop> {
+        let before = overlay.clone();
+        let stop = match self.evaluator.run(overlay, call) {
+            Ok(ran) => return Ok(ran),
+            // no script's fault, and a sandbox's files would be on the same disk
+            Err(stop) if stop.is_of_this_machine => return Err(stop),
+            Err(stop) => stop,
+        };
+        *overlay = before;
+        self.run_inside(overlay, command).map_err(|inside| Stop {
+            detail: format!("{}; in a sandbox: {}", stop.detail, inside.detail),
+            is_of_this_machine: inside.is_of_this_machine,
+            ..stop
+        })
+    }
+
+    fn run_inside(&mut self, overlay: &mut Overlay, command: &Command) -> Result<Ran, Stop> {
+        let sandbox = match &mut self.sandbox {
+            Some(sandbox) => sandbox,
+            none => none.insert(Sandbox::new(self.settings.clone())?),
+        };
+        let finished = sandbox.run(overlay, command)?;
+        Ok(Ran { status: finished.status, transcript: finished.transcript })
     }
 }
 
-impl ScriptRunner for SandboxRunner {
-    fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Stop> {
-        let placed = match &call.text {
-            Some(text) => Some(Placed::put(overlay, &call.path, text)?),
+impl<C: ScriptCall> ScriptRunner<C> for SandboxRunner {
+    fn run(&mut self, overlay: &mut Overlay, call: &C) -> Result<Ran, Stop> {
+        let placed = match call.in_memory() {
+            Some((text, _)) => Some(Placed::put(overlay, call.path(), text)?),
             None => None,
         };
         let command = Command {
-            argv: argv_of_file(call),
-            environment: environment(call).into_iter().collect(),
+            argv: argv(call.name(), call),
+            environment: call.environment().into_iter().collect(),
         };
-        let evaluator = &mut self.evaluator;
-        let ran = self.fallback.run(overlay, |overlay| evaluator.run(overlay, call), &command)?;
+        let ran = self.run_either(overlay, call, &command)?;
         if let Some(placed) = placed {
             placed.take_away(overlay);
         }
@@ -47,8 +78,8 @@ impl ScriptRunner for SandboxRunner {
     }
 }
 
-/// A script that apk 3 has in memory, in a file, from which a sandbox can run it. apk 3 does the
-/// same where there is no memory file.
+/// A script that its package manager has in memory, in a file, from which a sandbox can run it.
+/// apk 3 does the same where there is no memory file.
 struct Placed {
     script: ImagePath,
     /// The folders that were made for it, the outermost first.
