@@ -18,6 +18,7 @@ use imgfix_vfs::limits::LayerLimits;
 use tokio::runtime::Runtime;
 
 use crate::machine;
+use crate::pipeline::families::Kinds;
 use crate::pipeline::{
     self, AfterFetching, Edge, Environment, Evidence, NamedReport, PlanRequest, RepairError,
     RepairOutcome, RepairRequest, RepositoryChoice, ScanInput, ScriptsMode, families,
@@ -30,6 +31,7 @@ pub struct Repair {
     output: Option<Reference>,
     reports: Vec<NamedReport>,
     repositories: RepositoryChoice,
+    kinds: Kinds,
     progress: SharedProgress,
 }
 
@@ -45,6 +47,7 @@ impl Repair {
             output: None,
             reports: Vec::new(),
             repositories: RepositoryChoice::default(),
+            kinds: families::KINDS,
             progress: Arc::new(Silent),
         })
     }
@@ -61,6 +64,14 @@ impl Repair {
     #[must_use]
     pub fn repository(mut self, line: &str) -> Self {
         self.repositories.lines.push(line.to_owned());
+        self
+    }
+
+    /// Looks for stores of these kinds, in this order, instead of those that imgfix brings
+    /// ([`families::KINDS`]): a caller's own repairers among them.
+    #[must_use]
+    pub fn kinds(mut self, kinds: Kinds) -> Self {
+        self.kinds = kinds;
         self
     }
 
@@ -95,6 +106,7 @@ impl Repair {
                 ..RegistryOptions::default()
             },
             limits,
+            kinds: self.kinds,
             edge: Edge {
                 progress: self.progress,
                 repositories: self.repositories,

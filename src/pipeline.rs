@@ -52,7 +52,7 @@ pub enum RepairError {
     #[error(transparent)]
     Findings(#[from] imgfix_findings::FindingsError),
     #[error("{image}: {source}")]
-    Inventory { image: String, source: families::Cause },
+    Inventory { image: String, source: imgfix_repair::error::Cause },
     #[error(transparent)]
     Repairer(#[from] RepairerError),
     #[error(transparent)]

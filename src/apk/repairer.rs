@@ -1,5 +1,6 @@
 //! apk behind the pipeline's seam: images of Alpine, Wolfi and Chainguard, those without apk too.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -17,16 +18,22 @@ use crate::solve::{ApkUniverse, Image, unsatisfiable};
 use imgfix_model::checksum::ArchiveChecksum;
 use imgfix_model::left_out::LeftOut;
 use imgfix_model::package::{Inventory, PackageId};
+use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{Because, PlatformPlan, Step};
 use imgfix_model::reason::Reason;
 use imgfix_repair::apply::{Unpacked, finish, with_deep_stack};
 use imgfix_repair::archive::Limits;
 use imgfix_repair::edge::Edge;
 use imgfix_repair::error::{Cause, RepairerError};
+use imgfix_repair::package_manager::{
+    Offers, Outcome, PackageManager, Workshop, reserved, script_of,
+};
+use imgfix_repair::packages::Packages;
 use imgfix_repair::planner::{Family, Requests};
 use imgfix_repair::promise::Relations;
-use imgfix_repair::repairer::{Offers, Outcome, PackageManager, Workshop, reserved, script_of};
+use imgfix_repair::repairer::{Kind, Repairer};
 use imgfix_repair::scripts::Scripts;
+use imgfix_repair::wanted;
 use imgfix_repository::{Fetcher, Verified};
 use imgfix_solve::effort::Effort;
 use imgfix_vfs::{FileSystem, Memory, Overlay, Spool};
@@ -41,6 +48,32 @@ use imgfix_vfs::{FileSystem, Memory, Overlay, Spool};
 struct WorldError {
     file: String,
     entry: String,
+}
+
+/// Stores of Alpine's, Wolfi's and Chainguard's packages: apk's database.
+pub struct Alpine;
+
+/// What apk reads, beside what scripts do.
+const WANTED: [&[u8]; 5] = [
+    // where images keep it whose /var is not part of them
+    b"/usr/lib/sysimage/",
+    b"/lib/apk/",
+    b"/usr/lib/apk/",
+    b"/usr/share/apk/",
+    // which applets it has
+    b"/bin/busybox",
+];
+
+impl Kind for Alpine {
+    fn wants(&self, path: &ImagePath, size: u64) -> bool {
+        wanted::is_kept(path, size, &WANTED)
+    }
+
+    fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
+        let Some(apk) = Apk::open(fs)? else { return Ok(Vec::new()) };
+        let place = apk.own.place.installed.clone();
+        Ok(vec![Box::new(Packages::new(Box::new(apk), &place))])
+    }
 }
 
 /// An image's apk database, read.
@@ -67,6 +100,22 @@ impl Apk {
 impl PackageManager for Apk {
     fn inventory(&self) -> &Inventory {
         &self.inventory
+    }
+
+    fn owners(
+        &self,
+        _fs: &dyn FileSystem,
+        paths: &BTreeSet<ImagePath>,
+    ) -> Result<BTreeMap<ImagePath, PackageId>, Cause> {
+        let mut owners = BTreeMap::new();
+        for package in &self.own.database.packages {
+            for (path, _) in package.files().filter(|(path, _)| paths.contains(path)) {
+                let (name, architecture) =
+                    (package.record.name.clone(), package.record.architecture.clone());
+                owners.insert(path, PackageId { name, architecture });
+            }
+        }
+        Ok(owners)
     }
 
     fn offers<'a>(

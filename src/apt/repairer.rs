@@ -1,5 +1,6 @@
 //! dpkg and apt behind the pipeline's seam: Debian's and Ubuntu's images, distroless ones too.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -15,27 +16,63 @@ use crate::solve::DpkgUniverse;
 use imgfix_dpkg::apt_conf::AptConf;
 use imgfix_dpkg::deb::{DebPackage, unpack};
 use imgfix_dpkg::install::{InstallError, Mark, NewPackage, Options, distroless, install};
-use imgfix_dpkg::inventory::{DpkgInventory, Record};
+use imgfix_dpkg::inventory::{DpkgInventory, Record, STATUS};
 use imgfix_dpkg::relations::{parse_clauses, parse_provides};
 use imgfix_dpkg::status_stanza::canonical_version;
+use imgfix_dpkg::{distroless::STATUS_D, owners};
 use imgfix_dpkg_tools as commands;
 use imgfix_model::changelog::Changelog;
 use imgfix_model::left_out::LeftOut;
 use imgfix_model::package::{Inventory, PackageId};
+use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{PlatformPlan, Step};
 use imgfix_model::reason::Reason;
 use imgfix_repair::apply::{Unpacked, finish, with_deep_stack};
 use imgfix_repair::archive::Limits;
 use imgfix_repair::edge::Edge;
 use imgfix_repair::error::{Cause, RepairerError};
+use imgfix_repair::package_manager::{
+    Offers, Outcome, PackageManager, Workshop, reserved, script_of,
+};
+use imgfix_repair::packages::Packages;
 use imgfix_repair::planner::{Family, Requests};
 use imgfix_repair::promise::Relations;
-use imgfix_repair::repairer::{Offers, Outcome, PackageManager, Workshop, reserved, script_of};
+use imgfix_repair::repairer::{Kind, Repairer};
 use imgfix_repair::scripts::Scripts;
+use imgfix_repair::wanted;
 use imgfix_repository::Fetcher;
 use imgfix_repository::Verified;
 use imgfix_solve::effort::Effort;
 use imgfix_vfs::{FileSystem, Memory, Overlay, Spool};
+
+/// Stores of Debian's packages: dpkg's database, or what distroless images have in its place.
+pub struct Debian;
+
+/// What apt and dpkg read, beside what scripts do.
+const WANTED: [&[u8]; 8] = [
+    b"/var/cache/debconf/",
+    b"/var/lib/dpkg/",
+    b"/var/lib/apt/extended_states",
+    b"/usr/share/keyrings/",
+    b"/usr/share/ca-certificates/",
+    b"/usr/share/dpkg/",
+    // which release of glibc writes the library cache
+    b"/sbin/ldconfig",
+    b"/usr/sbin/ldconfig",
+];
+
+impl Kind for Debian {
+    fn wants(&self, path: &ImagePath, size: u64) -> bool {
+        wanted::is_kept(path, size, &WANTED)
+    }
+
+    fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
+        let Some(dpkg) = Dpkg::open(fs)? else { return Ok(Vec::new()) };
+        let place = if is_distroless(&dpkg.own) { STATUS_D } else { STATUS };
+        let packages = Packages::new(Box::new(dpkg), &ImagePath::literal(place));
+        Ok(vec![Box::new(packages)])
+    }
+}
 
 /// An image's dpkg database, read.
 pub struct Dpkg {
@@ -61,6 +98,14 @@ impl Dpkg {
 impl PackageManager for Dpkg {
     fn inventory(&self) -> &Inventory {
         &self.inventory
+    }
+
+    fn owners(
+        &self,
+        fs: &dyn FileSystem,
+        paths: &BTreeSet<ImagePath>,
+    ) -> Result<BTreeMap<ImagePath, PackageId>, Cause> {
+        Ok(owners::owners(fs, &self.own, paths)?)
     }
 
     fn offers<'a>(

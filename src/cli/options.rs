@@ -355,6 +355,7 @@ pub fn environment(
         .map_err(|error| Failure::Usage(format!("cannot start the network runtime: {error}")))?;
     let runtime = Arc::new(runtime);
     Ok(Environment {
+        kinds: families::KINDS,
         registry: RegistryOptions {
             ca_files: images.ca_file.clone(),
             plain_http: images.plain_http,

@@ -15,6 +15,7 @@ pub mod diversions;
 pub mod install;
 pub mod inventory;
 pub mod multi_arch;
+pub mod owners;
 pub mod path_filter;
 pub mod relations;
 pub mod statoverride;

@@ -46,6 +46,7 @@ mod tests {
             removals: Vec::new(),
             unfixed: reasons.map(unfixed).into(),
             kept_back: Vec::new(),
+            stores: Vec::new(),
         };
         plan.blame(left_out, advice);
         plan.unfixed.iter().map(|one| one.reason.to_string()).collect()

@@ -1,6 +1,7 @@
 //! [`Plan`]: which packages go to which version, and why; what is left, and for what [`Reason`].
 
 use super::checksum::ArchiveChecksum;
+use super::component::StoreId;
 use super::digest::Digest;
 use super::finding::Finding;
 use super::package::{PackageId, PackageName};
@@ -39,6 +40,36 @@ pub struct PlatformPlan {
     /// Without a report: newer versions that are left out.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub kept_back: Vec<KeptBack>,
+    /// What is done in stores that are no package manager, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub stores: Vec<StorePlan>,
+}
+
+/// What is done in one store that is no package manager.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorePlan {
+    pub store: StoreId,
+    /// In the order in which they are done; never empty.
+    pub steps: Vec<StoreStep>,
+}
+
+/// One component to change.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreStep {
+    /// Its name in its store.
+    pub component: String,
+    /// `None`: it is not there yet, or has no versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<VersionText>,
+    /// `None`: it goes, or has no versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<VersionText>,
+    /// What it is made of, when that is fetched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub archive: Option<Archive>,
+    pub because: Vec<Because>,
 }
 
 /// A newer version that this plan leaves out, though everything newer was asked for.

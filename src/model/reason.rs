@@ -69,6 +69,10 @@ pub enum Reason {
     NeedsScripts { package: String, script: String, line: Option<u32>, detail: String },
     /// The class of finding has no recipe yet.
     NoRecipe { class: String },
+    /// The component is there, in a store whose components are listed and not changed yet.
+    StoreNotRepaired { store: String, component: String, installed: String },
+    /// The component's files belong to a system package, which alone may change them.
+    OwnedByPackage { component: String, package: String },
     /// Excluded by the user's filters.
     Ignored { by: String },
     /// The package manager of the image is not supported.
@@ -154,6 +158,15 @@ impl fmt::Display for Reason {
             Reason::NoRecipe { class } => {
                 write!(f, "no recipe yet for findings of class {class}")
             }
+            Reason::StoreNotRepaired { store, component, installed } => write!(
+                f,
+                "{component} {installed} is there ({store}), and imgfix does not repair such \
+                 stores yet"
+            ),
+            Reason::OwnedByPackage { component, package } => write!(
+                f,
+                "{component} belongs to the system package {package}, and changes with it only"
+            ),
             Reason::Ignored { by } => write!(f, "ignored by {by}"),
             Reason::UnsupportedImage { detail } => {
                 write!(f, "the image is not supported: {detail}")

@@ -19,6 +19,8 @@ pub enum Verdict {
     Fixed { version: String },
     /// The package was at `version` already, which does not have the problem.
     NotAffected { version: String },
+    /// The problem is there, and cannot be used any more: `how` says what keeps it from being.
+    Mitigated { how: String },
     /// It is as it was, because.
     NotFixed { reason: Reason },
 }
@@ -27,6 +29,8 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Fixed,
+    /// Still there, and out of use.
+    Mitigated,
     /// Still there.
     Left,
     /// Still there, and the user said to leave it.
@@ -40,6 +44,7 @@ impl Verdict {
     pub fn outcome(&self) -> Outcome {
         match self {
             Verdict::Fixed { .. } => Outcome::Fixed,
+            Verdict::Mitigated { .. } => Outcome::Mitigated,
             Verdict::NotAffected { .. } => Outcome::NotAffected,
             Verdict::NotFixed { reason: Reason::Ignored { .. } } => Outcome::Ignored,
             Verdict::NotFixed { .. } => Outcome::Left,
@@ -48,7 +53,7 @@ impl Verdict {
 }
 
 impl serde::Serialize for JudgedFinding {
-    /// The finding's fields, `verdict`, and `fixed_by` or `reason` with `explanation`.
+    /// The finding's fields, `verdict`, and `fixed_by`, `explanation`, or `reason` with `explanation`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
         struct Flat<'a> {
@@ -64,11 +69,13 @@ impl serde::Serialize for JudgedFinding {
         }
         let (verdict, fixed_by, reason) = match &self.verdict {
             Verdict::Fixed { version } => ("fixed", Some(version.as_str()), None),
+            Verdict::Mitigated { .. } => ("mitigated", None, None),
             Verdict::NotAffected { .. } => ("not-affected", None, None),
             Verdict::NotFixed { reason } => ("not-fixed", None, Some(reason)),
         };
         let explanation = match &self.verdict {
             Verdict::NotAffected { version } => Some(not_affected(version)),
+            Verdict::Mitigated { how } => Some(how.clone()),
             _ => reason.map(ToString::to_string),
         };
         Flat { finding: &self.finding, verdict, fixed_by, reason, explanation }

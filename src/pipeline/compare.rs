@@ -9,7 +9,7 @@ use imgfix_report::diff::{DiffOptions, ImageDiff, Side, diff_images};
 use imgfix_report::inventory::Subject;
 
 use super::load::{self, Loaded, View};
-use super::{Environment, RepairError, families, planning};
+use super::{Environment, RepairError, planning};
 
 /// Every wanted platform of an image, as it is.
 fn open(
@@ -40,13 +40,17 @@ pub fn inventories(
     open(reference, platforms, environment)?
         .into_iter()
         .map(|loaded| {
-            let packages = Some(planning::manager(&name, &loaded)?.inventory().clone());
+            let stores = planning::stores(&name, &loaded, environment)?;
+            let contents = stores.contents();
+            if contents.libraries.is_empty() {
+                planning::manager(&name, &loaded, &stores)?;
+            }
             let subject = Subject {
                 reference: name.clone(),
                 platform: loaded.platform.clone(),
                 manifest: loaded.manifest.digest(),
             };
-            Ok((subject, Contents { packages, libraries: Vec::new() }))
+            Ok((subject, contents))
         })
         .collect()
 }
@@ -81,7 +85,7 @@ pub fn diff(
                 have: new.iter().map(|o| o.platform.to_string()).collect::<Vec<_>>().join(", "),
             });
         };
-        let inventories = [inventory(one), inventory(other)];
+        let inventories = [inventory(one, environment), inventory(other, environment)];
         let [first, second] = &inventories;
         let diff = diff_images(
             &side(before, one, first.as_ref()),
@@ -94,8 +98,8 @@ pub fn diff(
 }
 
 /// Packages are compared where both images have a database that is understood.
-fn inventory(loaded: &Loaded) -> Option<Inventory> {
-    families::open(&*loaded.tree).ok().flatten().map(|manager| manager.inventory().clone())
+fn inventory(loaded: &Loaded, environment: &Environment) -> Option<Inventory> {
+    environment.detect(&*loaded.tree).ok()?.contents().packages
 }
 
 fn side<'a>(

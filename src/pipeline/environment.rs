@@ -1,17 +1,24 @@
 //! What a run is given from outside. Made once at the edge, then only read.
 
 use imgfix_confinement::{Confined, network};
+use imgfix_model::path::ImagePath;
 use imgfix_oci::RegistryOptions;
 pub use imgfix_repair::edge::{AfterFetching, CacheChoice, Edge, RepositoryChoice, ScriptsMode};
+use imgfix_repair::error::Cause;
+use imgfix_repair::image::Stores;
+use imgfix_vfs::FileSystem;
 use imgfix_vfs::limits::LayerLimits;
 
 use super::RepairError;
+use super::families::Kinds;
 
 /// Everything from outside.
 pub struct Environment {
     pub registry: RegistryOptions,
     /// What images may be made of.
     pub limits: LayerLimits,
+    /// Which stores are looked for.
+    pub kinds: Kinds,
     /// What repairers get.
     pub edge: Edge,
     /// What the process has given up.
@@ -19,6 +26,21 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// The stores that an image has.
+    ///
+    /// # Errors
+    /// One is not understood.
+    pub fn detect(&self, fs: &dyn FileSystem) -> Result<Stores, Cause> {
+        Stores::detect(self.kinds, fs)
+    }
+
+    /// Whether the content of a file, of `size` bytes, stays in memory while layers stream by:
+    /// some kind of store wants it.
+    #[must_use]
+    pub fn wants(&self, path: &ImagePath, size: u64) -> bool {
+        self.kinds.iter().any(|kind| kind.wants(path, size))
+    }
+
     /// Everything is fetched: the network goes, when it is to go.
     ///
     /// # Errors

@@ -21,50 +21,6 @@ use imgfix_vfs::{Compression, FileSystem, Tree};
 
 use super::{Environment, RepairError};
 
-/// The largest file of a kept folder whose content stays in memory, in bytes.
-const KEEP_UP_TO: u64 = 32 << 20;
-
-/// Folders whose files' contents stay in memory: package databases, configuration, keys. What
-/// else is asked for is read from its layer again.
-const KEPT_FOLDERS: [&[u8]; 15] = [
-    b"/var/cache/debconf/",
-    b"/etc/",
-    b"/var/lib/dpkg/",
-    // where images keep it whose /var is not part of them
-    b"/usr/lib/sysimage/",
-    b"/var/lib/apt/extended_states",
-    b"/usr/share/keyrings/",
-    b"/usr/share/ca-certificates/",
-    b"/usr/lib/os-release",
-    b"/usr/share/dpkg/",
-    b"/lib/apk/",
-    b"/usr/lib/apk/",
-    b"/usr/share/apk/",
-    // which applets it has
-    b"/bin/busybox",
-    // which release of glibc writes the library cache
-    b"/sbin/ldconfig",
-    b"/usr/sbin/ldconfig",
-];
-
-/// The largest file of a [`SCRIPT_FOLDERS`] folder whose content stays in memory, in bytes.
-const KEEP_SCRIPT_UP_TO: u64 = 64 << 10;
-
-/// Folders whose small files nearly all maintainer scripts run or read. Without them in memory
-/// the first script makes the loader read its layer a second time: a sixth of the time of a
-/// whole repair (bullseye minbase), for 5 MB.
-const SCRIPT_FOLDERS: [&[u8]; 9] = [
-    b"/bin/",
-    b"/sbin/",
-    b"/usr/bin/",
-    b"/usr/sbin/",
-    b"/usr/share/debconf/",
-    b"/usr/share/pam-configs/",
-    b"/var/lib/",
-    b"/lib/systemd/",
-    b"/usr/lib/systemd/",
-];
-
 /// Where chisel notes what it cut (<https://documentation.ubuntu.com/chisel/en/latest/reference/manifest/>).
 pub const CHISEL_MANIFEST: &str = "/var/lib/chisel/manifest.wall";
 
@@ -94,13 +50,6 @@ pub enum View {
     Original,
     /// The image as it is.
     AsIs,
-}
-
-/// Whether a file's content is kept in memory.
-pub(super) fn keep(path: &ImagePath, size: u64) -> bool {
-    let below = |folders: &[&[u8]]| folders.iter().any(|one| path.as_bytes().starts_with(one));
-    (size <= KEEP_UP_TO && below(&KEPT_FOLDERS))
-        || (size <= KEEP_SCRIPT_UP_TO && below(&SCRIPT_FOLDERS))
 }
 
 /// Reads the layers of an image, or of the original that it was repaired from.
@@ -146,7 +95,7 @@ pub fn load(
             Ok(Counted::new(blob, &*environment.edge.progress, &name, descriptor.size()))
         },
         &budget,
-        Wanted { keep: &keep, note: &ldconfig::note },
+        Wanted { keep: &|path, size| environment.wants(path, size), note: &ldconfig::note },
     )?;
     let loader = loader(source, &manifest, &specs);
     let tree = Arc::new(merge(parsed, Arc::new(loader))?);
@@ -203,7 +152,9 @@ pub fn patched(
     environment: &Environment,
 ) -> Result<Tree, RepairError> {
     let budget = Budget::new(environment.limits);
-    let top = imgfix_vfs::layer_reader::read_layer(open(), spec, &budget, &keep)?;
+    let top = imgfix_vfs::layer_reader::read_layer(open(), spec, &budget, &|path, size| {
+        environment.wants(path, size)
+    })?;
     let patch = LayerLoader::of_patch(spec.compression, move || Ok(open()));
     Ok(merge_over(original, top, patch)?)
 }

@@ -1,23 +1,22 @@
 //! The patch layer of one platform: written from the overlay, then read back over the original
 //! and held against what was to be done. What is judged is what will be published.
 
-use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use imgfix_model::package::{Installed, Inventory};
 use imgfix_model::plan::PlatformPlan;
 use imgfix_oci::publish::PatchLayer;
 use imgfix_oci::{BlobReader, LayerCompression};
+use imgfix_repair::image::Stores;
 use imgfix_report::before_after::FileCounts;
 use imgfix_vfs::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
 use imgfix_vfs::layer_reader::LayerSpec;
 use imgfix_vfs::{Change, FileSystem, Overlay, Tree};
 
 use super::load::{self, Loaded};
-use super::{Environment, RepairError, families};
+use super::{Environment, RepairError};
 
 /// A patch layer: its facts, and its bytes in a file without a name.
 pub struct TemporaryLayer {
@@ -61,7 +60,7 @@ impl TemporaryLayer {
     }
 
     /// Reads the layer over the original; every changed path and every step must show in the
-    /// result, whose inventory is returned.
+    /// result, whose stores are returned.
     ///
     /// # Errors
     /// The repaired image is not what overlay and steps say.
@@ -71,7 +70,7 @@ impl TemporaryLayer {
         overlay: &Overlay,
         plan: &PlatformPlan,
         environment: &Environment,
-    ) -> Result<Inventory, RepairError> {
+    ) -> Result<Stores, RepairError> {
         let spec = LayerSpec {
             name: format!("the patch layer ({})", self.written.digest.short()),
             compression: Some(load::stream_compression(self.compression)),
@@ -81,15 +80,11 @@ impl TemporaryLayer {
         let open = move || from_its_beginning(&file);
         let tree = load::patched(&loaded.tree, open, &spec, environment)?;
         same_view(&tree, overlay)?;
-        let manager = families::open(&tree).map_err(|source| RepairError::Inventory {
+        let after = environment.detect(&tree).map_err(|source| RepairError::Inventory {
             image: format!("the repaired image ({})", loaded.platform),
             source,
         })?;
-        let manager = manager.ok_or_else(|| {
-            RepairError::Verification("it has no package database any more".to_owned())
-        })?;
-        let after = manager.inventory().clone();
-        check_steps(plan, &after)?;
+        Stores::show(plan, &after).map_err(RepairError::Verification)?;
         Ok(after)
     }
 }
@@ -130,29 +125,6 @@ fn same_view(tree: &Tree, overlay: &Overlay) -> Result<(), RepairError> {
                     return wrong(path, "has other metadata than the package gives it");
                 }
             }
-        }
-    }
-    Ok(())
-}
-
-/// Every step must show in the repaired image's inventory.
-fn check_steps(plan: &PlatformPlan, after: &Inventory) -> Result<(), RepairError> {
-    for step in &plan.steps {
-        let found = after.packages.iter().find(|package| package.id == step.package);
-        let is_at = |package: &Installed| {
-            package.version == step.to
-                || after.compare(package.version.as_ref(), step.to.as_ref())
-                    == Some(Ordering::Equal)
-        };
-        if !found.is_some_and(is_at) {
-            let why = format!("{} is not at version {}", step.package, step.to);
-            return Err(RepairError::Verification(why));
-        }
-    }
-    for removal in &plan.removals {
-        if after.packages.iter().any(|package| package.id == removal.package) {
-            let why = format!("{} is still installed", removal.package);
-            return Err(RepairError::Verification(why));
         }
     }
     Ok(())

@@ -10,14 +10,12 @@ use imgfix_oci as image;
 use imgfix_oci::Reference;
 use imgfix_oci::publish;
 use imgfix_oci::publish::{Provenance, Rebuilt};
-use imgfix_repair::verify::BeforeAfter;
-use imgfix_report::before_after::{
-    EffectNote, FileCounts, LayerReport, NamedImage, PackageChange, PackageKept, PackageRemoved,
-    PlatformReport, RepositoryState, StaleFile,
-};
+use imgfix_repair::image::Repaired;
+use imgfix_report::RepairReport;
+use imgfix_report::before_after::{LayerReport, NamedImage, PlatformReport, RepositoryState};
+use imgfix_report::platform::{AppliedFacts, PlatformFacts};
 use imgfix_report::review::PlatformReview;
-use imgfix_report::{RepairReport, effects};
-use imgfix_repository::{Fetcher, freshness};
+use imgfix_repository::{Fetcher, Verified, freshness};
 use imgfix_vfs::layer::LayerOptions;
 
 use super::export;
@@ -27,7 +25,6 @@ use super::planning::{self, PlanRequest, Planned, PlannedPlatform};
 use super::publication::{self, NewPlatform, Original};
 use super::review::{self, Evidence};
 use super::{Environment, RepairError};
-use imgfix_repair::repairer::Applied;
 
 /// What to repair, and where to.
 pub struct RepairRequest {
@@ -74,7 +71,9 @@ pub fn repair(
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
     let Planned { source, set, platforms, plan, fetcher } = planned;
-    let package_space = platforms.first().map(|one| one.manager.inventory()).map(|inventory| {
+    let manager = platforms.first().and_then(|one| one.stores.package_manager());
+    let package_space = manager.map(|manager| {
+        let inventory = manager.inventory();
         imgfix_findings::purl::system_space(inventory.family, &inventory.distribution.id)
     });
     let mut new = Vec::with_capacity(platforms.len());
@@ -157,87 +156,72 @@ fn provenance(planned: &Planned, environment: &Environment) -> Provenance {
 impl Job<'_> {
     /// Repairs one platform: layer, verification, new config and manifest.
     fn one(&self, planned: PlannedPlatform) -> Result<Done, RepairError> {
-        let environment = self.environment;
-        let PlannedPlatform {
-            loaded,
-            applied,
-            manager,
-            findings,
-            assessed,
-            plan,
-            repositories,
-            newest,
-            notes,
-        } = planned;
+        let Environment { edge, .. } = self.environment;
+        let PlannedPlatform { loaded, stores, repaired, findings, assessed } = planned;
+        let Repaired { plan, overlay, effects, stale, repositories, newest, notes } = repaired;
         let gathers = self.request.evidence == Evidence::Gathered;
-        let mut report = empty_report(&loaded, &plan, notes);
-        report.assessed = assessed;
-        report.repositories = repositories
-            .iter()
-            .map(|one| RepositoryState {
-                repository: one.repository.clone(),
-                date: one.date.clone(),
-                age_days: freshness::days_since(one.made, environment.edge.now),
-            })
-            .collect();
+        let state = |one: &Verified| RepositoryState {
+            repository: one.repository.clone(),
+            date: one.date.clone(),
+            age_days: freshness::days_since(one.made, edge.now),
+        };
+        let facts = PlatformFacts {
+            original_manifest: loaded.manifest.digest(),
+            plan: &plan,
+            repositories: repositories.iter().map(state).collect(),
+            findings: Vec::new(),
+            assessed,
+            applied: None,
+            notes,
+        };
         let repositories = review::signed(&repositories);
-        let Some(Applied { overlay, effects, stale, .. }) = applied else {
-            environment
-                .edge
-                .progress
-                .message(&format!("{}: nothing can be upgraded", loaded.platform));
-            let inventory = manager.inventory();
-            let images = BeforeAfter { before: inventory, after: inventory };
-            report.findings = imgfix_repair::verify::judge(&findings, images, &plan);
+        let Some(overlay) = overlay else {
+            edge.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
+            let findings = stores.judge(&findings, &stores, &plan);
+            let report = PlatformReport::new(PlatformFacts { findings, ..facts });
             let platform = loaded.platform.clone();
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
             let evidence = gathers.then_some(untouched);
             return Ok(Done { new: unchanged(loaded), report, evidence });
         };
-        let packages = match plan.steps.len() {
-            1 => "1 upgraded package".to_owned(),
-            n => format!("{n} upgraded packages"),
-        };
-        environment.edge.progress.message(&format!("{}: writing {packages}", loaded.platform));
+        edge.progress.message(&format!("{}: writing {}", loaded.platform, changes(&plan)));
         let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
-        let after = layer.verify(&loaded, &overlay, &plan, environment)?;
+        let after = layer.verify(&loaded, &overlay, &plan, self.environment)?;
         let provenance = Provenance { newest, ..self.provenance.clone() };
         let Rebuilt { manifest, config, layer_descriptor, .. } =
             publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), &provenance)?;
-        let evidence = match self.request.evidence {
-            Evidence::None => None,
-            Evidence::Gathered => {
+        let evidence = match gathers {
+            false => None,
+            true => {
                 let repaired = review::Repaired {
                     loaded: &loaded,
                     overlay: &overlay,
                     config: &imgfix_json::read_of_image(&config).unwrap_or_default(),
-                    before: &*manager,
+                    before: &stores,
                     after: &after,
                     steps: &plan.steps,
                 };
-                let evidence = review::of_repaired(&repaired, self.fetcher, environment)?;
+                let evidence = review::of_repaired(&repaired, self.fetcher, self.environment)?;
                 Some(PlatformReview { repositories, ..evidence })
             }
         };
-        let images = BeforeAfter { before: manager.inventory(), after: &after };
-        report.findings = imgfix_repair::verify::judge(&findings, images, &plan);
-        report.files = count(&overlay);
-        report.manifest = Some(manifest.digest);
-        report.layer = Some(LayerReport {
-            digest: layer.written.digest,
-            diff_id: layer.written.diff_id,
-            size: layer.written.size,
-            unpacked_size: layer.written.unpacked,
-            entries: layer.written.entries,
-        });
-        let note = |effect: &imgfix_model::effects::Effect| {
-            let text = effects::sentence(&effect.kind)?;
-            Some(EffectNote { package: effect.package.clone(), text })
+        let applied = AppliedFacts {
+            manifest: manifest.digest,
+            layer: LayerReport {
+                digest: layer.written.digest,
+                diff_id: layer.written.diff_id,
+                size: layer.written.size,
+                unpacked_size: layer.written.unpacked,
+                entries: layer.written.entries,
+            },
+            files: count(&overlay),
+            effects: &effects,
+            stale,
         };
-        report.effects = effects.iter().filter_map(note).collect();
-        report.scripts = effects::scripts(&effects);
-        report.stale = stale.into_iter().map(StaleFile::from).collect();
+        let findings = stores.judge(&findings, &after, &plan);
+        let facts = PlatformFacts { findings, applied: Some(applied), ..facts };
+        let report = PlatformReport::new(facts);
         let patch = Some((layer_descriptor, layer));
         let Loaded { platform, current, .. } = loaded;
         let new = NewPlatform { platform, current, manifest, config, patch };
@@ -245,42 +229,17 @@ impl Job<'_> {
     }
 }
 
-/// What is known before anything is written.
-fn empty_report(loaded: &Loaded, plan: &PlatformPlan, notes: Vec<String>) -> PlatformReport {
-    let change = |step: &imgfix_model::plan::Step| PackageChange {
-        package: step.package.clone(),
-        from: step.from.clone(),
-        to: step.to.clone(),
-        url: step.archive.url.clone(),
-        checksum: step.archive.checksum,
-        repository: step.archive.repository.clone(),
+/// What is written, for people.
+fn changes(plan: &PlatformPlan) -> String {
+    let others: usize = plan.stores.iter().map(|store| store.steps.len()).sum();
+    let packages = match plan.steps.len() {
+        1 => "1 upgraded package".to_owned(),
+        n => format!("{n} upgraded packages"),
     };
-    let kept = |kept: &imgfix_model::plan::KeptBack| PackageKept {
-        package: kept.package.clone(),
-        version: kept.version.clone(),
-        reason: kept.reason.clone(),
-    };
-    let removed = |removal: &imgfix_model::plan::Removal| PackageRemoved {
-        package: removal.package.clone(),
-        version: removal.version.clone(),
-        explanation: removal.why(),
-    };
-    PlatformReport {
-        platform: loaded.platform.clone(),
-        original_manifest: loaded.manifest.digest(),
-        manifest: None,
-        layer: None,
-        repositories: Vec::new(),
-        packages: plan.steps.iter().map(change).collect(),
-        removed: plan.removals.iter().map(removed).collect(),
-        kept_back: plan.kept_back.iter().map(kept).collect(),
-        findings: Vec::new(),
-        assessed: Vec::new(),
-        files: FileCounts::default(),
-        effects: Vec::new(),
-        scripts: Vec::new(),
-        stale: Vec::new(),
-        notes,
+    match (plan.steps.len(), others) {
+        (_, 0) => packages,
+        (0, n) => imgfix_terminal::count(n, "changed component"),
+        (_, n) => format!("{packages} and {}", imgfix_terminal::count(n, "changed component")),
     }
 }
 

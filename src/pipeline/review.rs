@@ -2,7 +2,9 @@
 //! the upgraded packages say of themselves, and who signed the repositories. Gathered only when
 //! a rendering wants it: it reads files that a repair itself does not need.
 
+use imgfix_model::package::Inventory;
 use imgfix_model::plan::Step;
+use imgfix_repair::image::Stores;
 use imgfix_report::diff::{DiffOptions, Opened, Side, diff_images};
 use imgfix_report::review::{PlatformReview, SignedRepository};
 use imgfix_repository::Fetcher;
@@ -11,7 +13,7 @@ use imgfix_vfs::Overlay;
 
 use super::load::Loaded;
 use super::{Environment, RepairError};
-use imgfix_repair::repairer::PackageManager;
+use imgfix_repair::package_manager::PackageManager;
 
 /// Whether evidence is gathered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,8 +30,8 @@ pub struct Repaired<'a> {
     pub overlay: &'a Overlay,
     /// The new image's config as JSON.
     pub config: &'a serde_json::Value,
-    pub before: &'a dyn PackageManager,
-    pub after: &'a imgfix_model::package::Inventory,
+    pub before: &'a Stores,
+    pub after: &'a Stores,
     pub steps: &'a [Step],
 }
 
@@ -48,7 +50,7 @@ pub fn of_repaired(
     let before = Side {
         label: side("the original image"),
         manifest: Some(loaded.manifest.digest()),
-        inventory: Some(repaired.before.inventory()),
+        inventory: inventory(repaired.before),
         tree: &*loaded.tree,
         layers: loaded.config.diff_ids(),
         config: loaded.config.value(),
@@ -58,20 +60,27 @@ pub fn of_repaired(
     let after = Side {
         label: side("the repaired image"),
         manifest: None,
-        inventory: Some(repaired.after),
+        inventory: inventory(repaired.after),
         tree: repaired.overlay,
         layers: loaded.config.diff_ids(),
         config: repaired.config,
         contents: &opened,
     };
     let diff = diff_images(&before, &after, DiffOptions::default())?;
-    let changelogs = repaired.before.changelogs(repaired.steps, repaired.overlay, fetcher)?;
+    let changelogs = match repaired.before.package_manager() {
+        Some(manager) => manager.changelogs(repaired.steps, repaired.overlay, fetcher)?,
+        None => Vec::new(),
+    };
     Ok(PlatformReview {
         platform: loaded.platform.clone(),
         diff: Some(diff),
         changelogs,
         repositories: Vec::new(),
     })
+}
+
+fn inventory(stores: &Stores) -> Option<&Inventory> {
+    stores.package_manager().map(PackageManager::inventory)
 }
 
 /// Who signed the repositories that were asked.

@@ -2,10 +2,10 @@
 //! yesterday's image, or of another one with the same base, is found out by them even when it
 //! names no digest.
 
+use imgfix_model::component::Component;
 use imgfix_model::finding::{Class, Finding};
-use imgfix_model::package::{Installed, Inventory};
-use imgfix_repair::judge;
-use imgfix_repair::judge::Subjects;
+use imgfix_model::package::Inventory;
+use imgfix_repair::judge::{self, At, Components, Concern};
 
 /// A sentence about the findings whose package no image has in the version that the scanner
 /// saw; `None` when there are none. `inventories` has one for each platform.
@@ -32,33 +32,36 @@ pub fn unknown_versions(findings: &[Finding], inventories: &[&Inventory]) -> Opt
 }
 
 fn has(inventory: &Inventory, finding: &Finding) -> bool {
-    let Subjects::Packages(packages) = judge::subjects(finding, inventory) else { return false };
-    judge::with_rules(inventory, |rules| {
-        packages.iter().any(|package| judge::saw(finding, judge::at(package), rules))
-    })
+    let packages = Components::of_packages(inventory);
+    let concerned = packages.concerned(finding);
+    packages
+        .at(concerned.components())
+        .any(|package| judge::saw(finding, At::of(package), packages.order))
 }
 
 /// What the image has in place of what the report saw; `None`: nothing of that name.
 fn told(finding: &Finding, inventory: &Inventory) -> Option<String> {
-    match judge::subjects(finding, inventory) {
-        Subjects::Packages(packages) => {
-            let package = packages.first()?;
+    let packages = Components::of_packages(inventory);
+    match packages.concerned(finding) {
+        Concern::Components(at) => {
+            let package = packages.at(&at).next()?;
             let state = unfinished(package, inventory);
             let state = state.map(|state| format!(", which dpkg left {state}")).unwrap_or_default();
-            let name = package.id.name.as_ref();
+            let name = package.name;
             // the package that was compared, when that is another binary of the same source
             let name = if name == finding.package { String::new() } else { format!("{name} ") };
             Some(format!("has {name}{}{state}", package.version))
         }
-        Subjects::OtherArchitecture { wanted, installed } => {
+        Concern::OtherArchitecture { wanted, installed } => {
             Some(format!("has it for {}, not for {wanted}", installed.join(" and ")))
         }
-        Subjects::Nothing => None,
+        Concern::Nothing => None,
     }
 }
 
-fn unfinished<'a>(package: &Installed, inventory: &'a Inventory) -> Option<&'a str> {
-    let found = inventory.unfinished.iter().find(|one| one.package.id == package.id)?;
+fn unfinished<'a>(package: &Component<'_>, inventory: &'a Inventory) -> Option<&'a str> {
+    let is_it = |one: &Component<'_>| one.is_same(package);
+    let found = inventory.unfinished.iter().find(|one| is_it(&Component::from(&one.package)))?;
     Some(&found.state)
 }
 

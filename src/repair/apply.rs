@@ -17,7 +17,7 @@ use imgfix_recipes as recipes;
 use imgfix_vfs::{Memory, Overlay, Spool};
 
 use super::error::RepairerError;
-use super::repairer::Applied;
+use super::package_manager::Applied;
 
 /// Unpacked packages of one run, by archive checksum.
 pub struct Unpacked<T> {

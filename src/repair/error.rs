@@ -34,6 +34,15 @@ pub enum RepairerError {
     ArchiveFile { archive: String, source: std::io::Error },
     #[error("{image}: {source}")]
     Install { image: String, source: Cause },
+    /// A saved plan cannot be done.
+    #[error(
+        "the repaired image is not what the plan says: {package} cannot be installed: {reason}; \
+         nothing was published"
+    )]
+    NotAsPlanned { package: String, reason: imgfix_model::reason::Reason },
+    /// A saved plan is about a store that the image does not have.
+    #[error("the plan changes {0}, which the image does not have: make a new plan")]
+    NoStore(imgfix_model::component::StoreId),
     #[error("cannot write temporary files: {0}; free space or set TMPDIR")]
     Temporary(std::io::Error),
     #[error(transparent)]

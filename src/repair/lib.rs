@@ -1,7 +1,7 @@
-//! What repairers share: their trait ([`repairer`]), the one judge ([`judge`], [`verify`]), the
-//! planner of packages ([`planner`]), package archives ([`archive`], [`apply`], [`promise`]) and
-//! the running of their scripts ([`scripts`]). In come an image's tree and findings; out come plans, an overlay
-//! with the changes, and verdicts.
+//! What repairers share: their trait ([`repairer`]), who does what in an image ([`image`]), the one
+//! judge ([`judge`]), the loop and the planner of packages ([`packages`], [`planner`]), package
+//! archives ([`archive`], [`apply`], [`promise`]) and the running of their scripts ([`scripts`]). In
+//! come an image's tree and findings; out come plans, an overlay with the changes, and verdicts.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -10,14 +10,18 @@ pub mod archive;
 pub mod choice;
 pub mod edge;
 pub mod error;
+pub mod image;
 pub mod judge;
+pub mod libraries;
 pub mod library_records;
 pub mod os_release;
+pub mod package_manager;
+pub mod packages;
 pub mod planner;
 pub mod promise;
 pub mod repairer;
 pub mod sandbox_runner;
 pub mod script_run;
 pub mod scripts;
-pub mod verify;
 pub mod virtual_runner;
+pub mod wanted;

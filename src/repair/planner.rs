@@ -9,9 +9,10 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::{self, At, Claims, Concern, Demand, Named, Rules, State, concerned};
+use super::judge::{self, At, Claims, Concern, Demand, State, concerned};
+use imgfix_model::component::Component;
 use imgfix_model::digest::Digest;
-use imgfix_model::finding::{Class, Finding, Severity};
+use imgfix_model::finding::{Finding, Severity};
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::{Archive, Because, KeptBack, PlatformPlan, Removal, Step, Unfixed};
 use imgfix_model::platform::Platform;
@@ -28,6 +29,19 @@ pub struct Offer {
     pub version: VersionText,
     /// Of its source package: what fixed versions count.
     pub source_version: VersionText,
+}
+
+impl<'a> From<&'a Slot> for Component<'a> {
+    fn from(slot: &'a Slot) -> Self {
+        Self {
+            name: slot.id.name.as_ref(),
+            version: slot.installed.version.as_ref(),
+            source: &slot.source_name,
+            source_version: slot.installed.source_version.as_ref(),
+            architecture: Some(slot.id.architecture.as_ref()),
+            path: None,
+        }
+    }
 }
 
 impl Offer {
@@ -278,24 +292,18 @@ impl<'a> Targets<'a> {
         if let Some(reason) = &request.settled {
             return self.leave(finding, reason.clone());
         }
-        if finding.class != Class::System {
-            let class = class_word(finding.class).to_owned();
-            return self.leave(finding, Reason::NoRecipe { class });
-        }
         let family = self.family;
         let order = family.order();
-        let compare = |a: &str, b: &str| order.compare(a, b);
-        let rules = Rules { compare: &compare, zero: order.zero() };
-        let named = |slot: &'a Slot| Named { id: &slot.id, source: &slot.source_name };
-        let slots = match concerned(finding, family.slots().iter().map(named)) {
-            Concern::Packages(slots) => slots,
+        let components: Vec<Component<'_>> = family.slots().iter().map(Component::from).collect();
+        let slots = match concerned(finding, &components, |a, b| a == b) {
+            Concern::Components(slots) => slots,
             Concern::Nothing => return self.leave(finding, Reason::NotOwned),
             Concern::OtherArchitecture { wanted, installed } => {
                 return self.leave(finding, Reason::OtherArchitecture { wanted, installed });
             }
         };
-        let reach = match Demand::of(finding, &rules) {
-            Demand::Versions(claims) => self.reach(finding, &claims, &slots, &rules),
+        let reach = match Demand::of(finding, order) {
+            Demand::Versions(claims) => self.reach(finding, &claims, &slots, order),
             Demand::NeverAffected => Reach::default(),
             Demand::OtherRelease(release) => {
                 return self.leave(finding, Reason::OtherRelease { release });
@@ -332,13 +340,13 @@ impl<'a> Targets<'a> {
         finding: &Finding,
         claims: &Claims,
         slots: &[usize],
-        rules: &Rules<'_>,
+        order: VersionOrder,
     ) -> Reach {
         let mut reach = Reach::default();
         for &at in slots {
             let Some(slot) = self.family.slots().get(at) else { continue };
             let before = Some(slot.installed.at());
-            let state = |offer: &Offer| claims.state(finding, before, offer.at(), rules);
+            let state = |offer: &Offer| claims.state(finding, before, offer.at(), order);
             let now = state(&slot.installed);
             if now == State::Free {
                 continue;
@@ -366,7 +374,7 @@ impl<'a> Targets<'a> {
                             .cloned()
                             .or_else(|| judge::reason(finding, claims, now, installed))
                             .unwrap_or_else(|| Reason::NotInRepositories {
-                                wanted: wanted(claims, rules),
+                                wanted: wanted(claims, order),
                                 newest: newest.map(|offer| offer.version.to_string()),
                             }),
                     )
@@ -456,6 +464,7 @@ impl<'a> Targets<'a> {
             removals,
             unfixed: self.unfixed,
             kept_back: self.kept_back,
+            stores: Vec::new(),
         };
         Planned { plan, fixes, already_fixed: self.already_fixed, notes }
     }
@@ -719,9 +728,9 @@ struct Reach {
 }
 
 /// The fixed versions, the newest first.
-fn wanted(claims: &Claims, rules: &Rules<'_>) -> String {
+fn wanted(claims: &Claims, order: VersionOrder) -> String {
     let mut versions: Vec<&str> = claims.versions().collect();
-    versions.sort_by(|a, b| (rules.compare)(b, a).unwrap_or(Ordering::Equal));
+    versions.sort_by(|a, b| order.compare(b, a).unwrap_or(Ordering::Equal));
     versions.join(" or ")
 }
 
@@ -739,15 +748,6 @@ fn is_target(task: &Task, solvable: Solvable) -> bool {
 }
 
 /// The class as JSON has it.
-fn class_word(class: Class) -> &'static str {
-    match class {
-        Class::System => "system",
-        Class::Library => "library",
-        Class::Baseline => "baseline",
-        Class::Malicious => "malicious",
-    }
-}
-
 /// Which other change wants `change`, and by which relation.
 fn needed_by(family: &dyn Family, changes: &[Solvable], change: Solvable) -> Because {
     let former = family.installed(change);

@@ -1,170 +1,182 @@
-//! What a family of package managers is to the pipeline. In comes a file system; out comes its
-//! [`PackageManager`], behind which nobody sees a family any more: what is installed, what the
-//! repositories offer, and the installation of a set of steps.
+//! The seam between the house and the stores of risk in an image: a [`Kind`] finds the stores of
+//! one kind in a tree, and each is a [`Repairer`] then. In come the tree, findings and the
+//! overlay that all of them share; out come proposals, changes and verdicts.
+//!
+//! A new kind is one room and one line in the program's list of kinds. Who does what in which
+//! order, and what becomes of findings that are nobody's, is in [`crate::image`].
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::planner::{Family, Requests};
-use imgfix_model::changelog::Changelog;
+use imgfix_model::component::{Libraries, StoreId};
 use imgfix_model::effects::Effect;
-use imgfix_model::left_out::LeftOut;
-use imgfix_model::package::Inventory;
-use imgfix_model::plan::{PlatformPlan, Step};
+use imgfix_model::finding::Finding;
+use imgfix_model::path::ImagePath;
+use imgfix_model::plan::{KeptBack, PlatformPlan, Removal, Step, StorePlan, Unfixed};
 use imgfix_model::reason::Reason;
-use imgfix_recipes::Removal;
-use imgfix_repository::Fetcher;
-use imgfix_repository::Verified;
-use imgfix_shell::{Resources, sandbox};
-use imgfix_solve::effort::Effort;
-use imgfix_vfs::{FileSystem, Overlay, Spool, whiteout};
+use imgfix_model::verdict::Verdict;
+use imgfix_repository::{Fetcher, Verified};
+use imgfix_vfs::{FileSystem, Overlay};
 
-use super::edge::Edge;
-use super::error::RepairerError;
-use super::promise::Relations;
-use imgfix_model::package::PackageId;
+use crate::choice::PackageChoice;
+use crate::edge::Edge;
+use crate::error::{Cause, RepairerError};
+use crate::judge::Components;
+use crate::judge::verdict::Case;
+use crate::package_manager::PackageManager;
+use crate::planner::{Context, Requests};
 
-/// The package manager of one image, its database read.
-pub trait PackageManager {
-    /// What is installed.
-    fn inventory(&self) -> &Inventory;
+/// One kind of store: how its stores are found.
+pub trait Kind: Sync {
+    /// Whether the content of this file, of `size` bytes, is to stay in memory while layers
+    /// stream by. What is not wanted can be read all the same: from its layer again.
+    fn wants(&self, path: &ImagePath, size: u64) -> bool;
 
-    /// Asks the repositories: the image's own, or those that the user names.
+    /// The stores of this kind, sorted by place.
     ///
     /// # Errors
-    /// A repository is malformed, cannot be reached or is not trusted.
-    fn offers<'a>(
-        &'a self,
-        fs: &dyn FileSystem,
-        fetcher: &Fetcher,
-        edge: &Edge,
-    ) -> Result<Box<dyn Offers + 'a>, RepairerError>;
-
-    /// Where sets of steps are installed on trial.
-    ///
-    /// # Errors
-    /// No temporary file can be made.
-    fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairerError>;
-
-    /// What the upgraded packages say of their changes; packages that keep no changelog (apk's)
-    /// say nothing.
-    ///
-    /// # Errors
-    /// A package archive cannot be read.
-    fn changelogs(
-        &self,
-        _steps: &[Step],
-        _overlay: &Overlay,
-        _fetcher: &Fetcher,
-    ) -> Result<Vec<Changelog>, RepairerError> {
-        Ok(Vec::new())
-    }
+    /// One is there and is not understood.
+    fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause>;
 }
 
-/// What the repositories of one image offer.
-pub trait Offers {
-    /// Image and repositories in the planner's terms, for a plan that is to do `requests`.
-    fn universe(&self, requests: &Requests, effort: Effort) -> Box<dyn Family + '_>;
+/// One store of risk in an image, its records read.
+pub trait Repairer {
+    /// Which one it is.
+    fn store(&self) -> &StoreId;
 
-    /// Which repositories were asked, and who signed them.
-    fn verified(&self) -> &[Verified];
+    /// What is installed, as the judge sees it, with the order of its versions.
+    fn components(&self) -> Components<'_>;
 
-    /// Which could not be used, and why.
-    fn left_out(&self) -> &[LeftOut];
-
-    /// What to do when there was no repository to ask.
-    fn advice(&self) -> Option<&str> {
+    /// The package manager that it is, if it is one.
+    fn package_manager(&self) -> Option<&dyn PackageManager> {
         None
     }
 
-    /// The relations that the index gives a step's package; `None`: it has no such package.
-    fn relations(&self, step: &Step) -> Option<Relations>;
-}
+    /// The environment of libraries that it is, if it is one.
+    fn libraries(&self) -> Option<&Libraries> {
+        None
+    }
 
-/// Installs sets of steps over an image, several in a row when one must give way to the next.
-pub trait Workshop {
-    /// Installs a plan's steps over `overlay`, and takes away what goes with them. `paths` are
-    /// the archives of the steps.
+    /// Of the files at `paths` those that belong to a component, with its name. A file of a
+    /// package belongs to the package: no other store changes it.
     ///
     /// # Errors
-    /// An archive cannot be read or is another package than the step says, or the image's
-    /// database is not understood. What only one package is to blame for is an
-    /// [`Outcome::Barred`].
-    fn install(
-        &mut self,
-        overlay: Overlay,
+    /// The store's lists of files cannot be read.
+    fn owners(
+        &self,
+        _fs: &dyn FileSystem,
+        _paths: &BTreeSet<ImagePath>,
+    ) -> Result<BTreeMap<ImagePath, String>, Cause> {
+        Ok(BTreeMap::new())
+    }
+
+    /// Tells the store whose its files are, by what the stores before it say.
+    fn own(&mut self, _owners: &BTreeMap<ImagePath, String>) {}
+
+    /// Whether this store has what the finding is about.
+    fn claims(&self, finding: &Finding) -> bool;
+
+    /// Plans for the findings that it claims, and applies the plan to `overlay`. What cannot be
+    /// done is left with a reason; the overlay that is returned has a set of changes wholly, or
+    /// not at all.
+    ///
+    /// # Errors
+    /// What no single component is to blame for: this machine, a repository that is not trusted.
+    fn repair(&self, work: &Work<'_>, overlay: Overlay) -> Result<Done, RepairerError>;
+
+    /// Applies its part of a saved plan to `overlay`: all of it, or it is an error.
+    ///
+    /// # Errors
+    /// As for [`Repairer::repair`]; the plan cannot be done here.
+    fn follow(
+        &self,
         plan: &PlatformPlan,
-        paths: &[PathBuf],
-        edge: &Edge,
-    ) -> Result<Outcome, RepairerError>;
+        work: &Work<'_>,
+        overlay: Overlay,
+    ) -> Result<Done, RepairerError>;
 
-    /// When the package of a step, which was to be installed, was built: the newest time in it,
-    /// in seconds since the epoch.
-    fn built(&self, step: &Step) -> Option<i64>;
-
-    /// The relations that the package of a step, which was to be installed, has itself.
-    fn relations(&self, step: &Step) -> Option<Relations>;
-}
-
-/// A set of packages, installed.
-pub struct Applied {
-    pub overlay: Overlay,
-    pub effects: Vec<Effect>,
-    /// Files that the upgrade made stale and that recipes removed.
-    pub stale: Vec<Removal>,
-    /// The time of generated files: the newest time in the packages, or `SOURCE_DATE_EPOCH`.
-    pub timestamp: i64,
-}
-
-/// What came of installing a set.
-pub enum Outcome {
-    Applied(Applied),
-    /// This package cannot be in the set.
-    Barred(PackageId, Reason),
-}
-
-/// What the scripts of all packages of a set may write to files on disk, in bytes.
-const SCRIPTS_DISK: u64 = 2 << 30;
-
-/// What the scripts of one try may use up.
-pub fn script_resources(edge: &Edge) -> Result<Resources, RepairerError> {
-    let disk = Spool::bounded(SCRIPTS_DISK).map_err(RepairerError::Temporary)?;
-    let (memory, time) = (edge.memory.clone(), edge.script_time.clone());
-    Ok(Resources::new(memory, Some(disk), Some(time)))
-}
-
-/// Settings of the sandbox that runs what cannot be evaluated.
-pub fn sandbox_settings(timestamp: i64, edge: &Edge, resources: Resources) -> sandbox::Settings {
-    // This program is its own helper; where it is not known, starting it will fail.
-    let helper = std::env::current_exe().unwrap_or_else(|_| "imgfix".into());
-    sandbox::Settings {
-        now: timestamp,
-        helper,
-        time: sandbox::TIME_LIMIT,
-        limits: sandbox::Limits::default(),
-        resources,
-        unfinished: edge.unfinished.clone(),
+    /// What became of a finding that this store claims. `after` is the same store in the
+    /// repaired image (`None`: it is not there any more), `planned` why the plan left it.
+    fn verdict(
+        &self,
+        finding: &Finding,
+        after: Option<&dyn Repairer>,
+        plan: &PlatformPlan,
+        planned: Option<&Reason>,
+    ) -> Verdict {
+        let (before, after) = (self.components(), after.map(Repairer::components));
+        let (before, after, removals) = (&before, after.as_ref(), plan.removals.as_slice());
+        Case { finding, before, after, removals, planned }.verdict()
     }
 }
 
-/// Bars a step whose package has a name that no layer can hold.
-pub fn reserved<P: AsRef<[u8]>>(
-    step: &Step,
-    mut paths: impl Iterator<Item = P>,
-) -> Option<Outcome> {
-    let reserved = |path: &P| {
-        path.as_ref().split(|byte| *byte == b'/').any(|name| name.starts_with(whiteout::PREFIX))
-    };
-    let path = paths.find(reserved)?;
-    let package = step.package.name.to_string();
-    let shown = String::from_utf8_lossy(path.as_ref()).into_owned();
-    let detail = format!("it has {shown}, which means a removed file in a layer");
-    Some(Outcome::Barred(step.package.clone(), Reason::Conflict { package, detail }))
+/// What a repairer has to work with.
+pub struct Work<'a> {
+    /// What it claims of what the user wants.
+    pub requests: &'a Requests,
+    pub context: &'a Context,
+    /// What the user lets be changed.
+    pub choice: &'a PackageChoice,
+    pub fetcher: &'a Fetcher,
+    pub edge: &'a Edge,
 }
 
-/// A script's name as the reason against `id` has it: another package's with that one's name.
-pub fn script_of(id: &PackageId, package: &str, script: String) -> String {
-    match package == id.name.as_ref() {
-        true => script,
-        false => format!("{package}.{script}"),
+/// What a repairer did.
+pub struct Done {
+    /// What it was given, with its changes.
+    pub overlay: Overlay,
+    /// What it does, as a plan has it.
+    pub part: Part,
+    /// What it left of its requests.
+    pub unfixed: Vec<Unfixed>,
+    pub effects: Vec<Effect>,
+    /// Files that its changes made stale and that recipes removed.
+    pub stale: Vec<imgfix_recipes::Removal>,
+    /// Which repositories were asked, and who signed them.
+    pub repositories: Vec<Verified>,
+    /// The time of the newest package from each repository, by its short name.
+    pub newest: BTreeMap<String, i64>,
+    /// What it saw on the way, for people.
+    pub notes: Vec<String>,
+}
+
+/// A repairer's part of a plan.
+pub enum Part {
+    Nothing,
+    /// A package manager's.
+    Packages {
+        steps: Vec<Step>,
+        removals: Vec<Removal>,
+        kept_back: Vec<KeptBack>,
+    },
+    /// Another store's.
+    Store(StorePlan),
+}
+
+impl Part {
+    /// Whether it changes anything.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        match self {
+            Part::Nothing => false,
+            Part::Packages { steps, removals, .. } => !steps.is_empty() || !removals.is_empty(),
+            Part::Store(plan) => !plan.steps.is_empty(),
+        }
+    }
+}
+
+impl Done {
+    /// Nothing, done to an overlay.
+    #[must_use]
+    pub fn unchanged(overlay: Overlay) -> Self {
+        Self {
+            overlay,
+            part: Part::Nothing,
+            unfixed: Vec::new(),
+            effects: Vec::new(),
+            stale: Vec::new(),
+            repositories: Vec::new(),
+            newest: BTreeMap::new(),
+            notes: Vec::new(),
+        }
     }
 }

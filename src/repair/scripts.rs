@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::edge::{Edge, ScriptsMode};
 use super::error::RepairerError;
-use super::repairer::{sandbox_settings, script_resources};
+use super::package_manager::{sandbox_settings, script_resources};
 use super::sandbox_runner::SandboxRunner;
 use super::script_run::{NoScripts, ScriptCall, ScriptRunner};
 use super::virtual_runner::VirtualRunner;

@@ -75,6 +75,9 @@ pub struct PlatformReport {
     /// Packages that the package manager took away with these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<PackageRemoved>,
+    /// What was changed in stores that are no package manager.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<ComponentChange>,
     /// Without a scanner's report: newer versions that were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_back: Vec<PackageKept>,
@@ -173,6 +176,18 @@ pub struct PackageRemoved {
     pub package: PackageId,
     pub version: VersionText,
     pub explanation: String,
+}
+
+/// A component of a store, other than a package, that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ComponentChange {
+    /// Where it is: `python at /opt/venv/lib/python3.12/site-packages`.
+    pub store: String,
+    pub component: String,
+    /// `None`: it was not there, or has no versions.
+    pub from: Option<VersionText>,
+    /// `None`: it is gone, or has no versions.
+    pub to: Option<VersionText>,
 }
 
 /// A package that the repositories have newer and that was left as it is.
@@ -276,6 +291,9 @@ pub struct Summary {
     /// All findings but the ignored ones and those that were not there.
     pub findings: usize,
     pub fixed: usize,
+    /// Still there, and out of use.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub mitigated: usize,
     pub not_fixed: usize,
     /// Left alone because the user said so.
     pub ignored: usize,
@@ -285,10 +303,15 @@ pub struct Summary {
     pub assessed: usize,
     /// All findings, the ignored ones included, those that were not there left out.
     pub before: SeverityCounts,
-    /// What is left, the ignored ones included.
+    /// What is left, the mitigated and the ignored ones included: a scanner still finds them.
     pub after: SeverityCounts,
     /// Packages upgraded or installed.
     pub packages: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Summary {
@@ -304,6 +327,10 @@ impl Summary {
             match judged.verdict.outcome() {
                 Outcome::NotAffected => summary.not_affected += 1,
                 Outcome::Fixed => summary.fixed += 1,
+                Outcome::Mitigated => {
+                    summary.mitigated += 1;
+                    summary.after.add(severity);
+                }
                 Outcome::Left => {
                     summary.not_fixed += 1;
                     summary.after.add(severity);
@@ -314,7 +341,7 @@ impl Summary {
                 }
             }
         }
-        summary.findings = summary.fixed + summary.not_fixed;
+        summary.findings = summary.fixed + summary.mitigated + summary.not_fixed;
         summary.assessed = platforms.iter().map(|platform| platform.assessed.len()).sum();
         summary.packages = platforms.iter().map(|platform| platform.packages.len()).sum();
         summary
@@ -433,6 +460,7 @@ pub mod samples {
                 version: "0.9-1".into(),
                 explanation: "nothing needs it any more".to_owned(),
             }],
+            components: Vec::new(),
             kept_back: vec![PackageKept {
                 package: PackageId { name: "tzdata".into(), architecture: "all".into() },
                 version: "2024b-0+deb12u1".into(),

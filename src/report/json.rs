@@ -59,6 +59,8 @@ mod tests {
             Reason::NotOwned,
             Reason::NeedsScripts { package: text(), script: text(), line: None, detail: text() },
             Reason::NoRecipe { class: text() },
+            Reason::StoreNotRepaired { store: text(), component: text(), installed: text() },
+            Reason::OwnedByPackage { component: text(), package: text() },
             Reason::Ignored { by: text() },
             Reason::UnsupportedImage { detail: text() },
             Reason::StillPresent { installed: text() },

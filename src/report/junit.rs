@@ -42,6 +42,7 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &RepairReport, platform: &Platfor
         let all = platform.findings.iter();
         all.filter(|one| one.verdict.outcome() == outcome).count().to_string()
     };
+    let skipped = platform.findings.iter().filter(|one| is_skipped(one)).count().to_string();
     writer
         .create_element("testsuite")
         .with_attribute((
@@ -51,11 +52,16 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &RepairReport, platform: &Platfor
         .with_attribute(("tests", platform.findings.len().to_string().as_str()))
         .with_attribute(("failures", of(Outcome::Left).as_str()))
         .with_attribute(("errors", "0"))
-        .with_attribute(("skipped", of(Outcome::Ignored).as_str()))
+        .with_attribute(("skipped", skipped.as_str()))
         .write_inner_content(|writer| {
             platform.findings.iter().try_for_each(|judged| case(writer, judged))
         })?;
     Ok(())
+}
+
+/// Whether a gate lets it pass though it is there: the user said so, or it is out of use.
+fn is_skipped(judged: &JudgedFinding) -> bool {
+    matches!(judged.verdict.outcome(), Outcome::Ignored | Outcome::Mitigated)
 }
 
 fn case(writer: &mut Writer<Vec<u8>>, judged: &JudgedFinding) -> Result {
@@ -71,12 +77,13 @@ fn case(writer: &mut Writer<Vec<u8>>, judged: &JudgedFinding) -> Result {
             let why = match &judged.verdict {
                 Verdict::Fixed { .. } | Verdict::NotAffected { .. } => return Ok(()),
                 Verdict::NotFixed { reason } => clean(&reason.to_string()),
+                Verdict::Mitigated { how } => clean(&format!("mitigated: {how}")),
             };
             let text = clean(&format!(
                 "{} {} {}: {why}",
                 finding.severity, finding.package, finding.installed
             ));
-            if judged.verdict.outcome() == Outcome::Ignored {
+            if is_skipped(judged) {
                 writer
                     .create_element("skipped")
                     .with_attribute(("message", why.as_str()))

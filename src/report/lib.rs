@@ -19,6 +19,7 @@ pub mod junit;
 pub mod openvex;
 pub mod outputs;
 pub mod plan;
+pub mod platform;
 pub mod review;
 pub mod sarif;
 pub mod scan_comparison;

@@ -47,11 +47,16 @@ pub fn render(report: &RepairReport, space: &str, created: i64) -> String {
 /// One statement for each problem of a platform, with every package that had it.
 fn statements(platform: &PlatformReport, reference: &str, space: &str) -> Vec<Value> {
     let Some(manifest) = platform.manifest else { return Vec::new() };
-    let mut fixed: BTreeMap<&str, (Vec<String>, Vec<String>)> = BTreeMap::new();
+    // For each problem, and for each way in which it is mitigated.
+    let mut stated: BTreeMap<(&str, Option<&str>), (Vec<String>, Vec<String>)> = BTreeMap::new();
     for judged in &platform.findings {
-        let Verdict::Fixed { version } = &judged.verdict else { continue };
         let finding = &judged.finding;
-        let (packages, aliases) = fixed.entry(&finding.id).or_default();
+        let (version, how) = match &judged.verdict {
+            Verdict::Fixed { version } => (version, None),
+            Verdict::Mitigated { how } => (&finding.installed, Some(how.as_str())),
+            Verdict::NotAffected { .. } | Verdict::NotFixed { .. } => continue,
+        };
+        let (packages, aliases) = stated.entry((&finding.id, how)).or_default();
         let kind = match finding.class {
             Class::System => space,
             _ => "generic",
@@ -77,15 +82,21 @@ fn statements(platform: &PlatformReport, reference: &str, space: &str) -> Vec<Va
         );
     }
     let product = product(reference, manifest, platform);
-    fixed
+    stated
         .into_iter()
-        .map(|(id, (packages, aliases))| {
+        .map(|((id, how), (packages, aliases))| {
             let parts: Vec<Value> = packages.iter().map(|url| json!({"@id": url})).collect();
-            json!({
+            let mut statement = json!({
                 "vulnerability": {"name": id, "aliases": aliases},
                 "products": [{"@id": product, "subcomponents": parts}],
                 "status": "fixed",
-            })
+            });
+            if let Some(how) = how {
+                statement["status"] = json!("not_affected");
+                statement["justification"] = json!("inline_mitigations_already_exist");
+                statement["impact_statement"] = json!(how);
+            }
+            statement
         })
         .collect()
 }

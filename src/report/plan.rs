@@ -7,9 +7,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use imgfix_model::plan::{Because, Plan, PlatformPlan, Step, Unfixed};
+use imgfix_model::plan::{Because, Plan, PlatformPlan, Unfixed};
 use imgfix_model::reason::Reason;
 use imgfix_terminal::{Accent, Detail, Style, Table, bytes, clean, count};
+use imgfix_versions::VersionText;
 
 /// How many finding ids a step shows unless everything is asked for.
 const SHOWN_IDS: usize = 3;
@@ -29,11 +30,13 @@ fn render_platform(platform: &PlatformPlan, style: Style) -> String {
     let size: u64 =
         platform.steps.iter().fold(0, |sum, step| sum.saturating_add(step.archive.size));
     let mut out = match platform.steps.len() {
+        0 if !platform.stores.is_empty() => format!("\n{name}:\n"),
         0 => format!("\n{name}: nothing to install\n"),
         steps => format!("\n{name}: {} to install, {}\n", count(steps, "package"), bytes(size)),
     };
     out.push_str(&steps(platform, style));
     out.push_str(&removals(platform, style));
+    out.push_str(&stores(platform, style));
     out.push_str(&unfixed(platform, style));
     out.push_str(&kept_back(platform, style));
     out
@@ -58,7 +61,7 @@ fn steps(platform: &PlatformPlan, style: Style) -> String {
             step.to.as_ref(),
             &bytes(step.archive.size),
             &step.archive.repository,
-            &why(step, style.detail),
+            &why(&step.because, style.detail),
         ]);
     }
     section("", table, style)
@@ -73,9 +76,25 @@ fn removals(platform: &PlatformPlan, style: Style) -> String {
     section("Taken away", table, style)
 }
 
-fn why(step: &Step, detail: Detail) -> String {
-    let parts: Vec<String> = step
-        .because
+/// What is done in stores that are no package manager.
+fn stores(platform: &PlatformPlan, style: Style) -> String {
+    let mut out = String::new();
+    for plan in &platform.stores {
+        let mut table = Table::new(&["component", "from", "to", "why"], &[3]);
+        for step in &plan.steps {
+            let version = |version: &Option<VersionText>| {
+                version.as_ref().map(ToString::to_string).unwrap_or_default()
+            };
+            let why = why(&step.because, style.detail);
+            table.row([&step.component, &version(&step.from), &version(&step.to), &why]);
+        }
+        out.push_str(&section(&clean(&plan.store.to_string()), table, style));
+    }
+    out
+}
+
+fn why(because: &[Because], detail: Detail) -> String {
+    let parts: Vec<String> = because
         .iter()
         .map(|because| match because {
             Because::Fixes { findings } => {
@@ -143,10 +162,11 @@ fn kept_back(platform: &PlatformPlan, style: Style) -> String {
 mod tests {
     use super::*;
     use imgfix_model::checksum::ArchiveChecksum;
+    use imgfix_model::component::StoreId;
     use imgfix_model::digest::Digest;
     use imgfix_model::document::SCHEMA;
     use imgfix_model::finding::{Finding, Severity};
-    use imgfix_model::plan::{Archive, KeptBack, Removal};
+    use imgfix_model::plan::{Archive, KeptBack, Removal, Step, StorePlan, StoreStep};
 
     fn id(name: &str) -> imgfix_model::package::PackageId {
         imgfix_model::package::PackageId { name: name.into(), architecture: "amd64".into() }
@@ -218,6 +238,16 @@ mod tests {
                     version: "3".into(),
                     reason: Reason::Held { package: "held".into(), by: "dpkg".into() },
                 }],
+                stores: vec![StorePlan {
+                    store: StoreId { kind: "python".into(), place: "/venv\u{1b}[31m".into() },
+                    steps: vec![StoreStep {
+                        component: "jinja2".into(),
+                        from: Some("3.0".into()),
+                        to: Some("3.1".into()),
+                        archive: None,
+                        because: vec![Because::Fixes { findings: vec!["CVE-6".into()] }],
+                    }],
+                }],
             }],
         };
         insta::assert_snapshot!(render(&plan, Style::default()));
@@ -236,6 +266,7 @@ mod tests {
                 unfixed: Vec::new(),
                 removals: Vec::new(),
                 kept_back: Vec::new(),
+                stores: Vec::new(),
             }],
         };
         assert!(render(&plan, Style::default()).ends_with("linux/amd64: nothing to install\n"));

@@ -53,7 +53,7 @@ pub fn render(report: &RepairReport) -> String {
 
 /// Whether the repaired image has it.
 fn is_left(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Left | Outcome::Ignored)
+    matches!(outcome, Outcome::Left | Outcome::Ignored | Outcome::Mitigated)
 }
 
 fn rule(judged: &JudgedFinding) -> Value {
@@ -80,11 +80,16 @@ fn result(judged: &JudgedFinding, rule: usize, image: &str, platform: &str) -> V
     let finding = &judged.finding;
     let why = match &judged.verdict {
         Verdict::NotFixed { reason } => reason.to_string(),
+        Verdict::Mitigated { how } => how.clone(),
         Verdict::Fixed { .. } | Verdict::NotAffected { .. } => String::new(),
+    };
+    let state = match judged.verdict.outcome() {
+        Outcome::Mitigated => "Mitigated",
+        _ => "Not fixed",
     };
     let message = format!(
         "Package: {}\nInstalled Version: {}\nVulnerability {}\nSeverity: {}\nFixed Version: {}\n\
-         Platform: {platform}\nNot fixed: {why}",
+         Platform: {platform}\n{state}: {why}",
         finding.package,
         finding.installed,
         finding.id,
@@ -105,7 +110,7 @@ fn result(judged: &JudgedFinding, rule: usize, image: &str, platform: &str) -> V
             "message": {"text": format!("{image}: {} {}", finding.package, finding.installed)},
         }],
     });
-    if judged.verdict.outcome() == Outcome::Ignored {
+    if matches!(judged.verdict.outcome(), Outcome::Ignored | Outcome::Mitigated) {
         result["suppressions"] =
             json!([{"kind": "external", "status": "accepted", "justification": why}]);
     }

@@ -14,6 +14,7 @@ pub fn became(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Fixed { version } => version.clone(),
         Verdict::NotAffected { version } => not_affected(version),
+        Verdict::Mitigated { how } => how.clone(),
         Verdict::NotFixed { reason } => reason.to_string(),
     }
 }
@@ -44,6 +45,7 @@ pub fn render(report: &RepairReport, style: Style) -> String {
         }
         out.push_str(&packages(platform, style));
         out.push_str(&removed(platform, style));
+        out.push_str(&components(platform, style));
         out.push_str(&kept_back(platform, style));
         out.push_str(&findings(platform, style));
         out.push_str(&scripts(platform, style));
@@ -126,6 +128,7 @@ fn verdict(report: &RepairReport, style: Style) -> String {
         }
     };
     let apart: Vec<String> = [
+        (summary.mitigated, "mitigated"),
         (summary.ignored, "ignored"),
         (summary.not_affected, "not affected before the repair"),
         (summary.assessed, "assessed as not affected"),
@@ -210,6 +213,16 @@ fn removed(platform: &PlatformReport, style: Style) -> String {
     section("Taken away", table, style)
 }
 
+fn components(platform: &PlatformReport, style: Style) -> String {
+    let mut table = Table::new(&["component", "from", "to", "where"], &[3]);
+    for change in &platform.components {
+        let from = change.from.as_ref().map_or("", |version| version.as_ref());
+        let to = change.to.as_ref().map_or("", |version| version.as_ref());
+        table.row([&change.component, from, to, &change.store]);
+    }
+    section("Changed", table, style)
+}
+
 fn kept_back(platform: &PlatformReport, style: Style) -> String {
     let mut table = Table::new(&["package", "newer version", "why not"], &[2]);
     for kept in &platform.kept_back {
@@ -239,6 +252,7 @@ fn ids(findings: &[&JudgedFinding]) -> String {
 /// reason and is as bad as the worst of them.
 fn findings(platform: &PlatformReport, style: Style) -> String {
     let mut out = left_table("Not fixed", platform, Outcome::Left, style);
+    out.push_str(&left_table("Mitigated", platform, Outcome::Mitigated, style));
     let ignored = of_outcome(platform, Outcome::Ignored).count();
     if ignored > 0 && style.detail == Detail::Full {
         out.push_str(&left_table("Ignored", platform, Outcome::Ignored, style));

@@ -470,8 +470,6 @@ fn another_release_s_report_changes_nothing() {
 
 #[test]
 fn findings_that_nothing_can_fix_get_their_reasons() {
-    let mut library = finding("L left-pad 1 > 2");
-    library.class = imgfix_model::finding::Class::Library;
     let mut elsewhere = finding("E a 1 > 2");
     elsewhere.platform = Some("linux/arm64".to_owned());
     let ignored = Reason::Ignored { by: "--ignore I".to_owned() };
@@ -479,18 +477,13 @@ fn findings_that_nothing_can_fix_get_their_reasons() {
     no_fix.status = Some(imgfix_model::finding::FixStatus::Affected);
     let requests = Requests::Findings(vec![
         no_fix.into(),
-        library.into(),
         elsewhere.into(),
         Request { finding: finding("I a 1 > 2"), settled: Some(ignored.clone()) },
     ]);
     let planned = Case { requests, ..Case::new(&["a 1"], &["a 2"]) }.plan();
     assert_eq!(
         reasons(&planned),
-        [
-            ("N".to_owned(), Reason::NoFixedVersion),
-            ("L".to_owned(), Reason::NoRecipe { class: "library".to_owned() }),
-            ("I".to_owned(), ignored),
-        ]
+        [("N".to_owned(), Reason::NoFixedVersion), ("I".to_owned(), ignored),]
     );
     assert!(planned.plan.steps.is_empty());
 }

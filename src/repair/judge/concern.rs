@@ -1,74 +1,74 @@
-//! Which installed packages a finding is about: by the name of the binary package, of the
-//! source package, or either, as its report's format has it.
+//! Which components a finding is about: packages by the name of the binary package, of the source
+//! package, or either, as its report's format has it; libraries by name and place.
 
 use imgfix_findings::same_architecture;
-use imgfix_model::finding::{Finding, Naming};
-use imgfix_model::package::{PackageId, is_independent};
+use imgfix_model::component::Component;
+use imgfix_model::finding::{Class, Finding, Naming};
+use imgfix_model::package::is_independent;
+use imgfix_model::path::ImagePath;
 
-/// An installed package's names.
-#[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
-    pub id: &'a PackageId,
-    /// Of the source package it was built from (apk: the origin).
-    pub source: &'a str,
-}
-
-/// Which of the packages a finding concerns.
+/// Which of the components of a store a finding concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Concern {
     /// Positions in the list that was asked about, in its order; never empty.
-    Packages(Vec<usize>),
-    /// Packages of that name are there, for other architectures than the finding says.
+    Components(Vec<usize>),
+    /// Components of that name are there, for other architectures than the finding says.
     OtherArchitecture {
         /// The finding's.
         wanted: String,
         /// The installed ones, sorted.
         installed: Vec<String>,
     },
-    /// No package has that name.
+    /// No component has that name.
     Nothing,
 }
 
 impl Concern {
-    /// The positions; none unless packages are concerned.
+    /// The positions; none unless components are concerned.
     #[must_use]
-    pub fn packages(&self) -> &[usize] {
+    pub fn components(&self) -> &[usize] {
         match self {
-            Concern::Packages(at) => at,
+            Concern::Components(at) => at,
             _ => &[],
         }
     }
 }
 
-/// The packages that `finding` is about.
+/// Whether two texts name one component, by the rules of its store.
+pub type SameName = fn(&str, &str) -> bool;
+
+/// The components that `finding` is about.
 #[must_use]
-pub fn concerned<'a>(finding: &Finding, packages: impl Iterator<Item = Named<'a>>) -> Concern {
-    let packages: Vec<Named<'a>> = packages.collect();
+pub fn concerned(finding: &Finding, components: &[Component<'_>], same: SameName) -> Concern {
     let wanted = finding.package.as_str();
-    let those = |is_meant: &dyn Fn(&Named<'_>) -> bool| -> Vec<usize> {
-        let all = packages.iter().enumerate();
-        all.filter(|(_, package)| is_meant(package)).map(|(at, _)| at).collect()
+    let those = |is_meant: &dyn Fn(&Component<'_>) -> bool| -> Vec<usize> {
+        let all = components.iter().enumerate();
+        all.filter(|(_, component)| is_meant(component)).map(|(at, _)| at).collect()
     };
-    let by_name = || those(&|package| package.id.name.as_ref() == wanted);
-    let by_source = || those(&|package| package.source == wanted);
+    let by_name = || those(&|component| same(component.name, wanted));
+    let by_source = || those(&|component| same(component.source, wanted));
     let or = |first: Vec<usize>, second: &dyn Fn() -> Vec<usize>| match first.is_empty() {
         true => second(),
         false => first,
     };
-    let named = match finding.naming {
+    let mut named = match finding.naming {
         Naming::Binary => or(by_name(), &by_source),
         Naming::Source => or(by_source(), &by_name),
         Naming::Either => {
-            those(&|package| package.id.name.as_ref() == wanted || package.source == wanted)
+            those(&|component| same(component.name, wanted) || same(component.source, wanted))
         }
     };
+    if finding.class == Class::Library {
+        let path = finding.path.as_deref();
+        named.retain(|at| components.get(*at).is_some_and(|one| is_at(one, path)));
+    }
     if named.is_empty() {
         return Concern::Nothing;
     }
     let Some(architecture) = finding.architecture.as_deref() else {
-        return Concern::Packages(named);
+        return Concern::Components(named);
     };
-    let own = |at: &usize| packages.get(*at).map_or("", |one| one.id.architecture.as_ref());
+    let own = |at: &usize| components.get(*at).and_then(|one| one.architecture).unwrap_or("all");
     let (same, other): (Vec<usize>, Vec<usize>) =
         named.into_iter().partition(|at| is_same_architecture(own(at), architecture));
     if same.is_empty() {
@@ -77,7 +77,16 @@ pub fn concerned<'a>(finding: &Finding, packages: impl Iterator<Item = Named<'a>
         installed.dedup();
         return Concern::OtherArchitecture { wanted: architecture.to_owned(), installed };
     }
-    Concern::Packages(same)
+    Concern::Components(same)
+}
+
+/// Whether a component is the one that a report found at `path`: the file that records it, or the
+/// folder which that file lies in. A report that says no path speaks of every copy.
+fn is_at(component: &Component<'_>, path: Option<&str>) -> bool {
+    let (Some(reported), Some(own)) = (path, component.path) else { return true };
+    // scanners write paths of images without their first slash
+    let Ok(reported) = ImagePath::new(reported) else { return false };
+    *own == reported || own.parent().is_some_and(|folder| folder == reported)
 }
 
 /// Whether two words name one architecture, or one of them speaks of all.
@@ -101,24 +110,61 @@ mod tests {
     ];
 
     fn concern(finding: &Finding) -> String {
-        let ids: Vec<(PackageId, &str)> = INSTALLED
-            .iter()
-            .map(|(name, architecture, source)| {
-                let id = PackageId { name: (*name).into(), architecture: (*architecture).into() };
-                (id, *source)
-            })
-            .collect();
-        let named = ids.iter().map(|(id, source)| Named { id, source });
-        match concerned(finding, named) {
-            Concern::Packages(at) => {
+        let components = INSTALLED.map(|(name, architecture, source)| Component {
+            name,
+            version: "1",
+            source,
+            source_version: "1",
+            architecture: Some(architecture),
+            path: None,
+        });
+        match concerned(finding, &components, |a, b| a == b) {
+            Concern::Components(at) => {
+                let shown = |one: &Component<'_>| {
+                    format!("{}:{}", one.name, one.architecture.unwrap_or_default())
+                };
                 let names: Vec<String> =
-                    at.iter().filter_map(|at| ids.get(*at)).map(|(id, _)| id.to_string()).collect();
+                    at.iter().filter_map(|at| components.get(*at)).map(shown).collect();
                 names.join(" ")
             }
             Concern::OtherArchitecture { wanted, installed } => {
                 format!("not {wanted}: {}", installed.join(" "))
             }
             Concern::Nothing => "nothing".to_owned(),
+        }
+    }
+
+    #[test]
+    fn of_libraries_the_copy_is_meant_that_the_report_found() {
+        const PATHS: [&str; 2] = [
+            "/usr/lib/node_modules/npm/node_modules/ip/package.json",
+            "/app/node_modules/ip/package.json",
+        ];
+        let paths = PATHS.map(ImagePath::literal);
+        let components = paths.each_ref().map(|path| Component {
+            name: "ip",
+            version: "2.0.0",
+            source: "ip",
+            source_version: "2.0.0",
+            architecture: None,
+            path: Some(path),
+        });
+        for (path, want) in [
+            (None, &[0, 1][..]),
+            (Some("usr/lib/node_modules/npm/node_modules/ip/package.json"), &[0]),
+            (Some("/app/node_modules/ip/package.json"), &[1]),
+            (Some("app/node_modules/ip"), &[1]),
+            (Some("app/package-lock.json"), &[]),
+            (Some("app"), &[]),
+            (Some("../app"), &[]),
+        ] {
+            let finding = Finding {
+                class: Class::Library,
+                path: path.map(str::to_owned),
+                ..Finding::system("CVE-1", "ip", "2.0.0")
+            };
+            let got = concerned(&finding, &components, |a, b| a == b);
+            assert_eq!(got.components(), want, "{path:?}");
         }
     }
 

@@ -1,10 +1,10 @@
 //! What a package must reach for a finding to be fixed: the versions that reports name, or the
 //! reason that there is none to reach.
 
-use super::Rules;
+use super::is_version;
 use imgfix_model::finding::{Claim, Finding, FixStatus};
 use imgfix_model::reason::UnknownFix;
-use imgfix_versions::ZeroFix;
+use imgfix_versions::{VersionOrder, ZeroFix};
 
 /// What a finding demands of the packages that it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Claims {
 impl Demand {
     /// What `finding` demands.
     #[must_use]
-    pub fn of(finding: &Finding, rules: &Rules<'_>) -> Self {
+    pub fn of(finding: &Finding, order: VersionOrder) -> Self {
         if let Some(release) = &finding.other_release {
             return Demand::OtherRelease(release.clone());
         }
@@ -56,7 +56,7 @@ impl Demand {
         };
         let mut claims: Vec<Claim> = Vec::new();
         for mut claim in all {
-            claim.fixed.retain(|text| rules.is_version(text) && !is_zero(text));
+            claim.fixed.retain(|text| is_version(text, order) && !is_zero(text));
             if !claim.fixed.is_empty() {
                 claims.push(claim);
             }
@@ -64,7 +64,7 @@ impl Demand {
         if !claims.is_empty() {
             return Demand::Versions(Claims { claims });
         }
-        if rules.zero == ZeroFix::NeverAffected && named.iter().any(|text| is_zero(text)) {
+        if order.zero() == ZeroFix::NeverAffected && named.iter().any(|text| is_zero(text)) {
             return Demand::NeverAffected;
         }
         if let Some(status) = finding.status.filter(|status| means_no_fix(*status)) {
@@ -101,15 +101,14 @@ mod tests {
     use super::*;
 
     fn demand(fixed: &[&str], status: Option<FixStatus>, zero: ZeroFix) -> String {
-        let compare = |a: &str, b: &str| Some(a.cmp(b));
-        let rules = Rules { compare: &compare, zero };
+        let order = VersionOrder::new("bytes", |a, b| Some(a.cmp(b)), zero);
         let finding = Finding {
             fixed: fixed.first().map(|text| (*text).to_owned()),
             also_fixed_in: fixed.iter().skip(1).map(|text| (*text).to_owned()).collect(),
             status,
             ..Finding::system("CVE-1", "a", "1")
         };
-        match Demand::of(&finding, &rules) {
+        match Demand::of(&finding, order) {
             Demand::Versions(claims) => claims.versions().collect::<Vec<_>>().join(" "),
             Demand::NeverAffected => "never affected".to_owned(),
             Demand::Unknown(why) => why.to_string(),
@@ -153,14 +152,12 @@ mod tests {
 
     #[test]
     fn another_release_s_versions_do_not_count() {
-        let compare = |a: &str, b: &str| Some(a.cmp(b));
-        let rules = Rules { compare: &compare, zero: ZeroFix::Unknown };
         let finding = Finding {
             fixed: Some("2".to_owned()),
             other_release: Some("ubuntu 22.04".to_owned()),
             ..Finding::system("CVE-1", "a", "1")
         };
         let want = Demand::OtherRelease("ubuntu 22.04".to_owned());
-        assert_eq!(Demand::of(&finding, &rules), want);
+        assert_eq!(Demand::of(&finding, VersionOrder::DPKG), want);
     }
 }

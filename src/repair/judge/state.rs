@@ -2,18 +2,27 @@
 
 use std::cmp::Ordering;
 
-use super::Rules;
 use super::demand::Claims;
 use super::epoch::{self, Reading};
 use super::line::{self, Within};
+use imgfix_model::component::Component;
 use imgfix_model::finding::{Claim, Finding, Naming};
 use imgfix_model::reason::Reason;
+use imgfix_versions::VersionOrder;
 
 /// A version of an installed package, and that of the source package it was built from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At<'a> {
     pub version: &'a str,
     pub source_version: &'a str,
+}
+
+impl<'a> At<'a> {
+    /// The versions of a component.
+    #[must_use]
+    pub fn of(component: &Component<'a>) -> Self {
+        Self { version: component.version, source_version: component.source_version }
+    }
 }
 
 /// Whether a package at some version has a finding's problem.
@@ -33,10 +42,10 @@ pub enum State {
 
 /// Whether the report saw this version, its epoch apart.
 #[must_use]
-pub fn saw(finding: &Finding, at: At<'_>, rules: &Rules<'_>) -> bool {
+pub fn saw(finding: &Finding, at: At<'_>, order: VersionOrder) -> bool {
     [at.version, at.source_version].into_iter().any(|own| {
         own == finding.installed
-            || rules.order(own, &finding.installed) == Some(Ordering::Equal)
+            || order.compare(own, &finding.installed) == Some(Ordering::Equal)
             || (epoch::of(&finding.installed) == "0" && epoch::without(own) == finding.installed)
     })
 }
@@ -50,9 +59,9 @@ impl Claims {
         finding: &Finding,
         before: Option<At<'_>>,
         at: At<'_>,
-        rules: &Rules<'_>,
+        order: VersionOrder,
     ) -> State {
-        let question = Question { finding, before, rules };
+        let question = Question { finding, before, order };
         let one =
             |claim: &Claim, within| question.state(&fixes(std::slice::from_ref(claim)), at, within);
         let claims = self.claims.as_slice();
@@ -102,7 +111,7 @@ fn fixes(claims: &[Claim]) -> Vec<&str> {
 struct Question<'a> {
     finding: &'a Finding,
     before: Option<At<'a>>,
-    rules: &'a Rules<'a>,
+    order: VersionOrder,
 }
 
 impl Question<'_> {
@@ -118,7 +127,7 @@ impl Question<'_> {
             }
         }
         let newest =
-            reached.into_iter().max_by(|a, b| self.rules.order(a, b).unwrap_or_else(|| a.cmp(b)));
+            reached.into_iter().max_by(|a, b| self.order.compare(a, b).unwrap_or_else(|| a.cmp(b)));
         let Some(newest) = newest else { return State::Affected };
         // In the line of a fix that is not reached, or in none that is known.
         let own = |fix: &str| {
@@ -153,11 +162,11 @@ impl Question<'_> {
     /// Fixed versions in security data count the source package; some reports name the binary
     /// package's.
     fn is_at_least(&self, at: At<'_>, fixed: &str) -> bool {
-        let reaches = |own: &str| self.rules.order(own, fixed).is_some_and(Ordering::is_ge);
+        let reaches = |own: &str| self.order.compare(own, fixed).is_some_and(Ordering::is_ge);
         if self.finding.naming == Naming::Source {
             return reaches(at.source_version);
         }
-        let is_own = self.rules.order(at.version, fixed) == Some(Ordering::Equal);
+        let is_own = self.order.compare(at.version, fixed) == Some(Ordering::Equal);
         let fixed_epoch = epoch::of(fixed);
         let counts_binaries = epoch::of(at.source_version) != epoch::of(at.version)
             && fixed_epoch == epoch::of(at.version);
@@ -169,19 +178,16 @@ impl Question<'_> {
 mod tests {
     use super::*;
     use crate::judge::Demand;
-    use imgfix_versions::VersionOrder;
-    use imgfix_versions::ZeroFix;
 
     fn state(finding: &Finding, before: &str, at: &str) -> State {
-        let compare = |a: &str, b: &str| VersionOrder::DPKG.compare(a, b);
-        let rules = Rules { compare: &compare, zero: ZeroFix::Unknown };
+        let order = VersionOrder::DPKG;
         /// `binary source`, or both in one.
         fn both(text: &str) -> At<'_> {
             let (version, source_version) = text.split_once(' ').unwrap_or((text, text));
             At { version, source_version }
         }
-        match Demand::of(finding, &rules) {
-            Demand::Versions(claims) => claims.state(finding, Some(both(before)), both(at), &rules),
+        match Demand::of(finding, order) {
+            Demand::Versions(claims) => claims.state(finding, Some(both(before)), both(at), order),
             other => panic!("{other:?}"),
         }
     }

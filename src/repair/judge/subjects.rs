@@ -1,65 +1,61 @@
-//! The packages of an image that a finding is about, and whether each is free of the problem.
+//! The components of one store with what the judge has to know of it.
 
-use super::{At, Concern, Demand, Named, Rules, State, concerned};
+use super::concern::SameName;
+use super::{At, Claims, Concern, Demand, State, concerned};
+use imgfix_model::component::Component;
 use imgfix_model::finding::Finding;
-use imgfix_model::package::{Installed, Inventory};
+use imgfix_model::package::Inventory;
+use imgfix_versions::VersionOrder;
 
-/// Which of an image's packages a finding concerns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subjects<'a> {
-    /// In the inventory's order; never empty.
-    Packages(Vec<&'a Installed>),
-    /// See [`Concern::OtherArchitecture`].
-    OtherArchitecture {
-        wanted: String,
-        installed: Vec<String>,
-    },
-    Nothing,
+/// What a store has, and how names and versions of it are compared.
+#[derive(Debug, Clone)]
+pub struct Components<'a> {
+    pub all: Vec<Component<'a>>,
+    pub order: VersionOrder,
+    pub same_name: SameName,
 }
 
-/// The packages that `finding` is about: unfinished ones too, whose files may be there.
-#[must_use]
-pub fn subjects<'a>(finding: &Finding, inventory: &'a Inventory) -> Subjects<'a> {
-    let present: Vec<&Installed> = inventory.present().collect();
-    let named = present.iter().map(|one| Named { id: &one.id, source: one.source_name() });
-    match concerned(finding, named) {
-        Concern::Packages(at) => {
-            Subjects::Packages(at.iter().filter_map(|at| present.get(*at).copied()).collect())
-        }
-        Concern::OtherArchitecture { wanted, installed } => {
-            Subjects::OtherArchitecture { wanted, installed }
-        }
-        Concern::Nothing => Subjects::Nothing,
+impl<'a> Components<'a> {
+    /// Every package that may be there: unfinished ones too, whose files may be.
+    #[must_use]
+    pub fn of_packages(inventory: &'a Inventory) -> Self {
+        let all = inventory.present().map(Component::from).collect();
+        Self { all, order: inventory.order, same_name: |a, b| a == b }
     }
-}
 
-/// The versions of an installed package.
-#[must_use]
-pub fn at(package: &Installed) -> At<'_> {
-    At { version: package.version.as_ref(), source_version: package.source_version().as_ref() }
-}
+    /// Which of them `finding` is about.
+    #[must_use]
+    pub fn concerned(&self, finding: &Finding) -> Concern {
+        concerned(finding, &self.all, self.same_name)
+    }
 
-/// Asks something with the rules of the inventory's family.
-pub fn with_rules<T>(inventory: &Inventory, ask: impl FnOnce(&Rules<'_>) -> T) -> T {
-    let compare = |a: &str, b: &str| inventory.compare(a, b);
-    ask(&Rules { compare: &compare, zero: inventory.order.zero() })
-}
+    /// Those at some positions.
+    pub fn at<'b>(&'b self, positions: &'b [usize]) -> impl Iterator<Item = &'b Component<'a>> {
+        positions.iter().filter_map(|at| self.all.get(*at))
+    }
 
-/// What a finding demands of packages of this inventory.
-#[must_use]
-pub fn demand(finding: &Finding, inventory: &Inventory) -> Demand {
-    with_rules(inventory, |rules| Demand::of(finding, rules))
-}
+    /// What a finding demands of them.
+    #[must_use]
+    pub fn demand(&self, finding: &Finding) -> Demand {
+        Demand::of(finding, self.order)
+    }
 
-/// The state of an installed package; `before` is the inventory that the report was made of.
-#[must_use]
-pub fn state(
-    claims: &super::Claims,
-    finding: &Finding,
-    package: &Installed,
-    before: &Inventory,
-    inventory: &Inventory,
-) -> State {
-    let former = before.present().find(|one| one.id == package.id).map(at);
-    with_rules(inventory, |rules| claims.state(finding, former, at(package), rules))
+    /// The one that became `component`, or that `component` was.
+    #[must_use]
+    pub fn same(&self, component: &Component<'_>) -> Option<&Component<'a>> {
+        self.all.iter().find(|one| one.is_same(component))
+    }
+
+    /// The state of a component; `before` is what the report was made of.
+    #[must_use]
+    pub fn state(
+        &self,
+        claims: &Claims,
+        finding: &Finding,
+        component: &Component<'_>,
+        before: &Components<'_>,
+    ) -> State {
+        let former = before.same(component).map(At::of);
+        claims.state(finding, former, At::of(component), self.order)
+    }
 }

@@ -197,6 +197,7 @@ fn findings(page: &mut Page, report: &PlatformReport) {
         all.filter(|one| one.verdict.outcome() == outcome).map(row).collect()
     };
     page.table("Not fixed", &["severity", "finding", "package", "why"], &of(Outcome::Left));
+    page.table("Mitigated", &["severity", "finding", "package", "how"], &of(Outcome::Mitigated));
     page.table("Fixed", &["severity", "finding", "package", "now at"], &of(Outcome::Fixed));
     page.table("Ignored", &["severity", "finding", "package", "by"], &of(Outcome::Ignored));
     let columns = ["severity", "finding", "package", "why"];

@@ -152,7 +152,7 @@ impl Review {
             match judged.verdict.outcome() {
                 Outcome::NotAffected => {}
                 Outcome::Fixed => counts.before.add(judged.finding.severity),
-                Outcome::Left | Outcome::Ignored => {
+                Outcome::Left | Outcome::Mitigated | Outcome::Ignored => {
                     counts.before.add(judged.finding.severity);
                     counts.after.add(judged.finding.severity);
                 }

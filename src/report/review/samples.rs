@@ -255,7 +255,9 @@ pub fn hostile() -> Review {
         finding.title = Some(EVIL.into());
         finding.path = Some(EVIL.into());
         match &mut judged.verdict {
-            Verdict::Fixed { version } | Verdict::NotAffected { version } => {
+            Verdict::Fixed { version }
+            | Verdict::Mitigated { how: version }
+            | Verdict::NotAffected { version } => {
                 *version = EVIL.into();
             }
             Verdict::NotFixed { reason } => {

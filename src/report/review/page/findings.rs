@@ -25,8 +25,9 @@ struct Group<'a> {
 }
 
 pub(super) fn sections(scope: &Scope, report: &PlatformReport) -> Markup {
-    let (left, fixed, ignored) = (
+    let (left, mitigated, fixed, ignored) = (
         groups(report, Outcome::Left),
+        groups(report, Outcome::Mitigated),
         groups(report, Outcome::Fixed),
         groups(report, Outcome::Ignored),
     );
@@ -34,6 +35,9 @@ pub(super) fn sections(scope: &Scope, report: &PlatformReport) -> Markup {
     html! {
         @if !report.findings.is_empty() {
             (section(scope, "left", "Not fixed", "Why", &left))
+            @if !mitigated.is_empty() {
+                (section(scope, "mitigated", "Mitigated", "How", &mitigated))
+            }
             (section(scope, "fixed", "Fixed", "Now at", &fixed))
             @if !ignored.is_empty() { (section(scope, "ignored", "Ignored", "By", &ignored)) }
         }

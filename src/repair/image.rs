@@ -1,0 +1,411 @@
+//! An image with all its stores: who is asked in which order, over which overlay, and what is
+//! said of findings that are nobody's. In come kinds, a tree and requests; out come one plan, one
+//! overlay with every store's changes, and a verdict for each finding.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use imgfix_model::component::{Contents, StoreId};
+use imgfix_model::effects::Effect;
+use imgfix_model::finding::{Class, Finding};
+use imgfix_model::package::{Installed, Inventory};
+use imgfix_model::plan::{PlatformPlan, StorePlan, Unfixed};
+use imgfix_model::reason::Reason;
+use imgfix_model::verdict::{JudgedFinding, Verdict};
+use imgfix_repository::{Fetcher, Verified};
+use imgfix_vfs::{FileSystem, Overlay, Tree};
+
+use crate::choice::PackageChoice;
+use crate::edge::Edge;
+use crate::error::{Cause, RepairerError};
+use crate::judge::Components;
+use crate::judge::verdict::of_all;
+use crate::package_manager::PackageManager;
+use crate::planner::{Context, Request, Requests};
+use crate::repairer::{Done, Kind, Part, Repairer, Work};
+
+/// The stores of one image, in the order in which they are repaired.
+#[derive(Default)]
+pub struct Stores(Vec<Box<dyn Repairer>>);
+
+/// What all stores of an image have to work with.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    pub context: &'a Context,
+    /// What the user lets be changed.
+    pub choice: &'a PackageChoice,
+    pub fetcher: &'a Fetcher,
+    pub edge: &'a Edge,
+}
+
+/// An image, repaired and not written yet.
+pub struct Repaired {
+    pub plan: PlatformPlan,
+    /// The image with every store's changes; `None`: nothing was changed.
+    pub overlay: Option<Overlay>,
+    pub effects: Vec<Effect>,
+    /// Files that the changes made stale and that recipes removed.
+    pub stale: Vec<imgfix_recipes::Removal>,
+    /// Which repositories were asked, and who signed them.
+    pub repositories: Vec<Verified>,
+    /// The time of the newest package from each repository, by its short name.
+    pub newest: BTreeMap<String, i64>,
+    /// What was seen on the way, for people.
+    pub notes: Vec<String>,
+}
+
+impl Stores {
+    /// Finds every store of these kinds, in their order.
+    ///
+    /// # Errors
+    /// One is there and is not understood.
+    pub fn detect(kinds: &[&dyn Kind], fs: &dyn FileSystem) -> Result<Self, Cause> {
+        let mut stores = Vec::new();
+        for kind in kinds {
+            stores.extend(kind.detect(fs)?);
+        }
+        let mut stores = Self(stores);
+        stores.own(fs)?;
+        Ok(stores)
+    }
+
+    /// Finds out which files that record components belong to a store before.
+    fn own(&mut self, fs: &dyn FileSystem) -> Result<(), Cause> {
+        for at in 1..self.0.len() {
+            let (before, rest) = self.0.split_at_mut(at);
+            let Some(store) = rest.first_mut() else { continue };
+            let recorded: BTreeSet<_> =
+                store.components().all.iter().filter_map(|one| one.path).cloned().collect();
+            if recorded.is_empty() {
+                continue;
+            }
+            let mut owners = BTreeMap::new();
+            for other in before {
+                for (path, owner) in other.owners(fs, &recorded)? {
+                    owners.entry(path).or_insert(owner);
+                }
+            }
+            store.own(&owners);
+        }
+        Ok(())
+    }
+
+    /// The stores, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Repairer> {
+        self.0.iter().map(|one| &**one)
+    }
+
+    /// The package manager that is repaired: the first.
+    #[must_use]
+    pub fn package_manager(&self) -> Option<&dyn PackageManager> {
+        self.iter().find_map(Repairer::package_manager)
+    }
+
+    /// Everything that is installed.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        Contents {
+            packages: self.package_manager().map(|one| one.inventory().clone()),
+            libraries: self.iter().filter_map(Repairer::libraries).cloned().collect(),
+        }
+    }
+
+    /// Plans for `requests`, and applies the plan over `tree`: each store in its turn, over what
+    /// those before it have changed.
+    ///
+    /// # Errors
+    /// What no single component is to blame for.
+    pub fn repair(
+        &self,
+        requests: &Requests,
+        job: Job<'_>,
+        tree: &Arc<Tree>,
+    ) -> Result<Repaired, RepairerError> {
+        let dealt = self.deal(requests);
+        let mut all = Collected::new(job.context, tree);
+        all.unfixed.extend(dealt.unclaimed);
+        for (at, (store, requests)) in self.0.iter().zip(&dealt.requests).enumerate() {
+            if self.is_further_manager(at) {
+                all.leave(requests, |finding| further_manager(store.store(), finding));
+                continue;
+            }
+            let Job { context, choice, fetcher, edge } = job;
+            let done = store
+                .repair(&Work { requests, context, choice, fetcher, edge }, all.overlay.clone())?;
+            all.add(done);
+        }
+        Ok(all.into_repaired())
+    }
+
+    /// Applies a saved plan over `tree`: all of it, or it is an error.
+    ///
+    /// # Errors
+    /// What no single component is to blame for; the plan cannot be done; it is about a store
+    /// that the image does not have.
+    pub fn follow(
+        &self,
+        plan: PlatformPlan,
+        job: Job<'_>,
+        tree: &Arc<Tree>,
+    ) -> Result<Repaired, RepairerError> {
+        let is_there = |planned: &&StorePlan| self.iter().any(|one| *one.store() == planned.store);
+        if let Some(lost) = plan.stores.iter().find(|one| !is_there(one)) {
+            return Err(RepairerError::NoStore(lost.store.clone()));
+        }
+        let requests = Requests::Findings(Vec::new());
+        let mut all = Collected::new(job.context, tree);
+        for (at, store) in self.0.iter().enumerate() {
+            if self.is_further_manager(at) {
+                continue;
+            }
+            let Job { context, choice, fetcher, edge } = job;
+            let work = Work { requests: &requests, context, choice, fetcher, edge };
+            let done = store.follow(&plan, &work, all.overlay.clone())?;
+            all.add(done);
+        }
+        Ok(Repaired { plan, ..all.into_repaired() })
+    }
+
+    /// What became of each finding. `after` are the stores of the image that will be published.
+    #[must_use]
+    pub fn judge(
+        &self,
+        findings: &[Finding],
+        after: &Stores,
+        plan: &PlatformPlan,
+    ) -> Vec<JudgedFinding> {
+        let reasons: BTreeMap<&Finding, &Reason> =
+            plan.unfixed.iter().map(|one| (&one.finding, &one.reason)).collect();
+        let verdict = |finding: &Finding| {
+            let planned = reasons.get(finding).copied();
+            let claimed = self.iter().filter(|store| store.claims(finding));
+            let verdicts = claimed.map(|store| {
+                let after = after.iter().find(|one| one.store() == store.store());
+                store.verdict(finding, after, plan, planned)
+            });
+            let nobodys = || Verdict::NotFixed {
+                reason: planned.cloned().unwrap_or_else(|| unclaimed(finding)),
+            };
+            of_all(verdicts.collect()).unwrap_or_else(nobodys)
+        };
+        let judged = |finding: &Finding| JudgedFinding {
+            finding: finding.clone(),
+            verdict: verdict(finding),
+        };
+        findings.iter().map(judged).collect()
+    }
+
+    /// Holds a plan against the image that will be published, whose stores are `after`: every
+    /// step must show.
+    ///
+    /// # Errors
+    /// What does not, as a main clause.
+    pub fn show(plan: &PlatformPlan, after: &Stores) -> Result<(), String> {
+        if let Some(manager) = after.package_manager() {
+            show_packages(plan, manager.inventory())?;
+        } else if !plan.steps.is_empty() || !plan.removals.is_empty() {
+            return Err("it has no package database any more".to_owned());
+        }
+        for planned in &plan.stores {
+            let store = after.iter().find(|one| *one.store() == planned.store);
+            show_store(planned, store.map(Repairer::components).as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// A second package manager's packages are listed and not repaired: a plan has the steps of
+    /// one.
+    fn is_further_manager(&self, at: usize) -> bool {
+        let is_manager = |store: &dyn Repairer| store.package_manager().is_some();
+        self.iter().nth(at).is_some_and(is_manager) && self.iter().take(at).any(is_manager)
+    }
+
+    /// Who gets which requests. What is settled goes to the package manager, whose plan lists it
+    /// in the order of the reports.
+    fn deal(&self, requests: &Requests) -> Dealt {
+        let Requests::Findings(all) = requests else {
+            let requests = self.0.iter().map(|_| Requests::Everything).collect();
+            return Dealt { requests, unclaimed: Vec::new() };
+        };
+        let manager = self.iter().position(|one| one.package_manager().is_some());
+        let mut dealt: Vec<Vec<Request>> = self.0.iter().map(|_| Vec::new()).collect();
+        let mut left = Vec::new();
+        for request in all {
+            let finding = &request.finding;
+            let claiming: Vec<usize> = match request.settled {
+                Some(_) => Vec::new(),
+                None => (0..self.0.len())
+                    .filter(|at| self.0.get(*at).is_some_and(|store| store.claims(finding)))
+                    .collect(),
+            };
+            for at in &claiming {
+                if let Some(own) = dealt.get_mut(*at) {
+                    own.push(request.clone());
+                }
+            }
+            if claiming.is_empty() {
+                let reason = request.settled.clone().unwrap_or_else(|| unclaimed(finding));
+                match manager.and_then(|at| dealt.get_mut(at)) {
+                    Some(own) => {
+                        own.push(Request { finding: finding.clone(), settled: Some(reason) })
+                    }
+                    None => left.push(Unfixed { finding: finding.clone(), reason }),
+                }
+            }
+        }
+        Dealt { requests: dealt.into_iter().map(Requests::Findings).collect(), unclaimed: left }
+    }
+}
+
+/// Requests, dealt out.
+struct Dealt {
+    /// For each store.
+    requests: Vec<Requests>,
+    /// What no store has, in an image without a package manager.
+    unclaimed: Vec<Unfixed>,
+}
+
+/// Why a finding is left that no store of the image claims.
+fn unclaimed(finding: &Finding) -> Reason {
+    match finding.class {
+        Class::System => Reason::NotOwned,
+        class => Reason::NoRecipe { class: class.to_string() },
+    }
+}
+
+/// Why a finding of a second package manager's package is left.
+fn further_manager(store: &StoreId, finding: &Finding) -> Reason {
+    Reason::StoreNotRepaired {
+        store: store.to_string(),
+        component: finding.package.clone(),
+        installed: finding.installed.clone(),
+    }
+}
+
+/// What the stores did so far.
+struct Collected {
+    overlay: Overlay,
+    is_changed: bool,
+    plan: PlatformPlan,
+    unfixed: Vec<Unfixed>,
+    effects: Vec<Effect>,
+    stale: Vec<imgfix_recipes::Removal>,
+    repositories: Vec<Verified>,
+    newest: BTreeMap<String, i64>,
+    notes: Vec<String>,
+}
+
+impl Collected {
+    fn new(context: &Context, tree: &Arc<Tree>) -> Self {
+        let plan = PlatformPlan {
+            platform: context.platform.clone(),
+            manifest_digest: context.manifest_digest,
+            steps: Vec::new(),
+            removals: Vec::new(),
+            unfixed: Vec::new(),
+            kept_back: Vec::new(),
+            stores: Vec::new(),
+        };
+        Self {
+            overlay: Overlay::new(Arc::clone(tree)),
+            is_changed: false,
+            plan,
+            unfixed: Vec::new(),
+            effects: Vec::new(),
+            stale: Vec::new(),
+            repositories: Vec::new(),
+            newest: BTreeMap::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn leave(&mut self, requests: &Requests, reason: impl Fn(&Finding) -> Reason) {
+        let Requests::Findings(requests) = requests else { return };
+        self.unfixed.extend(requests.iter().map(|one| Unfixed {
+            finding: one.finding.clone(),
+            reason: one.settled.clone().unwrap_or_else(|| reason(&one.finding)),
+        }));
+    }
+
+    fn add(&mut self, done: Done) {
+        self.is_changed |= done.part.is_change();
+        match done.part {
+            Part::Nothing => {}
+            Part::Packages { steps, removals, kept_back } => {
+                self.plan.steps = steps;
+                self.plan.removals = removals;
+                self.plan.kept_back = kept_back;
+            }
+            Part::Store(plan) if plan.steps.is_empty() => {}
+            Part::Store(plan) => self.plan.stores.push(plan),
+        }
+        self.overlay = done.overlay;
+        self.unfixed.extend(done.unfixed);
+        self.effects.extend(done.effects);
+        self.stale.extend(done.stale);
+        self.repositories.extend(done.repositories);
+        for (name, time) in done.newest {
+            let known = self.newest.entry(name).or_insert(time);
+            *known = time.max(*known);
+        }
+        self.notes.extend(done.notes);
+    }
+
+    fn into_repaired(mut self) -> Repaired {
+        // of several stores that leave a finding the first one's reason is told
+        let mut told = BTreeSet::new();
+        self.unfixed.retain(|one| told.insert(one.finding.clone()));
+        Repaired {
+            plan: PlatformPlan { unfixed: self.unfixed, ..self.plan },
+            overlay: self.is_changed.then_some(self.overlay),
+            effects: self.effects,
+            stale: self.stale,
+            repositories: self.repositories,
+            newest: self.newest,
+            notes: self.notes,
+        }
+    }
+}
+
+/// Every package step must show in the inventory.
+fn show_packages(plan: &PlatformPlan, after: &Inventory) -> Result<(), String> {
+    for step in &plan.steps {
+        let found = after.packages.iter().find(|package| package.id == step.package);
+        let is_at = |package: &Installed| {
+            package.version == step.to
+                || after.compare(package.version.as_ref(), step.to.as_ref())
+                    == Some(Ordering::Equal)
+        };
+        if !found.is_some_and(is_at) {
+            return Err(format!("{} is not at version {}", step.package, step.to));
+        }
+    }
+    for removal in &plan.removals {
+        if after.packages.iter().any(|package| package.id == removal.package) {
+            return Err(format!("{} is still installed", removal.package));
+        }
+    }
+    Ok(())
+}
+
+/// Every step of a store must show in what it has; `None`: it is gone. What has no version is
+/// the store's own to judge.
+fn show_store(plan: &StorePlan, after: Option<&Components<'_>>) -> Result<(), String> {
+    for step in &plan.steps {
+        let mut found = after
+            .iter()
+            .flat_map(|after| &after.all)
+            .filter(|one| after.is_some_and(|after| (after.same_name)(one.name, &step.component)));
+        match (&step.from, &step.to) {
+            (_, Some(to)) if !found.any(|one| one.version == to.as_ref()) => {
+                return Err(format!("{} of {} is not at version {to}", step.component, plan.store));
+            }
+            (Some(from), None) if found.any(|one| one.version == from.as_ref()) => {
+                return Err(format!("{} {from} of {} is still there", step.component, plan.store));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
