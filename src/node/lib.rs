@@ -13,10 +13,12 @@
 
 mod package_json;
 mod records;
+mod repairer;
 mod versions;
 
 pub use package_json::identity;
 pub use records::{find, wants};
+pub use repairer::Node;
 pub use versions::ORDER;
 
 /// Whether two texts name one package: old names with capitals are others' than those without

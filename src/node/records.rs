@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use imgfix_model::component::Libraries;
 use imgfix_model::path::ImagePath;
-use imgfix_repair::library_records::{Ecosystem, MAX_RECORD, OwnerOf, Record};
+use imgfix_repair::library_records::{Ecosystem, MAX_RECORD, Record};
 use imgfix_vfs::{Entry, FileSystem, Kind};
 
 use crate::package_json;
@@ -22,13 +22,12 @@ pub fn wants(path: &ImagePath, size: u64) -> bool {
     size <= MAX_RECORD && is_record(path.as_bytes())
 }
 
-/// Every top-level `node_modules` folder of an image, with all packages below it. `owner` tells
-/// which system package a record belongs to.
+/// Every top-level `node_modules` folder of an image, with all packages below it.
 ///
 /// A link to a package (pnpm's, a workspace's) is followed to the folder that it leads to, and
 /// each folder is listed once, as what it is itself.
 #[must_use]
-pub fn find(fs: &dyn FileSystem, owner: OwnerOf<'_>) -> Vec<Libraries> {
+pub fn find(fs: &dyn FileSystem) -> Vec<Libraries> {
     let (mut paths, mut links) = (BTreeSet::new(), Vec::new());
     fs.visit(&ImagePath::root(), &mut |path, entry| match entry.kind {
         Kind::File(_) if is_record(path.as_bytes()) => {
@@ -46,7 +45,7 @@ pub fn find(fs: &dyn FileSystem, owner: OwnerOf<'_>) -> Vec<Libraries> {
         records.extend(top(&link).map(|place| Record { place, path: path.clone() }));
         paths.insert(path);
     }
-    NODE.libraries(fs, records, owner)
+    NODE.libraries(fs, records)
 }
 
 /// The record of the package that a link leads to.
@@ -147,8 +146,7 @@ mod tests {
     fn shown(found: &[Libraries]) -> Vec<String> {
         let of_store = |store: &Libraries| {
             let line = |one: &imgfix_model::component::Library| {
-                let owner = one.owner.as_deref().unwrap_or("-");
-                format!("{} | {} {} {} {owner}", store.store, one.name, one.version, one.path)
+                format!("{} | {} {} {}", store.store, one.name, one.version, one.path)
             };
             store.libraries.iter().map(line).collect::<Vec<_>>()
         };
@@ -173,27 +171,21 @@ mod tests {
             }),
             ("/app/package.json", package("app", "1.0.0")),
         ]);
-        let owner = |path: &ImagePath| {
-            let npm = ImagePath::literal("/usr/lib/node_modules/npm");
-            path.starts_with(&npm).then(|| "npm:all".to_owned())
-        };
-        let found = find(&tree, &owner);
+        let found = find(&tree);
         let arborist = "/usr/lib/node_modules/npm/node_modules/@npmcli/arborist/package.json";
         let nested = "/app/node_modules/mkdirp/node_modules/minimist/package.json";
         assert_eq!(
             shown(&found),
             [
                 "node at /app/node_modules | minimist 1.2.5 \
-                 /app/node_modules/minimist/package.json -"
+                 /app/node_modules/minimist/package.json"
                     .to_owned(),
-                format!("node at /app/node_modules | minimist 0.0.8 {nested} -"),
-                "node at /app/node_modules | mkdirp 0.5.1 /app/node_modules/mkdirp/package.json -"
+                format!("node at /app/node_modules | minimist 0.0.8 {nested}"),
+                "node at /app/node_modules | mkdirp 0.5.1 /app/node_modules/mkdirp/package.json"
                     .to_owned(),
-                format!(
-                    "node at /usr/lib/node_modules | @npmcli/arborist 7.0.0 {arborist} npm:all"
-                ),
+                format!("node at /usr/lib/node_modules | @npmcli/arborist 7.0.0 {arborist}"),
                 "node at /usr/lib/node_modules | npm 10.0.0 \
-                 /usr/lib/node_modules/npm/package.json npm:all"
+                 /usr/lib/node_modules/npm/package.json"
                     .to_owned(),
             ]
         );
@@ -227,7 +219,7 @@ mod tests {
             // the whole folder, a second time
             ("/srv/node_modules", link("/app/node_modules")),
         ]);
-        let found = find(&tree, &|_| None);
+        let found = find(&tree);
         let names: Vec<String> = found
             .iter()
             .flat_map(|store| store.libraries.iter().map(|one| one.path.to_string()))

@@ -8,7 +8,12 @@ use imgfix_repository::checked::IdentityCheck;
 pub type Kinds = &'static [&'static dyn Kind];
 
 /// Every kind that imgfix brings.
-pub const KINDS: Kinds = &[&imgfix_apt::repairer::Debian, &imgfix_apk::repairer::Alpine];
+pub const KINDS: Kinds = &[
+    &imgfix_apt::repairer::Debian,
+    &imgfix_apk::repairer::Alpine,
+    &imgfix_python::Python,
+    &imgfix_node::Node,
+];
 
 /// How packages are checked that are known by their identity: apk's only.
 pub const IDENTITY_CHECK: IdentityCheck = imgfix_apk::archive_check::fits;

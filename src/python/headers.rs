@@ -69,22 +69,31 @@ impl<'a> Headers<'a> {
         self.0 = rest.strip_prefix(b"\r\n").or(rest.get(1..)).unwrap_or_default();
         Some(line)
     }
+
+    /// Takes the lines that continue the one before; whether they have more than blanks.
+    fn continuation(&mut self) -> bool {
+        let mut has_text = false;
+        while self.0.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+            has_text |= self.line().is_some_and(|more| !more.trim_ascii().is_empty());
+        }
+        has_text
+    }
 }
 
 impl<'a> Iterator for Headers<'a> {
     type Item = Header<'a>;
 
     fn next(&mut self) -> Option<Header<'a>> {
+        // A text that begins with a continuation continues nothing.
+        self.continuation();
         let line = self.line()?;
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (name, value) = line.split_at(colon);
-        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+        // A header without a name is a defect, and goes on.
+        if !name.iter().all(u8::is_ascii_graphic) {
             return None;
         }
-        let mut is_continued = false;
-        while self.0.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-            is_continued |= self.line().is_some_and(|more| !more.trim_ascii().is_empty());
-        }
+        let is_continued = self.continuation();
         Some(Header { name, value: value.get(1..).unwrap_or_default(), is_continued })
     }
 }
@@ -113,6 +122,7 @@ mod tests {
             ("Name: a\nLicense: x\n  \nVersion: 1\n", "a 1"),
             ("Name: a\n \nVersion: 1\n", "a 1"),
             ("Name: a\nName: a\nVersion: 1\n", "a 1"),
+            (" x\nName: a\n: nameless\n more\nVersion: 1\n", "a 1"),
             ("Name: a\n\nVersion: 1\n", "it has no Version"),
             ("Name: a\nnot a header\nVersion: 1\n", "it has no Version"),
             ("Name: a\nno header: x\nVersion: 1\n", "it has no Version"),

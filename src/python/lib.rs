@@ -15,9 +15,11 @@
 mod headers;
 mod names;
 mod records;
+mod repairer;
 mod versions;
 
 pub use headers::identity;
 pub use names::same_name;
 pub use records::{find, wants};
+pub use repairer::Python;
 pub use versions::ORDER;

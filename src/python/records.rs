@@ -2,7 +2,7 @@
 
 use imgfix_model::component::Libraries;
 use imgfix_model::path::ImagePath;
-use imgfix_repair::library_records::{Ecosystem, MAX_RECORD, OwnerOf, Record};
+use imgfix_repair::library_records::{Ecosystem, MAX_RECORD, Record};
 use imgfix_vfs::{FileSystem, Kind};
 
 use crate::headers;
@@ -17,9 +17,9 @@ pub fn wants(path: &ImagePath, size: u64) -> bool {
     size <= MAX_RECORD && place(path).is_some()
 }
 
-/// Every environment of an image. `owner` tells which system package a record belongs to.
+/// Every environment of an image.
 #[must_use]
-pub fn find(fs: &dyn FileSystem, owner: OwnerOf<'_>) -> Vec<Libraries> {
+pub fn find(fs: &dyn FileSystem) -> Vec<Libraries> {
     let mut records = Vec::new();
     fs.visit(&ImagePath::root(), &mut |path, entry| {
         // `*.egg-info` is a folder as often as a file.
@@ -29,7 +29,7 @@ pub fn find(fs: &dyn FileSystem, owner: OwnerOf<'_>) -> Vec<Libraries> {
         let place = place(path).and_then(|place| ImagePath::new(place).ok());
         records.extend(place.map(|place| Record { place, path: path.clone() }));
     });
-    PYTHON.libraries(fs, records, owner)
+    PYTHON.libraries(fs, records)
 }
 
 /// The folder that holds the record at `path`; `None` when that is no record's path.
@@ -134,30 +134,24 @@ mod tests {
             }),
             ("/srv/METADATA", metadata("no", "1")),
         ]);
-        let owner = |path: &ImagePath| {
-            path.starts_with(&ImagePath::literal(
-                "/usr/lib/python3/dist-packages/six-1.16.0.egg-info",
-            ))
-            .then(|| "python3-six:all".to_owned())
-        };
-        let found = find(&tree, &owner);
+        let found = find(&tree);
         let shown: Vec<String> = found
             .iter()
             .flat_map(|store| {
-                store.libraries.iter().map(move |one| {
-                    let owner = one.owner.as_deref().unwrap_or("-");
-                    format!("{} | {} {} {owner}", store.store, one.name, one.version)
-                })
+                store
+                    .libraries
+                    .iter()
+                    .map(move |one| format!("{} | {} {}", store.store, one.name, one.version))
             })
             .collect();
         assert_eq!(
             shown,
             [
-                "python at /opt/venv/lib/python3.11/site-packages | Flask 2.0 -",
-                "python at /opt/venv/lib/python3.11/site-packages | urllib3 1.26.4 -",
-                "python at /opt/venv/lib/python3.11/site-packages/setuptools/_vendor | x 1 -",
-                "python at /usr/lib/python3/dist-packages | distro-info 1.5 -",
-                "python at /usr/lib/python3/dist-packages | six 1.16.0 python3-six:all",
+                "python at /opt/venv/lib/python3.11/site-packages | Flask 2.0",
+                "python at /opt/venv/lib/python3.11/site-packages | urllib3 1.26.4",
+                "python at /opt/venv/lib/python3.11/site-packages/setuptools/_vendor | x 1",
+                "python at /usr/lib/python3/dist-packages | distro-info 1.5",
+                "python at /usr/lib/python3/dist-packages | six 1.16.0",
             ]
         );
         assert_eq!(found[0].unread.len(), 1);

@@ -105,10 +105,10 @@ impl Stores {
     /// Everything that is installed.
     #[must_use]
     pub fn contents(&self) -> Contents {
-        Contents {
-            packages: self.package_manager().map(|one| one.inventory().clone()),
-            libraries: self.iter().filter_map(Repairer::libraries).cloned().collect(),
-        }
+        let packages = self.package_manager().map(|one| one.inventory().clone());
+        let mut libraries: Vec<_> = self.iter().filter_map(Repairer::libraries).cloned().collect();
+        libraries.sort_by(|a, b| a.store.cmp(&b.store));
+        Contents { packages, libraries }
     }
 
     /// Plans for `requests`, and applies the plan over `tree`: each store in its turn, over what

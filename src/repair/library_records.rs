@@ -5,13 +5,14 @@
 //! the records that could not be read, with the reason. A damaged record is never an error of
 //! the image: the rest of it is as it was.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use imgfix_model::component::{Libraries, Library, StoreId, Unread};
 use imgfix_model::path::ImagePath;
 use imgfix_versions::{VersionOrder, VersionText};
-use imgfix_vfs::{Content, FileSystem, Kind};
+use imgfix_vfs::{Content, Entry, FileSystem, Kind};
 
 /// The largest record that is read, in bytes: more than twice the largest that was seen
 /// (pydantic's METADATA, which holds its README).
@@ -22,9 +23,6 @@ const MAX_TOTAL: u64 = 256 << 20;
 
 /// The longest name or version, in bytes. npm refuses names over 214 characters.
 const MAX_TEXT: usize = 256;
-
-/// Which system package a file belongs to: the first that has it.
-pub type OwnerOf<'a> = &'a dyn Fn(&ImagePath) -> Option<String>;
 
 /// A kind of store whose libraries have a file each that says what they are.
 pub struct Ecosystem {
@@ -85,14 +83,10 @@ pub struct Record {
 
 impl Ecosystem {
     /// Reads records, in whatever order they come. Stores are sorted by place; one of which no
-    /// record could be read is there, too.
+    /// record could be read is there, too. Which system packages the records belong to is not
+    /// known yet.
     #[must_use]
-    pub fn libraries(
-        &self,
-        fs: &dyn FileSystem,
-        mut records: Vec<Record>,
-        owner: OwnerOf<'_>,
-    ) -> Vec<Libraries> {
+    pub fn libraries(&self, fs: &dyn FileSystem, mut records: Vec<Record>) -> Vec<Libraries> {
         records.sort_unstable();
         records.dedup();
         let mut left = MAX_TOTAL;
@@ -101,9 +95,8 @@ impl Ecosystem {
             let store = stores.entry(place).or_insert_with_key(|place| self.empty(place));
             match self.library(fs, &path, &mut left) {
                 Ok(Identity { name, version }) => {
-                    let owner = owner(&path);
                     let version = VersionText(version);
-                    store.libraries.push(Library { name, version, path, owner });
+                    store.libraries.push(Library { name, version, path, owner: None });
                 }
                 Err(why) => store.unread.push(Unread { path, why }),
             }
@@ -131,8 +124,13 @@ impl Ecosystem {
         path: &ImagePath,
         left: &mut u64,
     ) -> Result<Identity, String> {
-        let path = fs.resolve(path).map_err(|error| error.to_string())?;
-        let Some(Kind::File(data)) = fs.lstat(&path).map(|entry| &entry.kind) else {
+        let mut entry = fs.lstat(path);
+        let mut path = Cow::Borrowed(path);
+        if entry.is_some_and(Entry::is_symlink) {
+            path = Cow::Owned(fs.resolve(&path).map_err(|error| error.to_string())?);
+            entry = fs.lstat(&path);
+        }
+        let Some(Kind::File(data)) = entry.map(|entry| &entry.kind) else {
             return Err("it leads to no file".to_owned());
         };
         if data.size > MAX_RECORD {
@@ -156,7 +154,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use imgfix_vfs::{Entry, NoLayers, Tree};
+    use imgfix_vfs::{NoLayers, Tree};
 
     const LINES: Ecosystem = Ecosystem {
         kind: "lines",
@@ -213,25 +211,23 @@ mod tests {
             ("/c", "/c/nowhere"),
         ];
         let records = records.map(|(place, path)| record(place, path)).to_vec();
-        let owner = |path: &ImagePath| (path.as_bytes() == b"/b/1").then(|| "z:all".to_owned());
-        let found = LINES.libraries(&tree, records, &owner);
+        let found = LINES.libraries(&tree, records);
         let shown: Vec<String> = found
             .iter()
             .flat_map(|store| {
                 store.libraries.iter().map(move |one| {
-                    let owner = one.owner.as_deref().unwrap_or("-");
-                    format!("{}: {} {} {} {owner}", store.store, one.name, one.version, one.path)
+                    format!("{}: {} {} {}", store.store, one.name, one.version, one.path)
                 })
             })
             .collect();
         assert_eq!(
             shown,
             [
-                "lines at /a: x 1 /a/1 -",
-                "lines at /a: z 1 /a/link -",
-                "lines at /b: a 2 /b/2 -",
-                "lines at /b: a 1 /b/3 -",
-                "lines at /b: z 1 /b/1 z:all",
+                "lines at /a: x 1 /a/1",
+                "lines at /a: z 1 /a/link",
+                "lines at /b: a 2 /b/2",
+                "lines at /b: a 1 /b/3",
+                "lines at /b: z 1 /b/1",
             ]
         );
         let unread: Vec<String> =
@@ -260,7 +256,7 @@ mod tests {
         let all = Ecosystem { read: |_| Identity::new("x", "1"), ..LINES };
         let records =
             paths.into_iter().map(|path| Record { place: ImagePath::root(), path }).collect();
-        let found = all.libraries(&tree, records, &|_| None);
+        let found = all.libraries(&tree, records);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].libraries.len(), 1024);
         assert_eq!(found[0].unread.len(), 1);

@@ -1,0 +1,215 @@
+//! An image with a system, a Python environment, system packages that have distributions, and
+//! node modules: what is listed, and what becomes of findings about libraries.
+//!
+//! Needs Debian's gnupg; no network.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod common;
+
+use common::cli::{Place, Ran, ran};
+use common::debian::{self, Deb, Tar};
+use common::images;
+use serde_json::{Value, json};
+
+const VENV: &str = "opt/venv/lib/python3.11/site-packages";
+const DIST: &str = "usr/lib/python3/dist-packages";
+const SIX: &str = "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO";
+const LODASH: &str = "app/node_modules/lodash/package.json";
+const MINIMIST: &str = "app/node_modules/mkdirp/node_modules/minimist/package.json";
+
+fn metadata(name: &str, version: &str) -> String {
+    format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: x\n\nText\n")
+}
+
+fn package(name: &str, version: &str) -> String {
+    json!({"name": name, "version": version, "main": "index.js"}).to_string()
+}
+
+/// The application's layer; with it, dpkg's list says that `six` is python3-six's.
+fn application() -> Vec<u8> {
+    let mut tar = Tar::default();
+    let list = format!("/.\n/usr/share/python3-six/version\n/{SIX}\n");
+    for (path, text) in [
+        ("var/lib/dpkg/info/python3-six.list", list),
+        (SIX, metadata("six", "1.16.0")),
+        (&format!("{DIST}/by_hand-1.0.egg-info"), metadata("by-hand", "1.0")),
+        (&format!("{VENV}/urllib3-1.26.4.dist-info/METADATA"), metadata("urllib3", "1.26.4")),
+        (&format!("{VENV}/Jinja2-3.1.6.dist-info/METADATA"), metadata("Jinja2", "3.1.6")),
+        (&format!("{VENV}/odd-1.dist-info/METADATA"), "Name: odd\n".to_owned()),
+        (LODASH, package("lodash", "4.17.15")),
+        ("app/node_modules/@babel/core/package.json", package("@babel/core", "7.0.0")),
+        (MINIMIST, package("minimist", "0.0.8")),
+        ("app/node_modules/lodash/test/package.json", package("fixture", "1.0.0")),
+        ("app/package.json", package("app", "1.0.0")),
+    ] {
+        tar.file(path, text.as_bytes(), 0o644);
+    }
+    tar.end()
+}
+
+fn debian_image() -> Place {
+    let place = Place::new();
+    let system = debian::root(&["python3-six", "libfoo"], |_| {});
+    images::layout(&place.path("image"), "1", &[system, application()]);
+    place
+}
+
+fn inventory(place: &Place, format: &str) -> Ran {
+    let mut command = place.imgfix();
+    command.args(["inventory", "-q", "--format", format, &place.image("1")]);
+    ran(&mut command).expect(0)
+}
+
+/// `KIND PLACE NAME VERSION OWNER`, a line a library.
+fn libraries(inventory: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut lines = Vec::new();
+    for store in inventory["platforms"][0]["libraries"].as_array().expect("libraries") {
+        let (kind, place) = (text(&store["store"]["kind"]), text(&store["store"]["place"]));
+        for one in store["libraries"].as_array().expect("libraries") {
+            let [name, version, owner] = ["name", "version", "owner"].map(|key| text(&one[key]));
+            lines.push(format!("{kind} {place} {name} {version} {owner}"));
+        }
+    }
+    lines
+}
+
+#[test]
+fn libraries_are_listed_with_their_owners() {
+    let place = debian_image();
+    let json = inventory(&place, "json").json();
+    assert_eq!(json["platforms"][0]["family"], "dpkg");
+    assert_eq!(
+        libraries(&json),
+        [
+            "node /app/node_modules @babel/core 7.0.0 -",
+            "node /app/node_modules lodash 4.17.15 -",
+            "node /app/node_modules minimist 0.0.8 -",
+            "python /opt/venv/lib/python3.11/site-packages Jinja2 3.1.6 -",
+            "python /opt/venv/lib/python3.11/site-packages urllib3 1.26.4 -",
+            "python /usr/lib/python3/dist-packages by-hand 1.0 -",
+            "python /usr/lib/python3/dist-packages six 1.16.0 python3-six:amd64",
+        ]
+    );
+    assert_eq!(
+        json["platforms"][0]["libraries"][1]["unread"],
+        json!([{"path": format!("/{VENV}/odd-1.dist-info/METADATA"), "why": "it has no Version"}])
+    );
+    for format in ["cyclonedx", "spdx"] {
+        let list = inventory(&place, format).json().to_string();
+        for purl in ["pkg:npm/%40babel/core@7.0.0", "pkg:pypi/jinja2@3.1.6", "pkg:pypi/six@1.16.0"]
+        {
+            assert!(list.contains(purl), "no {purl} in {format}: {list}");
+        }
+        for word in ["python3-six:amd64", MINIMIST] {
+            assert!(list.contains(word), "no {word} in {format}: {list}");
+        }
+    }
+    let table = inventory(&place, "table").stdout;
+    assert!(table.contains("3 packages, 7 libraries"), "{table}");
+    assert!(table.contains("mkdirp/node_modules/minimist/package.json"), "{table}");
+}
+
+#[test]
+fn an_image_without_a_package_manager_has_an_inventory() {
+    let mut tar = Tar::default();
+    tar.file("etc/os-release", b"ID=scratch\n", 0o644);
+    let place = Place::new();
+    images::layout(&place.path("image"), "1", &[tar.end(), application_alone()]);
+    let json = inventory(&place, "json").json();
+    assert_eq!(json["platforms"][0]["family"], Value::Null);
+    assert_eq!(libraries(&json), ["node /app/node_modules lodash 4.17.15 -"]);
+}
+
+fn application_alone() -> Vec<u8> {
+    let mut tar = Tar::default();
+    tar.file(LODASH, package("lodash", "4.17.15").as_bytes(), 0o644);
+    tar.end()
+}
+
+/// A result of Trivy's about libraries.
+fn result(kind: &str, found: &[(&str, &str, &str, &str, &str)]) -> Value {
+    let list: Vec<Value> = found
+        .iter()
+        .map(|(id, name, path, installed, fixed)| {
+            json!({"VulnerabilityID": id, "PkgName": name, "PkgPath": path,
+                "InstalledVersion": installed, "FixedVersion": fixed, "Status": "fixed",
+                "Title": "made by a test", "Severity": "HIGH"})
+        })
+        .collect();
+    let target = if kind == "node-pkg" { "Node.js" } else { "Python" };
+    json!({"Target": target, "Class": "lang-pkgs", "Type": kind, "Vulnerabilities": list})
+}
+
+fn trivy() -> Value {
+    let urllib3 = format!("{VENV}/urllib3-1.26.4.dist-info/METADATA");
+    let jinja2 = format!("{VENV}/Jinja2-3.1.6.dist-info/METADATA");
+    let gone = format!("{VENV}/flask-1.0.dist-info/METADATA");
+    json!({"SchemaVersion": 2, "ArtifactName": "app", "ArtifactType": "container_image",
+    "Metadata": {"OS": {"Family": "debian", "Name": "12"}},
+    "Results": [
+        {"Target": "app (debian 12)", "Class": "os-pkgs", "Type": "debian",
+            "Vulnerabilities": [{"VulnerabilityID": "CVE-2026-1", "PkgName": "libfoo",
+                "InstalledVersion": "1", "FixedVersion": "2", "Status": "fixed",
+                "Severity": "HIGH"}]},
+        result("python-pkg", &[
+            ("CVE-2021-33503", "urllib3", &urllib3, "1.26.4", "1.26.5"),
+            ("CVE-2024-37891", "urllib3", &urllib3, "1.26.4", "1.26.19, 2.2.2"),
+            // the report is older than the image
+            ("CVE-2024-56326", "jinja2", &jinja2, "3.1.4", "3.1.5"),
+            ("CVE-2026-2", "six", SIX, "1.16.0", "1.17.0"),
+            ("CVE-2026-3", "flask", &gone, "1.0", "2.0"),
+        ]),
+        result("node-pkg", &[
+            ("CVE-2021-23337", "lodash", LODASH, "4.17.15", "4.17.21"),
+            ("CVE-2021-44906", "minimist", MINIMIST, "0.0.8", "1.2.6, 0.2.4"),
+        ]),
+    ]})
+}
+
+#[test]
+fn each_finding_about_a_library_has_one_verdict() {
+    let place = debian_image();
+    let line = debian::publish(
+        &place.path("repository"),
+        &[Deb::new("libfoo", "2")],
+        debian::Index::default(),
+    );
+    let report = place.path("trivy.json");
+    std::fs::write(&report, trivy().to_string()).expect("report");
+    let mut command = place.bare("repair", &place.image("1"));
+    command.args(["-q", "--format", "json", "--repository", &line, "-r"]).arg(&report);
+    let repaired = ran(&mut command).expect(0).json();
+    let findings = repaired["platforms"][0]["findings"].as_array().expect("findings");
+    let mut lines: Vec<String> = findings
+        .iter()
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or("-").to_owned();
+            let reason = one["reason"]["kind"].as_str().unwrap_or("-");
+            format!("{} {} {} {reason}", text("id"), text("package"), text("verdict"))
+        })
+        .collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "CVE-2021-23337 lodash not-fixed store-not-repaired",
+            "CVE-2021-33503 urllib3 not-fixed store-not-repaired",
+            "CVE-2021-44906 minimist not-fixed store-not-repaired",
+            "CVE-2024-37891 urllib3 not-fixed store-not-repaired",
+            "CVE-2024-56326 jinja2 not-affected -",
+            "CVE-2026-1 libfoo fixed -",
+            "CVE-2026-2 six not-fixed owned-by-package",
+            "CVE-2026-3 flask not-fixed no-recipe",
+        ]
+    );
+    // what was repaired is the system; libraries are as they were
+    let after = inventory_of(&place, "1_fix");
+    assert_eq!(libraries(&after), libraries(&inventory_of(&place, "1")));
+}
+
+fn inventory_of(place: &Place, tag: &str) -> Value {
+    let mut command = place.imgfix();
+    command.args(["inventory", "-q", "--format", "json", &place.image(tag)]);
+    ran(&mut command).expect(0).json()
+}
