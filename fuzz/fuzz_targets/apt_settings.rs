@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let entry = Entry::file(text.to_vec(), 0o644, 1);
     let tree = Tree::from_entries([(ImagePath::literal(path), entry)], Arc::new(NoLayers));
-    let conf = AptConf::read(&tree);
+    let conf = AptConf::read(&tree).unwrap();
     let _ = conf.truth("Acquire::Check-Valid-Until", true);
     let _ = Preferences::read(&tree, &conf, Dialect::WithSourceVersion);
     let Ok(sources) = sources::read(&tree) else { return };

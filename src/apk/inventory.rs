@@ -18,7 +18,7 @@ use imgfix_repository::config_text::plain;
 use imgfix_versions::VersionText;
 use imgfix_versions::apk::Version;
 use imgfix_versions::apk::generation::Generation;
-use imgfix_vfs::{Entry, FileSystem, RootfsError};
+use imgfix_vfs::{Entry, FileSystem, RootfsError, fault};
 
 /// Where the database may be. The first is the only one that apk 2 looks at; images that have
 /// just the second have `/lib` merged into `/usr`, or no apk.
@@ -147,15 +147,22 @@ impl Place {
     pub fn read_installed(&self, fs: &dyn FileSystem) -> Result<InstalledDatabase, InventoryError> {
         let path = &self.installed;
         let bytes = fs.read(path)?;
-        let generation = Generation::of(&bytes, || self.has_scripts_of_apk3(fs));
+        let mut failed = None;
+        let generation = Generation::of(&bytes, || match self.read_scripts(fs) {
+            Ok(scripts) => scripts.is_of_apk3(),
+            // One that is damaged says nothing; what needs its scripts tells why.
+            Err(error) => {
+                if fault::is_of_this_machine(&error) {
+                    failed = Some(error);
+                }
+                false
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
         InstalledDatabase::parse_of(generation, &bytes)
             .map_err(|source| InventoryError::Installed { path: path.clone(), source })
-    }
-
-    /// Whether the archive of scripts names packages as only apk 3 does. One that cannot be read
-    /// says nothing; what needs its scripts tells why.
-    fn has_scripts_of_apk3(&self, fs: &dyn FileSystem) -> bool {
-        self.read_scripts(fs).is_ok_and(|scripts| scripts.is_of_apk3())
     }
 
     /// The world; empty without the file.

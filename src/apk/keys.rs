@@ -16,7 +16,7 @@ use crate::sources::ApkSource;
 use imgfix_model::path::ImagePath;
 use imgfix_repository::repository_url::Origin;
 use imgfix_repository::rsa_keys::RsaKeyring as ApkKeyring;
-use imgfix_vfs::FileSystem;
+use imgfix_vfs::{FileSystem, RootfsError};
 
 /// The largest key file, in bytes.
 const MAX_KEY: u64 = 64 << 10;
@@ -119,44 +119,46 @@ fn is_at(url: &str, domain: &str) -> bool {
 }
 
 /// The keys that may sign the indexes of `source`.
-#[must_use]
+///
+/// # Errors
+/// A key of the image cannot be read from its layer.
 pub fn keyring_for(
     source: &ApkSource,
     fs: &dyn FileSystem,
     distribution: &str,
     architecture: &str,
-) -> ApkKeyring {
-    let mut keyring = folder(fs, "/etc/apk/keys");
-    keyring.extend(folder(fs, "/lib/apk/keys"));
+) -> Result<ApkKeyring, RootfsError> {
+    let mut keyring = folder(fs, "/etc/apk/keys")?;
+    keyring.extend(folder(fs, "/lib/apk/keys")?);
     let own = archives(distribution).iter().any(|(domain, _)| is_at(&source.url, domain));
     if own && (source.origin == Origin::Added || keyring.is_empty()) {
         let plain = architecture.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if plain {
-            keyring.extend(folder(fs, &format!("/usr/share/apk/keys/{architecture}")));
+            keyring.extend(folder(fs, &format!("/usr/share/apk/keys/{architecture}"))?);
         }
         keyring.extend(builtin(&source.url, distribution, architecture));
     }
-    keyring
+    Ok(keyring)
 }
 
 /// The keys of a folder of the image. Files that are no key are passed over: apk never opens
 /// them.
-fn folder(fs: &dyn FileSystem, path: &str) -> ApkKeyring {
+fn folder(fs: &dyn FileSystem, path: &str) -> Result<ApkKeyring, RootfsError> {
     let mut keyring = ApkKeyring::default();
     let Ok(folder) = ImagePath::new(path).map_err(drop).and_then(|p| fs.resolve(&p).map_err(drop))
     else {
-        return keyring;
+        return Ok(keyring);
     };
     for path in fs.read_dir(&folder) {
         let size = fs.stat(&path).filter(|entry| entry.is_file()).map(|entry| entry.size());
         if size.is_some_and(|size| size <= MAX_KEY)
             && let Ok(name) = std::str::from_utf8(path.file_name())
-            && let Ok(pem) = fs.read(&path)
+            && let Some(pem) = fs.read_if_readable(&path)?
         {
             let _ = keyring.insert(name, &pem);
         }
     }
-    keyring
+    Ok(keyring)
 }
 
 #[cfg(test)]
@@ -210,7 +212,7 @@ mod tests {
             tag: None,
             origin,
         };
-        let keyring = keyring_for(&source, &tree, "wolfi", "x86_64");
+        let keyring = keyring_for(&source, &tree, "wolfi", "x86_64").unwrap();
         keyring.names().map(str::to_owned).collect()
     }
 
@@ -233,5 +235,14 @@ mod tests {
             assert!(names(bare, other, origin).is_empty());
         }
         assert_eq!(names(&own, wolfi, Origin::Added), all);
+    }
+
+    #[test]
+    fn keys_that_this_machine_cannot_read_are_not_missing_ones() {
+        use imgfix_vfs::BrokenDisk;
+        let file = (ImagePath::literal("/etc/apk/keys/x.rsa.pub"), BrokenDisk::file(10));
+        let tree = Tree::from_entries([file], Arc::new(BrokenDisk));
+        assert!(folder(&tree, "/etc/apk/keys").is_err());
+        assert!(folder(&tree, "/lib/apk/keys").is_ok());
     }
 }

@@ -50,13 +50,14 @@ pub fn available(
             all.extend(sources::parse_option(line).map_err(RepairerError::family)?);
         }
     }
-    let signed = |source: ApkSource| {
+    let mut signed = Vec::with_capacity(all.len());
+    for source in all {
         let keyring = match &choice.rsa_keyring {
             Some(keyring) => keyring.clone(),
-            None => keys::keyring_for(&source, fs, &distribution.id, architecture),
+            None => keys::keyring_for(&source, fs, &distribution.id, architecture)
+                .map_err(RepairerError::family)?,
         };
-        SignedSource { source, keyring }
-    };
-    let signed: Vec<SignedSource> = all.into_iter().map(signed).collect();
+        signed.push(SignedSource { source, keyring });
+    }
     load(&signed, leaving_out, architecture, fetcher, &edge.memory).map_err(RepairerError::family)
 }

@@ -1,7 +1,7 @@
 //! What upgraded Debian packages say of themselves, for a review: the new part of their
 //! changelogs, from the repaired image or from the archives.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
 
@@ -16,7 +16,7 @@ use imgfix_repair::archive::Limits;
 use imgfix_repair::error::RepairerError;
 use imgfix_repository::Fetcher;
 use imgfix_versions::dpkg::Version;
-use imgfix_vfs::{Content, FileSystem, Overlay, Spool};
+use imgfix_vfs::{Content, FileSystem, Overlay, RootfsError, Spool, fault};
 
 /// The largest changelog that is read, in bytes unpacked.
 const MAX_CHANGELOG: u64 = 16 << 20;
@@ -32,7 +32,7 @@ pub fn gather(
     for step in steps {
         let Some(from) = &step.from else { continue };
         let Ok(from) = Version::parse(from.as_ref()) else { continue };
-        let text = match in_image(step, overlay) {
+        let text = match in_image(step, overlay)? {
             Some(text) => Some(text),
             None => in_archive(step, fetcher)?,
         };
@@ -48,15 +48,22 @@ fn places(step: &Step) -> [String; 2] {
     ["changelog.Debian.gz", "changelog.gz"].map(|file| format!("/usr/share/doc/{name}/{file}"))
 }
 
-fn in_image(step: &Step, overlay: &Overlay) -> Option<String> {
-    places(step).iter().find_map(|place| {
-        let path = overlay.resolve(&ImagePath::new(place).ok()?).ok()?;
-        let is_file = overlay.lstat(&path).is_some_and(imgfix_vfs::Entry::is_file);
-        if !is_file {
-            return None;
+fn in_image(step: &Step, overlay: &Overlay) -> Result<Option<String>, RepairerError> {
+    for place in places(step) {
+        let Ok(path) = ImagePath::new(place) else { continue };
+        let Ok(path) = overlay.resolve(&path) else { continue };
+        if !overlay.lstat(&path).is_some_and(imgfix_vfs::Entry::is_file) {
+            continue;
         }
-        unpacked(overlay.open(&path).ok()?)
-    })
+        let content = overlay.open(&path).map_err(RepairerError::family)?;
+        let text = unpacked(content).map_err(|source| {
+            RepairerError::family(RootfsError::Io { what: path.to_string(), source })
+        })?;
+        if text.is_some() {
+            return Ok(text);
+        }
+    }
+    Ok(None)
 }
 
 fn in_archive(step: &Step, fetcher: &Fetcher) -> Result<Option<String>, RepairerError> {
@@ -68,21 +75,31 @@ fn in_archive(step: &Step, fetcher: &Fetcher) -> Result<Option<String>, Repairer
         RepairerError::Archive { archive: step.archive.url.clone(), source: source.into() }
     })?;
     let places = places(step);
-    Ok(package.payload.iter().find_map(|entry| {
+    for entry in &package.payload {
         if !places.iter().any(|place| place.as_bytes() == entry.path) {
-            return None;
+            continue;
         }
-        match &entry.kind {
+        let text = match &entry.kind {
             PayloadKind::File { content: Content::Spool(file), .. } => unpacked(file.reader()),
             PayloadKind::File { content: Content::Inline(bytes), .. } => unpacked(bytes.as_ref()),
-            _ => None,
+            _ => Ok(None),
+        };
+        if let Some(text) = text.map_err(RepairerError::Temporary)? {
+            return Ok(Some(text));
         }
-    }))
+    }
+    Ok(None)
 }
 
-/// A compressed text, within bounds; what is not UTF-8 in it is replaced.
-fn unpacked(content: impl Read) -> Option<String> {
+/// A compressed text, within bounds; what is not UTF-8 in it is replaced. None when it is damaged.
+///
+/// # Errors
+/// This machine cannot read it.
+fn unpacked(content: impl Read) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    GzDecoder::new(content).take(MAX_CHANGELOG).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    match GzDecoder::new(content).take(MAX_CHANGELOG).read_to_end(&mut bytes) {
+        Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if fault::is_of_this_machine(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
 }

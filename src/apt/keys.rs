@@ -42,6 +42,17 @@ pub fn builtin(distribution: &str) -> Keyring {
     parsed.unwrap_or_default()
 }
 
+/// Why there is no keyring.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// What a source names is no keyring.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// A file cannot be read from its layer, which is no fault of the source's.
+    #[error(transparent)]
+    Read(#[from] RootfsError),
+}
+
 /// The keys that may sign `source`.
 ///
 /// # Errors
@@ -51,7 +62,7 @@ pub fn keyring_for(
     fs: &dyn FileSystem,
     distribution: &str,
     read_host: ReadHost<'_>,
-) -> Result<Keyring, SignatureError> {
+) -> Result<Keyring, KeyringError> {
     let mut keyring = match (&source.signed_by, source.origin) {
         (SignedBy::Trusted, _) => trusted(fs)?,
         (SignedBy::Inline(key), _) => {
@@ -69,7 +80,7 @@ pub fn keyring_for(
         }
     };
     if source.origin == Origin::Added {
-        keyring.extend(vendor(fs, distribution));
+        keyring.extend(vendor(fs, distribution)?);
         keyring.extend(builtin(distribution));
     } else if keyring.is_empty() && is_own_archive(source, distribution) {
         keyring = builtin(distribution);
@@ -94,49 +105,50 @@ fn named(
     fs: &dyn FileSystem,
     origin: Origin,
     read_host: ReadHost<'_>,
-) -> Result<Keyring, SignatureError> {
+) -> Result<Keyring, KeyringError> {
     let fail = |why: String| SignatureError::Keyring { name: file.to_owned(), why };
     if origin == Origin::User {
         let bytes = read_host(file).map_err(|error| fail(error.to_string()))?;
-        return Keyring::parse(file, &bytes);
+        return Ok(Keyring::parse(file, &bytes)?);
     }
     let path = ImagePath::new(file).map_err(|error| fail(error.to_string()))?;
     match fs.read(&path) {
-        Ok(bytes) => Keyring::parse(file, &bytes),
+        Ok(bytes) => Ok(Keyring::parse(file, &bytes)?),
         // The caller decides what a missing keyring means.
         Err(RootfsError::NotFound(_)) => Ok(Keyring::default()),
-        Err(error) => Err(fail(error.to_string())),
+        Err(error @ RootfsError::Io { .. }) => Err(error.into()),
+        Err(error) => Err(fail(error.to_string()).into()),
     }
 }
 
 /// `/etc/apt/trusted.gpg` and `trusted.gpg.d`, as apt-secure(8) reads them. Files that are no
 /// keyring are passed over, as apt does.
-fn trusted(fs: &dyn FileSystem) -> Result<Keyring, SignatureError> {
+fn trusted(fs: &dyn FileSystem) -> Result<Keyring, RootfsError> {
     let mut keyring = Keyring::default();
     let single = ImagePath::literal("/etc/apt/trusted.gpg");
-    if let Ok(bytes) = fs.read(&single)
+    if let Some(bytes) = fs.read_if_readable(&single)?
         && let Ok(keys) = Keyring::parse("/etc/apt/trusted.gpg", &bytes)
     {
         keyring.extend(keys);
     }
-    keyring.extend(folder(fs, TRUSTED, b""));
+    keyring.extend(folder(fs, TRUSTED, b"")?);
     Ok(keyring)
 }
 
 /// The distribution's own keyrings in the image, for the archives that imgfix adds.
-fn vendor(fs: &dyn FileSystem, distribution: &str) -> Keyring {
+fn vendor(fs: &dyn FileSystem, distribution: &str) -> Result<Keyring, RootfsError> {
     match distribution {
         "debian" => folder(fs, SHARED, b"debian-archive-"),
         "ubuntu" => folder(fs, SHARED, b"ubuntu-archive-"),
-        _ => Keyring::default(),
+        _ => Ok(Keyring::default()),
     }
 }
 
 /// The keyrings of a folder whose names begin with `prefix`. Files that are no keyring are
 /// passed over, as apt does.
-fn folder(fs: &dyn FileSystem, name: &'static str, prefix: &[u8]) -> Keyring {
+fn folder(fs: &dyn FileSystem, name: &'static str, prefix: &[u8]) -> Result<Keyring, RootfsError> {
     let mut keyring = Keyring::default();
-    let Ok(folder) = fs.resolve(&ImagePath::literal(name)) else { return keyring };
+    let Ok(folder) = fs.resolve(&ImagePath::literal(name)) else { return Ok(keyring) };
     for path in fs.read_dir(&folder) {
         let name = path.file_name();
         // keys that the distribution has withdrawn stay in the image under such names
@@ -145,13 +157,13 @@ fn folder(fs: &dyn FileSystem, name: &'static str, prefix: &[u8]) -> Keyring {
         if !keys || withdrawn || !name.starts_with(prefix) {
             continue;
         }
-        if let Ok(bytes) = fs.read(&path)
+        if let Some(bytes) = fs.read_if_readable(&path)?
             && let Ok(keys) = Keyring::parse(&path.to_string(), &bytes)
         {
             keyring.extend(keys);
         }
     }
-    keyring
+    Ok(keyring)
 }
 
 #[cfg(test)]
@@ -220,5 +232,26 @@ mod tests {
         let bare = image(&[]);
         assert_eq!(count(&bare, "deb http://security.debian.org:80/ x m", Origin::Image), builtin);
         assert_eq!(count(&bare, "deb http://example.org/ x m", Origin::Image), 0);
+    }
+
+    #[test]
+    fn keys_that_this_machine_cannot_read_are_not_missing_ones() {
+        use imgfix_vfs::BrokenDisk;
+        let read_host = |_: &str| Ok(Vec::new());
+        for (file, line) in [
+            ("/etc/apt/trusted.gpg", "deb http://a.example/ x main"),
+            ("/etc/apt/trusted.gpg.d/x.gpg", "deb http://a.example/ x main"),
+            (
+                "/usr/share/keyrings/x.gpg",
+                "deb [signed-by=/usr/share/keyrings/x.gpg] http://a.example/ x main",
+            ),
+        ] {
+            let file = (ImagePath::literal(file), BrokenDisk::file(10));
+            let tree = Tree::from_entries([file], Arc::new(BrokenDisk));
+            let mut source = parse_option(line).unwrap().remove(0);
+            source.origin = Origin::Image;
+            let error = keyring_for(&source, &tree, "debian", &read_host).unwrap_err();
+            assert!(matches!(error, KeyringError::Read(_)), "{line}: {error}");
+        }
     }
 }

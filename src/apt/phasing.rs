@@ -7,11 +7,13 @@
 //! `machine-id`, which most are, and builds that are to be reproducible get everything. The
 //! draw is that of apt's `IsIgnoredPhasedUpdate`, with the generators of GNU's C++ library.
 
+use bytes::Bytes;
+
 use super::index::Available;
 use imgfix_dpkg::apt_conf::AptConf;
 use imgfix_model::path::ImagePath;
 use imgfix_versions::dpkg::Version;
-use imgfix_vfs::{Entry, FileSystem};
+use imgfix_vfs::{FileSystem, RootfsError};
 
 /// The first apt that knows phased updates.
 const SINCE: &str = "2.1.16";
@@ -31,13 +33,15 @@ pub enum Phasing {
 impl Phasing {
     /// What the image's apt does. `apt` is its version; `reproducible` says that
     /// `SOURCE_DATE_EPOCH` is set.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The image's `machine-id` cannot be read from its layer.
     pub fn read(
         fs: &dyn FileSystem,
         conf: &AptConf,
         apt: Option<&Version>,
         reproducible: bool,
-    ) -> Self {
+    ) -> Result<Self, RootfsError> {
         let knows = match (apt, Version::parse(SINCE)) {
             (Some(apt), Ok(since)) => *apt >= since,
             _ => false,
@@ -48,15 +52,15 @@ impl Phasing {
             conf.truth(&own, conf.truth(&other, false))
         };
         if !knows || is_set("Always") {
-            return Self::Include;
+            return Ok(Self::Include);
         }
         if is_set("Never") {
-            return Self::HoldBack;
+            return Ok(Self::HoldBack);
         }
-        match machine_id(fs, conf) {
+        Ok(match machine_id(fs, conf)? {
             machine if machine.is_empty() || reproducible => Self::Include,
             machine => Self::Draw { machine },
-        }
+        })
     }
 
     /// Why the candidate is held back, if it is. `versions` are all versions of the package.
@@ -101,22 +105,21 @@ impl Phasing {
 }
 
 /// The first line of the image's `machine-id`, or what the configuration says instead.
-fn machine_id(fs: &dyn FileSystem, conf: &AptConf) -> String {
+fn machine_id(fs: &dyn FileSystem, conf: &AptConf) -> Result<String, RootfsError> {
     if let Some(id) = conf.get("APT::Machine-ID") {
-        return id.to_owned();
+        return Ok(id.to_owned());
     }
     let path = match conf.get("Dir::Etc::machine-id") {
         Some(own) if own.starts_with('/') => own.to_owned(),
         Some(own) => format!("/etc/apt/{own}"),
         None => "/etc/machine-id".to_owned(),
     };
-    let text = ImagePath::new(path)
-        .ok()
-        .filter(|path| fs.stat(path).is_some_and(Entry::is_file))
-        .and_then(|path| fs.read(&path).ok())
-        .unwrap_or_default();
+    let text = match ImagePath::new(path) {
+        Ok(path) => fs.read_if_readable(&path)?.unwrap_or_default(),
+        Err(_) => Bytes::new(),
+    };
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
-    String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
+    Ok(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())
 }
 
 /// A number from 0 to 100: `uniform_int_distribution(0, 100)` of a `minstd_rand` that a
@@ -197,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::index::{PackageIndex, RepositoryInfo};
-    use imgfix_vfs::{NoLayers, Tree};
+    use imgfix_vfs::{BrokenDisk, Entry, NoLayers, Tree};
 
     /// What a program of GNU's C++ library draws.
     #[test]
@@ -225,7 +228,7 @@ mod tests {
         let mut settings = AptConf::default();
         settings.parse(conf.as_bytes());
         let apt = Version::parse(apt).unwrap();
-        Phasing::read(&image(machine_id), &settings, Some(&apt), false)
+        Phasing::read(&image(machine_id), &settings, Some(&apt), false).unwrap()
     }
 
     #[test]
@@ -250,7 +253,8 @@ mod tests {
         }
         let none = AptConf::default();
         let apt = Version::parse("2.7.14").unwrap();
-        let read = |apt, reproducible| Phasing::read(&image(Some("a")), &none, apt, reproducible);
+        let read =
+            |apt, reproducible| Phasing::read(&image(Some("a")), &none, apt, reproducible).unwrap();
         assert_eq!(read(Some(&apt), true), Phasing::Include);
         assert_eq!(read(None, false), Phasing::Include);
     }
@@ -291,5 +295,12 @@ mod tests {
             let why = rule.holds_back(&candidate, &all, &installed);
             assert_eq!(why.is_some(), held, "{rule:?} {archive} {percentage} {other:?} {why:?}");
         }
+    }
+
+    #[test]
+    fn a_broken_disk_draws_no_other_number() {
+        let file = (ImagePath::literal("/etc/machine-id"), BrokenDisk::file(33));
+        let tree = Tree::from_entries([file], Arc::new(BrokenDisk));
+        assert!(machine_id(&tree, &AptConf::default()).is_err());
     }
 }

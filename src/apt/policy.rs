@@ -47,7 +47,7 @@ impl AptPolicy {
             .map(|package| &package.version);
         Ok(Self {
             preferences: Preferences::read(fs, conf, Dialect::of(apt))?,
-            phasing: Phasing::read(fs, conf, apt, reproducible),
+            phasing: Phasing::read(fs, conf, apt, reproducible)?,
             recommends: recommends(conf, apt),
         })
     }

@@ -27,10 +27,14 @@ pub fn ask(
         ScriptsMode::Virtual => ask_virtually(overlay, &controls, scripts.evaluator()),
         ScriptsMode::Sandbox => {
             let before = overlay.clone();
-            if ask_virtually(overlay, &controls, scripts.evaluator()).is_err() {
-                *overlay = before;
+            match ask_virtually(overlay, &controls, scripts.evaluator()) {
+                Err(error @ InstallError::Script { is_of_this_machine: true, .. }) => Err(error),
+                Err(_) => {
+                    *overlay = before;
+                    Ok(())
+                }
+                Ok(()) => Ok(()),
             }
-            Ok(())
         }
     }
 }

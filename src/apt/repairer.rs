@@ -114,7 +114,7 @@ impl PackageManager for Dpkg {
         fetcher: &Fetcher,
         edge: &Edge,
     ) -> Result<Box<dyn Offers + 'a>, RepairerError> {
-        let conf = AptConf::read(fs);
+        let conf = AptConf::read(fs).map_err(RepairerError::family)?;
         for problem in &conf.errors {
             edge.progress.warn(&format!("{problem}: apt refuses that file, too"));
         }

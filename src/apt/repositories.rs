@@ -42,7 +42,7 @@ pub fn available(
     let native = architectures.first().map(String::as_str).unwrap_or_default();
     let mut leaving_out = LeavingOut::new(choice.strictness);
     let all = named(fs, distribution, native, edge, &mut leaving_out)?;
-    log_in(&all, fs, fetcher, edge);
+    log_in(&all, fs, fetcher, edge)?;
     let advice = all.is_empty().then(|| advice(distribution, edge.now));
     let read_host = |path: &str| std::fs::read(path);
     let mut signed = Vec::with_capacity(all.len());
@@ -53,7 +53,10 @@ pub fn available(
         };
         match keyring {
             Ok(keyring) => signed.push(SignedSource { source, keyring }),
-            Err(error) => leaving_out.leave_out(source.describe(), error.to_string())?,
+            Err(keys::KeyringError::Read(error)) => return Err(RepairerError::family(error)),
+            Err(keys::KeyringError::Signature(error)) => {
+                leaving_out.leave_out(source.describe(), error.to_string())?
+            }
         }
     }
     let options = LoadOptions {
@@ -106,8 +109,13 @@ fn named(
 
 /// The logins of apt_auth.conf(5): the image's files for the sources that the image names, and
 /// this machine's for those of the user. An image cannot make use of this machine's logins.
-fn log_in(sources: &[AptSource], fs: &dyn FileSystem, fetcher: &Fetcher, edge: &Edge) {
-    let image = Arc::new(AuthConf::read(fs));
+fn log_in(
+    sources: &[AptSource],
+    fs: &dyn FileSystem,
+    fetcher: &Fetcher,
+    edge: &Edge,
+) -> Result<(), RepairerError> {
+    let image = Arc::new(AuthConf::read(fs).map_err(RepairerError::family)?);
     for source in sources.iter().filter(|source| source.login.is_none()) {
         let (auth, whose) = match source.origin {
             Origin::Image => (&image, "the image"),
@@ -128,6 +136,7 @@ fn log_in(sources: &[AptSource], fs: &dyn FileSystem, fetcher: &Fetcher, edge: &
             ));
         }
     }
+    Ok(())
 }
 
 /// What to do without any repository.

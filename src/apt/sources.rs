@@ -138,7 +138,7 @@ pub struct Sources {
 /// Unreadable files and lines that apt would refuse too.
 pub fn read(fs: &dyn FileSystem) -> Result<Sources, SourcesError> {
     let mut out = Sources::default();
-    let defaults = Options::from_conf(&AptConf::read(fs));
+    let defaults = Options::from_conf(&AptConf::read(fs)?);
     let main = ImagePath::literal("/etc/apt/sources.list");
     if fs.stat(&main).is_some_and(|entry| entry.is_file()) {
         let text = fs.read(&main)?;

@@ -94,3 +94,38 @@ fn alternatives_point_at_the_best_choice() {
     assert_eq!(run(&mut image, "update-alternatives --remove-all e"), 0);
     assert!(!image.exists("/usr/bin/e") && !image.exists("/etc/alternatives/e"));
 }
+
+/// The disk fails under a program: that ends the run, and is no trait of the image.
+#[test]
+fn a_broken_disk_is_not_taken_for_a_file_that_is_not_there() {
+    let mut wrong = Vec::new();
+    for (line, broken) in [
+        ("dpkg -L libx", "/var/lib/dpkg/info/libx:amd64.list"),
+        ("dpkg -S /usr/lib/x", "/var/lib/dpkg/info/libx:amd64.list"),
+        ("dpkg-query -W libx", "/var/lib/dpkg/status"),
+        ("dpkg-divert --list", "/var/lib/dpkg/diversions"),
+        ("dpkg-statoverride --list", "/var/lib/dpkg/statoverride"),
+        ("dpkg-trigger --by-package=libx x", "/var/lib/dpkg/triggers/Unincorp"),
+        ("update-alternatives --list editor", "/var/lib/dpkg/alternatives/editor"),
+        ("getent passwd root", "/etc/passwd"),
+        ("getent group root", "/etc/group"),
+        ("useradd --system web", "/etc/passwd"),
+        ("useradd --system web", "/etc/shadow"),
+        ("groupadd --system web", "/etc/gshadow"),
+        ("adduser --system web", "/etc/passwd"),
+        ("update-rc.d x defaults", "/etc/init.d/x"),
+    ] {
+        let mut image =
+            image(&["/etc/init.d/", "/usr/lib/systemd/system/", "/etc/systemd/system/"]);
+        image.break_file(broken);
+        let words: Vec<&str> = line.split(' ').collect();
+        match image.call(&words, "") {
+            Ok(status) => {
+                wrong.push(format!("{line}, {broken}: status {status}, {}", image.errors()))
+            }
+            Err(stop) if stop.is_of_this_machine => {}
+            Err(stop) => wrong.push(format!("{line}, {broken}: {stop}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

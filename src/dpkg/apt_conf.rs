@@ -8,7 +8,7 @@
 
 use imgfix_model::path::ImagePath;
 use imgfix_repository::config_text::{is_part, plain};
-use imgfix_vfs::{Entry, FileSystem};
+use imgfix_vfs::{Entry, FileSystem, RootfsError};
 
 /// The largest configuration file that is read, in bytes.
 const MAX_FILE: usize = 1 << 20;
@@ -43,16 +43,21 @@ struct Item {
 }
 
 impl AptConf {
-    /// Reads the image's configuration. What cannot be read or parsed is passed over, and is
-    /// told in `errors`.
-    #[must_use]
-    pub fn read(fs: &dyn FileSystem) -> Self {
+    /// Reads the image's configuration. What cannot be parsed is passed over, and is told in
+    /// `errors`.
+    ///
+    /// # Errors
+    /// A file cannot be read from its layer.
+    pub fn read(fs: &dyn FileSystem) -> Result<Self, RootfsError> {
         let mut out = Self::default();
-        let mut reader = Reader { fs, files: 0 };
+        let mut reader = Reader { fs, files: 0, failed: None };
         reader.folder(&mut out, "/etc/apt/apt.conf.d", 0);
         reader.file(&mut out, "/etc/apt/apt.conf", 0);
         out.specialise("Binary::apt-get");
-        out
+        match reader.failed {
+            Some(error) => Err(error),
+            None => Ok(out),
+        }
     }
 
     /// Adds the settings of one text; later ones win. `#include` is passed over.
@@ -191,6 +196,8 @@ impl Item {
 struct Reader<'a> {
     fs: &'a dyn FileSystem,
     files: usize,
+    /// The first file that this machine could not read.
+    failed: Option<RootfsError>,
 }
 
 impl Reader<'_> {
@@ -204,7 +211,14 @@ impl Reader<'_> {
         if !self.fs.stat(&path).is_some_and(Entry::is_file) {
             return;
         }
-        let Ok(text) = self.fs.read(&path) else { return };
+        let text = match self.fs.read_if_readable(&path) {
+            Ok(Some(text)) => text,
+            Ok(None) => return,
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                return;
+            }
+        };
         let include = &mut |conf: &mut AptConf, other: &str| match other.ends_with('/') {
             true => self.folder(conf, other, depth + 1),
             false => self.file(conf, other, depth + 1),

@@ -35,7 +35,7 @@ impl Configuration {
                 configuration.add(&fs.read(&file)?);
             }
         }
-        configuration.add_arguments(&AptConf::read(fs).members("DPkg::Options"));
+        configuration.add_arguments(&AptConf::read(fs)?.members("DPkg::Options"));
         Ok(configuration)
     }
 

@@ -88,7 +88,9 @@ struct Placed {
 
 impl Placed {
     fn put(overlay: &mut Overlay, path: &ImagePath, text: &Bytes) -> Result<Self, Stop> {
-        let failed = |error: RootfsError| Stop::new(format!("it cannot be put at {path}: {error}"));
+        let failed = |error: RootfsError| {
+            Stop::from_error(format!("it cannot be put at {path}: {error}"), &error)
+        };
         let mut folders = Vec::new();
         for parent in path.ancestors() {
             let real = overlay.resolve(&parent).map_err(failed)?;

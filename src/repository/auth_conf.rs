@@ -8,7 +8,7 @@
 use super::config_text::{is_part, plain};
 use super::repository_url::Login;
 use imgfix_model::path::ImagePath;
-use imgfix_vfs::FileSystem;
+use imgfix_vfs::{FileSystem, RootfsError};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: usize = 1 << 20;
@@ -56,20 +56,25 @@ struct Place<'a> {
 }
 
 impl AuthConf {
-    /// Reads the image's files. Those that cannot be read are passed over: what they would
-    /// open stays closed, and the server's refusal is reported.
-    #[must_use]
-    pub fn read(fs: &dyn FileSystem) -> Self {
+    /// Reads the image's files. What is no file there is passed over: what it would open stays
+    /// closed, and the server's refusal is reported.
+    ///
+    /// # Errors
+    /// A file cannot be read from its layer.
+    pub fn read(fs: &dyn FileSystem) -> Result<Self, RootfsError> {
         let mut paths = vec![ImagePath::literal(FILE)];
         if let Ok(folder) = fs.resolve(&ImagePath::literal(FOLDER)) {
             paths.extend(
                 fs.read_dir(&folder).into_iter().filter(|path| is_part(path.file_name(), "conf")),
             );
         }
-        let files = paths.iter().filter_map(|path| fs.read(path).ok());
         let mut out = Self::default();
-        files.for_each(|text| out.add(&text));
-        out
+        for path in &paths {
+            if let Some(text) = fs.read_if_readable(path)? {
+                out.add(&text);
+            }
+        }
+        Ok(out)
     }
 
     /// Adds a file; earlier ones come first.
@@ -300,7 +305,7 @@ mod tests {
             files.map(|(path, text)| (ImagePath::literal(path), Entry::file(text, 0o600, 0))),
             Arc::new(NoLayers),
         );
-        let conf = AuthConf::read(&tree);
+        let conf = AuthConf::read(&tree).unwrap();
         let users = ["a", "b", "c", "d"].map(|host| found(&conf, &format!("https://{host}/")));
         assert_eq!(users, ["first:s3cret", "b:x", "c:x", ""]);
         assert!(!format!("{conf:?}{:?}", conf.login("https://a/")).contains("s3cret"));

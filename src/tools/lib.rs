@@ -8,6 +8,8 @@
 
 mod awk;
 mod base64;
+#[cfg(test)]
+mod broken_disk;
 mod capabilities;
 mod cat;
 mod checksums;

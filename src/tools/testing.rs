@@ -8,7 +8,7 @@ use imgfix_model::path::ImagePath;
 use imgfix_shell::{
     Call, Descriptors, Environment, Machine, Settings, Status, Stop, Stream, Table,
 };
-use imgfix_vfs::{Entry, FileSystem, NoLayers, Overlay, Tree};
+use imgfix_vfs::{BrokenDisk, Entry, FileSystem, Overlay, Tree};
 
 /// An image with commands.
 #[allow(dead_code)] // each test needs a part of it
@@ -42,10 +42,15 @@ impl Image {
             };
             entries.push((ImagePath::new(name).unwrap(), entry));
         }
-        let tree = Tree::from_entries(entries, Arc::new(NoLayers));
+        let tree = Tree::from_entries(entries, Arc::new(BrokenDisk));
         let settings = Settings::new(1_000_000_000, "amd64");
         let machine = Machine::new(Overlay::new(Arc::new(tree)), settings, Arc::new(table));
         Self { machine, output: Vec::new(), errors: Vec::new() }
+    }
+
+    /// Puts a file there that this machine cannot read.
+    pub fn break_file(&mut self, path: &str) {
+        self.machine.overlay.set(ImagePath::new(path).unwrap(), BrokenDisk::file(100)).unwrap();
     }
 
     /// Runs a program with an input.

@@ -116,6 +116,19 @@ pub trait FileSystem {
             .map_err(|source| RootfsError::Io { what: path.to_string(), source })?;
         Ok(bytes.into())
     }
+
+    /// As [`FileSystem::read`], of a file that is passed over where the image has none there that
+    /// can be read: `None` then.
+    ///
+    /// # Errors
+    /// The layer that holds it cannot be read, which is no property of the image.
+    fn read_if_readable(&self, path: &ImagePath) -> Result<Option<Bytes>, RootfsError> {
+        match self.read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error @ RootfsError::Io { .. }) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
 }
 
 /// Path resolution as path_resolution(7) describes it, with the image root as `/`. A `..`
@@ -164,6 +177,28 @@ mod tests {
     use super::super::entry::Entry;
     use super::super::tree::NoLayers;
     use super::*;
+
+    #[test]
+    fn what_is_passed_over_is_the_images_fault_and_not_that_of_the_disk() {
+        use super::super::tree::BrokenDisk;
+        let entries = [
+            ("/whole", Entry::file("x", 0o644, 0)),
+            ("/folder", Entry::directory(0o755, 0)),
+            ("/loop", Entry::symlink("loop", 0)),
+            ("/large", BrokenDisk::file(MAX_READ + 1)),
+            ("/broken", BrokenDisk::file(1)),
+        ];
+        let entries = entries.map(|(path, entry)| (ImagePath::literal(path), entry));
+        let tree = Tree::from_entries(entries, Arc::new(BrokenDisk));
+        let read = |path| tree.read_if_readable(&ImagePath::literal(path));
+        assert_eq!(read("/whole").unwrap().as_deref(), Some(&b"x"[..]));
+        for path in ["/folder", "/loop", "/large", "/missing"] {
+            assert_eq!(read(path).unwrap(), None, "{path}");
+        }
+        let error = read("/broken").unwrap_err();
+        assert!(super::super::fault::is_of_this_machine(&error));
+        assert!(error.to_string().contains("Input/output error"), "{error}");
+    }
 
     fn tree() -> Tree {
         let link = |target: &str| Entry::symlink(target, 0);

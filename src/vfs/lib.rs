@@ -37,4 +37,6 @@ pub use memory::{Memory, OverBudget, Reserved};
 pub use merge::{merge, merge_over};
 pub use overlay::{Change, Overlay};
 pub use spool::{Spool, SpoolFile, SpoolFull};
+#[cfg(any(test, feature = "testing"))]
+pub use tree::BrokenDisk;
 pub use tree::{ContentLoader, NoLayers, Tree};

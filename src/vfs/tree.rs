@@ -56,6 +56,31 @@ impl ContentLoader for NoLayers {
     }
 }
 
+/// A loader whose every read fails, as those of a broken disk do (EIO): for tests of what becomes
+/// of that.
+#[cfg(any(test, feature = "testing"))]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BrokenDisk;
+
+#[cfg(any(test, feature = "testing"))]
+impl BrokenDisk {
+    /// A file of so many bytes that it cannot give.
+    #[must_use]
+    pub fn file(size: u64) -> Entry {
+        let content = Content::Layer { layer: LayerId::Original(0), index: 0 };
+        let kind = Kind::File(super::FileData { size, content, link: None });
+        Entry { kind, ..Entry::file("", 0o755, 0) }
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl ContentLoader for BrokenDisk {
+    fn open(&self, _layer: LayerId, _index: u32) -> std::io::Result<Box<dyn Read + Send>> {
+        const EIO: i32 = 5;
+        Err(std::io::Error::from_raw_os_error(EIO))
+    }
+}
+
 /// The merged layers of one image. Always has a root directory.
 pub struct Tree {
     entries: BTreeMap<ImagePath, Entry>,

@@ -47,7 +47,7 @@ pub(super) fn read(fs: &dyn FileSystem) -> Result<Vec<Pattern>, InventoryError> 
     let files = folder.map(|folder| fs.read_dir(&folder)).unwrap_or_default();
     for path in files.iter().filter(|path| path.file_name().ends_with(b".list")) {
         if fs.stat(path).is_some_and(Entry::is_file)
-            && let Ok(text) = fs.read(path)
+            && let Some(text) = fs.read_if_readable(path)?
         {
             parse(&text, &mut patterns);
         }
@@ -153,5 +153,14 @@ mod tests {
         assert_eq!(read(MAX_PATTERNS - built_in).unwrap().len(), MAX_PATTERNS);
         let why = read(MAX_PATTERNS).unwrap_err().to_string();
         assert!(why.starts_with("/etc/apk/protected_paths.d/x.list: more than 1000"), "{why}");
+    }
+
+    #[test]
+    fn patterns_that_this_machine_cannot_read_are_not_passed_over() {
+        use imgfix_vfs::BrokenDisk;
+        let path = "/etc/apk/protected_paths.d/x.list";
+        let file = (ImagePath::literal(path), BrokenDisk::file(10));
+        let tree = Tree::from_entries([file], Arc::new(BrokenDisk));
+        assert!(matches!(read(&tree), Err(InventoryError::Read(_))));
     }
 }

@@ -19,7 +19,7 @@ use super::{InstallError, NewPackage, Run};
 use imgfix_model::identity::Identity;
 use imgfix_model::path::ImagePath;
 use imgfix_versions::apk::generation::Generation;
-use imgfix_vfs::{Entry, FileData, FileSystem, Kind, LinkId, Xattrs};
+use imgfix_vfs::{Entry, FileData, FileSystem, Kind, LinkId, RootfsError, Xattrs};
 
 /// File capabilities, which `chown(2)` takes away.
 const CAPABILITY: &[u8] = b"security.capability";
@@ -62,7 +62,7 @@ impl Run<'_> {
     }
 
     fn unpack_directory(&mut self, slot: Slot, entry: &PayloadEntry) -> Result<(), InstallError> {
-        let attributes = self.attributes(entry);
+        let attributes = self.attributes(entry)?;
         let Some(at) = self.ownership.directory(slot, &entry.path) else { return Ok(()) };
         // What mkdir(2) takes of the mode; the rest, and the owner, come with all the others'.
         let made = Entry::directory(entry.mode & 0o1777, self.options.timestamp);
@@ -97,7 +97,7 @@ impl Run<'_> {
         if self.is_left_to_its_owner(slot, at, path)? {
             return Ok(());
         }
-        let attributes = self.attributes(entry);
+        let attributes = self.attributes(entry)?;
         let checksum = match target.and_then(|target| extraction.files.get(target)) {
             Some(target) => self.ownership.file(target.place).and_then(|file| file.checksum),
             None => entry.checksum,
@@ -165,13 +165,13 @@ impl Run<'_> {
     }
 
     /// Mode, owner and attributes as the database has them.
-    fn attributes(&mut self, entry: &PayloadEntry) -> Attributes {
-        Attributes {
+    fn attributes(&mut self, entry: &PayloadEntry) -> Result<Attributes, RootfsError> {
+        Ok(Attributes {
             mode: entry.mode,
-            uid: self.accounts.user(&entry.user, &self.overlay),
-            gid: self.accounts.group(&entry.group, &self.overlay),
+            uid: self.accounts.user(&entry.user, &self.overlay)?,
+            gid: self.accounts.group(&entry.group, &self.overlay)?,
             xattrs: xattrs_identity(&entry.xattrs),
-        }
+        })
     }
 
     /// A file that is none of another's names.

@@ -104,7 +104,7 @@ fn image(files: &[(&'static str, &'static str)]) -> AptConf {
     let entries = files.iter().map(|(path, text)| {
         (ImagePath::literal(path), Entry::file(text.as_bytes().to_vec(), 0o644, 0))
     });
-    AptConf::read(&Tree::from_entries(entries.collect::<Vec<_>>(), Arc::new(NoLayers)))
+    AptConf::read(&Tree::from_entries(entries.collect::<Vec<_>>(), Arc::new(NoLayers))).unwrap()
 }
 
 #[test]
@@ -146,5 +146,17 @@ proptest! {
     #[test]
     fn near_configuration_never_panics(text in "([a-c:\";{}#/*%\\[ \n]|#clear |#include ){0,60}") {
         AptConf::default().parse(text.as_bytes());
+    }
+}
+
+#[test]
+fn a_file_that_this_machine_cannot_read_is_not_passed_over() {
+    use imgfix_vfs::BrokenDisk;
+    for path in ["/etc/apt/apt.conf", "/etc/apt/apt.conf.d/x"] {
+        let file = (ImagePath::literal(path), BrokenDisk::file(10));
+        assert!(
+            AptConf::read(&Tree::from_entries([file], Arc::new(BrokenDisk))).is_err(),
+            "{path}"
+        );
     }
 }

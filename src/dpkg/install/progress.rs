@@ -95,8 +95,8 @@ impl Run<'_> {
 
     /// Writes `status` for good, and keeps the image's as `status-old`.
     pub(super) fn write_status(&mut self) -> Result<(), InstallError> {
-        let former = self.overlay.tree().read(&file("status"));
-        if let Ok(former) = former {
+        let former = self.overlay.tree().read_if_readable(&file("status"))?;
+        if let Some(former) = former {
             let old = self.overlay.resolve_parent(&file("status-old"))?;
             let entry = self.overlay.tree().stat(&file("status")).cloned();
             let entry = entry.unwrap_or_else(|| Entry::file(former, 0o644, self.options.timestamp));

@@ -12,13 +12,13 @@ use bytes::Bytes;
 use super::super::deb::DebControl;
 use super::super::diversions::Diversions;
 use super::super::statoverride::Overrides;
-use super::database::{damaged, file, info_file, read_optional};
+use super::database::{damaged, file, info_file};
 use super::{InstallError, Run};
 use imgfix_model::effects::EffectKind;
 use imgfix_model::path::ImagePath;
 use imgfix_repair::script_run::{self, Ran, Trouble};
 use imgfix_shell::Environment;
-use imgfix_vfs::{Accounts, Entry, FileSystem, Overlay};
+use imgfix_vfs::{Accounts, Entry, FileSystem, Overlay, RootfsError};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -243,7 +243,7 @@ impl Run<'_> {
     /// Hands a script over, with the database on the image's disk as scripts may read it.
     fn run_script(&mut self, call: &ScriptCall) -> Result<Ran, InstallError> {
         self.flush_status()?;
-        let before = WatchedFiles::of(&self.overlay);
+        let before = WatchedFiles::of(&self.overlay)?;
         self.overlay.watch();
         let ran =
             self.scripts.run(&mut self.overlay, call).map_err(|stop| error(call, stop.into()))?;
@@ -261,7 +261,7 @@ impl Run<'_> {
 
     /// Reads what a script may have changed of what this run has in memory.
     fn read_again(&mut self, before: &WatchedFiles) -> Result<(), InstallError> {
-        let now = WatchedFiles::of(&self.overlay);
+        let now = WatchedFiles::of(&self.overlay)?;
         if now.accounts != before.accounts {
             let [passwd, group] = &now.accounts;
             self.database.accounts = Accounts::parse(passwd, group);
@@ -294,16 +294,17 @@ struct WatchedFiles {
 }
 
 impl WatchedFiles {
-    fn of(fs: &Overlay) -> Self {
-        let read = |path: &ImagePath| read_optional(fs, path).unwrap_or_default();
-        Self {
+    /// What cannot be there as a file counts as empty.
+    fn of(fs: &Overlay) -> Result<Self, RootfsError> {
+        let read = |path: &ImagePath| Ok(fs.read_if_readable(path)?.unwrap_or_default());
+        Ok(Self {
             accounts: [
-                read(&ImagePath::literal("/etc/passwd")),
-                read(&ImagePath::literal("/etc/group")),
+                read(&ImagePath::literal("/etc/passwd"))?,
+                read(&ImagePath::literal("/etc/group"))?,
             ],
-            diversions: read(&file("diversions")),
-            overrides: read(&file("statoverride")),
-        }
+            diversions: read(&file("diversions"))?,
+            overrides: read(&file("statoverride"))?,
+        })
     }
 }
 
@@ -324,5 +325,29 @@ fn error(call: &ScriptCall, trouble: Trouble) -> InstallError {
         line: trouble.line,
         detail: trouble.detail,
         is_of_this_machine: trouble.is_of_this_machine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use imgfix_vfs::{BrokenDisk, Tree};
+
+    #[test]
+    fn what_dpkg_has_in_memory_is_not_emptied_by_a_broken_disk() {
+        for (path, is_read) in [
+            ("/etc/passwd", false),
+            ("/etc/group", false),
+            ("/var/lib/dpkg/diversions", false),
+            ("/var/lib/dpkg/statoverride", false),
+            ("/etc/shadow", true),
+        ] {
+            let file = (ImagePath::literal(path), BrokenDisk::file(10));
+            let tree = Tree::from_entries([file], Arc::new(BrokenDisk));
+            let read = WatchedFiles::of(&Overlay::new(Arc::new(tree)));
+            assert_eq!(read.is_ok(), is_read, "{path}");
+        }
     }
 }

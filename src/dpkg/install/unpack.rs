@@ -413,9 +413,10 @@ impl Run<'_> {
             (PayloadKind::File { content, size, .. }, Some(Kind::File(data))) => {
                 *size == data.size && {
                     let shipped = content_md5(content)?;
-                    shipped.is_none_or(|shipped| {
-                        md5_of(&self.overlay, path).is_ok_and(|present| present == shipped)
-                    })
+                    match shipped {
+                        Some(shipped) => md5_of(&self.overlay, path)? == shipped,
+                        None => true,
+                    }
                 }
             }
             (PayloadKind::Symlink(shipped), Some(Kind::Symlink(present))) => shipped == present,

@@ -1,7 +1,7 @@
 //! What a command did in the copy, and how it goes into the overlay.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::super::{Resources, Stop};
 use super::wire::{Listing, Member, Members, Node, Seen};
@@ -118,7 +118,9 @@ pub fn apply(
         if entry.is_dir() {
             entry.mtime = former.as_ref().map_or(now, |former| former.mtime);
         }
-        if former.is_some_and(|former| is_same(overlay, &path, &former, &entry)) {
+        if let Some(former) = &former
+            && is_same(overlay, &path, former, &entry).map_err(failed)?
+        {
             continue;
         }
         if !overlay.is_changed(&path) {
@@ -131,45 +133,55 @@ pub fn apply(
 
 /// Whether a file was written again with what it had: its time alone is no change. Contents
 /// that only a layer has are not read for that.
-fn is_same(overlay: &Overlay, path: &ImagePath, former: &Entry, entry: &Entry) -> bool {
+///
+/// # Errors
+/// One of the two cannot be read: nobody knows then whether it is a change.
+fn is_same(
+    overlay: &Overlay,
+    path: &ImagePath,
+    former: &Entry,
+    entry: &Entry,
+) -> Result<bool, RootfsError> {
     let plain = |entry: &Entry| Entry { mtime: 0, kind: Kind::Fifo, ..entry.clone() };
     if plain(former) != plain(entry) {
-        return false;
+        return Ok(false);
     }
-    match (&former.kind, &entry.kind) {
-        (Kind::File(old), Kind::File(new)) => {
-            let in_memory = !matches!(old.content, Content::Layer { .. });
-            old.size == new.size
-                && old.link.is_some() == new.link.is_some()
-                && in_memory
-                && overlay.open(path).is_ok_and(|mut old| match &new.content {
-                    Content::Inline(new) => is_equal(&mut *old, &mut &new[..]),
-                    Content::Spool(new) => is_equal(&mut *old, &mut new.reader()),
-                    Content::Layer { .. } => false,
-                })
-        }
-        (old, new) => old == new,
+    let (Kind::File(old), Kind::File(new)) = (&former.kind, &entry.kind) else {
+        return Ok(former.kind == entry.kind);
+    };
+    let in_layer = matches!(old.content, Content::Layer { .. });
+    if old.size != new.size || old.link.is_some() != new.link.is_some() || in_layer {
+        return Ok(false);
     }
+    let mut old = overlay.open(path)?;
+    let equal = match &new.content {
+        Content::Inline(new) => is_equal(&mut *old, &mut &new[..]),
+        Content::Spool(new) => is_equal(&mut *old, &mut new.reader()),
+        Content::Layer { .. } => Ok(false),
+    };
+    equal.map_err(|source| RootfsError::Io { what: path.to_string(), source })
 }
 
-/// Whether two streams have the same bytes; not when one of them cannot be read.
-fn is_equal(one: &mut dyn Read, other: &mut dyn Read) -> bool {
+/// Whether two streams have the same bytes.
+fn is_equal(one: &mut dyn Read, other: &mut dyn Read) -> io::Result<bool> {
     let mut buffers = [vec![0; 64 << 10], vec![0; 64 << 10]];
     loop {
         let [left, right] = &mut buffers;
-        match (fill(one, left), fill(other, right)) {
-            (Some(0), Some(0)) => return true,
-            (Some(a), Some(b)) if a == b && left.get(..a) == right.get(..b) => {}
-            _ => return false,
+        let (a, b) = (fill(one, left)?, fill(other, right)?);
+        if left.get(..a) != right.get(..b) {
+            return Ok(false);
+        }
+        if a == 0 {
+            return Ok(true);
         }
     }
 }
 
 /// Reads until the buffer is full or the stream ends: how much.
-fn fill(from: &mut dyn Read, mut buffer: &mut [u8]) -> Option<usize> {
-    let len = buffer.len() as u64;
-    let copied = std::io::copy(&mut from.take(len), &mut buffer).ok()?;
-    usize::try_from(copied).ok()
+fn fill(from: &mut dyn Read, mut buffer: &mut [u8]) -> io::Result<usize> {
+    let len = buffer.len();
+    io::copy(&mut from.take(len as u64), &mut buffer)?;
+    Ok(len - buffer.len())
 }
 
 #[cfg(test)]
@@ -241,5 +253,30 @@ mod tests {
         assert_eq!(changes, ["/a", "/c"]);
         let time = |path| overlay.lstat(&ImagePath::literal(path)).unwrap().mtime;
         assert_eq!(["/a", "/b", "/c"].map(time), [42, 5, 3]);
+    }
+
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::from_raw_os_error(5))
+        }
+    }
+
+    #[test]
+    fn streams_are_compared_and_one_that_breaks_is_no_difference() {
+        let long = vec![7; 200_000];
+        let mut other = long.clone();
+        assert!(is_equal(&mut &long[..], &mut &other[..]).unwrap());
+        other[199_999] = 8;
+        assert!(!is_equal(&mut &long[..], &mut &other[..]).unwrap());
+        assert!(!is_equal(&mut &long[..], &mut &long[..199_999]).unwrap());
+        for whole in [true, false] {
+            let mut broken = (&long[..]).chain(Broken);
+            let end = if whole { long.len() } else { 70_000 };
+            let error = is_equal(&mut broken, &mut &long[..end]).map_err(|e| e.raw_os_error());
+            // what differs before the break is told without it
+            assert_eq!(error, if whole { Err(Some(5)) } else { Ok(false) });
+        }
     }
 }

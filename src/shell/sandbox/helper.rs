@@ -28,6 +28,10 @@ use super::{confinement, mounts, operations, removal};
 /// The helper's own failure; the reason is on standard error.
 pub const FAILED: u8 = 125;
 
+/// As [`FAILED`], of an operation on the copy whose reason is this machine's: its disk is broken
+/// or full. A command may end with this status, too.
+pub const BROKEN: u8 = 124;
+
 /// The folder for the copy in a sandbox's folder; only there can the users inside make it.
 pub const PLACE: &str = "place";
 
@@ -45,9 +49,20 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::from(FAILED)
+            // What a command did must not be taken for this machine's fault.
+            let is_run = arguments.last().is_some_and(|operation| operation == "run");
+            ExitCode::from(if !is_run && is_broken(&error) { BROKEN } else { FAILED })
         }
     }
+}
+
+/// Whether the disk is the reason, and not what the image asks of it.
+fn is_broken(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let cause = error.get_ref().and_then(|inner| inner.source()).and_then(|e| e.downcast_ref());
+    let number = error.raw_os_error().or_else(|| cause.and_then(io::Error::raw_os_error));
+    let reasons = [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::ROFS];
+    number.is_some_and(|number| reasons.iter().any(|reason| reason.raw_os_error() == number))
 }
 
 fn dispatch(arguments: &[OsString]) -> io::Result<u8> {
@@ -223,5 +238,27 @@ fn remove_policy() -> io::Result<()> {
     match fs::remove_file(POLICY) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_or_full_disk_is_told_from_what_an_image_asks() {
+        use rustix::io::Errno;
+        let error = |number: Errno| io::Error::from(number);
+        for number in [Errno::IO, Errno::NOSPC, Errno::DQUOT] {
+            assert!(is_broken(&error(number)));
+            let with_path = operations::at(Path::new("/x"), error(number));
+            assert!(is_broken(&with_path), "{with_path}");
+            assert!(with_path.to_string().starts_with("/x: "), "{with_path}");
+        }
+        for number in [Errno::NAMETOOLONG, Errno::PERM, Errno::INVAL] {
+            assert!(!is_broken(&error(number)));
+            assert!(!is_broken(&operations::at(Path::new("/x"), error(number))));
+        }
+        assert!(!is_broken(&io::Error::other("it was ended")));
     }
 }

@@ -123,8 +123,8 @@ impl Sandbox {
             fs::set_permissions(&place, fs::Permissions::from_mode(0o777))?;
             Ok(scratch)
         });
-        let scratch =
-            scratch.map_err(|error| Stop::new(format!("no place for a copy: {error}")))?;
+        let scratch = scratch
+            .map_err(|error| Stop::from_error(format!("no place for a copy: {error}"), &error))?;
         let high = (High::default(), High::default());
         let sandbox = Self { settings, identity, scratch, high, copied: None };
         sandbox.clear()?;
@@ -271,12 +271,18 @@ impl Sandbox {
             (Err(Err(error)), Some(0)) => return Err(lost(&error)),
             _ => String::from_utf8_lossy(&ended.errors).trim().to_owned(),
         };
-        Err(Stop::new(format!("{what}: {why}")))
+        Err(failed(what, &why, ended.status))
     }
 }
 
+/// What a helper's failure comes to.
+fn failed(what: &str, why: &str, status: Option<u8>) -> Stop {
+    let is_of_this_machine = status == Some(helper::BROKEN);
+    Stop { is_of_this_machine, ..Stop::new(format!("{what}: {why}")) }
+}
+
 fn lost(error: &io::Error) -> Stop {
-    Stop::new(format!("the sandbox's answer is damaged: {error}"))
+    Stop::from_error(format!("the sandbox's answer is damaged: {error}"), error)
 }
 
 /// How copies are called, and how they are removed: files of the users inside are removed by
@@ -308,7 +314,7 @@ fn clear(namespaces: &Namespaces<'_>, folder: &Path) -> Result<(), Stop> {
         return Ok(());
     }
     let why = String::from_utf8_lossy(&ended.errors).trim().to_owned();
-    Err(Stop::new(format!("the sandbox does not work: {why}")))
+    Err(failed("the sandbox does not work", &why, ended.status))
 }
 
 fn state(overlay: &Overlay) -> BTreeMap<ImagePath, Change> {

@@ -199,7 +199,8 @@ impl<T> Job<T> {
     /// It takes too long, or cannot be waited for.
     pub fn finish(mut self, limit: Duration) -> Result<Ended<T>, Stop> {
         self.input = None;
-        let failed = |error: io::Error| Stop::new(format!("the sandbox is lost: {error}"));
+        let failed =
+            |error: io::Error| Stop::from_error(format!("the sandbox is lost: {error}"), &error);
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         let status = loop {

@@ -20,8 +20,16 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes.to_vec()))
 }
 
-fn at(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+/// An error with its path.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct At {
+    path: PathBuf,
+    source: io::Error,
+}
+
+pub(super) fn at(path: &Path, source: io::Error) -> io::Error {
+    io::Error::new(source.kind(), At { path: path.to_owned(), source })
 }
 
 /// Writes and removes what standard input says.

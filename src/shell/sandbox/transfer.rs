@@ -43,7 +43,7 @@ pub fn send<T>(
     let mut out = BufWriter::with_capacity(1 << 16, job);
     match send_all(overlay, &paths, memory, &mut out) {
         Ok(()) | Err(SendError::Helper) => {}
-        Err(SendError::Image(why)) => return Err(Stop::new(why)),
+        Err(SendError::Image(stop)) => return Err(stop),
     }
     let (job, _unsent) = out.into_parts();
     Ok(job)
@@ -76,12 +76,13 @@ fn differing(
 enum SendError {
     /// It has ended; what it said tells why.
     Helper,
-    Image(String),
+    /// Content of the image cannot be read, or there is too much of it.
+    Image(Stop),
 }
 
 impl From<OverBudget> for SendError {
     fn from(error: OverBudget) -> Self {
-        Self::Image(error.to_string())
+        Self::Image(error.into())
     }
 }
 
@@ -93,7 +94,7 @@ impl From<io::Error> for SendError {
 
 impl From<RootfsError> for SendError {
     fn from(error: RootfsError) -> Self {
-        Self::Image(error.to_string())
+        Self::Image(Stop::from_error(error.to_string(), &error))
     }
 }
 
@@ -137,25 +138,29 @@ fn send_all(
                 if let Some(double) = in_layers.insert((layer, index), head) {
                     // one member under two names, one of them a copy
                     write_line(out, &double)?;
-                    io::copy(&mut overlay.open(path)?, out)?;
+                    copy_out(overlay, path, data.size, out)?;
                 }
             }
             _ => {
                 write_line(out, &head)?;
-                io::copy(&mut overlay.open(path)?, out)?;
+                copy_out(overlay, path, data.size, out)?;
             }
         }
     }
-    let mut helper = None;
+    let mut helper = false;
     let loaded = overlay.tree().loader().load_many(&wanted, &mut |layer, index, content| {
         let Some(head) = in_layers.remove(&(layer, index)) else { return Ok(()) };
-        let sent = write_line(out, &head).and_then(|()| copy_exactly(content, &head, out));
-        sent.inspect_err(|error| helper = Some(error.kind()))
+        let Node::File(size) = head.node else { return Ok(()) };
+        let mut out = Outward { out: &mut *out, failed: &mut helper };
+        write_line(&mut out, &head).and_then(|()| copy_exactly(content, size, &mut out))
     });
     match (loaded, helper) {
         (Ok(()), _) => {}
-        (Err(_), Some(_)) => return Err(SendError::Helper),
-        (Err(error), None) => return Err(SendError::Image(error.to_string())),
+        (Err(_), true) => return Err(SendError::Helper),
+        (Err(error), false) => {
+            let what = format!("the image's files cannot be read: {error}");
+            return Err(SendError::Image(Stop::from_error(what, &error)));
+        }
     }
     for head in later {
         write_line(out, &head)?;
@@ -163,8 +168,39 @@ fn send_all(
     Ok(out.flush()?)
 }
 
-fn copy_exactly(content: &mut dyn Read, head: &Head, out: &mut dyn Write) -> io::Result<()> {
-    let Node::File(size) = head.node else { return Ok(()) };
+/// The way to the helper, which notes whether it was that way that failed and not what was sent.
+struct Outward<'a> {
+    out: &'a mut dyn Write,
+    failed: &'a mut bool,
+}
+
+impl Write for Outward<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes).inspect_err(|_| *self.failed = true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush().inspect_err(|_| *self.failed = true)
+    }
+}
+
+/// Sends the content of a file.
+fn copy_out(
+    overlay: &Overlay,
+    path: &ImagePath,
+    size: u64,
+    out: &mut dyn Write,
+) -> Result<(), SendError> {
+    let mut failed = false;
+    let mut content = overlay.open(path)?;
+    match copy_exactly(&mut *content, size, &mut Outward { out, failed: &mut failed }) {
+        Err(_) if failed => Err(SendError::Helper),
+        Err(source) => Err(RootfsError::Io { what: path.to_string(), source }.into()),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn copy_exactly(content: &mut dyn Read, size: u64, out: &mut dyn Write) -> io::Result<()> {
     let copied = io::copy(&mut content.take(size), out)?;
     if copied != size {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -201,5 +237,51 @@ fn head(path: &ImagePath, entry: &Entry) -> Head {
         gid: entry.gid,
         mtime: entry.mtime,
         xattrs: entry.xattrs.iter().map(xattr).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use imgfix_vfs::{BrokenDisk, Tree};
+
+    fn sent(entries: &[(&'static str, Entry)], out: &mut dyn Write) -> Result<(), SendError> {
+        let entries = entries.iter().map(|(path, entry)| (ImagePath::literal(path), entry.clone()));
+        let overlay = Overlay::new(Arc::new(Tree::from_entries(entries, Arc::new(BrokenDisk))));
+        let paths = overlay.walk(&ImagePath::root()).into_iter().collect();
+        send_all(&overlay, &paths, &Memory::default(), out)
+    }
+
+    struct Ended;
+
+    impl Write for Ended {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_file_that_this_machine_cannot_read_is_no_fault_of_the_package() {
+        let broken = BrokenDisk::file(10);
+        // one member, and one that has two names, which is read by itself
+        for entries in [&[("/a", broken.clone())][..], &[("/a", broken.clone()), ("/b", broken)]] {
+            let Err(SendError::Image(stop)) = sent(entries, &mut Vec::new()) else {
+                panic!("no stop");
+            };
+            assert!(stop.is_of_this_machine, "{stop}");
+            assert!(stop.detail.contains("Input/output error"), "{stop}");
+        }
+    }
+
+    #[test]
+    fn what_the_helper_does_not_take_is_told_by_itself() {
+        let file = Entry::file("x".repeat(100), 0o644, 0);
+        assert!(matches!(sent(&[("/a", file)], &mut Ended), Err(SendError::Helper)));
     }
 }
