@@ -14,7 +14,7 @@ use imgfix_model::plan::{Because, PlatformPlan, Removal, Step};
 use imgfix_model::reason::Reason;
 use imgfix_repository::freshness;
 use imgfix_repository::newest::short_name;
-use imgfix_solve::effort::WHOLE_RUN;
+use imgfix_solve::effort::MOST;
 use imgfix_vfs::{FileSystem, Overlay};
 
 use crate::error::{Cause, RepairerError};
@@ -73,7 +73,7 @@ impl Repairer for Packages {
         let trial = Trial { manager: &*self.manager, work, original: &overlay };
         let Settled { mut planned, applied, newest } = trial.settle(&*offers)?;
         let steps = work.edge.effort.taken();
-        progress.detail(&format!("{platform}: planning took {steps} of {WHOLE_RUN} steps"));
+        progress.detail(&format!("{platform}: planning took {steps} of at most {MOST} steps"));
         planned.plan.blame(offers.left_out(), offers.advice());
         let mut notes = planned.notes;
         notes.extend(offers.left_out().iter().map(ToString::to_string));
@@ -163,11 +163,16 @@ impl Trial<'_> {
     /// Plans until every chosen package can be installed, its scripts evaluated.
     fn settle(&self, offers: &dyn Offers) -> Result<Settled, RepairerError> {
         let Work { requests, context, .. } = self.work;
-        let universe = &*offers.universe(requests, self.work.edge.effort.clone());
+        let effort = self.work.edge.effort.for_universe();
+        let universe = &*offers.universe(requests, effort.clone());
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();
         let mut workshop = self.manager.workshop()?;
         loop {
+            let before = effort.taken();
             let mut planned = planner::plan(universe, requests, &barred, context);
+            // It is made once more when one of its packages is barred, and that is no fault of
+            // the others.
+            effort.again(effort.taken() - before);
             if planned.plan.steps.is_empty() {
                 return Ok(Settled { planned, applied: None, newest: BTreeMap::new() });
             }

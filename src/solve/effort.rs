@@ -5,8 +5,11 @@
 //! not seconds, so that a search ends alike on every machine: one is about ten microseconds of an
 //! optimised program. What the search was about when it is given up is left alone and told.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::solver::Solvable;
 
 /// The most steps that one question to the solver may take. The plan of a whole desktop, with
 /// thousands of packages newer, asks for less than a hundredth.
@@ -14,6 +17,18 @@ pub const ONE_QUESTION: u64 = 100_000;
 
 /// The most steps that all planning of a run may take.
 pub const WHOLE_RUN: u64 = 10 * ONE_QUESTION;
+
+/// How many steps more are kept back for what others' questions have left nothing for: half of
+/// what is left of them is shared out each time.
+pub const SHARED: u64 = 2 * WHOLE_RUN;
+
+/// How many steps more there are for plans that are made again because a package could not be
+/// installed: what the plan before took, at most so many each time, and so many in all.
+const AGAIN: u64 = WHOLE_RUN / 2;
+pub const ALL_AGAIN: u64 = 4 * WHOLE_RUN;
+
+/// The most steps that all planning of a run may ever take.
+pub const MOST: u64 = WHOLE_RUN + SHARED + ALL_AGAIN;
 
 /// What is said of packages that a search was given up for.
 pub const GIVEN_UP: &str = "the search for a set of packages that fits was given up: it takes more \
@@ -24,15 +39,33 @@ pub const GIVEN_UP: &str = "the search for a set of packages that fits was given
 pub struct Effort {
     taken: Arc<AtomicU64>,
     most: u64,
+    /// What was added for plans that are made again, of all clones together.
+    added: Arc<AtomicU64>,
+    /// What may be taken above that, in shares.
+    shared: u64,
+    /// What was given up by itself. Solvables are numbers of one universe.
+    hopeless: Arc<Mutex<BTreeSet<Solvable>>>,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { taken: Arc::default(), most: WHOLE_RUN }
+        Self {
+            taken: Arc::default(),
+            most: WHOLE_RUN,
+            added: Arc::default(),
+            shared: SHARED,
+            hopeless: Arc::default(),
+        }
     }
 }
 
 impl Effort {
+    /// With budgets that a test can use up.
+    #[cfg(test)]
+    pub(crate) fn bounded(most: u64, shared: u64) -> Self {
+        Self { most, shared, ..Self::default() }
+    }
+
     /// Counts steps.
     pub fn take(&self, steps: u64) {
         self.taken.fetch_add(steps, Ordering::Relaxed);
@@ -47,15 +80,50 @@ impl Effort {
     /// Whether no further question is to be asked.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
-        self.taken() > self.most
+        self.taken() > self.most()
     }
 
-    /// For a part of the work: it may use up so much of what is left.
+    fn most(&self) -> u64 {
+        self.most.saturating_add(self.added.load(Ordering::Relaxed))
+    }
+
+    /// A plan that took so many steps is made again.
+    pub fn again(&self, steps: u64) {
+        let add = |added: u64| Some(added.saturating_add(steps.min(AGAIN)).min(ALL_AGAIN));
+        // it always has a new value
+        let _former = self.added.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// For a part of the work: it may use up so much of what is left, and has no shares.
     #[must_use]
     pub fn part(&self, of: u64) -> Self {
-        let left = self.most.saturating_sub(self.taken());
-        let most = (self.taken() + left / of.max(1)).min(self.most);
-        Self { taken: Arc::clone(&self.taken), most }
+        let left = self.most().saturating_sub(self.taken());
+        let most = (self.taken() + left / of.max(1)).min(self.most());
+        Self { most, added: Arc::default(), shared: 0, ..self.clone() }
+    }
+
+    /// For another universe, whose solvables are others. Steps count together.
+    #[must_use]
+    pub fn for_universe(&self) -> Self {
+        Self { hopeless: Arc::default(), ..self.clone() }
+    }
+
+    /// How many steps may be shared out now, once all others are used up.
+    #[must_use]
+    pub fn to_share(&self) -> u64 {
+        let end = self.most().saturating_add(self.shared);
+        end.saturating_sub(self.taken().max(self.most())) / 2
+    }
+
+    /// Whether this was given up, and is not to be asked about again.
+    #[must_use]
+    pub fn is_hopeless(&self, target: Solvable) -> bool {
+        self.hopeless.lock().unwrap_or_else(PoisonError::into_inner).contains(&target)
+    }
+
+    /// Notes that the search for this one alone was given up.
+    pub fn give_up(&self, target: Solvable) {
+        self.hopeless.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
     }
 }
 
@@ -106,7 +174,8 @@ mod tests {
 
     #[test]
     fn clones_and_parts_count_together() {
-        let whole = Effort { most: 10, ..Effort::default() };
+        let whole = Effort::bounded(10, 8);
+        assert_eq!(whole.to_share(), 4);
         let half = whole.part(2);
         half.take(5);
         assert!(!half.is_used_up() && !whole.is_used_up());
@@ -114,7 +183,23 @@ mod tests {
         assert!(half.is_used_up() && !whole.is_used_up());
         whole.clone().take(5);
         assert!(whole.is_used_up());
-        assert!(whole.part(2).is_used_up(), "nothing is left to share");
+        assert!(whole.part(2).is_used_up(), "nothing is left to take");
+        assert_eq!((whole.taken(), whole.to_share(), whole.part(2).to_share()), (11, 3, 0));
+        whole.take(7);
+        assert_eq!(whole.to_share(), 0);
+        whole.again(4);
+        assert!(whole.is_used_up() && whole.to_share() == 2);
+        whole.again(u64::MAX);
+        assert!(!whole.clone().is_used_up());
+        whole.take(AGAIN);
+        assert!(whole.is_used_up());
+        for _ in 0..100 {
+            whole.again(u64::MAX);
+        }
+        whole.take(ALL_AGAIN - AGAIN);
+        assert!(whole.is_used_up(), "not without end");
+        half.give_up(Solvable(5));
+        assert!(whole.is_hopeless(Solvable(5)) && !whole.for_universe().is_hopeless(Solvable(5)));
     }
 
     #[test]

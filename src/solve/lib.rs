@@ -5,4 +5,5 @@
 
 pub mod effort;
 pub mod order;
+mod reachable;
 pub mod solver;

@@ -23,6 +23,7 @@ use resolvo::{
 };
 
 use super::effort::{Effort, GIVEN_UP, ONE_QUESTION};
+pub use super::reachable::reachable;
 
 /// Something of which at most one version is installed (`libc6:amd64`), by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,6 +112,17 @@ pub struct Explanation {
     pub involved: Vec<Solvable>,
 }
 
+impl Explanation {
+    /// The search took too much.
+    pub(super) fn given_up() -> Self {
+        Self { sentences: vec![GIVEN_UP.to_owned()], involved: Vec::new() }
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        *self == Self::given_up()
+    }
+}
+
 /// How many sentences an explanation has.
 pub const MAX_SENTENCES: usize = 6;
 
@@ -197,7 +209,7 @@ pub fn needed(
 }
 
 /// What the solver chose.
-struct Answer {
+pub(super) struct Answer {
     all: Vec<Solvable>,
     /// Those that are not installed now.
     changes: Vec<Solvable>,
@@ -221,43 +233,15 @@ fn by_description(universe: &dyn Universe, solvables: &[Solvable]) -> Vec<Solvab
     sorted
 }
 
-/// The most targets that can be reached together, going through them in the given order and
-/// keeping each that can be reached with those kept before; and the others, each with the
-/// reason against it.
-pub fn reachable(
-    universe: &dyn Universe,
-    task: &Task,
-    targets: &[Solvable],
-) -> (BTreeSet<Solvable>, Vec<(Solvable, Explanation)>) {
-    let mut task = task.clone();
-    let mut rejected = Vec::new();
-    // Halving gives the same answer as one at a time, because what cannot be reached stays
-    // out of reach when more is wanted.
-    let mut waiting = vec![targets];
-    while let Some(some) = waiting.pop() {
-        let mut wider = task.clone();
-        wider.targets.extend(some);
-        match (solve(universe, &wider, &|_| true), some) {
-            (Ok(_), _) => task = wider,
-            (Err(_), []) => {}
-            (Err(explanation), [one]) => rejected.push((*one, explanation)),
-            (Err(_), some) => {
-                let (first, second) = some.split_at(some.len() / 2);
-                waiting.push(second);
-                waiting.push(first);
-            }
-        }
-    }
-    (task.targets, rejected)
-}
-
 /// Whether a question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+pub(super) enum Asked {
     /// As long as there is effort left for all.
     WithinEffort,
     /// What is decided already depends on the answer.
     Anyhow,
+    /// With so many steps, whatever is left for all.
+    WithShare(u64),
 }
 
 /// One run of the solver; only versions that `permitted` admits are considered.
@@ -269,7 +253,7 @@ fn solve(
     solve_as(universe, task, permitted, Asked::WithinEffort)
 }
 
-fn solve_as(
+pub(super) fn solve_as(
     universe: &dyn Universe,
     task: &Task,
     permitted: &dyn Fn(Solvable) -> bool,
@@ -307,9 +291,7 @@ fn solve_as(
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             Err(solver.provider().explain(&conflict.graph(&solver)))
         }
-        Err(UnsolvableOrCancelled::Cancelled(_)) => {
-            Err(Explanation { sentences: vec![GIVEN_UP.to_owned()], involved: Vec::new() })
-        }
+        Err(UnsolvableOrCancelled::Cancelled(_)) => Err(Explanation::given_up()),
     }
 }
 
@@ -601,288 +583,15 @@ impl DependencyProvider for Provider<'_> {
         let effort = self.universe.effort();
         effort.take(1 + self.told.get() / IN_A_STEP + self.turns.get() / TURNS);
         self.turns.set(self.turns.get() + 1);
-        let over = effort.taken() - self.before > ONE_QUESTION
+        let most = match self.asked {
+            Asked::WithShare(share) => share.min(ONE_QUESTION),
+            Asked::WithinEffort | Asked::Anyhow => ONE_QUESTION,
+        };
+        let over = effort.taken() - self.before > most
             || (self.asked == Asked::WithinEffort && effort.is_used_up());
         over.then(|| Box::new(GIVEN_UP) as Box<dyn Any>)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A universe of ready values.
-    #[derive(Debug, Clone, Default)]
-    struct FixedUniverse {
-        names: BTreeMap<Name, Vec<Solvable>>,
-        relations: BTreeMap<Solvable, Rc<Relations>>,
-        installed: BTreeSet<Solvable>,
-        effort: Effort,
-    }
-
-    impl Universe for FixedUniverse {
-        fn name(&self, solvable: Solvable) -> Name {
-            let owner = self.names.iter().find(|(_, versions)| versions.contains(&solvable));
-            owner.map_or(Name(u32::MAX), |(name, _)| *name)
-        }
-
-        fn candidates(&self, name: Name) -> Vec<Solvable> {
-            self.names.get(&name).cloned().unwrap_or_default()
-        }
-
-        fn is_installed(&self, solvable: Solvable) -> bool {
-            self.installed.contains(&solvable)
-        }
-
-        fn relations(&self, solvable: Solvable) -> Rc<Relations> {
-            self.relations.get(&solvable).cloned().unwrap_or_default()
-        }
-
-        fn describe(&self, solvable: Solvable) -> String {
-            format!("p{}-v{}", self.name(solvable).0, solvable.0)
-        }
-
-        fn effort(&self) -> &Effort {
-            &self.effort
-        }
-    }
-
-    fn requirement(alternatives: &[u32]) -> Requirement {
-        let alternatives: Vec<Solvable> = alternatives.iter().map(|&s| Solvable(s)).collect();
-        Requirement { text: format!("Depends: {alternatives:?}"), alternatives }
-    }
-
-    fn exclusion(declared_by: u32, with: u32) -> Exclusion {
-        Exclusion {
-            with: Solvable(with),
-            declared_by: Solvable(declared_by),
-            text: format!("Conflicts: {with}"),
-        }
-    }
-
-    /// Name n has the versions 2n (installed when `installed` has n) and 2n+1.
-    fn universe(names: u32, installed: &[u32]) -> FixedUniverse {
-        FixedUniverse {
-            names: (0..names)
-                .map(|n| (Name(n), vec![Solvable(2 * n), Solvable(2 * n + 1)]))
-                .collect(),
-            installed: installed.iter().map(|n| Solvable(2 * n)).collect(),
-            relations: BTreeMap::new(),
-            effort: Effort::default(),
-        }
-    }
-
-    fn task(universe: &FixedUniverse, targets: &[u32]) -> Task {
-        Task {
-            keep: universe.installed.iter().map(|&s| universe.name(s)).collect(),
-            targets: targets.iter().map(|&s| Solvable(s)).collect(),
-            ..Task::default()
-        }
-    }
-
-    fn relate(universe: &mut FixedUniverse, of: u32, requires: &[&[u32]], excludes: &[u32]) {
-        let relations = Relations {
-            requires: requires.iter().map(|alternatives| requirement(alternatives)).collect(),
-            excludes: excludes.iter().map(|&with| exclusion(of, with)).collect(),
-            impossible: None,
-        };
-        universe.relations.insert(Solvable(of), Rc::new(relations));
-    }
-
-    #[test]
-    fn nothing_changes_without_a_target() {
-        let universe = universe(3, &[0, 1]);
-        assert_eq!(smallest(&universe, &task(&universe, &[])), Ok(vec![]));
-    }
-
-    #[test]
-    fn a_target_brings_what_it_needs_and_nothing_else() {
-        let mut universe = universe(4, &[0, 1, 2]);
-        relate(&mut universe, 1, &[&[3]], &[]);
-        assert_eq!(smallest(&universe, &task(&universe, &[1])), Ok(vec![Solvable(1), Solvable(3)]));
-    }
-
-    #[test]
-    fn what_breaks_is_upgraded_too() {
-        let mut universe = universe(2, &[0, 1]);
-        relate(&mut universe, 1, &[], &[2]);
-        assert_eq!(smallest(&universe, &task(&universe, &[1])), Ok(vec![Solvable(1), Solvable(3)]));
-    }
-
-    #[test]
-    fn an_unreachable_target_is_explained_and_does_not_spoil_the_others() {
-        let mut universe = universe(3, &[0, 1, 2]);
-        relate(&mut universe, 3, &[], &[4, 5]);
-        let (reached, rejected) =
-            reachable(&universe, &task(&universe, &[]), &[Solvable(1), Solvable(3), Solvable(5)]);
-        assert_eq!(reached, BTreeSet::from([Solvable(1), Solvable(5)]));
-        let (which, explanation) = &rejected[0];
-        assert_eq!((rejected.len(), *which), (1, Solvable(3)));
-        assert_eq!(explanation.involved, [Solvable(3), Solvable(4), Solvable(5)]);
-        assert!(explanation.sentences[0].contains("p1-v3 has Conflicts: "), "{explanation:?}");
-    }
-
-    /// `holes` + 1 pigeons that each need a hole of their own, which no search by resolution finds
-    /// impossible in less than exponential time: name 0 wants them, name 1 is honest.
-    fn pigeons(holes: u32) -> FixedUniverse {
-        let mut out = universe(2, &[0, 1]);
-        let mut next = 4;
-        let mut number = || {
-            let solvable = Solvable(next);
-            let name = Name(next);
-            next += 1;
-            (name, solvable)
-        };
-        let mut in_hole: Vec<Vec<Solvable>> = vec![Vec::new(); holes as usize];
-        let mut pigeons = Vec::new();
-        for _ in 0..=holes {
-            let places: Vec<(Name, Solvable)> = (0..holes).map(|_| number()).collect();
-            for (hole, (name, solvable)) in in_hole.iter_mut().zip(&places) {
-                out.names.insert(*name, vec![*solvable]);
-                hole.push(*solvable);
-            }
-            pigeons.push(places.iter().map(|(_, solvable)| solvable.0).collect::<Vec<u32>>());
-        }
-        for hole in &in_hole {
-            for one in hole {
-                let others: Vec<u32> =
-                    hole.iter().filter(|other| *other != one).map(|other| other.0).collect();
-                relate(&mut out, one.0, &[], &others);
-            }
-        }
-        let pigeons: Vec<&[u32]> = pigeons.iter().map(Vec::as_slice).collect();
-        relate(&mut out, 1, &pigeons, &[]);
-        out
-    }
-
-    #[test]
-    fn a_question_without_end_is_given_up_and_spoils_no_other() {
-        let few = pigeons(4);
-        let (reached, rejected) = reachable(&few, &task(&few, &[]), &[Solvable(1), Solvable(3)]);
-        assert_eq!(reached, BTreeSet::from([Solvable(3)]));
-        assert!(!rejected[0].1.sentences.iter().any(|one| one == GIVEN_UP), "{rejected:?}");
-        let many = pigeons(12);
-        let mut all = task(&many, &[]);
-        let (reached, rejected) = reachable(&many, &all, &[Solvable(1), Solvable(3)]);
-        assert_eq!(reached, BTreeSet::from([Solvable(3)]));
-        assert_eq!(rejected[0].0, Solvable(1));
-        assert_eq!(rejected[0].1.sentences, [GIVEN_UP]);
-        all.targets = reached;
-        assert_eq!(smallest(&many, &all), Ok(vec![Solvable(3)]));
-        let taken = many.effort.taken();
-        assert!((ONE_QUESTION..3 * ONE_QUESTION).contains(&taken), "{taken}");
-        // The same steps on every machine.
-        let again = pigeons(12);
-        reachable(&again, &task(&again, &[]), &[Solvable(1), Solvable(3)]);
-        smallest(&again, &all).unwrap();
-        assert_eq!(again.effort.taken(), taken);
-    }
-
-    #[test]
-    fn what_is_reachable_is_reached_after_the_effort_for_all_is_used_up() {
-        let mut universe = universe(3, &[0, 1]);
-        relate(&mut universe, 1, &[&[3]], &[]);
-        let task = task(&universe, &[1]);
-        universe.effort.take(super::super::effort::WHOLE_RUN + 1);
-        assert_eq!(smallest(&universe, &task).unwrap_err().sentences, [GIVEN_UP]);
-        assert_eq!(smallest_of_reachable(&universe, &task), Ok(vec![Solvable(1), Solvable(3)]));
-        assert!(needed(&universe, &task, &[Solvable(1), Solvable(3)]).is_ok());
-    }
-
-    #[test]
-    fn what_is_forbidden_or_impossible_is_not_chosen() {
-        let mut universe = universe(3, &[0, 1]);
-        relate(&mut universe, 1, &[&[3, 5]], &[]);
-        let mut task = task(&universe, &[1]);
-        task.forbidden.insert(Solvable(3));
-        assert_eq!(smallest(&universe, &task), Ok(vec![Solvable(1), Solvable(5)]));
-        let odd = Impossible { why: "too odd".to_owned(), because_of: None };
-        let impossible = Relations { impossible: Some(odd), ..Relations::default() };
-        universe.relations.insert(Solvable(5), Rc::new(impossible));
-        let explanation = smallest(&universe, &task).unwrap_err();
-        assert!(explanation.sentences.iter().any(|s| s.ends_with("cannot be installed: too odd")));
-    }
-
-    /// Random relations over few names; some installed.
-    fn random() -> impl Strategy<Value = (FixedUniverse, Task)> {
-        const NAMES: u32 = 5;
-        let relations = prop::collection::vec(
-            (
-                prop::collection::vec(prop::collection::vec(0..NAMES * 2, 1..3), 0..3),
-                prop::collection::vec(0..NAMES * 2, 0..2),
-            ),
-            (NAMES * 2) as usize,
-        );
-        (relations, prop::collection::vec(any::<bool>(), NAMES as usize), 0..NAMES, 0..NAMES)
-            .prop_map(|(relations, present, a, b)| {
-                let installed: Vec<u32> = (0..NAMES).filter(|&n| present[n as usize]).collect();
-                let mut universe = universe(NAMES, &installed);
-                for (of, (requires, excludes)) in (0u32..).zip(&relations) {
-                    let requires: Vec<&[u32]> = requires.iter().map(Vec::as_slice).collect();
-                    // A package does not exclude itself.
-                    let excludes: Vec<u32> =
-                        excludes.iter().copied().filter(|with| with / 2 != of / 2).collect();
-                    relate(&mut universe, of, &requires, &excludes);
-                }
-                let targets: Vec<u32> =
-                    [a, b].iter().filter(|n| installed.contains(n)).map(|n| 2 * n + 1).collect();
-                let task = task(&universe, &targets);
-                (universe, task)
-            })
-    }
-
-    /// All sets of versions that fulfil the task, by trying every one.
-    fn answers(universe: &FixedUniverse, task: &Task) -> Vec<BTreeSet<Solvable>> {
-        let names: Vec<&Vec<Solvable>> = universe.names.values().collect();
-        let mut out = Vec::new();
-        for choice in 0..3usize.pow(names.len() as u32) {
-            let mut rest = choice;
-            let mut set = BTreeSet::new();
-            for versions in &names {
-                if let Some(version) = versions.get(rest % 3) {
-                    set.insert(*version);
-                }
-                rest /= 3;
-            }
-            let holds = task.keep.iter().all(|n| set.iter().any(|&s| universe.name(s) == *n))
-                && task.targets.is_subset(&set)
-                && set.iter().all(|&s| {
-                    let relations = universe.relations(s);
-                    relations
-                        .requires
-                        .iter()
-                        .all(|r| r.alternatives.iter().any(|a| set.contains(a)))
-                        && relations.excludes.iter().all(|e| !set.contains(&e.with))
-                });
-            if holds {
-                out.push(set);
-            }
-        }
-        out
-    }
-
-    proptest! {
-        #[test]
-        fn the_answer_is_one_and_none_is_within_it((universe, task) in random()) {
-            let changes_of = |set: &BTreeSet<Solvable>| -> BTreeSet<Solvable> {
-                set.iter().copied().filter(|&s| !universe.is_installed(s)).collect()
-            };
-            let all: Vec<BTreeSet<Solvable>> =
-                answers(&universe, &task).iter().map(changes_of).collect();
-            match smallest(&universe, &task) {
-                Ok(changes) => {
-                    prop_assert_eq!(&smallest(&universe, &task), &Ok(changes.clone()));
-                    let changes: BTreeSet<Solvable> = changes.into_iter().collect();
-                    prop_assert!(all.contains(&changes), "{changes:?} is no answer");
-                    let better = all.iter().find(|other| other.is_subset(&changes) && **other != changes);
-                    prop_assert_eq!(better, None);
-                }
-                Err(_) => prop_assert!(all.is_empty(), "there are answers: {all:?}"),
-            }
-        }
-    }
-}
+mod tests;
