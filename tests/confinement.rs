@@ -482,13 +482,18 @@ fn a_run_that_needs_the_network_says_so_before_it_starts() {
 fn runs_without_network_have_none() {
     let place = Place::debian();
     let image = place.image("12");
+    std::fs::write(place.path("imgfix.toml"), "").unwrap();
+    let policy = place.path("imgfix.toml").display().to_string();
     for arguments in [
         vec!["findings", &*report("debian-12.trivy")],
         vec!["inventory", &*image],
         vec!["diff", &*image, &*image],
+        vec!["config", "check", &*policy],
+        vec!["config", "check"],
     ] {
         let run = ran(place.imgfix().arg("-v").args(&arguments)).expect(0);
         assert!(run.stderr.contains("; without network"), "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.stderr.contains("confined to "), landlock().is_some(), "{}", run.stderr);
     }
     ran(&mut place.repair(&image)).expect(0);
     let mut offline = place.repair(&image);

@@ -114,6 +114,43 @@ fn a_file_that_cannot_be_written_is_said_before_anything_is_published() {
     }
 }
 
+/// A link to what the process has open, as `/dev/stdout` is: as root, a report to that with
+/// `> FILE` would have taken the link's place for the whole machine.
+#[test]
+fn what_is_no_file_of_its_own_is_written_and_never_replaced() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+    let place = Place::debian();
+    let out = place.path("out.txt");
+    symlink("/proc/self/fd/1", place.path("stdout")).unwrap();
+    symlink("stdout", place.path("link-to-stdout")).unwrap();
+    symlink("/dev/null", place.path("null")).unwrap();
+    let run = |name: &str| {
+        let mut command = place.on("plan", &place.image("12"));
+        command.args(["-q", "--format", "json", "--save"]).arg(place.path(name));
+        command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::process::Stdio::null());
+        assert!(command.status().unwrap().success(), "{name}");
+        std::fs::read_to_string(&out).unwrap()
+    };
+    let alone = run("plan.json");
+    let saved = text(&place, "plan.json");
+    for name in ["stdout", "link-to-stdout"] {
+        let both = run(name);
+        assert!(place.path(name).symlink_metadata().unwrap().is_symlink(), "{name}");
+        // neither is over the other
+        assert_eq!(both.len(), alone.len() + saved.len(), "{name}: {both}");
+        assert!(both.contains(&alone) && both.contains(&saved), "{name}: {both}");
+    }
+    assert_eq!(run("null"), alone);
+    assert!(place.path("null").symlink_metadata().unwrap().is_symlink());
+
+    ran(std::process::Command::new("mkfifo").arg(place.path("pipe"))).expect(0);
+    let pipe = place.path("pipe");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    run("pipe");
+    assert_eq!(reader.join().unwrap(), saved);
+    assert!(place.path("pipe").symlink_metadata().unwrap().file_type().is_fifo());
+}
+
 #[test]
 fn two_images_are_compared_as_a_page_and_as_markdown() {
     let place = Place::debian();

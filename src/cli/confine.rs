@@ -63,7 +63,7 @@ impl Start {
         confined
     }
 
-    /// For what reads the user's own files only.
+    /// For what reads and removes the user's own files only.
     pub fn unconfined(mut self) {
         self.watch();
     }
@@ -87,6 +87,15 @@ pub fn of_findings(reports: &[PathBuf]) -> Needs {
     let mut needs = Needs { network: Network::None, ..Needs::default() };
     machine::needs(&mut needs, None);
     needs.read(reports);
+    needs
+}
+
+/// What `imgfix config check` needs: the policy files.
+#[must_use]
+pub fn of_policy(files: &[PathBuf]) -> Needs {
+    let mut needs = Needs { network: Network::None, ..Needs::default() };
+    machine::needs(&mut needs, None);
+    needs.read(files);
     needs
 }
 

@@ -15,6 +15,7 @@ mod log_lines;
 pub mod notifications;
 pub mod options;
 pub mod output;
+mod output_file;
 pub mod plan;
 pub mod policy;
 mod policy_files;

@@ -18,9 +18,6 @@ use imgfix_findings::ignore::MAX_IGNORE_FILE;
 use imgfix_findings::report::MAX_REPORT;
 use imgfix_findings::{Filter, parse_ignore_file};
 use imgfix_host::pace::Pace;
-use imgfix_host::staging;
-use imgfix_host::staging::Staged;
-use imgfix_host::unfinished::Unfinished;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_oci::RegistryOptions;
@@ -215,105 +212,6 @@ pub fn read_file(option: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Failu
         return Err(fail(format!("more than {limit} bytes")));
     }
     Ok(bytes)
-}
-
-/// A file that an option names and a run writes at its end: opened before the work, so that
-/// what cannot be written shows at once, and under its name only when it is whole.
-pub struct OutputFile {
-    option: &'static str,
-    path: PathBuf,
-    target: Target,
-}
-
-enum Target {
-    /// Takes the path's place when it is whole.
-    Staged(Staged),
-    /// A device or pipe (`/dev/stdout`), which is written and never replaced.
-    Special(std::fs::File),
-    /// A pipe that nobody reads yet: opening it waits for a reader, so that it comes last.
-    Pipe,
-}
-
-impl OutputFile {
-    /// # Errors
-    /// The directory of `path` cannot be written, or `path` is one.
-    pub fn open(
-        option: &'static str,
-        path: &Path,
-        unfinished: &Unfinished,
-    ) -> Result<Self, Failure> {
-        use std::os::unix::fs::FileTypeExt;
-        let fail = |error: std::io::Error| cannot_write(option, path, &error);
-        let kind = std::fs::metadata(path).ok().map(|meta| meta.file_type());
-        let target = match kind {
-            Some(kind) if kind.is_dir() => {
-                return Err(fail(std::io::ErrorKind::IsADirectory.into()));
-            }
-            Some(kind) if kind.is_fifo() => open_pipe(path).map_err(fail)?,
-            Some(kind) if kind.is_char_device() || kind.is_socket() => {
-                Target::Special(std::fs::File::options().write(true).open(path).map_err(fail)?)
-            }
-            _ => {
-                let staged = Staged::create_in(staging::parent(path), unfinished);
-                Target::Staged(staged.map_err(fail)?)
-            }
-        };
-        Ok(Self { option, path: path.to_owned(), target })
-    }
-
-    /// The option that names it.
-    #[must_use]
-    pub fn option(&self) -> &'static str {
-        self.option
-    }
-
-    /// Whether one would take the other's place.
-    #[must_use]
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        let place = |file: &Self| {
-            let folder = staging::parent(&file.path).canonicalize().ok();
-            Some((folder?, file.path.file_name()?.to_owned()))
-        };
-        let replaced = |file: &Self| matches!(file.target, Target::Staged(_));
-        replaced(self) && replaced(other) && place(self).is_some_and(|at| place(other) == Some(at))
-    }
-
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// The disk does not take it; a file that was there before is as it was.
-    pub fn write(self, bytes: &[u8]) -> Result<(), Failure> {
-        use std::io::Write;
-        let written = match self.target {
-            Target::Special(mut file) => file.write_all(bytes),
-            Target::Pipe => std::fs::File::options()
-                .write(true)
-                .open(&self.path)
-                .and_then(|mut file| file.write_all(bytes)),
-            Target::Staged(mut staged) => {
-                staged.file().write_all(bytes).and_then(|()| staged.persist(&self.path, || ()))
-            }
-        };
-        written.map_err(|error| cannot_write(self.option, &self.path, &error))
-    }
-}
-
-/// Opens a named pipe for writing, without waiting for a reader.
-fn open_pipe(path: &Path) -> std::io::Result<Target> {
-    use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
-    match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(file) => {
-            // from here on a write waits until it is read
-            fcntl_setfl(&file, fcntl_getfl(&file)? & !OFlags::NONBLOCK)?;
-            Ok(Target::Special(file.into()))
-        }
-        Err(rustix::io::Errno::NXIO) => Ok(Target::Pipe),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn cannot_write(option: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Usage(format!("{option} {}: cannot write: {error}", path.display()))
 }
 
 /// Everything from outside, from the options and the process's environment. The only place

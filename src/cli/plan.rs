@@ -11,7 +11,8 @@ use imgfix_report::plan as explain;
 
 use super::confine::{self, Start};
 use super::image_argument::parse_reference;
-use super::options::{self, FindingOptions, Format, ImageOptions, OutputFile, RepositoryOptions};
+use super::options::{self, FindingOptions, Format, ImageOptions, RepositoryOptions};
+use super::output_file::OutputFile;
 use super::policy::{self, PolicyOptions};
 use super::{CommandResult, exit};
 

@@ -15,7 +15,7 @@ use imgfix_repair::choice::PackageChoice;
 use imgfix_repair::edge::ScriptsMode;
 use imgfix_terminal::count;
 
-use super::confine::Start;
+use super::confine::{self, Start};
 use super::exit::Failure;
 use super::options::{FindingOptions, RepositoryOptions};
 use super::output::Output;
@@ -159,9 +159,11 @@ enum ConfigCommand {
 /// There is no policy file, or it cannot be followed.
 pub fn run(arguments: ConfigArguments, start: Start) -> CommandResult {
     let output = &*start.output();
-    start.unconfined();
     let ConfigCommand::Check { file } = arguments.command;
-    let policy = match policy_files::named(file.as_ref()) {
+    let named = policy_files::named(file.as_ref());
+    // A pull request may have brought the file.
+    let _confined = start.confined(&confine::of_policy(&policy_files::places(named.as_deref())));
+    let policy = match named {
         Some(path) => policy_files::read_named(&path)?,
         None => policy_files::read_others(output)?.ok_or_else(|| {
             let name = policy::FILE_NAME;

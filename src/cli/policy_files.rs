@@ -35,6 +35,17 @@ pub fn named(flag: Option<&PathBuf>) -> Option<PathBuf> {
     flag.cloned().or_else(|| variable().map(PathBuf::from))
 }
 
+/// The files that hold, when they are there: the one that is named, or those that need not be.
+pub fn places(named: Option<&Path>) -> Vec<PathBuf> {
+    match named {
+        Some(path) => vec![path.to_owned()],
+        None => {
+            let own = own_places().into_iter().map(|folder| folder.join(policy::FILE_NAME));
+            own.chain(policy::found(&std::env::current_dir().unwrap_or_default())).collect()
+        }
+    }
+}
+
 /// Reads a file that the user named: it is followed wherever it stands.
 ///
 /// # Errors

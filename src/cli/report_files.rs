@@ -11,8 +11,9 @@ use imgfix_report::review::Review;
 
 use super::command_line;
 use super::exit::Failure;
-use super::options::{OutputFile, read_file};
+use super::options::read_file;
 use super::output::Output;
+use super::output_file::OutputFile;
 
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Report options")]
