@@ -15,7 +15,7 @@ use crate::index::{IndexError, PackageIndex, RepositoryInfo};
 use crate::index_archive::{IndexArchive, IndexArchiveError};
 use crate::signature::{SignatureError, verify};
 use crate::sources::ApkSource;
-use imgfix_host::parallel::parallel;
+use imgfix_host::parallel::{LOADS, parallel};
 use imgfix_model::left_out::LeftOut;
 use imgfix_repository::Verified;
 use imgfix_repository::access::Credentials;
@@ -123,7 +123,7 @@ pub fn load(
         }
     }
     let mut loaded = Loaded::default();
-    let read = parallel(&repositories, |one| read(one, architecture, fetcher, memory));
+    let read = parallel(&repositories, LOADS, |one| read(one, architecture, fetcher, memory));
     for (repository, read) in repositories.into_iter().zip(read) {
         let name = repository.source.url.clone();
         let added = read.and_then(|(archive, verified)| {

@@ -13,7 +13,7 @@ use crate::index::{PackageIndex, RepositoryInfo};
 use crate::packages_file::{FORMAT, IndexError, PackagesFile};
 use crate::release::{Release, ReleaseError};
 use crate::sources::{AptSource, ByHash};
-use imgfix_host::parallel::parallel;
+use imgfix_host::parallel::{LOADS, parallel};
 use imgfix_model::digest::Digest;
 use imgfix_model::left_out::LeftOut;
 use imgfix_repository::Verified;
@@ -151,7 +151,7 @@ pub fn load(
         }
     }
     let mut opened = Vec::new();
-    let releases = parallel(&sources, |source| release(source, fetcher, options));
+    let releases = parallel(&sources, LOADS, |source| release(source, fetcher, options));
     for (source, result) in sources.iter().zip(releases) {
         let source = &source.source;
         let found = result.and_then(|found| match found {
@@ -165,7 +165,8 @@ pub fn load(
     }
     let mut loaded = Loaded::default();
     let parts: Vec<&Part> = opened.iter().flat_map(|one| &one.parts).collect();
-    let mut files = parallel(&parts, |part| packages(part, fetcher, &options.memory)).into_iter();
+    let mut files =
+        parallel(&parts, LOADS, |part| packages(part, fetcher, &options.memory)).into_iter();
     for Opened { source, verified, parts } in opened {
         // all of a source or nothing: half of it could offer what the other half makes wrong
         let own: Vec<Result<PackagesFile, AptError>> = files.by_ref().take(parts.len()).collect();

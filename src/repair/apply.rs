@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use imgfix_host::parallel::{parallel, processors};
 use imgfix_model::checksum::ArchiveChecksum;
 use imgfix_model::effects::Effect;
 use imgfix_model::package::PackageId;
@@ -74,26 +73,12 @@ impl<T: Send> Unpacked<T> {
                 self.spool.raise(step.archive.size.saturating_mul(DISK_PER_BYTE));
             }
         }
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::new());
-        let work = || {
-            while let Some((step, path)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = open_archive(&step.archive.url, path)
-                    .and_then(|file| unpack(step, file, &self.spool, memory));
-                let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                done.push((*step, result));
-            }
-        };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let fit = usize::try_from(memory.limit() / DICTIONARY).unwrap_or(usize::MAX).max(1);
-        let threads = processors.min(fit).min(jobs.len());
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(work);
-            }
-            work();
+        let mut done = parallel(&jobs, processors().min(fit), |(step, path)| {
+            let result = open_archive(&step.archive.url, path)
+                .and_then(|file| unpack(step, file, &self.spool, memory));
+            (*step, result)
         });
-        let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         done.sort_by(|(a, _), (b, _)| a.package.cmp(&b.package));
         let mut barred = None;
         for (step, result) in done {

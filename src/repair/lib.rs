@@ -18,6 +18,7 @@ pub mod os_release;
 pub mod package_manager;
 pub mod packages;
 pub mod planner;
+pub mod pooled;
 pub mod promise;
 pub mod repairer;
 pub mod sandbox_runner;

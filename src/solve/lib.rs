@@ -5,5 +5,7 @@
 
 pub mod effort;
 pub mod order;
+pub mod pool;
 mod reachable;
+pub mod rules;
 pub mod solver;

@@ -8,8 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use bytes::Bytes;
@@ -20,6 +19,7 @@ use super::limits::Budget;
 use super::tar_reader::{Member as TarMember, MemberKind, TarError, TarReader};
 use super::whiteout::{self, Name};
 use super::{Content, Entry, FileData, Kind, LayerId};
+use imgfix_host::parallel::{parallel, processors};
 use imgfix_model::digest::{DiffId, Digest};
 use imgfix_model::path::ImagePath;
 
@@ -158,33 +158,22 @@ pub fn read_layers<R: Read + Send>(
     wanted: Wanted<'_>,
 ) -> Result<Vec<ParsedLayer>, LayerError> {
     let stop = AtomicBool::new(false);
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    let work = || {
-        while !stop.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(spec) = specs.get(at) else { return };
-            let result = open(at)
-                .map_err(|source| LayerError::Read { layer: spec.name.clone(), source })
-                .and_then(|reader| read_until(reader, spec, budget, wanted, &stop));
-            if result.is_err() {
-                stop.store(true, Ordering::Relaxed);
-            }
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
+    let layers: Vec<(usize, &LayerSpec)> = specs.iter().enumerate().collect();
+    let mut done = parallel(&layers, processors(), |(at, spec)| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(LayerError::Stopped { layer: spec.name.clone() });
         }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(specs.len());
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
+        let result = open(*at)
+            .map_err(|source| LayerError::Read { layer: spec.name.clone(), source })
+            .and_then(|reader| read_until(reader, spec, budget, wanted, &stop));
+        if result.is_err() {
+            stop.store(true, Ordering::Relaxed);
         }
-        work();
+        result
     });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(at, result)| {
-        (matches!(result, Err(LayerError::Stopped { .. })), result.is_ok(), *at)
-    });
-    done.into_iter().map(|(_, result)| result).collect()
+    // What failed by itself says why the others were stopped.
+    done.sort_by_key(|result| matches!(result, Err(LayerError::Stopped { .. })));
+    done.into_iter().collect()
 }
 
 fn read_until(

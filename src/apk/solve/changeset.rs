@@ -50,14 +50,14 @@ impl ApkUniverse<'_> {
     pub(super) fn changeset_removals(&self, steps: &[Solvable]) -> Vec<Removal> {
         let mut before = 0;
         let mut out = Vec::new();
-        if self.may_go.is_empty() || steps.is_empty() {
+        if self.pool.may_go.is_empty() || steps.is_empty() {
             return out;
         }
         for change in self.changeset(steps) {
             match change {
                 Change::Install(_) => before += 1,
                 Change::Remove(solvable) => {
-                    let Some(member) = self.member(solvable) else { continue };
+                    let Some(member) = self.pool.get(solvable) else { continue };
                     out.push(Removal {
                         package: member.record().id(),
                         version: member.record().version.as_str().into(),
@@ -87,7 +87,7 @@ impl ApkUniverse<'_> {
             true => exclusion.text,
             false => format!("{} has {}", self.describe(gone), exclusion.text),
         };
-        let package = self.member(step).map(|member| member.record().id());
+        let package = self.pool.get(step).map(|member| member.record().id());
         package.map_or(Because::Unneeded, |package| Because::Needed { package, relation })
     }
 
@@ -124,7 +124,7 @@ impl ApkUniverse<'_> {
     fn self_upgrade(&self, steps: &[Solvable]) -> Vec<Solvable> {
         let is_apk = |solvable: &&Solvable| {
             self.is_upgrade(**solvable)
-                && self.member(**solvable).is_some_and(|m| m.record().name.0 == "apk-tools")
+                && self.pool.get(**solvable).is_some_and(|m| m.record().name.0 == "apk-tools")
         };
         let Some(&apk) = steps.iter().find(is_apk) else { return Vec::new() };
         let mut task = self.task();

@@ -9,11 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::{ApkUniverse, Member, depends, is_about, provided_names};
+use super::ApkUniverse;
+use super::member::{Member, depends, is_about, provided_names};
 use crate::dependency::Dependency;
 use crate::record::{Record, join};
 use imgfix_model::package::PackageName;
 use imgfix_repair::planner::Companion;
+use imgfix_solve::pool::Pooled as _;
+use imgfix_solve::rules::Rules as _;
 use imgfix_solve::solver::{Solvable, Universe as _};
 use imgfix_versions::apk::generation::Generation;
 
@@ -122,15 +125,12 @@ impl ApkUniverse<'_> {
         present: &Present,
         preferred: &BTreeSet<Solvable>,
     ) -> Option<Companion> {
-        self.look_up(package);
-        let mut versions = {
-            let numbered = self.numbered.borrow();
-            let name = *numbered.packages.get(&package.0)?;
-            numbered.names.get(name.0 as usize)?.offered.clone()
-        };
+        self.look_up(&package.0);
+        let names = self.pool.names_of(&package.0).into_iter();
+        let mut versions: Vec<Solvable> = names.flat_map(|name| self.pool.offered(name)).collect();
         versions.sort_by_key(|solvable| !preferred.contains(solvable));
         versions.into_iter().find_map(|solvable| {
-            let member = self.member(solvable)?;
+            let member = self.pool.get(solvable)?;
             let by = present.triggers(member.record())?;
             // A change is the better reason.
             let changed = by.iter().find(|one| !self.is_installed(**one));

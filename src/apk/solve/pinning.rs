@@ -10,7 +10,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Image, depends, is_about, provided};
+use super::Image;
+use super::member::{depends, is_about, provided};
 use crate::dependency::Dependency;
 use crate::index::{Available, PackageIndex};
 use crate::record::Record;

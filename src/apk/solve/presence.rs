@@ -9,18 +9,20 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{ApkUniverse, Member, depends};
+use super::ApkUniverse;
+use super::member::{Member, depends};
+use imgfix_solve::pool::{Found, Pooled as _};
 use imgfix_solve::solver::{Name, Solvable, Task, Universe as _, needed};
 
 impl ApkUniverse<'_> {
     /// What the solver is to keep, and what it may lose.
     pub(super) fn task(&self) -> Task {
-        Task { keep: self.keep.clone(), may_go: self.may_go.clone(), ..Task::default() }
+        Task { keep: self.pool.keep.clone(), may_go: self.pool.may_go.clone(), ..Task::default() }
     }
 
     /// Installed packages that are there for the sake of others.
     pub(super) fn reached_by_need(&self) -> BTreeSet<Name> {
-        let installed = self.installed_members();
+        let installed = self.pool.all_installed();
         let named = |member: &Member| {
             let mut entries = self.image.world.iter().filter(|entry| !entry.conflict);
             entries.any(|entry| entry.name == member.record().name)
@@ -31,7 +33,7 @@ impl ApkUniverse<'_> {
         loop {
             while let Some(member) = waiting.pop() {
                 for dependency in depends(member.record()) {
-                    let known = self.known(&dependency.name).into_iter();
+                    let known = self.pool.providing(&dependency.name.0).into_iter();
                     waiting.extend(
                         known
                             .filter(|(_, other)| !other.is_offered())
@@ -42,7 +44,7 @@ impl ApkUniverse<'_> {
                 }
             }
             let found = installed.iter().filter(|(solvable, _)| reached.contains(solvable));
-            let found: Vec<(Solvable, Rc<Member>)> = found.cloned().collect();
+            let found: Found<Member> = found.cloned().collect();
             let joins = installed.iter().find(|(solvable, member)| {
                 !reached.contains(solvable) && self.comes_along(member, &found)
             });
@@ -54,36 +56,26 @@ impl ApkUniverse<'_> {
         reached.filter(|(_, member)| !named(member)).map(|(_, member)| member.name).collect()
     }
 
-    /// Everything that is installed, `world` too, in the order of numbers.
-    pub(super) fn installed_members(&self) -> Vec<(Solvable, Rc<Member>)> {
-        let numbered = self.numbered.borrow();
-        let members = (0u32..).map(Solvable).zip(&numbered.members);
-        members
-            .filter(|(_, member)| !member.is_offered())
-            .map(|(solvable, member)| (solvable, Rc::clone(member)))
-            .collect()
-    }
-
     /// Everything that is there after `changes`, `world` too, in the order of numbers.
-    pub(super) fn there_after(&self, changes: &[Solvable]) -> Vec<(Solvable, Rc<Member>)> {
+    pub(super) fn there_after(&self, changes: &[Solvable]) -> Found<Member> {
         let changed: BTreeSet<Name> = changes.iter().map(|&change| self.name(change)).collect();
         let mut task = self.task();
         task.targets = changes.iter().copied().collect();
         let needed = self.needed_after(task, changes);
-        let mut out = self.installed_members();
+        let mut out = self.pool.all_installed();
         out.retain(|(solvable, member)| {
-            let may_go = self.may_go.contains(&member.name);
+            let may_go = self.pool.may_go.contains(&member.name);
             !changed.contains(&member.name)
                 && (!may_go || needed.as_ref().is_none_or(|needed| needed.contains(solvable)))
         });
-        out.extend(changes.iter().filter_map(|&change| Some((change, self.member(change)?))));
+        out.extend(changes.iter().filter_map(|&change| Some((change, self.pool.get(change)?))));
         out.sort_by_key(|(solvable, _)| *solvable);
         out
     }
 
     /// Those of `changes` that nothing needs and that do not come along either.
     pub(super) fn unneeded_of(&self, changes: &[Solvable]) -> Vec<Solvable> {
-        let may_go = |change: &Solvable| self.may_go.contains(&self.name(*change));
+        let may_go = |change: &Solvable| self.pool.may_go.contains(&self.name(*change));
         let mut task = self.task();
         let (loose, fast) = changes.iter().partition(|change| may_go(change));
         (task.unless_gone, task.targets) = (loose, fast);
@@ -94,7 +86,7 @@ impl ApkUniverse<'_> {
 
     /// What is needed after `changes`, or comes along; `None`: everything stays.
     fn needed_after(&self, mut task: Task, changes: &[Solvable]) -> Option<BTreeSet<Solvable>> {
-        if self.may_go.is_empty() {
+        if self.pool.may_go.is_empty() {
             return None;
         }
         let mut found: BTreeSet<Solvable> =
@@ -105,7 +97,8 @@ impl ApkUniverse<'_> {
             let (present, absent): (Vec<_>, Vec<_>) =
                 self.members_among(changes).into_iter().partition(|(solvable, member)| {
                     found.contains(solvable)
-                        || (!self.may_go.contains(&member.name) && !names.contains(&member.name))
+                        || (!self.pool.may_go.contains(&member.name)
+                            && !names.contains(&member.name))
                 });
             let joins = absent.into_iter().find(|(solvable, member)| {
                 !names.contains(&member.name)
@@ -127,11 +120,11 @@ impl ApkUniverse<'_> {
     }
 
     /// `changes`, and what is installed and not changed by them.
-    fn members_among(&self, changes: &[Solvable]) -> Vec<(Solvable, Rc<Member>)> {
+    fn members_among(&self, changes: &[Solvable]) -> Found<Member> {
         let changed: BTreeSet<Name> = changes.iter().map(|&change| self.name(change)).collect();
-        let mut out = self.installed_members();
+        let mut out = self.pool.all_installed();
         out.retain(|(_, member)| !changed.contains(&member.name));
-        out.extend(changes.iter().filter_map(|&change| Some((change, self.member(change)?))));
+        out.extend(changes.iter().filter_map(|&change| Some((change, self.pool.get(change)?))));
         out
     }
 

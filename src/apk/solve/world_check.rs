@@ -4,8 +4,10 @@
 //! and nothing in the repositories is about. apk selects no packages then, whatever it is asked
 //! for (apk-tools 2.14, `src/solver.c`: a dependency of `world` without a provider is an error).
 
-use super::{Image, PackageIndex, is_about};
+use super::Image;
+use super::member::is_about;
 use crate::dependency::Dependency;
+use crate::index::PackageIndex;
 
 /// The first entry of `world` that cannot be satisfied.
 #[must_use]
@@ -22,8 +24,9 @@ pub fn unsatisfiable<'a>(image: &Image<'a>, index: &PackageIndex) -> Option<&'a 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Record, Version};
     use super::*;
+    use crate::record::Record;
+    use imgfix_versions::apk::Version;
 
     #[test]
     fn entries_that_nothing_is_about_are_told() {

@@ -5,10 +5,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{DpkgUniverse, Member, Solvable};
+use super::DpkgUniverse;
+use super::member::Member;
 use imgfix_dpkg::multi_arch::MultiArch;
 use imgfix_dpkg::relations::Relation;
 use imgfix_solve::effort::{TooWide, Width};
+use imgfix_solve::solver::Solvable;
 
 /// How many packages of the index are read in the time of a comparison, as far as one version's
 /// relations may make it be read: some three hundred times.
@@ -57,15 +59,15 @@ impl DpkgUniverse<'_> {
     /// Names in the order in which the repositories mention them. Reads everything, once for
     /// the same names.
     fn mentioned(&self, names: Vec<String>, width: &mut Width<'_>) -> Result<Vec<String>, TooWide> {
-        if let Some(known) = self.numbered.borrow().mentions.get(&names) {
+        if let Some(known) = self.mentions.borrow().get(&names) {
             return Ok(known.clone());
         }
         width.compare(self.index.len() / READ_AT_ONCE)?;
-        self.effort.take((self.index.len() / READ_IN_A_STEP) as u64);
+        self.pool.effort.take((self.index.len() / READ_IN_A_STEP) as u64);
         let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
         let order: Vec<String> =
             self.index.mentions(&wanted).into_iter().map(str::to_owned).collect();
-        self.numbered.borrow_mut().mentions.insert(names, order.clone());
+        self.mentions.borrow_mut().insert(names, order.clone());
         Ok(order)
     }
 

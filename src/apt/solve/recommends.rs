@@ -6,11 +6,13 @@
 
 use std::rc::Rc;
 
-use super::{DpkgUniverse, Member, Solvable};
+use super::DpkgUniverse;
+use super::member::Member;
 use crate::policy::Recommends;
 use imgfix_dpkg::relations::Clause;
-use imgfix_repair::planner::Family;
 use imgfix_solve::effort::Width;
+use imgfix_solve::pool::Pooled as _;
+use imgfix_solve::solver::Solvable;
 
 impl DpkgUniverse<'_> {
     /// A sentence for each package that apt would install too with these changes.
@@ -20,13 +22,13 @@ impl DpkgUniverse<'_> {
         }
         let mut out = Vec::new();
         for &change in changes {
-            let Some(member) = self.member(change) else { continue };
+            let Some(member) = self.pool.get(change) else { continue };
             // They are only told.
-            if self.effort.is_used_up() {
+            if self.pool.effort.is_used_up() {
                 break;
             }
-            let former = self.installed(change).and_then(|former| self.member(former));
-            for clause in &member.relations.recommends {
+            let former = self.pool.installed(change).and_then(|former| self.pool.get(former));
+            for clause in member.recommends() {
                 if self.is_met(clause, &member, changes) {
                     continue;
                 }
@@ -35,12 +37,12 @@ impl DpkgUniverse<'_> {
                 {
                     continue;
                 }
-                let mut width = Width::new(&self.effort);
+                let mut width = Width::new(&self.pool.effort);
                 let taken = self
-                    .alternatives(clause, &member.architecture, &mut width)
+                    .alternatives_of(clause, &member.architecture, &mut width)
                     .unwrap_or_default()
                     .into_iter()
-                    .filter_map(|alternative| self.member(alternative))
+                    .filter_map(|alternative| self.pool.get(alternative))
                     .find(|alternative| alternative.available.is_some());
                 let Some(taken) = taken else { continue };
                 out.push(format!(
@@ -59,8 +61,7 @@ impl DpkgUniverse<'_> {
     fn counts(&self, clause: &Clause, former: &Member) -> bool {
         let Some(target) = clause.0.first() else { return false };
         let same: Vec<&Clause> = former
-            .relations
-            .recommends
+            .recommends()
             .iter()
             .filter(|old| old.0.iter().any(|relation| relation.name == target.name))
             .collect();
@@ -71,14 +72,14 @@ impl DpkgUniverse<'_> {
     fn is_met(&self, clause: &Clause, asking: &Member, changes: &[Solvable]) -> bool {
         let is_there = |solvable: Solvable, member: &Rc<Member>| match member.available {
             Some(_) => changes.contains(&solvable),
-            None => !changes
-                .iter()
-                .any(|change| self.member(*change).is_some_and(|other| other.name == member.name)),
+            None => !changes.iter().any(|change| {
+                self.pool.get(*change).is_some_and(|other| other.name() == member.name())
+            }),
         };
         clause.0.iter().any(|relation| {
-            self.known(relation).iter().any(|(solvable, member)| {
+            self.pool.providing(&relation.name).iter().any(|(solvable, member)| {
                 is_there(*solvable, member)
-                    && self.satisfies(relation, &asking.architecture, member)
+                    && self.is_satisfied(relation, &asking.architecture, member)
             })
         })
     }

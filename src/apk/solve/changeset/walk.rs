@@ -9,8 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::super::ApkUniverse;
 use super::super::install_if::Present;
-use super::super::{ApkUniverse, Member, provided, provided_names};
+use super::super::member::{Member, provided, provided_names};
 use crate::hash_table;
 use crate::record::Record;
 use imgfix_model::package::PackageName;
@@ -145,7 +146,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Visit::Need(solvable) => {
-                if let Some(member) = self.universe.member(solvable) {
+                if let Some(member) = self.universe.pool.get(solvable) {
                     self.need(member.record());
                 }
             }
@@ -198,7 +199,7 @@ impl<'a> Walk<'a> {
 
     /// Takes a package away, and before it what is installed and needs it.
     fn remove(&mut self, solvable: Solvable) {
-        let Some(member) = self.universe.member(solvable) else { return };
+        let Some(member) = self.universe.pool.get(solvable) else { return };
         let record = member.record();
         if self.own(&record.name.0).is_some() || !self.done.insert(solvable) {
             return;
@@ -225,7 +226,7 @@ impl<'a> Walk<'a> {
     }
 
     fn remove_unneeded(&mut self, solvable: Solvable) {
-        let Some(member) = self.universe.member(solvable) else { return };
+        let Some(member) = self.universe.pool.get(solvable) else { return };
         let name = &member.record().name.0;
         if self.needs.get(name).is_none_or(|needs| *needs == 0) && self.chosen(name).is_none() {
             self.remove(solvable);
@@ -241,7 +242,7 @@ impl<'a> Walk<'a> {
         {
             return;
         }
-        let Some(member) = self.universe.member(former) else { return };
+        let Some(member) = self.universe.pool.get(former) else { return };
         let mut waited = member.record().install_if.iter();
         let is_gone = waited.any(|entry| {
             self.removed.contains(&entry.name.0) && self.chosen(&entry.name.0).is_none()
@@ -271,13 +272,13 @@ impl<'a> Walk<'a> {
     }
 
     fn releases(&self, former: Solvable) -> Vec<Visit> {
-        let Some(member) = self.universe.member(former) else { return Vec::new() };
+        let Some(member) = self.universe.pool.get(former) else { return Vec::new() };
         let needed = member.record().depends.iter().filter(|one| !one.conflict);
         needed.map(|one| Visit::Release(one.name.0.clone())).collect()
     }
 
     fn waiting_to_go(&self, former: Solvable) -> Vec<Visit> {
-        let Some(member) = self.universe.member(former) else { return Vec::new() };
+        let Some(member) = self.universe.pool.get(former) else { return Vec::new() };
         self.waiting_for(member.record()).into_iter().map(Visit::RemoveWaiting).collect()
     }
 

@@ -1,0 +1,66 @@
+//! What the planner asks of apk's packages: see [`super::changeset`], [`super::presence`] and
+//! [`super::install_if`] for the answers that are apk's own.
+
+use std::collections::BTreeSet;
+
+use super::ApkUniverse;
+use super::member::Source;
+use imgfix_model::package::PackageId;
+use imgfix_model::plan::Removal;
+use imgfix_repair::planner::{Companion, Family, Slot, StepFacts};
+use imgfix_repair::pooled;
+use imgfix_solve::order::Edge;
+use imgfix_solve::solver::{Name, Solvable};
+use imgfix_versions::VersionOrder;
+
+impl Family for ApkUniverse<'_> {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    fn keep(&self) -> Vec<Name> {
+        self.pool.keep.clone()
+    }
+
+    fn may_go(&self) -> BTreeSet<Name> {
+        self.pool.may_go.clone()
+    }
+
+    fn installed(&self, solvable: Solvable) -> Option<Solvable> {
+        self.pool.installed(solvable)
+    }
+
+    fn order(&self) -> VersionOrder {
+        self.image.generation.into()
+    }
+
+    fn package(&self, solvable: Solvable) -> PackageId {
+        pooled::package(self, solvable)
+    }
+
+    fn offered(&self, packages: &BTreeSet<&PackageId>) -> BTreeSet<Solvable> {
+        pooled::offered(self, packages)
+    }
+
+    fn step(&self, solvable: Solvable) -> Option<StepFacts> {
+        let member = self.pool.get(solvable)?;
+        let Source::Offered(available) = &member.source else { return None };
+        pooled::step(self, solvable, available.archive()?)
+    }
+
+    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
+        self.changeset_edges(steps)
+    }
+
+    fn removals(&self, changes: &[Solvable]) -> Vec<Removal> {
+        self.changeset_removals(changes)
+    }
+
+    fn unneeded(&self, changes: &[Solvable]) -> Vec<Solvable> {
+        self.unneeded_of(changes)
+    }
+
+    fn companions(&self, changes: &[Solvable], wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
+        self.installed_along(changes, wanted)
+    }
+}
