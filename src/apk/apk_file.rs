@@ -21,8 +21,9 @@ use super::package_info::{PackageInfo, PackageInfoError};
 use imgfix_model::identity::{Identity, hexadecimal};
 use imgfix_model::path::ImagePath;
 use imgfix_repair::archive::{Bounded, Limits, Owner};
+use imgfix_repair::payload;
 use imgfix_vfs::tar_reader::{Member as Header, MemberKind, TarError, TarReader};
-use imgfix_vfs::{Content, Memory, OverBudget, Reserved, Spool, Xattrs};
+use imgfix_vfs::{Content, Memory, OverBudget, Reserved, Spool};
 
 /// Why a package file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -117,44 +118,10 @@ pub struct ApkPackage {
     pub held: Option<Arc<Reserved>>,
 }
 
-/// One path of a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PayloadEntry {
-    pub path: ImagePath,
-    pub kind: PayloadKind,
-    /// Permission bits with setuid, setgid and sticky.
-    pub mode: u32,
-    pub user: Owner,
-    pub group: Owner,
-    /// Seconds since the epoch.
-    pub mtime: i64,
-    pub xattrs: Xattrs,
-    /// Of the content, or of a symbolic link's target, as the archive's header has it.
-    pub checksum: Option<Identity>,
-}
-
+/// One path of a package. Checksums are those of the archive's headers.
+pub type PayloadEntry = payload::PayloadEntry<ImagePath, Identity>;
 /// What a payload entry is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PayloadKind {
-    Directory,
-    File {
-        content: Content,
-        size: u64,
-    },
-    /// To another entry of the package.
-    HardLink(ImagePath),
-    /// The target as shipped.
-    Symlink(Vec<u8>),
-    Fifo,
-    CharDevice {
-        major: u32,
-        minor: u32,
-    },
-    BlockDevice {
-        major: u32,
-        minor: u32,
-    },
-}
+pub type PayloadKind = payload::PayloadKind<ImagePath>;
 
 impl ApkError {
     /// Whether the package is more than there is room for, and not damaged.
@@ -281,29 +248,21 @@ fn read_payload(
         }
         let path = path(&header.name)?;
         limits.count_entry(held, weight(&header))?;
-        let kind = match header.kind {
-            MemberKind::Directory => PayloadKind::Directory,
-            MemberKind::File => {
-                let content = spool.store(&mut archive, header.size).map_err(ApkError::Payload)?;
-                PayloadKind::File { content: Content::Spool(content), size: header.size }
-            }
-            MemberKind::HardLink(target) => PayloadKind::HardLink(self::path(&target)?),
-            MemberKind::Symlink(target) => PayloadKind::Symlink(target),
-            MemberKind::Fifo => PayloadKind::Fifo,
-            MemberKind::CharDevice { major, minor } => PayloadKind::CharDevice { major, minor },
-            MemberKind::BlockDevice { major, minor } => PayloadKind::BlockDevice { major, minor },
-            MemberKind::Other => {
-                let flag = char::from(header.type_flag).escape_default();
-                return Err(ApkError::Tar(format!("entry type '{flag}' is not supported")));
-            }
+        let stored = || {
+            let content = spool.store(&mut archive, header.size).map_err(ApkError::Payload)?;
+            Ok(Content::Spool(content))
         };
-        let owner = |name: Vec<u8>, id| Owner { name: Some(name).filter(|n| !n.is_empty()), id };
+        let kind = PayloadKind::of_member(header.kind, self::path, stored, header.size)?;
+        let kind = kind.ok_or_else(|| {
+            let flag = char::from(header.type_flag).escape_default();
+            ApkError::Tar(format!("entry type '{flag}' is not supported"))
+        })?;
         entries.push(PayloadEntry {
             path,
             kind,
             mode: header.mode,
-            user: owner(header.user, header.uid),
-            group: owner(header.group, header.gid),
+            user: Owner::of_member(header.user, header.uid),
+            group: Owner::of_member(header.group, header.gid),
             mtime: header.mtime,
             xattrs: header.xattrs,
             checksum: header.apk_checksum.as_deref().and_then(sha1),
@@ -366,6 +325,7 @@ mod tests {
 
     use super::*;
     use imgfix_vfs::Memory;
+    use imgfix_vfs::Xattrs;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -19,8 +19,9 @@ use super::control::{ControlError, Stanza, parse_stanzas};
 use imgfix_model::path::PathError;
 use imgfix_repair::archive::Bounded;
 pub use imgfix_repair::archive::{Limits, Owner};
+use imgfix_repair::payload;
 use imgfix_vfs::tar_reader::{Member as Entry, MemberKind, Rules, TarError, TarReader};
-use imgfix_vfs::{Content, OverBudget, Reserved, Spool};
+use imgfix_vfs::{Content, OverBudget, Reserved, Spool, Xattrs};
 
 /// What an xz stream may need to be unpacked, in bytes (`xz -9` needs 65 MiB).
 const XZ_MEMORY: u64 = 80 << 20;
@@ -87,43 +88,12 @@ pub struct DebPackage {
     held: Arc<Reserved>,
 }
 
-/// One path of a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PayloadEntry {
-    /// As dpkg lists it: absolute, no trailing slash; the root is `/.`.
-    pub path: Vec<u8>,
-    pub kind: PayloadKind,
-    pub mode: u32,
-    pub user: Owner,
-    pub group: Owner,
-    /// Seconds since the epoch.
-    pub mtime: i64,
-}
-
+/// One path of a package: as dpkg lists it, absolute, without a trailing slash; the root is `/.`.
+/// Checksums are MD5 in hexadecimal, known for conffiles, and for all files of packages without an
+/// `md5sums` member.
+pub type PayloadEntry = payload::PayloadEntry<Vec<u8>, String>;
 /// What a payload entry is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PayloadKind {
-    Directory,
-    File {
-        content: Content,
-        size: u64,
-        /// Hexadecimal; known for conffiles and in packages without an `md5sums` member.
-        md5: Option<String>,
-    },
-    /// To another entry of the package, in the form of [`PayloadEntry::path`].
-    HardLink(Vec<u8>),
-    /// The target as shipped.
-    Symlink(Vec<u8>),
-    Fifo,
-    CharDevice {
-        major: u32,
-        minor: u32,
-    },
-    BlockDevice {
-        major: u32,
-        minor: u32,
-    },
-}
+pub type PayloadKind = payload::PayloadKind<Vec<u8>>;
 
 impl DebError {
     /// Whether the package is more than there is room for, and not damaged.
@@ -324,8 +294,8 @@ fn read_control<R: Read>(
                 let member = ControlMember {
                     content,
                     mode: entry.mode,
-                    user: owner(entry.user, entry.uid),
-                    group: owner(entry.group, entry.gid),
+                    user: Owner::of_member(entry.user, entry.uid),
+                    group: Owner::of_member(entry.group, entry.gid),
                     mtime: entry.mtime,
                 };
                 members.insert(name, member);
@@ -393,40 +363,34 @@ fn read_payload<R: Read>(
                 _ => 0,
             };
             limits.count_entry(held, path.len() + target)?;
-            let kind = match entry.kind {
-                MemberKind::Directory => PayloadKind::Directory,
-                MemberKind::File => {
-                    let hashing =
-                        if hash_all || is_conffile(&path) { Hashing::Md5 } else { Hashing::None };
-                    store(content, entry.size, spool, hashing)
-                        .map_err(|source| DebError::Read { member: member.to_owned(), source })?
-                }
-                MemberKind::HardLink(target) => {
-                    let target = listed_name(&target);
-                    imgfix_model::path::ImagePath::new(&target)?;
-                    PayloadKind::HardLink(target)
-                }
-                MemberKind::Symlink(target) => PayloadKind::Symlink(target),
-                MemberKind::Fifo => PayloadKind::Fifo,
-                MemberKind::CharDevice { major, minor } => PayloadKind::CharDevice { major, minor },
-                MemberKind::BlockDevice { major, minor } => {
-                    PayloadKind::BlockDevice { major, minor }
-                }
-                MemberKind::Other => {
-                    return Err(DebError::Member {
-                        member: member.to_owned(),
-                        problem: "it has an entry of a type that is not known".into(),
-                    });
-                }
+            let read = |source| DebError::Read { member: member.to_owned(), source };
+            let hashing = if hash_all || is_conffile(&path) { Hashing::Md5 } else { Hashing::None };
+            let mut checksum = None;
+            let target = |name: &[u8]| {
+                let target = listed_name(name);
+                imgfix_model::path::ImagePath::new(&target)?;
+                Ok::<_, DebError>(target)
             };
+            let stored = || {
+                let (content, md5) = store(content, entry.size, spool, hashing).map_err(read)?;
+                checksum = md5;
+                Ok(content)
+            };
+            let kind = PayloadKind::of_member(entry.kind, target, stored, entry.size)?;
+            let kind = kind.ok_or_else(|| DebError::Member {
+                member: member.to_owned(),
+                problem: "it has an entry of a type that is not known".into(),
+            })?;
             let is_link = matches!(kind, PayloadKind::Symlink(_));
             let entry = PayloadEntry {
                 path,
                 kind,
                 mode: entry.mode,
-                user: owner(entry.user, entry.uid),
-                group: owner(entry.group, entry.gid),
+                user: Owner::of_member(entry.user, entry.uid),
+                group: Owner::of_member(entry.group, entry.gid),
                 mtime: entry.mtime,
+                xattrs: Xattrs::new(),
+                checksum,
             };
             if is_link {
                 links.push(entry)
@@ -451,7 +415,7 @@ fn store(
     size: u64,
     spool: &Spool,
     hashing: Hashing,
-) -> io::Result<PayloadKind> {
+) -> io::Result<(Content, Option<String>)> {
     let mut hasher = Md5::new();
     let content = match hashing {
         Hashing::Md5 => {
@@ -460,7 +424,7 @@ fn store(
         Hashing::None => spool.store(content, size)?,
     };
     let md5 = (hashing == Hashing::Md5).then(|| hex(&hasher.finalize()));
-    Ok(PayloadKind::File { content: Content::Spool(content), size, md5 })
+    Ok((Content::Spool(content), md5))
 }
 
 struct HashingReader<'a> {
@@ -521,10 +485,6 @@ fn not_of_dpkg(entry: &Entry) -> Option<&'static str> {
     }
 }
 
-fn owner(name: Vec<u8>, id: u32) -> Owner {
-    Owner { name: Some(name).filter(|name| !name.is_empty()), id }
-}
-
 /// A name as dpkg lists it: one slash, then the name without leading `/` and `./` and without
 /// a trailing slash. The root directory is `/.`.
 pub(super) fn listed_name(name: &[u8]) -> Vec<u8> {
@@ -541,190 +501,4 @@ pub(super) fn listed_name(name: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn ar(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        let mut out = b"!<arch>\n".to_vec();
-        for (name, content) in members {
-            out.extend_from_slice(
-                format!(
-                    "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
-                    0,
-                    0,
-                    0,
-                    100_644,
-                    content.len()
-                )
-                .as_bytes(),
-            );
-            out.extend_from_slice(content);
-            if content.len() % 2 == 1 {
-                out.push(b'\n');
-            }
-        }
-        out
-    }
-
-    fn tar_of(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
-        let mut builder = tar::Builder::new(Vec::new());
-        build(&mut builder);
-        builder.into_inner().unwrap()
-    }
-
-    fn add(builder: &mut tar::Builder<Vec<u8>>, name: &str, kind: tar::EntryType, body: &[u8]) {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(0o644);
-        header.set_uid(1);
-        header.set_gid(2);
-        header.set_mtime(7);
-        header.set_size(if kind.is_file() { body.len() as u64 } else { 0 });
-        if kind.is_symlink() || kind.is_hard_link() {
-            header.set_link_name_literal(body).unwrap();
-        }
-        let field = &mut header.as_old_mut().name;
-        field[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_cksum();
-        builder.append(&header, if kind.is_file() { body } else { b"" }).unwrap();
-    }
-
-    fn control_tar() -> Vec<u8> {
-        tar_of(|builder| {
-            add(builder, "./", tar::EntryType::Directory, b"");
-            let control = b"Package: a\nVersion: 1\nArchitecture: all\n";
-            add(builder, "./control", tar::EntryType::Regular, control);
-            add(builder, "./conffiles", tar::EntryType::Regular, b"/etc/a\n");
-            add(builder, "./md5sums", tar::EntryType::Regular, b"");
-        })
-    }
-
-    fn xz(bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        liblzma::read::XzEncoder::new(bytes, 1).read_to_end(&mut out).unwrap();
-        out
-    }
-
-    fn data_tar() -> Vec<u8> {
-        tar_of(|builder| {
-            add(builder, "./", tar::EntryType::Directory, b"");
-            add(builder, "./usr/", tar::EntryType::Directory, b"");
-            add(builder, "./usr/l", tar::EntryType::Symlink, b"t");
-            add(builder, "./etc/a", tar::EntryType::Regular, b"hello");
-            add(builder, "./usr/b", tar::EntryType::Link, b"./etc/a");
-        })
-    }
-
-    fn deb(data_name: &str, data: Vec<u8>) -> Vec<u8> {
-        ar(&[
-            ("debian-binary", b"2.0\n".to_vec()),
-            ("control.tar.xz", xz(&control_tar())),
-            (data_name, data),
-        ])
-    }
-
-    fn unpacked(bytes: &[u8]) -> Result<DebPackage, DebError> {
-        unpack(bytes, &Spool::new().unwrap(), &Limits::default())
-    }
-
-    #[test]
-    fn payload_is_listed_as_dpkg_lists_it_with_links_last() {
-        let package = unpacked(&deb("data.tar.xz", xz(&data_tar()))).unwrap();
-        let paths: Vec<_> =
-            package.payload.iter().map(|e| String::from_utf8(e.path.clone()).unwrap()).collect();
-        assert_eq!(paths, ["/.", "/usr", "/etc/a", "/usr/b", "/usr/l"]);
-        assert_eq!(package.control.name(), "a");
-        let PayloadKind::File { size: 5, md5: Some(md5), .. } = &package.payload[2].kind else {
-            panic!("{:?}", package.payload[2]);
-        };
-        assert_eq!(md5, "5d41402abc4b2a76b9719d911017c592");
-        assert_eq!(package.payload[3].kind, PayloadKind::HardLink(b"/etc/a".to_vec()));
-    }
-
-    #[test]
-    fn every_compression_of_debian_and_ubuntu_is_read() {
-        let tar = data_tar();
-        let mut gz = Vec::new();
-        flate2::read::GzEncoder::new(&tar[..], flate2::Compression::fast())
-            .read_to_end(&mut gz)
-            .unwrap();
-        for (name, data) in [
-            ("data.tar", tar.clone()),
-            ("data.tar.gz", gz),
-            ("data.tar.xz", xz(&tar)),
-            ("data.tar.zst", zstd::encode_all(&tar[..], 1).unwrap()),
-        ] {
-            assert_eq!(unpacked(&deb(name, data)).unwrap().payload.len(), 5, "{name}");
-        }
-        let error = unpacked(&deb("data.tar.bz2", tar)).unwrap_err().to_string();
-        assert!(error.contains("\"bz2\""), "{error}");
-    }
-
-    #[test]
-    fn truncated_and_flipped_archives_are_refused() {
-        let good = deb("data.tar.xz", xz(&data_tar()));
-        for end in [0, 7, 40, 100, 300, good.len() - 200, good.len() - 20] {
-            assert!(unpacked(&good[..end]).is_err(), "cut at {end}");
-        }
-        for at in (good.len() - 120..good.len() - 12).step_by(7) {
-            let mut bad = good.clone();
-            bad[at] ^= 0x40;
-            assert!(unpacked(&bad).is_err(), "flipped at {at}");
-        }
-    }
-
-    #[test]
-    fn paths_that_leave_the_root_are_refused() {
-        let data = tar_of(|builder| {
-            add(builder, "./../etc/passwd", tar::EntryType::Regular, b"x");
-        });
-        assert!(matches!(unpacked(&deb("data.tar", data)), Err(DebError::Path(_))));
-    }
-
-    #[test]
-    fn limits_hold() {
-        let bytes = deb("data.tar.xz", xz(&data_tar()));
-        let spool = Spool::new().unwrap();
-        for (limits, unit) in [
-            (Limits { payload_bytes: 1000, ..Limits::default() }, "bytes"),
-            (Limits { entries: 3, ..Limits::default() }, "entries"),
-            (Limits { control_bytes: 700, ..Limits::default() }, "bytes"),
-        ] {
-            let error = unpack(&bytes[..], &spool, &limits).unwrap_err().to_string();
-            assert!(error.contains("more than") && error.contains(unit), "{error}");
-        }
-    }
-
-    #[test]
-    fn names_are_normalised_as_dpkg_does() {
-        for (name, want) in [
-            ("./", "/."),
-            (".", "/."),
-            ("/", "/."),
-            ("./usr/", "/usr"),
-            ("usr/bin", "/usr/bin"),
-            ("././/usr", "/usr"),
-            ("./.hidden", "/.hidden"),
-        ] {
-            assert_eq!(listed_name(name.as_bytes()), want.as_bytes(), "{name}");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn arbitrary_members_never_panic(control: Vec<u8>, data: Vec<u8>) {
-            let limits = Limits::default();
-            for suffix in ["", ".gz", ".xz", ".zst"] {
-                let bytes = ar(&[
-                    ("debian-binary", b"2.0\n".to_vec()),
-                    (&format!("control.tar{suffix}"), control.clone()),
-                ]);
-                let _ = inspect_control(&bytes[..], &limits);
-            }
-            let _ = unpacked(&deb("data.tar", data));
-        }
-    }
-}
+mod tests;

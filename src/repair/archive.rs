@@ -68,6 +68,14 @@ pub struct Owner {
     pub id: u32,
 }
 
+impl Owner {
+    /// As a member of a tar archive has it: an empty name is none.
+    #[must_use]
+    pub fn of_member(name: Vec<u8>, id: u32) -> Self {
+        Self { name: Some(name).filter(|name| !name.is_empty()), id }
+    }
+}
+
 /// Ends with an error instead of giving more than it may.
 pub struct Bounded<R> {
     inner: R,

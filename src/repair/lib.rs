@@ -1,7 +1,8 @@
 //! What repairers share: their trait ([`repairer`]), who does what in an image ([`image`]), the one
 //! judge ([`judge`]), the loop and the planner of packages ([`packages`], [`planner`]), package
-//! archives ([`archive`], [`apply`], [`promise`]) and the running of their scripts ([`scripts`]). In
-//! come an image's tree and findings; out come plans, an overlay with the changes, and verdicts.
+//! archives ([`archive`], [`payload`], [`apply`], [`promise`]) and the running of their scripts
+//! ([`scripts`]). In come an image's tree and findings; out come plans, an overlay with the changes,
+//! and verdicts.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -17,6 +18,7 @@ pub mod library_records;
 pub mod os_release;
 pub mod package_manager;
 pub mod packages;
+pub mod payload;
 pub mod planner;
 pub mod pooled;
 pub mod promise;

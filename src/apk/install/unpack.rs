@@ -19,7 +19,7 @@ use super::{InstallError, NewPackage, Run};
 use imgfix_model::identity::Identity;
 use imgfix_model::path::ImagePath;
 use imgfix_versions::apk::generation::Generation;
-use imgfix_vfs::{Entry, FileData, FileSystem, Kind, LinkId, RootfsError, Xattrs};
+use imgfix_vfs::{Entry, FileSystem, Kind, LinkId, RootfsError, Xattrs};
 
 /// File capabilities, which `chown(2)` takes away.
 const CAPABILITY: &[u8] = b"security.capability";
@@ -178,21 +178,12 @@ impl Run<'_> {
     fn file_entry(&self, entry: &PayloadEntry, attributes: &Attributes) -> Option<Entry> {
         let (mut mode, mut mtime) = (entry.mode, entry.mtime);
         let mut xattrs = entry.xattrs.clone();
-        let kind = match &entry.kind {
-            PayloadKind::File { content, size } => {
-                Kind::File(FileData { size: *size, content: content.clone(), link: None })
-            }
-            PayloadKind::Symlink(target) => {
-                // apk leaves a link the time at which it is made.
-                (mode, mtime) = (0o777, self.options.timestamp);
-                xattrs.clear();
-                Kind::Symlink(target.clone())
-            }
-            PayloadKind::Fifo => Kind::Fifo,
-            &PayloadKind::CharDevice { major, minor } => Kind::CharDevice { major, minor },
-            &PayloadKind::BlockDevice { major, minor } => Kind::BlockDevice { major, minor },
-            PayloadKind::Directory | PayloadKind::HardLink(_) => return None,
-        };
+        let kind = entry.kind.in_image().ok()?;
+        if let Kind::Symlink(_) = kind {
+            // apk leaves a link the time at which it is made.
+            (mode, mtime) = (0o777, self.options.timestamp);
+            xattrs.clear();
+        }
         Some(Entry { kind, mode, uid: attributes.uid, gid: attributes.gid, mtime, xattrs })
     }
 

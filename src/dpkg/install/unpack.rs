@@ -319,8 +319,8 @@ impl Run<'_> {
         if stays {
             return Ok(());
         }
-        if let PayloadKind::File { md5, .. } = &shipped.kind {
-            unpacking.node(id).md5.clone_from(md5);
+        if shipped.kind.is_file() {
+            unpacking.node(id).md5.clone_from(&shipped.checksum);
         }
         if owned == Ownership::Shared && present.is_some() && unpacking.in_sync {
             return self.check_shared(unpacking, shipped, &path, present.as_ref());
@@ -410,7 +410,7 @@ impl Run<'_> {
             return Ok(());
         }
         let same = match (&shipped.kind, present.map(|entry| &entry.kind)) {
-            (PayloadKind::File { content, size, .. }, Some(Kind::File(data))) => {
+            (PayloadKind::File { content, size }, Some(Kind::File(data))) => {
                 *size == data.size && {
                     let shipped = content_md5(content)?;
                     match shipped {
@@ -509,28 +509,17 @@ impl Run<'_> {
             entry.gid = fixed.gid;
             entry.mode = fixed.mode;
         }
-        entry.kind = match &shipped.kind {
-            PayloadKind::Directory => Kind::Directory,
-            PayloadKind::File { content, size, .. } => {
-                Kind::File(FileData { size: *size, content: content.clone(), link: None })
-            }
-            PayloadKind::HardLink(target) => {
+        entry.kind = match shipped.kind.in_image() {
+            Ok(kind) => kind,
+            Err(target) => {
                 let (data, md5) = self.link_to(unpacking, target, &entry)?;
                 unpacking.node(id).md5 = md5;
                 Kind::File(data)
             }
-            PayloadKind::Symlink(target) => {
-                entry.mode = 0o777;
-                Kind::Symlink(target.clone())
-            }
-            PayloadKind::Fifo => Kind::Fifo,
-            PayloadKind::CharDevice { major, minor } => {
-                Kind::CharDevice { major: *major, minor: *minor }
-            }
-            PayloadKind::BlockDevice { major, minor } => {
-                Kind::BlockDevice { major: *major, minor: *minor }
-            }
         };
+        if entry.is_symlink() {
+            entry.mode = 0o777;
+        }
         Ok(entry)
     }
 
