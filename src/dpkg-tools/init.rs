@@ -11,14 +11,6 @@ pub fn runlevel(process: &mut Process<'_>) -> Status {
     Ok(1)
 }
 
-/// `ischroot`: yes, as when a tool installs packages into a root file system.
-///
-/// # Errors
-/// None.
-pub fn ischroot(_: &mut Process<'_>) -> Status {
-    Ok(0)
-}
-
 /// Programs that change how a machine starts, which an image has no say in.
 ///
 /// # Errors

@@ -30,8 +30,7 @@ mod dpkg_trigger;
 mod files;
 mod format;
 mod getent;
-mod getopt;
-mod id;
+mod groups;
 mod init;
 mod interpreters;
 mod java;
@@ -71,10 +70,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("dpkg-statoverride", dpkg_statoverride::run),
     ("dpkg-trigger", dpkg_trigger::run),
     ("getent", getent::run),
-    ("getopt", getopt::run),
-    ("groups", id::groups),
-    ("id", id::run),
-    ("ischroot", init::ischroot),
+    ("groups", groups::groups),
     ("mountpoint", mountpoint::run),
     ("pam-auth-update", pam_auth_update::run),
     ("runlevel", init::runlevel),
@@ -90,9 +86,8 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("update-mime", update_mime::run),
     ("update-passwd", systemd_sysusers::update_passwd),
     ("update-rc.d", update_rc_d::run),
-    ("vigr", id::interactive),
-    ("vipw", id::interactive),
-    ("whoami", id::whoami),
+    ("vigr", groups::interactive),
+    ("vipw", groups::interactive),
 ];
 
 /// What scripts of the family may call: these commands, and those of every family.

@@ -4,6 +4,7 @@
 use bstr::BString;
 use std::os::unix::ffi::OsStringExt as _;
 
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Stop};
 
 /// One option as written.
@@ -43,26 +44,24 @@ impl Words {
     /// # Errors
     /// A value is missing, or one is where none may be.
     pub fn of(process: &Process<'_>, valued: &[&str]) -> Result<Self, Stop> {
-        let misused = |error: lexopt::Error| process.misused(&error);
         let mut words = Self::default();
-        let mut parser = process.options();
-        while let Some(argument) = parser.next().map_err(misused)? {
+        let mut options = process.options();
+        while let Some(argument) = options.next()? {
             let name = match argument {
-                lexopt::Arg::Short(letter) => letter.to_string(),
-                lexopt::Arg::Long(name) => name.to_owned(),
-                lexopt::Arg::Value(first) => {
+                Short(letter) => letter.to_string(),
+                Long(name) => name.to_owned(),
+                Value(first) => {
                     words.operands.push(first.into_vec().into());
                     break;
                 }
             };
             let value = match valued.contains(&name.as_str()) {
-                true => Some(value(&name, parser.value().map_err(misused)?.into_vec())),
+                true => Some(value(&name, options.value()?)),
                 false => None,
             };
             words.options.push(Given { name, value });
         }
-        let rest = parser.raw_args().map_err(misused)?;
-        words.operands.extend(rest.map(|word| BString::from(word.into_vec())));
+        words.operands.extend(options.rest()?.into_iter().map(BString::from));
         Ok(words)
     }
 

@@ -15,11 +15,11 @@ enum Action {
 /// # Errors
 /// `--start`, and options whose meaning would not be clear.
 pub fn run(process: &mut Process<'_>) -> Status {
-    use lexopt::Arg::{Long, Short, Value};
+    use imgfix_shell::options::{Long, Short, Value};
     let (mut action, mut ok_nothing, mut quiet) = (None, false, false);
     let (mut pidfile, mut program, name, user) = (None, None, None, None);
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         let mut valued = None;
         match option {
             Short('K') | Long("stop") => action = Some(Action::Stop),
@@ -33,14 +33,13 @@ pub fn run(process: &mut Process<'_>) -> Status {
             }
             Short('s' | 'R' | 'g' | 'c')
             | Long("signal" | "retry" | "group" | "chuid" | "ppid") => {
-                options.value().map_err(|error| process.misused(&error))?;
+                options.value()?;
             }
             Value(_) => return Err(process.unsupported("operands")),
             other => return Err(process.unsupported_option(&other)),
         }
         if let Some(slot) = valued {
-            let value = options.value().map_err(|error| process.misused(&error))?;
-            *slot = Some(value.to_string_lossy().into_owned());
+            *slot = Some(options.text()?);
         }
     }
     if let Some(path) = &program

@@ -102,11 +102,11 @@ pub fn run(process: &mut Process<'_>) -> Status {
 }
 
 fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
-    use lexopt::Arg::{Long, Short, Value};
+    use imgfix_shell::options::{Long, Short, Value};
     let (mut words, mut instance) = (Vec::new(), Instance::System);
     let (mut quiet, mut enable_only) = (false, false);
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Long(
                 "system" | "no-reload" | "no-ask-password" | "no-pager" | "no-legend" | "value"
@@ -115,17 +115,17 @@ fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
             Long("global") => instance = Instance::User,
             Short('q') | Long("quiet") => quiet = true,
             Short('p') | Long("property" | "signal") => {
-                options.value().map_err(|error| process.misused(&error))?;
+                options.value()?;
             }
             Long("root") => {
-                let root = options.value().map_err(|error| process.misused(&error))?;
-                if root.as_encoded_bytes() != b"/" {
+                let root = options.value()?;
+                if root != b"/" {
                     return Err(process.unsupported("another root"));
                 }
             }
             Long("preset-mode") => {
-                let mode = options.value().map_err(|error| process.misused(&error))?;
-                enable_only = mode.as_encoded_bytes() == b"enable-only";
+                let mode = options.value()?;
+                enable_only = mode == b"enable-only";
             }
             Value(word) => words.push(word.to_string_lossy().into_owned()),
             other => return Err(process.unsupported_option(&other)),

@@ -27,10 +27,10 @@ struct Line {
 /// # Errors
 /// Anything but `--create` with files, and lines that are not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    use lexopt::Arg::{Long, Value};
+    use imgfix_shell::options::{Long, Value};
     let (mut create, mut files) = (false, Vec::new());
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Long("create") => create = true,
             Value(file) => files.push(file.to_string_lossy().into_owned()),

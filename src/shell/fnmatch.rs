@@ -120,6 +120,8 @@ fn in_class(name: &[u8], byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -149,10 +151,41 @@ mod tests {
             ("", "", true),
             ("*", "", true),
             ("?", "", false),
+            ("/usr/share/doc/*", "/usr/share/doc/a/b", true),
+            ("/usr/share/doc/*", "/usr/share/doc", false),
+            ("*", "", true),
+            ("*/.hidden", "/a/.hidden", true),
+            ("/a?b", "/a/b", true),
+            ("/[abc]*[0-9]", "/bxx7", true),
+            ("/[!abc]", "/a", false),
+            ("/[^abc]", "/d", true),
+            ("/[]a]", "/]", true),
+            ("/[a-]", "/-", true),
+            ("/[[:digit:]x]", "/4", true),
+            ("/[[:digit:]x]", "/y", false),
+            ("/\\*", "/*", true),
+            ("/\\*", "/a", false),
+            ("/[a", "/[a", true),
+            ("/a*b*c", "/aXbXbXc", true),
+            ("/a*b*c", "/aXbXbX", false),
+            // a backslash before nothing fits nothing
+            ("a\\", "a\\", false),
         ] {
             let got = matches(pattern.as_bytes(), text.as_bytes());
             assert_eq!(got, want, "{pattern} {text}");
         }
         assert!(matches_in(b"RE[a-d]*", b"readme", CaseOf::Ignored));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_patterns_never_panic(pattern: Vec<u8>, text: Vec<u8>) {
+            let _ = matches(&pattern, &text);
+        }
+
+        #[test]
+        fn patterns_without_wildcards_match_themselves_only(text in "[a-z/.]{0,12}", other in "[a-z/.]{0,12}") {
+            prop_assert_eq!(matches(text.as_bytes(), other.as_bytes()), text == other);
+        }
     }
 }

@@ -27,6 +27,7 @@ pub mod files;
 pub mod fnmatch;
 pub mod machine;
 pub mod mode;
+pub mod options;
 pub mod process;
 pub mod regex;
 pub mod resources;

@@ -1,12 +1,11 @@
 //! [`Process`]: what a command sees of the machine, and how it starts others.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
 
 use bstr::BString;
 use bytes::Bytes;
 
+use super::options::{Arg, Options};
 use super::{Descriptors, Errno, Machine, Status, Stop, Stream};
 use imgfix_model::path::ImagePath;
 
@@ -168,30 +167,18 @@ impl Process<'_> {
     /// The arguments, for options to be taken from. Options after operands count, as with
     /// GNU's `getopt_long(3)`.
     #[must_use]
-    pub fn options(&self) -> lexopt::Parser {
-        let arguments = self.arguments().iter();
-        let words = arguments.map(|word| OsString::from_vec(word.to_vec()));
-        let mut parser = lexopt::Parser::from_args(words);
-        // `cut -d=`: the sign is the argument, as for getopt(3).
-        parser.set_short_equals(false);
-        parser
+    pub fn options(&self) -> Options {
+        Options::of(self)
     }
 
     /// The stop for an option that this command does not know here.
     #[must_use]
-    pub fn unsupported_option(&self, option: &lexopt::Arg<'_>) -> Stop {
+    pub fn unsupported_option(&self, option: &Arg<'_>) -> Stop {
         match option {
-            lexopt::Arg::Short(letter) => self.unsupported(format!("-{letter}")),
-            lexopt::Arg::Long(name) => self.unsupported(format!("--{name}")),
-            lexopt::Arg::Value(value) => self.unsupported(value.as_encoded_bytes()),
+            Arg::Short(letter) => self.unsupported(format!("-{letter}")),
+            Arg::Long(name) => self.unsupported(format!("--{name}")),
+            Arg::Value(value) => self.unsupported(value.as_encoded_bytes()),
         }
-    }
-
-    /// The stop for options that do not fit: real scripts do not misuse commands, so it is
-    /// more likely that the command knows more than this one.
-    #[must_use]
-    pub fn misused(&self, error: &lexopt::Error) -> Stop {
-        self.unsupported(format!("options that do not fit: {error}"))
     }
 
     /// The stop for an option or operand that this command does not know here.

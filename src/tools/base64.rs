@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::lines::{number, plainly, read_all};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Encodes or decodes a file.
@@ -14,7 +14,7 @@ use imgfix_shell::{Process, Status};
 pub fn run(process: &mut Process<'_>) -> Status {
     let (mut decodes, mut width) = (false, 76);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('d') | Long("decode") => decodes = true,

@@ -1,7 +1,7 @@
 //! `cat` (`-n` and the like are not evaluated) and `tee` (`-a`, `-i`) of coreutils.
 
-use super::options::{Long, Options, Short, Value};
 use imgfix_shell::files::Access;
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Copies files to standard output.
@@ -10,7 +10,7 @@ use imgfix_shell::{Process, Status};
 /// An option that is not evaluated.
 pub fn cat(process: &mut Process<'_>) -> Status {
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('u') => {}
@@ -41,7 +41,7 @@ pub fn cat(process: &mut Process<'_>) -> Status {
 pub fn tee(process: &mut Process<'_>) -> Status {
     let mut append = false;
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('a') | Long("append") => append = true,

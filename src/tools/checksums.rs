@@ -4,7 +4,7 @@
 use sha2::Digest as _;
 
 use super::lines::{lines, plainly};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     };
     let mut asked = Asked::default();
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('b') | Long("binary") => asked.binary = true,

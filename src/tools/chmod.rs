@@ -1,8 +1,8 @@
 //! `chmod` of coreutils: `-R`, `-f`, `-c`, `--reference FILE`, modes that begin with a minus.
 
 use super::operands::{is_directory, lstat, quoted, stat, tree_of};
-use super::options::{Long, Options, Short, Value};
 use imgfix_shell::mode::Mode;
+use imgfix_shell::options::{Long, Options, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 /// Changes modes. Symbolic links met below a directory are passed over, those named are
@@ -14,7 +14,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let (mut recursive, mut quiet, mut reference) = (false, false, None);
     let mut operands = Vec::new();
     let (words, minus) = modes_apart(process);
-    let mut options = Options::from_words("chmod", &words);
+    let mut options = Options::from_words("chmod", words);
     while let Some(option) = options.next()? {
         match option {
             Short('R') | Long("recursive") => recursive = true,

@@ -2,8 +2,8 @@
 //! `--from`, `--reference`.
 
 use super::operands::{accounts, lstat, quoted, stat, tree_of};
-use super::options::{Long, Options, Short, Value};
 use imgfix_shell::files::Owner;
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 use imgfix_vfs::{Accounts, Entry};
 
@@ -43,7 +43,7 @@ fn run(process: &mut Process<'_>, parse: ParseOwner) -> Status {
     let accounts = accounts(process)?;
     let mut asked = Asked::default();
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('R') | Long("recursive") => asked.recursive = true,

@@ -2,7 +2,7 @@
 //! differ (`-q`, or no difference).
 
 use super::operands::is_directory;
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Compares two files byte by byte.
@@ -12,7 +12,7 @@ use imgfix_shell::{Process, Status};
 pub fn cmp(process: &mut Process<'_>) -> Status {
     let mut silent = false;
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('s') | Long("quiet" | "silent") => silent = true,
@@ -60,7 +60,7 @@ pub fn cmp(process: &mut Process<'_>) -> Status {
 pub fn diff(process: &mut Process<'_>) -> Status {
     let (mut brief, mut spaces) = (false, false);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('q') | Long("brief") => brief = true,

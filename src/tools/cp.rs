@@ -3,7 +3,7 @@
 
 use super::copy::{Copying, Kept, Links};
 use super::destination::Destination;
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Copies files.
@@ -15,7 +15,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut links = None;
     let mut destination = Destination::default();
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('a') | Long("archive") => {

@@ -2,7 +2,7 @@
 //! are bytes, as everywhere in the C locale.
 
 use super::lines::{lines, plainly, read_all};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Ranges of positions, from 1.
@@ -40,7 +40,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let (mut delimiter, mut joined, mut only_delimited) = (b'\t', None, false);
     let (mut end, mut inverted) = (b'\n', false);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('b' | 'c') | Long("bytes" | "characters") => list = Some(options.value()?),

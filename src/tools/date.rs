@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::operands::{quoted, stat};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Prints the date: `+FORMAT`, `-u`, `-d`, `-r`, `-R`, `-I`.
@@ -15,7 +15,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut time = process.machine.settings.now;
     let mut format = None;
     let mut utc = false;
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('u') | Long("utc" | "universal") => utc = true,

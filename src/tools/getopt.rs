@@ -1,6 +1,6 @@
 //! `getopt` of util-linux: `-o`, `-l`, `-n`, `-a`, `-q`, `-u`, `-T`. It is what `ucf` reads its options with.
 
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Whether an option has an argument.
@@ -32,7 +32,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut asked = Asked { name: b"getopt".to_vec(), ..Asked::default() };
     let mut has_short = false;
     let mut words = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('o') | Long("options") => {
@@ -137,11 +137,11 @@ impl Asked {
         if let Some((name, argument)) = self.long.iter().find(|(known, _)| known == name) {
             return Found::One(name, *argument);
         }
-        let mut fitting = self.long.iter().filter(|(known, _)| known.starts_with(name));
-        match (fitting.next(), fitting.next()) {
-            (None, _) => Found::Nothing,
-            (Some((name, argument)), None) => Found::One(name, *argument),
-            (Some(_), Some(_)) => Found::Several,
+        let fitting = self.long.iter().filter(|(known, _)| known.starts_with(name));
+        match fitting.collect::<Vec<_>>()[..] {
+            [] => Found::Nothing,
+            [(name, argument)] => Found::One(name, *argument),
+            ref several => Found::Several(several.iter().map(|(name, _)| &name[..]).collect()),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Asked {
 enum Found<'a> {
     Nothing,
     One(&'a [u8], Argument),
-    Several,
+    Several(Vec<&'a [u8]>),
 }
 
 struct Reader<'a> {
@@ -230,10 +230,13 @@ impl Reader<'_> {
         let (name, value) = (halves.next().unwrap_or_default(), halves.next());
         match (self.asked.long_option(name), value) {
             (Found::Nothing, _) => {
-                self.problems.push([b"unrecognized option '", dashes, text, b"'"].concat());
+                self.problems.push([b"unrecognized option '", dashes, name, b"'"].concat());
             }
-            (Found::Several, _) => {
-                self.problems.push([b"option '", dashes, text, b"' is ambiguous"].concat());
+            (Found::Several(names), _) => {
+                let mut problem = [b"option '", dashes, text, b"' is ambiguous;"].concat();
+                problem.extend_from_slice(b" possibilities:");
+                names.iter().for_each(|name| problem.extend([b" '--", *name, b"'"].concat()));
+                self.problems.push(problem);
             }
             (Found::One(name, Argument::None), Some(_)) => {
                 let problem = [b"option '", dashes, name, b"' doesn't allow an argument"].concat();
@@ -265,5 +268,55 @@ impl Reader<'_> {
         self.out.extend_from_slice(option);
         self.out.push(b' ');
         self.out.extend(self.asked.quoted(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Image;
+
+    const UCF: [&str; 9] = [
+        "getopt",
+        "-a",
+        "-o",
+        "hs:d::nv",
+        "-n",
+        "ucf",
+        "--long",
+        "help,src-dir:,debug::,three-way,debconf-ok,debconf-template:",
+        "--",
+    ];
+
+    /// Recorded from util-linux 2.38.
+    #[test]
+    fn command_lines_are_taken_apart_as_by_the_real_one() {
+        for (line, status, output, error) in [
+            (vec!["--three-way", "/a b", "/c"], 0, " --three-way -- '/a b' '/c'\n", ""),
+            (vec!["/a", "-three-way", "/it's"], 0, " --three-way -- '/a' '/it'\\''s'\n", ""),
+            (vec!["-vn", "-sx", "-d", "-d3"], 0, " -v -n -s 'x' -d '' -d '3' --\n", ""),
+            (vec!["--src=x", "--debug", "--", "-v"], 0, " --src-dir 'x' --debug '' -- '-v'\n", ""),
+            (vec!["-src-dir", "x", "-h"], 0, " --src-dir 'x' -h --\n", ""),
+            (vec!["--debu=1", "x"], 0, " --debug '1' -- 'x'\n", ""),
+            (
+                vec!["--debc=1"],
+                1,
+                " --\n",
+                "ucf: option '--debc=1' is ambiguous; possibilities: '--debconf-ok' '--debconf-template'\n",
+            ),
+            (vec!["-what"], 1, " --\n", "ucf: unrecognized option '-what'\n"),
+            (vec!["-vy"], 1, " -v --\n", "ucf: invalid option -- 'y'\n"),
+            (vec!["-hx"], 1, " -h --\n", "ucf: invalid option -- 'x'\n"),
+            (vec!["--what", "x"], 1, " -- 'x'\n", "ucf: unrecognized option '--what'\n"),
+            (vec!["-y"], 1, " --\n", "ucf: unrecognized option '-y'\n"),
+            (vec!["-s"], 1, " --\n", "ucf: option requires an argument -- 's'\n"),
+            (vec!["--help=1"], 1, " --\n", "ucf: option '--help' doesn't allow an argument\n"),
+        ] {
+            let mut image = Image::with(&["/x/"], &[("getopt", run)]);
+            let argv: Vec<&str> = UCF.iter().copied().chain(line.iter().copied()).collect();
+            assert_eq!(image.call(&argv, "").unwrap(), status, "{line:?}");
+            assert_eq!(image.output(), output, "{line:?}");
+            assert!(image.errors().starts_with(error), "{line:?}: {}", image.errors());
+        }
     }
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::operands::{is_directory, lstat, tree_of};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::regex::{Around, Match, Options as RegexOptions, Regex, Syntax};
 use imgfix_shell::{Process, Status, Stop};
 
@@ -93,7 +93,7 @@ fn options(process: &Process<'_>) -> Result<Asked, Stop> {
     let mut asked = Asked { end: b'\n', ..Asked::default() };
     let mut given: Option<Vec<u8>> = None;
     let mut files_of_patterns = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('E') | Long("extended-regexp") => asked.syntax = Some(Syntax::Extended),

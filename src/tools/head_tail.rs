@@ -2,7 +2,7 @@
 
 use super::lines::read_all;
 use super::operands::quoted;
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Options, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 /// How much is shown.
@@ -59,7 +59,7 @@ fn show(process: &mut Process<'_>, sign: u8, part: impl Fn(&[u8], u8, Amount) ->
     let mut operands = Vec::new();
     let words = spelled_out(process);
     let name = String::from_utf8_lossy(process.name()).into_owned();
-    let mut options = Options::from_words(&name, &words);
+    let mut options = Options::from_words(&name, words);
     while let Some(option) = options.next()? {
         match option {
             Short('n') | Long("lines") => amount = read(process, &options.value()?, sign, false)?,

@@ -2,8 +2,8 @@
 //! same on every machine. Everything runs as root.
 
 use super::operands::{accounts, quoted};
-use super::options::{Long, Options, Short, Value};
 use imgfix_model::path::ImagePath;
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 use imgfix_vfs::Accounts;
 
@@ -23,7 +23,7 @@ enum Shown {
 pub fn id(process: &mut Process<'_>) -> Status {
     let (mut shown, mut names) = (Shown::All, false);
     let mut operand = None;
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('u') | Long("user") => shown = Shown::User,
@@ -36,14 +36,20 @@ pub fn id(process: &mut Process<'_>) -> Status {
         }
     }
     let accounts = accounts(process)?;
-    let user = operand.clone().unwrap_or_else(|| b"root".to_vec());
     let uid = match &operand {
-        None => Some(0),
-        Some(name) => accounts.user(name),
+        None => 0,
+        Some(name) => match accounts.user(name).or_else(|| numbered(&accounts, name)) {
+            Some(uid) => uid,
+            None => {
+                process.complain(format!("{}: no such user", quoted(name)))?;
+                return Ok(1);
+            }
+        },
     };
-    let Some(uid) = uid else {
-        process.complain(format!("{}: no such user", quoted(&user)))?;
-        return Ok(1);
+    // A user that is asked for by number has the groups of its name.
+    let user = match operand.filter(|name| accounts.user(name).is_some()) {
+        Some(name) => name,
+        None => accounts.user_name(uid).unwrap_or(b"root").to_vec(),
     };
     let gid = accounts.login_group(&user).unwrap_or(0);
     let groups = groups(process, &user, gid)?;
@@ -63,6 +69,11 @@ pub fn id(process: &mut Process<'_>) -> Status {
     };
     process.print(format!("{text}\n"))?;
     Ok(0)
+}
+
+fn numbered(accounts: &Accounts, text: &[u8]) -> Option<u32> {
+    let uid = std::str::from_utf8(text).ok()?.parse().ok()?;
+    accounts.user_name(uid).is_some().then_some(uid)
 }
 
 fn named(number: u32, name: Option<&[u8]>) -> String {
@@ -110,7 +121,9 @@ pub fn whoami(process: &mut Process<'_>) -> Status {
     if let Some(word) = process.arguments().first() {
         return Err(process.unsupported(word));
     }
-    process.print("root\n")?;
+    let accounts = accounts(process)?;
+    let name = accounts.user_name(0).unwrap_or(b"root");
+    process.print([name, b"\n"].concat())?;
     Ok(0)
 }
 
@@ -140,4 +153,30 @@ pub fn uname(process: &mut Process<'_>) -> Status {
     };
     process.print(format!("{text}\n"))?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Image, run};
+
+    #[test]
+    fn users_are_known_by_name_and_number_and_root_by_what_it_is_called() {
+        let mut image = Image::new(&[
+            "/etc/passwd=toor:x:0:0::/root:/bin/sh\nweb:x:80:81::/:/bin/sh\n",
+            "/etc/group=toor:x:0:\nweb:x:81:\ndata:x:90:web,x\n",
+        ]);
+        for (line, status, output) in [
+            ("id", 0, "uid=0(toor) gid=0(toor) groups=0(toor)\n"),
+            ("id web", 0, "uid=80(web) gid=81(web) groups=81(web),90(data)\n"),
+            ("id 80", 0, "uid=80(web) gid=81(web) groups=81(web),90(data)\n"),
+            ("id -Gn web", 0, "web data\n"),
+            ("id -u 81", 1, ""),
+            ("id -un", 0, "toor\n"),
+            ("whoami", 0, "toor\n"),
+        ] {
+            assert_eq!(run(&mut image, line), status, "{line}");
+            assert_eq!(image.output(), output, "{line}");
+        }
+        assert_eq!(image.stop("whoami x"), "whoami with x");
+    }
 }

@@ -4,9 +4,9 @@ use super::chown::number_or;
 use super::copy::{Copying, Kept};
 use super::destination::Destination;
 use super::operands::{accounts, directory_part, is_directory, lstat, quoted, stat};
-use super::options::{Long, Options, Short, Value};
 use imgfix_shell::files::Owner;
 use imgfix_shell::mode::Mode;
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 struct Installing {
@@ -30,7 +30,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut destination = Destination::default();
     let mut operands = Vec::new();
     let mut problem = None;
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('c') => {}

@@ -3,7 +3,7 @@
 
 use bstr::BString;
 
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Call, Process, Status};
 
 /// Runs a program with a changed environment, or prints the environment.
@@ -14,7 +14,7 @@ pub fn env(process: &mut Process<'_>) -> Status {
     let mut environment = process.call.environment.clone();
     let mut end = b'\n';
     let mut words: Vec<Vec<u8>> = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('i') | Long("ignore-environment") => environment.clear(),
@@ -48,7 +48,7 @@ pub fn env(process: &mut Process<'_>) -> Status {
 /// # Errors
 /// An option that is not evaluated; the program cannot be evaluated.
 pub fn nice(process: &mut Process<'_>) -> Status {
-    let mut options = Options::of(process);
+    let mut options = process.options();
     let mut words = Vec::new();
     while let Some(option) = options.next()? {
         match option {

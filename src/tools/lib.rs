@@ -43,7 +43,6 @@ mod names;
 mod no_effect;
 pub mod openssl;
 mod operands;
-mod options;
 mod printf;
 mod readlink;
 mod rearrange;

@@ -2,8 +2,8 @@
 
 use super::destination::Destination;
 use super::operands::{directory_part, last_component, lstat, names_no_directory, quoted};
-use super::options::{Long, Options, Short, Value};
 use imgfix_model::path::ImagePath;
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop};
 use imgfix_vfs::Kind;
 
@@ -24,7 +24,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut destination = Destination::default();
     let mut no_dereference = false;
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('s') | Long("symbolic") => linking.symbolic = true,

@@ -2,7 +2,7 @@
 //! `-1`, `-a`, `-A`, `-d`, `-r`, `-L`, `-U`, `-R` not.
 
 use super::operands::{lstat, quoted, stat};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop};
 
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct Asked {
 pub fn run(process: &mut Process<'_>) -> Status {
     let mut asked = Asked::default();
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('1') => {}

@@ -1,6 +1,6 @@
 //! `mkdir` (coreutils): `-p`, `-m MODE`, `-v`, `-Z`.
 
-use lexopt::prelude::*;
+use imgfix_shell::options::{Long, Short, Value};
 
 use super::operands::quoted;
 use imgfix_shell::files::attempt;
@@ -22,14 +22,14 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut mode = None;
     let mut folders = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('p') | Long("parents") => parents = true,
             Short('v') | Long("verbose") => verbose = true,
             // The default security context: nothing without SELinux.
             Short('Z') => {}
             Short('m') | Long("mode") => {
-                mode = Some(options.value().map_err(|error| process.misused(&error))?);
+                mode = Some(options.value()?);
             }
             Value(folder) => folders.push(folder),
             other => return Err(process.unsupported_option(&other)),
@@ -37,9 +37,9 @@ pub fn run(process: &mut Process<'_>) -> Status {
     }
     let mode = match mode {
         None => None,
-        Some(text) => match Mode::parse(text.as_encoded_bytes()) {
+        Some(text) => match Mode::parse(&text) {
             Some(mode) => Some(mode),
-            None => return Err(process.unsupported(format!("mode {}", text.display()))),
+            None => return Err(process.unsupported([b"mode ", &text[..]].concat())),
         },
     };
     let asked = Asked { mode, verbose };

@@ -3,7 +3,7 @@
 //! script may rely on them.
 
 use super::operands::{exists, inside, quoted};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop};
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Asked {
 pub fn mktemp(process: &mut Process<'_>) -> Status {
     let mut asked = Asked::default();
     let mut template = None;
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('d') | Long("directory") => asked.directory = true,
@@ -93,7 +93,7 @@ fn report(
 pub fn tempfile(process: &mut Process<'_>) -> Status {
     let mut folder = temporary_folder(process);
     let (mut prefix, mut suffix, mut mode) = (b"file".to_vec(), Vec::new(), 0o600);
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('d') | Long("directory") => folder = options.value()?,

@@ -3,7 +3,7 @@
 
 use super::destination::Destination;
 use super::operands::{lstat, names_no_directory, quoted, trimmed};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop};
 use imgfix_vfs::Kind;
 
@@ -22,7 +22,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut moving = Moving::default();
     let mut destination = Destination::default();
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('f') | Long("force") => moving.no_clobber = false,

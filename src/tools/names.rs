@@ -1,7 +1,7 @@
 //! `basename` (`-a`, `-s SUFFIX`, `-z`) and `dirname` (`-z`) of coreutils.
 
 use super::operands::{directory_part, last_component};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Prints the last component of paths.
@@ -11,7 +11,7 @@ use imgfix_shell::{Process, Status};
 pub fn basename(process: &mut Process<'_>) -> Status {
     let (mut several, mut suffix, mut end) = (false, None, b'\n');
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('a') | Long("multiple") => several = true,
@@ -54,7 +54,7 @@ pub fn basename(process: &mut Process<'_>) -> Status {
 pub fn dirname(process: &mut Process<'_>) -> Status {
     let mut end = b'\n';
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('z') | Long("zero") => end = 0,

@@ -2,8 +2,8 @@
 //! `-L`, `-P`, `-q`, `-z`) of coreutils.
 
 use super::operands::{directory_part, inside, last_component, lstat, stat, trimmed};
-use super::options::{Long, Options, Short, Value};
 use imgfix_shell::files::attempt;
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop, Sys};
 use imgfix_vfs::Kind;
 
@@ -22,7 +22,7 @@ enum Missing {
 pub fn readlink(process: &mut Process<'_>) -> Status {
     let (mut canonical, mut verbose, mut end) = (None, false, Some(b'\n'));
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('f') | Long("canonicalize") => canonical = Some(Missing::Last),
@@ -120,7 +120,7 @@ fn any_missing(process: &Process<'_>, path: &[u8]) -> Sys<Vec<u8>> {
 pub fn realpath(process: &mut Process<'_>) -> Status {
     let (mut missing, mut follow, mut quiet, mut end) = (Missing::Last, true, false, b'\n');
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('e') | Long("canonicalize-existing") => missing = Missing::None,
@@ -194,7 +194,7 @@ fn stripped(
 /// # Errors
 /// An option that is not evaluated.
 pub fn pwd(process: &mut Process<'_>) -> Status {
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('P') | Long("physical") => {}

@@ -1,7 +1,7 @@
 //! Commands that rearrange lines: `tac`, `rev`, `paste` (`-d`, `-s`) and `comm` (`-1`, `-2`, `-3`).
 
 use super::lines::{lines, plainly, read_all};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Prints lines, the last first.
@@ -46,7 +46,7 @@ pub fn rev(process: &mut Process<'_>) -> Status {
 
 fn only_operands(process: &Process<'_>) -> Result<Vec<Vec<u8>>, imgfix_shell::Stop> {
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Value(path) => operands.push(path.into_encoded_bytes()),
@@ -63,7 +63,7 @@ fn only_operands(process: &Process<'_>) -> Result<Vec<Vec<u8>>, imgfix_shell::St
 pub fn paste(process: &mut Process<'_>) -> Status {
     let (mut delimiters, mut serial) = (vec![Some(b'\t')], false);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('s') | Long("serial") => serial = true,
@@ -136,7 +136,7 @@ fn unescaped(text: &[u8]) -> Vec<Option<u8>> {
 pub fn comm(process: &mut Process<'_>) -> Status {
     let mut shown = [true; 3];
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('1') => shown[0] = false,

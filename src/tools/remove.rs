@@ -2,7 +2,7 @@
 //! `unlink` of coreutils.
 
 use super::operands::{directory_part, inside, last_component, lstat, quoted, trimmed};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop, Sys};
 
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct Remove {
 pub fn rm(process: &mut Process<'_>) -> Status {
     let mut asked = Remove::default();
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('r' | 'R') | Long("recursive") => asked.recursive = true,
@@ -137,7 +137,7 @@ fn cannot(process: &mut Process<'_>, path: &[u8], errno: Errno) -> Result<bool, 
 pub fn rmdir(process: &mut Process<'_>) -> Status {
     let (mut parents, mut ignore, mut verbose) = (false, false, false);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('p') | Long("parents") => parents = true,

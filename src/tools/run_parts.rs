@@ -2,7 +2,7 @@
 //! not.
 
 use super::operands::{inside, stat};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::regex::{Options as RegexOptions, Regex, Syntax};
 use imgfix_shell::{Process, Status};
 
@@ -13,7 +13,7 @@ use imgfix_shell::{Process, Status};
 pub fn run(process: &mut Process<'_>) -> Status {
     let (mut list, mut test, mut stops, mut regex) = (false, false, false, None);
     let (mut arguments, mut operands) = (Vec::new(), Vec::new());
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Long("list") => list = true,

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::lines::{lines, read_all};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 /// How a key is compared.
@@ -120,7 +120,7 @@ fn check(process: &mut Process<'_>, asked: &Asked, all: &[&[u8]], quiet: bool) -
 
 fn options(process: &Process<'_>) -> Result<Asked, Stop> {
     let mut asked = Asked::default();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('u') | Long("unique") => asked.unique = true,

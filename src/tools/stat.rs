@@ -1,7 +1,7 @@
 //! `stat` of coreutils with a format (`-c`, `--printf`), `-L`.
 
 use super::operands::{accounts, lstat, quoted, stat};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 use imgfix_vfs::{Accounts, Entry, Kind};
 
@@ -13,7 +13,7 @@ use imgfix_vfs::{Accounts, Entry, Kind};
 pub fn run(process: &mut Process<'_>) -> Status {
     let (mut follow, mut format) = (false, None);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('L') | Long("dereference") => follow = true,

@@ -2,7 +2,7 @@
 //! kept in an image.
 
 use super::operands::{exists, quoted, stat};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Makes empty files, or sets the time of those that are there.
@@ -15,7 +15,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut time = process.machine.settings.now;
     let mut reference = None;
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('c') | Long("no-create") => create = false,

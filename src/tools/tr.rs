@@ -1,6 +1,6 @@
 //! `tr` of coreutils: `-c`, `-d`, `-s`, `-t`; ranges, classes, escapes, `[x*n]`.
 
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 #[derive(Default)]
@@ -18,7 +18,7 @@ struct Asked {
 pub fn run(process: &mut Process<'_>) -> Status {
     let mut asked = Asked::default();
     let mut sets = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('c' | 'C') | Long("complement") => asked.complement = true,

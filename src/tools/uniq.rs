@@ -1,7 +1,7 @@
 //! `uniq` of coreutils: `-c`, `-d`, `-u`, `-i`, `-f`, `-s`, `-w`, `-z`.
 
 use super::lines::{lines, number, plainly, read_all};
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ struct Asked {
 pub fn run(process: &mut Process<'_>) -> Status {
     let (mut asked, mut end) = (Asked::default(), b'\n');
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('c') | Long("count") => asked.counted = true,

@@ -2,7 +2,7 @@
 
 use super::lines::{plainly, read_all};
 use super::operands::stat;
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Counts lines, words and bytes.
@@ -13,7 +13,7 @@ use imgfix_shell::{Process, Status};
 pub fn run(process: &mut Process<'_>) -> Status {
     let (mut by_line, mut by_word, mut by_byte) = (false, false, false);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('l') | Long("lines") => by_line = true,

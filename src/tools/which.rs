@@ -1,6 +1,6 @@
 //! `which` (`-a`) of debianutils.
 
-use super::options::{Options, Short, Value};
+use imgfix_shell::options::{Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Prints where programs are; 1 when one is missing.
@@ -10,7 +10,7 @@ use imgfix_shell::{Process, Status};
 pub fn run(process: &mut Process<'_>) -> Status {
     let mut all = false;
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('a') => all = true,

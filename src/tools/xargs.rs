@@ -3,7 +3,7 @@
 
 use bstr::BString;
 
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Call, Process, Status, Stop, Stream};
 
 /// The longest command line by default, in bytes.
@@ -70,7 +70,7 @@ fn options(process: &mut Process<'_>) -> Result<Asked, Stop> {
         shows_limits: false,
         trace: false,
     };
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('0') | Long("null") => asked.delimiter = Some(0),

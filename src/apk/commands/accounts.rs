@@ -6,7 +6,7 @@
 //! `loginutils/addgroup.c`, `libbb/update_passwd.c`), and of Alpine's default shell of system
 //! accounts; the cases are recorded from the real ones.
 
-use lexopt::Arg::{Long, Short, Value};
+use imgfix_shell::options::{Long, Options, Short, Value};
 
 use imgfix_model::path::ImagePath;
 use imgfix_shell::files::Owner;
@@ -30,7 +30,7 @@ pub fn addgroup(process: &mut Process<'_>) -> Status {
     let (mut gid, mut system) = (None, false);
     let mut names = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('S') | Long("system") => system = true,
             Short('g') | Long("gid") => gid = Some(number(process, &mut options)?),
@@ -113,7 +113,7 @@ pub fn adduser(process: &mut Process<'_>) -> Status {
 fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
     let mut request = Request::default();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         request.options += usize::from(!matches!(option, Value(_)));
         let place = match option {
             Short('S') | Long("system") => {
@@ -142,15 +142,13 @@ fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
             Short('G') | Long("ingroup") => &mut request.group,
             other => return Err(process.unsupported_option(&other)),
         };
-        let value = options.value().map_err(|error| process.misused(&error))?;
-        *place = Some(value.to_string_lossy().into_owned());
+        *place = Some(options.text()?);
     }
     Ok(request)
 }
 
-fn number(process: &Process<'_>, options: &mut lexopt::Parser) -> Result<u32, Stop> {
-    let value = options.value().map_err(|error| process.misused(&error))?;
-    let value = value.to_string_lossy().into_owned();
+fn number(process: &Process<'_>, options: &mut Options) -> Result<u32, Stop> {
+    let value = options.text()?;
     match value.parse() {
         Ok(number) if number <= *OTHER.end() => Ok(number),
         _ => Err(process.unsupported(format!("the number {value}"))),

@@ -33,10 +33,10 @@ pub fn delgroup(process: &mut Process<'_>) -> Status {
 }
 
 fn run(process: &mut Process<'_>, group_only: bool) -> Status {
-    use lexopt::Arg::{Long, Short, Value};
+    use imgfix_shell::options::{Long, Short, Value};
     let mut request = Request::default();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Long("system") => request.system = true,
             Long("group") => request.group = true,

@@ -77,10 +77,10 @@ fn run(process: &mut Process<'_>, group_only: bool) -> Status {
 }
 
 fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
-    use lexopt::Arg::{Long, Short, Value};
+    use imgfix_shell::options::{Long, Short, Value};
     let mut request = Request::default();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         let name = match option {
             Short('q') => "quiet".to_owned(),
             Short('c') => "conf".to_owned(),
@@ -104,8 +104,7 @@ fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
             "no-create-home" => request.no_create_home = true,
             "ingroup" | "home" | "shell" | "gecos" | "comment" | "uid" | "gid" | "firstuid"
             | "lastuid" | "firstgid" | "lastgid" => {
-                let value = options.value().map_err(|error| process.misused(&error))?;
-                let value = value.to_string_lossy().into_owned();
+                let value = options.text()?;
                 let number = || {
                     let number = value.parse::<u32>();
                     number.map(Some).map_err(|_| process.unsupported(format!("--{name} {value}")))

@@ -2,7 +2,7 @@
 //! `debconf-set-selections` and `debconf-show`.
 
 use bstr::{BString, ByteSlice as _};
-use lexopt::prelude::*;
+use imgfix_shell::options::{Long, Short, Value};
 
 use super::databases::Role;
 use super::frontend::open;
@@ -68,7 +68,7 @@ pub fn set_selections(process: &mut Process<'_>) -> Status {
     let mut selections = Selections::default();
     let mut files = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('v') | Long("verbose") => {}
             Short('c') | Long("checkonly") => selections.check_only = true,

@@ -1,15 +1,10 @@
 //! `groupadd`, `groupmod`, `groupdel`, `gpasswd`.
 
-use lexopt::prelude::*;
+use imgfix_shell::options::{Long, Short, Value};
 
 use super::login_defs::{LoginDefs, Range, free_number};
 use super::{Files, fail, is_name, number, set_field, with_member, without_member};
-use imgfix_shell::{Process, Status, Stop};
-
-fn text(process: &Process<'_>, options: &mut lexopt::Parser) -> Result<String, Stop> {
-    let value = options.value().map_err(|error| process.misused(&error))?;
-    Ok(value.to_string_lossy().into_owned())
-}
+use imgfix_shell::{Process, Status};
 
 /// `groupadd [-r] [-g GID] [-o] [-f] [-K KEY=VALUE] NAME`.
 ///
@@ -19,14 +14,14 @@ pub fn groupadd(process: &mut Process<'_>) -> Status {
     let (mut range, mut gid, mut again, mut force) = (Range::Ordinary, None, false, false);
     let (mut settings, mut names, mut password) = (Vec::new(), Vec::new(), None);
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('r') | Long("system") => range = Range::System,
             Short('o') | Long("non-unique") => again = true,
             Short('f') | Long("force") => force = true,
-            Short('g') | Long("gid") => gid = Some(text(process, &mut options)?),
-            Short('K') | Long("key") => settings.push(text(process, &mut options)?),
-            Short('p') | Long("password") => password = Some(text(process, &mut options)?),
+            Short('g') | Long("gid") => gid = Some(options.text()?),
+            Short('K') | Long("key") => settings.push(options.text()?),
+            Short('p') | Long("password") => password = Some(options.text()?),
             Value(name) => names.push(name.to_string_lossy().into_owned()),
             other => return Err(process.unsupported_option(&other)),
         }
@@ -85,10 +80,10 @@ pub(super) fn add_own(files: &mut Files, name: &str, gid: u32) {
 pub fn groupmod(process: &mut Process<'_>) -> Status {
     let (mut new_name, mut gid, mut again, mut names) = (None, None, false, Vec::new());
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
-            Short('n') | Long("new-name") => new_name = Some(text(process, &mut options)?),
-            Short('g') | Long("gid") => gid = Some(text(process, &mut options)?),
+            Short('n') | Long("new-name") => new_name = Some(options.text()?),
+            Short('g') | Long("gid") => gid = Some(options.text()?),
             Short('o') | Long("non-unique") => again = true,
             Value(name) => names.push(name.to_string_lossy().into_owned()),
             other => return Err(process.unsupported_option(&other)),
@@ -158,7 +153,7 @@ pub fn groupdel(process: &mut Process<'_>) -> Status {
     let mut names = Vec::new();
     let mut force = false;
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('f') | Long("force") => force = true,
             Value(name) => names.push(name.to_string_lossy().into_owned()),
@@ -190,13 +185,13 @@ pub fn gpasswd(process: &mut Process<'_>) -> Status {
     let (mut adding, mut removing, mut members, mut administrators) = (None, None, None, None);
     let mut names = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
-            Short('a') | Long("add") => adding = Some(text(process, &mut options)?),
-            Short('d') | Long("delete") => removing = Some(text(process, &mut options)?),
-            Short('M') | Long("members") => members = Some(text(process, &mut options)?),
+            Short('a') | Long("add") => adding = Some(options.text()?),
+            Short('d') | Long("delete") => removing = Some(options.text()?),
+            Short('M') | Long("members") => members = Some(options.text()?),
             Short('A') | Long("administrators") => {
-                administrators = Some(text(process, &mut options)?);
+                administrators = Some(options.text()?);
             }
             Value(name) => names.push(name.to_string_lossy().into_owned()),
             other => return Err(process.unsupported_option(&other)),

@@ -1,6 +1,6 @@
 //! `passwd` without a person, `chage`, `pwconv`, `grpconv`.
 
-use lexopt::prelude::*;
+use imgfix_shell::options::{Long, Short, Value};
 
 use super::login_defs::LoginDefs;
 use super::{Files, fail, set_field, today};
@@ -22,7 +22,7 @@ enum Change {
 pub fn passwd(process: &mut Process<'_>) -> Status {
     let (mut what, mut quiet, mut names) = (None, false, Vec::new());
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('l') | Long("lock") => what = Some(Change::Lock),
             Short('u') | Long("unlock") => what = Some(Change::Unlock),
@@ -81,7 +81,7 @@ pub fn chage(process: &mut Process<'_>) -> Status {
     let mut changes = Vec::new();
     let mut names = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         let at = match option {
             Short('d') | Long("lastday") => 2,
             Short('m') | Long("mindays") => 3,
@@ -95,8 +95,8 @@ pub fn chage(process: &mut Process<'_>) -> Status {
             }
             other => return Err(process.unsupported_option(&other)),
         };
-        let value = options.value().map_err(|error| process.misused(&error))?;
-        changes.push((at, days(process, &value.to_string_lossy())?));
+        let value = options.text()?;
+        changes.push((at, days(process, &value)?));
     }
     let [name] = names.as_slice() else { return Err(process.unsupported("not one user")) };
     if changes.is_empty() {

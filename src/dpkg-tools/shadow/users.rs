@@ -1,6 +1,6 @@
 //! `useradd`, `usermod`, `userdel`, `chfn`, `chsh`.
 
-use lexopt::prelude::*;
+use imgfix_shell::options::{Long, Short, Value};
 
 use super::account_file::AccountFile;
 use super::login_defs::{LoginDefs, Range, free_number};
@@ -28,16 +28,11 @@ struct Wishes {
     expires: Option<String>,
 }
 
-fn text(process: &Process<'_>, options: &mut lexopt::Parser) -> Result<String, Stop> {
-    let value = options.value().map_err(|error| process.misused(&error))?;
-    Ok(value.to_string_lossy().into_owned())
-}
-
 fn wishes(process: &Process<'_>, adding: bool) -> Result<Wishes, Stop> {
     let mut wishes = Wishes::default();
     let mut names = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         let slot = match option {
             Short('c') | Long("comment") => &mut wishes.comment,
             Short('d') | Long("home-dir" | "home") => &mut wishes.home,
@@ -48,12 +43,12 @@ fn wishes(process: &Process<'_>, adding: bool) -> Result<Wishes, Stop> {
             Short('e') | Long("expiredate") => &mut wishes.expires,
             Short('l') | Long("login") if !adding => &mut wishes.login,
             Short('G') | Long("groups") => {
-                let list = text(process, &mut options)?;
+                let list = options.text()?;
                 wishes.groups = Some(super::super::accounts::list(&list));
                 continue;
             }
             Short('K') | Long("key") => {
-                let setting = text(process, &mut options)?;
+                let setting = options.text()?;
                 wishes.settings.push(setting);
                 continue;
             }
@@ -93,7 +88,7 @@ fn wishes(process: &Process<'_>, adding: bool) -> Result<Wishes, Stop> {
             }
             other => return Err(process.unsupported_option(&other)),
         };
-        *slot = Some(text(process, &mut options)?);
+        *slot = Some(options.text()?);
     }
     let [name] = names.as_slice() else { return Err(process.unsupported("not one user")) };
     name.clone_into(&mut wishes.name);
@@ -372,7 +367,7 @@ fn change_groups(files: &mut Files, user: &str, wanted: &[String], append: bool)
 pub fn userdel(process: &mut Process<'_>) -> Status {
     let mut names = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('f') | Long("force") => {}
             Value(name) => names.push(name.to_string_lossy().into_owned()),
@@ -439,7 +434,7 @@ pub fn chfn(process: &mut Process<'_>) -> Status {
     let mut parts: [Option<String>; 5] = Default::default();
     let mut names = Vec::new();
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         let at = match option {
             Short('f') | Long("full-name") => 0,
             Short('r') | Long("room") => 1,
@@ -452,7 +447,7 @@ pub fn chfn(process: &mut Process<'_>) -> Status {
             }
             other => return Err(process.unsupported_option(&other)),
         };
-        let value = text(process, &mut options)?;
+        let value = options.text()?;
         if let Some(part) = parts.get_mut(at) {
             *part = Some(value);
         }
@@ -494,9 +489,9 @@ pub fn chfn(process: &mut Process<'_>) -> Status {
 pub fn chsh(process: &mut Process<'_>) -> Status {
     let (mut shell, mut names) = (None, Vec::new());
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
-            Short('s') | Long("shell") => shell = Some(text(process, &mut options)?),
+            Short('s') | Long("shell") => shell = Some(options.text()?),
             Value(name) => names.push(name.to_string_lossy().into_owned()),
             other => return Err(process.unsupported_option(&other)),
         }

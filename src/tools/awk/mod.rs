@@ -14,7 +14,7 @@ mod record;
 mod run;
 mod value;
 
-use super::options::{Options, Short, Value};
+use imgfix_shell::options::{Short, Value};
 use imgfix_shell::{Process, Status};
 
 /// Runs an awk program: `-F`, `-v`, `-f`.
@@ -24,7 +24,7 @@ use imgfix_shell::{Process, Status};
 pub fn awk(process: &mut Process<'_>) -> Status {
     let (mut separator, mut settings, mut program) = (None, Vec::new(), None::<Vec<u8>>);
     let mut operands = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('F') => separator = Some(options.value()?),

@@ -21,7 +21,7 @@ mod processor;
 mod program;
 
 use bstr::ByteSlice as _;
-use lexopt::prelude::*;
+use imgfix_shell::options::{Long, Short, Value};
 
 use cache::Cache;
 use configuration::Line;
@@ -118,7 +118,7 @@ fn request(process: &mut Process<'_>) -> Result<Request, Stop> {
         folders: Vec::new(),
     };
     let mut options = process.options();
-    while let Some(option) = options.next().map_err(|error| process.misused(&error))? {
+    while let Some(option) = options.next()? {
         match option {
             Short('p') | Long("print-cache") => request.print = true,
             Short('v') | Long("verbose") => request.manner.verbose = true,
@@ -129,15 +129,15 @@ fn request(process: &mut Process<'_>) -> Result<Request, Stop> {
                 request.only_arguments = true;
             }
             // There is no other root than that of the image.
-            Short('r') => match value(process, &mut options)? {
+            Short('r') => match options.value()? {
                 root if root.iter().all(|&b| b == b'/') => {}
                 _ => return Err(process.unsupported("-r")),
             },
-            Short('C') => request.cache = value(process, &mut options)?,
-            Short('f') => request.configuration = value(process, &mut options)?,
+            Short('C') => request.cache = options.value()?,
+            Short('f') => request.configuration = options.value()?,
             Short('i') | Long("ignore-aux-cache") => {}
             Short('c') | Long("format") => {
-                request.format = match &value(process, &mut options)?[..] {
+                request.format = match &options.value()?[..] {
                     b"old" => Some(Format::Old),
                     b"compat" => Some(Format::Compat),
                     b"new" => Some(Format::New),
@@ -149,11 +149,6 @@ fn request(process: &mut Process<'_>) -> Result<Request, Stop> {
         }
     }
     Ok(request)
-}
-
-fn value(process: &Process<'_>, options: &mut lexopt::Parser) -> Result<Vec<u8>, Stop> {
-    let value = options.value().map_err(|error| process.misused(&error))?;
-    Ok(value.into_encoded_bytes())
 }
 
 /// The content of the program that is run.

@@ -10,7 +10,7 @@ mod input;
 mod parse;
 mod text;
 
-use super::options::{Long, Options, Short, Value};
+use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 /// What the options say.
@@ -47,7 +47,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
 fn options(process: &mut Process<'_>) -> Result<Asked, Stop> {
     let mut asked = Asked::default();
     let mut files = Vec::new();
-    let mut options = Options::of(process);
+    let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('n') | Long("quiet" | "silent") => asked.quiet = true,
