@@ -169,11 +169,13 @@ fn pax(key: &str, value: &str) -> Vec<u8> {
 }
 
 fn deb(control: Vec<u8>, data: Vec<u8>) -> Vec<u8> {
+    deb_of(("control.tar.gz", control), ("data.tar.gz", data))
+}
+
+fn deb_of(control: (&str, Vec<u8>), data: (&str, Vec<u8>)) -> Vec<u8> {
     let mut out = b"!<arch>\n".to_vec();
     let version = b"2.0\n".to_vec();
-    for (name, content) in
-        [("debian-binary", version), ("control.tar.gz", control), ("data.tar.gz", data)]
-    {
+    for (name, content) in [("debian-binary", version), control, data] {
         let size = content.len();
         writeln!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`", 0, 0, 0, 644).unwrap();
         out.extend(content);
@@ -301,6 +303,33 @@ fn texts_of_a_package_are_bounded() {
     ] {
         let said = within(door, "lines without end", &door.file(packed(&archive)));
         assert!(said.contains("more than"), "{said}");
+    }
+}
+
+/// An xz stream of so many zeros that says it needs a dictionary of 1.5 GiB.
+fn greedy_xz(size: u64) -> Vec<u8> {
+    let mut xz = Vec::new();
+    let encoder = liblzma::read::XzEncoder::new(std::io::repeat(0).take(size), 0);
+    { encoder }.read_to_end(&mut xz).unwrap();
+    // The header of the block, behind that of the stream (12 bytes): its size, flags, the filter
+    // LZMA2 with one byte of properties (the dictionary), padding, and a checksum at the end.
+    let length = (usize::from(xz[12]) + 1) * 4;
+    assert_eq!(xz[13..16], [0, 0x21, 1]);
+    xz[16] = 37;
+    let mut sum = flate2::Crc::new();
+    sum.update(&xz[12..12 + length - 4]);
+    xz[12 + length - 4..12 + length].copy_from_slice(&sum.sum().to_le_bytes());
+    xz
+}
+
+#[test]
+fn dictionaries_of_xz_are_bounded() {
+    let xz = greedy_xz(600 << 20);
+    let control = packed(&file("./control", b"Package: a\nVersion: 1\nArchitecture: all\n"));
+    let package = deb_of(("control.tar.gz", control), ("data.tar.xz", xz.clone()));
+    for (door, bytes) in [(Door::DockerArchive, xz), (Door::DebPayload, package)] {
+        let said = within(door, "a dictionary of 1.5 GiB", &bytes);
+        assert!(said.to_lowercase().contains("memory"), "{said}");
     }
 }
 

@@ -20,8 +20,8 @@ use imgfix_oci::publish::{
     original_of, publish, rebuild, rebuild_index,
 };
 use imgfix_oci::{
-    Document, ImageError, LayerCompression, RawManifest, Reference, RegistryOptions, Sink, Source,
-    delete_tag, descriptor, load, open_sink, open_source,
+    Document, ImageError, RawManifest, Reference, RegistryOptions, Sink, Source, delete_tag,
+    descriptor, load, open_sink, open_source,
 };
 
 fn reference(text: &str) -> Reference {
@@ -83,7 +83,7 @@ fn repair(source: &dyn Source, sink: &dyn Sink, content: &[u8]) -> Published {
         digest: Digest::of(&packed),
         diff_id: DiffId(Digest::of(&tar)),
         size: packed.len() as u64,
-        compression: LayerCompression::Gzip,
+        compression: imgfix_vfs::Compression::Gzip,
     };
     let set = load(source, None).expect("image");
     let mut facts = provenance(source);

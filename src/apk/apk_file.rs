@@ -18,7 +18,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::members::{Member, MemberLimits, Members, MembersError, TAR};
 use super::package_info::{PackageInfo, PackageInfoError};
-use imgfix_model::identity::{Identity, hexadecimal};
+use imgfix_model::hex;
+use imgfix_model::identity::Identity;
 use imgfix_model::path::ImagePath;
 use imgfix_repair::archive::{Bounded, Limits, Owner};
 use imgfix_repair::payload;
@@ -314,7 +315,7 @@ fn path(name: &[u8]) -> Result<ImagePath, ApkError> {
 }
 
 fn sha1(text: &[u8]) -> Option<Identity> {
-    hexadecimal(std::str::from_utf8(text).ok()?).map(Identity::Sha1)
+    hex::decode(std::str::from_utf8(text).ok()?).map(Identity::Sha1)
 }
 
 #[cfg(test)]
@@ -366,7 +367,7 @@ mod tests {
 
     fn apk(control: &[Vec<u8>], data: &[Vec<u8>], hash: Option<&str>) -> Vec<u8> {
         let data = gzip(&[data.concat(), vec![0; 1024]].concat());
-        let own: String = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
+        let own = hex::encode(Sha256::digest(&data));
         let hash = hash.unwrap_or(&own);
         let info = format!("pkgname = demo\npkgver = 1-r0\nsize = 4\ndatahash = {hash}\n");
         let control = [control.concat(), file(".PKGINFO", info.as_bytes())].concat();

@@ -6,7 +6,7 @@
 
 use super::dependency::Dependency;
 use super::record::{FieldError, Record, number};
-use imgfix_model::identity::hexadecimal;
+use imgfix_model::hex;
 
 /// How long a `.PKGINFO` may be, in bytes: each line can become a dependency.
 const MAX_LENGTH: usize = 1 << 20;
@@ -73,7 +73,7 @@ impl PackageInfo {
             };
             if key == "datahash" {
                 let fail = || PackageInfoError::DataHash { line, value: shown(value) };
-                info.data_hash = Some(hexadecimal(value).ok_or_else(fail)?);
+                info.data_hash = Some(hex::decode(value).ok_or_else(fail)?);
                 continue;
             }
             info.set(key, value).map_err(|source| PackageInfoError::Field {

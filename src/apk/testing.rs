@@ -106,7 +106,7 @@ pub fn index(text: &str) -> Vec<u8> {
 /// payload's hash, and one file.
 pub fn package(pkginfo: &str, payload: &[u8]) -> (Vec<u8>, Identity) {
     let data = gzip(&[tar(&[("usr/file", payload)]), vec![0; 1024]].concat());
-    let hash: String = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
+    let hash = imgfix_model::hex::encode(Sha256::digest(&data));
     let info = format!("# made by a test\n{pkginfo}datahash = {hash}\n");
     let control = gzip(&tar(&[(".PKGINFO", info.as_bytes())]));
     let identity = Identity::of(&control);

@@ -27,7 +27,7 @@ use imgfix_repository::repository_url::Origin;
 use imgfix_repository::signature::{
     Keyring, SignatureError, Signer, verify_cleartext, verify_detached,
 };
-use imgfix_vfs::Memory;
+use imgfix_vfs::{Memory, compression};
 
 /// The largest Release file, in bytes.
 const MAX_RELEASE: u64 = 16 << 20;
@@ -448,10 +448,8 @@ fn decompress(path: &Path, compression: &str) -> Result<Box<dyn Read>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let file = BufReader::with_capacity(1 << 17, file);
     Ok(match compression {
-        "zst" => Box::new(
-            zstd::stream::read::Decoder::with_buffer(file).map_err(|error| error.to_string())?,
-        ),
-        "xz" => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(file)),
+        "zst" => Box::new(compression::zstd(file).map_err(|error| error.to_string())?),
+        "xz" => Box::new(compression::xz(file).map_err(|error| error.to_string())?),
         "gz" => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         _ => Box::new(file),
     })

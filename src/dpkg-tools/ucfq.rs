@@ -72,7 +72,7 @@ fn report(
     let exists = if content.is_some() { "Yes" } else { "" };
     let changed = match (content, hash) {
         (Some(content), Some(hash)) => {
-            let sum: String = Md5::digest(&content).iter().map(|b| format!("{b:02x}")).collect();
+            let sum = imgfix_model::hex::encode(Md5::digest(&content));
             if *hash == sum { "No" } else { "Yes" }
         }
         _ => "",

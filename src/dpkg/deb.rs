@@ -16,15 +16,15 @@ use md5::{Digest as _, Md5};
 use super::ar::{ArError, ArReader, Member};
 use super::conffiles::{ConffileError, ShippedConffile, ShippedKind, parse_shipped};
 use super::control::{ControlError, Stanza, parse_stanzas};
+use imgfix_model::hex;
 use imgfix_model::path::PathError;
 use imgfix_repair::archive::Bounded;
 pub use imgfix_repair::archive::{Limits, Owner};
 use imgfix_repair::payload;
+use imgfix_vfs::compression;
 use imgfix_vfs::tar_reader::{Member as Entry, MemberKind, Rules, TarError, TarReader};
 use imgfix_vfs::{Content, OverBudget, Reserved, Spool, Xattrs};
 
-/// What an xz stream may need to be unpacked, in bytes (`xz -9` needs 65 MiB).
-const XZ_MEMORY: u64 = 80 << 20;
 /// How long `control` and `conffiles` may be, in bytes: each line becomes a field or a file.
 const MAX_CONTROL_TEXT: u64 = 1 << 20;
 /// What dpkg's archives have of tar's format: GNU's long names only, of this length.
@@ -235,15 +235,8 @@ fn decompress<'a>(
     Ok(match suffix {
         "" => Box::new(content),
         ".gz" => Box::new(flate2::read::MultiGzDecoder::new(content)),
-        ".xz" => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(
-                XZ_MEMORY,
-                liblzma::stream::CONCATENATED,
-            )
-            .map_err(|error| failed(error.into()))?;
-            Box::new(liblzma::read::XzDecoder::new_stream(io::BufReader::new(content), stream))
-        }
-        ".zst" => Box::new(zstd::stream::read::Decoder::new(content).map_err(failed)?),
+        ".xz" => Box::new(compression::xz(io::BufReader::new(content)).map_err(failed)?),
+        ".zst" => Box::new(compression::zstd(io::BufReader::new(content)).map_err(failed)?),
         other => {
             return Err(DebError::Compression {
                 member: member.name.clone(),
@@ -423,7 +416,7 @@ fn store(
         }
         Hashing::None => spool.store(content, size)?,
     };
-    let md5 = (hashing == Hashing::Md5).then(|| hex(&hasher.finalize()));
+    let md5 = (hashing == Hashing::Md5).then(|| hex::encode(hasher.finalize()));
     Ok((Content::Spool(content), md5))
 }
 
@@ -438,11 +431,6 @@ impl Read for HashingReader<'_> {
         self.hasher.update(buffer.get(..got).unwrap_or_default());
         Ok(got)
     }
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Calls `each` for every entry of a tar stream, with its content.

@@ -1,8 +1,10 @@
 //! This machine, as the other rooms use it: files that are written whole or not at all, what an
-//! interruption takes back, progress, deadlines of transfers, trust in TLS, work in parallel.
+//! interruption takes back, progress, HTTP clients and retries, deadlines of transfers, trust in TLS,
+//! work in parallel.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod http;
 pub mod ownership;
 pub mod pace;
 pub mod parallel;

@@ -58,7 +58,7 @@ impl Digest {
     /// The 64 hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        super::hex::encode(self.0)
     }
 
     /// `sha256:` and the first 12 digits, for messages.

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod document;
 pub mod effects;
 pub mod finding;
+pub mod hex;
 pub mod identity;
 pub mod left_out;
 pub mod package;

@@ -10,11 +10,15 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tokio::runtime::Runtime;
 
+use imgfix_host::http::{self, Retry};
+use imgfix_model::hex;
+
 use super::target::Address;
 use super::{Kind, Message, Target};
 
-/// How often a request is tried.
-const TRIES: u32 = 3;
+/// How failures that may pass are met; a notification does not hold a run for long.
+const RETRY: Retry =
+    Retry { longest: Duration::from_secs(10), ..Retry::new(2, Duration::from_secs(1)) };
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What sending needs from outside.
@@ -88,7 +92,8 @@ fn post(
                 Some(text) => (message.fill(text), "text/plain; charset=utf-8"),
             };
             let secret = secret_env.as_ref().map(variable).transpose()?;
-            let signature = secret.map(|secret| format!("sha256={}", hex(&hmac(&secret, &body))));
+            let signature =
+                secret.map(|secret| format!("sha256={}", hex::encode(hmac(&secret, &body))));
             ("webhook", Post { url: address(url)?, body, content_type, signature })
         }
         Kind::DingTalk { url, secret_env } => {
@@ -130,33 +135,39 @@ fn hmac(secret: &str, text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn deliver(post: &Post, sender: &Sender<'_>) -> Result<(), String> {
+    // A machine without certificates can still notify over http.
+    let limited = |builder: reqwest::ClientBuilder| builder.timeout(TIMEOUT);
+    let (client, _) = http::client_or_plain(sender.certificates, limited)?;
+    let mut attempt = 0;
+    loop {
+        let Failed { why, again } = match sender.runtime.block_on(once(&client, post)) {
+            Ok(()) => return Ok(()),
+            Err(failed) => failed,
+        };
+        let Again::After(asked) = again else { return Err(why) };
+        match RETRY.wait(attempt, asked) {
+            Some(wait) => std::thread::sleep(wait),
+            None => return Err(format!("{why} ({} tries)", attempt + 1)),
+        }
+        attempt += 1;
+    }
 }
 
-fn deliver(post: &Post, sender: &Sender<'_>) -> Result<(), String> {
-    let client = client(sender.certificates)?;
-    let mut why = String::new();
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            std::thread::sleep(Duration::from_millis(500 << attempt));
-        }
-        match sender.runtime.block_on(once(&client, post)) {
-            Ok(()) => return Ok(()),
-            Err((text, Again::No)) => return Err(text),
-            Err((text, Again::Yes)) => why = text,
-        }
-    }
-    Err(format!("{why} ({TRIES} tries)"))
+/// A request that failed.
+struct Failed {
+    why: String,
+    again: Again,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Again {
-    Yes,
-    No,
+    /// When the other side says so, after that time.
+    After(Option<Duration>),
+    Never,
 }
 
-async fn once(client: &reqwest::Client, post: &Post) -> Result<(), (String, Again)> {
+async fn once(client: &reqwest::Client, post: &Post) -> Result<(), Failed> {
     let mut request =
         client.post(&post.url).header("content-type", post.content_type).body(post.body.clone());
     if let Some(signature) = &post.signature {
@@ -164,15 +175,17 @@ async fn once(client: &reqwest::Client, post: &Post) -> Result<(), (String, Agai
     }
     // The address may be a secret: it is in no message.
     let response = request.send().await.map_err(|error| {
-        let again = if error.is_builder() { Again::No } else { Again::Yes };
-        (innermost(&error.without_url()), again)
+        let again = if error.is_builder() { Again::Never } else { Again::After(None) };
+        let why = http::cause(&error).unwrap_or_else(|| "the connection failed".to_owned());
+        Failed { why, again }
     })?;
     let status = response.status();
-    if status.is_server_error() || status.as_u16() == 429 {
-        return Err((format!("it answered {status}"), Again::Yes));
-    }
     if !status.is_success() {
-        return Err((format!("it answered {status}"), Again::No));
+        let again = match http::may_pass(status.as_u16()) {
+            true => Again::After(http::retry_after(response.headers())),
+            false => Again::Never,
+        };
+        return Err(Failed { why: format!("it answered {status}"), again });
     }
     // DingTalk says 200 to everything and tells in the body.
     let body = response.bytes().await.unwrap_or_default();
@@ -183,36 +196,10 @@ async fn once(client: &reqwest::Client, post: &Post) -> Result<(), (String, Agai
         Some(code) if code != 0 => {
             let text = imgfix_terminal::clean(answer["errmsg"].as_str().unwrap_or_default());
             let text: String = text.chars().take(200).collect();
-            Err((format!("it answered error {code}: {text}"), Again::No))
+            Err(Failed { why: format!("it answered error {code}: {text}"), again: Again::Never })
         }
         _ => Ok(()),
     }
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(inner) = next {
-        text = inner.to_string();
-        next = inner.source();
-    }
-    text
-}
-
-fn client(certificates: &[Vec<u8>]) -> Result<reqwest::Client, String> {
-    // Another part of the program may have installed the provider already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(concat!("imgfix/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-    };
-    // A machine without certificates can still notify over http.
-    imgfix_host::tls::trusting(builder(), certificates)?
-        .build()
-        .or_else(|_| builder().tls_certs_only([]).build())
-        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -237,7 +224,7 @@ mod tests {
     fn the_signature_of_a_webhook_is_that_of_rfc_4231() {
         // Test case 2 of RFC 4231.
         assert_eq!(
-            hex(&hmac("Jefe", "what do ya want for nothing?")),
+            hex::encode(hmac("Jefe", "what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }

@@ -26,11 +26,12 @@ use super::manifest::{
     digest_of, media_type, read_descriptor,
 };
 use super::reference::parse_name;
-use super::tar_index::{Magic, TarIndex};
+use super::tar_index::{Packed, TarIndex};
 use super::transport::{BlobReader, ImageError, RawManifest, Source};
 use super::verified::{BUFFER, verified_blob};
 use imgfix_json as json;
 use imgfix_model::digest::{DiffId, Digest};
+use imgfix_vfs::Compression;
 use imgfix_vfs::limits::LayerLimits;
 
 /// Opens `oci-archive:FILE[:TAG]`.
@@ -334,11 +335,13 @@ fn layer_descriptor(
     let (reader, size) = open()?;
     let mut start = Vec::new();
     reader.take(6).read_to_end(&mut start).map_err(fail)?;
-    let media_type = match Magic::of(&start) {
-        Magic::Plain => return Ok(descriptor(media_type::OCI_LAYER, &diff_id.0, size)),
-        Magic::Gzip => media_type::OCI_LAYER_GZIP,
-        Magic::Zstd => media_type::OCI_LAYER_ZSTD,
-        Magic::Xz => {
+    let media_type = match Packed::of(&start) {
+        Packed::As(Compression::None) => {
+            return Ok(descriptor(media_type::OCI_LAYER, &diff_id.0, size));
+        }
+        Packed::As(Compression::Gzip) => media_type::OCI_LAYER_GZIP,
+        Packed::As(Compression::Zstd) => media_type::OCI_LAYER_ZSTD,
+        Packed::Xz => {
             let why = "layers may be compressed with gzip or zstd only";
             let media_type = "application/x-xz".into();
             return Err(ImageError::MediaType { place, media_type, why: why.into() });

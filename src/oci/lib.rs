@@ -25,8 +25,8 @@ pub mod untag;
 pub mod verified;
 
 pub use manifest::{
-    Document, Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, descriptor,
-    digest_of,
+    Document, Format, ImageConfig, ImageIndex, ImageManifest, compression_of, descriptor,
+    digest_of, layer_media_type,
 };
 pub use open::{check_output, open_sink, open_source};
 pub use platforms::{ImageSet, PlatformImage, SkipReason, Skipped, load, platforms};

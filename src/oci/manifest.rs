@@ -17,6 +17,7 @@ use crate::transport::RawManifest;
 use imgfix_json as json;
 use imgfix_model::digest::{DiffId, Digest};
 use imgfix_model::platform::Platform;
+use imgfix_vfs::Compression;
 
 /// Largest manifest or index, in bytes: what registries accept
 /// (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests>).
@@ -55,41 +56,31 @@ pub enum Format {
     Docker,
 }
 
-/// How the bytes of a layer are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LayerCompression {
-    None,
-    Gzip,
-    Zstd,
+/// How a layer of this media type is stored; `None` for any other type.
+#[must_use]
+pub fn compression_of(media_type: &str) -> Option<Compression> {
+    use self::media_type as t;
+    match media_type {
+        t::OCI_LAYER | t::DOCKER_LAYER => Some(Compression::None),
+        t::OCI_LAYER_GZIP | t::DOCKER_LAYER_GZIP => Some(Compression::Gzip),
+        t::OCI_LAYER_ZSTD | t::DOCKER_LAYER_ZSTD => Some(Compression::Zstd),
+        _ => None,
+    }
 }
 
-impl LayerCompression {
-    /// How a layer of this media type is stored; `None` for any other type.
-    #[must_use]
-    pub fn of_media_type(media_type: &str) -> Option<Self> {
-        use self::media_type as t;
-        match media_type {
-            t::OCI_LAYER | t::DOCKER_LAYER => Some(Self::None),
-            t::OCI_LAYER_GZIP | t::DOCKER_LAYER_GZIP => Some(Self::Gzip),
-            t::OCI_LAYER_ZSTD | t::DOCKER_LAYER_ZSTD => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-
-    /// The media type of a layer stored so in an image of `format`. Docker's schema 2 knows no
-    /// zstd, so there is none: the caller says so, rather than turning the image into another
-    /// format than the one it was pulled in.
-    #[must_use]
-    pub fn media_type(self, format: Format) -> Option<&'static str> {
-        use self::media_type as t;
-        match (format, self) {
-            (Format::Oci, Self::None) => Some(t::OCI_LAYER),
-            (Format::Oci, Self::Gzip) => Some(t::OCI_LAYER_GZIP),
-            (Format::Oci, Self::Zstd) => Some(t::OCI_LAYER_ZSTD),
-            (Format::Docker, Self::None) => Some(t::DOCKER_LAYER),
-            (Format::Docker, Self::Gzip) => Some(t::DOCKER_LAYER_GZIP),
-            (Format::Docker, Self::Zstd) => None,
-        }
+/// The media type of a layer stored so in an image of `format`. Docker's schema 2 knows no
+/// zstd, so there is none: the caller says so, rather than turning the image into another
+/// format than the one it was pulled in.
+#[must_use]
+pub fn layer_media_type(compression: Compression, format: Format) -> Option<&'static str> {
+    use self::media_type as t;
+    match (format, compression) {
+        (Format::Oci, Compression::None) => Some(t::OCI_LAYER),
+        (Format::Oci, Compression::Gzip) => Some(t::OCI_LAYER_GZIP),
+        (Format::Oci, Compression::Zstd) => Some(t::OCI_LAYER_ZSTD),
+        (Format::Docker, Compression::None) => Some(t::DOCKER_LAYER),
+        (Format::Docker, Compression::Gzip) => Some(t::DOCKER_LAYER_GZIP),
+        (Format::Docker, Compression::Zstd) => None,
     }
 }
 
@@ -624,7 +615,7 @@ fn check_layer(layer: &Descriptor, place: &str) -> Result<(), ImageError> {
     if media_type.ends_with("+encrypted") {
         return refuse("decrypt the image first: 'skopeo copy --decryption-key KEY'");
     }
-    match LayerCompression::of_media_type(media_type) {
+    match compression_of(media_type) {
         Some(_) => Ok(()),
         None => refuse("want a tar layer, plain or compressed with gzip or zstd"),
     }
@@ -856,11 +847,11 @@ mod tests {
 
     #[test]
     fn docker_has_no_zstd_layers() {
-        assert_eq!(LayerCompression::Zstd.media_type(Format::Docker), None);
+        assert_eq!(layer_media_type(Compression::Zstd, Format::Docker), None);
         for format in [Format::Oci, Format::Docker] {
-            for compression in [LayerCompression::None, LayerCompression::Gzip] {
-                let media_type = compression.media_type(format).expect("media type");
-                assert_eq!(LayerCompression::of_media_type(media_type), Some(compression));
+            for compression in [Compression::None, Compression::Gzip] {
+                let media_type = layer_media_type(compression, format).expect("media type");
+                assert_eq!(compression_of(media_type), Some(compression));
             }
         }
     }

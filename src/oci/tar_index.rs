@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::layout::Files;
 use super::transport::ImageError;
 use super::verified::{BUFFER, write_error};
+use imgfix_vfs::compression::{self, Compression};
 use imgfix_vfs::limits::LayerLimits;
 use imgfix_vfs::tar_reader::{MemberKind, TarReader};
 
@@ -25,22 +26,19 @@ const MAX_NAMES: usize = 32 << 20;
 /// Most links from one member to the next.
 const MAX_LINKS: u32 = 8;
 
-/// How something is compressed, told by its first bytes.
+/// How something is packed, told by its first bytes. An archive as a whole may be xz, too, which
+/// no layer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Magic {
-    Plain,
-    Gzip,
-    Zstd,
+pub(super) enum Packed {
+    As(Compression),
     Xz,
 }
 
-impl Magic {
+impl Packed {
     pub(super) fn of(start: &[u8]) -> Self {
         match start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            _ => Self::Plain,
+            other => Self::As(Compression::of(other)),
         }
     }
 }
@@ -194,12 +192,13 @@ fn plain(mut file: File, place: &str, max_unpacked: u64) -> Result<File, ImageEr
     let fail = |error| ImageError::io(place, error);
     let mut start = [0; 6];
     let read = file.read_at(&mut start, 0).map_err(fail)?;
-    let magic = Magic::of(start.get(..read).unwrap_or_default());
-    let mut reader: Box<dyn Read> = match magic {
-        Magic::Plain => return Ok(file),
-        Magic::Gzip => Box::new(flate2::read::MultiGzDecoder::new(&mut file)),
-        Magic::Zstd => Box::new(zstd::Decoder::new(&mut file).map_err(fail)?),
-        Magic::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(&mut file)),
+    let packed = Packed::of(start.get(..read).unwrap_or_default());
+    let source = BufReader::with_capacity(BUFFER, &mut file);
+    let mut reader: Box<dyn Read> = match packed {
+        Packed::As(Compression::None) => return Ok(file),
+        Packed::As(Compression::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
+        Packed::As(Compression::Zstd) => Box::new(compression::zstd(source).map_err(fail)?),
+        Packed::Xz => Box::new(compression::xz(source).map_err(fail)?),
     };
     let mut unpacked =
         tempfile::tempfile().map_err(|error| write_error("temporary file", error))?;

@@ -10,14 +10,14 @@ use imgfix_model::path::ImagePath;
 use imgfix_model::platform::Platform;
 use imgfix_oci::publish::{Fidelity, OriginalParts, original_of};
 use imgfix_oci::{
-    BlobReader, ImageConfig, ImageManifest, LayerCompression, PlatformImage, Source, digest_of,
+    BlobReader, ImageConfig, ImageManifest, PlatformImage, Source, compression_of, digest_of,
 };
 use imgfix_tools::ldconfig;
 use imgfix_vfs::layer_reader::{LayerSpec, Wanted, read_layers};
 use imgfix_vfs::limits::Budget;
 use imgfix_vfs::loader::LayerLoader;
 use imgfix_vfs::merge::{merge, merge_over};
-use imgfix_vfs::{Compression, FileSystem, Tree};
+use imgfix_vfs::{FileSystem, Tree};
 
 use super::{Environment, RepairError};
 
@@ -113,20 +113,11 @@ fn specs(
         let digest = digest_of(layer, place)?;
         specs.push(LayerSpec {
             name: format!("{place}: layer {} of {count} ({})", at + 1, digest.short()),
-            compression: LayerCompression::of_media_type(layer.media_type().as_ref())
-                .map(stream_compression),
+            compression: compression_of(layer.media_type().as_ref()),
             diff_id: Some(*diff_id),
         });
     }
     Ok(specs)
-}
-
-pub(super) fn stream_compression(compression: LayerCompression) -> Compression {
-    match compression {
-        LayerCompression::None => Compression::None,
-        LayerCompression::Gzip => Compression::Gzip,
-        LayerCompression::Zstd => Compression::Zstd,
-    }
 }
 
 fn loader(source: &Arc<dyn Source>, manifest: &ImageManifest, specs: &[LayerSpec]) -> LayerLoader {

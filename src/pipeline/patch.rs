@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use imgfix_model::plan::PlatformPlan;
+use imgfix_oci::BlobReader;
 use imgfix_oci::publish::PatchLayer;
-use imgfix_oci::{BlobReader, LayerCompression};
 use imgfix_repair::image::Stores;
 use imgfix_report::before_after::FileCounts;
 use imgfix_vfs::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
@@ -21,7 +21,7 @@ use super::{Environment, RepairError};
 /// A patch layer: its facts, and its bytes in a file without a name.
 pub struct TemporaryLayer {
     pub written: WrittenLayer,
-    compression: LayerCompression,
+    compression: Compression,
     file: Arc<File>,
 }
 
@@ -34,12 +34,7 @@ impl TemporaryLayer {
         let mut file = tempfile::tempfile().map_err(RepairError::Temporary)?;
         let written = write_layer(overlay, options, &mut file)
             .map_err(|error| RepairError::WriteLayer(error.to_string()))?;
-        let compression = match options.compression {
-            Compression::None => LayerCompression::None,
-            Compression::Gzip => LayerCompression::Gzip,
-            Compression::Zstd => LayerCompression::Zstd,
-        };
-        Ok(Self { written, compression, file: Arc::new(file) })
+        Ok(Self { written, compression: options.compression, file: Arc::new(file) })
     }
 
     /// The bytes as they will be published, from their beginning.
@@ -73,7 +68,7 @@ impl TemporaryLayer {
     ) -> Result<Stores, RepairError> {
         let spec = LayerSpec {
             name: format!("the patch layer ({})", self.written.digest.short()),
-            compression: Some(load::stream_compression(self.compression)),
+            compression: Some(self.compression),
             diff_id: Some(self.written.diff_id),
         };
         let file = Arc::clone(&self.file);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::header::{
     CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    LOCATION, RANGE, RETRY_AFTER,
+    LOCATION, RANGE,
 };
 use reqwest::{Client, Response, StatusCode};
 use tokio::runtime::Runtime;
@@ -22,25 +22,19 @@ use super::cache::{Cache, Revalidation, Word};
 use super::checked::{self, CheckError, IdentityCheck};
 use super::mirror::{self, Mirror};
 use super::newest::{Newest, Older, OlderIndex};
+use imgfix_host::http::{self, Reach, Retry};
 use imgfix_host::pace::{Pace, TooSlow, Transfer};
 use imgfix_host::progress::{SharedProgress, Task};
 use imgfix_host::staging::Staged;
-use imgfix_host::tls;
 use imgfix_model::checksum::ArchiveChecksum;
 use imgfix_model::digest::Digest;
 use imgfix_model::plan::Archive;
 
 /// Downloads under way at once.
 const AT_ONCE: usize = 8;
-/// Further tries after a failure that may pass.
-const RETRIES: u32 = 4;
-/// The wait before the first further try; each later one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 300 });
-/// The longest wait between tries.
-const MAX_WAIT: Duration = Duration::from_secs(30);
-const CONNECT: Duration = Duration::from_secs(20);
+/// How failures that may pass are met.
+const RETRY: Retry = Retry::new(4, Duration::from_millis(if cfg!(test) { 1 } else { 300 }));
 const STALLED: Duration = Duration::from_secs(60);
-const REDIRECTS: usize = 5;
 
 /// How downloads are made.
 #[derive(Debug, Clone)]
@@ -148,23 +142,21 @@ impl Fetcher {
         options: FetchOptions,
         progress: SharedProgress,
     ) -> Result<Self, FetchError> {
-        // Another part of the program may have installed the provider already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || match options.reuse_connections {
-            true => builder(),
-            false => builder().pool_max_idle_per_host(0),
-        };
-        let trusting =
-            || tls::trusting(builder(), &options.certificates).map_err(FetchError::Setup);
-        // A machine without certificates (a bare container) can still fetch over http, where
-        // Debian's and Ubuntu's own archives are: signatures protect them.
-        let (client, https) = match trusting()?.build() {
-            Ok(client) => (client, true),
-            Err(_) => (builder().tls_certs_only([]).build().map_err(setup)?, false),
-        };
+        // Over plain http, where Debian's and Ubuntu's own archives are, signatures protect what
+        // comes.
+        let (client, reach) = http::client_or_plain(&options.certificates, |builder| {
+            let builder = builder.read_timeout(STALLED);
+            match options.reuse_connections {
+                true => builder,
+                false => builder.pool_max_idle_per_host(0),
+            }
+        })
+        .map_err(FetchError::Setup)?;
+        let https = reach == Reach::Everything;
         let (logins, newest) = (Logins::default(), Newest::new(options.older, options.now));
         Ok(Self { runtime, client, https, cache, options, progress, logins, newest })
     }
+
     /// Logs in for everything below `base`. Other hosts (`--mirror`, redirects) do not get the
     /// login.
     pub fn login(&self, base: &str, credentials: Credentials) {
@@ -185,7 +177,7 @@ impl Fetcher {
             again: None,
         };
         let mut url = Url::parse(&target.url).map_err(|error| fatal(error.to_string()))?;
-        for _ in 0..=REDIRECTS {
+        for _ in 0..=http::REDIRECTS {
             let mut request = self.client.get(url.clone()).headers(headers.clone());
             if let Some(login) = target.access.login(&url) {
                 request = request.basic_auth(login.user, Some(login.password));
@@ -315,11 +307,9 @@ impl Fetcher {
     /// Waits before the next try, if there is to be one.
     async fn wait(&self, attempt: Attempt, tries: &mut u32) -> Result<(), FetchError> {
         let Attempt { error, again: Some(asked) } = attempt else { return Err(attempt.error) };
-        if *tries >= RETRIES {
-            return Err(error);
-        }
+        let Some(wait) = RETRY.wait(*tries, asked) else { return Err(error) };
         self.progress.detail(&format!("{error}; trying again"));
-        tokio::time::sleep(backoff(*tries, asked)).await;
+        tokio::time::sleep(wait).await;
         *tries += 1;
         Ok(())
     }
@@ -560,16 +550,6 @@ fn without_login(url: &str) -> String {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("imgfix/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .read_timeout(STALLED)
-        // Where packages come from is nobody's business that a redirect leads to.
-        .referer(false)
-        .redirect(reqwest::redirect::Policy::none())
-}
-
 /// Where an answer leads to, if it does.
 fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, String> {
     let Some(place) =
@@ -579,24 +559,16 @@ fn redirected(from: &Url, response: &Response) -> Result<Option<Url>, String> {
     };
     let place = place.to_str().map_err(|_| "a redirect leads to what is no URL")?;
     let next = from.join(place).map_err(|error| format!("a redirect leads nowhere: {error}"))?;
-    match (from.scheme(), next.scheme()) {
-        ("https", "http") => Err("a redirect leads from https to http".to_owned()),
-        (_, "http" | "https") if next.username().is_empty() && next.password().is_none() => {
+    match next.scheme() {
+        "http" if http::loses_encryption(from.scheme() == "https", &next) => {
+            Err("a redirect leads from https to http".to_owned())
+        }
+        "http" | "https" if next.username().is_empty() && next.password().is_none() => {
             Ok(Some(next))
         }
-        (_, "http" | "https") => Err("a redirect brings a login".to_owned()),
-        (_, other) => Err(format!("a redirect leads to {other}:, which is not followed")),
+        "http" | "https" => Err("a redirect brings a login".to_owned()),
+        other => Err(format!("a redirect leads to {other}:, which is not followed")),
     }
-}
-
-fn setup(error: reqwest::Error) -> FetchError {
-    FetchError::Setup(cause(&error).unwrap_or_else(|| error.to_string()))
-}
-
-/// The innermost reason of an error.
-fn cause(error: &dyn std::error::Error) -> Option<String> {
-    let innermost = std::iter::successors(error.source(), |inner| inner.source()).last();
-    innermost.map(ToString::to_string)
 }
 
 /// Whether an answer to a request for a range goes on at `have`.
@@ -634,13 +606,8 @@ fn good(url: &str, response: Response) -> Result<Response, Attempt> {
     if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
         return Err(Attempt { error: FetchError::NotFound { url }, again: None });
     }
-    let wait = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
-    let passes = status.is_server_error()
-        || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    let wait = http::retry_after(response.headers());
+    let passes = http::may_pass(status.as_u16());
     let error = FetchError::Refused { url, status };
     Err(Attempt { error, again: passes.then_some(wait) })
 }
@@ -653,13 +620,9 @@ fn too_slow(url: &str, slow: TooSlow) -> Attempt {
 
 /// A failure of the connection. reqwest's own text would repeat the URL, with a password.
 fn passing(url: &str, error: &reqwest::Error) -> Attempt {
-    let why = cause(error).unwrap_or_else(|| "the connection failed".to_owned());
+    let why = http::cause(error).unwrap_or_else(|| "the connection failed".to_owned());
     let again = if error.is_builder() { None } else { Some(None) };
     Attempt { error: FetchError::Failed { url: url.to_owned(), why }, again }
-}
-
-fn backoff(tries: u32, asked: Option<Duration>) -> Duration {
-    asked.unwrap_or(FIRST_WAIT * (1 << tries.min(6))).min(MAX_WAIT)
 }
 
 #[cfg(test)]
@@ -767,7 +730,7 @@ mod tests {
         let down = Server::start(|_, _| Reply::status(500));
         let error = get(&down).unwrap_err().to_string();
         assert!(error.contains("the server answered 500"), "{error}");
-        assert_eq!(down.requests().len(), 1 + RETRIES as usize);
+        assert_eq!(down.requests().len(), 1 + RETRY.times as usize);
         for status in [401, 403, 404] {
             let server = Server::start(move |_, _| Reply::status(status));
             assert!(get(&server).is_err());

@@ -71,16 +71,13 @@ pub fn run(process: &mut Process<'_>) -> Status {
 type DigestOf = fn(&[u8]) -> String;
 
 fn digest_of(name: &[u8]) -> Option<DigestOf> {
-    fn hexadecimal(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
     Some(match name {
-        b"md5sum" => |data| hexadecimal(&md5::Md5::digest(data)),
-        b"sha1sum" => |data| hexadecimal(&sha1::Sha1::digest(data)),
-        b"sha224sum" => |data| hexadecimal(&sha2::Sha224::digest(data)),
-        b"sha256sum" => |data| hexadecimal(&sha2::Sha256::digest(data)),
-        b"sha384sum" => |data| hexadecimal(&sha2::Sha384::digest(data)),
-        b"sha512sum" => |data| hexadecimal(&sha2::Sha512::digest(data)),
+        b"md5sum" => |data| imgfix_model::hex::encode(md5::Md5::digest(data)),
+        b"sha1sum" => |data| imgfix_model::hex::encode(sha1::Sha1::digest(data)),
+        b"sha224sum" => |data| imgfix_model::hex::encode(sha2::Sha224::digest(data)),
+        b"sha256sum" => |data| imgfix_model::hex::encode(sha2::Sha256::digest(data)),
+        b"sha384sum" => |data| imgfix_model::hex::encode(sha2::Sha384::digest(data)),
+        b"sha512sum" => |data| imgfix_model::hex::encode(sha2::Sha512::digest(data)),
         _ => return None,
     })
 }

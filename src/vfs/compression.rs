@@ -1,5 +1,6 @@
 //! How a layer is compressed: recognised from its first bytes, compared with what its media
-//! type says, and undone as a stream.
+//! type says, and undone as a stream; and the decoders of zstd and xz, with what they may take,
+//! for everything that is compressed.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,9 +11,34 @@ use flate2::bufread::MultiGzDecoder;
 /// tool makes or reads without being asked for more (`--long`).
 const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
+/// What an xz stream may need to be unpacked, in bytes (`xz -9` needs 65 MiB). A stream says how
+/// much, up to 4 GiB.
+const XZ_MEMORY: u64 = 80 << 20;
+
 const BUFFER: usize = 128 * 1024;
 
-/// The compression of a layer blob.
+/// Undoes zstd.
+///
+/// # Errors
+/// The decoder cannot be made (memory). Reading fails for a window that is too large.
+pub fn zstd<R: BufRead>(source: R) -> io::Result<zstd::Decoder<'static, R>> {
+    let mut decoder = zstd::Decoder::with_buffer(source)?;
+    decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+    Ok(decoder)
+}
+
+/// Undoes xz.
+///
+/// # Errors
+/// The decoder cannot be made (memory). Reading fails for a dictionary that is too large.
+pub fn xz<R: BufRead>(source: R) -> io::Result<liblzma::bufread::XzDecoder<R>> {
+    use liblzma::stream::{CONCATENATED, Stream};
+    let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
+    Ok(liblzma::bufread::XzDecoder::new_stream(source, stream))
+}
+
+/// The compression of a layer blob, and of what is packed as one. Packages and archives of images
+/// may be xz, too, which no layer is: where they are told apart, xz stands beside this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// A plain tar stream.
@@ -79,11 +105,7 @@ impl<R: Read> Detected<R> {
         Ok(match self.found {
             Compression::None => Decoder::Plain(self.source),
             Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(self.source))),
-            Compression::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(self.source)?;
-                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
-                Decoder::Zstd(Box::new(decoder))
-            }
+            Compression::Zstd => Decoder::Zstd(Box::new(zstd(self.source)?)),
         })
     }
 

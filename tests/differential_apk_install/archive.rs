@@ -148,5 +148,5 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    imgfix_model::hex::encode(bytes)
 }

@@ -197,7 +197,7 @@ fn without_times(file: &[u8]) -> Option<Vec<(String, String)>> {
         Some(taken)
     };
     let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-    let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal = |bytes: &[u8]| imgfix_model::hex::encode(bytes);
     let count = number(take(4)?);
     let mut entries = Vec::new();
     for _ in 0..count {

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_bytes_of_an_empty_store_are_those_of_openjdk_17() {
         let file = write(&entries(&[]), "changeit").unwrap();
-        let text: String = file.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = imgfix_model::hex::encode(&file);
         assert_eq!(text, "feedfeed0000000200000000e2686e45fb43dfa4d992dd41ceb6b21c6330d792");
     }
 

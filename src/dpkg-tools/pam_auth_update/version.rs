@@ -48,8 +48,7 @@ const KNOWN: &[(&str, Version)] = &[
 /// It is none of those that are known.
 pub fn of(process: &mut Process<'_>) -> Result<(Version, Vec<(String, String)>), Stop> {
     let program = read_or_empty(process, PROGRAM)?;
-    let sum: String =
-        Md5::digest(essence(&program)).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum: String = imgfix_model::hex::encode(Md5::digest(essence(&program)));
     let known = KNOWN.iter().find(|(known, _)| *known == sum);
     match known {
         Some((_, version)) => Ok((*version, sums(&program))),

@@ -73,7 +73,7 @@ fn is_pristine(
     let Some(text) = read_optional(process, file.as_bytes())? else { return Ok(false) };
     let mut frame = Vec::new();
     walk(&text, |line, _| frame.extend_from_slice(line));
-    let sum: String = Md5::digest(&frame).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = imgfix_model::hex::encode(Md5::digest(&frame));
     Ok(chosen.shipped_sums.iter().any(|(of, known)| of == kind && *known == sum))
 }
 

@@ -172,7 +172,7 @@ fn field(file: &[u8], offset: usize, show: Show) -> Option<String> {
         }
         Show::Nonce => {
             let nonce: [u8; 32] = array(file, offset)?;
-            nonce.iter().map(|byte| format!("{byte:02x}")).collect()
+            imgfix_model::hex::encode(nonce)
         }
         Show::Fixed(text) => text.to_owned(),
     })

@@ -8,7 +8,6 @@ use md5::{Digest as _, Md5};
 use super::super::conffiles::{
     ConffilePolicy, ConffileRecord, Decision, NONEXISTENT, UNUSABLE, decide,
 };
-use super::super::deb::hex;
 use super::super::status::State;
 use super::progress::Phase;
 use super::scripts::Script;
@@ -154,7 +153,7 @@ pub(super) fn md5_of_reader(reader: &mut dyn Read) -> std::io::Result<String> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match reader.read(&mut buffer)? {
-            0 => return Ok(hex(&hasher.finalize())),
+            0 => return Ok(imgfix_model::hex::encode(hasher.finalize())),
             got => hasher.update(buffer.get(..got).unwrap_or_default()),
         }
     }

@@ -18,9 +18,10 @@ use super::json_style::Editable;
 use super::provenance::{CREATED_BY, Provenance, is_marked, set_marks, unset_marks};
 use crate::manifest::{Child, ChildKind, MAX_LAYERS, descriptor};
 use crate::platforms::MAX_DEPTH;
-use crate::{Format, ImageConfig, ImageIndex, ImageManifest, LayerCompression, RawManifest};
+use crate::{Format, ImageConfig, ImageIndex, ImageManifest, RawManifest, layer_media_type};
 use imgfix_json as json;
 use imgfix_model::digest::{DiffId, Digest};
+use imgfix_vfs::Compression;
 
 /// The layer that a repair adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct PatchLayer {
     pub diff_id: DiffId,
     /// Bytes as stored.
     pub size: u64,
-    pub compression: LayerCompression,
+    pub compression: Compression,
 }
 
 /// A repaired image's manifest and config.
@@ -61,7 +62,7 @@ pub fn rebuild(
     provenance: &Provenance,
 ) -> Result<Rebuilt, PublishError> {
     let format = manifest.format();
-    let media_type = layer.compression.media_type(format).ok_or_else(|| {
+    let media_type = layer_media_type(layer.compression, format).ok_or_else(|| {
         let why = "a Docker schema 2 image cannot have a zstd layer; use --compression gzip";
         PublishError::Rebuild(why.into())
     })?;
@@ -379,7 +380,7 @@ mod tests {
         let config_value: Value = serde_json::from_slice(&new.config).expect("config");
         assert_eq!(config_value["config"]["Labels"]["dev.imgfix.version"], "0.0.0");
         assert_eq!(config_value["config"]["Env"], json!(["A=b"]));
-        let zstd = PatchLayer { compression: LayerCompression::Zstd, ..patch() };
+        let zstd = PatchLayer { compression: Compression::Zstd, ..patch() };
         let error = rebuild(&manifest, &config, &zstd, &provenance()).expect_err("zstd");
         assert!(error.to_string().contains("--compression gzip"), "{error}");
     }

@@ -1,8 +1,8 @@
 //! A patch layer and its facts, for the unit tests of this room.
 
 use super::{PatchLayer, Provenance};
-use crate::LayerCompression;
 use imgfix_model::digest::{DiffId, Digest};
+use imgfix_vfs::Compression;
 
 /// The bytes of the patch layer.
 pub const PATCH: &[u8] = b"patch";
@@ -12,7 +12,7 @@ pub fn patch() -> PatchLayer {
         digest: Digest::of(PATCH),
         diff_id: DiffId(Digest::of(b"patch, unpacked")),
         size: PATCH.len() as u64,
-        compression: LayerCompression::Gzip,
+        compression: Compression::Gzip,
     }
 }
 

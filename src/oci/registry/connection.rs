@@ -13,24 +13,22 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use oci_client::Reference as Name;
-use reqwest::header::{self, HeaderMap};
+use reqwest::header;
 use url::Url;
 
+use super::RegistryOptions;
 use super::credentials::{self, Credentials};
-use super::failure::{Access, Failure, Kind, Retry, Unencrypted, explain, specified_message};
+use super::failure::{Access, Failure, Kind, Unencrypted, explain, specified_message};
 use super::login::{Grant, log_in, scope};
-use super::{RegistryOptions, USER_AGENT};
 use crate::ImageError;
 use crate::manifest::{MAX_MANIFEST, media_type};
+use imgfix_host::http::{self, Retry};
 use imgfix_host::pace::Pace;
-use imgfix_host::tls;
 
-/// How long to wait for a connection, and for the next bytes of an answer.
+/// How long to wait for the next bytes of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest error body that is looked at, in bytes.
 const MAX_ERROR_BODY: u64 = 64 << 10;
-/// Most redirects of one request.
-const MAX_REDIRECTS: usize = 10;
 /// A token is renewed this long before it ends.
 const RENEWAL: Duration = Duration::from_secs(10);
 
@@ -91,8 +89,6 @@ impl Connection {
     ) -> Result<Self, ImageError> {
         let host = name.resolve_registry();
         let fail = |why: String| ImageError::Registry { place: place.clone(), why };
-        // another user of this process may have installed one: any will do
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let credentials =
             credentials::find(options.auth_file.as_deref(), name.registry(), name.repository())
                 .map_err(fail)?;
@@ -100,13 +96,13 @@ impl Connection {
         for path in &options.ca_files {
             certificates.push(read_certificates(path)?);
         }
-        let no_tls = |error: &dyn std::fmt::Display| fail(format!("TLS cannot be set up: {error}"));
-        let builder = || {
-            http_client(&certificates, is_loopback(host), options.plain_http)
-                .map_err(|error| no_tls(&error))
+        let client = |patience: Option<Duration>| {
+            let adjusted =
+                |builder| adjust(builder, is_loopback(host), options.plain_http, patience);
+            http::client(&certificates, adjusted)
+                .map_err(|error| fail(format!("TLS cannot be set up: {error}")))
         };
-        let http = builder()?.read_timeout(PATIENCE).build().map_err(|error| no_tls(&error))?;
-        let sending = builder()?.build().map_err(|error| no_tls(&error))?;
+        let (http, sending) = (client(Some(PATIENCE))?, client(None)?);
         let scheme = match options.plain_http {
             true => "http",
             false if is_loopback(host) => loopback_scheme(&http, host).await,
@@ -120,7 +116,7 @@ impl Connection {
             pace: options.pace,
             base: format!("{scheme}://{host}"),
             credentials,
-            retry: Retry { times: options.retries, first_wait: options.backoff },
+            retry: Retry::new(options.retries, options.backoff),
             grants: Mutex::default(),
             mounted_from: Mutex::default(),
         })
@@ -155,7 +151,7 @@ impl Connection {
                 self.forget(access);
                 continue;
             }
-            match self.retry.wait(attempt, &failure) {
+            match failure.wait(&self.retry, attempt) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(self.explain(failure, access, attempt + 1)),
             }
@@ -365,15 +361,9 @@ pub(super) async fn body_of(mut response: reqwest::Response, limit: u64) -> Resu
 /// What an error answer says.
 pub(super) async fn failure_of(response: reqwest::Response) -> Failure {
     let code = response.status().as_u16();
-    let retry_after = retry_after(response.headers());
+    let retry_after = http::retry_after(response.headers());
     let body = body_of(response, MAX_ERROR_BODY).await.unwrap_or_default();
     Failure { kind: Kind::Status { code, message: specified_message(&body) }, retry_after }
-}
-
-/// `Retry-After` in seconds; a date is not looked at, the clock may be wrong.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Whether `host[:port]` is this machine.
@@ -409,23 +399,17 @@ fn read_certificates(path: &Path) -> Result<Vec<u8>, ImageError> {
 
 const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-fn http_client(
-    certificates: &[Vec<u8>],
+/// What registries need otherwise.
+fn adjust(
+    builder: reqwest::ClientBuilder,
     loopback: bool,
     plain_http: bool,
-) -> Result<reqwest::ClientBuilder, String> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .connect_timeout(PATIENCE)
-        // the storage that a redirect leads to need not know the repository's name
-        .referer(false)
-        // a redirect must not strip the encryption
-        .https_only(!loopback && !plain_http)
-        .redirect(redirects());
-    if loopback {
-        builder = builder.no_proxy();
-    }
-    tls::trusting(builder, certificates)
+    patience: Option<Duration>,
+) -> reqwest::ClientBuilder {
+    // a redirect must not strip the encryption
+    let builder = builder.https_only(!loopback && !plain_http).redirect(redirects());
+    let builder = if loopback { builder.no_proxy() } else { builder };
+    patience.into_iter().fold(builder, reqwest::ClientBuilder::read_timeout)
 }
 
 /// Follows redirects, but never from https to http: that is a mistake in the registry's
@@ -433,7 +417,7 @@ fn http_client(
 fn redirects() -> reqwest::redirect::Policy {
     reqwest::redirect::Policy::custom(|attempt| {
         let encrypted = attempt.previous().iter().any(|url| url.scheme() == "https");
-        if attempt.previous().len() > MAX_REDIRECTS {
+        if attempt.previous().len() > http::REDIRECTS {
             attempt.error("too many redirects")
         } else if let Some(found) = Unencrypted::of(encrypted, attempt.url(), "downloads") {
             attempt.error(found)

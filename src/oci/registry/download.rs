@@ -111,7 +111,7 @@ impl Pump {
             };
             in_vain = if self.at > before { 0 } else { in_vain + 1 };
             cuts += 1;
-            let wait = self.connection.retry.wait(in_vain, &why).filter(|_| cuts <= MAX_CUTS);
+            let wait = why.wait(&self.connection.retry, in_vain).filter(|_| cuts <= MAX_CUTS);
             match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => {

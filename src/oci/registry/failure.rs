@@ -10,6 +10,7 @@ use url::Url;
 
 use super::credentials::{Credentials, Login};
 use crate::ImageError;
+use imgfix_host::http::{self, Retry};
 use imgfix_host::pace::TooSlow;
 
 /// A failed request.
@@ -61,7 +62,7 @@ impl Unencrypted {
         let host = next.host_str().unwrap_or_default();
         let port = next.port().map(|port| format!(":{port}")).unwrap_or_default();
         let address = format!("{}://{host}{port}", next.scheme());
-        (encrypted && next.scheme() != "https").then_some(Self { address, what })
+        http::loses_encryption(encrypted, next).then_some(Self { address, what })
     }
 }
 
@@ -84,7 +85,7 @@ impl Failure {
     /// Whether the same request may succeed later.
     pub(super) fn may_pass(&self) -> bool {
         match &self.kind {
-            Kind::Status { code, .. } => matches!(code, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            Kind::Status { code, .. } => http::may_pass(*code),
             Kind::Connection(_) => true,
             Kind::Certificate(_)
             | Kind::NotTls
@@ -93,6 +94,13 @@ impl Failure {
             | Kind::Unencrypted(_)
             | Kind::Content(_) => false,
         }
+    }
+}
+
+impl Failure {
+    /// How long to wait after the `attempt`th failure (from 0); `None`: give up.
+    pub(super) fn wait(&self, retry: &Retry, attempt: u32) -> Option<Duration> {
+        if self.may_pass() { retry.wait(attempt, self.retry_after) } else { None }
     }
 }
 
@@ -151,12 +159,8 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
 
 /// The innermost error: the outer ones say "error sending request" and the URL.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let last = causes(error).last();
-    let text = match last.and_then(|cause| cause.downcast_ref::<reqwest::Error>()) {
-        Some(_) => "the connection failed".to_owned(),
-        None => last.map(ToString::to_string).unwrap_or_default(),
-    };
-    first_line(&text).unwrap_or_else(|| "the connection failed".into())
+    let text = http::cause(error).and_then(|text| first_line(&text));
+    text.unwrap_or_else(|| "the connection failed".into())
 }
 
 /// What was tried.
@@ -165,27 +169,6 @@ pub(super) enum Access {
     Read,
     Write,
     Delete,
-}
-
-/// How often and how patiently failures that may pass are met.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Retry {
-    pub times: u32,
-    pub first_wait: Duration,
-}
-
-/// The longest wait between two attempts, whatever the server asks for.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-impl Retry {
-    /// How long to wait after the `attempt`th failure (from 0); `None`: give up.
-    pub(super) fn wait(&self, attempt: u32, failure: &Failure) -> Option<Duration> {
-        if attempt >= self.times || !failure.may_pass() {
-            return None;
-        }
-        let doubled = self.first_wait.saturating_mul(2_u32.saturating_pow(attempt.min(16)));
-        Some(doubled.max(failure.retry_after.unwrap_or_default()).min(LONGEST_WAIT))
-    }
 }
 
 /// The error a user reads.
@@ -309,18 +292,13 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_and_end() {
-        let retry = Retry { times: 3, first_wait: Duration::from_secs(1) };
-        let waits: Vec<_> =
-            (0..4).map(|n| retry.wait(n, &Failure::status(503)).map(|d| d.as_secs())).collect();
-        assert_eq!(waits, [Some(1), Some(2), Some(4), None]);
-        assert_eq!(retry.wait(0, &Failure::status(404)), None);
+    fn only_what_may_pass_is_waited_for() {
+        let retry = Retry::new(3, Duration::from_secs(1));
+        assert_eq!(Failure::status(503).wait(&retry, 1), Some(Duration::from_secs(2)));
+        assert_eq!(Failure::status(503).wait(&retry, 3), None);
+        assert_eq!(Failure::status(404).wait(&retry, 0), None);
         let asked = Failure { retry_after: Some(Duration::from_secs(7)), ..Failure::status(429) };
-        assert_eq!(retry.wait(0, &asked), Some(Duration::from_secs(7)));
-        let rude = Failure { retry_after: Some(Duration::from_secs(1 << 30)), ..asked };
-        assert_eq!(retry.wait(0, &rude), Some(LONGEST_WAIT));
-        let many = Retry { times: u32::MAX, first_wait: Duration::from_secs(1) };
-        assert_eq!(many.wait(1000, &Failure::status(503)), Some(LONGEST_WAIT));
+        assert_eq!(asked.wait(&retry, 0), Some(Duration::from_secs(7)));
     }
 
     #[test]

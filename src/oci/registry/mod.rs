@@ -67,6 +67,3 @@ impl Default for RegistryOptions {
         }
     }
 }
-
-/// What imgfix calls itself.
-const USER_AGENT: &str = concat!("imgfix/", env!("CARGO_PKG_VERSION"));
