@@ -110,7 +110,7 @@ impl Repair {
             edge: Edge {
                 progress: self.progress,
                 repositories: self.repositories,
-                identity_check: Some(families::IDENTITY_CHECK),
+                identity_check: families::identity_check(self.kinds),
                 pace: Pace::default(),
                 memory: machine::memory(),
                 effort: Effort::default(),

@@ -254,6 +254,7 @@ impl ApkInventory {
         packages.sort_by(|a, b| a.id.cmp(&b.id));
         Inventory {
             family: "apk",
+            purl_type: "apk",
             order: self.database.generation.into(),
             distribution: self.distribution.clone(),
             packages,

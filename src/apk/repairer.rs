@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::remote::Loaded as Repositories;
 use super::repositories;
 use crate::apk_file::{ApkPackage, unpack};
+use crate::archive_check;
 use crate::commands;
 use crate::index::Available;
 use crate::install::{InstallError, NewPackage, Options, Removal, install};
@@ -34,6 +35,7 @@ use imgfix_repair::promise::Relations;
 use imgfix_repair::repairer::{Kind, Repairer};
 use imgfix_repair::scripts::Scripts;
 use imgfix_repair::wanted;
+use imgfix_repository::checked::IdentityCheck;
 use imgfix_repository::{Fetcher, Verified};
 use imgfix_solve::effort::Effort;
 use imgfix_vfs::{FileSystem, Memory, Overlay, Spool};
@@ -67,6 +69,10 @@ const WANTED: [&[u8]; 5] = [
 impl Kind for Alpine {
     fn wants(&self, path: &ImagePath, size: u64) -> bool {
         wanted::is_kept(path, size, &WANTED)
+    }
+
+    fn identity_check(&self) -> Option<IdentityCheck> {
+        Some(archive_check::fits)
     }
 
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {

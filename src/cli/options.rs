@@ -299,7 +299,7 @@ pub fn environment(
             runtime,
             unfinished: output.unfinished().clone(),
             network: AfterFetching::Stays,
-            identity_check: Some(families::IDENTITY_CHECK),
+            identity_check: families::identity_check(families::KINDS),
         },
         confined,
     })

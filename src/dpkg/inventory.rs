@@ -226,6 +226,7 @@ impl DpkgInventory {
         });
         Inventory {
             family: self.family(),
+            purl_type: "deb",
             order: VersionOrder::DPKG,
             distribution: self.distribution.clone(),
             packages: finished.map(installed).collect(),

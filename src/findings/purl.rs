@@ -19,17 +19,13 @@ pub fn qualifier(purl: &str, key: &str) -> Option<String> {
 }
 
 /// The type and the name space that URLs of a distribution's packages begin with: `apk/alpine`,
-/// `deb` alone for one without a name. `family` is [`imgfix_model::package::Inventory::family`].
+/// `deb` alone for one without a name. `purl_type` is
+/// [`imgfix_model::package::Inventory::purl_type`].
 #[must_use]
-pub fn system_space(family: &str, distribution: &str) -> String {
-    let kind = match family {
-        "apk" => "apk",
-        "rpm" => "rpm",
-        _ => "deb",
-    };
+pub fn system_space(purl_type: &str, distribution: &str) -> String {
     match distribution {
-        "" => kind.to_owned(),
-        id => format!("{kind}/{}", encode(&id.to_lowercase())),
+        "" => purl_type.to_owned(),
+        id => format!("{purl_type}/{}", encode(&id.to_lowercase())),
     }
 }
 

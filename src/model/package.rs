@@ -88,6 +88,9 @@ impl Installed {
 pub struct Inventory {
     /// `dpkg`, `dpkg-distroless`, `apk`, later `rpm`.
     pub family: &'static str,
+    /// The type word of package URLs: `deb`, `apk`.
+    #[serde(skip)]
+    pub purl_type: &'static str,
     /// How versions are compared.
     #[serde(skip)]
     pub order: VersionOrder,

@@ -15,5 +15,8 @@ pub const KINDS: Kinds = &[
     &imgfix_node::Node,
 ];
 
-/// How packages are checked that are known by their identity: apk's only.
-pub const IDENTITY_CHECK: IdentityCheck = imgfix_apk::archive_check::fits;
+/// How packages are checked that are known by their identity.
+#[must_use]
+pub fn identity_check(kinds: Kinds) -> Option<IdentityCheck> {
+    kinds.iter().find_map(|kind| kind.identity_check())
+}

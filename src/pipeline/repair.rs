@@ -74,7 +74,7 @@ pub fn repair(
     let manager = platforms.first().and_then(|one| one.stores.package_manager());
     let package_space = manager.map(|manager| {
         let inventory = manager.inventory();
-        imgfix_findings::purl::system_space(inventory.family, &inventory.distribution.id)
+        imgfix_findings::purl::system_space(inventory.purl_type, &inventory.distribution.id)
     });
     let mut new = Vec::with_capacity(platforms.len());
     let mut reports = Vec::with_capacity(platforms.len());

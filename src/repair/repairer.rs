@@ -14,6 +14,7 @@ use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{KeptBack, PlatformPlan, Removal, Step, StorePlan, Unfixed};
 use imgfix_model::reason::Reason;
 use imgfix_model::verdict::Verdict;
+use imgfix_repository::checked::IdentityCheck;
 use imgfix_repository::{Fetcher, Verified};
 use imgfix_vfs::{FileSystem, Overlay};
 
@@ -30,6 +31,12 @@ pub trait Kind: Sync {
     /// Whether the content of this file, of `size` bytes, is to stay in memory while layers
     /// stream by. What is not wanted can be read all the same: from its layer again.
     fn wants(&self, path: &ImagePath, size: u64) -> bool;
+
+    /// How its packages are checked, when indexes know them by their identity instead of by the
+    /// checksum of the whole archive.
+    fn identity_check(&self) -> Option<IdentityCheck> {
+        None
+    }
 
     /// The stores of this kind, sorted by place.
     ///

@@ -167,6 +167,7 @@ mod tests {
     fn inventory(packages: Vec<Installed>) -> Inventory {
         Inventory {
             family: "dpkg",
+            purl_type: "deb",
             order: VersionOrder::DPKG,
             distribution: Distribution::default(),
             packages,

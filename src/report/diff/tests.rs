@@ -47,6 +47,7 @@ fn inventory(packages: &[(&str, &str)]) -> Inventory {
     Inventory {
         unfinished: Vec::new(),
         family: "dpkg",
+        purl_type: "deb",
         order: VersionOrder::DPKG,
         distribution: Distribution::default(),
         packages: packages

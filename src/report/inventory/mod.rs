@@ -119,6 +119,7 @@ mod tests {
     fn inventory() -> Inventory {
         Inventory {
             family: "dpkg",
+            purl_type: "deb",
             order: VersionOrder::DPKG,
             distribution: Distribution {
                 id: "debian".into(),

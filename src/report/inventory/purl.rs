@@ -11,7 +11,7 @@ use imgfix_model::package::{Installed, Inventory};
 #[must_use]
 pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
     let distribution = &inventory.distribution;
-    let mut url = format!("pkg:{}/", system_space(inventory.family, &distribution.id));
+    let mut url = format!("pkg:{}/", system_space(inventory.purl_type, &distribution.id));
     url.push_str(&encode(&package.id.name.0.to_lowercase()));
     url.push('@');
     url.push_str(&encode(&package.version.0));
@@ -50,8 +50,9 @@ mod tests {
 
     #[test]
     fn every_part_is_encoded() {
-        let of = |family, id: &str, version_id: &str, codename: &str| Inventory {
-            family,
+        let of = |purl_type, id: &str, version_id: &str, codename: &str| Inventory {
+            family: "the package manager",
+            purl_type,
             order: VersionOrder::DPKG,
             distribution: Distribution {
                 id: id.into(),
@@ -62,7 +63,7 @@ mod tests {
             packages: Vec::new(),
             unfinished: Vec::new(),
         };
-        let inventory = |id, version_id, codename| of("dpkg", id, version_id, codename);
+        let inventory = |id, version_id, codename| of("deb", id, version_id, codename);
         let package = |name: &str, version: &str, source: Option<(&str, &str)>| Installed {
             id: PackageId { name: name.into(), architecture: "amd64".into() },
             version: version.into(),
