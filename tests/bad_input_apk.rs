@@ -429,7 +429,8 @@ fn a_database_that_is_malformed() {
     let apk = Apk::alpine();
     apk.with_file("lib/apk/db/scripts.tar", gzip(b"no archive"));
     apk.refused(&format!(
-        "linux/amd64: /lib/apk/db/scripts.tar: member 1: failed to read entire block; {DAMAGED}"
+        "linux/amd64: /lib/apk/db/scripts.tar: member 1: tar stream at byte 0: the archive is cut \
+         off; {DAMAGED}"
     ));
     apk.with_file("lib/apk/db/triggers", "Q1 none\n");
     apk.refused(&format!(
