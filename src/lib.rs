@@ -40,6 +40,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+#[cfg(feature = "cli")]
 pub mod cli;
 mod facade;
 mod machine;
