@@ -85,7 +85,14 @@ impl Repairer for LibraryStore {
     }
 
     fn claims(&self, finding: &Finding) -> bool {
-        finding.class == Class::Library && self.components().concerned(finding) != Concern::Nothing
+        // most findings are about something else: nothing is made for them
+        let has_name = || {
+            let mut names = self.libraries.libraries.iter().map(|one| &one.name);
+            names.any(|name| (self.same_name)(name, &finding.package))
+        };
+        finding.class == Class::Library
+            && has_name()
+            && self.components().concerned(finding) != Concern::Nothing
     }
 
     fn repair(&self, work: &Work<'_>, overlay: Overlay) -> Result<Done, RepairerError> {
