@@ -59,9 +59,9 @@ struct Store {
 }
 
 impl Store {
-    fn write(&self, work: &Work<'_>, overlay: Overlay) -> Result<Done, RepairerError> {
+    fn write(&self, requests: &Requests, overlay: Overlay) -> Result<Done, RepairerError> {
         let mut done = Done::unchanged(overlay.clone());
-        let Requests::Findings(requests) = work.requests else { return Ok(done) };
+        let Requests::Findings(requests) = requests else { return Ok(done) };
         let seen = version_of(&overlay, "libexpat1");
         let (mut changed, mut steps) = (overlay, Vec::new());
         for request in requests {
@@ -120,8 +120,13 @@ impl Repairer for Store {
         finding.class == Class::Baseline && finding.package == self.id.kind
     }
 
-    fn repair(&self, work: &Work<'_>, overlay: Overlay) -> Result<Done, RepairerError> {
-        self.write(work, overlay)
+    fn repair(
+        &self,
+        requests: &Requests,
+        _work: &Work<'_>,
+        overlay: Overlay,
+    ) -> Result<Done, RepairerError> {
+        self.write(requests, overlay)
     }
 
     fn follow(

@@ -39,6 +39,15 @@ pub enum Outcome {
     NotAffected,
 }
 
+impl Outcome {
+    /// Whether a gate lets it pass though it is still there: the user said so, or it is out of
+    /// use.
+    #[must_use]
+    pub fn is_accepted(self) -> bool {
+        matches!(self, Outcome::Ignored | Outcome::Mitigated)
+    }
+}
+
 impl Verdict {
     #[must_use]
     pub fn outcome(&self) -> Outcome {

@@ -17,9 +17,6 @@ impl Kind for Node {
     }
 
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
-        let store = |libraries| -> Box<dyn Repairer> {
-            Box::new(LibraryStore::new(libraries, crate::same_name))
-        };
-        Ok(records::find(fs).into_iter().map(store).collect())
+        Ok(LibraryStore::all(records::find(fs), crate::same_name))
     }
 }

@@ -99,7 +99,8 @@ pub fn diff(
 
 /// Packages are compared where both images have a database that is understood.
 fn inventory(loaded: &Loaded, environment: &Environment) -> Option<Inventory> {
-    environment.detect(&*loaded.tree).ok()?.contents().packages
+    let stores = environment.detect(&*loaded.tree).ok()?;
+    stores.package_manager().map(|manager| manager.inventory().clone())
 }
 
 fn side<'a>(

@@ -15,9 +15,10 @@ use imgfix_oci as image;
 use imgfix_oci::{ImageSet, Reference, Source};
 use imgfix_repair::choice::PackageChoice;
 use imgfix_repair::edge::AfterFetching;
-use imgfix_repair::image::{Job, Repaired, Stores};
+use imgfix_repair::image::{Repaired, Stores};
 use imgfix_repair::package_manager::PackageManager;
 use imgfix_repair::planner::{Context, Request, Requests};
+use imgfix_repair::repairer::Work;
 use imgfix_repository::Fetcher;
 
 use super::load::{self, Loaded, View};
@@ -115,12 +116,12 @@ pub fn plan(
         let context =
             Context { platform: platform.clone(), manifest_digest: original_manifest(&loaded) };
         let (choice, edge) = (&request.packages, &environment.edge);
-        let job = Job { context: &context, choice, fetcher: &fetcher, edge };
+        let work = Work { context: &context, choice, fetcher: &fetcher, edge };
         let (repaired, all) = match saved {
             Some(saved) => {
                 let plan = saved_plan(saved, &loaded, &name)?;
                 let all = plan_findings(&plan, findings.as_ref(), platform);
-                (stores.follow(plan, job, &loaded.tree)?, all)
+                (stores.follow(plan, &work, &loaded.tree)?, all)
             }
             None => {
                 if let Some(former) = &loaded.repaired_from {
@@ -128,7 +129,7 @@ pub fn plan(
                 }
                 let requests = requests(findings.as_ref(), platform);
                 let all = findings.as_ref().map(|all| everything(all, platform));
-                (stores.repair(&requests, job, &loaded.tree)?, all.unwrap_or_default())
+                (stores.repair(&requests, &work, &loaded.tree)?, all.unwrap_or_default())
             }
         };
         let assessed = findings.as_ref().map(|all| scan::assessed_of(all, platform));

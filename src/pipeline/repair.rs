@@ -11,6 +11,7 @@ use imgfix_oci::Reference;
 use imgfix_oci::publish;
 use imgfix_oci::publish::{Provenance, Rebuilt};
 use imgfix_repair::image::Repaired;
+use imgfix_repair::repairer::Account;
 use imgfix_report::RepairReport;
 use imgfix_report::before_after::{LayerReport, NamedImage, PlatformReport, RepositoryState};
 use imgfix_report::platform::{AppliedFacts, PlatformFacts};
@@ -158,7 +159,8 @@ impl Job<'_> {
     fn one(&self, planned: PlannedPlatform) -> Result<Done, RepairError> {
         let Environment { edge, .. } = self.environment;
         let PlannedPlatform { loaded, stores, repaired, findings, assessed } = planned;
-        let Repaired { plan, overlay, effects, stale, repositories, newest, notes } = repaired;
+        let Repaired { plan, overlay, account } = repaired;
+        let Account { effects, stale, repositories, newest, notes } = account;
         let gathers = self.request.evidence == Evidence::Gathered;
         let state = |one: &Verified| RepositoryState {
             repository: one.repository.clone(),

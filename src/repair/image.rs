@@ -7,52 +7,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imgfix_model::component::{Contents, StoreId};
-use imgfix_model::effects::Effect;
 use imgfix_model::finding::{Class, Finding};
 use imgfix_model::package::{Installed, Inventory};
+use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{PlatformPlan, StorePlan, Unfixed};
 use imgfix_model::reason::Reason;
 use imgfix_model::verdict::{JudgedFinding, Verdict};
-use imgfix_repository::{Fetcher, Verified};
 use imgfix_vfs::{FileSystem, Overlay, Tree};
 
-use crate::choice::PackageChoice;
-use crate::edge::Edge;
 use crate::error::{Cause, RepairerError};
 use crate::judge::Components;
 use crate::judge::verdict::of_all;
 use crate::package_manager::PackageManager;
 use crate::planner::{Context, Request, Requests};
-use crate::repairer::{Done, Kind, Part, Repairer, Work};
+use crate::repairer::{Account, Done, Kind, Part, Repairer, Work};
 
 /// The stores of one image, in the order in which they are repaired.
 #[derive(Default)]
 pub struct Stores(Vec<Box<dyn Repairer>>);
-
-/// What all stores of an image have to work with.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    pub context: &'a Context,
-    /// What the user lets be changed.
-    pub choice: &'a PackageChoice,
-    pub fetcher: &'a Fetcher,
-    pub edge: &'a Edge,
-}
 
 /// An image, repaired and not written yet.
 pub struct Repaired {
     pub plan: PlatformPlan,
     /// The image with every store's changes; `None`: nothing was changed.
     pub overlay: Option<Overlay>,
-    pub effects: Vec<Effect>,
-    /// Files that the changes made stale and that recipes removed.
-    pub stale: Vec<imgfix_recipes::Removal>,
-    /// Which repositories were asked, and who signed them.
-    pub repositories: Vec<Verified>,
-    /// The time of the newest package from each repository, by its short name.
-    pub newest: BTreeMap<String, i64>,
-    /// What was seen on the way, for people.
-    pub notes: Vec<String>,
+    pub account: Account,
 }
 
 impl Stores {
@@ -70,23 +49,21 @@ impl Stores {
         Ok(stores)
     }
 
-    /// Finds out which files that record components belong to a store before.
+    /// Tells each store which files that record its components belong to a store before.
     fn own(&mut self, fs: &dyn FileSystem) -> Result<(), Cause> {
-        for at in 1..self.0.len() {
-            let (before, rest) = self.0.split_at_mut(at);
-            let Some(store) = rest.first_mut() else { continue };
-            let recorded: BTreeSet<_> =
-                store.components().all.iter().filter_map(|one| one.path).cloned().collect();
-            if recorded.is_empty() {
-                continue;
-            }
-            let mut owners = BTreeMap::new();
-            for other in before {
-                for (path, owner) in other.owners(fs, &recorded)? {
-                    owners.entry(path).or_insert(owner);
-                }
-            }
+        let components = self.iter().map(Repairer::components);
+        let recorded: BTreeSet<ImagePath> = components
+            .flat_map(|store| store.all.into_iter().filter_map(|one| one.path.cloned()))
+            .collect();
+        if recorded.is_empty() {
+            return Ok(());
+        }
+        let mut owners = BTreeMap::new();
+        for store in &mut self.0 {
             store.own(&owners);
+            for (path, owner) in store.owners(fs, &recorded)? {
+                owners.entry(path).or_insert(owner);
+            }
         }
         Ok(())
     }
@@ -119,21 +96,18 @@ impl Stores {
     pub fn repair(
         &self,
         requests: &Requests,
-        job: Job<'_>,
+        work: &Work<'_>,
         tree: &Arc<Tree>,
     ) -> Result<Repaired, RepairerError> {
         let dealt = self.deal(requests);
-        let mut all = Collected::new(job.context, tree);
-        all.unfixed.extend(dealt.unclaimed);
-        for (at, (store, requests)) in self.0.iter().zip(&dealt.requests).enumerate() {
+        let mut all = Collected::new(work.context, tree);
+        all.plan.unfixed.extend(dealt.unclaimed);
+        for ((at, store), requests) in self.iter().enumerate().zip(&dealt.requests) {
             if self.is_further_manager(at) {
-                all.leave(requests, |finding| further_manager(store.store(), finding));
+                all.leave(requests, store.store());
                 continue;
             }
-            let Job { context, choice, fetcher, edge } = job;
-            let done = store
-                .repair(&Work { requests, context, choice, fetcher, edge }, all.overlay.clone())?;
-            all.add(done);
+            all.add(store.repair(requests, work, all.overlay.clone())?);
         }
         Ok(all.into_repaired())
     }
@@ -146,23 +120,18 @@ impl Stores {
     pub fn follow(
         &self,
         plan: PlatformPlan,
-        job: Job<'_>,
+        work: &Work<'_>,
         tree: &Arc<Tree>,
     ) -> Result<Repaired, RepairerError> {
         let is_there = |planned: &&StorePlan| self.iter().any(|one| *one.store() == planned.store);
         if let Some(lost) = plan.stores.iter().find(|one| !is_there(one)) {
             return Err(RepairerError::NoStore(lost.store.clone()));
         }
-        let requests = Requests::Findings(Vec::new());
-        let mut all = Collected::new(job.context, tree);
-        for (at, store) in self.0.iter().enumerate() {
-            if self.is_further_manager(at) {
-                continue;
+        let mut all = Collected::new(work.context, tree);
+        for (at, store) in self.iter().enumerate() {
+            if !self.is_further_manager(at) {
+                all.add(store.follow(&plan, work, all.overlay.clone())?);
             }
-            let Job { context, choice, fetcher, edge } = job;
-            let work = Work { requests: &requests, context, choice, fetcher, edge };
-            let done = store.follow(&plan, &work, all.overlay.clone())?;
-            all.add(done);
         }
         Ok(Repaired { plan, ..all.into_repaired() })
     }
@@ -214,11 +183,16 @@ impl Stores {
         Ok(())
     }
 
+    /// Where the package manager that is repaired stands.
+    fn manager(&self) -> Option<usize> {
+        self.iter().position(|store| store.package_manager().is_some())
+    }
+
     /// A second package manager's packages are listed and not repaired: a plan has the steps of
     /// one.
     fn is_further_manager(&self, at: usize) -> bool {
-        let is_manager = |store: &dyn Repairer| store.package_manager().is_some();
-        self.iter().nth(at).is_some_and(is_manager) && self.iter().take(at).any(is_manager)
+        self.manager().is_some_and(|first| at > first)
+            && self.0.get(at).is_some_and(|store| store.package_manager().is_some())
     }
 
     /// Who gets which requests. What is settled goes to the package manager, whose plan lists it
@@ -228,16 +202,17 @@ impl Stores {
             let requests = self.0.iter().map(|_| Requests::Everything).collect();
             return Dealt { requests, unclaimed: Vec::new() };
         };
-        let manager = self.iter().position(|one| one.package_manager().is_some());
+        let manager = self.manager();
         let mut dealt: Vec<Vec<Request>> = self.0.iter().map(|_| Vec::new()).collect();
         let mut left = Vec::new();
         for request in all {
             let finding = &request.finding;
             let claiming: Vec<usize> = match request.settled {
                 Some(_) => Vec::new(),
-                None => (0..self.0.len())
-                    .filter(|at| self.0.get(*at).is_some_and(|store| store.claims(finding)))
-                    .collect(),
+                None => {
+                    let claims = self.iter().map(|store| store.claims(finding));
+                    claims.enumerate().filter(|(_, claims)| *claims).map(|(at, _)| at).collect()
+                }
             };
             for at in &claiming {
                 if let Some(own) = dealt.get_mut(*at) {
@@ -274,26 +249,11 @@ fn unclaimed(finding: &Finding) -> Reason {
     }
 }
 
-/// Why a finding of a second package manager's package is left.
-fn further_manager(store: &StoreId, finding: &Finding) -> Reason {
-    Reason::StoreNotRepaired {
-        store: store.to_string(),
-        component: finding.package.clone(),
-        installed: finding.installed.clone(),
-    }
-}
-
 /// What the stores did so far.
 struct Collected {
     overlay: Overlay,
-    is_changed: bool,
     plan: PlatformPlan,
-    unfixed: Vec<Unfixed>,
-    effects: Vec<Effect>,
-    stale: Vec<imgfix_recipes::Removal>,
-    repositories: Vec<Verified>,
-    newest: BTreeMap<String, i64>,
-    notes: Vec<String>,
+    account: Account,
 }
 
 impl Collected {
@@ -307,29 +267,23 @@ impl Collected {
             kept_back: Vec::new(),
             stores: Vec::new(),
         };
-        Self {
-            overlay: Overlay::new(Arc::clone(tree)),
-            is_changed: false,
-            plan,
-            unfixed: Vec::new(),
-            effects: Vec::new(),
-            stale: Vec::new(),
-            repositories: Vec::new(),
-            newest: BTreeMap::new(),
-            notes: Vec::new(),
-        }
+        Self { overlay: Overlay::new(Arc::clone(tree)), plan, account: Account::default() }
     }
 
-    fn leave(&mut self, requests: &Requests, reason: impl Fn(&Finding) -> Reason) {
+    /// Leaves what a second package manager's packages are asked for.
+    fn leave(&mut self, requests: &Requests, store: &StoreId) {
         let Requests::Findings(requests) = requests else { return };
-        self.unfixed.extend(requests.iter().map(|one| Unfixed {
-            finding: one.finding.clone(),
-            reason: one.settled.clone().unwrap_or_else(|| reason(&one.finding)),
+        self.plan.unfixed.extend(requests.iter().map(|Request { finding, .. }| Unfixed {
+            finding: finding.clone(),
+            reason: Reason::StoreNotRepaired {
+                store: store.to_string(),
+                component: finding.package.clone(),
+                installed: finding.installed.clone(),
+            },
         }));
     }
 
     fn add(&mut self, done: Done) {
-        self.is_changed |= done.part.is_change();
         match done.part {
             Part::Nothing => {}
             Part::Packages { steps, removals, kept_back } => {
@@ -341,30 +295,18 @@ impl Collected {
             Part::Store(plan) => self.plan.stores.push(plan),
         }
         self.overlay = done.overlay;
-        self.unfixed.extend(done.unfixed);
-        self.effects.extend(done.effects);
-        self.stale.extend(done.stale);
-        self.repositories.extend(done.repositories);
-        for (name, time) in done.newest {
-            let known = self.newest.entry(name).or_insert(time);
-            *known = time.max(*known);
-        }
-        self.notes.extend(done.notes);
+        self.plan.unfixed.extend(done.unfixed);
+        self.account.extend(done.account);
     }
 
-    fn into_repaired(mut self) -> Repaired {
+    fn into_repaired(self) -> Repaired {
+        let Self { overlay, mut plan, account } = self;
         // of several stores that leave a finding the first one's reason is told
         let mut told = BTreeSet::new();
-        self.unfixed.retain(|one| told.insert(one.finding.clone()));
-        Repaired {
-            plan: PlatformPlan { unfixed: self.unfixed, ..self.plan },
-            overlay: self.is_changed.then_some(self.overlay),
-            effects: self.effects,
-            stale: self.stale,
-            repositories: self.repositories,
-            newest: self.newest,
-            notes: self.notes,
-        }
+        plan.unfixed.retain(|one| told.insert(one.finding.clone()));
+        let is_changed =
+            !plan.steps.is_empty() || !plan.removals.is_empty() || !plan.stores.is_empty();
+        Repaired { plan, overlay: is_changed.then_some(overlay), account }
     }
 }
 

@@ -28,6 +28,13 @@ impl LibraryStore {
         Self { libraries, same_name }
     }
 
+    /// The stores that were found, each as a repairer.
+    #[must_use]
+    pub fn all(found: Vec<Libraries>, same_name: SameName) -> Vec<Box<dyn Repairer>> {
+        let store = |libraries| -> Box<dyn Repairer> { Box::new(Self::new(libraries, same_name)) };
+        found.into_iter().map(store).collect()
+    }
+
     /// Why `finding` is left; `None`: nothing that is installed here is affected.
     fn reason(&self, finding: &Finding) -> Option<Reason> {
         let components = self.components();
@@ -95,13 +102,18 @@ impl Repairer for LibraryStore {
             && self.components().concerned(finding) != Concern::Nothing
     }
 
-    fn repair(&self, work: &Work<'_>, overlay: Overlay) -> Result<Done, RepairerError> {
+    fn repair(
+        &self,
+        requests: &Requests,
+        _work: &Work<'_>,
+        overlay: Overlay,
+    ) -> Result<Done, RepairerError> {
         let mut done = Done::unchanged(overlay);
-        let Requests::Findings(requests) = work.requests else { return Ok(done) };
+        let Requests::Findings(requests) = requests else { return Ok(done) };
         for request in requests {
             let finding = &request.finding;
-            let reason = request.settled.clone().or_else(|| self.reason(finding));
-            let left = reason.map(|reason| Unfixed { finding: finding.clone(), reason });
+            let left =
+                self.reason(finding).map(|reason| Unfixed { finding: finding.clone(), reason });
             done.unfixed.extend(left);
         }
         Ok(done)

@@ -20,9 +20,9 @@ use imgfix_vfs::{FileSystem, Overlay};
 use crate::error::{Cause, RepairerError};
 use crate::judge::{Components, Concern};
 use crate::package_manager::{Applied, Offers, Outcome, PackageManager, Workshop};
-use crate::planner::{self, Planned};
+use crate::planner::{self, Planned, Requests};
 use crate::promise;
-use crate::repairer::{Done, Part, Repairer, Work};
+use crate::repairer::{Account, Done, Part, Repairer, Work};
 
 /// The packages that one package manager has installed.
 pub struct Packages {
@@ -65,13 +65,18 @@ impl Repairer for Packages {
         finding.class == Class::System && self.components().concerned(finding) != Concern::Nothing
     }
 
-    fn repair(&self, work: &Work<'_>, overlay: Overlay) -> Result<Done, RepairerError> {
+    fn repair(
+        &self,
+        requests: &Requests,
+        work: &Work<'_>,
+        overlay: Overlay,
+    ) -> Result<Done, RepairerError> {
         let (progress, platform) = (&work.edge.progress, &work.context.platform);
         progress.message(&format!("{platform}: reading the repositories"));
         let offers = self.manager.offers(&overlay, work.fetcher, work.edge)?;
         progress.message(&format!("{platform}: planning"));
         let trial = Trial { manager: &*self.manager, work, original: &overlay };
-        let Settled { mut planned, applied, newest } = trial.settle(&*offers)?;
+        let Settled { mut planned, applied, newest } = trial.settle(&*offers, requests)?;
         let steps = work.edge.effort.taken();
         progress.detail(&format!("{platform}: planning took {steps} of at most {MOST} steps"));
         planned.plan.blame(offers.left_out(), offers.advice());
@@ -85,7 +90,8 @@ impl Repairer for Packages {
         drop(offers);
         let PlatformPlan { steps, removals, unfixed, kept_back, .. } = planned.plan;
         let part = Part::Packages { steps, removals, kept_back };
-        let done = Done { unfixed, repositories, newest, notes, ..Done::unchanged(overlay) };
+        let account = Account { repositories, newest, notes, ..Account::default() };
+        let done = Done { unfixed, account, ..Done::unchanged(overlay) };
         Ok(with(done, part, applied))
     }
 
@@ -112,8 +118,8 @@ impl Repairer for Packages {
                 return Err(RepairerError::NotAsPlanned { package: id.to_string(), reason });
             }
         };
-        let newest = newest(&plan.steps, &*workshop);
-        let done = Done { newest, ..Done::unchanged(overlay) };
+        let account = Account { newest: newest(&plan.steps, &*workshop), ..Account::default() };
+        let done = Done { account, ..Done::unchanged(overlay) };
         Ok(with(done, part, Some(applied)))
     }
 }
@@ -123,7 +129,8 @@ fn with(done: Done, part: Part, applied: Option<Applied>) -> Done {
     match applied {
         None => Done { part, ..done },
         Some(Applied { overlay, effects, stale, .. }) => {
-            Done { overlay, part, effects, stale, ..done }
+            let account = Account { effects, stale, ..done.account };
+            Done { overlay, part, account, ..done }
         }
     }
 }
@@ -161,8 +168,8 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// Plans until every chosen package can be installed, its scripts evaluated.
-    fn settle(&self, offers: &dyn Offers) -> Result<Settled, RepairerError> {
-        let Work { requests, context, .. } = self.work;
+    fn settle(&self, offers: &dyn Offers, requests: &Requests) -> Result<Settled, RepairerError> {
+        let context = self.work.context;
         let effort = self.work.edge.effort.for_universe();
         let universe = &*offers.universe(requests, effort.clone());
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();

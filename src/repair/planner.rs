@@ -31,19 +31,6 @@ pub struct Offer {
     pub source_version: VersionText,
 }
 
-impl<'a> From<&'a Slot> for Component<'a> {
-    fn from(slot: &'a Slot) -> Self {
-        Self {
-            name: slot.id.name.as_ref(),
-            version: slot.installed.version.as_ref(),
-            source: &slot.source_name,
-            source_version: slot.installed.source_version.as_ref(),
-            architecture: Some(slot.id.architecture.as_ref()),
-            path: None,
-        }
-    }
-}
-
 impl Offer {
     fn at(&self) -> At<'_> {
         At { version: self.version.as_ref(), source_version: self.source_version.as_ref() }
@@ -77,6 +64,19 @@ pub struct Slot {
     /// Why a newer version is not the candidate: a pin, or the repository's entry for it.
     pub passed_over: Option<Reason>,
     pub lock: Lock,
+}
+
+impl<'a> From<&'a Slot> for Component<'a> {
+    fn from(slot: &'a Slot) -> Self {
+        Self {
+            name: slot.id.name.as_ref(),
+            version: slot.installed.version.as_ref(),
+            source: &slot.source_name,
+            source_version: slot.installed.source_version.as_ref(),
+            architecture: Some(slot.id.architecture.as_ref()),
+            path: None,
+        }
+    }
 }
 
 /// What a step does, in the family's words.
@@ -222,6 +222,8 @@ struct Decided {
 struct Targets<'a> {
     family: &'a dyn Family,
     banned: &'a BTreeMap<PackageId, Reason>,
+    /// The slots as the judge sees them, in their order.
+    components: Vec<Component<'a>>,
     /// Wanted candidates by slot (position in [`Family::slots`]).
     wanted: BTreeMap<usize, Solvable>,
     urgency: BTreeMap<usize, Severity>,
@@ -245,6 +247,7 @@ impl<'a> Targets<'a> {
         Self {
             family,
             banned,
+            components: family.slots().iter().map(Component::from).collect(),
             wanted: BTreeMap::new(),
             urgency: BTreeMap::new(),
             waiting: Vec::new(),
@@ -294,8 +297,7 @@ impl<'a> Targets<'a> {
         }
         let family = self.family;
         let order = family.order();
-        let components: Vec<Component<'_>> = family.slots().iter().map(Component::from).collect();
-        let slots = match concerned(finding, &components, |a, b| a == b) {
+        let slots = match concerned(finding, &self.components, |a, b| a == b) {
             Concern::Components(slots) => slots,
             Concern::Nothing => return self.leave(finding, Reason::NotOwned),
             Concern::OtherArchitecture { wanted, installed } => {
@@ -747,7 +749,6 @@ fn is_target(task: &Task, solvable: Solvable) -> bool {
     task.targets.contains(&solvable) || task.unless_gone.contains(&solvable)
 }
 
-/// The class as JSON has it.
 /// Which other change wants `change`, and by which relation.
 fn needed_by(family: &dyn Family, changes: &[Solvable], change: Solvable) -> Because {
     let former = family.installed(change);

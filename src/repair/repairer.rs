@@ -82,13 +82,18 @@ pub trait Repairer {
     /// Whether this store has what the finding is about.
     fn claims(&self, finding: &Finding) -> bool;
 
-    /// Plans for the findings that it claims, and applies the plan to `overlay`. What cannot be
-    /// done is left with a reason; the overlay that is returned has a set of changes wholly, or
+    /// Plans for `requests`, whose findings it claims, and applies the plan to `overlay`. What
+    /// cannot be done is left with a reason; the overlay that is returned has a set of changes wholly, or
     /// not at all.
     ///
     /// # Errors
     /// What no single component is to blame for: this machine, a repository that is not trusted.
-    fn repair(&self, work: &Work<'_>, overlay: Overlay) -> Result<Done, RepairerError>;
+    fn repair(
+        &self,
+        requests: &Requests,
+        work: &Work<'_>,
+        overlay: Overlay,
+    ) -> Result<Done, RepairerError>;
 
     /// Applies its part of a saved plan to `overlay`: all of it, or it is an error.
     ///
@@ -116,10 +121,8 @@ pub trait Repairer {
     }
 }
 
-/// What a repairer has to work with.
+/// What repairers have to work with.
 pub struct Work<'a> {
-    /// What it claims of what the user wants.
-    pub requests: &'a Requests,
     pub context: &'a Context,
     /// What the user lets be changed.
     pub choice: &'a PackageChoice,
@@ -135,15 +138,35 @@ pub struct Done {
     pub part: Part,
     /// What it left of its requests.
     pub unfixed: Vec<Unfixed>,
+    pub account: Account,
+}
+
+/// What is told of a repair beside its plan.
+#[derive(Default)]
+pub struct Account {
     pub effects: Vec<Effect>,
-    /// Files that its changes made stale and that recipes removed.
+    /// Files that the changes made stale and that recipes removed.
     pub stale: Vec<imgfix_recipes::Removal>,
     /// Which repositories were asked, and who signed them.
     pub repositories: Vec<Verified>,
     /// The time of the newest package from each repository, by its short name.
     pub newest: BTreeMap<String, i64>,
-    /// What it saw on the way, for people.
+    /// What was seen on the way, for people.
     pub notes: Vec<String>,
+}
+
+impl Account {
+    /// Adds what another store has to tell.
+    pub fn extend(&mut self, other: Account) {
+        self.effects.extend(other.effects);
+        self.stale.extend(other.stale);
+        self.repositories.extend(other.repositories);
+        for (name, time) in other.newest {
+            let known = self.newest.entry(name).or_insert(time);
+            *known = time.max(*known);
+        }
+        self.notes.extend(other.notes);
+    }
 }
 
 /// A repairer's part of a plan.
@@ -159,31 +182,10 @@ pub enum Part {
     Store(StorePlan),
 }
 
-impl Part {
-    /// Whether it changes anything.
-    #[must_use]
-    pub fn is_change(&self) -> bool {
-        match self {
-            Part::Nothing => false,
-            Part::Packages { steps, removals, .. } => !steps.is_empty() || !removals.is_empty(),
-            Part::Store(plan) => !plan.steps.is_empty(),
-        }
-    }
-}
-
 impl Done {
     /// Nothing, done to an overlay.
     #[must_use]
     pub fn unchanged(overlay: Overlay) -> Self {
-        Self {
-            overlay,
-            part: Part::Nothing,
-            unfixed: Vec::new(),
-            effects: Vec::new(),
-            stale: Vec::new(),
-            repositories: Vec::new(),
-            newest: BTreeMap::new(),
-            notes: Vec::new(),
-        }
+        Self { overlay, part: Part::Nothing, unfixed: Vec::new(), account: Account::default() }
     }
 }

@@ -42,7 +42,12 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &RepairReport, platform: &Platfor
         let all = platform.findings.iter();
         all.filter(|one| one.verdict.outcome() == outcome).count().to_string()
     };
-    let skipped = platform.findings.iter().filter(|one| is_skipped(one)).count().to_string();
+    let skipped = platform
+        .findings
+        .iter()
+        .filter(|one| one.verdict.outcome().is_accepted())
+        .count()
+        .to_string();
     writer
         .create_element("testsuite")
         .with_attribute((
@@ -57,11 +62,6 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &RepairReport, platform: &Platfor
             platform.findings.iter().try_for_each(|judged| case(writer, judged))
         })?;
     Ok(())
-}
-
-/// Whether a gate lets it pass though it is there: the user said so, or it is out of use.
-fn is_skipped(judged: &JudgedFinding) -> bool {
-    matches!(judged.verdict.outcome(), Outcome::Ignored | Outcome::Mitigated)
 }
 
 fn case(writer: &mut Writer<Vec<u8>>, judged: &JudgedFinding) -> Result {
@@ -83,7 +83,7 @@ fn case(writer: &mut Writer<Vec<u8>>, judged: &JudgedFinding) -> Result {
                 "{} {} {}: {why}",
                 finding.severity, finding.package, finding.installed
             ));
-            if is_skipped(judged) {
+            if judged.verdict.outcome().is_accepted() {
                 writer
                     .create_element("skipped")
                     .with_attribute(("message", why.as_str()))

@@ -53,7 +53,7 @@ pub fn render(report: &RepairReport) -> String {
 
 /// Whether the repaired image has it.
 fn is_left(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Left | Outcome::Ignored | Outcome::Mitigated)
+    outcome == Outcome::Left || outcome.is_accepted()
 }
 
 fn rule(judged: &JudgedFinding) -> Value {
@@ -110,7 +110,7 @@ fn result(judged: &JudgedFinding, rule: usize, image: &str, platform: &str) -> V
             "message": {"text": format!("{image}: {} {}", finding.package, finding.installed)},
         }],
     });
-    if matches!(judged.verdict.outcome(), Outcome::Ignored | Outcome::Mitigated) {
+    if judged.verdict.outcome().is_accepted() {
         result["suppressions"] =
             json!([{"kind": "external", "status": "accepted", "justification": why}]);
     }

@@ -2,8 +2,8 @@
 //! fits is a question that can be made to take for ever.
 //!
 //! In come steps, counted where the work is done; out comes whether to go on. Steps are counted,
-//! not seconds, so that a search ends alike on every machine: one is about ten microseconds of an
-//! optimised program. What the search was about when it is given up is left alone and told.
+//! not seconds, so that a search ends alike on every machine: one is one to four microseconds of
+//! an optimised program. What the search was about when it is given up is left alone and told.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
