@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 /// What changed in one version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct ChangelogEntry {
+    /// The version whose changes these are, as the entry's heading has it.
     pub version: String,
     /// As the line says it: `bookworm-security; urgency=high`.
     pub target: String,
@@ -17,6 +18,7 @@ pub struct ChangelogEntry {
 /// The entries above a version, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct ChangelogPart {
+    /// Newest first; at most as many as the reader of changelogs keeps.
     pub entries: Vec<ChangelogEntry>,
     /// Whether more entries than shown lie between the versions.
     pub cut: bool,
@@ -27,6 +29,7 @@ pub struct ChangelogPart {
 pub struct Changelog {
     /// `name:architecture`, sorted.
     pub packages: Vec<String>,
+    /// The changes that `packages` share.
     #[serde(flatten)]
     pub part: ChangelogPart,
 }

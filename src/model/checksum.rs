@@ -1,4 +1,4 @@
-//! [`ArchiveChecksum`]: what a package archive is known by before it is there.
+//! [`ArchiveChecksum`]: what a package archive is known by before it is fetched.
 //!
 //! In comes what an index says; out comes a value that plans and reports write as one text:
 //! `sha256:…` over the whole archive (dpkg, rpm), or apk's `Q1…` over its control member,

@@ -38,7 +38,9 @@ impl fmt::Display for StoreId {
 /// One installed thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Component<'a> {
+    /// As its store records it: `libssl3`, `Jinja2`, `@babel/core`.
     pub name: &'a str,
+    /// The installed version, in the form of its store.
     pub version: &'a str,
     /// The source package that it was built from (apk: the origin); its own name elsewhere.
     pub source: &'a str,
@@ -81,6 +83,7 @@ impl<'a> From<&'a Installed> for Component<'a> {
 pub struct Library {
     /// As its own metadata writes it (`Jinja2`, `@babel/core`).
     pub name: String,
+    /// The installed version, as the record has it.
     pub version: VersionText,
     /// The file that records it: `.../Jinja2-3.1.2.dist-info/METADATA`.
     pub path: ImagePath,
@@ -106,9 +109,11 @@ impl<'a> From<&'a Library> for Component<'a> {
 /// One environment of libraries.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Libraries {
+    /// The environment: its kind and the folder that holds the records.
     pub store: StoreId,
     /// The type word of package URLs: `pypi`, `npm`.
     pub purl_type: &'static str,
+    /// How versions of this kind of library are compared.
     #[serde(skip)]
     pub order: VersionOrder,
     /// Sorted by name, then path.
@@ -121,6 +126,7 @@ pub struct Libraries {
 /// A record of a library that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Unread {
+    /// The file that records the library.
     pub path: ImagePath,
     /// Half a sentence: `it has no Version`.
     pub why: String,

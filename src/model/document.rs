@@ -26,14 +26,26 @@ const MAX_ARCHIVE: u64 = 8 << 30;
 /// Why bytes are not a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
+    /// The file has this many bytes, which are more than [`MAX_PLAN`]; it is not parsed.
     #[error("{0} bytes are more than the {MAX_PLAN} bytes that a plan may have")]
     TooLarge(usize),
+    /// The bytes are not JSON, or a field is missing, unknown or of another type; what the reader
+    /// says of it.
     #[error("not a plan ({0}); make one with 'imgfix plan --save'")]
     Json(String),
+    /// The document has this schema, which is another one than [`SCHEMA`]; empty when it names
+    /// none.
     #[error("its schema is {0:?}, and this version of imgfix knows {SCHEMA:?}")]
     Schema(String),
     #[error("{place}: {why}; make the plan anew with 'imgfix plan --save'")]
-    Invalid { place: String, why: String },
+
+    /// A value that no plan of this program has.
+    Invalid {
+        /// Where it is: `step 2 of linux/amd64`.
+        place: String,
+        /// Half a sentence: `its URL is not http, https or file`.
+        why: String,
+    },
 }
 
 impl Plan {

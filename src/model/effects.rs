@@ -8,6 +8,7 @@ use super::path::ImagePath;
 pub struct Effect {
     /// `name:architecture`.
     pub package: String,
+    /// What happened to the package, with what belongs to it.
     #[serde(flatten)]
     pub kind: EffectKind,
 }
@@ -17,22 +18,65 @@ pub struct Effect {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum EffectKind {
     /// `from` is `None` for a package that was not installed before.
-    Installed { from: Option<String>, to: String },
+    Installed {
+        /// The version before.
+        from: Option<String>,
+        /// The version that was installed.
+        to: String,
+    },
     /// A conffile that was changed in the image stays; the package's is beside it.
-    ConffileKept { path: ImagePath, shipped_as: ImagePath },
+    ConffileKept {
+        /// The conffile, as it was in the image.
+        path: ImagePath,
+        /// Where the package's own is: `.dpkg-dist` behind the name, or apk's `.apk-new`.
+        shipped_as: ImagePath,
+    },
     /// A configuration file of the package replaces one that was changed in the image (the image's
     /// dpkg configuration says so); the former is beside it.
-    ConffileReplaced { path: ImagePath, former_as: ImagePath },
+    ConffileReplaced {
+        /// The conffile, with the package's content now.
+        path: ImagePath,
+        /// Where the image's own is: `.dpkg-old` behind the name.
+        former_as: ImagePath,
+    },
     /// The new version does not ship the conffile; it stays, recorded as obsolete.
-    ConffileObsolete { path: ImagePath },
+    ConffileObsolete {
+        /// The conffile that stays.
+        path: ImagePath,
+    },
     /// The new version wants a conffile gone that was changed in the image.
-    ConffileSaved { path: ImagePath, saved_as: ImagePath },
+    ConffileSaved {
+        /// Where the conffile was.
+        path: ImagePath,
+        /// Where it is now: `.dpkg-old` behind the name.
+        saved_as: ImagePath,
+    },
     /// An obsolete file stays because `owner` has the same file under another name.
-    SharedFileKept { path: ImagePath, owner: String },
+    SharedFileKept {
+        /// The name by which the package had the file.
+        path: ImagePath,
+        /// The package that has the same file: `name:architecture`.
+        owner: String,
+    },
     /// A maintainer script was run; `changed` is what it changed outside the package database.
-    ScriptRan { script: String, arguments: Vec<String>, changed: Vec<ImagePath> },
+    ScriptRan {
+        /// Which of the package's scripts: `postinst`, `.post-upgrade`.
+        script: String,
+        /// What it was called with, as by the package manager.
+        arguments: Vec<String>,
+        /// Paths that it made, changed or removed.
+        changed: Vec<ImagePath>,
+    },
     /// All files of the package are in another one now, and nothing needs it: it is gone.
-    Disappeared { version: String, by: String },
+    Disappeared {
+        /// The version that was installed.
+        version: String,
+        /// The package that took over its files: `name:architecture`.
+        by: String,
+    },
     /// An obsolete directory stays because something is in it.
-    DirectoryKept { path: ImagePath },
+    DirectoryKept {
+        /// The directory that stays.
+        path: ImagePath,
+    },
 }

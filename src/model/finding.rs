@@ -1,19 +1,25 @@
-//! [`Finding`]: one thing that a scanner found, of any of the four [`Class`]es of risk, in words
-//! that no scanner's format has a part in.
+//! [`Finding`]: one thing that a scanner found, of any of the four [`Class`]es of risk, in
+//! imgfix's own words. The readers of scanners' formats make them; planner and judge ask them.
 
 use std::fmt;
 
-/// How bad, as every scanner orders it.
+/// How bad a finding is. Scanners agree on the order, though not on every word.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// The scanner gives none, or a word that is not known.
     Unknown,
+    /// Too small to be repaired by itself, as Debian's `unimportant` and Grype's `Negligible`.
     Negligible,
+    /// CVSS 0.1 to 3.9, where a scanner goes by the score.
     Low,
+    /// CVSS 4.0 to 6.9; also the scanners' `moderate`.
     Medium,
+    /// CVSS 7.0 to 8.9; also the scanners' `important`.
     High,
+    /// CVSS 9.0 to 10.0.
     Critical,
 }
 
@@ -95,10 +101,13 @@ pub enum FixStatus {
     Fixed,
     /// Affected, and no fix is out.
     Affected,
+    /// The installed version does not have the problem.
     NotAffected,
+    /// It is not known yet whether the package is affected.
     UnderInvestigation,
     /// Will be fixed later, with other changes.
     Deferred,
+    /// Affected, and no fix will come.
     WillNotFix,
     /// The release gets no fixes any more.
     EndOfLife,
@@ -146,9 +155,10 @@ pub struct Claim {
     pub fixed: Vec<String>,
 }
 
-/// Something a report lists and somebody assessed as no problem of this image.
+/// Something that a report lists, and that somebody assessed as no problem of this image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Assessed {
+    /// What the report lists.
     #[serde(flatten)]
     pub finding: Finding,
     /// The assessment in the report's own word: `not_affected`, `false_positive`, `suppressed`.
@@ -157,12 +167,14 @@ pub struct Assessed {
     pub by: String,
 }
 
-/// One thing a scanner found in the image.
+/// One thing that a scanner found in the image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     /// `CVE-2024-1234`, `DLA-123-1`, `GHSA-...`, as the scanner names it.
     pub id: String,
+    /// Which of the four classes of risk it belongs to.
     pub class: Class,
+    /// How bad it is; the worst one when reports disagree.
     pub severity: Severity,
     /// The binary package's (or library's) name as the scanner gives it.
     pub package: String,

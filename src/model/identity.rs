@@ -37,7 +37,8 @@ impl Identity {
         Self::Sha1(Sha1::digest(bytes).into())
     }
 
-    /// That of a file whose package has SHA-256 cut to 160 bits.
+    /// The same 20 bytes read as SHA-256 cut to 160 bits, for the files of a package whose flag
+    /// `S` says so; other kinds stay as they are.
     #[must_use]
     pub fn of_cut_sha256(self) -> Self {
         match self {

@@ -25,7 +25,9 @@ pub struct Architecture(pub String);
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub struct PackageId {
+    /// The binary package's name.
     pub name: PackageName,
+    /// That of the package, not of the machine: `all` and `noarch` are kept.
     pub architecture: Architecture,
 }
 
@@ -59,8 +61,10 @@ impl fmt::Display for PackageId {
 /// One installed package, as reports and the planner need it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Installed {
+    /// Name and architecture.
     #[serde(flatten)]
     pub id: PackageId,
+    /// The installed version, as the package manager's database has it.
     pub version: VersionText,
     /// Source package and its version, when they differ from the binary's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +98,7 @@ pub struct Inventory {
     /// How versions are compared.
     #[serde(skip)]
     pub order: VersionOrder,
+    /// The release of the image, which repositories and findings are held against.
     pub distribution: Distribution,
     /// Sorted by id.
     pub packages: Vec<Installed>,
@@ -106,6 +111,7 @@ pub struct Inventory {
 /// A package in a state that nothing can be built on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Unfinished {
+    /// What the database says of it.
     #[serde(flatten)]
     pub package: Installed,
     /// In the package manager's words: `half-configured`.
@@ -113,8 +119,8 @@ pub struct Unfinished {
 }
 
 impl Inventory {
-    /// Compares two versions as the image's package manager does; `None` when one of them is
-    /// none.
+    /// Compares two versions as the image's package manager does; `None` when one of
+    /// them is not a version.
     #[must_use]
     pub fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
         self.order.compare(a, b)
@@ -142,5 +148,6 @@ pub struct Distribution {
     pub version_id: String,
     /// `VERSION_CODENAME`: `bookworm`; empty when absent.
     pub codename: String,
+    /// `PRETTY_NAME`: `Debian GNU/Linux 12 (bookworm)`; empty when absent.
     pub pretty_name: String,
 }

@@ -12,10 +12,13 @@ pub const MAX_PATH: usize = 4095;
 /// Why bytes are not a path inside an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
+    /// A component is `..`; the path as it came, cut to 256 bytes.
     #[error("path {0:?} has a '..' component, which could leave the image root")]
     ParentComponent(String),
+    /// There is a NUL byte in it; the path as it came, cut to 256 bytes.
     #[error("path {0:?} contains a NUL byte")]
     Nul(String),
+    /// It has this many bytes, which are more than [`MAX_PATH`].
     #[error("path of {0} bytes is longer than {MAX_PATH} bytes")]
     TooLong(usize),
 }
@@ -87,6 +90,7 @@ impl ImagePath {
         String::from_utf8_lossy(&self.0)
     }
 
+    /// Whether this is `/`.
     #[must_use]
     pub fn is_root(&self) -> bool {
         &*self.0 == b"/"

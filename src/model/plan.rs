@@ -20,6 +20,7 @@ pub struct Plan {
     pub image: String,
     /// Digest of the original's top manifest or index.
     pub image_digest: Digest,
+    /// One plan for each platform that is repaired, in the order of the index.
     pub platforms: Vec<PlatformPlan>,
 }
 
@@ -27,6 +28,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformPlan {
+    /// The platform, which is in a plan once.
     pub platform: Platform,
     /// Digest of the platform's original manifest.
     pub manifest_digest: Digest,
@@ -49,6 +51,7 @@ pub struct PlatformPlan {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StorePlan {
+    /// The store that is changed.
     pub store: StoreId,
     /// In the order in which they are done; never empty.
     pub steps: Vec<StoreStep>,
@@ -69,6 +72,7 @@ pub struct StoreStep {
     /// What it is made of, when that is fetched.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub archive: Option<Archive>,
+    /// Why it is changed; never empty.
     pub because: Vec<Because>,
 }
 
@@ -76,8 +80,11 @@ pub struct StoreStep {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptBack {
+    /// The installed package.
     pub package: PackageId,
+    /// The newer version that a repository has.
     pub version: VersionText,
+    /// Why the package stays at its version.
     pub reason: Reason,
 }
 
@@ -85,26 +92,33 @@ pub struct KeptBack {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
+    /// The package to install; it is in a platform's plan once.
     pub package: PackageId,
     /// `None`: newly installed because an upgrade needs it.
     pub from: Option<VersionText>,
+    /// The version to install, which is never older than `from`.
     pub to: VersionText,
+    /// Where the package is fetched, and what its bytes are held against.
     pub archive: Archive,
+    /// Why it is installed; never empty.
     pub because: Vec<Because>,
 }
 
-/// An installed package that goes, because the package manager would have it so: apk takes
-/// away what a step put itself in the place of, and what nothing needs any more.
+/// An installed package that the package manager would take away with these steps: apk removes
+/// what a new package takes the place of, and what nothing needs any more.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Removal {
+    /// The installed package that goes.
     pub package: PackageId,
+    /// The version that is installed.
     pub version: VersionText,
     /// Its source package, when that has another name: some reports name it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<PackageName>,
     /// The step before which it goes, from 0; the number of steps: after the last.
     pub before: usize,
+    /// Why it goes: [`Because::Needed`] by what excludes it, or [`Because::Unneeded`].
     pub because: Because,
 }
 
@@ -116,6 +130,7 @@ pub struct Archive {
     pub url: String,
     /// Bytes.
     pub size: u64,
+    /// As the verified index has it.
     pub checksum: ArchiveChecksum,
     /// Which repository it comes from, for people: `http://... bookworm-security main`.
     pub repository: String,
@@ -126,20 +141,30 @@ pub struct Archive {
 #[serde(rename_all = "kebab-case")]
 pub enum Because {
     /// Fixes these finding ids.
-    Fixes { findings: Vec<String> },
+    Fixes {
+        /// Sorted ids: `CVE-2024-1234`.
+        findings: Vec<String>,
+    },
     /// A newer version is there and no report narrows the repair.
     Newer,
     /// Nothing that is wanted needs it any more.
     Unneeded,
     /// `package` of this plan has a relation (`Depends: libc6 (>= 2.36)`) that wants it.
-    Needed { package: PackageId, relation: String },
+    Needed {
+        /// The package that has the relation.
+        package: PackageId,
+        /// As its family writes it, with the field's name before it.
+        relation: String,
+    },
 }
 
 /// A finding that this plan leaves.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unfixed {
+    /// The finding, as the merged reports have it.
     pub finding: Finding,
+    /// Why no step fixes it.
     pub reason: Reason,
 }
 

@@ -8,8 +8,11 @@ use std::str::FromStr;
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub struct Platform {
+    /// Go's `GOOS`: `linux`.
     pub os: String,
+    /// Go's `GOARCH`: `amd64`, `arm64`.
     pub architecture: String,
+    /// Which kind of the architecture, where there are several: `v7` of `arm`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub variant: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! [`Reason`]: why a finding is not fixed, in words that stay.
+//! [`Reason`]: why a finding is not fixed. Planner and judge give it; the JSON report has its
+//! word, people read its sentence.
 
 use std::fmt;
 
@@ -11,7 +12,10 @@ pub enum UnknownFix {
     /// The report names no fixed version.
     NotSaid,
     /// It has a word in its place (`See advisory`).
-    Word { word: String },
+    Word {
+        /// The word, as the report has it.
+        word: String,
+    },
 }
 
 impl std::fmt::Display for UnknownFix {
@@ -42,43 +46,129 @@ pub enum Reason {
     UnderInvestigation,
     /// It is not known which version has the fix, and the repositories have nothing newer than
     /// what is installed.
-    FixUnknown { because: UnknownFix, installed: String },
+    FixUnknown {
+        /// What is missing in the report.
+        because: UnknownFix,
+        /// The installed version, which is the newest.
+        installed: String,
+    },
     /// The package was upgraded, and it is not known which version has the fix.
-    Unproven { upgraded_to: String, because: UnknownFix },
+    Unproven {
+        /// The version in the repaired image.
+        upgraded_to: String,
+        /// What is missing in the report.
+        because: UnknownFix,
+    },
     /// The report is about another release of the distribution, or another distribution.
-    OtherRelease { release: String },
+    OtherRelease {
+        /// The report's release: `ubuntu 22.04`.
+        release: String,
+    },
     /// The reports disagree on the fixed version: at `installed` some hold it fixed.
-    ReportsDisagree { installed: String, fixed_for: Vec<String>, affected_for: Vec<String> },
+    ReportsDisagree {
+        /// The version in question.
+        installed: String,
+        /// Reports that hold it fixed, by name.
+        fixed_for: Vec<String>,
+        /// Reports that hold it affected, by name.
+        affected_for: Vec<String>,
+    },
     /// The report gives an epoch on one side only, and the answer depends on it.
-    EpochUnclear { seen: String, fixed: String },
+    EpochUnclear {
+        /// The version that the scanner saw.
+        seen: String,
+        /// The version that it names as fixed.
+        fixed: String,
+    },
     /// The package is there for other architectures than the finding says.
-    OtherArchitecture { wanted: String, installed: Vec<String> },
+    OtherArchitecture {
+        /// The finding's architecture.
+        wanted: String,
+        /// The architectures that the package is installed for.
+        installed: Vec<String>,
+    },
     /// No repository of the image has the fixed version; `newest` is what they have.
-    NotInRepositories { wanted: String, newest: Option<String> },
+    NotInRepositories {
+        /// The fixed version that the report names.
+        wanted: String,
+        /// `None`: they do not have the package at all.
+        newest: Option<String>,
+    },
     /// No repository that could be read has the fixed version, and `source` could not be read.
-    RepositoryUnreadable { source: String, why: String },
+    RepositoryUnreadable {
+        /// The repository, and how many more: `http://deb.debian.org/debian bookworm (and 2 more)`.
+        source: String,
+        /// Half a sentence with the remedy, as in [`LeftOut`](crate::left_out::LeftOut).
+        why: String,
+    },
     /// The image names no repository, and none is known for it.
-    NoRepository { advice: String },
-    /// The user holds the package (dpkg hold) or a pin forbids the version.
-    Held { package: String, by: String },
-    /// Upgrading conflicts with `package`.
-    Conflict { package: String, detail: String },
+    NoRepository {
+        /// How to name one, as an imperative.
+        advice: String,
+    },
+    /// The user holds the package (dpkg's `hold`).
+    Held {
+        /// Name of the package that stays.
+        package: String,
+        /// What holds it: `dpkg (Status: hold)`.
+        by: String,
+    },
+    /// The upgrade conflicts with `package`, or fails there.
+    Conflict {
+        /// Name of the package that is in the way.
+        package: String,
+        /// Half a sentence: what cannot be together, or what failed.
+        detail: String,
+    },
     /// The image has no package of that name: the file is not owned by a package.
     NotOwned,
-    /// A maintainer script that cannot be evaluated.
-    NeedsScripts { package: String, script: String, line: Option<u32>, detail: String },
+    /// A maintainer script cannot be evaluated.
+    NeedsScripts {
+        /// Name of the package that would be upgraded.
+        package: String,
+        /// `postinst` or another name; with its package when the script is another one's.
+        script: String,
+        /// Line in the script, from 1; `None` when there is no single one.
+        line: Option<u32>,
+        /// What the virtual shell does not have, or how the script failed.
+        detail: String,
+    },
     /// The class of finding has no recipe yet.
-    NoRecipe { class: String },
+    NoRecipe {
+        /// The word of the [`Class`](crate::finding::Class).
+        class: String,
+    },
     /// The component is there, in a store whose components are listed and not changed yet.
-    StoreNotRepaired { store: String, component: String, installed: String },
+    StoreNotRepaired {
+        /// The [`StoreId`](crate::component::StoreId) as text.
+        store: String,
+        /// The component's name in its store.
+        component: String,
+        /// The version that the finding names.
+        installed: String,
+    },
     /// The component's files belong to a system package, which alone may change them.
-    OwnedByPackage { component: String, package: String },
+    OwnedByPackage {
+        /// The component's name in its store.
+        component: String,
+        /// The owner: `name:architecture`.
+        package: String,
+    },
     /// Excluded by the user's filters.
-    Ignored { by: String },
+    Ignored {
+        /// The option, or file and line: `.trivyignore:3`.
+        by: String,
+    },
     /// The package manager of the image is not supported.
-    UnsupportedImage { detail: String },
+    UnsupportedImage {
+        /// What is not supported, and the way out when there is one.
+        detail: String,
+    },
     /// Read back after the repair, the package is still at an affected version.
-    StillPresent { installed: String },
+    StillPresent {
+        /// The version in the repaired image.
+        installed: String,
+    },
 }
 
 impl Reason {

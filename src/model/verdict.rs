@@ -8,26 +8,42 @@ use super::reason::Reason;
 /// A finding and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JudgedFinding {
+    /// The finding, as the merged reports have it.
     pub finding: Finding,
+    /// What became of it in this image.
     pub verdict: Verdict,
 }
 
 /// What became of a finding, read back from the repaired image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The package is at `version` now, which does not have the problem.
-    Fixed { version: String },
+    /// The package is at `version` now, which does not have the problem; before, it had it.
+    Fixed {
+        /// The version in the repaired image, several joined by commas; `(1.2 was removed)` when
+        /// nothing of it is left.
+        version: String,
+    },
     /// The package was at `version` already, which does not have the problem.
-    NotAffected { version: String },
-    /// The problem is there, and cannot be used any more: `how` says what keeps it from being.
-    Mitigated { how: String },
-    /// It is as it was, because.
-    NotFixed { reason: Reason },
+    NotAffected {
+        /// The version before the repair, several joined by commas.
+        version: String,
+    },
+    /// The problem is there, and cannot be used any more.
+    Mitigated {
+        /// What prevents its use, as half a sentence.
+        how: String,
+    },
+    /// The problem is still there, or nothing proves that it is gone.
+    NotFixed {
+        /// Why it is not fixed: the plan's reason, or what was read back.
+        reason: Reason,
+    },
 }
 
 /// How a verdict counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// It was there, and is gone.
     Fixed,
     /// Still there, and out of use.
     Mitigated,
@@ -49,6 +65,7 @@ impl Outcome {
 }
 
 impl Verdict {
+    /// How this verdict counts: not fixed because the user said so is [`Outcome::Ignored`].
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -62,7 +79,8 @@ impl Verdict {
 }
 
 impl serde::Serialize for JudgedFinding {
-    /// The finding's fields, `verdict`, and `fixed_by`, `explanation`, or `reason` with `explanation`.
+    /// The finding's fields and `verdict`; with it `fixed_by`, or `explanation`, or `reason` with
+    /// `explanation`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
         struct Flat<'a> {
