@@ -38,6 +38,7 @@ impl Logins {
         }
     }
 
+    /// What counts for a request of `url`, wherever redirects lead it.
     #[must_use]
     pub fn access(&self, url: &str) -> Access {
         let logins = self.0.read().unwrap_or_else(PoisonError::into_inner);

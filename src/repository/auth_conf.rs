@@ -15,8 +15,9 @@ const MAX_FILE: usize = 1 << 20;
 /// The most files.
 const MAX_FILES: usize = 1000;
 
-/// Where a single file is, and the folder of further ones.
+/// The single file, which is read first.
 pub const FILE: &str = "/etc/apt/auth.conf";
+/// The folder of further ones, which are read in the order of their names.
 pub const FOLDER: &str = "/etc/apt/auth.conf.d";
 
 /// Whether apt reads a file of this name in [`FOLDER`].
@@ -40,14 +41,16 @@ impl std::fmt::Debug for AuthConf {
 /// What the files have for a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
+    /// No entry fits.
     Nothing,
+    /// The entry that fits.
     Login(Login),
     /// An entry fits but for the protocol: it names none, and the URL is not https.
     OnlyEncrypted,
 }
 
 /// The parts of a URL that entries are compared with.
-struct Place<'a> {
+struct UrlParts<'a> {
     protocol: &'a str,
     host: &'a str,
     /// With the port, when the URL names one.
@@ -88,6 +91,7 @@ impl AuthConf {
         self.files.push(words.map(str::to_owned).collect());
     }
 
+    /// Whether the files have no words at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.iter().all(Vec::is_empty)
@@ -96,10 +100,10 @@ impl AuthConf {
     /// The login for a URL: of the first file that has one, its first entry that fits.
     #[must_use]
     pub fn login(&self, url: &str) -> Found {
-        let Some(place) = Place::of(url) else { return Found::Nothing };
+        let Some(parts) = UrlParts::of(url) else { return Found::Nothing };
         let mut found = Found::Nothing;
         for words in &self.files {
-            match place.look_up(words) {
+            match parts.look_up(words) {
                 Found::Nothing => {}
                 Found::OnlyEncrypted => found = Found::OnlyEncrypted,
                 login @ Found::Login(_) => return login,
@@ -109,7 +113,7 @@ impl AuthConf {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> UrlParts<'a> {
     fn of(url: &'a str) -> Option<Self> {
         let (protocol, rest) = url.split_once("://")?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));

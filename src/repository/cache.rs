@@ -40,15 +40,22 @@ const MAX_DERIVED: u64 = 1 << 30;
 /// Why a cache directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
+    /// Others own or can write the directory, or one in it.
     #[error("{}: {why}: what is in it could be exchanged; make it yours alone (chown -R, chmod -R go-w), remove it, or give another with --cache-dir", place.display())]
-    Foreign { place: PathBuf, why: Foreign },
+    Foreign {
+        /// The directory.
+        place: PathBuf,
+        /// Who else has it in hand.
+        why: Foreign,
+    },
+    /// The directory cannot be read, made or cleared.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 /// Who wrote what the cache has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub(crate) enum Word {
     /// The user of this run: the seal holds.
     Own,
     /// Nobody knows.
@@ -68,12 +75,12 @@ pub struct Cache {
     _temporary: Option<Scratch>,
 }
 
-/// How temporary caches are called.
+/// How the names of temporary caches begin.
 const TEMPORARY: &str = "imgfix-cache-";
 
 /// What a server said about a file that changes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Revalidation {
+pub(crate) struct Revalidation {
     pub url: String,
     pub digest: Digest,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -169,7 +176,7 @@ impl Cache {
     }
 
     /// Drops an object that is not needed any more.
-    pub fn forget(&self, digest: &Digest) {
+    pub(crate) fn forget(&self, digest: &Digest) {
         let _ = fs::remove_file(self.object_path(digest));
     }
 
@@ -177,7 +184,7 @@ impl Cache {
     /// told to a server: an answer of "not changed" to a record of others would bring back
     /// whatever they put there.
     #[must_use]
-    pub fn revalidation(&self, url: &str) -> Option<(Revalidation, Word)> {
+    pub(crate) fn revalidation(&self, url: &str) -> Option<(Revalidation, Word)> {
         let name = Digest::of(url.as_bytes());
         let path = self.revalidation_path(&name);
         let (bytes, word) = self.sealed(&path, RECORD, &name, MAX_RECORD)?;
@@ -189,7 +196,7 @@ impl Cache {
     ///
     /// # Errors
     /// The cache's disk.
-    pub fn remember(&self, known: &Revalidation) -> io::Result<()> {
+    pub(crate) fn remember(&self, known: &Revalidation) -> io::Result<()> {
         let bytes = serde_json::to_vec(known).map_err(io::Error::other)?;
         let name = Digest::of(known.url.as_bytes());
         self.seal(&self.revalidation_path(&name), RECORD, &name, &bytes)
@@ -209,7 +216,7 @@ impl Cache {
 
     /// As [`Cache::derived`], also of others: for what the caller checks again.
     #[must_use]
-    pub fn derived_of_anybody(&self, name: &str, of: &Digest) -> Option<(Vec<u8>, Word)> {
+    pub(crate) fn derived_of_anybody(&self, name: &str, of: &Digest) -> Option<(Vec<u8>, Word)> {
         self.sealed(&self.derived_path(name, of), name, of, MAX_DERIVED)
     }
 

@@ -17,7 +17,7 @@ use imgfix_host::ownership::{Caller, Foreign};
 use imgfix_model::digest::Digest;
 
 /// The length of a seal, in bytes.
-pub const SEAL: usize = 32;
+pub(crate) const SEAL: usize = 32;
 
 const FILE: &str = "cache-key";
 const LENGTH: usize = 32;
@@ -25,19 +25,40 @@ const LENGTH: usize = 32;
 /// Why there is no key to seal with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// Others own or can write the key's file or its folder.
     #[error("{}: {why}", path.display())]
-    Foreign { path: PathBuf, why: Foreign },
+    Foreign {
+        /// The file or the folder.
+        path: PathBuf,
+        /// Who else has it in hand.
+        why: Foreign,
+    },
+    /// Others can read the key's file.
     #[error("{}: others can read it (chmod 600, or remove it)", path.display())]
-    Public { path: PathBuf },
+    Public {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has another length than a key.
     #[error("{}: it is no key; remove it", path.display())]
-    Damaged { path: PathBuf },
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key cannot be read or made.
     #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A new key cannot be drawn (getrandom(2)).
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),
 }
 
-/// A key.
+/// 32 random bytes, for HMAC-SHA-256 (RFC 2104).
 #[derive(Clone)]
 pub struct CacheKey([u8; LENGTH]);
 
@@ -48,6 +69,7 @@ impl fmt::Debug for CacheKey {
 }
 
 impl CacheKey {
+    /// A key of these bytes, from wherever they are kept.
     #[must_use]
     pub fn new(bytes: [u8; LENGTH]) -> Self {
         Self(bytes)
@@ -112,13 +134,13 @@ impl CacheKey {
 
     /// Seals `bytes` as the `name` of the object `of`.
     #[must_use]
-    pub fn seal(&self, name: &str, of: &Digest, bytes: &[u8]) -> [u8; SEAL] {
+    pub(crate) fn seal(&self, name: &str, of: &Digest, bytes: &[u8]) -> [u8; SEAL] {
         self.mac(name, of, bytes).map_or([0; SEAL], |mac| mac.finalize().into_bytes().into())
     }
 
     /// Whether this key sealed them so.
     #[must_use]
-    pub fn sealed(&self, name: &str, of: &Digest, bytes: &[u8], seal: &[u8]) -> bool {
+    pub(crate) fn sealed(&self, name: &str, of: &Digest, bytes: &[u8], seal: &[u8]) -> bool {
         self.mac(name, of, bytes).is_some_and(|mac| mac.verify_slice(seal).is_ok())
     }
 

@@ -27,8 +27,9 @@ pub type IdentityCheck = fn(&mut dyn BufRead, &Identity) -> Result<Digest, Check
 /// Why a file is not kept.
 #[derive(Debug)]
 pub enum CheckError {
+    /// The file cannot be read.
     Disk(io::Error),
-    /// It is not what was asked for.
+    /// It is not what was asked for: what differs, for people.
     Other(String),
 }
 

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 /// UTF-8's byte order mark.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// `text` without a byte order mark, and with line feeds only.
 #[must_use]
 pub fn plain(text: &[u8]) -> Cow<'_, [u8]> {
     let text = text.strip_prefix(MARK).unwrap_or(text);

@@ -15,27 +15,55 @@ const MAX_FUTURE: i64 = 24 * 3600;
 /// What to do with an index whose `Valid-Until` has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {
+    /// It is an error: [`FreshnessError::Expired`].
     Refuse,
+    /// It is used: `--allow-expired-index`.
     Allow,
 }
 
-/// Why an index is not fresh.
+/// Why an index is not fresh. `name` is how messages call the index, as everywhere here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FreshnessError {
+    /// No `Date`, which every Release file has to have.
     #[error(
         "{name} has no Date: nobody can tell whether it is of today or years old; the repository \
          must say it"
     )]
-    NoDate { name: String },
+    NoDate {
+        /// The index.
+        name: String,
+    },
+    /// A `Valid-Until` that [`date::parse`] does not read.
     #[error("{name}: Valid-Until {value:?} is not a date, so nothing says how long it may be used")]
-    NotADate { name: String, value: String },
+    NotADate {
+        /// The index.
+        name: String,
+        /// The field's text.
+        value: String,
+    },
+    /// `Valid-Until` has passed.
     #[error(
         "{name} is valid until {until} and it is {now}: the repository is frozen, or this answer \
          is an old one; go on with --allow-expired-index"
     )]
-    Expired { name: String, until: String, now: String },
+    Expired {
+        /// The index.
+        name: String,
+        /// The field's text.
+        until: String,
+        /// The time of the run, in the form of Release files.
+        now: String,
+    },
+    /// `Date` is more than a day ahead of the clock.
     #[error("{name} is dated {date}, which is in the future (it is {now}): check the clock")]
-    Future { name: String, date: String, now: String },
+    Future {
+        /// The index.
+        name: String,
+        /// The field's text.
+        date: String,
+        /// The time of the run, in the form of Release files.
+        now: String,
+    },
 }
 
 /// What a Release file that may be used says of its time.

@@ -19,16 +19,23 @@ pub enum Strictness {
 /// The repositories do not suffice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
+    /// One cannot be used, and the user wants none to be missing ([`Strictness::Refuse`]).
     #[error("{source}: {why} (--strict-repositories)", source = .0.source, why = .0.why)]
     Refused(LeftOut),
+    /// None of them can be used.
     #[error("{}", told(.0))]
     None(Vec<LeftOut>),
-    /// A release's repositories have moved together; `mirrors` is what to give.
+    /// A release's repositories have moved together.
     #[error("no repository can be used: {why}: go on with {mirrors}")]
-    Moved { why: String, mirrors: String },
+    Moved {
+        /// [`Moved::why`] of the first.
+        why: String,
+        /// The options that lead to where they are, with spaces between.
+        mirrors: String,
+    },
 }
 
-/// Why there is none: of the only one just its trouble.
+/// Why no repository can be used; when there was only one, just what is wrong with it.
 fn told(all: &[LeftOut]) -> String {
     let one = |one: &LeftOut| {
         let url = one.source.split(' ').next().unwrap_or_default();
@@ -51,7 +58,7 @@ fn told(all: &[LeftOut]) -> String {
 pub struct Moved {
     /// `Debian 10 (buster) has reached its end of life (2024-06-30) and has moved`.
     pub why: String,
-    /// `--mirror FROM=TO`.
+    /// The option that leads there: `--mirror FROM=TO`.
     pub mirror: String,
 }
 
@@ -64,6 +71,7 @@ pub struct LeavingOut {
 }
 
 impl LeavingOut {
+    /// Nothing is left out yet.
     #[must_use]
     pub fn new(strictness: Strictness) -> Self {
         Self { strictness, list: Vec::new(), moved: Vec::new() }

@@ -18,6 +18,7 @@ pub mod leaving_out;
 pub mod mirror;
 pub mod newest;
 pub mod repository_url;
+mod request;
 pub mod rsa_keys;
 pub mod signature;
 #[cfg(any(test, feature = "testing"))]
@@ -35,9 +36,11 @@ pub use signature::Signer;
 pub struct Verified {
     /// `http://deb.debian.org/debian bookworm`, `https://packages.wolfi.dev/os`.
     pub repository: String,
-    /// When its index was made, as it says: `Date` of a Release file.
+    /// When its index was made, in the index's own words (`Date` of a Release file); `None` when
+    /// it has none.
     pub date: Option<String>,
     /// The same in seconds since the epoch.
     pub made: i64,
+    /// Whose signature over the index counted.
     pub signer: Signer,
 }

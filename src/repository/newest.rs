@@ -19,8 +19,10 @@ const MAX_FUTURE: i64 = 24 * 3600;
 /// What to do with an index that is older than one that was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Older {
+    /// It is an error: [`OlderIndex`].
     #[default]
     Refuse,
+    /// It is used: `--allow-older-index`.
     Allow,
 }
 

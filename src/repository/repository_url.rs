@@ -19,7 +19,9 @@ pub enum Origin {
 /// into no message, plan or report.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
+    /// As it is sent: percent-encoding of the URL undone.
     pub user: String,
+    /// The same; empty when there is none.
     pub password: String,
 }
 
@@ -34,17 +36,21 @@ impl std::fmt::Debug for Login {
 pub struct Located {
     /// `http`, `https` or `file`, without a login, with a slash at the end.
     pub url: String,
+    /// The login that the URL had.
     pub login: Option<Login>,
 }
 
 /// Why a URL leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoLocation {
-    /// Not used, which is no error of the configuration: the URL as it may be shown, and why.
+    /// Not used, which is no error of the configuration.
     PassOver {
+        /// The URL as it may be shown: without a login.
         url: String,
+        /// Why it is not used, for people.
         why: String,
     },
+    /// An error of the configuration: what is wrong, for people.
     Wrong(String),
 }
 

@@ -24,7 +24,9 @@ const MAX_KEYS: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("key {name}: {why}")]
 pub struct KeyError {
+    /// The name of the key's file.
     pub name: String,
+    /// What is wrong with it, for people.
     pub why: String,
 }
 
@@ -82,11 +84,13 @@ impl RsaKeyring {
         self.keys.get(name)
     }
 
+    /// Whether it has no keys, so that nothing can be verified.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
+    /// Number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -113,8 +117,11 @@ fn der(pem: &[u8]) -> Option<Vec<u8>> {
 /// Which hash a signature is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
+    /// `.SIGN.RSA.NAME` in an archive of apk, as Alpine signs.
     Sha1,
+    /// `.SIGN.RSA256.NAME`.
     Sha256,
+    /// `.SIGN.RSA512.NAME`.
     Sha512,
 }
 

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use super::cleartext::Cleartext;
 
 /// The largest signed file or keyring, in bytes.
-pub const MAX_SIGNED: usize = 16 << 20;
+const MAX_SIGNED: usize = 16 << 20;
 
 /// The most signatures looked at in one file.
 const MAX_SIGNATURES: usize = 32;
@@ -36,17 +36,43 @@ const MAX_FUTURE: i64 = 24 * 3600;
 /// Why signed data is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
+    /// A keyring has no key that could count.
     #[error("keyring {name}: {why}")]
-    Keyring { name: String, why: String },
+    Keyring {
+        /// The keyring's file.
+        name: String,
+        /// What is wrong with it, for people.
+        why: String,
+    },
+    /// There is no signature that can be read.
     #[error("{name} is not signed as expected: {why}")]
-    Malformed { name: String, why: String },
+    Malformed {
+        /// The signed file.
+        name: String,
+        /// What is wrong with it, for people.
+        why: String,
+    },
+    /// All signatures are by keys that nobody here trusts (gpgv's `NO_PUBKEY`).
     #[error(
         "{name} is signed by {signers}, and none of these keys is in {keyrings}; give the \
          repository's key with --keyring FILE"
     )]
-    NoKey { name: String, signers: String, keyrings: String },
+    NoKey {
+        /// The signed file.
+        name: String,
+        /// Fingerprints or key ids, with commas between.
+        signers: String,
+        /// The keyrings that were asked, with commas between.
+        keyrings: String,
+    },
+    /// A trusted key's signature does not fit the content, or may not count: revoked, expired, weak.
     #[error("{name}: {why}")]
-    Bad { name: String, why: String },
+    Bad {
+        /// The signed file.
+        name: String,
+        /// Which key or signature, and what is wrong with it, for people.
+        why: String,
+    },
 }
 
 /// Public keys that may sign, from one or several files.
@@ -141,6 +167,7 @@ impl Keyring {
         }
     }
 
+    /// Whether it has no certificates, so that nothing can be verified.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.certificates.is_empty()

@@ -5,7 +5,7 @@
 //! do. A use is a file's time of change: whoever reads a file of the cache sets it.
 //!
 //! A run holds a shared lock of the file `lock` for as long as it uses the cache; who removes
-//! needs it for himself, and leaves all as it is when another run has it. Only files that have
+//! needs it alone, and leaves all as it is when another run has it. Only files that have
 //! the names which the cache gives, in folders of its own, are looked at; links are not followed.
 //! The dates of the newest indexes stay: they are small, and protect from old ones.
 
@@ -35,9 +35,9 @@ const LOCK: &str = "lock";
 /// What a cache may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes.
+    /// Bytes of all files together.
     pub size: u64,
-    /// Time since the last use.
+    /// How long ago a file's last use may be.
     pub age: Duration,
 }
 
@@ -47,10 +47,12 @@ impl Default for Limits {
     }
 }
 
-/// Files of a cache.
+/// How much files of a cache are together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
+    /// Number of files.
     pub files: usize,
+    /// Bytes of their contents; what the file system takes for them besides is not counted.
     pub bytes: u64,
 }
 
@@ -61,11 +63,14 @@ impl Held {
     }
 }
 
-/// What came of it.
+/// What came of [`prune`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pruned {
+    /// The cache is within its limits.
     Done {
+        /// What was beyond them.
         removed: Held,
+        /// What is still there.
         left: Held,
     },
     /// Another run uses the cache: nothing was removed.
@@ -255,13 +260,13 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// A cache with a file for each text, used so many days ago.
-    struct Place {
+    /// A cache whose files were used so many days before `now`.
+    struct TestCache {
         dir: tempfile::TempDir,
         now: SystemTime,
     }
 
-    impl Place {
+    impl TestCache {
         fn new() -> Self {
             Self { dir: tempfile::tempdir().unwrap(), now: SystemTime::now() }
         }
@@ -291,33 +296,33 @@ mod tests {
 
     #[test]
     fn what_is_old_goes_and_then_the_least_recently_used_until_the_rest_fits() {
-        let place = Place::new();
-        let old = place.object("old", 10, 31);
+        let cache = TestCache::new();
+        let old = cache.object("old", 10, 31);
         let files = [
-            place.object("b", 10, 9),
-            place.put(&format!("derived/apt-packages-v2/{}", hex("c")), 10, 8),
-            place.put(&format!("revalidate/{}", hex("d")), 10, 7),
-            place.object("e", 10, 0),
+            cache.object("b", 10, 9),
+            cache.put(&format!("derived/apt-packages-v2/{}", hex("c")), 10, 8),
+            cache.put(&format!("revalidate/{}", hex("d")), 10, 7),
+            cache.object("e", 10, 0),
         ];
         let there = || files.iter().map(|file| file.exists()).collect::<Vec<_>>();
         let held = |files| Held { files, bytes: 10 * files as u64 };
-        assert_eq!(super::held(place.dir.path()).unwrap(), held(5));
-        assert_eq!(place.prune(1000), Pruned::Done { removed: held(1), left: held(4) });
+        assert_eq!(super::held(cache.dir.path()).unwrap(), held(5));
+        assert_eq!(cache.prune(1000), Pruned::Done { removed: held(1), left: held(4) });
         assert!(!old.exists());
         assert_eq!(there(), [true; 4]);
-        assert_eq!(place.prune(40), Pruned::Done { removed: held(0), left: held(4) });
-        assert_eq!(place.prune(39), Pruned::Done { removed: held(1), left: held(3) });
+        assert_eq!(cache.prune(40), Pruned::Done { removed: held(0), left: held(4) });
+        assert_eq!(cache.prune(39), Pruned::Done { removed: held(1), left: held(3) });
         assert_eq!(there(), [false, true, true, true]);
-        assert_eq!(place.prune(10), Pruned::Done { removed: held(2), left: held(1) });
+        assert_eq!(cache.prune(10), Pruned::Done { removed: held(2), left: held(1) });
         assert_eq!(there(), [false, false, false, true]);
-        assert_eq!(place.prune(0), Pruned::Done { removed: held(1), left: held(0) });
+        assert_eq!(cache.prune(0), Pruned::Done { removed: held(1), left: held(0) });
     }
 
     #[test]
     fn what_is_not_the_caches_stays_and_links_are_not_followed() {
-        let place = Place::new();
+        let cache = TestCache::new();
         let (own, hex) = (hex("a"), hex("b"));
-        let outside = Place::new();
+        let outside = TestCache::new();
         let precious = outside.put(&format!("objects/sha256/{}/{hex}", &hex[..2]), 10, 99);
         let upper = hex.to_uppercase();
         let foreign = [
@@ -335,13 +340,13 @@ mod tests {
             format!("derived/mine/{hex}"),
             format!("revalidate/{hex}0"),
         ];
-        let foreign: Vec<PathBuf> = foreign.iter().map(|path| place.put(path, 10, 99)).collect();
-        let link = place.dir.path().join(format!("revalidate/{hex}"));
+        let foreign: Vec<PathBuf> = foreign.iter().map(|path| cache.put(path, 10, 99)).collect();
+        let link = cache.dir.path().join(format!("revalidate/{hex}"));
         symlink(&precious, &link).unwrap();
-        let folder = place.dir.path().join("derived/apk-packages");
+        let folder = cache.dir.path().join("derived/apk-packages");
         symlink(precious.parent().unwrap(), &folder).unwrap();
         assert_eq!(
-            place.prune(0),
+            cache.prune(0),
             Pruned::Done { removed: Held::default(), left: Held::default() }
         );
         for path in foreign.iter().chain([&precious, &link]) {
@@ -349,7 +354,7 @@ mod tests {
         }
         // nor is any of the cache's own folders
         for folder in ["objects", "objects/sha256", "derived", "revalidate"] {
-            let other = Place::new();
+            let other = TestCache::new();
             let target = outside.dir.path().join(folder);
             fs::create_dir_all(&target).unwrap();
             let at = other.dir.path().join(folder);
@@ -362,38 +367,38 @@ mod tests {
 
     #[test]
     fn a_cache_that_another_run_uses_is_left_as_it_is() {
-        let place = Place::new();
-        let old = place.object("old", 10, 99);
-        let first = in_use(place.dir.path()).unwrap();
-        let second = in_use(place.dir.path()).unwrap();
-        assert_eq!(place.prune(0), Pruned::InUse);
+        let cache = TestCache::new();
+        let old = cache.object("old", 10, 99);
+        let first = in_use(cache.dir.path()).unwrap();
+        let second = in_use(cache.dir.path()).unwrap();
+        assert_eq!(cache.prune(0), Pruned::InUse);
         drop(first);
-        assert_eq!(place.prune(0), Pruned::InUse);
+        assert_eq!(cache.prune(0), Pruned::InUse);
         assert!(old.exists());
         drop(second);
-        assert!(matches!(place.prune(0), Pruned::Done { .. }));
+        assert!(matches!(cache.prune(0), Pruned::Done { .. }));
         assert!(!old.exists());
     }
 
     #[test]
     fn a_link_in_the_place_of_the_lock_is_not_followed() {
-        let place = Place::new();
-        let old = place.object("old", 10, 99);
-        let target = place.dir.path().join("elsewhere");
-        symlink(&target, place.dir.path().join(LOCK)).unwrap();
-        assert_eq!(place.prune(0), Pruned::ReadOnly);
-        assert!(in_use(place.dir.path()).is_none());
+        let cache = TestCache::new();
+        let old = cache.object("old", 10, 99);
+        let target = cache.dir.path().join("elsewhere");
+        symlink(&target, cache.dir.path().join(LOCK)).unwrap();
+        assert_eq!(cache.prune(0), Pruned::ReadOnly);
+        assert!(in_use(cache.dir.path()).is_none());
         assert!(old.exists() && !target.exists());
     }
 
     #[test]
     fn a_use_is_noted() {
-        let place = Place::new();
-        let path = place.object("a", 10, 99);
+        let cache = TestCache::new();
+        let path = cache.object("a", 10, 99);
         let file = File::open(&path).unwrap();
         note_use(&file);
-        let ago = place.now.duration_since(file.metadata().unwrap().modified().unwrap());
+        let ago = cache.now.duration_since(file.metadata().unwrap().modified().unwrap());
         assert!(ago.is_err() || ago.is_ok_and(|ago| ago < DAY));
-        assert!(matches!(place.prune(1000), Pruned::Done { removed: Held { files: 0, .. }, .. }));
+        assert!(matches!(cache.prune(1000), Pruned::Done { removed: Held { files: 0, .. }, .. }));
     }
 }

@@ -34,27 +34,31 @@ impl Accounts {
         Self { users: Database::parse(passwd), groups: Database::parse(group), login_groups }
     }
 
+    /// The uid of this user.
     #[must_use]
     pub fn user(&self, name: &[u8]) -> Option<u32> {
         self.users.by_name.get(name).copied()
     }
 
+    /// The gid of this group.
     #[must_use]
     pub fn group(&self, name: &[u8]) -> Option<u32> {
         self.groups.by_name.get(name).copied()
     }
 
+    /// Who has this uid.
     #[must_use]
     pub fn user_name(&self, number: u32) -> Option<&[u8]> {
         self.users.by_number.get(&number).map(Vec::as_slice)
     }
 
+    /// Which group has this gid.
     #[must_use]
     pub fn group_name(&self, number: u32) -> Option<&[u8]> {
         self.groups.by_number.get(&number).map(Vec::as_slice)
     }
 
-    /// The group that a user has at login.
+    /// The gid that a user has at login: the fourth field of its `passwd(5)` entry.
     #[must_use]
     pub fn login_group(&self, user: &[u8]) -> Option<u32> {
         self.login_groups.get(user).copied()

@@ -18,30 +18,43 @@ pub struct LinkId(pub u64);
 /// One inode's metadata as an OCI layer records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Its type, with what only that type has: content, a target, device numbers.
     pub kind: Kind,
     /// Permission bits with setuid, setgid and sticky (`0o7777`).
     pub mode: u32,
+    /// The owner, by the image's numbers.
     pub uid: u32,
+    /// The group, by the image's numbers.
     pub gid: u32,
     /// Modification time, seconds since the epoch.
     pub mtime: i64,
+    /// Extended attributes: `SCHILY.xattr.` records of the layer.
     pub xattrs: Xattrs,
 }
 
-/// The type of an entry.
+/// The type of an entry: those of inode(7) that a layer can hold. Sockets are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
+    /// `S_IFDIR`. What is in it are entries of their own.
     Directory,
+    /// `S_IFREG`.
     File(FileData),
-    /// The link's target exactly as stored.
+    /// `S_IFLNK`: the link's target exactly as stored.
     Symlink(Vec<u8>),
+    /// `S_IFIFO`.
     Fifo,
+    /// `S_IFCHR`.
     CharDevice {
+        /// The driver, as in makedev(3).
         major: u32,
+        /// Which of the driver's devices.
         minor: u32,
     },
+    /// `S_IFBLK`.
     BlockDevice {
+        /// The driver, as in makedev(3).
         major: u32,
+        /// Which of the driver's devices.
         minor: u32,
     },
 }
@@ -49,7 +62,9 @@ pub enum Kind {
 /// A regular file's size, content handle and hard-link identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileData {
+    /// Bytes, the holes of a sparse file included.
     pub size: u64,
+    /// Where its bytes are.
     pub content: Content,
     /// `Some` when other paths share this inode.
     pub link: Option<LinkId>,
@@ -79,9 +94,13 @@ pub enum Content {
     /// Held in memory: small files under configuration and package-database folders, and
     /// what imgfix generates.
     Inline(Bytes),
-    /// The `index`-th member (counting every tar header that yields an entry, from 0) of
-    /// `layer`. Read again on demand through a `ContentLoader`.
-    Layer { layer: LayerId, index: u32 },
+    /// In a layer, from which a [`ContentLoader`](super::ContentLoader) reads it again.
+    Layer {
+        /// The layer that has it.
+        layer: LayerId,
+        /// Which member of the layer's archive, from 0. Extension headers are no members.
+        index: u32,
+    },
     /// In the run's temporary spool file: payload of unpacked packages.
     Spool(SpoolFile),
 }
@@ -127,16 +146,19 @@ impl Entry {
         Self { kind, mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
     }
 
+    /// Whether it is a directory; a link to one is none.
     #[must_use]
     pub fn is_dir(&self) -> bool {
         matches!(self.kind, Kind::Directory)
     }
 
+    /// Whether it is a regular file.
     #[must_use]
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File(_))
     }
 
+    /// Whether it is a symbolic link, wherever that leads.
     #[must_use]
     pub fn is_symlink(&self) -> bool {
         matches!(self.kind, Kind::Symlink(_))

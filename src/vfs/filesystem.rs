@@ -18,22 +18,51 @@ pub const MAX_LINKS: usize = 40;
 /// Why something in the image could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RootfsError {
+    /// Nothing is at the path (`ENOENT`).
     #[error("{0}: no such file or directory in the image")]
     NotFound(ImagePath),
+    /// What is at the path has no content to read.
     #[error("{0}: not a regular file in the image")]
     NotAFile(ImagePath),
+    /// What is at the path can have nothing below it (`ENOTDIR`).
     #[error("{0}: not a directory in the image")]
     NotADirectory(ImagePath),
+    /// A directory would be moved into itself (rename(2): `EINVAL`).
     #[error("{from}: cannot be moved below itself, to {to}")]
-    IntoItself { from: ImagePath, to: ImagePath },
+    IntoItself {
+        /// The directory.
+        from: ImagePath,
+        /// Where it was to go.
+        to: ImagePath,
+    },
+    /// The path leads through more than [`MAX_LINKS`] links (`ELOOP`).
     #[error("{0}: too many levels of symbolic links in the image")]
     LinkLoop(ImagePath),
-    #[error("{path}: {size} bytes is more than the {MAX_READ} bytes that can be read at once")]
-    TooLarge { path: ImagePath, size: u64 },
+    /// The file is larger than [`MAX_READ`].
+    #[error("{path}: {size} bytes are more than the {MAX_READ} bytes that can be read at once")]
+    TooLarge {
+        /// The file, links followed.
+        path: ImagePath,
+        /// Bytes of its content.
+        size: u64,
+    },
+    /// Following links led to a path that no image can have.
     #[error("{path}: {source}")]
-    Path { path: String, source: imgfix_model::path::PathError },
+    Path {
+        /// The path that was asked for.
+        path: String,
+        /// What is wrong with where it leads.
+        source: imgfix_model::path::PathError,
+    },
+    /// The layer or the temporary file that holds the content cannot be read: no property of the
+    /// image.
     #[error("cannot read {what}: {source}")]
-    Io { what: String, source: std::io::Error },
+    Io {
+        /// The file, or the layers in words.
+        what: String,
+        /// What the system, or the check of the layer's digest, said.
+        source: std::io::Error,
+    },
 }
 
 /// Is shown paths with their entries, by [`FileSystem::visit`].

@@ -13,6 +13,7 @@ pub mod entry;
 pub mod fault;
 pub mod filesystem;
 pub mod layer;
+pub mod layer_changes;
 pub mod layer_reader;
 pub mod limits;
 pub mod loader;
@@ -23,6 +24,8 @@ pub(crate) mod pax;
 pub mod spool;
 pub mod tar_format;
 pub mod tar_reader;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
 pub mod whiteout;
 

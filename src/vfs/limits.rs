@@ -15,6 +15,7 @@ pub struct LayerLimits {
     /// Bytes of file content kept in memory. Not an error when reached: further content is
     /// left in its layer and read again when needed.
     pub max_inline: u64,
+    /// Whether [`LayerLimits::for_input`] lowers the limit for unpacked bytes.
     pub scale: Scale,
 }
 
@@ -85,6 +86,7 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// A budget of which nothing is spent yet.
     #[must_use]
     pub fn new(limits: LayerLimits) -> Self {
         Self {
@@ -96,6 +98,7 @@ impl Budget {
         }
     }
 
+    /// What there was to spend.
     #[must_use]
     pub fn limits(&self) -> &LayerLimits {
         &self.limits

@@ -26,6 +26,7 @@ const PER_BYTE: u64 = 2;
      --max-memory"
 )]
 pub struct OverBudget {
+    /// Bytes that the run may hold at present.
     pub limit: u64,
 }
 
@@ -149,6 +150,7 @@ impl Reserved {
         self.grow(bytes.saturating_sub(self.bytes))
     }
 
+    /// What this share has taken, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes

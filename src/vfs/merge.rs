@@ -14,7 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::filesystem::follow;
-use super::layer_reader::{Action, LayerError, Member, ParsedLayer};
+use super::layer_changes::{Action, LayerChange};
+use super::layer_reader::{LayerError, ParsedLayer};
 use super::loader::{LayerLoader, WithPatch};
 use super::tree::{below, children};
 use super::{Content, ContentLoader, Entry, Kind, LayerId, LinkId, Tree};
@@ -77,7 +78,7 @@ impl Merge {
     fn add(&mut self, layer: ParsedLayer) -> Result<(), LayerError> {
         let number = self.layer;
         self.notes.extend(layer.notes.into_iter().map(|(index, note)| ((number, index), note)));
-        for Member { path, action } in layer.members {
+        for LayerChange { path, action } in layer.changes {
             self.apply(&path, action).map_err(|why| LayerError::Entry {
                 layer: layer.name.clone(),
                 entry: path.to_string(),
@@ -228,5 +229,145 @@ impl Merge {
                 (path, node.entry)
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use super::super::testing::{Archive, message, shown, spec, tree};
+    use super::super::{Budget, FileSystem as _, LayerLimits, read_layer};
+    use super::*;
+
+    fn base() -> Vec<u8> {
+        Archive::new().file("d/a", "1").file("d/b", "1").file("d-x", "1").file("e/f/g", "1").bytes()
+    }
+
+    #[test]
+    fn whiteouts_hide_lower_layers_only() {
+        let upper = Archive::new().file("d/.wh.a", "").file("d/a", "2").file(".wh.e", "").bytes();
+        assert_eq!(shown(vec![base(), upper]), ["/", "/d", "/d-x=1", "/d/a=2", "/d/b=1"]);
+        let whiteout_last =
+            Archive::new().file("e/new", "2").file(".wh.e", "").file("d/c", "2").bytes();
+        assert_eq!(
+            shown(vec![base(), whiteout_last]),
+            ["/", "/d", "/d-x=1", "/d/a=1", "/d/b=1", "/d/c=2", "/e", "/e/new=2"]
+        );
+    }
+
+    #[test]
+    fn opaque_directories_hide_lower_layers_only() {
+        for upper in [
+            Archive::new().file("d/.wh..wh..opq", "").file("d/c", "2"),
+            Archive::new().dir("d").file("d/c", "2").file("d/.wh..wh..opq", ""),
+        ] {
+            assert_eq!(
+                shown(vec![base(), upper.bytes()]),
+                ["/", "/d", "/d-x=1", "/d/c=2", "/e", "/e/f", "/e/f/g=1"]
+            );
+        }
+        let all = Archive::new().file(".wh..wh..opq", "").file("n", "2").bytes();
+        assert_eq!(shown(vec![base(), all]), ["/", "/n=2"]);
+    }
+
+    #[test]
+    fn entries_replace_what_was_there() {
+        let upper = Archive::new().file("d", "file").dir("d-x").symlink("e/f", "/d-x").bytes();
+        assert_eq!(shown(vec![base(), upper]), ["/", "/d=file", "/d-x", "/e", "/e/f->/d-x"]);
+        let twice = Archive::new().file("d/a", "2").file("d/a", "3").bytes();
+        assert!(shown(vec![base(), twice]).contains(&"/d/a=3".into()));
+    }
+
+    #[test]
+    fn entries_behind_a_linked_directory_land_where_it_leads() {
+        let lower = Archive::new().dir("usr/lib").symlink("lib", "usr/lib").symlink("up", "../..");
+        let upper = Archive::new().file("lib/x", "2").file("up/y", "2").bytes();
+        assert_eq!(
+            shown(vec![lower.bytes(), upper]),
+            ["/", "/lib->usr/lib", "/up->../..", "/usr", "/usr/lib", "/usr/lib/x=2", "/y=2"]
+        );
+    }
+
+    #[test]
+    fn a_directory_made_of_a_link_is_opaque_for_itself() {
+        // What overlayfs records for `rm lib && mkdir lib`.
+        let lower = Archive::new().file("usr/lib/x", "1").symlink("lib", "usr/lib").bytes();
+        let upper = Archive::new().dir("lib").file("lib/.wh..wh..opq", "").file("lib/y", "2");
+        assert_eq!(
+            shown(vec![lower, upper.bytes()]),
+            ["/", "/lib", "/lib/y=2", "/usr", "/usr/lib", "/usr/lib/x=1"]
+        );
+    }
+
+    #[test]
+    fn hard_links_share_an_inode_while_two_names_are_left() {
+        let lower = Archive::new().file("a", "1").hard_link("b", "a").hard_link("c", "/b").bytes();
+        let link = |tree: &Tree, path| match &tree.lstat(&ImagePath::literal(path)).unwrap().kind {
+            Kind::File(data) => data.link,
+            _ => None,
+        };
+        let both = tree(vec![lower.clone()]).unwrap();
+        assert_eq!(["/a", "/b", "/c"].map(|p| link(&both, p)), [Some(LinkId(0)); 3]);
+        let upper = Archive::new().file("a", "2").file(".wh.c", "").file("d", "").bytes();
+        let alone = tree(vec![lower.clone(), upper.clone()]).unwrap();
+        assert_eq!(["/a", "/b"].map(|p| link(&alone, p)), [None; 2]);
+        assert_eq!(shown(vec![lower.clone(), upper]), ["/", "/a=2", "/b=1", "/d="]);
+        let across = tree(vec![lower, Archive::new().hard_link("z", "c").bytes()]).unwrap();
+        assert_eq!(link(&across, "/z"), link(&across, "/a"));
+    }
+
+    #[test]
+    fn a_layer_over_a_tree_keeps_what_the_tree_has() {
+        let lower = Archive::new().file("a", "1").hard_link("b", "a").file("c", "1").bytes();
+        let budget = Budget::new(LayerLimits::default());
+        let none = |_: &ImagePath, _: u64| false;
+        let parse = |blob: &[u8]| read_layer(blob, &spec(None), &budget, &none).unwrap();
+        let layers = vec![parse(&Archive::new().bytes()), parse(&lower)];
+        let blobs = [Archive::new().bytes(), lower];
+        let loader = LayerLoader::new(vec![None, None], move |at| {
+            Ok(Box::new(io::Cursor::new(blobs[at].clone())) as _)
+        });
+        let base = merge(layers, Arc::new(loader)).unwrap();
+        let upper = Archive::new().file("x", "2").hard_link("y", "x").file(".wh.c", "").bytes();
+        let top = parse(&upper);
+        let patch =
+            LayerLoader::of_patch(None, move || Ok(Box::new(io::Cursor::new(upper.clone())) as _));
+        let over = merge_over(&base, top, patch).unwrap();
+        let data = |path| match &over.lstat(&ImagePath::literal(path))?.kind {
+            Kind::File(data) => Some((data.content.clone(), data.link)),
+            _ => None,
+        };
+        let at = |layer, index, link| Some((Content::Layer { layer, index }, Some(LinkId(link))));
+        let (one, patch) = (LayerId::Original(1), LayerId::Patch);
+        assert_eq!((data("/a"), data("/b")), (at(one, 0, 0), at(one, 0, 0)));
+        assert_eq!((data("/x"), data("/y")), (at(patch, 0, 1), at(patch, 0, 1)));
+        assert_eq!(data("/c"), None);
+        // files of the patch are read from it, the others from where they were
+        let read = |path| over.read(&ImagePath::literal(path)).unwrap();
+        assert_eq!([read("/a"), read("/y")], ["1", "2"]);
+        let wanted = [(one, [0].into()), (patch, [0].into())].into();
+        let mut seen = Vec::new();
+        let mut sink = |layer: LayerId, _, content: &mut dyn Read| {
+            let mut text = String::new();
+            content.read_to_string(&mut text)?;
+            seen.push((layer, text));
+            Ok(())
+        };
+        over.loader().load_many(&wanted, &mut sink).unwrap();
+        assert_eq!(seen, [(one, "1".into()), (patch, "2".into())]);
+    }
+
+    #[test]
+    fn impossible_entries_are_refused() {
+        for (upper, why) in [
+            (Archive::new().hard_link("x", "missing"), "which is not in the image"),
+            (Archive::new().hard_link("x", "e"), "a directory"),
+            (Archive::new().file("d-x/y", ""), "is not a directory"),
+            (Archive::new().symlink("l", "l").file("l/y", ""), "too many levels"),
+        ] {
+            let text = message(tree(vec![base(), upper.bytes()]));
+            assert!(text.starts_with("layer 1 of 1: entry ") && text.contains(why), "{text}");
+        }
     }
 }

@@ -38,6 +38,7 @@ pub struct Overlay {
 }
 
 impl Overlay {
+    /// A view in which nothing is changed yet.
     #[must_use]
     pub fn new(tree: Arc<Tree>) -> Self {
         let next_link = tree.next_link();

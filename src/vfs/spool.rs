@@ -22,6 +22,7 @@ pub struct Spool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is more than the {limit} bytes that may be on disk for it")]
 pub struct SpoolFull {
+    /// Bytes that all of its files may have together.
     pub limit: u64,
 }
 
@@ -123,6 +124,7 @@ impl SpoolFile {
         self.len
     }
 
+    /// Whether it has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0

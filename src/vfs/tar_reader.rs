@@ -52,10 +52,17 @@ const MAX_SEGMENTS: usize = 1 << 20;
 /// Why a stream is not a tar archive that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TarError {
+    /// The stream under it failed.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The format is broken, or has what the [`Rules`] do not allow.
     #[error("{place}: {why}")]
-    Invalid { place: String, why: String },
+    Invalid {
+        /// The member's name, or where in the archive it is.
+        place: String,
+        /// What is wrong, for people.
+        why: String,
+    },
 }
 
 /// One member's header.
@@ -63,38 +70,56 @@ pub enum TarError {
 pub struct Member {
     /// As stored: may be absolute, have `..`, or end in a slash.
     pub name: Vec<u8>,
+    /// What it stands for.
     pub kind: MemberKind,
     /// The type as the header has it, for programs that tell apart more than `kind`.
     pub type_flag: u8,
     /// Bytes of content, the holes of a sparse file included.
     pub size: u64,
+    /// Permission bits with setuid, setgid and sticky (`0o7777`).
     pub mode: u32,
+    /// The owner's number.
     pub uid: u32,
+    /// The group's number.
     pub gid: u32,
-    /// The owner's and the group's name; empty when the header has none.
+    /// The owner's name; empty when the header has none.
     pub user: Vec<u8>,
+    /// The group's name; empty when the header has none.
     pub group: Vec<u8>,
+    /// Time of modification, seconds since the epoch; fractions are cut off towards the past.
     pub mtime: i64,
+    /// The `SCHILY.xattr.` records of its PAX header.
     pub xattrs: Xattrs,
     /// The content's hash that apk's archives have in an extension, hexadecimal.
     pub apk_checksum: Option<Vec<u8>>,
 }
 
-/// A member's type, with the link's target as stored.
+/// A member's type: pax(1), `typeflag`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum MemberKind {
+    /// `0`, NUL, `7`; `S` and PAX sparse files where the [`Rules`] allow them.
     File,
+    /// `1`: another name of an earlier member, whose name is this one as stored.
     HardLink(Vec<u8>),
+    /// `2`, with the target as stored.
     Symlink(Vec<u8>),
+    /// `3`.
     CharDevice {
+        /// The driver, as in makedev(3).
         major: u32,
+        /// Which of the driver's devices.
         minor: u32,
     },
+    /// `4`.
     BlockDevice {
+        /// The driver, as in makedev(3).
         major: u32,
+        /// Which of the driver's devices.
         minor: u32,
     },
+    /// `5`, or a file of the time before POSIX whose name ends in a slash.
     Directory,
+    /// `6`.
     Fifo,
     /// A type that the [`Rules`] do not know; it may have content.
     Other,
@@ -129,6 +154,7 @@ impl<R: BufRead> TarReader<R> {
         Self::with_rules(inner, Rules::LAYER)
     }
 
+    /// A reader of archives for a program that reads by these rules.
     pub fn with_rules(inner: R, rules: Rules) -> Self {
         Self {
             inner,
@@ -143,6 +169,7 @@ impl<R: BufRead> TarReader<R> {
         }
     }
 
+    /// The stream under it. What is read of it here is missing in the archive.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.inner
     }
@@ -154,7 +181,10 @@ impl<R: BufRead> TarReader<R> {
     }
 
     /// Goes past the current member's content and padding without reading them. `seek` moves
-    /// the archive's reader forward.
+    /// the archive's reader forward by so many bytes.
+    ///
+    /// # Errors
+    /// Those of `seek`; the member is larger than any file.
     pub fn pass_over(
         &mut self,
         seek: impl FnOnce(&mut R, i64) -> io::Result<()>,
@@ -176,6 +206,10 @@ impl<R: BufRead> TarReader<R> {
 
     /// The next member; `None` at the end of the archive. What was not read of the member
     /// before is skipped.
+    ///
+    /// # Errors
+    /// The stream fails or ends within a member; the format is broken, or has what the rules do
+    /// not allow.
     pub fn next_member(&mut self) -> Result<Option<Member>, TarError> {
         self.skip_member()?;
         let mut extensions = Extensions::default();
@@ -270,13 +304,13 @@ impl<R: BufRead> TarReader<R> {
             (None, Some(path)) => path,
             (None, None) => header.name(),
         };
-        let place = Place { name: String::from_utf8_lossy(&name).into_owned() };
+        let shown = ShownName(String::from_utf8_lossy(&name).into_owned());
         let link = match (&extensions.long_link, records.linkpath.take()) {
             (Some(long), _) => until_nul(long).to_vec(),
             (None, Some(path)) => path,
             (None, None) => until_nul(header.field(LINK)).to_vec(),
         };
-        let kind = self.kind(header, &name, link, &place)?;
+        let kind = self.kind(header, &name, link, &shown)?;
         let is_file = kind == MemberKind::File;
         let size: u64 = match records.size {
             Some(size) => size,
@@ -284,7 +318,7 @@ impl<R: BufRead> TarReader<R> {
         };
         self.stored = if is_file || kind == MemberKind::Other { size } else { 0 };
         if self.stored > i64::MAX as u64 {
-            return Err(place.invalid("the size is too large"));
+            return Err(shown.invalid("the size is too large"));
         }
         self.padding = padding(self.stored);
         self.segment = 0;
@@ -295,12 +329,12 @@ impl<R: BufRead> TarReader<R> {
         let mut name = name;
         if is_file && self.rules.sparse {
             if header.type_flag() == b'S' {
-                self.gnu_sparse(header, &place)?;
+                self.gnu_sparse(header, &shown)?;
             } else if let Some(sparse) = records.sparse.take() {
                 if let Some(real) = &sparse.name {
                     name.clone_from(real);
                 }
-                self.pax_sparse(&sparse, &place)?;
+                self.pax_sparse(&sparse, &shown)?;
             }
         }
         let uid = records.uid.map_or_else(|| self.number(header, UID, "uid"), Ok)?;
@@ -328,7 +362,7 @@ impl<R: BufRead> TarReader<R> {
         header: &Header,
         name: &[u8],
         link: Vec<u8>,
-        place: &Place,
+        shown: &ShownName,
     ) -> Result<MemberKind, TarError> {
         let device = || -> Result<(u32, u32), TarError> {
             Ok((self.number(header, MAJOR, "major")?, self.number(header, MINOR, "minor")?))
@@ -353,15 +387,15 @@ impl<R: BufRead> TarReader<R> {
             _ if self.rules.other_types => MemberKind::Other,
             other => {
                 let flag = char::from(other).escape_default().to_string();
-                return Err(place.invalid(&format!("entry type '{flag}' is not supported")));
+                return Err(shown.invalid(&format!("entry type '{flag}' is not supported")));
             }
         })
     }
 
     /// Old GNU sparse format: four pieces in the header, more in blocks after it.
-    fn gnu_sparse(&mut self, header: &Header, place: &Place) -> Result<(), TarError> {
+    fn gnu_sparse(&mut self, header: &Header, shown: &ShownName) -> Result<(), TarError> {
         const PIECE: usize = 24;
-        let bad = || place.invalid("the map of the sparse file is damaged");
+        let bad = || shown.invalid("the map of the sparse file is damaged");
         let mut segments = Vec::new();
         let mut add = |table: &[u8]| -> Result<(), TarError> {
             for piece in table.chunks_exact(PIECE) {
@@ -388,13 +422,13 @@ impl<R: BufRead> TarReader<R> {
             extended = block.field(GNU_MORE_EXTENDED).first() == Some(&1);
         }
         let size = self.number(header, GNU_REAL_SIZE, "real size")?;
-        self.set_segments(segments, size, place)
+        self.set_segments(segments, size, shown)
     }
 
     /// The three PAX sparse formats of GNU tar (0.0 and 0.1 in the records, 1.0 before the
     /// content).
-    fn pax_sparse(&mut self, sparse: &Sparse, place: &Place) -> Result<(), TarError> {
-        let bad = || place.invalid("the map of the sparse file is damaged");
+    fn pax_sparse(&mut self, sparse: &Sparse, shown: &ShownName) -> Result<(), TarError> {
+        let bad = || shown.invalid("the map of the sparse file is damaged");
         let mut numbers = sparse.map.clone();
         if sparse.map_in_content {
             let before = self.stored;
@@ -419,7 +453,7 @@ impl<R: BufRead> TarReader<R> {
         if segments.len() > MAX_SEGMENTS {
             return Err(bad());
         }
-        self.set_segments(segments, sparse.size.ok_or_else(bad)?, place)
+        self.set_segments(segments, sparse.size.ok_or_else(bad)?, shown)
     }
 
     /// A decimal number and a newline of a map that precedes the content.
@@ -445,7 +479,7 @@ impl<R: BufRead> TarReader<R> {
         &mut self,
         segments: Vec<Segment>,
         size: u64,
-        place: &Place,
+        shown: &ShownName,
     ) -> Result<(), TarError> {
         let mut end = 0u64;
         let mut stored = 0u64;
@@ -453,12 +487,12 @@ impl<R: BufRead> TarReader<R> {
             let next = segment.offset.checked_add(segment.len);
             match next {
                 Some(next) if segment.offset >= end && next <= size => end = next,
-                _ => return Err(place.invalid("the pieces of the sparse file overlap")),
+                _ => return Err(shown.invalid("the pieces of the sparse file overlap")),
             }
             stored = stored.saturating_add(segment.len);
         }
         if stored != self.stored || size > i64::MAX as u64 {
-            return Err(place.invalid("the map of the sparse file does not match its content"));
+            return Err(shown.invalid("the map of the sparse file does not match its content"));
         }
         self.segments = segments;
         self.size = size;
@@ -561,14 +595,12 @@ impl Extensions {
     }
 }
 
-/// The entry that an error is about.
-struct Place {
-    name: String,
-}
+/// The name of the member that an error is about, as it may be shown.
+struct ShownName(String);
 
-impl Place {
+impl ShownName {
     fn invalid(&self, why: &str) -> TarError {
-        TarError::Invalid { place: self.name.clone(), why: why.into() }
+        TarError::Invalid { place: self.0.clone(), why: why.into() }
     }
 }
 
@@ -653,4 +685,82 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 
 fn padding(size: u64) -> u64 {
     (BLOCK - size % BLOCK) % BLOCK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LayerError;
+    use super::super::testing::{Archive, read, shown};
+
+    #[test]
+    fn sparse_files_have_their_holes_back() {
+        let mut gnu = tar::Header::new_gnu();
+        gnu.set_entry_type(tar::EntryType::GNUSparse);
+        gnu.set_path("gnu").unwrap();
+        gnu.set_size(2);
+        let fields = gnu.as_gnu_mut().unwrap();
+        fields.sparse[0].set_offset(3);
+        fields.sparse[0].set_length(1);
+        fields.sparse[1].set_offset(6);
+        fields.sparse[1].set_length(1);
+        fields.set_real_size(8);
+        gnu.set_cksum();
+        let mut archive = Archive::new();
+        archive.0.append(&gnu, &b"ab"[..]).unwrap();
+        let mut map = b"2\n3\n1\n6\n1\n".to_vec();
+        map.resize(512, 0);
+        map.extend_from_slice(b"ab");
+        let v1: [(&str, &[u8]); 4] = [
+            ("GNU.sparse.major", b"1"),
+            ("GNU.sparse.minor", b"0"),
+            ("GNU.sparse.name", b"pax1.0"),
+            ("GNU.sparse.realsize", b"8"),
+        ];
+        let v01: [(&str, &[u8]); 3] = [
+            ("GNU.sparse.size", b"8"),
+            ("GNU.sparse.map", b"3,1,6,1"),
+            ("GNU.sparse.name", b"pax0.1"),
+        ];
+        let v00: [(&str, &[u8]); 5] = [
+            ("GNU.sparse.size", b"8"),
+            ("GNU.sparse.offset", b"3"),
+            ("GNU.sparse.numbytes", b"1"),
+            ("GNU.sparse.offset", b"6"),
+            ("GNU.sparse.numbytes", b"1"),
+        ];
+        let blob = archive
+            .pax(&v1)
+            .add("GNUSparseFile.0/x", tar::EntryType::Regular, "", &map)
+            .pax(&v01)
+            .file("GNUSparseFile.1/x", "ab")
+            .pax(&v00)
+            .file("pax0.0", "ab")
+            .file("after", "z")
+            .bytes();
+        let want = "\0\0\0a\0\0b\0";
+        assert_eq!(
+            shown(vec![blob]),
+            [
+                "/".into(),
+                "/after=z".into(),
+                format!("/gnu={want}"),
+                format!("/pax0.0={want}"),
+                format!("/pax0.1={want}"),
+                format!("/pax1.0={want}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn damaged_sparse_maps_are_refused() {
+        for (size, map) in
+            [("8", "3,1,3,1"), ("8", "3,1,6"), ("5", "3,1,6,1"), ("8", "3,1"), ("8", "1,3")]
+        {
+            let blob = Archive::new()
+                .pax(&[("GNU.sparse.size", size.as_bytes()), ("GNU.sparse.map", map.as_bytes())])
+                .file("f", "ab")
+                .bytes();
+            assert!(matches!(read(&blob), Err(LayerError::Corrupt { .. })), "{size} {map}");
+        }
+    }
 }

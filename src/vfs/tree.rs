@@ -1,8 +1,8 @@
 //! [`Tree`]: the merged, read-only view of an image's layers.
 //!
-//! In come the parsed layers, lowest first; whiteouts, opaque directories and hard links are
-//! applied as the OCI image layer specification says
-//! (<https://github.com/opencontainers/image-spec/blob/main/layer.md>).
+//! In come the entries that [`merge`](super::merge()) made of the layers, or ready ones; out come
+//! answers to [`FileSystem`]. Content that is not in memory is read again through a
+//! [`ContentLoader`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -140,6 +140,7 @@ impl Tree {
         self.entries.len()
     }
 
+    /// Whether there is no entry. There is always a root, so this is always `false`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -23,6 +23,7 @@ const OUTPUT_BUFFER: usize = 128 * 1024;
 /// How a layer is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerOptions {
+    /// How the tar stream is compressed.
     pub compression: Compression,
     /// gzip: 0 to 9, 3 when `None`; zstd: 1 to 19, 3 when `None`.
     pub level: Option<u32>,
@@ -56,21 +57,34 @@ pub struct WrittenLayer {
 /// Why a layer could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
+    /// A path that was changed has a name that readers would take for a whiteout.
     #[error("{0}: names that start with '.wh.' mean removed files in a layer and cannot be kept")]
     Reserved(ImagePath),
+    /// A device whose number has more than the seven octal digits of a ustar header.
     #[error("{0}: its device number is too large for a layer")]
     Device(ImagePath),
+    /// A file's content is longer or shorter than its entry says.
     #[error("{path}: its content has {found} bytes where {expected} were recorded")]
-    Size { path: ImagePath, expected: u64, found: u64 },
+    Size {
+        /// The file.
+        path: ImagePath,
+        /// Bytes, as its entry says.
+        expected: u64,
+        /// Bytes that were read, up to the first that is too many.
+        found: u64,
+    },
+    /// The compression has no such level.
     #[error(transparent)]
     Level(#[from] LevelError),
+    /// A content that goes into the layer cannot be read.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
+    /// The output or a temporary file cannot be written, or a thread cannot be started.
     #[error("cannot write the layer: {0}")]
     Output(#[source] io::Error),
 }
 
-/// Writes the overlay's changes to `out`, which has whole use of a few processors meanwhile.
+/// Writes the overlay's changes to `out`. gzip uses all processors meanwhile.
 ///
 /// # Errors
 /// A level that the compression does not have (before anything is written), content that
@@ -600,7 +614,7 @@ mod tests {
             let loader = LayerLoader::of_patch(None, || Err(io::Error::other("all is kept")));
             let layer = read_layer(&blob[..], &spec, &budget, &|_, _| true).unwrap();
             prop_assert_eq!(layer.unpacked, written.unpacked);
-            prop_assert_eq!(layer.members.len() as u64, written.entries);
+            prop_assert_eq!(layer.changes.len() as u64, written.entries);
             let merged = merge_over(&tree, layer, loader).unwrap();
 
             let want: Vec<_> = overlay
