@@ -14,7 +14,7 @@ use common::registry::{Certificate, Registry, Setup, run};
 use imgfix_host::progress::Silent;
 use imgfix_host::unfinished::Unfinished;
 use imgfix_model::digest::{DiffId, Digest};
-use imgfix_oci::manifest::media_type;
+use imgfix_oci::media_type;
 use imgfix_oci::publish::{
     NewImage, Patch, PatchLayer, Provenance, Publication, Published, manifest_descriptor,
     original_of, publish, rebuild, rebuild_index,

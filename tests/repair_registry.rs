@@ -354,3 +354,30 @@ fn packages_come_through_the_proxy_too() {
     ran(command.env("http_proxy", format!("http://{}", proxy.host))).expect(0);
     assert!(place.tagged("12_fix").is_some());
 }
+
+#[test]
+fn packages_of_this_machine_come_past_the_proxy_as_images_do() {
+    use common::hostile::{Response, Server};
+    let repository = fixture("repository");
+    let here = Server::start(move |request| {
+        let path = request.path.strip_prefix("/debian/");
+        match path.map(|path| std::fs::read(repository.join(path))) {
+            Some(Ok(bytes)) => Response::new(200, bytes),
+            _ => Response::new(404, ""),
+        }
+    });
+    let proxy = Server::start(|_| Response::new(502, ""));
+    let place = Place::debian();
+    let key = fixture("repository/key.asc");
+    let line = format!(
+        "deb [signed-by={}] http://{}/debian bookworm-security main",
+        key.display(),
+        here.host
+    );
+    let mut command = place.bare("repair", &place.image("12"));
+    command.args(["-q", "-r", &report("debian-12.trivy"), "--repository", &line]);
+    let url = format!("http://{}", proxy.host);
+    ran(command.env("http_proxy", &url).env("ALL_PROXY", &url)).expect(0);
+    assert!(place.tagged("12_fix").is_some());
+    assert!(!here.requests().is_empty() && proxy.requests().is_empty());
+}

@@ -2,7 +2,8 @@
 //! servers, webhooks): how clients are set up, and when a request that failed is made again.
 //!
 //! In come the certificates that the user names and what one kind of server needs otherwise; out
-//! come clients, and waits. Proxies are those of the usual variables.
+//! come clients, and waits. Proxies are those of the usual variables, by one rule for all
+//! ([`super::proxy`]).
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder};
 use url::Url;
 
-use super::tls;
+use super::{proxy, tls};
 
 /// What imgfix calls itself.
 pub const USER_AGENT: &str = concat!("imgfix/", env!("CARGO_PKG_VERSION"));
@@ -30,12 +31,12 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// know what was asked for. `adjust` is what one kind of server needs otherwise.
 ///
 /// # Errors
-/// A certificate is none; the machine has no authorities.
+/// A certificate is none; a variable names no proxy; the machine has no authorities.
 pub fn client(
     certificates: &[Vec<u8>],
     adjust: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<Client, String> {
-    built(tls::trusting(adjust(builder()), certificates)?)
+    built(tls::trusting(adjust(builder()?), certificates)?)
 }
 
 /// What a client can do.
@@ -50,25 +51,34 @@ pub enum Reach {
 /// otherwise.
 ///
 /// # Errors
-/// A certificate is none.
+/// A certificate is none; a variable names no proxy.
 pub fn client_or_plain(
     certificates: &[Vec<u8>],
     adjust: impl Fn(ClientBuilder) -> ClientBuilder,
 ) -> Result<(Client, Reach), String> {
-    match built(tls::trusting(adjust(builder()), certificates)?) {
+    match built(tls::trusting(adjust(builder()?), certificates)?) {
         Ok(client) => Ok((client, Reach::Everything)),
-        Err(_) => Ok((built(adjust(builder()).tls_certs_only([]))?, Reach::PlainHttp)),
+        Err(_) => Ok((built(adjust(builder()?).tls_certs_only([]))?, Reach::PlainHttp)),
     }
 }
 
-fn builder() -> ClientBuilder {
+fn builder() -> Result<ClientBuilder, String> {
+    builder_with(|name| std::env::var(name).ok())
+}
+
+/// What every client has, where the environment has these variables.
+pub(super) fn builder_with(
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<ClientBuilder, String> {
     // Another part of the program may have installed the provider already: any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT)
         .referer(false)
         .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    Ok(proxy::proxies(variable)?.into_iter().fold(builder, ClientBuilder::proxy))
 }
 
 fn built(builder: ClientBuilder) -> Result<Client, String> {

@@ -9,6 +9,7 @@ pub mod ownership;
 pub mod pace;
 pub mod parallel;
 pub mod progress;
+mod proxy;
 pub mod scratch;
 pub mod staging;
 pub mod tls;

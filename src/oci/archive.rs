@@ -19,12 +19,14 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Reference;
+use super::image_config::ImageConfig;
 use super::layout::{Files, LayoutSource, blob_path, read_file};
 use super::layout_index::{entries, parse_index};
 use super::manifest::{
-    Document, ImageConfig, ImageManifest, MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST, descriptor,
-    digest_of, media_type, read_descriptor,
+    Document, ImageManifest, MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST, descriptor, digest_of,
+    read_descriptor,
 };
+use super::media_type;
 use super::reference::parse_name;
 use super::tar_index::{Packed, TarIndex};
 use super::transport::{BlobReader, ImageError, RawManifest, Source};

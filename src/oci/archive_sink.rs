@@ -305,7 +305,7 @@ mod tests {
 
     use super::*;
     use crate::archive::{DockerArchiveSource, open_oci};
-    use crate::manifest::media_type;
+    use crate::media_type;
     use crate::publish::{NewImage, Publication, publish};
     use crate::testing::MemorySource;
     use crate::{ImageSet, load};

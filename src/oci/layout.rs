@@ -406,7 +406,7 @@ impl Drop for LayoutSink {
 #[cfg(test)]
 mod tests {
     use super::super::layout_index::REF_NAME;
-    use super::super::manifest::media_type;
+    use super::super::media_type;
     use super::*;
 
     fn blob(content: &'static [u8]) -> Descriptor {

@@ -12,11 +12,10 @@ use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
 use super::exact_numbers::ExactNumbers;
+use super::image_index::{Child, ChildKind, read_child};
 use super::layout::{Files, open_blob};
-use super::manifest::{
-    Child, ChildKind, Content, MAX_MANIFEST, check_manifest_type, media_type, read_child,
-    read_descriptor,
-};
+use super::manifest::{MAX_MANIFEST, ManifestKind, check_manifest_type, read_descriptor};
+use super::media_type;
 use super::reference::parse_name;
 use super::transport::{ImageError, RawManifest};
 use super::verified::read_small;
@@ -163,9 +162,9 @@ fn is_image(files: &dyn Files, entry: &Value, place: &str) -> bool {
         let bytes = read_small(blob, &child.descriptor, MAX_MANIFEST, place)?;
         let media_type = child.descriptor.media_type().to_string();
         let raw = RawManifest { media_type, digest: child.digest, bytes };
-        Content::of(&raw, &child, place)
+        ManifestKind::of(&raw, &child, place)
     };
-    child.kind == ChildKind::Index || !matches!(manifest(), Ok(Content::Artifact))
+    child.kind == ChildKind::Index || !matches!(manifest(), Ok(ManifestKind::Artifact))
 }
 
 /// The entry, unless it says that it is no image.

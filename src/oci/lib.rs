@@ -9,9 +9,12 @@
 pub mod archive;
 pub mod archive_sink;
 pub mod exact_numbers;
+pub mod image_config;
+pub mod image_index;
 pub mod layout;
 mod layout_index;
 pub mod manifest;
+pub mod media_type;
 pub mod open;
 pub mod platforms;
 pub mod publish;
@@ -24,10 +27,10 @@ pub mod transport;
 pub mod untag;
 pub mod verified;
 
-pub use manifest::{
-    Document, Format, ImageConfig, ImageIndex, ImageManifest, compression_of, descriptor,
-    digest_of, layer_media_type,
-};
+pub use image_config::ImageConfig;
+pub use image_index::ImageIndex;
+pub use manifest::{Document, ImageManifest, descriptor, digest_of};
+pub use media_type::{Format, compression_of, layer_media_type};
 pub use open::{check_output, open_sink, open_source};
 pub use platforms::{ImageSet, PlatformImage, SkipReason, Skipped, load, platforms};
 pub use reference::{Reference, ReferenceError};

@@ -1,23 +1,22 @@
-//! Manifests, indexes and configs as values.
+//! Manifests as values: which kind of document it is, and that of one image.
 //!
-//! Bytes with a media type come in; out go [`ImageManifest`], [`ImageIndex`] and
-//! [`ImageConfig`]: the JSON as it was, so that fields nobody here knows survive a rebuild,
-//! with typed access to the few that matter. OCI
+//! Bytes with a media type come in; out goes a [`Document`], an [`ImageManifest`] or an
+//! [`ImageIndex`]: the JSON as it was, so that fields nobody here knows survive a rebuild, with
+//! typed access to the few that matter. OCI
 //! (<https://github.com/opencontainers/image-spec>) and Docker schema 2
 //! (<https://distribution.github.io/distribution/spec/manifest-v2-2/>) differ in media types
 //! only. What cannot be repaired faithfully is refused here, with what to do instead: schema
 //! 1, foreign layers, encrypted layers, artifacts that are no images.
 
-use bytes::Bytes;
 use oci_spec::image::{Descriptor, MediaType};
 use serde_json::Value;
 
 use super::ImageError;
-use crate::transport::RawManifest;
+use super::image_index::{Child, ImageIndex};
+use super::media_type::{self, Format, compression_of};
+use super::transport::RawManifest;
 use imgfix_json as json;
-use imgfix_model::digest::{DiffId, Digest};
-use imgfix_model::platform::Platform;
-use imgfix_vfs::Compression;
+use imgfix_model::digest::Digest;
 
 /// Largest manifest or index, in bytes: what registries accept
 /// (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests>).
@@ -29,62 +28,7 @@ pub const MAX_LAYERS: usize = 512;
 /// Most manifests of an index.
 pub const MAX_CHILDREN: usize = 1024;
 
-/// Media types of both families.
-pub mod media_type {
-    pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-    pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-    pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-    pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-    pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-    pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
-    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-    pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-    pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-    pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
-    pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-    /// Not in Docker's specification, but written by BuildKit and containers/image.
-    pub const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
-
-    /// What a registry is asked for.
-    pub const MANIFESTS: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
-}
-
-/// The family of media types a manifest is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Oci,
-    Docker,
-}
-
-/// How a layer of this media type is stored; `None` for any other type.
-#[must_use]
-pub fn compression_of(media_type: &str) -> Option<Compression> {
-    use self::media_type as t;
-    match media_type {
-        t::OCI_LAYER | t::DOCKER_LAYER => Some(Compression::None),
-        t::OCI_LAYER_GZIP | t::DOCKER_LAYER_GZIP => Some(Compression::Gzip),
-        t::OCI_LAYER_ZSTD | t::DOCKER_LAYER_ZSTD => Some(Compression::Zstd),
-        _ => None,
-    }
-}
-
-/// The media type of a layer stored so in an image of `format`. Docker's schema 2 knows no
-/// zstd, so there is none: the caller says so, rather than turning the image into another
-/// format than the one it was pulled in.
-#[must_use]
-pub fn layer_media_type(compression: Compression, format: Format) -> Option<&'static str> {
-    use self::media_type as t;
-    match (format, compression) {
-        (Format::Oci, Compression::None) => Some(t::OCI_LAYER),
-        (Format::Oci, Compression::Gzip) => Some(t::OCI_LAYER_GZIP),
-        (Format::Oci, Compression::Zstd) => Some(t::OCI_LAYER_ZSTD),
-        (Format::Docker, Compression::None) => Some(t::DOCKER_LAYER),
-        (Format::Docker, Compression::Gzip) => Some(t::DOCKER_LAYER_GZIP),
-        (Format::Docker, Compression::Zstd) => None,
-    }
-}
-
-/// A descriptor of this room's own types.
+/// A descriptor without annotations or platform.
 #[must_use]
 pub fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Descriptor {
     let digest: oci_spec::image::Sha256Digest = match digest.hex().parse() {
@@ -108,7 +52,9 @@ pub fn digest_of(descriptor: &Descriptor, place: &str) -> Result<Digest, ImageEr
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each image, not many")]
 pub enum Document {
+    /// One image.
     Manifest(ImageManifest),
+    /// Several, of different platforms.
     Index(ImageIndex),
 }
 
@@ -141,7 +87,7 @@ impl Document {
     pub fn raw(&self) -> &RawManifest {
         match self {
             Self::Manifest(manifest) => &manifest.raw,
-            Self::Index(index) => &index.raw,
+            Self::Index(index) => index.raw(),
         }
     }
 }
@@ -166,7 +112,7 @@ impl ImageManifest {
             Document::Manifest(manifest) => Ok(manifest),
             Document::Index(index) => Err(ImageError::MediaType {
                 place: place.to_owned(),
-                media_type: index.raw.media_type,
+                media_type: index.raw().media_type.clone(),
                 why: "one image is wanted here, and this is an index".into(),
             }),
         }
@@ -246,14 +192,14 @@ impl ImageManifest {
 
 /// What the manifest of an index's entry turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub enum ManifestKind {
     /// An image, or something that claims to be one and is to be refused with a reason.
     Image,
     /// A chart, a signature, an SBOM, ...
     Artifact,
 }
 
-impl Content {
+impl ManifestKind {
     /// Whether a manifest is about a root file system: its config says so and, when the index
     /// names no platform for it, its layers too. (cosign's signatures have the config of an
     /// image, and layers that are none.)
@@ -283,194 +229,7 @@ fn is_layer_type(media_type: &str) -> bool {
         .any(|family| media_type.starts_with(family))
 }
 
-/// What a manifest in an index is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChildKind {
-    /// An image; the platform may be missing and is then in the image's config.
-    Image,
-    /// BuildKit's provenance or SBOM of the manifest with this digest
-    /// (<https://docs.docker.com/build/metadata/attestations/attestation-storage/>).
-    Attestation { of: Option<Digest> },
-    /// Another index.
-    Index,
-    /// Something that is no image by its media type or artifact type.
-    Other,
-}
-
-/// A manifest that an index names.
-#[derive(Debug, Clone)]
-pub struct Child {
-    pub descriptor: Descriptor,
-    pub digest: Digest,
-    pub platform: Option<Platform>,
-    pub kind: ChildKind,
-}
-
-/// An OCI index or a Docker manifest list.
-#[derive(Debug, Clone)]
-pub struct ImageIndex {
-    raw: RawManifest,
-    value: Value,
-    format: Format,
-    children: Vec<Child>,
-}
-
-impl ImageIndex {
-    fn from_value(
-        raw: RawManifest,
-        value: Value,
-        format: Format,
-        place: &str,
-    ) -> Result<Self, ImageError> {
-        refuse_field(&value, "config", "an image manifest", place)?;
-        refuse_field(&value, "layers", "an image manifest", place)?;
-        let children = array(&value, "manifests", MAX_CHILDREN, place)?
-            .iter()
-            .enumerate()
-            .map(|(n, child)| read_child(child, &format!("{place}: manifest {}", n + 1)))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { raw, value, format, children })
-    }
-
-    /// The bytes as stored.
-    #[must_use]
-    pub fn raw(&self) -> &RawManifest {
-        &self.raw
-    }
-
-    /// The digest of the index.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        self.raw.digest
-    }
-
-    /// The JSON, with every field.
-    #[must_use]
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// OCI or Docker schema 2.
-    #[must_use]
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
-    /// The manifests in the index's order.
-    #[must_use]
-    pub fn children(&self) -> &[Child] {
-        &self.children
-    }
-}
-
-/// The config of an image: platform, layer identities, history, run parameters.
-#[derive(Debug, Clone)]
-pub struct ImageConfig {
-    bytes: Bytes,
-    value: Value,
-    platform: Platform,
-    diff_ids: Vec<DiffId>,
-}
-
-impl ImageConfig {
-    /// Whether a config says what it runs on; those of signatures and attestations do not.
-    ///
-    /// # Errors
-    /// Invalid JSON.
-    pub fn names_a_platform(bytes: &Bytes, place: &str) -> Result<bool, ImageError> {
-        let value = parse_json(bytes, MAX_CONFIG, place)?;
-        Ok(read_platform(&value).is_some())
-    }
-
-    /// Reads a config.
-    ///
-    /// # Errors
-    /// Invalid JSON, no architecture or OS, diff IDs that are no digests.
-    pub fn parse(bytes: Bytes, place: &str) -> Result<Self, ImageError> {
-        let value = parse_json(&bytes, MAX_CONFIG, place)?;
-        let text = |key: &str| value.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
-        let required = |key: &str| {
-            text(key).map(str::to_owned).ok_or_else(|| {
-                ImageError::invalid(place, format!("the config has no {key}; it is not an image"))
-            })
-        };
-        let platform = Platform {
-            os: required("os")?,
-            architecture: required("architecture")?,
-            variant: text("variant").map(str::to_owned),
-        };
-        let rootfs = value
-            .get("rootfs")
-            .ok_or_else(|| ImageError::invalid(place, "the config has no rootfs"))?;
-        let diff_ids = array(rootfs, "diff_ids", MAX_LAYERS, place)?
-            .iter()
-            .map(|id| {
-                let text = id.as_str().unwrap_or_default();
-                text.parse().map(DiffId).map_err(|error: imgfix_model::digest::DigestError| {
-                    ImageError::invalid(format!("{place}: rootfs.diff_ids"), error.to_string())
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { bytes, value, platform, diff_ids })
-    }
-
-    /// The bytes as stored.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// The JSON, with every field.
-    #[must_use]
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// What the image runs on.
-    #[must_use]
-    pub fn platform(&self) -> &Platform {
-        &self.platform
-    }
-
-    /// The uncompressed layers' digests, base first.
-    #[must_use]
-    pub fn diff_ids(&self) -> &[DiffId] {
-        &self.diff_ids
-    }
-
-    /// The history, oldest first; empty when there is none.
-    #[must_use]
-    pub fn history(&self) -> &[Value] {
-        self.value.get("history").and_then(Value::as_array).map_or(&[], Vec::as_slice)
-    }
-
-    /// When the image was made, as written (RFC 3339).
-    #[must_use]
-    pub fn created(&self) -> Option<&str> {
-        self.value.get("created").and_then(Value::as_str)
-    }
-
-    /// One of `config.Labels`.
-    #[must_use]
-    pub fn label(&self, key: &str) -> Option<&str> {
-        self.value.get("config")?.get("Labels")?.get(key)?.as_str()
-    }
-
-    /// Checks that this config belongs to `manifest`: one diff ID for each layer.
-    ///
-    /// # Errors
-    /// The numbers differ.
-    pub fn check_layers(&self, manifest: &ImageManifest, place: &str) -> Result<(), ImageError> {
-        let (layers, ids) = (manifest.layers.len(), self.diff_ids.len());
-        if layers == ids {
-            return Ok(());
-        }
-        let why = format!("the manifest has {layers} layers but its config names {ids} diff IDs");
-        Err(ImageError::invalid(place, why))
-    }
-}
-
-fn parse_json(bytes: &[u8], limit: u64, place: &str) -> Result<Value, ImageError> {
+pub(super) fn parse_json(bytes: &[u8], limit: u64, place: &str) -> Result<Value, ImageError> {
     if bytes.len() as u64 > limit {
         let why = format!("{} bytes are more than the {limit} allowed", bytes.len());
         return Err(ImageError::invalid(place, why));
@@ -546,7 +305,12 @@ fn resolve_media_type(
 }
 
 /// A document that has the fields of both kinds means different images to different readers.
-fn refuse_field(value: &Value, key: &str, kind: &str, place: &str) -> Result<(), ImageError> {
+pub(super) fn refuse_field(
+    value: &Value,
+    key: &str,
+    kind: &str,
+    place: &str,
+) -> Result<(), ImageError> {
     if value.get(key).is_some() {
         let why = format!("it has {key:?} like {kind}: its kind is ambiguous");
         return Err(ImageError::invalid(place, why));
@@ -554,7 +318,8 @@ fn refuse_field(value: &Value, key: &str, kind: &str, place: &str) -> Result<(),
     Ok(())
 }
 
-fn array<'v>(
+/// The list under `key`, of at most `limit` elements.
+pub(super) fn array<'v>(
     value: &'v Value,
     key: &str,
     limit: usize,
@@ -621,60 +386,13 @@ fn check_layer(layer: &Descriptor, place: &str) -> Result<(), ImageError> {
     }
 }
 
-pub(super) fn read_child(value: &Value, place: &str) -> Result<Child, ImageError> {
-    let descriptor = read_descriptor(Some(value), place)?;
-    let digest = digest_of(&descriptor, place)?;
-    let platform = value.get("platform").and_then(read_platform);
-    let annotation = |key: &str| value.get("annotations")?.get(key)?.as_str();
-    let unknown = platform.as_ref().is_some_and(|p| p.os == "unknown");
-    let kind = if annotation("vnd.docker.reference.type").is_some() || unknown {
-        let of = annotation("vnd.docker.reference.digest").and_then(|of| of.parse().ok());
-        ChildKind::Attestation { of }
-    } else {
-        let is_artifact = value.get("artifactType").is_some_and(|kind| !kind.is_null());
-        match descriptor.media_type().as_ref() {
-            _ if is_artifact => ChildKind::Other,
-            media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => ChildKind::Image,
-            media_type::OCI_INDEX | media_type::DOCKER_LIST => ChildKind::Index,
-            _ => ChildKind::Other,
-        }
-    };
-    Ok(Child { descriptor, digest, platform, kind })
-}
-
-fn read_platform(value: &Value) -> Option<Platform> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
-    Some(Platform {
-        os: text("os")?.to_owned(),
-        architecture: text("architecture")?.to_owned(),
-        variant: text("variant").map(str::to_owned),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use serde_json::json;
 
+    use super::super::testing::{D2, manifest, raw};
     use super::*;
-
-    const D1: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
-    const D2: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
-
-    fn raw(media_type: &str, value: &Value) -> RawManifest {
-        let bytes = Bytes::from(value.to_string());
-        RawManifest { media_type: media_type.into(), digest: Digest::of(&bytes), bytes }
-    }
-
-    fn manifest(layer_type: &str) -> Value {
-        json!({
-            "schemaVersion": 2,
-            "mediaType": media_type::OCI_MANIFEST,
-            "config": {"mediaType": media_type::OCI_CONFIG, "digest": D1, "size": 10},
-            "layers": [{"mediaType": layer_type, "digest": D2, "size": 20}],
-            "annotations": {"a": "b"},
-            "x-unknown": [1, 2]
-        })
-    }
 
     #[test]
     fn an_image_manifest_is_read_and_keeps_unknown_fields() {
@@ -785,74 +503,5 @@ mod tests {
             bytes: Bytes::from_static(b"{"),
         };
         assert!(Document::parse(not_json, "app").is_err());
-    }
-
-    #[test]
-    fn an_index_tells_images_from_attestations() {
-        let value = json!({
-            "schemaVersion": 2, "mediaType": media_type::OCI_INDEX,
-            "manifests": [
-                {"mediaType": media_type::OCI_MANIFEST, "digest": D1, "size": 1,
-                 "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
-                {"mediaType": media_type::OCI_MANIFEST, "digest": D2, "size": 1,
-                 "platform": {"os": "unknown", "architecture": "unknown"},
-                 "annotations": {"vnd.docker.reference.type": "attestation-manifest",
-                                 "vnd.docker.reference.digest": D1}},
-                {"mediaType": media_type::OCI_INDEX, "digest": D2, "size": 1},
-                {"mediaType": media_type::DOCKER_LIST, "digest": D2, "size": 1},
-                {"mediaType": media_type::OCI_MANIFEST, "digest": D2, "size": 1,
-                 "artifactType": "application/spdx+json"},
-                {"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "digest": D2,
-                 "size": 1}
-            ]
-        });
-        let Ok(Document::Index(index)) = Document::parse(raw("", &value), "app") else {
-            panic!("not an index")
-        };
-        let kinds: Vec<_> = index.children().iter().map(|child| child.kind.clone()).collect();
-        let of = D1.parse().ok();
-        let want = [
-            ChildKind::Image,
-            ChildKind::Attestation { of },
-            ChildKind::Index,
-            ChildKind::Index,
-            ChildKind::Other,
-            ChildKind::Other,
-        ];
-        assert_eq!(kinds, want);
-        let platform = index.children()[0].platform.as_ref().map(ToString::to_string);
-        assert_eq!(platform.as_deref(), Some("linux/arm/v7"));
-    }
-
-    #[test]
-    fn a_config_gives_platform_and_diff_ids() {
-        let value = json!({"architecture": "amd64", "os": "linux", "config": {"Labels": {"a": "b"}},
-            "rootfs": {"type": "layers", "diff_ids": [D1]}, "history": [{}, {}]});
-        let config = ImageConfig::parse(value.to_string().into(), "app").expect("config");
-        assert_eq!(config.platform().to_string(), "linux/amd64");
-        assert_eq!(config.label("a"), Some("b"));
-        assert_eq!(config.history().len(), 2);
-        let two = {
-            let mut value = manifest(media_type::OCI_LAYER);
-            let layer = value["layers"][0].clone();
-            value["layers"] = json!([layer, layer]);
-            ImageManifest::parse(raw("", &value), "app").expect("manifest")
-        };
-        let error = config.check_layers(&two, "app").expect_err("2 layers").to_string();
-        assert!(error.contains("2 layers") && error.contains("1 diff IDs"), "{error}");
-        for bad in [json!({}), json!({"os": "linux", "architecture": ""}), json!([])] {
-            assert!(ImageConfig::parse(bad.to_string().into(), "app").is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn docker_has_no_zstd_layers() {
-        assert_eq!(layer_media_type(Compression::Zstd, Format::Docker), None);
-        for format in [Format::Oci, Format::Docker] {
-            for compression in [Compression::None, Compression::Gzip] {
-                let media_type = layer_media_type(compression, format).expect("media type");
-                assert_eq!(compression_of(media_type), Some(compression));
-            }
-        }
     }
 }

@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use oci_spec::image::Descriptor;
 
-use super::manifest::{
-    Child, ChildKind, Content, Document, ImageConfig, ImageIndex, ImageManifest, MAX_CHILDREN,
-    MAX_CONFIG,
-};
+use super::image_config::ImageConfig;
+use super::image_index::{Child, ChildKind, ImageIndex};
+use super::manifest::{Document, ImageManifest, MAX_CHILDREN, MAX_CONFIG, ManifestKind};
 use super::transport::{ImageError, Source};
 use super::verified::read_small;
 use imgfix_model::digest::Digest;
@@ -20,18 +19,24 @@ use imgfix_model::platform::Platform;
 /// The image of one platform.
 #[derive(Debug, Clone)]
 pub struct PlatformImage {
+    /// As the index says; where it names none, as the config does.
     pub platform: Platform,
     /// The manifest as the index names it; of a lone manifest its own descriptor.
     pub descriptor: Descriptor,
+    /// What `descriptor` names.
     pub manifest: ImageManifest,
+    /// What the manifest names; it has a diff ID for each layer.
     pub config: ImageConfig,
 }
 
 /// A manifest of an index that is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
+    /// Of the manifest.
     pub digest: Digest,
+    /// As the index or the config says, if one does.
     pub platform: Option<Platform>,
+    /// Why it is left as it is.
     pub reason: SkipReason,
 }
 
@@ -170,7 +175,7 @@ impl Walk<'_> {
             set.inner.insert(child.digest, inner);
             return Ok(Ok(()));
         }
-        if Content::of(&raw, child, &place)? == Content::Artifact {
+        if ManifestKind::of(&raw, child, &place)? == ManifestKind::Artifact {
             return Ok(Err(SkipReason::NotAnImage));
         }
         let manifest = ImageManifest::parse(raw, &place)?;
@@ -257,7 +262,7 @@ mod tests {
 
     use super::super::testing::MemorySource;
     use super::*;
-    use crate::manifest::media_type;
+    use crate::media_type;
 
     fn index_of(source: &mut MemorySource, children: Vec<Value>) {
         let index = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX,

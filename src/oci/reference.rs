@@ -15,22 +15,39 @@ use imgfix_model::digest::Digest;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{input:?} {problem}: {why}")]
 pub struct ReferenceError {
+    /// The text, without a login.
     pub input: String,
     problem: &'static str,
+    /// What is wrong with it and what to write instead, for people.
     pub why: String,
 }
 
 /// Where an image is and what it is called there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
-    /// `oci:DIR[:TAG]`: an OCI layout directory; the tag is the
-    /// `org.opencontainers.image.ref.name` annotation.
-    OciLayout { dir: PathBuf, tag: Option<String> },
+    /// `oci:DIR[:TAG]`: an OCI layout directory.
+    OciLayout {
+        /// The directory with `oci-layout` and `index.json`.
+        dir: PathBuf,
+        /// The `org.opencontainers.image.ref.name` annotation of an entry of `index.json`;
+        /// `None`: its only image.
+        tag: Option<String>,
+    },
     /// `oci-archive:FILE[:TAG]`: an OCI layout in a tar file.
-    OciArchive { file: PathBuf, tag: Option<String> },
-    /// `docker-archive:FILE[:REF]`: what `docker save` writes. `REF` is one of the archive's
-    /// `RepoTags` or `@N`, the position of an image in its `manifest.json`.
-    DockerArchive { file: PathBuf, reference: Option<String> },
+    OciArchive {
+        /// The tar file.
+        file: PathBuf,
+        /// As for an OCI layout.
+        tag: Option<String>,
+    },
+    /// `docker-archive:FILE[:REF]`: what `docker save` writes.
+    DockerArchive {
+        /// The tar file.
+        file: PathBuf,
+        /// One of the archive's `RepoTags`, or `@N`, the position of an image in its
+        /// `manifest.json`; `None`: its only image.
+        reference: Option<String>,
+    },
     /// `docker://HOST/REPO:TAG|@DIGEST`, or the same without the prefix.
     Registry(oci_client::Reference),
 }

@@ -30,6 +30,7 @@ const MAX_LINKS: u32 = 8;
 /// no layer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packed {
+    /// As a layer may be, or not at all.
     As(Compression),
     Xz,
 }
@@ -43,15 +44,18 @@ impl Packed {
     }
 }
 
-enum Member {
+/// What a name of the archive stands for.
+enum IndexedMember {
+    /// A content of so many bytes, from this byte of the archive on.
     File { offset: u64, size: u64 },
+    /// Another name of the archive.
     Link(String),
 }
 
 /// An archive that was read through once.
 pub(super) struct TarIndex {
     file: Arc<File>,
-    members: BTreeMap<String, Member>,
+    members: BTreeMap<String, IndexedMember>,
 }
 
 impl TarIndex {
@@ -85,8 +89,8 @@ impl TarIndex {
         for _ in 0..MAX_LINKS {
             match self.members.get(&name) {
                 None => return Ok(None),
-                Some(Member::File { offset, size }) => return Ok(Some((*offset, *size))),
-                Some(Member::Link(target)) => name = target.clone(),
+                Some(IndexedMember::File { offset, size }) => return Ok(Some((*offset, *size))),
+                Some(IndexedMember::Link(target)) => name = target.clone(),
             }
         }
         let why = format!("{name}: too many links in the archive");
@@ -120,7 +124,7 @@ impl Read for Section {
     }
 }
 
-fn read_members(file: &File, place: &str) -> Result<BTreeMap<String, Member>, ImageError> {
+fn read_members(file: &File, place: &str) -> Result<BTreeMap<String, IndexedMember>, ImageError> {
     let broken = |error: &dyn std::fmt::Display| {
         ImageError::invalid(place, format!("it is not a tar archive, or a damaged one: {error}"))
     };
@@ -155,12 +159,12 @@ fn read_members(file: &File, place: &str) -> Result<BTreeMap<String, Member>, Im
                     let why = format!("it is truncated: the member {name} reaches beyond its end");
                     return Err(ImageError::invalid(place, why));
                 }
-                Some(Member::File { offset, size })
+                Some(IndexedMember::File { offset, size })
             }
-            MemberKind::HardLink(_) => normalised("", &link).map(Member::Link),
+            MemberKind::HardLink(_) => normalised("", &link).map(IndexedMember::Link),
             MemberKind::Symlink(_) => {
                 let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
-                normalised(parent, &link).map(Member::Link)
+                normalised(parent, &link).map(IndexedMember::Link)
             }
             _ => None,
         };

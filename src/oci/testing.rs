@@ -1,4 +1,4 @@
-//! An image source in memory, for the unit tests of `image` and `publish`.
+//! What the tests of this room share: an image source in memory, and documents for it.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
-use super::manifest::media_type;
+use super::media_type;
 use super::transport::{BlobReader, ImageError, RawManifest, Source};
 use super::verified::verified_blob;
 use super::{Reference, descriptor, digest_of};
@@ -128,4 +128,27 @@ impl Source for MemorySource {
 
 fn missing(digest: &Digest) -> ImageError {
     ImageError::NotFound { place: format!("memory: {digest}"), hint: String::new() }
+}
+
+/// A digest that nothing has.
+pub const D1: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+/// Another one.
+pub const D2: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
+
+/// A document as a transport gives it.
+pub fn raw(media_type: &str, value: &Value) -> RawManifest {
+    let bytes = Bytes::from(value.to_string());
+    RawManifest { media_type: media_type.into(), digest: Digest::of(&bytes), bytes }
+}
+
+/// An OCI manifest with one layer of this media type.
+pub fn manifest(layer_type: &str) -> Value {
+    json!({
+        "schemaVersion": 2,
+        "mediaType": media_type::OCI_MANIFEST,
+        "config": {"mediaType": media_type::OCI_CONFIG, "digest": D1, "size": 10},
+        "layers": [{"mediaType": layer_type, "digest": D2, "size": 20}],
+        "annotations": {"a": "b"},
+        "x-unknown": [1, 2]
+    })
 }

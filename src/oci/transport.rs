@@ -17,16 +17,48 @@ use imgfix_model::digest::Digest;
 /// it and, where there is one, the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
+    /// Something is not as a specification wants it, or has another digest than it should.
     #[error("{place}: {why}")]
-    Invalid { place: String, why: String },
+    Invalid {
+        /// The image, and what of it.
+        place: String,
+        /// What is wrong, for people.
+        why: String,
+    },
+    /// The image, or a part of it, is not there.
     #[error("{place}: not found{hint}")]
-    NotFound { place: String, hint: String },
+    NotFound {
+        /// The image, and what of it.
+        place: String,
+        /// What to look at, behind a semicolon; may be empty.
+        hint: String,
+    },
+    /// The operating system refused something, or a stream failed.
     #[error("{place}: {source}")]
-    Io { place: String, source: std::io::Error },
+    Io {
+        /// The image, and what of it.
+        place: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A registry refuses, cannot be reached, or does not keep to the protocol.
     #[error("{place}: {why}")]
-    Registry { place: String, why: String },
+    Registry {
+        /// The image.
+        place: String,
+        /// What happened and the way out, for people; nothing of it is a secret.
+        why: String,
+    },
+    /// A kind of document or layer that cannot be repaired.
     #[error("{place}: media type {media_type:?} is not supported: {why}")]
-    MediaType { place: String, media_type: String, why: String },
+    MediaType {
+        /// The image, and what of it.
+        place: String,
+        /// The media type, cut when it is long.
+        media_type: String,
+        /// What is wanted, or what to do instead, for people.
+        why: String,
+    },
 }
 
 impl ImageError {
@@ -55,8 +87,12 @@ impl ImageError {
 /// A manifest or index exactly as stored: its digest is over these bytes.
 #[derive(Debug, Clone)]
 pub struct RawManifest {
+    /// As the transport says; may be empty or generic until [`Document`](super::Document) has
+    /// read it.
     pub media_type: String,
+    /// SHA-256 of `bytes`.
     pub digest: Digest,
+    /// The document.
     pub bytes: Bytes,
 }
 

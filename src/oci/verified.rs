@@ -67,7 +67,8 @@ impl<R: Read> Read for Verified<R> {
         let (buffer, _) = buffer.split_at_mut(want);
         let read = self.inner.read(buffer)?;
         if read == 0 {
-            let why = format!("it ends {} bytes before the {} announced", self.left, self.size);
+            let read = self.size.saturating_sub(self.left);
+            let why = format!("it ends after {read} of the {} bytes announced", self.size);
             return Err(self.fail(&why));
         }
         if let (Some(hash), Some(bytes)) = (self.hash.as_mut(), buffer.get(..read)) {
@@ -186,7 +187,7 @@ mod tests {
     fn other_bytes_fewer_bytes_and_more_bytes_fail() {
         let table: [(&[u8], &[u8], u64, &str); 5] = [
             (b"abd", b"abc", 3, "tampered"),
-            (b"ab", b"abc", 3, "ends 1 bytes before"),
+            (b"ab", b"abc", 3, "ends after 2 of the 3 bytes"),
             (b"abcd", b"abc", 3, "longer than the 3"),
             (b"", b"abc", 0, "tampered"),
             (b"x", b"", 0, "longer than the 0"),

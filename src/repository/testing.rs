@@ -46,6 +46,7 @@ pub struct TestKey {
 }
 
 impl TestKey {
+    /// A key that certifies and signs.
     pub fn new(seed: u64) -> Self {
         Self::make(seed, false)
     }
@@ -103,14 +104,17 @@ impl TestKey {
         config(&self.secret.primary_key, typ, HashAlgorithm::Sha256, at)
     }
 
+    /// The same key, expiring at `at`, in seconds since the epoch.
     pub fn expires(self, at: i64) -> Self {
         self.self_signed(MADE, Some(at))
     }
 
+    /// The same key with a self-signature of the time `at`, in seconds since the epoch.
     pub fn signed_again(self, at: i64) -> Self {
         self.self_signed(at, None)
     }
 
+    /// The same key, taken back for this reason.
     pub fn revoked(mut self, code: RevocationCode) -> Self {
         let mut config = self.config(SignatureType::KeyRevocation, NOW);
         let reason = SubpacketData::RevocationReason(code, "test".into());
@@ -142,22 +146,27 @@ impl TestKey {
         self
     }
 
+    /// Of the primary key, in upper-case hexadecimal.
     pub fn fingerprint(&self) -> String {
         self.public.primary_key.fingerprint().to_string().to_uppercase()
     }
 
+    /// Of the signing subkey, in upper-case hexadecimal.
     pub fn subkey_fingerprint(&self) -> String {
         self.public.public_subkeys[0].key.fingerprint().to_string().to_uppercase()
     }
 
+    /// The certificate as in a `.gpg` keyring.
     pub fn public_binary(&self) -> Vec<u8> {
         self.public.to_bytes().unwrap()
     }
 
+    /// The certificate as in an `.asc` keyring.
     pub fn public_armored(&self) -> Vec<u8> {
         self.public.to_armored_bytes(ArmorOptions::default()).unwrap()
     }
 
+    /// A keyring that trusts this key alone.
     pub fn keyring(&self) -> Keyring {
         Keyring::parse("test.gpg", &self.public_binary()).unwrap()
     }
@@ -173,20 +182,24 @@ impl TestKey {
         }
     }
 
+    /// A binary signature over `text`, as in `Release.gpg`.
     pub fn sign_detached(&self, text: &str) -> Vec<u8> {
         let signature = self.signature(SignatureType::Binary, HashAlgorithm::Sha256, NOW, text);
         pgp::composed::DetachedSignature::new(signature).to_bytes().unwrap()
     }
 
+    /// An armored signature over `text`, as in `Release.gpg`.
     pub fn sign_detached_armored(&self, text: &str) -> Vec<u8> {
         let signature = self.signature(SignatureType::Binary, HashAlgorithm::Sha256, NOW, text);
         armored(signature)
     }
 
+    /// `text` clear-signed, as in `InRelease`.
     pub fn sign_inline(&self, text: &str) -> Vec<u8> {
         self.sign_inline_with(text, HashAlgorithm::Sha256, NOW)
     }
 
+    /// `text` clear-signed with this hash at the time `at`, in seconds since the epoch.
     pub fn sign_inline_with(&self, text: &str, hash: HashAlgorithm, at: i64) -> Vec<u8> {
         let lines: Vec<&str> = text.lines().collect();
         let octets = lines.join("\r\n");
@@ -228,6 +241,7 @@ pub fn fetcher(options: FetchOptions) -> (Fetcher, TempDir) {
     (fetcher_at(dir.path(), options), dir)
 }
 
+/// A fetcher with the cache in `cache`. All of them have the same key.
 pub fn fetcher_at(cache: &Path, options: FetchOptions) -> Fetcher {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -240,12 +254,14 @@ pub fn fetcher_at(cache: &Path, options: FetchOptions) -> Fetcher {
 /// What a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// With a query, if there is one.
     pub path: String,
     /// By lower-case name.
     pub headers: BTreeMap<String, String>,
 }
 
 impl Request {
+    /// The header of this name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
@@ -254,27 +270,34 @@ impl Request {
 /// What the server answers.
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
+    /// Of HTTP.
     pub status: u16,
+    /// Besides `Content-Length` and `Connection`.
     pub headers: Vec<(&'static str, String)>,
+    /// The whole body, also when it is cut.
     pub body: Vec<u8>,
     /// Closes the connection after so many bytes of the body.
     pub cut: Option<usize>,
 }
 
 impl Reply {
+    /// 200 with this body.
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self { status: 200, body: body.into(), ..Self::default() }
     }
 
+    /// This status without a body.
     pub fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
+    /// The same with a header more.
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
+    /// The same, ending after `at` bytes of the body.
     pub fn cut(mut self, at: usize) -> Self {
         self.cut = Some(at);
         self
@@ -285,6 +308,7 @@ type Answer = dyn Fn(&Request, usize) -> Reply + Send + Sync;
 
 /// A server on loopback; its thread ends with the test's process.
 pub struct Server {
+    /// `http://127.0.0.1:PORT/`
     pub url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
@@ -314,10 +338,12 @@ impl Server {
         })
     }
 
+    /// All requests so far, in the order in which they came.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
+    /// The paths of all requests so far.
     pub fn paths(&self) -> Vec<String> {
         self.requests().into_iter().map(|request| request.path).collect()
     }

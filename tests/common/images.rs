@@ -6,7 +6,7 @@ use std::path::Path;
 use imgfix_host::unfinished::Unfinished;
 use imgfix_model::digest::Digest;
 use imgfix_oci::layout::{LayoutSink, LayoutSource};
-use imgfix_oci::manifest::media_type;
+use imgfix_oci::media_type;
 use imgfix_oci::{RawManifest, Sink, descriptor};
 use serde_json::{Value, json};
 

@@ -30,8 +30,11 @@ pub enum Fidelity {
 /// The image that a repaired image was made from.
 #[derive(Debug, Clone)]
 pub struct OriginalParts {
+    /// The manifest without the repair.
     pub manifest: ImageManifest,
+    /// The config without the repair.
     pub config: ImageConfig,
+    /// Whether the manifest is known to be the original's.
     pub fidelity: Fidelity,
     /// The name the original had.
     pub base_name: String,
@@ -41,8 +44,8 @@ pub struct OriginalParts {
     pub original_manifest: Digest,
     /// The plan of the earlier repair.
     pub plan_digest: Option<Digest>,
-    /// What it got from repositories: the time of the newest package, by
-    /// what `newest::short_name` of the room `repository` makes of its name.
+    /// What it got from repositories: the time of the newest package (seconds since the epoch),
+    /// by what `newest::short_name` of the room `repository` makes of the repository's name.
     pub newest: BTreeMap<String, i64>,
 }
 
@@ -181,7 +184,7 @@ mod tests {
     use super::super::testing::{patch, provenance};
     use super::super::{PatchLayer, rebuild};
     use super::*;
-    use crate::manifest::media_type;
+    use crate::media_type;
     use crate::testing::MemorySource;
 
     const DOCKER_TYPES: [(&str, &str); 3] = [

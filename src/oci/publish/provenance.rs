@@ -54,8 +54,8 @@ pub struct Provenance {
     pub original_digest: Digest,
     /// The digest of the plan.
     pub plan_digest: Digest,
-    /// The time of the newest package of each repository, in seconds since the epoch, by
-    /// what `newest::short_name` of the room `repository` makes of its name.
+    /// The time of the newest package of each repository, in seconds since the epoch, by what
+    /// `newest::short_name` of the room `repository` makes of the repository's name.
     pub newest: BTreeMap<String, i64>,
     /// The version of imgfix.
     pub version: String,

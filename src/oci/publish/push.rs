@@ -12,7 +12,8 @@ use oci_spec::image::Descriptor;
 use serde_json::Value;
 
 use super::PublishError;
-use crate::manifest::{ImageManifest, MAX_CHILDREN, descriptor, digest_of, media_type};
+use crate::manifest::{ImageManifest, MAX_CHILDREN, descriptor, digest_of};
+use crate::media_type;
 use crate::platforms::MAX_DEPTH;
 use crate::{BlobReader, ImageError, OpenBlob, RawManifest, Sink, Source};
 use imgfix_host::progress::{Progress, Task};
@@ -22,13 +23,17 @@ use imgfix_model::digest::Digest;
 /// The patch layer and where its bytes are.
 #[derive(Clone, Copy)]
 pub struct Patch<'a> {
+    /// As the new manifest names it.
     pub descriptor: &'a Descriptor,
+    /// Its bytes as stored.
     pub content: OpenBlob<'a>,
 }
 
 /// An image that is published.
 pub struct NewImage<'a> {
+    /// What is published for its platform.
     pub manifest: RawManifest,
+    /// What the manifest names as its config.
     pub config: Bytes,
     /// The layer that is new; `None` for an image that needed no repair.
     pub patch: Option<Patch<'a>>,
@@ -36,6 +41,7 @@ pub struct NewImage<'a> {
 
 /// Everything that goes under one tag.
 pub struct Publication<'a> {
+    /// One for each platform; a single one needs no index.
     pub images: Vec<NewImage<'a>>,
     /// The index over the images, when the original had one, behind the new ones in it.
     pub indexes: Vec<RawManifest>,
@@ -248,7 +254,7 @@ mod tests {
     use super::super::{rebuild, rebuild_index};
     use super::*;
     use crate::layout::{LayoutSink, LayoutSource};
-    use crate::manifest::media_type;
+    use crate::media_type;
     use crate::testing::MemorySource;
     use crate::{Document, load};
     use imgfix_host::progress::Silent;

@@ -16,7 +16,8 @@ use super::PublishError;
 use super::history::even;
 use super::json_style::Editable;
 use super::provenance::{CREATED_BY, Provenance, is_marked, set_marks, unset_marks};
-use crate::manifest::{Child, ChildKind, MAX_LAYERS, descriptor};
+use crate::image_index::{Child, ChildKind};
+use crate::manifest::{MAX_LAYERS, descriptor};
 use crate::platforms::MAX_DEPTH;
 use crate::{Format, ImageConfig, ImageIndex, ImageManifest, RawManifest, layer_media_type};
 use imgfix_json as json;
@@ -32,14 +33,18 @@ pub struct PatchLayer {
     pub diff_id: DiffId,
     /// Bytes as stored.
     pub size: u64,
+    /// How the bytes are compressed: it decides the media type.
     pub compression: Compression,
 }
 
 /// A repaired image's manifest and config.
 #[derive(Debug, Clone)]
 pub struct Rebuilt {
+    /// The original's with one layer more, and the marks of the repair.
     pub manifest: RawManifest,
+    /// The original's with one diff ID and one history entry more.
     pub config: Bytes,
+    /// The config as the manifest names it.
     pub config_descriptor: Descriptor,
     /// The patch layer as the manifest names it.
     pub layer_descriptor: Descriptor,
@@ -47,14 +52,14 @@ pub struct Rebuilt {
 
 /// Adds `layer` to an image that is no repaired one (see [`super::original_of`]).
 ///
-/// The config gets a diff ID and a history entry (a history that does not fit the layers is
-/// made to: [`super::history`]), the manifest a layer and the marks of the
-/// repair; in Docker's schema 2 the marks are labels of the config.
+/// The config gets a diff ID and a history entry (a history that does not fit the layers is made
+/// to: [`super::history`]), the manifest a layer and the marks of the repair. In Docker's schema 2
+/// the marks are labels of the config.
 ///
 /// # Errors
 /// A zstd layer for a Docker schema 2 image, which has no media type for it; the most layers
 /// are reached; a config whose `history` or `config` is of another type than the
-/// specification's.
+/// specification's; names that differ in case only, which readers take for one.
 pub fn rebuild(
     manifest: &ImageManifest,
     config: &ImageConfig,
@@ -147,6 +152,7 @@ fn created(config: &ImageConfig, provenance: &Provenance) -> Option<String> {
 pub struct RebuiltIndex {
     /// The indexes in the index that are new, innermost first.
     pub inner: Vec<RawManifest>,
+    /// The index over all of them.
     pub index: RawManifest,
     /// Manifests of the original index that the new one names too.
     pub kept: Vec<Descriptor>,
@@ -300,7 +306,7 @@ fn list<'v>(value: &'v mut Value, key: &str) -> Result<&'v mut Vec<Value>, Publi
 mod tests {
     use super::super::testing::{patch, provenance};
     use super::*;
-    use crate::manifest::media_type;
+    use crate::media_type;
     use crate::testing::MemorySource;
     use crate::{Document, load};
 

@@ -21,7 +21,8 @@ use super::credentials::{self, Credentials};
 use super::failure::{Access, Failure, Kind, Unencrypted, explain, specified_message};
 use super::login::{Grant, log_in, scope};
 use crate::ImageError;
-use crate::manifest::{MAX_MANIFEST, media_type};
+use crate::manifest::MAX_MANIFEST;
+use crate::media_type;
 use imgfix_host::http::{self, Retry};
 use imgfix_host::pace::Pace;
 
@@ -100,7 +101,7 @@ impl Connection {
             let adjusted =
                 |builder| adjust(builder, is_loopback(host), options.plain_http, patience);
             http::client(&certificates, adjusted)
-                .map_err(|error| fail(format!("TLS cannot be set up: {error}")))
+                .map_err(|error| fail(format!("connections cannot be set up: {error}")))
         };
         let (http, sending) = (client(Some(PATIENCE))?, client(None)?);
         let scheme = match options.plain_http {
@@ -408,7 +409,6 @@ fn adjust(
 ) -> reqwest::ClientBuilder {
     // a redirect must not strip the encryption
     let builder = builder.https_only(!loopback && !plain_http).redirect(redirects());
-    let builder = if loopback { builder.no_proxy() } else { builder };
     patience.into_iter().fold(builder, reqwest::ClientBuilder::read_timeout)
 }
 

@@ -16,6 +16,7 @@ use docker_credential::{CredentialRetrievalError, DockerCredential};
 /// What is presented to a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Login {
+    /// Nothing: for public repositories.
     Anonymous,
     /// User name and password.
     Basic(String, String),
@@ -37,7 +38,9 @@ impl fmt::Debug for Login {
 /// A login and where it was found.
 #[derive(Debug, Clone)]
 pub struct Credentials {
+    /// What is presented.
     pub login: Login,
+    /// The file that has it; `None` for [`Login::Anonymous`].
     pub from: Option<PathBuf>,
     /// Why there may be none although a file seemed to have some. Shown when the registry
     /// refuses anonymous access.

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::RegistryOptions;
 use super::connection::{Answer, Connection, Deletion, runtime};
-use crate::manifest::media_type;
+use crate::media_type;
 use crate::{ImageError, Reference};
 use imgfix_model::digest::Digest;
 

@@ -28,10 +28,7 @@ pub use delete::delete_tag;
 pub use sink::RegistrySink;
 pub use source::RegistrySource;
 
-/// How registries are reached.
-///
-/// Proxies are taken from the usual variables (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), but
-/// never for loopback hosts.
+/// How registries are reached. Proxies are those of [`imgfix_host::http`].
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
     /// PEM files of certificate authorities that are trusted besides the system's.
