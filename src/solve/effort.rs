@@ -1,9 +1,10 @@
-//! How much the search for a plan may do: indexes are strangers' word, and which set of packages
-//! fits is a question that can be made to take for ever.
+//! How much the search for a plan may do. Strangers write indexes, and can make the question which
+//! set of packages fits take for ever.
 //!
 //! In come steps, counted where the work is done; out comes whether to go on. Steps are counted,
-//! not seconds, so that a search ends alike on every machine: one is one to four microseconds of
-//! an optimised program. What the search was about when it is given up is left alone and told.
+//! not seconds, so that a search ends alike on every machine: a step takes one to four
+//! microseconds in an optimised program. What a search was about when it was given up is left
+//! alone, and the report says so.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,13 +19,15 @@ pub const ONE_QUESTION: u64 = 100_000;
 /// The most steps that all planning of a run may take.
 pub const WHOLE_RUN: u64 = 10 * ONE_QUESTION;
 
-/// How many steps more are kept back for what others' questions have left nothing for: half of
+/// How many steps more are kept back for questions that others have left nothing for. Half of
 /// what is left of them is shared out each time.
 pub const SHARED: u64 = 2 * WHOLE_RUN;
 
-/// How many steps more there are for plans that are made again because a package could not be
-/// installed: what the plan before took, at most so many each time, and so many in all.
+/// The most steps that are added each time a plan is made again because a package could not be
+/// installed; no more are added than the plan before took.
 const AGAIN: u64 = WHOLE_RUN / 2;
+
+/// The most steps that are added for plans made again, in all.
 pub const ALL_AGAIN: u64 = 4 * WHOLE_RUN;
 
 /// The most steps that all planning of a run may ever take.
@@ -87,14 +90,14 @@ impl Effort {
         self.most.saturating_add(self.added.load(Ordering::Relaxed))
     }
 
-    /// A plan that took so many steps is made again.
+    /// Adds steps because a plan that took so many is made again: at most [`ALL_AGAIN`] in all.
     pub fn again(&self, steps: u64) {
         let add = |added: u64| Some(added.saturating_add(steps.min(AGAIN)).min(ALL_AGAIN));
         // it always has a new value
         let _former = self.added.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
-    /// For a part of the work: it may use up so much of what is left, and has no shares.
+    /// For a part of the work: it may use up one `of`-th of what is left, and has no shares.
     #[must_use]
     pub fn part(&self, of: u64) -> Self {
         let left = self.most().saturating_sub(self.taken());
@@ -134,12 +137,12 @@ const COMPARISONS: u64 = 100;
 /// metapackages take some ten thousand.
 const MOST_COMPARISONS: u64 = 2_000_000;
 
-/// The relations of a version are about more than those of any real one.
+/// The relations of a version are about more packages than those of any real one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its relations are about more packages than those of any real one")]
 pub struct TooWide;
 
-/// What working out one version's relations takes.
+/// Counts what working out one version's relations takes, in comparisons.
 #[derive(Debug)]
 pub struct Width<'a> {
     effort: &'a Effort,
@@ -147,15 +150,16 @@ pub struct Width<'a> {
 }
 
 impl<'a> Width<'a> {
+    /// A count that is charged to `effort`, in steps, when it is dropped.
     #[must_use]
     pub fn new(effort: &'a Effort) -> Self {
         Self { effort, comparisons: 0 }
     }
 
-    /// Counts comparisons ahead.
+    /// Counts comparisons before they are made.
     ///
     /// # Errors
-    /// They are too many.
+    /// There are more of them than the relations of any real version take.
     pub fn compare(&mut self, count: usize) -> Result<(), TooWide> {
         self.comparisons = self.comparisons.saturating_add(count as u64);
         if self.comparisons > MOST_COMPARISONS { Err(TooWide) } else { Ok(()) }

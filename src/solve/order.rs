@@ -16,16 +16,20 @@ pub enum Strength {
     Unpacked,
 }
 
-/// Step `later` wants step `earlier`; both are positions in the list of steps.
+/// Step `later` wants to find step `earlier` installed; both are positions in the list of steps,
+/// from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
+    /// The step that is wanted, and comes first.
     pub earlier: usize,
+    /// The step that wants it.
     pub later: usize,
+    /// How much it insists on that.
     pub strength: Strength,
 }
 
-/// The positions `0..count` in installation order; of steps that are free the first comes
-/// first.
+/// The positions `0..count` in the order of installation. Of several steps that wait for nothing,
+/// the first in the list comes first.
 #[must_use]
 pub fn order(count: usize, edges: &BTreeSet<Edge>) -> Vec<usize> {
     let mut wants: Vec<BTreeSet<(usize, Strength)>> = vec![BTreeSet::new(); count];

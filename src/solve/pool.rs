@@ -38,7 +38,7 @@ pub trait Pooled {
     fn forbidden(ban: &Self::Ban) -> &Self::Relation;
     /// The name that a relation is about.
     fn subject(relation: &Self::Relation) -> &str;
-    /// What holding a relation against it takes, in comparisons.
+    /// How many comparisons it takes to hold a relation against it.
     fn comparisons(&self) -> usize;
     /// For people: `libc6 2.36-9`.
     fn label(&self) -> String;
@@ -51,7 +51,9 @@ pub trait Pooled {
 /// How much of a change a version is. The smaller is taken first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
+    /// It is what the image has.
     None,
+    /// Another version with its name is installed.
     Upgrade,
     /// Nothing with its name is installed.
     New,
@@ -89,7 +91,7 @@ struct Numbered<V: Pooled> {
     /// By package, once it was looked up.
     looked_up: HashMap<String, Vec<Name>>,
     /// Names whose providers are all numbered.
-    asked: HashSet<String>,
+    complete: HashSet<String>,
     /// By each of [`Pooled::names`].
     providing: HashMap<String, Vec<Solvable>>,
     /// By the subject.
@@ -123,7 +125,7 @@ impl<V: Pooled> Pool<V> {
                 versions: Vec::new(),
                 names: Vec::new(),
                 looked_up: HashMap::new(),
-                asked: HashSet::new(),
+                complete: HashSet::new(),
                 providing: HashMap::new(),
                 forbidding: HashMap::new(),
             }),
@@ -284,12 +286,13 @@ impl<V: Pooled> Pool<V> {
     }
 
     /// Whether all providers of a name are numbered.
-    pub(super) fn is_asked(&self, name: &str) -> bool {
-        self.numbered.borrow().asked.contains(name)
+    pub(super) fn has_all_providers(&self, name: &str) -> bool {
+        self.numbered.borrow().complete.contains(name)
     }
 
-    pub(super) fn set_asked(&self, name: &str) {
-        self.numbered.borrow_mut().asked.insert(name.to_owned());
+    /// Says that all providers of a name are numbered.
+    pub(super) fn set_all_providers(&self, name: &str) {
+        self.numbered.borrow_mut().complete.insert(name.to_owned());
     }
 
     /// The relations of a version, by `work` when they are asked for first.

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::solver::{Asked, Explanation, Solvable, Task, Universe, solve_as};
+use super::solver::{Budget, Explanation, Solvable, Task, Universe, solve_as};
 
 /// The most targets that can be reached together, going through them in the given order and
 /// keeping each that can be reached with those kept before; and the others, each with the
@@ -29,7 +29,7 @@ pub fn reachable(
     // out of reach when more is wanted.
     let mut waiting = vec![&targets[..]];
     while let Some(some) = waiting.pop() {
-        let explanation = match wider(universe, &mut task, some, Asked::WithinEffort) {
+        let explanation = match wider(universe, &mut task, some, Budget::Remaining) {
             Ok(()) => continue,
             Err(explanation) => explanation,
         };
@@ -61,11 +61,11 @@ fn wider(
     universe: &dyn Universe,
     task: &mut Task,
     some: &[Solvable],
-    asked: Asked,
+    budget: Budget,
 ) -> Result<(), Explanation> {
     let mut wider = task.clone();
     wider.targets.extend(some);
-    solve_as(universe, &wider, &|_| true, asked)?;
+    solve_as(universe, &wider, &|_| true, budget)?;
     *task = wider;
     Ok(())
 }
@@ -86,7 +86,7 @@ fn with_shares(
     let times = u64::from(late.len().ilog2()) + 2;
     // Half of the room is for that, the other for what every question takes.
     let share = |some: &[Solvable]| room / 2 / times * some.len() as u64 / late.len().max(1) as u64;
-    let _nothing_new = wider(universe, task, &[], Asked::WithShare(room));
+    let _nothing_new = wider(universe, task, &[], Budget::Share(room));
     let least = spent() + spent() / 4;
     let mut rejected = Vec::new();
     let mut waiting = vec![late];
@@ -97,7 +97,7 @@ fn with_shares(
             continue;
         }
         let most = share(some).saturating_add(least).min(left);
-        match (wider(universe, task, some, Asked::WithShare(most)), some) {
+        match (wider(universe, task, some, Budget::Share(most)), some) {
             (Ok(()), _) | (Err(_), []) => {}
             (Err(explanation), [one]) => {
                 if explanation.is_given_up() {

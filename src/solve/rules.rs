@@ -17,7 +17,7 @@ use super::solver::{Exclusion, Impossible, Name, Relations, Requirement, Solvabl
 pub trait Rules {
     /// What it knows of a version.
     type Version: Pooled;
-    /// What looking up a package in the index takes, in comparisons.
+    /// How many comparisons are charged for looking up a package in the index.
     const LOOKUP: usize;
 
     /// What is numbered so far.
@@ -122,6 +122,7 @@ pub enum Likeness {
     Same,
     /// About the same names: it is the same need as long as nothing there has one of them.
     SameSubject,
+    /// It asks for something else.
     Different,
 }
 
@@ -238,7 +239,7 @@ pub fn number_providers<R: Rules>(
     name: &str,
     width: &mut Width<'_>,
 ) -> Result<(), TooWide> {
-    if rules.pool().is_asked(name) {
+    if rules.pool().has_all_providers(name) {
         return Ok(());
     }
     let providers = rules.providers(name);
@@ -246,7 +247,7 @@ pub fn number_providers<R: Rules>(
     for package in providers {
         rules.look_up(&package);
     }
-    rules.pool().set_asked(name);
+    rules.pool().set_all_providers(name);
     Ok(())
 }
 
@@ -313,8 +314,8 @@ struct Excluded {
     mutual: bool,
 }
 
-/// Exclusions with everything numbered so far. Of two versions the one that is asked later finds
-/// the other, so that no pair is missed.
+/// Exclusions with everything numbered so far. Of two versions the one whose relations are
+/// worked out later finds the other, so that no pair is missed.
 fn exclude<R: Rules>(
     rules: &R,
     solvable: Solvable,

@@ -45,6 +45,7 @@ pub struct Requirement {
 /// `with` cannot be installed together with the one that has this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exclusion {
+    /// The version that is excluded.
     pub with: Solvable,
     /// In the family's words: `Breaks: libfoo (<< 2)`.
     pub text: String,
@@ -56,7 +57,9 @@ pub struct Exclusion {
 /// left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
+    /// Each of them must be satisfied when the version is installed.
     pub requires: Vec<Requirement>,
+    /// Versions that cannot be installed together with it, whichever of the two says so.
     pub excludes: Vec<Exclusion>,
     /// Why it can never be installed.
     pub impossible: Option<Impossible>,
@@ -79,7 +82,7 @@ pub trait Universe {
     fn candidates(&self, name: Name) -> Vec<Solvable>;
     /// Whether this is what the image has.
     fn is_installed(&self, solvable: Solvable) -> bool;
-    /// What it asks for.
+    /// What a version asks of the others.
     fn relations(&self, solvable: Solvable) -> Rc<Relations>;
     /// For people: `libc6 2.36-9`.
     fn describe(&self, solvable: Solvable) -> String;
@@ -99,7 +102,7 @@ pub struct Task {
     pub unless_gone: BTreeSet<Solvable>,
     /// Installed names that go when nothing needs them; they are in no way kept.
     pub may_go: BTreeSet<Name>,
-    /// Versions that must not.
+    /// Versions that must not be in the answer.
     pub forbidden: BTreeSet<Solvable>,
 }
 
@@ -145,7 +148,7 @@ pub fn smallest_of_reachable(
     universe: &dyn Universe,
     task: &Task,
 ) -> Result<Vec<Solvable>, Explanation> {
-    smallest_from(solve_as(universe, task, &|_| true, Asked::Anyhow)?, universe, task)
+    smallest_from(solve_as(universe, task, &|_| true, Budget::Unshared)?, universe, task)
 }
 
 fn smallest_from(
@@ -205,7 +208,7 @@ pub fn needed(
     let permitted =
         |solvable: Solvable| universe.is_installed(solvable) || changes.contains(&solvable);
     // few can be chosen, and the changes are decided
-    solve_as(universe, task, &permitted, Asked::Anyhow).map(|answer| answer.all)
+    solve_as(universe, task, &permitted, Budget::Unshared).map(|answer| answer.all)
 }
 
 /// What the solver chose.
@@ -226,22 +229,23 @@ impl Answer {
     }
 }
 
-/// Numbers follow the order in which questions were asked; descriptions do not.
+/// Sorted by what people read: numbers follow the order of the look-ups, descriptions do not.
 fn by_description(universe: &dyn Universe, solvables: &[Solvable]) -> Vec<Solvable> {
     let mut sorted = solvables.to_vec();
     sorted.sort_by_cached_key(|&solvable| universe.describe(solvable));
     sorted
 }
 
-/// Whether a question is asked.
+/// How many steps one question may take: [`ONE_QUESTION`] at most, and what is said here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// As long as there is effort left for all.
-    WithinEffort,
-    /// What is decided already depends on the answer.
-    Anyhow,
-    /// With so many steps, whatever is left for all.
-    WithShare(u64),
+pub(super) enum Budget {
+    /// The question ends when the effort that all of them share is used up.
+    Remaining,
+    /// The question goes on when the shared effort is used up, because what is decided already
+    /// depends on the answer.
+    Unshared,
+    /// So many steps, even when the shared effort is used up.
+    Share(u64),
 }
 
 /// One run of the solver; only versions that `permitted` admits are considered.
@@ -250,14 +254,14 @@ fn solve(
     task: &Task,
     permitted: &dyn Fn(Solvable) -> bool,
 ) -> Result<Answer, Explanation> {
-    solve_as(universe, task, permitted, Asked::WithinEffort)
+    solve_as(universe, task, permitted, Budget::Remaining)
 }
 
 pub(super) fn solve_as(
     universe: &dyn Universe,
     task: &Task,
     permitted: &dyn Fn(Solvable) -> bool,
-    asked: Asked,
+    budget: Budget,
 ) -> Result<Answer, Explanation> {
     let names: BTreeSet<Name> = task.targets.iter().map(|&target| universe.name(target)).collect();
     let wanted: BTreeSet<Solvable> = task.targets.union(&task.unless_gone).copied().collect();
@@ -271,7 +275,7 @@ pub(super) fn solve_as(
         universe,
         permitted: &permitted,
         sets: RefCell::default(),
-        asked,
+        budget,
         before: universe.effort().taken(),
         told: Cell::new(0),
         turns: Cell::new(0),
@@ -333,7 +337,7 @@ struct Provider<'a> {
     universe: &'a dyn Universe,
     permitted: &'a dyn Fn(Solvable) -> bool,
     sets: RefCell<Sets>,
-    asked: Asked,
+    budget: Budget,
     /// Steps that were taken before.
     before: u64,
     /// How much the solver was told, in versions: what it goes through again and again.
@@ -583,12 +587,12 @@ impl DependencyProvider for Provider<'_> {
         let effort = self.universe.effort();
         effort.take(1 + self.told.get() / IN_A_STEP + self.turns.get() / TURNS);
         self.turns.set(self.turns.get() + 1);
-        let most = match self.asked {
-            Asked::WithShare(share) => share.min(ONE_QUESTION),
-            Asked::WithinEffort | Asked::Anyhow => ONE_QUESTION,
+        let most = match self.budget {
+            Budget::Share(share) => share.min(ONE_QUESTION),
+            Budget::Remaining | Budget::Unshared => ONE_QUESTION,
         };
         let over = effort.taken() - self.before > most
-            || (self.asked == Asked::WithinEffort && effort.is_used_up());
+            || (self.budget == Budget::Remaining && effort.is_used_up());
         over.then(|| Box::new(GIVEN_UP) as Box<dyn Any>)
     }
 }
