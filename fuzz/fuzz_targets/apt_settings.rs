@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgfix_dpkg::apt_conf::AptConf;
-use imgfix_apt::preferences::{Dialect, Preferences};
+use imgfix_apt::preferences::{PinTypes, Preferences};
 use imgfix_apt::sources;
 use imgfix_vfs::{Entry, NoLayers, Tree};
 use imgfix_model::path::ImagePath;
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     let tree = Tree::from_entries([(ImagePath::literal(path), entry)], Arc::new(NoLayers));
     let conf = AptConf::read(&tree).unwrap();
     let _ = conf.truth("Acquire::Check-Valid-Until", true);
-    let _ = Preferences::read(&tree, &conf, Dialect::WithSourceVersion);
+    let _ = Preferences::read(&tree, &conf, PinTypes::WithSourceVersion);
     let Ok(sources) = sources::read(&tree) else { return };
     for source in sources.sources {
         assert!(!source.describe().contains('\n'));

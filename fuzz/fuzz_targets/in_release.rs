@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use imgfix_apt::release::Release;
+use imgfix_apt::release::ReleaseFile;
 use imgfix_repository::cleartext::Cleartext;
 use imgfix_repository::signature::{Keyring, verify_cleartext, verify_detached};
 use libfuzzer_sys::fuzz_target;
@@ -28,11 +28,11 @@ fuzz_target!(|data: &[u8]| {
     let _ = verify_detached("Release.gpg", SIGNED.as_bytes(), data, &KEYRING, NOW);
     let _ = Keyring::parse("key.asc", data);
     if let Ok(text) = std::str::from_utf8(data) {
-        let _ = Release::parse("Release", text);
+        let _ = ReleaseFile::parse("Release", text);
     }
     if let Ok(split) = Cleartext::split(data)
         && let Ok(text) = String::from_utf8(split.text())
     {
-        let _ = Release::parse("InRelease", &text);
+        let _ = ReleaseFile::parse("InRelease", &text);
     }
 });

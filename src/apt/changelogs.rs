@@ -1,5 +1,5 @@
 //! What upgraded Debian packages say of themselves, for a review: the new part of their
-//! changelogs, from the repaired image or from the archives.
+//! changelogs, from the repaired image or from the packages' archives.
 
 use std::io::{self, Read};
 
@@ -22,7 +22,10 @@ use imgfix_vfs::{Content, FileSystem, Overlay, RootfsError, Spool, fault};
 const MAX_CHANGELOG: u64 = 16 << 20;
 
 /// The changelogs of upgraded packages: from the repaired image, or where the image keeps no
-/// documentation (path-exclude), from the archive.
+/// documentation (path-exclude), from the package's archive.
+///
+/// # Errors
+/// This machine cannot read a file, or an archive cannot be fetched or unpacked.
 pub fn gather(
     steps: &[Step],
     overlay: &Overlay,

@@ -26,15 +26,19 @@ pub struct RepositoryInfo {
     pub component: String,
     /// Of the index file: the pin's `b=`; empty for an exact path.
     pub architecture: String,
-    /// From Release: `Origin`, `Label`, `Suite` (the pin's `a=`), `Codename` (`n=`) and
-    /// `Version` (`v=`); empty when absent.
+    /// `Origin` of the Release file: the pin's `o=`; empty when absent.
     pub origin: String,
+    /// `Label` of the Release file: the pin's `l=`; empty when absent.
     pub label: String,
+    /// `Suite` of the Release file, which apt's pins call archive: `a=`; empty when absent.
     pub archive: String,
+    /// `Codename` of the Release file: the pin's `n=`; empty when absent.
     pub codename: String,
+    /// `Version` of the Release file: the pin's `v=`; empty when absent.
     pub version: String,
     /// `NotAutomatic: yes`: priority 1 unless pinned, or 100 with `ButAutomaticUpgrades`.
     pub not_automatic: bool,
+    /// `ButAutomaticUpgrades: yes`: priority 100 unless pinned.
     pub but_automatic_upgrades: bool,
     /// imgfix added this repository: the image's own configuration does not name it.
     pub added: bool,
@@ -64,33 +68,45 @@ impl RepositoryInfo {
 /// One package version that a repository offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Available {
+    /// Name of the binary package, as in `Package:`.
     pub name: PackageName,
+    /// As dpkg records it: without an epoch of zero.
     pub version: VersionText,
+    /// `all`, or the one that the package is built for.
     pub architecture: Architecture,
     /// The source package and its version when they differ from the binary's.
     pub source: Option<(PackageName, VersionText)>,
+    /// Whether packages of other architectures may use it, or be there beside it.
     pub multi_arch: MultiArch,
+    /// `Essential: yes`: apt prefers it where a relation leaves the choice.
     pub essential: bool,
     /// `Protected: yes` (or apt's older `Important: yes`).
     pub protected: bool,
     /// `required`, `important`, `standard`, `optional`, `extra`; empty when absent.
     pub priority: String,
-    /// Relation fields exactly as written; `None` when the stanza has no such field.
+    /// `Pre-Depends` as written, like all relations here; `None` when the stanza has no such field.
     pub pre_depends: Option<String>,
+    /// `Depends` as written.
     pub depends: Option<String>,
+    /// `Provides` as written.
     pub provides: Option<String>,
+    /// `Conflicts` as written.
     pub conflicts: Option<String>,
+    /// `Breaks` as written.
     pub breaks: Option<String>,
+    /// `Replaces` as written.
     pub replaces: Option<String>,
+    /// `Recommends` as written.
     pub recommends: Option<String>,
     /// Path below the repository's URL, checked to stay below it.
     pub filename: String,
-    /// Bytes of the .deb.
+    /// Of the .deb, in bytes.
     pub size: u64,
     /// Of the .deb.
     pub sha256: Digest,
-    /// Ubuntu's phased updates: which percentage of machines gets it by now.
+    /// `Phased-Update-Percentage`, of Ubuntu: which percentage of machines gets it by now.
     pub phased: Option<u8>,
+    /// Where it is offered.
     pub repository: Arc<RepositoryInfo>,
 }
 
@@ -223,12 +239,13 @@ impl PackageIndex {
         found
     }
 
-    /// Number of package versions.
+    /// Number of package versions, in all files together.
     #[must_use]
     pub fn len(&self) -> usize {
         self.files.iter().map(|(file, _)| file.len()).sum()
     }
 
+    /// Whether the repositories offer nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,10 +1,10 @@
 //! Which keys may sign a repository: the image's own keyrings, the user's, or the built-in
-//! archive keys of known distributions.
+//! keys of known distributions.
 //!
 //! - `--keyring` replaces everything else.
 //! - A source of the image: its `Signed-By`, else `trusted.gpg` and `trusted.gpg.d`. When the
 //!   image has none of these (distroless, or a keyring package that was removed), and the
-//!   repository is the archive of the image's own distribution, the built-in keys of it.
+//!   repository is one of the image's own distribution, the built-in keys of it.
 //! - A source that imgfix added: besides, the keyrings that the distribution's packages put in
 //!   `/usr/share/keyrings`, and the built-in keys, because the image's may be older than the
 //!   suite. Keys of other vendors there (`docker.gpg`) never count for it.
@@ -82,14 +82,14 @@ pub fn keyring_for(
     if source.origin == Origin::Added {
         keyring.extend(vendor(fs, distribution)?);
         keyring.extend(builtin(distribution));
-    } else if keyring.is_empty() && is_own_archive(source, distribution) {
+    } else if keyring.is_empty() && is_of_distribution(source, distribution) {
         keyring = builtin(distribution);
     }
     Ok(keyring)
 }
 
-/// Whether the URL is one under which the distribution itself offers its archive.
-fn is_own_archive(source: &AptSource, distribution: &str) -> bool {
+/// Whether the URL is at a host of the distribution itself.
+fn is_of_distribution(source: &AptSource, distribution: &str) -> bool {
     let host = source.url.split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next());
     let Some(host) = host else { return false };
     let domain = match distribution {
@@ -135,7 +135,7 @@ fn trusted(fs: &dyn FileSystem) -> Result<Keyring, RootfsError> {
     Ok(keyring)
 }
 
-/// The distribution's own keyrings in the image, for the archives that imgfix adds.
+/// The distribution's own keyrings in the image, for the repositories that imgfix adds.
 fn vendor(fs: &dyn FileSystem, distribution: &str) -> Result<Keyring, RootfsError> {
     match distribution {
         "debian" => folder(fs, SHARED, b"debian-archive-"),
@@ -223,7 +223,7 @@ mod tests {
             ("deb [signed-by=/usr/share/keyrings/docker.gpg] http://d x main", Origin::Image, 1),
             ("deb [signed-by=/keys.gpg] http://d x main", Origin::User, 1),
             ("deb http://deb.debian.org/d x main", Origin::Added, 2 + 1 + builtin),
-            // a keyring that is not there: built-in keys for the distribution's archive only
+            // a keyring that is not there: built-in keys for the distribution's own hosts only
             ("deb [signed-by=/no.gpg] http://deb.debian.org/d x main", Origin::Image, builtin),
             ("deb [signed-by=/no.gpg] http://notdebian.org/d x main", Origin::Image, 0),
         ] {

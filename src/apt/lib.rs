@@ -4,22 +4,22 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-pub mod apt;
-pub mod apt_remedy;
-pub mod archives;
-pub mod changelog;
-pub mod changelogs;
+mod changelog;
+mod changelogs;
+mod default_repositories;
 pub mod index;
-pub mod keys;
-pub mod lifetimes;
+mod keys;
+mod lifetimes;
 pub mod packages_file;
-pub mod phasing;
+mod phasing;
 pub mod policy;
 pub mod preferences;
 pub mod questions;
 pub mod release;
-pub mod releases;
+mod releases;
+mod remedy;
+mod remote;
 pub mod repairer;
-pub mod repositories;
+mod repositories;
 pub mod solve;
 pub mod sources;

@@ -1,8 +1,8 @@
 //! How long releases of Debian and Ubuntu get security updates, and where their repositories
 //! are afterwards.
 //!
-//! In comes a release's name or a source; out comes the day on which its support ended and the
-//! archive host. The days are those of Debian's package distro-info-data: for Debian the end
+//! In comes a release's name or a source; out come the day on which its support ends and the URL
+//! that its packages move to then. The days are those of Debian's package distro-info-data: for Debian the end
 //! of long term support, for Ubuntu the end of standard support.
 
 use time::macros::date;
@@ -13,7 +13,7 @@ use imgfix_model::package::Distribution;
 
 /// A release and the last day of its support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Release {
+pub struct DistributionRelease {
     vendor: Vendor,
     /// `VERSION_ID`.
     version: &'static str,
@@ -27,15 +27,15 @@ enum Vendor {
     Ubuntu,
 }
 
-const fn debian(version: &'static str, codename: &'static str, end: Date) -> Release {
-    Release { vendor: Vendor::Debian, version, codename, end }
+const fn debian(version: &'static str, codename: &'static str, end: Date) -> DistributionRelease {
+    DistributionRelease { vendor: Vendor::Debian, version, codename, end }
 }
 
-const fn ubuntu(version: &'static str, codename: &'static str, end: Date) -> Release {
-    Release { vendor: Vendor::Ubuntu, version, codename, end }
+const fn ubuntu(version: &'static str, codename: &'static str, end: Date) -> DistributionRelease {
+    DistributionRelease { vendor: Vendor::Ubuntu, version, codename, end }
 }
 
-const RELEASES: [Release; 38] = [
+const RELEASES: [DistributionRelease; 38] = [
     debian("5.0", "lenny", date!(2012 - 02 - 06)),
     debian("6", "squeeze", date!(2016 - 02 - 29)),
     debian("7", "wheezy", date!(2018 - 05 - 31)),
@@ -76,7 +76,7 @@ const RELEASES: [Release; 38] = [
     ubuntu("25.10", "questing", date!(2026 - 07 - 09)),
 ];
 
-impl Release {
+impl DistributionRelease {
     /// `Debian 10 (buster)`.
     #[must_use]
     pub fn name(&self) -> String {
@@ -108,9 +108,9 @@ impl Release {
         }
     }
 
-    /// A line for `--repository` that leads to the archive.
+    /// A line for `--repository` that leads to where the packages of an ended release are.
     #[must_use]
-    pub fn archive_line(&self) -> String {
+    pub fn line_after_end(&self) -> String {
         let url = match self.vendor {
             Vendor::Debian => DEBIAN_ARCHIVE,
             Vendor::Ubuntu => UBUNTU_ARCHIVE,
@@ -125,22 +125,22 @@ const UBUNTU_ARCHIVE: &str = "http://old-releases.ubuntu.com/ubuntu";
 
 /// The release of an image, when it is known.
 #[must_use]
-pub fn of_image(distribution: &Distribution) -> Option<Release> {
+pub fn of_image(distribution: &Distribution) -> Option<DistributionRelease> {
     let vendor = match distribution.id.as_str() {
         "debian" => Vendor::Debian,
         "ubuntu" => Vendor::Ubuntu,
         _ => return None,
     };
-    let fits = |release: &&Release| match distribution.codename.as_str() {
+    let fits = |release: &&DistributionRelease| match distribution.codename.as_str() {
         "" => release.version == distribution.version_id,
         codename => release.codename == codename,
     };
     RELEASES.iter().filter(|release| release.vendor == vendor).find(fits).copied()
 }
 
-/// The release that a source of the distribution's own archive is for.
+/// The release that a source is for, when it is one of the distribution's own.
 #[must_use]
-pub fn of_source(source: &AptSource) -> Option<Release> {
+pub fn of_source(source: &AptSource) -> Option<DistributionRelease> {
     let vendor = vendor(host(&source.url)?)?;
     let suite = source.suite.trim_end_matches('/');
     let codename = suite.split(['-', '/']).next()?;
@@ -150,9 +150,9 @@ pub fn of_source(source: &AptSource) -> Option<Release> {
         .copied()
 }
 
-/// Where what is below a URL of the distribution's archive is, once it is not there any more.
+/// Where the packages below a URL of the distribution move to when their release has ended.
 #[must_use]
-pub fn archive_of(url: &str) -> Option<&'static str> {
+pub fn moves_to(url: &str) -> Option<&'static str> {
     let host = host(url)?;
     if matches!(host, "archive.debian.org" | "old-releases.ubuntu.com") {
         return None;
@@ -168,14 +168,15 @@ pub fn archive_of(url: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a host is one at which a distribution keeps the archives of ended releases. Their
-/// indexes expire, and are not renewed.
+/// Whether a URL is at a host where a distribution keeps ended releases. Their indexes expire, and
+/// are not renewed.
 #[must_use]
-pub fn keeps_archives(url: &str) -> bool {
+pub fn is_of_ended_releases(url: &str) -> bool {
     matches!(host(url), Some("archive.debian.org" | "old-releases.ubuntu.com"))
 }
 
-/// Whose archive a host has. (Ubuntu Pro and personal archives are none of a release's.)
+/// The distribution whose releases a host has. (Ubuntu Pro's and personal repositories are apart
+/// from the releases.)
 fn vendor(host: &str) -> Option<Vendor> {
     let below = |domain: &str| {
         host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -245,10 +246,10 @@ mod tests {
         ] {
             let source = parse_option(&format!("deb {line} main")).unwrap().remove(0);
             let found = of_source(&source).map(|release| release.name()).unwrap_or_default();
-            assert_eq!((found.as_str(), archive_of(&source.url)), (name, archive), "{line}");
+            assert_eq!((found.as_str(), moves_to(&source.url)), (name, archive), "{line}");
         }
-        assert!(keeps_archives("http://archive.debian.org/debian/"));
-        assert!(!keeps_archives("http://archive.debian.org.evil/debian/"));
+        assert!(is_of_ended_releases("http://archive.debian.org/debian/"));
+        assert!(!is_of_ended_releases("http://archive.debian.org.evil/debian/"));
     }
 
     #[test]

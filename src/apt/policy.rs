@@ -5,13 +5,13 @@
 //! the planner asks.
 
 use super::phasing::Phasing;
-use super::preferences::{Dialect, Preferences, PreferencesError};
+use super::preferences::{PinTypes, Preferences, PreferencesError};
 use imgfix_dpkg::apt_conf::AptConf;
 use imgfix_dpkg::inventory::DpkgInventory;
 use imgfix_versions::dpkg::Version;
 use imgfix_vfs::FileSystem;
 
-/// What apt does with `Recommends`.
+/// What the image's apt does with `Recommends`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Recommends {
     /// New ones are installed: apt's default.
@@ -24,8 +24,11 @@ pub enum Recommends {
 /// Everything that decides which versions apt takes.
 #[derive(Debug, Clone, Default)]
 pub struct AptPolicy {
+    /// Pins and the target release.
     pub preferences: Preferences,
+    /// What becomes of updates that Ubuntu hands out by and by.
     pub phasing: Phasing,
+    /// Whether new recommended packages are worth a note.
     pub recommends: Recommends,
 }
 
@@ -46,7 +49,7 @@ impl AptPolicy {
             .find(|package| package.id.name.as_ref() == "apt")
             .map(|package| &package.version);
         Ok(Self {
-            preferences: Preferences::read(fs, conf, Dialect::of(apt))?,
+            preferences: Preferences::read(fs, conf, PinTypes::of(apt))?,
             phasing: Phasing::read(fs, conf, apt, reproducible)?,
             recommends: recommends(conf, apt),
         })

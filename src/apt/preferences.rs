@@ -13,7 +13,7 @@ mod pin;
 use std::cmp::Reverse;
 use std::fmt;
 
-use pin::{File, Pin, Release, SpecificPin, Subject, VersionPattern, What};
+use pin::{File, Pin, PinTarget, ReleasePattern, SpecificPin, Subject, VersionPattern};
 
 use super::index::{Available, RepositoryInfo};
 use imgfix_dpkg::apt_conf::AptConf;
@@ -45,27 +45,44 @@ const COMMENT: &str = "X-Imgfix-Comment-";
 /// Why the image's preferences cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PreferencesError {
+    /// A file or folder cannot be read from its layer.
     #[error("cannot read apt's preferences: {0}")]
     Read(#[from] RootfsError),
+    /// A file is not deb822.
     #[error("{path}: {source}")]
-    Control { path: String, source: ControlError },
+    Control {
+        /// In the image.
+        path: String,
+        /// What is wrong, and in which line.
+        source: ControlError,
+    },
+    /// A record that says nothing apt could follow.
     #[error("{path}: line {line}: {problem}; apt refuses this file too")]
-    Record { path: String, line: usize, problem: String },
+    Record {
+        /// In the image.
+        path: String,
+        /// Where the record begins, from 1.
+        line: usize,
+        /// For people.
+        problem: String,
+    },
+    /// More than [`MAX_PINS`].
     #[error("more than {MAX_PINS} pins in the image's apt preferences")]
     TooMany,
 }
 
 /// Which kinds of pin the image's apt knows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Dialect {
+pub enum PinTypes {
     /// Before apt 2.9.9, which does not know `Pin: source-version`.
     #[default]
     WithoutSourceVersion,
+    /// apt 2.9.9 and later.
     WithSourceVersion,
 }
 
-impl Dialect {
-    /// That of an apt of this version.
+impl PinTypes {
+    /// What an apt of this version knows; without apt, the fewer.
     #[must_use]
     pub fn of(apt: Option<&Version>) -> Self {
         match (apt, Version::parse("2.9.9")) {
@@ -82,7 +99,7 @@ pub struct Preferences {
     specific: Vec<SpecificPin>,
     /// Pins of `Package: *`, that of the target release before all others.
     general: Vec<Pin>,
-    dialect: Dialect,
+    pin_types: PinTypes,
     /// Pins that apt does not understand and skips with a warning; so do we.
     pub ignored: Vec<String>,
 }
@@ -90,11 +107,15 @@ pub struct Preferences {
 /// What is installed of a package.
 #[derive(Debug, Clone, Copy)]
 pub struct Present<'a> {
+    /// Name of the binary package.
     pub name: &'a str,
     /// `all` counts as the native architecture.
     pub architecture: &'a Architecture,
+    /// The version that dpkg's database has.
     pub version: &'a Version,
+    /// Name of the source package that it was built from.
     pub source_name: &'a str,
+    /// Version of that source package.
     pub source_version: &'a Version,
 }
 
@@ -105,9 +126,13 @@ pub enum Candidate<'a> {
     Version(&'a Available),
     /// Nothing newer, or nothing at all.
     None,
-    /// Something newer is there, but its priority is too low; `by` says which pin or rule
-    /// decided that.
-    Pinned { newest: &'a Available, by: String },
+    /// Something newer is there, but its priority is too low.
+    Pinned {
+        /// The newest version that is offered.
+        newest: &'a Available,
+        /// Which pin or rule decided that, for people.
+        by: String,
+    },
 }
 
 impl Preferences {
@@ -118,15 +143,15 @@ impl Preferences {
     pub fn read(
         fs: &dyn FileSystem,
         conf: &AptConf,
-        dialect: Dialect,
+        pin_types: PinTypes,
     ) -> Result<Self, PreferencesError> {
-        let mut paths = vec![place(conf, "Dir::Etc::preferences", "preferences")];
-        let directory = place(conf, "Dir::Etc::preferencesparts", "preferences.d");
+        let mut paths = vec![configured_path(conf, "Dir::Etc::preferences", "preferences")];
+        let directory = configured_path(conf, "Dir::Etc::preferencesparts", "preferences.d");
         let directory = fs.resolve(&directory)?;
         let mut parts = fs.read_dir(&directory);
         parts.retain(|path| is_part(path.file_name(), "pref"));
         paths.extend(parts);
-        let mut preferences = Self { dialect, ..Self::default() };
+        let mut preferences = Self { pin_types, ..Self::default() };
         for path in paths {
             if fs.stat(&path).is_some_and(Entry::is_file) {
                 let text = fs.read(&path)?;
@@ -160,7 +185,7 @@ impl Preferences {
             ));
         }
         let by = format!("the target release (APT::Default-Release {wanted:?})");
-        let what = What::Release(Release::new(wanted));
+        let what = PinTarget::Release(ReleasePattern::new(wanted));
         self.general.insert(0, Pin { what, priority: TARGET_PRIORITY, by });
         None
     }
@@ -196,14 +221,14 @@ impl Preferences {
         let place = format!("{path}, line {}", stanza.line());
         let (kind, data) = pin.trim().split_once(char::is_whitespace).unwrap_or((pin.trim(), ""));
         let data = data.trim();
-        let knows_source = self.dialect == Dialect::WithSourceVersion;
+        let knows_source = self.pin_types == PinTypes::WithSourceVersion;
         let what = match kind.to_ascii_lowercase().as_str() {
-            "version" if !is_general => What::Version(VersionPattern::new(data)),
+            "version" if !is_general => PinTarget::Version(VersionPattern::new(data)),
             "source-version" if !is_general && knows_source => {
-                What::SourceVersion(VersionPattern::new(data))
+                PinTarget::SourceVersion(VersionPattern::new(data))
             }
-            "release" => What::Release(Release::new(data)),
-            "origin" => What::origin(data),
+            "release" => PinTarget::Release(ReleasePattern::new(data)),
+            "origin" => PinTarget::origin(data),
             _ => {
                 self.ignored.push(format!("{place}: pin type {kind:?} is not understood"));
                 return Ok(());
@@ -294,7 +319,7 @@ impl Preferences {
         }
     }
 
-    /// The priority of everything in one place: the first pin decides, and `never` always.
+    /// The priority of everything in one file: the first pin decides, and `never` always.
     fn rate_file(&self, file: File<'_>) -> Rating {
         let mut matching = self.general.iter().filter(|pin| pin.what.means_file(file));
         let first = matching.next();
@@ -334,7 +359,7 @@ fn subject<'a>(
 }
 
 /// A file or folder of apt's configuration, as `Dir::Etc` names it.
-fn place(conf: &AptConf, setting: &str, default: &str) -> ImagePath {
+fn configured_path(conf: &AptConf, setting: &str, default: &str) -> ImagePath {
     let own = conf.get(setting).unwrap_or(default);
     let path = if own.starts_with('/') { own.to_owned() } else { format!("/etc/apt/{own}") };
     let path = ImagePath::new(path.trim_end_matches('/'));
@@ -351,7 +376,7 @@ fn priority(text: &str) -> Option<i32> {
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     let number: i32 = digits.get(..end)?.parse().ok()?;
     let number = if text.starts_with('-') { -number } else { number };
-    // What `never` is called cannot be said in numbers.
+    // The number that stands for `never` cannot be written.
     let number = if number == NEVER { NEVER + 1 } else { number };
     (number != 0 && i16::try_from(number).is_ok()).then_some(number)
 }

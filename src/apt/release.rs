@@ -1,4 +1,5 @@
-//! Release files: what a repository has, by digest (deb822; <https://wiki.debian.org/DebianRepository/Format>).
+//! Release files: what a repository has, by digest
+//! (deb822; <https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files>).
 //!
 //! In comes the text whose signature was verified; out goes which index files exist with size
 //! and SHA-256. MD5 and SHA-1 sections are not read: a repository without SHA256 is refused.
@@ -8,41 +9,58 @@ use std::collections::BTreeMap;
 use imgfix_dpkg::control::parse_stanzas;
 use imgfix_model::digest::Digest;
 
-/// The most files a Release may list.
+/// The most files that a Release file may list.
 const MAX_FILES: usize = 1_000_000;
 
 /// Why a Release file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {why}")]
 pub struct ReleaseError {
+    /// URL of the file.
     pub name: String,
+    /// What is wrong with it, for people.
     pub why: String,
 }
 
-/// A parsed Release file.
+/// A parsed Release file. Texts are empty where the field is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
+pub struct ReleaseFile {
+    /// `Origin`: who made the repository (`Debian`).
     pub origin: String,
+    /// `Label`: which of the maker's repositories it is (`Debian-Security`).
     pub label: String,
+    /// `Suite`, a name that moves to the next release (`stable`); apt's pins call it archive.
     pub suite: String,
+    /// `Codename`, a name that stays with the release (`bookworm`).
     pub codename: String,
+    /// `Version` of the distribution's release (`12.5`).
     pub version: String,
+    /// `NotAutomatic: yes`: apt installs nothing from it unless told to.
     pub not_automatic: bool,
+    /// `ButAutomaticUpgrades: yes`: what was installed from it is upgraded from it.
     pub but_automatic_upgrades: bool,
+    /// `Date`, when it was made, as written there.
     pub date: Option<String>,
+    /// `Valid-Until`, as written there.
     pub valid_until: Option<String>,
+    /// `Acquire-By-Hash: yes`: index files are there by their digest, too.
     pub by_hash: bool,
+    /// `Architectures` that it has packages for; `all` is one of them.
     pub architectures: Vec<String>,
     /// `Architecture: all` packages are in the index of every architecture, and an own index
     /// for `all` need not be read (`No-Support-for-Architecture-all: Packages`).
     pub all_is_everywhere: bool,
+    /// `Components`, in the order of the field.
     pub components: Vec<String>,
     files: BTreeMap<String, (u64, Digest)>,
 }
 
-impl Release {
+impl ReleaseFile {
+    /// Reads the text of a Release file whose signature holds. `name` is its URL, for errors.
+    ///
     /// # Errors
-    /// Not one stanza, or no SHA256 section, or lines of it that are none.
+    /// It is not one stanza; it has no SHA256 section, or a malformed line in it; a path there
+    /// leads out of the repository; it lists too many files.
     pub fn parse(name: &str, text: &str) -> Result<Self, ReleaseError> {
         let fail = |why: String| ReleaseError { name: name.to_owned(), why };
         let stanzas = parse_stanzas(text.to_owned()).map_err(|error| fail(error.to_string()))?;
@@ -107,7 +125,7 @@ impl Release {
     }
 
     /// Whether this is the suite that a source asked for: by suite, codename, or as Debian's
-    /// security archive is named (`bookworm/updates`).
+    /// security repository is named (`bookworm/updates`).
     #[must_use]
     pub fn answers_to(&self, wanted: &str) -> bool {
         if wanted.ends_with('/') {
@@ -137,7 +155,7 @@ mod tests {
         let text = format!(
             "Suite: s\nCodename: c\nAcquire-By-Hash: yes\nSHA256:\n {HEX} 0 main/binary-amd64/Packages\n"
         );
-        let release = Release::parse("r", &text).unwrap();
+        let release = ReleaseFile::parse("r", &text).unwrap();
         assert_eq!(release.file("main/binary-amd64/Packages"), Some((0, Digest::of(b""))));
         assert!(release.by_hash && release.answers_to("c") && release.answers_to("s"));
         assert!(!release.answers_to("other"));
@@ -151,14 +169,14 @@ mod tests {
             "SHA256:\n zz 0 x\n".to_owned(),
             String::new(),
         ] {
-            assert!(Release::parse("r", &text).is_err(), "{text}");
+            assert!(ReleaseFile::parse("r", &text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_suite_is_known_by_each_of_its_names() {
         let release = |suite: &str, codename: &str| {
-            Release::parse("r", &format!("Suite: {suite}\nCodename: {codename}\nSHA256:\n"))
+            ReleaseFile::parse("r", &format!("Suite: {suite}\nCodename: {codename}\nSHA256:\n"))
                 .unwrap()
         };
         let security = release("oldstable-security", "bookworm-security");
@@ -175,7 +193,7 @@ mod tests {
 
     #[test]
     fn packages_for_all_architectures_are_read_once() {
-        let release = |text: &str| Release::parse("r", &format!("{text}SHA256:\n")).unwrap();
+        let release = |text: &str| ReleaseFile::parse("r", &format!("{text}SHA256:\n")).unwrap();
         for (text, want) in [
             ("Architectures: all amd64\n", true),
             ("Architectures: amd64\n", false),
@@ -188,13 +206,13 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_text_never_panics(text: String) {
-            let _ = Release::parse("r", &text);
-            let _ = Release::parse("r", &format!("SHA256:\n {text}\n"));
+            let _ = ReleaseFile::parse("r", &text);
+            let _ = ReleaseFile::parse("r", &format!("SHA256:\n {text}\n"));
         }
 
         #[test]
         fn near_releases_never_panic(text in "((SHA256|Suite|Date|x)?[: ]{0,2}[0-9a-f./]{0,9}\n){0,20}") {
-            let _ = Release::parse("r", &text);
+            let _ = ReleaseFile::parse("r", &text);
         }
     }
 }

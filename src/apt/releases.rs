@@ -1,5 +1,5 @@
-//! Sources that name a release by an alias (`stable`), which today may be another release than
-//! the one that the image was built of.
+//! Sources that name a release by an alias (`stable`), which may lead to another release today
+//! than when the image was built.
 //!
 //! In come the image's distribution and its repositories; out come warnings, each with the
 //! names of both releases.

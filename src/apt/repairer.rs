@@ -6,8 +6,8 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::apt::Loaded as Repositories;
-use super::repositories::{self, Available};
+use super::remote::Repositories;
+use super::repositories::{self, ImageRepositories};
 use crate::index;
 use crate::policy::AptPolicy;
 use crate::questions;
@@ -125,8 +125,8 @@ impl PackageManager for Dpkg {
             edge.progress.warn(&format!("{ignored}: apt passes it over, too"));
         }
         let architectures = self.own.architectures(&conf);
-        let Available { repositories, advice } =
-            repositories::available(fs, &self.own.distribution, &architectures, fetcher, edge)?;
+        let ImageRepositories { repositories, advice } =
+            repositories::of_image(fs, &self.own.distribution, &architectures, fetcher, edge)?;
         let index = &repositories.index;
         if let Some(warning) = policy.preferences.target(&conf, index.populated()) {
             edge.progress.warn(&warning);

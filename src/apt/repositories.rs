@@ -1,10 +1,13 @@
 //! The repositories of one platform's image, loaded: the image's own sources or the user's,
-//! the distribution's security archive when none names it, their keys and logins.
+//! the distribution's security repository when none of them names it, their keys and logins.
+//!
+//! In come the image's files and what the user wants; out come [`ImageRepositories`].
 
 use std::sync::Arc;
 
-use super::apt::{LoadOptions, Loaded, SignedSource, load};
 use super::keys;
+use super::remote::{LoadOptions, Repositories, SignedSource, load};
+use crate::default_repositories;
 use crate::lifetimes;
 use crate::sources;
 use crate::sources::AptSource;
@@ -21,23 +24,23 @@ use imgfix_repair::edge::Edge;
 use imgfix_repair::error::RepairerError;
 
 /// What an image may be upgraded from.
-pub struct Available {
-    pub repositories: Loaded,
-    /// What to do when there is no repository at all.
-    pub advice: Option<String>,
+pub(crate) struct ImageRepositories {
+    pub(crate) repositories: Repositories,
+    /// What to do, when there is no repository at all.
+    pub(crate) advice: Option<String>,
 }
 
 /// Loads everything the image may be upgraded from.
 ///
 /// # Errors
 /// A source is malformed; or none can be used; or one cannot be, and the user wants all.
-pub fn available(
+pub(crate) fn of_image(
     fs: &dyn FileSystem,
     distribution: &Distribution,
     architectures: &[String],
     fetcher: &Fetcher,
     edge: &Edge,
-) -> Result<Available, RepairerError> {
+) -> Result<ImageRepositories, RepairerError> {
     let choice = &edge.repositories;
     let native = architectures.first().map(String::as_str).unwrap_or_default();
     let mut leaving_out = LeavingOut::new(choice.strictness);
@@ -72,7 +75,7 @@ pub fn available(
     } else if choice.lines.is_empty() {
         warn_of_end(distribution, edge);
     }
-    Ok(Available { repositories, advice })
+    Ok(ImageRepositories { repositories, advice })
 }
 
 /// The sources to use: the user's, or the image's and those that it lacks.
@@ -95,7 +98,7 @@ fn named(
     }
     let mut all = own.sources;
     if !choice.image_sources_only {
-        let added = sources::missing(distribution, native, &all);
+        let added = default_repositories::missing(distribution, native, &all);
         for source in &added {
             edge.progress.detail(&format!(
                 "adding {}, which the image's sources do not name",
@@ -144,7 +147,7 @@ fn advice(distribution: &Distribution, now: i64) -> String {
     let line = "'deb URL SUITE COMPONENT...'".to_owned();
     let (what, line) = match lifetimes::of_image(distribution) {
         Some(release) => match release.ended(now) {
-            Some(ended) => (ended, format!("'{}'", release.archive_line())),
+            Some(ended) => (ended, format!("'{}'", release.line_after_end())),
             None => (format!("those of {} are not used", release.name()), line),
         },
         None if distribution.pretty_name.is_empty() => {

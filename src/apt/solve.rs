@@ -2,8 +2,8 @@
 //!
 //! In come the inventory, the repositories' index and the pins; out comes a
 //! [`Family`](imgfix_repair::planner::Family) that the planner asks. Here is what apt would take
-//! of each package; what relations mean is in [`rules`], what a version is in [`member`], and the
-//! planner's questions are answered in [`family`].
+//! of each package; what relations mean is in [`rules`], what a version is in [`package_version`],
+//! and the planner's questions are answered in [`family`].
 //!
 //! Two rules are ours. Every installed package stays, at its version or at apt's candidate.
 //! And relations that the image breaks already (distroless images leave out `debconf` and
@@ -12,7 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
-use self::member::Member;
+use self::package_version::PackageVersion;
 use super::index::{Available, PackageIndex};
 use super::policy::AptPolicy;
 use super::preferences::{Candidate, Present};
@@ -43,7 +43,7 @@ pub fn plan_platform(
 
 /// What apt would be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Task {
+enum AptCommand {
     /// `apt-get upgrade --with-new-pkgs`: phased updates count.
     Upgrade,
     /// `apt-get install` of some packages.
@@ -55,9 +55,9 @@ pub struct DpkgUniverse<'a> {
     inventory: &'a DpkgInventory,
     index: &'a PackageIndex,
     policy: &'a AptPolicy,
-    task: Task,
+    command: AptCommand,
     slots: Vec<Slot>,
-    pool: Pool<Member>,
+    pool: Pool<PackageVersion>,
     /// Packages by the order in which the repositories mention them, as it was asked for.
     mentions: RefCell<HashMap<Vec<String>, Vec<String>>>,
     lookups: Cell<usize>,
@@ -74,15 +74,15 @@ impl<'a> DpkgUniverse<'a> {
         requests: &Requests,
         effort: Effort,
     ) -> Self {
-        let task = match requests {
-            Requests::Everything => Task::Upgrade,
-            Requests::Findings(_) => Task::Install,
+        let command = match requests {
+            Requests::Everything => AptCommand::Upgrade,
+            Requests::Findings(_) => AptCommand::Install,
         };
         let mut universe = Self {
             inventory,
             index,
             policy,
-            task,
+            command,
             slots: Vec::new(),
             pool: Pool::new(effort),
             mentions: RefCell::default(),
@@ -113,7 +113,7 @@ impl<'a> DpkgUniverse<'a> {
     fn add_installed(&self, package: &InstalledPackage) -> Slot {
         let name = self.pool.new_name();
         let architecture = self.effective(&package.id.architecture);
-        self.pool.number(Member::installed(name, package, architecture.clone()));
+        self.pool.number(PackageVersion::installed(name, package, architecture.clone()));
         let versions = self.versions(package.id.name.as_ref(), &architecture);
         let twofold = matches!(package.record, Record::File(_)) && self.inventory.has_status();
         let lock = match (&package.unfinished, package.held) {
@@ -176,7 +176,7 @@ impl<'a> DpkgUniverse<'a> {
             Candidate::Pinned { by, .. } => return held(by),
             Candidate::None => return Ok(None),
         };
-        if self.task == Task::Upgrade
+        if self.command == AptCommand::Upgrade
             && let Some(by) = self.policy.phasing.holds_back(available, versions, &package.version)
         {
             return held(by);
@@ -205,7 +205,7 @@ impl<'a> DpkgUniverse<'a> {
     /// Numbers an offered version, unless its version or relations are not understood.
     fn add_available(&self, name: Name, available: &Available) -> Result<Solvable, String> {
         let architecture = self.effective(&available.architecture);
-        Ok(self.pool.number(Member::offered(name, available, architecture)?))
+        Ok(self.pool.number(PackageVersion::offered(name, available, architecture)?))
     }
 
     /// Numbers the candidates of a package where it is not installed: one for each architecture.
@@ -264,7 +264,7 @@ fn newest(versions: &[Available]) -> Option<&Available> {
 }
 
 mod family;
-mod member;
+mod package_version;
 mod providers;
 mod recommends;
 mod rules;

@@ -14,8 +14,7 @@ use imgfix_repository::config_text::plain;
 use imgfix_repository::repository_url::{Located, NoLocation, locate};
 use imgfix_vfs::{FileSystem, RootfsError};
 
-pub use super::archives::missing;
-pub use imgfix_repository::repository_url::{Login, Origin};
+use imgfix_repository::repository_url::{Login, Origin};
 
 /// The most repositories an image may name.
 const MAX_SOURCES: usize = 1000;
@@ -23,8 +22,15 @@ const MAX_SOURCES: usize = 1000;
 /// Why a source cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourcesError {
+    /// A line or stanza that apt would refuse, too.
     #[error("{place}: {why}")]
-    Syntax { place: String, why: String },
+    Syntax {
+        /// File and line in the image, or the option.
+        place: String,
+        /// What is wrong, or wanted, for people.
+        why: String,
+    },
+    /// The files cannot be read, or name too many repositories; it says which.
     #[error("cannot read the image's apt sources: {0}")]
     Image(String),
 }
@@ -40,8 +46,13 @@ impl From<RootfsError> for SourcesError {
 pub enum SignedBy {
     /// Every key that the image trusts (`trusted.gpg`, `trusted.gpg.d`).
     Trusted,
-    /// Keyring files, and fingerprints that narrow the trusted keys.
-    Named { files: Vec<String>, fingerprints: Vec<String> },
+    /// What `Signed-By` names, in either syntax.
+    Named {
+        /// Absolute paths of keyrings; none: the trusted keys.
+        files: Vec<String>,
+        /// Fingerprints that the keys are narrowed to; none: all of them.
+        fingerprints: Vec<String>,
+    },
     /// An armored key in the source itself.
     Inline(String),
 }
@@ -52,7 +63,9 @@ pub enum ByHash {
     /// When the Release file says that the repository has them.
     #[default]
     AsReleased,
+    /// `By-Hash: no`
     Never,
+    /// `By-Hash: force`
     Always,
 }
 
@@ -75,17 +88,21 @@ pub struct AptSource {
     pub login: Option<Login>,
     /// `bookworm-security`; ends in `/` when it is an exact path, then there are no components.
     pub suite: String,
+    /// `main`, `contrib`; empty for an exact path.
     pub components: Vec<String>,
     /// Only these architectures; empty: all of the image.
     pub architectures: Vec<String>,
     /// Never these (`arch-=`).
     pub without_architectures: Vec<String>,
+    /// Whose signature of the Release file counts.
     pub signed_by: SignedBy,
     /// `false` for `Check-Valid-Until: no`, of the source or of apt.conf.
     pub check_valid_until: bool,
     /// `trusted=yes` or `allow-insecure=yes`, which is not followed: signatures are checked.
     pub says_trusted: bool,
+    /// Whether index files are asked for by their digest.
     pub by_hash: ByHash,
+    /// Who names it: the image, the user, or imgfix.
     pub origin: Origin,
 }
 
@@ -114,21 +131,24 @@ impl AptSource {
         format!("{} {}", self.url.trim_end_matches('/'), self.suite)
     }
 
-    /// The same with each component, as packages name where they come from.
+    /// As [`AptSource::describe`], with each component: what a plan names as a package's
+    /// repository.
     #[must_use]
     pub fn repositories(&self) -> Vec<String> {
-        let place = self.describe();
+        let name = self.describe();
         match self.components.is_empty() {
-            true => vec![place],
-            false => self.components.iter().map(|one| format!("{place} {one}")).collect(),
+            true => vec![name],
+            false => self.components.iter().map(|one| format!("{name} {one}")).collect(),
         }
     }
 }
 
-/// Sources, and those that cannot be used wherever they lead.
+/// What the image or the user names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
+    /// In the order of the files, and in each file from top to bottom.
     pub sources: Vec<AptSource>,
+    /// Sources of kinds that are not read (`cdrom:`), each with why.
     pub left_out: Vec<LeftOut>,
 }
 

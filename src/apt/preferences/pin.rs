@@ -11,11 +11,11 @@ use imgfix_shell::fnmatch;
 use imgfix_shell::fnmatch::CaseOf;
 use imgfix_shell::regex::{Options, Regex, Syntax};
 
-/// Where a version is found.
+/// Where a version is found, as apt's `pkgVerFileIterator` has it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum File<'a> {
     Repository(&'a RepositoryInfo),
-    /// dpkg's database, whose archive apt calls `now`.
+    /// dpkg's database, whose suite apt calls `now`.
     Status,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Subject<'a> {
 /// What is pinned, at which priority, and where that is written.
 #[derive(Debug, Clone)]
 pub(super) struct Pin {
-    pub(super) what: What,
+    pub(super) what: PinTarget,
     pub(super) priority: i32,
     /// For people: `the pin of priority 99 in /etc/apt/preferences, line 1`.
     pub(super) by: String,
@@ -42,10 +42,10 @@ pub(super) struct Pin {
 
 /// What follows the first word of `Pin:`.
 #[derive(Debug, Clone)]
-pub(super) enum What {
+pub(super) enum PinTarget {
     Version(VersionPattern),
     SourceVersion(VersionPattern),
-    Release(Release),
+    Release(ReleasePattern),
     /// The host of a repository; empty for local files.
     Origin(Pattern),
 }
@@ -72,7 +72,7 @@ enum Name {
 pub(super) enum Pattern {
     Glob(String),
     Regex(Arc<Regex>),
-    /// A regular expression that is none: apt warns, and nothing matches.
+    /// A malformed regular expression: apt warns, and nothing matches.
     Nothing,
 }
 
@@ -87,19 +87,20 @@ pub(super) struct VersionPattern {
 
 /// `Pin: release …`; of one letter given twice the last counts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Release {
+pub(super) struct ReleasePattern {
     /// `Pin: release *`
     any: bool,
     /// More fields than apt reads: nothing matches.
     none: bool,
     version: Option<VersionPattern>,
     origin: Option<Pattern>,
+    /// `a=`: the suite of the Release file.
     archive: Option<Pattern>,
     codename: Option<Pattern>,
     label: Option<Pattern>,
     component: Option<Pattern>,
     architecture: Option<Pattern>,
-    /// `Pin: release stable`: archive or codename.
+    /// `Pin: release stable`: suite or codename.
     name: Option<Pattern>,
 }
 
@@ -150,7 +151,7 @@ impl VersionPattern {
     }
 }
 
-impl Release {
+impl ReleasePattern {
     /// Reads `stable`, `12*`, `a=stable,v=12`.
     pub(super) fn new(data: &str) -> Self {
         let mut out = Self::default();
@@ -246,14 +247,14 @@ impl Release {
     }
 }
 
-impl What {
+impl PinTarget {
     /// `Pin: origin "host"`
     pub(super) fn origin(data: &str) -> Self {
         let quoted = data.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         Self::Origin(Pattern::new(quoted.unwrap_or(data)))
     }
 
-    /// Whether a place where versions are found is meant.
+    /// Whether everything in a file is meant.
     pub(super) fn means_file(&self, file: File<'_>) -> bool {
         match (self, file) {
             (Self::Release(release), file) => release.matches(file),

@@ -1,3 +1,5 @@
+//! Candidates under pins, target releases and priorities, as `apt-cache policy` has them.
+
 use std::sync::Arc;
 
 use super::*;
@@ -137,8 +139,8 @@ fn priorities_are_those_of_apt_cache_policy() {
 fn an_apt_from_2_9_9_on_knows_versions_of_sources() {
     let record = b"Package: foo\nPin: source-version 2\nPin-Priority: 316\n";
     for (apt, want) in [("2.9.8", 500), ("2.9.9", 316), ("3.0.3", 316)] {
-        let dialect = Dialect::of(Some(&Version::parse(apt).unwrap()));
-        let mut preferences = Preferences { dialect, ..Preferences::default() };
+        let pin_types = PinTypes::of(Some(&Version::parse(apt).unwrap()));
+        let mut preferences = Preferences { pin_types, ..Preferences::default() };
         preferences.add("preferences", record).unwrap();
         assert_eq!(priorities(&preferences).0, want, "{apt}");
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::DpkgUniverse;
-use super::member::{Field, Member};
+use super::package_version::{Field, PackageVersion};
 use imgfix_model::package::PackageId;
 use imgfix_repair::planner::{Family, Slot, StepFacts};
 use imgfix_repair::pooled;
@@ -43,15 +43,15 @@ impl Family for DpkgUniverse<'_> {
     }
 
     fn step(&self, solvable: Solvable) -> Option<StepFacts> {
-        let member = self.pool.get(solvable)?;
-        let available = member.available.as_deref()?;
+        let version = self.pool.get(solvable)?;
+        let available = version.available.as_deref()?;
         let mut facts = pooled::step(self, solvable, available.archive())?;
         if facts.from.is_some()
             && let Some(percentage) = available.phased.filter(|p| *p < 100)
         {
             facts.notes.push(format!(
                 "{} is a phased update, which {percentage}% of machines get by now",
-                member.label()
+                version.label()
             ));
         }
         Some(facts)
@@ -62,25 +62,25 @@ impl Family for DpkgUniverse<'_> {
     }
 
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
-        let members: Vec<Rc<Member>> =
+        let versions: Vec<Rc<PackageVersion>> =
             steps.iter().filter_map(|&solvable| self.pool.get(solvable)).collect();
         let mut at: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (position, member) in members.iter().enumerate() {
-            for name in member.names() {
+        for (position, version) in versions.iter().enumerate() {
+            for name in version.names() {
                 at.entry(name).or_default().push(position);
             }
         }
         let mut edges = BTreeSet::new();
-        for (later, member) in members.iter().enumerate() {
-            for need in member.needs() {
+        for (later, version) in versions.iter().enumerate() {
+            for need in version.needs() {
                 let strength = match need.field {
                     Field::PreDepends => Strength::Unpacked,
                     Field::Depends => Strength::Configured,
                 };
                 for relation in &need.clause.0 {
                     for &earlier in at.get(relation.name.as_str()).into_iter().flatten() {
-                        let satisfies = members.get(earlier).is_some_and(|other| {
-                            self.is_satisfied(relation, &member.architecture, other)
+                        let satisfies = versions.get(earlier).is_some_and(|other| {
+                            self.is_satisfied(relation, &version.architecture, other)
                         });
                         if satisfies {
                             edges.insert(Edge { earlier, later, strength });

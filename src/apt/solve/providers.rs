@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::DpkgUniverse;
-use super::member::Member;
+use super::package_version::PackageVersion;
 use imgfix_dpkg::multi_arch::MultiArch;
 use imgfix_dpkg::relations::Relation;
 use imgfix_solve::effort::{TooWide, Width};
@@ -30,27 +30,27 @@ impl DpkgUniverse<'_> {
     pub(super) fn sort_as_apt(
         &self,
         relation: &Relation,
-        members: &mut [(Solvable, Rc<Member>)],
+        versions: &mut [(Solvable, Rc<PackageVersion>)],
         width: &mut Width<'_>,
     ) -> Result<(), TooWide> {
-        let mut ranked: Vec<(Rank, (Solvable, Rc<Member>))> =
-            members.iter().map(|one| (self.rank(relation, &one.1), one.clone())).collect();
+        let mut ranked: Vec<(Rank, (Solvable, Rc<PackageVersion>))> =
+            versions.iter().map(|one| (self.rank(relation, &one.1), one.clone())).collect();
         ranked.sort_by_key(|(rank, one)| (*rank, one.1.id.clone()));
         for equal in ranked.chunk_by_mut(|(a, _), (b, _)| a == b) {
             // Installed packages and a single new one need no order.
-            if equal.iter().filter(|(_, (_, member))| member.available.is_some()).count() < 2 {
+            if equal.iter().filter(|(_, (_, version))| version.available.is_some()).count() < 2 {
                 continue;
             }
             let names: Vec<String> =
-                equal.iter().map(|(_, (_, member))| member.id.name.to_string()).collect();
+                equal.iter().map(|(_, (_, version))| version.id.name.to_string()).collect();
             let order = self.mentioned(names, width)?;
             let numbers: HashMap<&str, usize> =
                 order.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-            equal.sort_by_key(|(_, (_, member))| {
-                Reverse(numbers.get(member.id.name.as_ref()).copied())
+            equal.sort_by_key(|(_, (_, version))| {
+                Reverse(numbers.get(version.id.name.as_ref()).copied())
             });
         }
-        for (slot, (_, one)) in members.iter_mut().zip(ranked) {
+        for (slot, (_, one)) in versions.iter_mut().zip(ranked) {
             *slot = one;
         }
         Ok(())
@@ -71,10 +71,10 @@ impl DpkgUniverse<'_> {
         Ok(order)
     }
 
-    fn rank(&self, relation: &Relation, member: &Member) -> Rank {
-        let other_instance = member.multi_arch == MultiArch::Same
-            && self.inventory.packages.iter().any(|package| package.id.name == member.id.name);
-        let available = member.available.as_deref();
+    fn rank(&self, relation: &Relation, version: &PackageVersion) -> Rank {
+        let other_instance = version.multi_arch == MultiArch::Same
+            && self.inventory.packages.iter().any(|package| package.id.name == version.id.name);
+        let available = version.available.as_deref();
         let priority = match available.map(|available| available.priority.as_str()) {
             Some("required") => 1,
             Some("important") => 2,
@@ -83,16 +83,16 @@ impl DpkgUniverse<'_> {
             Some("extra") => 5,
             _ => 0,
         };
-        let architecture = match member.architecture == self.inventory.native {
+        let architecture = match version.architecture == self.inventory.native {
             true => 0,
             false => {
                 let foreign = self.inventory.foreign.iter();
-                1 + foreign.take_while(|one| **one != member.architecture).count()
+                1 + foreign.take_while(|one| **one != version.architecture).count()
             }
         };
         (
             !other_instance,
-            member.id.name.as_ref() != relation.name,
+            version.id.name.as_ref() != relation.name,
             !available.is_some_and(|available| available.essential),
             !available.is_some_and(|available| available.protected),
             architecture,

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::DpkgUniverse;
-use super::member::Member;
+use super::package_version::PackageVersion;
 use crate::policy::Recommends;
 use imgfix_dpkg::relations::Clause;
 use imgfix_solve::effort::Width;
@@ -22,14 +22,14 @@ impl DpkgUniverse<'_> {
         }
         let mut out = Vec::new();
         for &change in changes {
-            let Some(member) = self.pool.get(change) else { continue };
+            let Some(version) = self.pool.get(change) else { continue };
             // They are only told.
             if self.pool.effort.is_used_up() {
                 break;
             }
             let former = self.pool.installed(change).and_then(|former| self.pool.get(former));
-            for clause in member.recommends() {
-                if self.is_met(clause, &member, changes) {
+            for clause in version.recommends() {
+                if self.is_met(clause, &version, changes) {
                     continue;
                 }
                 if let Some(former) = &former
@@ -39,7 +39,7 @@ impl DpkgUniverse<'_> {
                 }
                 let mut width = Width::new(&self.pool.effort);
                 let taken = self
-                    .alternatives_of(clause, &member.architecture, &mut width)
+                    .alternatives_of(clause, &version.architecture, &mut width)
                     .unwrap_or_default()
                     .into_iter()
                     .filter_map(|alternative| self.pool.get(alternative))
@@ -48,7 +48,7 @@ impl DpkgUniverse<'_> {
                 out.push(format!(
                     "apt would install {} {}, too: {} {} has Recommends: {clause}, and imgfix \
                      adds only what is needed",
-                    taken.id.name, taken.version, member.id.name, member.version
+                    taken.id.name, taken.version, version.id.name, version.version
                 ));
             }
         }
@@ -58,7 +58,7 @@ impl DpkgUniverse<'_> {
     }
 
     /// Whether a recommendation of a newer version counts beside those of the former one.
-    fn counts(&self, clause: &Clause, former: &Member) -> bool {
+    fn counts(&self, clause: &Clause, former: &PackageVersion) -> bool {
         let Some(target) = clause.0.first() else { return false };
         let same: Vec<&Clause> = former
             .recommends()
@@ -69,17 +69,17 @@ impl DpkgUniverse<'_> {
     }
 
     /// Whether what is there after the changes meets a clause.
-    fn is_met(&self, clause: &Clause, asking: &Member, changes: &[Solvable]) -> bool {
-        let is_there = |solvable: Solvable, member: &Rc<Member>| match member.available {
+    fn is_met(&self, clause: &Clause, asking: &PackageVersion, changes: &[Solvable]) -> bool {
+        let is_there = |solvable: Solvable, version: &Rc<PackageVersion>| match version.available {
             Some(_) => changes.contains(&solvable),
             None => !changes.iter().any(|change| {
-                self.pool.get(*change).is_some_and(|other| other.name() == member.name())
+                self.pool.get(*change).is_some_and(|other| other.name() == version.name())
             }),
         };
         clause.0.iter().any(|relation| {
-            self.pool.providing(&relation.name).iter().any(|(solvable, member)| {
-                is_there(*solvable, member)
-                    && self.is_satisfied(relation, &asking.architecture, member)
+            self.pool.providing(&relation.name).iter().any(|(solvable, version)| {
+                is_there(*solvable, version)
+                    && self.is_satisfied(relation, &asking.architecture, version)
             })
         })
     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::DpkgUniverse;
-use super::member::{Ban, Member, Need};
+use super::package_version::{Ban, Need, PackageVersion};
 use imgfix_dpkg::multi_arch::MultiArch;
 use imgfix_dpkg::relations::{Clause, Qualifier, Relation};
 use imgfix_model::package::Architecture;
@@ -15,20 +15,20 @@ use imgfix_solve::solver::Solvable;
 
 impl DpkgUniverse<'_> {
     /// Whether `relation`, asked by a package of the architecture `asking`, is satisfied by
-    /// `member`.
+    /// `version`.
     pub(super) fn is_satisfied(
         &self,
         relation: &Relation,
         asking: &Architecture,
-        member: &Member,
+        version: &PackageVersion,
     ) -> bool {
         let architecture = match &relation.qualifier {
-            None => member.multi_arch == MultiArch::Foreign || member.architecture == *asking,
-            Some(Qualifier::Any) => member.multi_arch == MultiArch::Allowed,
-            Some(Qualifier::Native) => member.architecture == self.inventory.native,
-            Some(Qualifier::Exact(exact)) => member.architecture.as_ref() == exact,
+            None => version.multi_arch == MultiArch::Foreign || version.architecture == *asking,
+            Some(Qualifier::Any) => version.multi_arch == MultiArch::Allowed,
+            Some(Qualifier::Native) => version.architecture == self.inventory.native,
+            Some(Qualifier::Exact(exact)) => version.architecture.as_ref() == exact,
         };
-        architecture && member.is_named_by(relation)
+        architecture && version.is_named_by(relation)
     }
 
     /// Everything that satisfies a clause, in apt's order: what is installed, newer versions of
@@ -45,12 +45,12 @@ impl DpkgUniverse<'_> {
             self.look_up(&relation.name);
             number_providers(self, &relation.name, width)?;
             width.compare(self.pool.width_of(&relation.name))?;
-            let mut members = self.pool.providing(&relation.name);
-            members.retain(|(_, member)| self.is_satisfied(relation, asking, member));
-            self.sort_as_apt(relation, &mut members, width)?;
-            for (solvable, member) in members {
+            let mut versions = self.pool.providing(&relation.name);
+            versions.retain(|(_, version)| self.is_satisfied(relation, asking, version));
+            self.sort_as_apt(relation, &mut versions, width)?;
+            for (solvable, version) in versions {
                 if seen.insert(solvable) {
-                    found.push((self.pool.change(solvable, &member), solvable));
+                    found.push((self.pool.change(solvable, &version), solvable));
                 }
             }
         }
@@ -60,21 +60,26 @@ impl DpkgUniverse<'_> {
 }
 
 impl Rules for DpkgUniverse<'_> {
-    type Version = Member;
+    type Version = PackageVersion;
 
     const LOOKUP: usize = 200;
 
-    fn pool(&self) -> &Pool<Member> {
+    fn pool(&self) -> &Pool<PackageVersion> {
         &self.pool
     }
 
-    fn satisfies(&self, relation: &Relation, asking: &Member, other: &Member) -> bool {
+    fn satisfies(
+        &self,
+        relation: &Relation,
+        asking: &PackageVersion,
+        other: &PackageVersion,
+    ) -> bool {
         self.is_satisfied(relation, &asking.architecture, other)
     }
 
     /// Without a qualifier it is about every architecture. A package never excludes itself, in no
     /// version of itself, and none of its other architectures but by [`Rules::rivalry`].
-    fn forbids(&self, ban: &Ban, by: &Member, other: &Member) -> bool {
+    fn forbids(&self, ban: &Ban, by: &PackageVersion, other: &PackageVersion) -> bool {
         let architecture = match &ban.relation.qualifier {
             None | Some(Qualifier::Any) => true,
             Some(Qualifier::Native) => other.architecture == self.inventory.native,
@@ -83,12 +88,17 @@ impl Rules for DpkgUniverse<'_> {
         other.id.name != by.id.name && architecture && other.is_named_by(&ban.relation)
     }
 
-    fn is_contested(&self, name: &str, version: &Member) -> bool {
+    fn is_contested(&self, name: &str, version: &PackageVersion) -> bool {
         version.id.name.as_ref() == name
     }
 
     /// Instances of one package for several architectures go in step.
-    fn rivalry(&self, name: &str, version: &Member, other: &Member) -> Option<Rivalry> {
+    fn rivalry(
+        &self,
+        name: &str,
+        version: &PackageVersion,
+        other: &PackageVersion,
+    ) -> Option<Rivalry> {
         let instance = other.id.name.as_ref() == name && version.id.name == other.id.name;
         (instance && !version.is_in_step_with(other)).then(|| Rivalry {
             text: format!("Multi-Arch, which wants {name} at one version"),
@@ -110,7 +120,7 @@ impl Rules for DpkgUniverse<'_> {
     fn alternatives(
         &self,
         need: &Need,
-        asking: &Member,
+        asking: &PackageVersion,
         width: &mut Width<'_>,
     ) -> Result<Vec<Solvable>, TooWide> {
         self.alternatives_of(&need.clause, &asking.architecture, width)
@@ -125,7 +135,7 @@ impl Rules for DpkgUniverse<'_> {
         self.pool.look_up(package, || self.new_names(package));
     }
 
-    fn shown(&self, version: &Member) -> String {
+    fn shown(&self, version: &PackageVersion) -> String {
         match version.architecture == self.inventory.native {
             true => version.label(),
             false => format!("{} {}", version.id, version.version),

@@ -1,5 +1,7 @@
-//! One version of a Debian package as plans see it: what it needs, what it bans, what it is
-//! called.
+//! [`PackageVersion`]: one version of a Debian package, installed or offered.
+//!
+//! In come the database's record or the index's stanza; out come what it needs, what it bans and
+//! which names it has, as the solver asks for them.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +22,7 @@ use imgfix_versions::dpkg::Version;
 const NAMES_AT_ONCE: usize = 16;
 
 /// One version of a package: installed, or offered.
-pub struct Member {
+pub struct PackageVersion {
     name: Name,
     pub(super) id: PackageId,
     /// `all` counts as the native architecture.
@@ -94,7 +96,7 @@ pub struct Ban {
     pub(super) relation: Relation,
 }
 
-impl Member {
+impl PackageVersion {
     /// What the image has.
     pub(super) fn installed(
         name: Name,
@@ -155,7 +157,7 @@ impl Member {
     }
 }
 
-impl Pooled for Member {
+impl Pooled for PackageVersion {
     type Relation = Relation;
     type Need = Need;
     type Ban = Ban;
@@ -210,7 +212,7 @@ impl Pooled for Member {
     }
 }
 
-impl Packaged for Member {
+impl Packaged for PackageVersion {
     fn id(&self) -> PackageId {
         self.id.clone()
     }

@@ -5,7 +5,7 @@
 
 use reqwest::StatusCode;
 
-use super::apt::AptError;
+use super::remote::AptError;
 use crate::lifetimes;
 use crate::sources::AptSource;
 use imgfix_repository::fetch::FetchError;
@@ -13,32 +13,33 @@ use imgfix_repository::freshness::FreshnessError;
 use imgfix_repository::leaving_out::Moved;
 use imgfix_repository::repository_url::Origin;
 
-/// Ubuntu Pro's archives, which want a subscription.
+/// Ubuntu Pro's repositories, which want a subscription.
 const ESM: &str = "://esm.ubuntu.com/";
 
-/// What is wrong with a source.
-pub enum Trouble {
+/// What is wrong with a source, and what helps.
+pub enum SourceProblem {
     /// It is at another place now, because its release is no longer supported.
     Moved(Moved),
+    /// Anything else: what, why and the way out.
     Other(String),
 }
 
-/// `now` is in seconds since the epoch.
-pub fn trouble(source: &AptSource, error: &AptError, now: i64) -> Trouble {
+/// Why `error` kept a source from being used, and what helps. `now` is in seconds since the epoch.
+pub fn problem(source: &AptSource, error: &AptError, now: i64) -> SourceProblem {
     let ended = lifetimes::of_source(source).and_then(|release| release.ended(now));
     let gone = matches!(error, AptError::NoRelease { .. });
-    if let (true, Some(ended), Some(archive)) = (gone, &ended, lifetimes::archive_of(&source.url)) {
+    if let (true, Some(ended), Some(url)) = (gone, &ended, lifetimes::moves_to(&source.url)) {
         let why = format!("{ended}, and its packages have moved");
-        let mirror = format!("--mirror {}={archive}", source.url.trim_end_matches('/'));
-        return Trouble::Moved(Moved { why, mirror });
+        let mirror = format!("--mirror {}={url}", source.url.trim_end_matches('/'));
+        return SourceProblem::Moved(Moved { why, mirror });
     }
-    Trouble::Other(match (error, ended) {
+    SourceProblem::Other(match (error, ended) {
         (AptError::Freshness(FreshnessError::Expired { name, until, .. }), Some(ended)) => format!(
             "{ended}, and its indexes are not renewed any more ({name} is valid until {until}); \
              go on with --allow-expired-index"
         ),
         (AptError::Freshness(FreshnessError::Expired { name, until, .. }), None)
-            if lifetimes::keeps_archives(&source.url) =>
+            if lifetimes::is_of_ended_releases(&source.url) =>
         {
             format!(
                 "the indexes of archived releases are not renewed ({name} is valid until {until}); \
@@ -100,9 +101,9 @@ mod tests {
     }
 
     fn told(source: &AptSource, error: &AptError) -> String {
-        match trouble(source, error, NOW) {
-            Trouble::Moved(moved) => format!("{}: {}", moved.why, moved.mirror),
-            Trouble::Other(why) => why,
+        match problem(source, error, NOW) {
+            SourceProblem::Moved(moved) => format!("{}: {}", moved.why, moved.mirror),
+            SourceProblem::Other(why) => why,
         }
     }
 

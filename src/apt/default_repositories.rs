@@ -1,14 +1,14 @@
-//! The archives of known distributions: which repositories a Debian or Ubuntu image should
-//! have, and where they are.
+//! The repositories of known distributions: which of them a Debian or Ubuntu image should have,
+//! and where they are.
 //!
 //! In come what os-release(5) says and the image's own sources; out go the sources to add. An
-//! image whose sources name only `main` still gets the distribution's security archive.
+//! image whose sources name only `main` still gets the distribution's security repository.
 
 use super::sources::{AptSource, ByHash, SignedBy};
 use imgfix_model::package::Distribution;
 use imgfix_repository::repository_url::Origin;
 
-/// Debian's releases since the security archive is called `CODENAME-security`, by
+/// Debian's releases since the security repository is called `CODENAME-security`, by
 /// `VERSION_ID`: <https://www.debian.org/releases/>.
 const DEBIAN: [(&str, &str); 5] =
     [("11", "bullseye"), ("12", "bookworm"), ("13", "trixie"), ("14", "forky"), ("15", "duke")];
@@ -27,7 +27,7 @@ const UBUNTU: [(&str, &str); 6] = [
 /// Names that Debian's suites have besides the codename, which move from release to release.
 const DEBIAN_ALIASES: [&str; 4] = ["stable", "oldstable", "oldoldstable", "testing"];
 
-/// Components that the distributions' own archives have.
+/// Components that the distributions' own repositories have.
 const COMPONENTS: [&str; 7] =
     ["main", "contrib", "non-free", "non-free-firmware", "restricted", "universe", "multiverse"];
 
@@ -49,7 +49,7 @@ fn codename(distribution: &Distribution) -> Option<&'static str> {
 }
 
 /// The suites of a known distribution that the image's sources should have, and do not: the
-/// security archive always; the main archive and its updates when there is no source at all
+/// security repository always; the main one and its updates when there is no source at all
 /// (distroless). `architecture` is the image's native one.
 #[must_use]
 pub fn missing(
@@ -92,7 +92,7 @@ pub fn missing(
     out
 }
 
-/// Whether a source is the security archive already, at whatever mirror, or the image follows
+/// Whether a source is the security repository already, at whatever mirror, or the image follows
 /// Debian unstable, which has none.
 fn names_security(codename: &str, sources: &[AptSource]) -> bool {
     let names = std::iter::once(codename).chain(DEBIAN_ALIASES);
