@@ -16,7 +16,7 @@ use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use super::members::{Member, MemberLimits, Members, MembersError, TAR};
+use super::members::{GzipMember, MemberLimits, Members, MembersError, TAR};
 use super::package_info::{PackageInfo, PackageInfoError};
 use imgfix_model::hex;
 use imgfix_model::identity::Identity;
@@ -29,41 +29,68 @@ use imgfix_vfs::{Content, Memory, OverBudget, Reserved, Spool};
 /// Why a package file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ApkError {
+    /// Its gzip members cannot be taken apart.
     #[error("{0}")]
     Members(#[from] MembersError),
-    #[error("its control member has no .PKGINFO: it is no package of apk's version 2 format")]
+    /// No `.PKGINFO` in the control member.
+    #[error("its control member has no .PKGINFO: it is not a package in apk's version 2 format")]
     NoPackageInfo,
+    /// The `.PKGINFO` is malformed.
     #[error("{0}")]
     PackageInfo(#[from] PackageInfoError),
+    /// No `datahash` in the `.PKGINFO`.
     #[error(
         "its .PKGINFO has no datahash: nothing says that its payload is the right one (packages \
          of apk's version 1 format are not supported)"
     )]
     NoDataHash,
+    /// The SHA-256 of the payload as stored is not the `datahash`.
     #[error("its payload is not the one that its .PKGINFO has the datahash of")]
     DataHash,
+    /// More than the limits of one package.
     #[error("its payload unpacks to more than {limit} {unit}")]
-    TooLarge { limit: u64, unit: &'static str },
+    TooLarge {
+        /// The most that is read, in `unit`.
+        limit: u64,
+        /// `bytes` or `entries`.
+        unit: &'static str,
+    },
+    /// More than `--max-memory` leaves room for.
     #[error(transparent)]
     Memory(#[from] OverBudget),
+    /// The stream fails, or is not gzip; or the spool cannot be written.
     #[error("its payload cannot be read: {0}")]
     Payload(#[source] io::Error),
+    /// The payload is not a tar archive that apk would install; it says why.
     #[error("its payload is damaged: {0}")]
     Tar(String),
+    /// A path that apk would refuse as malicious.
     #[error("its payload has the path {path:?}, {problem}")]
-    Path { path: String, problem: &'static str },
+    Path {
+        /// As the archive has it, cut to 200 characters.
+        path: String,
+        /// The rest of the sentence: `which could leave the root`.
+        problem: &'static str,
+    },
 }
 
 /// A package's script, by the moment it is for. Ordered as apk stores them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Script {
+    /// Before the files of a new package are unpacked.
     PreInstall,
+    /// After the files of a new package are in their place.
     PostInstall,
+    /// Before the files of a package that goes are taken away.
     PreDeinstall,
+    /// After the files of a package that goes are taken away.
     PostDeinstall,
+    /// As `PreInstall`, where another version of the package is installed.
     PreUpgrade,
+    /// As `PostInstall`, where another version of the package was installed.
     PostUpgrade,
+    /// At the end of a commit, when a directory that it waits for was changed.
     Trigger,
 }
 
@@ -93,6 +120,7 @@ impl Script {
         }
     }
 
+    /// The script of this name, as [`Script::name`] gives it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|script| script.name() == name)
@@ -104,13 +132,16 @@ impl Script {
 pub struct ApkControl {
     /// Of the control member as stored: what an index has as `C:`.
     pub identity: Identity,
+    /// Its `.PKGINFO`.
     pub info: PackageInfo,
+    /// The text of each script that it has.
     pub scripts: BTreeMap<Script, Bytes>,
 }
 
 /// A package with its payload unpacked.
 #[derive(Debug, Clone)]
 pub struct ApkPackage {
+    /// What its control member says.
     pub control: ApkControl,
     /// In the order of the archive, without what apk never installs: names that begin with a
     /// period, and `.keep_` files.
@@ -133,11 +164,13 @@ impl ApkError {
 }
 
 impl ApkPackage {
+    /// `pkgname` of its `.PKGINFO`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.control.info.record.name.0
     }
 
+    /// `pkgver` of its `.PKGINFO`.
     #[must_use]
     pub fn version(&self) -> &str {
         self.control.info.record.version.as_str()
@@ -183,7 +216,7 @@ pub fn unpack(apk: impl BufRead, spool: &Spool, limits: &Limits) -> Result<ApkPa
     }
 }
 
-fn read_control(member: &Member, memory: &Memory) -> Result<ApkControl, ApkError> {
+fn read_control(member: &GzipMember, memory: &Memory) -> Result<ApkControl, ApkError> {
     let mut info = None;
     let mut scripts = BTreeMap::new();
     for file in member.files()? {
@@ -436,7 +469,7 @@ mod tests {
             let why = read(&bytes).unwrap_err().to_string();
             assert!(why.contains(want), "{why} / {want}");
         }
-        // Names that begin with a period are none that apk installs.
+        // apk does not install names that begin with a period.
         assert_eq!(read(&apk(&[], &[file("../b", b"1")], None)).unwrap().payload, []);
     }
 

@@ -2,8 +2,9 @@
 //! `world`, `D:`, `p:`, `i:` and `r:` have them.
 //!
 //! In comes text; out come dependencies that write themselves as apk writes them. Which versions
-//! they allow is for a [`Generation`] of apk to say. Source: apk-tools 2.14 and 3.0, `src/package.c` (`apk_blob_pull_dep`, `apk_blob_push_dep`,
-//! `apk_dep_is_provided`) and `src/version.c` (`apk_version_op_string`).
+//! they allow is for a [`Generation`] of apk to say. Source: apk-tools 2.14 and 3.0,
+//! `src/package.c` (`apk_blob_pull_dep`, `apk_blob_push_dep`, `apk_dep_is_provided`) and
+//! `src/version.c` (`apk_version_op_string`).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,10 +17,17 @@ use imgfix_versions::apk::generation::Generation;
 /// Why text is not a dependency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DependencyError {
+    /// There is nothing before the operator; the text is cut to 200 characters.
     #[error("a dependency without a name: {0:?}")]
     NoName(String),
+    /// What follows the operator is not a version, or with `><` not an identity.
     #[error("{version:?} in {dependency:?} is not a version")]
-    Version { dependency: String, version: String },
+    Version {
+        /// The whole text, cut to 200 characters.
+        dependency: String,
+        /// The part that is wrong, cut to 200 characters.
+        version: String,
+    },
 }
 
 /// What a dependency asks of the version.
@@ -27,16 +35,20 @@ pub enum DependencyError {
 pub enum Constraint {
     /// Any version, and providers without one.
     Any,
+    /// A version that stands so to the given one.
     Version(Comparison, Version),
     /// `><Q1…`: exactly the package of this identity.
     Identity(Identity),
 }
 
-/// Which results of a comparison will do.
+/// Which results of a comparison with the version asked for satisfy a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Comparison {
+    /// `<`: a lower version does.
     pub less: bool,
+    /// `=`, or `~`: the same version does.
     pub equal: bool,
+    /// `>`: a higher version does.
     pub greater: bool,
     /// `~`: what continues the version is equal to it.
     pub fuzzy: bool,
@@ -47,9 +59,11 @@ pub struct Comparison {
 pub struct Dependency {
     /// `!`: what satisfies the rest must not be there.
     pub conflict: bool,
+    /// The name of a package, or of what packages provide (`so:libz.so.1`, `cmd:sh`).
     pub name: PackageName,
     /// `@edge`: without the `@`.
     pub tag: Option<String>,
+    /// What is asked of the version.
     pub constraint: Constraint,
 }
 
@@ -113,7 +127,7 @@ impl Dependency {
     /// Reads one dependency.
     ///
     /// # Errors
-    /// It has no name, or its version is none.
+    /// It has no name, or its version is malformed.
     pub fn parse(text: &str) -> Result<Self, DependencyError> {
         let (conflict, rest) = match text.strip_prefix('!') {
             Some(rest) => (true, rest),
@@ -138,7 +152,7 @@ impl Dependency {
     /// Reads a list separated by spaces and line ends.
     ///
     /// # Errors
-    /// The first that is none.
+    /// The first that [`Dependency::parse`] refuses.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, DependencyError> {
         text.split([' ', '\n']).filter(|one| !one.is_empty()).map(Self::parse).collect()
     }
@@ -159,7 +173,7 @@ impl Dependency {
     }
 }
 
-/// What stands behind the name. Fails with the version when it is none.
+/// What stands behind the name. Fails with the text in the version's place when it is malformed.
 fn constraint(text: &str) -> Result<Constraint, String> {
     if text.is_empty() {
         return Ok(Constraint::Any);

@@ -5,8 +5,8 @@
 //! answered by name. Texts are kept as they are, with the place of each package and of each
 //! name it has; packages are parsed when they are asked for (Wolfi's index has a hundred
 //! megabytes, of which a repair looks at some kilobytes). A package that several repositories
-//! have (the same identity) is one package, as for apk. Source: apk-tools 2.14, `src/database.c` (`apk_db_index_read`,
-//! `apk_db_pkg_add`, `apk_db_select_repo`, `apk_repo_format_real_url`).
+//! have (the same identity) is one package, as for apk. Source: apk-tools 2.14, `src/database.c`
+//! (`apk_db_index_read`, `apk_db_pkg_add`, `apk_db_select_repo`, `apk_repo_format_real_url`).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -41,16 +41,30 @@ const AT_ONCE: usize = 1 << 12;
 /// Why the text of an index cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
+    /// A line that is not a field.
     #[error("line {line}: {what:?} is not a field (want a letter, a colon and a value)")]
-    Line { line: usize, what: String },
+    Line {
+        /// From 1.
+        line: usize,
+        /// The line, cut to 80 characters.
+        what: String,
+    },
+    /// The text ends within a package.
     #[error("it is cut off: no empty line ends the last package")]
     CutOff,
+    /// Too many packages.
     #[error("it has more than {MAX_PACKAGES} packages")]
     TooMany,
+    /// Too many names in `p:` and `i:`.
     #[error("its packages have more than {MAX_NAMES} names in provides and install_if")]
     TooManyNames,
+    /// Too many packages under one name.
     #[error("it has more than {MAX_SAME} packages that are called {name:?}, or provide it")]
-    Same { name: String },
+    Same {
+        /// The name that they are called, or provide.
+        name: String,
+    },
+    /// More than `--max-memory` leaves room for.
     #[error(transparent)]
     Memory(#[from] OverBudget),
 }
@@ -87,6 +101,7 @@ impl RepositoryInfo {
 /// One package that the repositories have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Available {
+    /// What the index says of it.
     pub record: Record,
     /// Where it is fetched from: the first local repository that has it, or else the first.
     pub repository: Arc<RepositoryInfo>,
@@ -139,10 +154,11 @@ impl Available {
 #[derive(Debug, Default)]
 pub struct PackageIndex {
     files: Vec<File>,
-    entries: Vec<Entry>,
-    /// Which entry has this identity.
+    /// Where each package's text is. A package's number is its position here.
+    packages: Vec<PackageSpan>,
+    /// The number of the package of this identity.
     identities: HashMap<Identity, usize>,
-    /// Further files that have the package of an entry.
+    /// Further files that have a package, by its number.
     copies: HashMap<usize, Vec<usize>>,
     names: Table,
     provided: Table,
@@ -159,15 +175,16 @@ struct File {
     repository: Arc<RepositoryInfo>,
 }
 
-/// Where a package is.
+/// Where the text of a package is.
 #[derive(Debug)]
-struct Entry {
+struct PackageSpan {
     file: usize,
+    /// Its lines in the file, in bytes.
     text: Range<usize>,
 }
 
-/// Entries by the hash of a name. Different names may have the same hash: who asks compares
-/// the names.
+/// Numbers of packages by the hash of a name. Different names may have the same hash: who asks
+/// compares the names.
 #[derive(Debug, Default)]
 struct Table(Vec<(u64, usize)>);
 
@@ -177,23 +194,25 @@ impl Table {
         self.0.dedup();
     }
 
-    /// In the order in which they were added.
+    /// The numbers in the order in which they were added.
     fn find(&self, hash: u64) -> impl Iterator<Item = usize> {
         let start = self.0.partition_point(|(one, _)| *one < hash);
         let rest = self.0.get(start..).unwrap_or_default();
-        rest.iter().take_while(move |(one, _)| *one == hash).map(|(_, entry)| *entry)
+        rest.iter().take_while(move |(one, _)| *one == hash).map(|(_, number)| *number)
     }
 }
 
 /// Packages of an index that cannot be used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct UnusablePackages {
+    /// How many they are.
     pub count: usize,
     /// Which was the first, and why.
     pub first: String,
 }
 
 impl PackageIndex {
+    /// An index that offers nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -209,7 +228,7 @@ impl PackageIndex {
         &mut self,
         text: String,
         repository: RepositoryInfo,
-    ) -> Result<LeftOut, IndexError> {
+    ) -> Result<UnusablePackages, IndexError> {
         self.push_held(text, Memory::default().share(), repository)
     }
 
@@ -223,7 +242,7 @@ impl PackageIndex {
         text: String,
         mut held: Reserved,
         repository: RepositoryInfo,
-    ) -> Result<LeftOut, IndexError> {
+    ) -> Result<UnusablePackages, IndexError> {
         let (packages, left_out) = scan(&text, &mut held)?;
         let count = |list: &str| names(list).count();
         let all = packages.iter().map(|one| 1 + count(one.provides) + count(one.install_if));
@@ -269,20 +288,20 @@ impl PackageIndex {
             self.copies.entry(known).or_default().push(file);
             return;
         }
-        let entry = self.entries.len();
-        self.identities.insert(package.identity, entry);
-        self.names.0.push((self.hasher.hash_one(package.name), entry));
+        let number = self.packages.len();
+        self.identities.insert(package.identity, number);
+        self.names.0.push((self.hasher.hash_one(package.name), number));
         for (table, list) in
             [(&mut self.provided, package.provides), (&mut self.install_ifs, package.install_if)]
         {
-            table.0.extend(names(list).map(|name| (self.hasher.hash_one(name), entry)));
+            table.0.extend(names(list).map(|name| (self.hasher.hash_one(name), number)));
         }
-        self.entries.push(Entry { file, text: package.text });
+        self.packages.push(PackageSpan { file, text: package.text });
     }
 
-    /// The package of an entry.
-    fn package(&self, entry: usize) -> Option<Arc<Available>> {
-        let Entry { file, text } = self.entries.get(entry)?;
+    /// The package of this number.
+    fn package(&self, number: usize) -> Option<Arc<Available>> {
+        let PackageSpan { file, text } = self.packages.get(number)?;
         let file = self.files.get(*file)?;
         let mut record = Record::default();
         for line in file.text.get(text.clone())?.split('\n') {
@@ -291,7 +310,7 @@ impl PackageIndex {
         }
         let mut repository = Arc::clone(&file.repository);
         let mut others = Vec::new();
-        for copy in self.copies.get(&entry).into_iter().flatten() {
+        for copy in self.copies.get(&number).into_iter().flatten() {
             let mut copy = Arc::clone(&self.files.get(*copy)?.repository);
             if copy.is_local() && !repository.is_local() {
                 std::mem::swap(&mut copy, &mut repository);
@@ -302,7 +321,7 @@ impl PackageIndex {
     }
 
     fn find(&self, table: &Table, name: &str) -> Vec<Arc<Available>> {
-        table.find(self.hasher.hash_one(name)).filter_map(|entry| self.package(entry)).collect()
+        table.find(self.hasher.hash_one(name)).filter_map(|number| self.package(number)).collect()
     }
 
     /// The packages of this name, in the order of the repositories.
@@ -341,17 +360,19 @@ impl PackageIndex {
 
     /// Every package, in the order of the repositories.
     pub fn iter(&self) -> impl Iterator<Item = Arc<Available>> {
-        (0..self.entries.len()).filter_map(|entry| self.package(entry))
+        (0..self.packages.len()).filter_map(|number| self.package(number))
     }
 
+    /// Number of packages; one that several repositories have counts once.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.packages.len()
     }
 
+    /// Whether the repositories offer nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.packages.is_empty()
     }
 }
 
@@ -386,9 +407,12 @@ struct Scanned<'a> {
 }
 
 /// Finds the packages of an index.
-fn scan<'a>(text: &'a str, held: &mut Reserved) -> Result<(Vec<Scanned<'a>>, LeftOut), IndexError> {
+fn scan<'a>(
+    text: &'a str,
+    held: &mut Reserved,
+) -> Result<(Vec<Scanned<'a>>, UnusablePackages), IndexError> {
     let mut packages = Vec::new();
-    let mut left_out = LeftOut::default();
+    let mut left_out = UnusablePackages::default();
     let mut current: Option<Draft<'_>> = None;
     let mut at = 0;
     for (number, line) in text.split('\n').enumerate() {
@@ -496,7 +520,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl LeftOut {
+impl UnusablePackages {
     fn add(&mut self, why: String) {
         self.count += 1;
         if self.count == 1 {
@@ -531,7 +555,7 @@ mod tests {
         let mut index = PackageIndex::new();
         for (url, packages) in repositories {
             let left_out = index.push(packages.concat(), repository(url, None)).unwrap();
-            assert_eq!(left_out, LeftOut::default());
+            assert_eq!(left_out, UnusablePackages::default());
         }
         index
     }

@@ -1,9 +1,9 @@
 //! The content of an `APKINDEX.tar.gz`: the text of its `APKINDEX`.
 //!
 //! In come the gzip members after the signatures, which the caller has verified
-//! ([`super::signature`]), and what may be held; out come the packages' text, with its share of
-//! that, and when it was made. Source: apk-tools
-//! 2.14, `src/database.c` (`load_apkindex`), `src/app_index.c`.
+//! ([`super::signature`]), and how much may be held in memory; out come the packages' text, with
+//! its share of that, and when it was made. Source: apk-tools 2.14, `src/database.c`
+//! (`load_apkindex`), `src/app_index.c`.
 
 use std::io::{self, BufReader, Read};
 
@@ -15,7 +15,7 @@ use imgfix_vfs::{Memory, OverBudget, Reserved};
 
 /// The most bytes that an index may unpack to (Wolfi's has about a hundred megabytes).
 const MAX_UNPACKED: u64 = 1 << 30;
-/// A byte that is no UTF-8 becomes a mark of so many.
+/// A byte that is not UTF-8 becomes a mark of so many bytes.
 const MARK: u64 = 3;
 
 /// What the archive may have besides the index: headers, and the repository's description.
@@ -26,14 +26,19 @@ const MAX_FILES: usize = 100;
 /// Why an index cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexArchiveError {
+    /// Not gzip, or not tar; it says why.
     #[error("it cannot be unpacked: {0}")]
     Unpack(String),
+    /// Larger than any real index.
     #[error("it unpacks to more than {MAX_UNPACKED} bytes")]
     TooLarge,
+    /// More than `--max-memory` leaves room for.
     #[error(transparent)]
     Memory(#[from] OverBudget),
+    /// The archive has no `APKINDEX`.
     #[error("it has no file APKINDEX: it is not the index of a repository")]
     NoIndex,
+    /// The archive has more files than any real index.
     #[error("it has more than {MAX_FILES} files")]
     TooManyFiles,
 }

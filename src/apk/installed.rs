@@ -31,6 +31,7 @@ const SORTED_SINCE: &str = "2.14";
 pub struct InstalledError {
     /// Counted from 1.
     pub line: usize,
+    /// What is wrong with it.
     pub problem: Problem,
 }
 
@@ -41,28 +42,55 @@ const MAX_LINES: usize = 4_000_000;
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// More lines than are read.
     #[error("more than {MAX_LINES} lines are not read")]
     TooMany,
+    /// Bytes that are not UTF-8, in a field that must be.
     #[error("it is not UTF-8 text")]
     Encoding,
+    /// Not a letter, a colon and a value; the line is cut to 100 characters.
     #[error("{0:?} is not a field (a letter, a colon and a value)")]
     NoField(String),
+    /// A malformed value.
     #[error("field {field}: {source}")]
-    Field { field: char, source: FieldError },
-    #[error("field {0} is none that apk knows in the installed database")]
+    Field {
+        /// The field's letter.
+        field: char,
+        /// What is wrong with the value.
+        source: FieldError,
+    },
+    /// A letter that apk does not know there.
+    #[error("apk knows no field {0} in the installed database")]
     Unknown(char),
+    /// A field before what it is about.
     #[error("field {field} comes before the {wanted} that it is of")]
-    Misplaced { field: char, wanted: &'static str },
+    Misplaced {
+        /// The field's letter.
+        field: char,
+        /// What it is about, with its field: `file (R)`.
+        wanted: &'static str,
+    },
+    /// A record without a field that every package has.
     #[error("the record that ends here has no {0}")]
     Missing(&'static str),
+    /// Two records of one package.
     #[error("package {name} is recorded a second time (the first record begins in line {first})")]
-    Duplicate { name: PackageName, first: usize },
+    Duplicate {
+        /// The package.
+        name: PackageName,
+        /// The line in which its first record begins, from 1.
+        first: usize,
+    },
+    /// A malformed value of `M` or `a`, cut to 100 characters.
     #[error("{0:?} is not owner, group and mode (want UID:GID:MODE, the mode octal)")]
     Attributes(String),
+    /// A value of `R` that is not one component of a path, cut to 100 characters.
     #[error("{0:?} is not the name of a file in a directory")]
     FileName(String),
+    /// A directory or file whose path would leave the image's root, or is too long.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// An unknown mark in `f`; the value is cut to 100 characters.
     #[error("{0:?} is not a mark that apk knows (f, s, x or S)")]
     Broken(String),
 }
@@ -95,6 +123,7 @@ pub struct InstalledDatabase {
 /// One package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstalledPackage {
+    /// The fields that an index has, too.
     pub record: Record,
     /// `g`: tags, of apk 3.
     pub tags: Vec<String>,
@@ -106,6 +135,7 @@ pub struct InstalledPackage {
     pub repository_tag: Option<String>,
     /// `f`
     pub broken: Broken,
+    /// `F`, in the order of the database.
     pub directories: Vec<Directory>,
 }
 
@@ -129,6 +159,7 @@ pub struct Directory {
     pub path: ImagePath,
     /// `M`
     pub attributes: Attributes,
+    /// In the order of the database.
     pub files: Vec<FileRecord>,
 }
 
@@ -146,7 +177,9 @@ pub struct FileRecord {
 /// Owner, group and mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attributes {
+    /// The owner's number.
     pub uid: u32,
+    /// The group's number.
     pub gid: u32,
     /// The lower twelve bits.
     pub mode: u32,
@@ -212,6 +245,7 @@ impl Directory {
 }
 
 impl InstalledPackage {
+    /// The package's name (`P`).
     #[must_use]
     pub fn name(&self) -> &str {
         self.record.name.as_ref()
@@ -265,7 +299,7 @@ impl InstalledPackage {
 }
 
 impl Broken {
-    /// `None`: a mark that is none.
+    /// `None`: one of the marks is not known.
     fn add(mut self, marks: &[u8]) -> Option<Self> {
         for mark in marks {
             match mark {
@@ -323,7 +357,7 @@ fn shown(bytes: &[u8]) -> String {
 impl InstalledDatabase {
     /// Reads the database. Which order it is written in is told by the apk-tools it has;
     /// without one, by whether it is sorted now. Its generation is what it says itself; see
-    /// [`Place::read_installed`](super::inventory::Place::read_installed).
+    /// [`DatabasePaths::read_installed`](super::inventory::DatabasePaths::read_installed).
     ///
     /// # Errors
     /// The first line that apk would refuse, and what makes no sense: names that leave the
@@ -429,7 +463,7 @@ pub fn compare_names(a: &PackageName, b: &PackageName) -> Ordering {
 
 /// Where a file's record is: package, directory of it, file there.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct FilePosition {
     package: usize,
     directory: usize,
     file: usize,
@@ -445,7 +479,7 @@ struct Open {
     directory: Option<usize>,
     directories: HashMap<ImagePath, usize>,
     order: DirectoryOrder,
-    file: Option<Slot>,
+    file: Option<FilePosition>,
 }
 
 #[derive(Default)]
@@ -456,7 +490,7 @@ struct Reader {
     orders: Vec<Option<Vec<ImagePath>>>,
     /// Names, with the first line of the record.
     names: HashMap<PackageName, usize>,
-    files: HashMap<ImagePath, Slot>,
+    files: HashMap<ImagePath, FilePosition>,
     open: Option<Open>,
 }
 
@@ -536,12 +570,15 @@ impl Reader {
             return Err(Problem::FileName(shown(name)));
         }
         let path = current.path.join(name)?;
-        let new = Slot { package, directory, file: current.files.len() };
-        let slot = *self.files.entry(path).or_insert(new);
-        if slot.package == package && slot.directory == directory && slot.file == new.file {
+        let new = FilePosition { package, directory, file: current.files.len() };
+        let position = *self.files.entry(path).or_insert(new);
+        if position.package == package
+            && position.directory == directory
+            && position.file == new.file
+        {
             current.files.push(FileRecord::new(name));
         }
-        open.file = Some(slot);
+        open.file = Some(position);
         Ok(())
     }
 
@@ -553,13 +590,13 @@ impl Reader {
         field: u8,
     ) -> Result<&'s mut FileRecord, Problem> {
         let missing = Problem::Misplaced { field: char::from(field), wanted: "file (R)" };
-        let Some(slot) = open.file else { return Err(missing) };
-        let package = match self.packages.get_mut(slot.package) {
+        let Some(position) = open.file else { return Err(missing) };
+        let package = match self.packages.get_mut(position.package) {
             Some(package) => package,
             None => &mut open.package,
         };
-        let directory = package.directories.get_mut(slot.directory);
-        directory.and_then(|directory| directory.files.get_mut(slot.file)).ok_or(missing)
+        let directory = package.directories.get_mut(position.directory);
+        directory.and_then(|directory| directory.files.get_mut(position.file)).ok_or(missing)
     }
 
     fn finish(&mut self, number: usize) -> Result<(), Problem> {

@@ -22,10 +22,10 @@ use imgfix_vfs::{Entry, FileSystem, RootfsError, fault};
 
 /// Where the database may be. The first is the only one that apk 2 looks at; images that have
 /// just the second have `/lib` merged into `/usr`, or no apk.
-pub const DIRECTORIES: [&str; 2] = ["/lib/apk/db", "/usr/lib/apk/db"];
+pub(crate) const DIRECTORIES: [&str; 2] = ["/lib/apk/db", "/usr/lib/apk/db"];
 
 /// The architecture that apk takes packages for.
-pub const ARCH: &str = "/etc/apk/arch";
+pub(crate) const ARCH: &str = "/etc/apk/arch";
 
 /// Architectures of packages that are for all.
 const ANY_ARCHITECTURE: [&str; 2] = ["noarch", "all"];
@@ -36,52 +36,96 @@ const DAMAGED: &str = "the package database is damaged: build the image anew";
 /// Why the image's package database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
+    /// No database in either directory.
     #[error("the image has no file `installed` in {} or {}", DIRECTORIES[0], DIRECTORIES[1])]
     NoDatabase,
+    /// A file cannot be read from its layer, or a link leads nowhere.
     #[error("cannot read the package database: {0}")]
     Read(#[from] RootfsError),
+    /// `installed` is not understood.
     #[error("{path}: {source}; {DAMAGED}")]
-    Installed { path: ImagePath, source: InstalledError },
+    Installed {
+        /// In the image.
+        path: ImagePath,
+        /// What is wrong, and in which line.
+        source: InstalledError,
+    },
+    /// `world` is not understood.
     #[error("{path}: {source}; {DAMAGED}")]
-    World { path: ImagePath, source: WorldError },
+    World {
+        /// In the image.
+        path: ImagePath,
+        /// What is wrong, and in which line.
+        source: WorldError,
+    },
+    /// The archive of scripts is not understood.
     #[error("{path}: {source}; {DAMAGED}")]
-    Scripts { path: ImagePath, source: ScriptsError },
+    Scripts {
+        /// In the image.
+        path: ImagePath,
+        /// What is wrong, and in which member.
+        source: ScriptsError,
+    },
+    /// `triggers` is not understood.
     #[error("{path}: {source}; {DAMAGED}")]
-    Triggers { path: ImagePath, source: TriggersError },
+    Triggers {
+        /// In the image.
+        path: ImagePath,
+        /// What is wrong, and in which line.
+        source: TriggersError,
+    },
+    /// `etc/apk/arch` has something else.
     #[error("{path}: {text:?} is not an architecture")]
-    Architecture { path: ImagePath, text: String },
+    Architecture {
+        /// In the image.
+        path: ImagePath,
+        /// What it has, cut to 100 characters.
+        text: String,
+    },
+    /// More patterns in `etc/apk/protected_paths.d` than are read.
     #[error("{path}: more than {limit} protected paths with this file")]
-    ProtectedPaths { path: ImagePath, limit: usize },
+    ProtectedPaths {
+        /// The file with which they are too many.
+        path: ImagePath,
+        /// The most patterns that are read.
+        limit: usize,
+    },
 }
 
 /// Where apk's files about the installed packages are, the links above them resolved. (One that
 /// is a link itself is replaced: apk renames a new file over it.) What is not there yet is where
 /// apk would make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    pub installed: ImagePath,
-    pub triggers: ImagePath,
-    pub scripts: ImagePath,
-    pub storage: Storage,
-    pub world: ImagePath,
+pub(crate) struct DatabasePaths {
+    pub(crate) installed: ImagePath,
+    pub(crate) triggers: ImagePath,
+    /// The archive of scripts.
+    pub(crate) scripts: ImagePath,
+    /// How that is stored.
+    pub(crate) storage: Storage,
+    pub(crate) world: ImagePath,
 }
 
 /// Everything the planner knows of the image.
 #[derive(Debug, Clone)]
 pub struct ApkInventory {
+    /// What os-release(5) says.
     pub distribution: Distribution,
     /// What packages must be for.
     pub architecture: Architecture,
+    /// `lib/apk/db/installed`
     pub database: InstalledDatabase,
+    /// `etc/apk/world`
     pub world: World,
-    pub place: Place,
+    /// Where the files of the database are.
+    pub(crate) paths: DatabasePaths,
 }
 
-impl Place {
-    /// Finds the database. Only the plain archive of scripts is made anew.
+impl DatabasePaths {
+    /// Finds the database. Where there is no archive of scripts, it is the plain one.
     ///
     /// # Errors
-    /// There is none, or a link leads nowhere.
+    /// There is no database, or a link leads nowhere.
     pub fn find(fs: &dyn FileSystem) -> Result<Self, InventoryError> {
         for directory in DIRECTORIES {
             let directory = ImagePath::literal(directory);
@@ -215,7 +259,7 @@ impl ApkInventory {
     /// Whether the image has a database that [`ApkInventory::read`] understands.
     #[must_use]
     pub fn detect(fs: &dyn FileSystem) -> bool {
-        Place::find(fs).is_ok()
+        DatabasePaths::find(fs).is_ok()
     }
 
     /// Reads the image's database.
@@ -223,14 +267,14 @@ impl ApkInventory {
     /// # Errors
     /// No database, or the file and line that is not understood.
     pub fn read(fs: &dyn FileSystem) -> Result<Self, InventoryError> {
-        let place = Place::find(fs)?;
-        let database = place.read_installed(fs)?;
+        let paths = DatabasePaths::find(fs)?;
+        let database = paths.read_installed(fs)?;
         Ok(Self {
             distribution: read_distribution(fs)?,
             architecture: architecture(fs, &database)?,
-            world: place.read_world(fs)?,
+            world: paths.read_world(fs)?,
             database,
-            place,
+            paths,
         })
     }
 
@@ -246,7 +290,7 @@ impl ApkInventory {
         self.database.packages.iter().find(|package| package.record.id() == *id)
     }
 
-    /// What reports and other rooms need.
+    /// The packages in the form that all families have.
     #[must_use]
     pub fn to_inventory(&self) -> Inventory {
         let mut packages: Vec<Installed> =
@@ -358,9 +402,9 @@ mod tests {
         assert_eq!((source.as_ref(), version), ("openssl", &libcrypto.version));
         assert!(!libcrypto.held && !get("apk-tools").unwrap().held);
         let busybox = inventory.get(&busybox.id).unwrap().record.identity.unwrap();
-        let scripts = inventory.place.read_scripts(&tree).unwrap();
+        let scripts = inventory.paths.read_scripts(&tree).unwrap();
         assert!(scripts.get(&busybox, Script::Trigger).is_some());
-        assert!(inventory.place.read_triggers(&tree).unwrap().get(&busybox).is_some());
+        assert!(inventory.paths.read_triggers(&tree).unwrap().get(&busybox).is_some());
     }
 
     #[test]
@@ -375,9 +419,9 @@ mod tests {
         let inventory = ApkInventory::read(&tree).unwrap();
         assert_eq!(inventory.architecture.as_ref(), "aarch64");
         assert_eq!((inventory.apk_tools(), &*inventory.distribution.id), (None, "wolfi"));
-        assert_eq!(inventory.place.scripts.to_string(), "/lib/apk/db/scripts.tar");
-        assert_eq!(inventory.place.read_triggers(&tree).unwrap(), Triggers::default());
-        assert_eq!(inventory.place.read_scripts(&tree).unwrap(), ScriptsArchive::default());
+        assert_eq!(inventory.paths.scripts.to_string(), "/lib/apk/db/scripts.tar");
+        assert_eq!(inventory.paths.read_triggers(&tree).unwrap(), Triggers::default());
+        assert_eq!(inventory.paths.read_scripts(&tree).unwrap(), ScriptsArchive::default());
     }
 
     #[test]
@@ -403,8 +447,8 @@ mod tests {
             ),
             (vec![file("/usr/lib/apk/db/installed", INSTALLED)], "/usr/lib/apk/db/installed"),
         ] {
-            let place = Place::find(&image(entries)).unwrap();
-            assert_eq!(place.installed.to_string(), want);
+            let paths = DatabasePaths::find(&image(entries)).unwrap();
+            assert_eq!(paths.installed.to_string(), want);
         }
         let none = image([link("/lib/apk/db/installed", "installed")]);
         assert!(!ApkInventory::detect(&none));
@@ -457,9 +501,9 @@ mod tests {
             file("/lib/apk/db/installed", INSTALLED),
             file("/lib/apk/db/scripts.tar.gz", &gzip),
         ]);
-        let place = Place::find(&tree).unwrap();
-        assert_eq!(place.storage, Storage::Gzip);
-        assert_eq!(place.read_scripts(&tree).unwrap(), scripts);
+        let paths = DatabasePaths::find(&tree).unwrap();
+        assert_eq!(paths.storage, Storage::Gzip);
+        assert_eq!(paths.read_scripts(&tree).unwrap(), scripts);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //!
 //! - `--keyring` with an RSA key replaces everything else.
 //! - A source of the image, or of the user: the image's `etc/apk/keys` (and `lib/apk/keys`,
-//!   which apk 3 reads besides). When it has none of these (distroless images), and the repository is an archive of the image's own
-//!   distribution, the keys that the distribution's package keeps in `usr/share/apk/keys` for
+//!   which apk 3 reads besides). When it has none of these (distroless images), and the repository
+//!   is one of the image's own distribution, the keys that the distribution's package keeps in `usr/share/apk/keys` for
 //!   the architecture, and the built-in ones.
 //! - A source that imgfix added: all of these.
 //!
@@ -86,9 +86,9 @@ const CHAINGUARD: &[Builtin] = &[
     chainguard!("extras"),
 ];
 
-/// Which archives are those of a distribution (`ID` of os-release): the domain, and its keys.
+/// Which repositories are those of a distribution (`ID` of os-release): the domain, and its keys.
 /// Chainguard's distribution is built on Wolfi, and images of either take from both.
-fn archives(distribution: &str) -> &'static [(&'static str, &'static [Builtin])] {
+fn repositories_of(distribution: &str) -> &'static [(&'static str, &'static [Builtin])] {
     match distribution {
         "alpine" => &[("alpinelinux.org", ALPINE)],
         "wolfi" | "chainguard" => &[("wolfi.dev", WOLFI), ("cgr.dev", CHAINGUARD)],
@@ -100,7 +100,7 @@ fn archives(distribution: &str) -> &'static [(&'static str, &'static [Builtin])]
 #[must_use]
 pub fn builtin(url: &str, distribution: &str, architecture: &str) -> ApkKeyring {
     let mut keyring = ApkKeyring::default();
-    for (_, keys) in archives(distribution).iter().filter(|(domain, _)| is_at(url, domain)) {
+    for (_, keys) in repositories_of(distribution).iter().filter(|(domain, _)| is_at(url, domain)) {
         for (name, pem, architectures) in *keys {
             if architectures.is_empty() || architectures.contains(&architecture) {
                 // a test reads them all
@@ -130,7 +130,7 @@ pub fn keyring_for(
 ) -> Result<ApkKeyring, RootfsError> {
     let mut keyring = folder(fs, "/etc/apk/keys")?;
     keyring.extend(folder(fs, "/lib/apk/keys")?);
-    let own = archives(distribution).iter().any(|(domain, _)| is_at(&source.url, domain));
+    let own = repositories_of(distribution).iter().any(|(domain, _)| is_at(&source.url, domain));
     if own && (source.origin == Origin::Added || keyring.is_empty()) {
         let plain = architecture.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if plain {

@@ -22,7 +22,9 @@ pub(super) const TAR: Rules = Rules { sparse: false, other_types: true, ..Rules:
 /// How much a member kept in memory may take, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct MemberLimits {
+    /// As it is in the file, compressed.
     pub stored: u64,
+    /// Decompressed.
     pub unpacked: u64,
 }
 
@@ -33,7 +35,7 @@ impl MemberLimits {
     pub const SIGNATURE: Self = Self { stored: 1 << 20, unpacked: 1 << 20 };
 
     /// Whether a member is within the limits.
-    fn allow(self, member: &Member) -> Result<(), MembersError> {
+    fn allow(self, member: &GzipMember) -> Result<(), MembersError> {
         for (bytes, limit) in [(&member.stored, self.stored), (&member.unpacked, self.unpacked)] {
             if bytes.len() as u64 > limit {
                 return Err(MembersError::TooLarge { member: member.number, limit });
@@ -56,45 +58,76 @@ const MAX_FILES: usize = 1000;
 /// Why a file has no members that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MembersError {
+    /// It begins as packages and indexes of apk 3 do.
     #[error(
         "it is in apk's version 3 format (ADB), which imgfix does not read; apk 2 does not \
          either: the repository must offer the version 2 format"
     )]
     Adb,
+    /// No bytes at all.
     #[error("it is empty")]
     Empty,
+    /// It does not begin as gzip does.
     #[error("it is not a gzip file")]
     NotGzip,
+    /// It ends within a member.
     #[error("it is cut off: member {member} is incomplete")]
-    Truncated { member: usize },
+    Truncated {
+        /// Which one, from 1.
+        member: usize,
+    },
+    /// A member cannot be decompressed.
     #[error("member {member} is damaged: {source}")]
-    Damaged { member: usize, source: io::Error },
+    Damaged {
+        /// Which one, from 1.
+        member: usize,
+        /// What the decompressor says.
+        source: io::Error,
+    },
+    /// A member is larger than [`MemberLimits`] allow.
     #[error("member {member} takes more than {limit} bytes")]
-    TooLarge { member: usize, limit: u64 },
+    TooLarge {
+        /// Which one, from 1.
+        member: usize,
+        /// The limit that it is over, in bytes.
+        limit: u64,
+    },
+    /// A member is not a piece of a tar archive.
     #[error("member {member} is not a tar archive: {why}")]
-    Tar { member: usize, why: String },
+    Tar {
+        /// Which one, from 1.
+        member: usize,
+        /// For people.
+        why: String,
+    },
+    /// More signatures than any real file has.
     #[error("it has more than {MAX_SIGNATURES} signatures")]
     Signatures,
+    /// Nothing but signatures.
     #[error("there is nothing after its signatures")]
     NoContent,
+    /// The stream fails.
     #[error("cannot read it: {0}")]
     Io(#[from] io::Error),
 }
 
-/// One gzip member.
+/// One gzip member (RFC 1952, 2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct GzipMember {
     /// Which one of the file, from 1.
     pub number: usize,
     /// As stored, compressed.
     pub stored: Bytes,
+    /// Decompressed: a piece of a tar archive.
     pub unpacked: Bytes,
 }
 
 /// A file of a member's tar archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberFile {
+    /// Its path in the archive; what is not UTF-8 in it is replaced.
     pub name: String,
+    /// As the tar header has it.
     pub mode: u32,
     /// Seconds since the epoch.
     pub mtime: i64,
@@ -102,7 +135,7 @@ pub struct MemberFile {
     pub content: Bytes,
 }
 
-impl Member {
+impl GzipMember {
     /// apk's hash of the member as stored: of a control member, the package's identity.
     #[must_use]
     pub fn identity(&self) -> Identity {
@@ -124,7 +157,7 @@ impl Member {
     /// The regular files of its piece of a tar archive, which need not have an end mark.
     ///
     /// # Errors
-    /// It is none, or has too many files.
+    /// It is not a tar archive, or has too many files.
     pub fn files(&self) -> Result<Vec<MemberFile>, MembersError> {
         let fail = |why: String| MembersError::Tar { member: self.number, why };
         let mut archive = TarReader::with_rules(&self.unpacked[..], TAR);
@@ -172,6 +205,8 @@ pub struct Members<R> {
 }
 
 impl<R: BufRead> Members<R> {
+    /// Looks at the first bytes of a stream; no member is read yet.
+    ///
     /// # Errors
     /// The stream is empty or does not begin as gzip does.
     pub fn new(mut inner: R) -> Result<Self, MembersError> {
@@ -192,7 +227,10 @@ impl<R: BufRead> Members<R> {
     ///
     /// # Errors
     /// It is damaged, cut off, or larger than `limits` allow.
-    pub fn next_member(&mut self, limits: MemberLimits) -> Result<Option<Member>, MembersError> {
+    pub fn next_member(
+        &mut self,
+        limits: MemberLimits,
+    ) -> Result<Option<GzipMember>, MembersError> {
         if self.inner.fill_buf()?.is_empty() {
             return Ok(None);
         }
@@ -218,10 +256,10 @@ impl<R: BufRead> Members<R> {
         if unpacked.len() as u64 > limits.unpacked {
             return Err(MembersError::TooLarge { member, limit: limits.unpacked });
         }
-        Ok(Some(Member { number: member, stored: taken.into(), unpacked: unpacked.into() }))
+        Ok(Some(GzipMember { number: member, stored: taken.into(), unpacked: unpacked.into() }))
     }
 
-    /// The signature members and the first that is none: of a package, its control member.
+    /// The signature members and the member behind them: of a package, its control member.
     ///
     /// # Errors
     /// As [`Members::next_member`], and when there is nothing but signatures.
@@ -250,13 +288,14 @@ impl<R: BufRead> Members<R> {
 /// A whole file in memory, taken apart without unpacking what is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed<'a> {
-    pub signatures: Vec<Member>,
+    /// The members that have signatures, in the order of the file.
+    pub signatures: Vec<GzipMember>,
     /// What the signatures cover, as stored.
     pub content: &'a [u8],
 }
 
 /// Takes the signature members off a file. Of the rest no more is unpacked than shows that it is
-/// none.
+/// no signature.
 ///
 /// # Errors
 /// Not a gzip file, a damaged signature, or nothing but signatures.
@@ -275,8 +314,8 @@ pub fn split_signed(bytes: &[u8]) -> Result<Signed<'_>, MembersError> {
     }
 }
 
-/// Whether the gzip member at the beginning of `bytes` is one of signatures. What is damaged is
-/// none: the signatures show whether that was the repository's doing.
+/// Whether the gzip member at the beginning of `bytes` is one of signatures. What is damaged counts
+/// as content: the signatures show whether that was the repository's doing.
 fn begins_signature(bytes: &[u8], member: usize) -> Result<bool, MembersError> {
     let mut start = Vec::new();
     let length = SIGNATURE.len() as u64;
@@ -300,9 +339,10 @@ fn first_is_signature(archive: impl Read) -> bool {
 /// The beginning of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lead {
-    pub signatures: Vec<Member>,
+    /// The members that have signatures, in the order of the file.
+    pub signatures: Vec<GzipMember>,
     /// A package's control member; the first (and as a rule only) content of an index.
-    pub content: Member,
+    pub content: GzipMember,
 }
 
 /// Keeps what is taken from a reader.

@@ -15,14 +15,19 @@ use imgfix_versions::apk::generation::Generation;
 /// Why a field cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
+    /// A malformed entry in a list of dependencies.
     #[error(transparent)]
     Dependency(#[from] DependencyError),
+    /// A malformed checksum (`C`, `Z`).
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// Not a number without sign; the value is cut to 100 characters.
     #[error("{0:?} is not a number")]
     Number(String),
+    /// Not a version to any generation of apk; the value is cut to 100 characters.
     #[error("{0:?} is not a version")]
     Version(String),
+    /// Not a name that can be part of file names and URLs; the value is cut to 100 characters.
     #[error("{0:?} is not a package name")]
     Name(String),
 }
@@ -30,7 +35,7 @@ pub enum FieldError {
 /// A package, as database and index have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// `C`. Records without one (none that apk wrote) have no identity.
+    /// `C`. Every record that apk wrote has one; others may lack it.
     pub identity: Option<Identity>,
     /// `P`
     pub name: PackageName,
@@ -93,6 +98,7 @@ impl Default for Record {
 /// Whether a line belonged to the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
+    /// It is set.
     Yes,
     /// Another field's letter.
     No,

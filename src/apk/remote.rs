@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::index::{IndexError, PackageIndex, RepositoryInfo};
+use crate::index::{IndexError, PackageIndex, RepositoryInfo, UnusablePackages};
 use crate::index_archive::{IndexArchive, IndexArchiveError};
 use crate::signature::{SignatureError, verify};
 use crate::sources::ApkSource;
@@ -32,7 +32,7 @@ const MAX_INDEX: u64 = 256 << 20;
 
 /// Why repositories could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum ApkError {
+pub enum RepositoryError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
@@ -57,7 +57,7 @@ pub enum ApkError {
     Unusable(#[from] Unusable),
 }
 
-impl ApkError {
+impl RepositoryError {
     /// Whether it is this machine that fails, whatever the source.
     fn is_of_this_machine(&self) -> bool {
         matches!(self, Self::Fetch(FetchError::Cache { .. } | FetchError::Setup(_)))
@@ -83,15 +83,20 @@ impl ApkError {
 /// A source with the keys that may sign it.
 #[derive(Debug, Clone)]
 pub struct SignedSource {
+    /// The source, as the image or the user names it.
     pub source: ApkSource,
+    /// Empty when no key is known; the source cannot be used then.
     pub keyring: ApkKeyring,
 }
 
-/// Everything that was loaded.
+/// The repositories that could be used, loaded.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct Repositories {
+    /// What they offer.
     pub index: PackageIndex,
+    /// Which they are, with who signed them and when.
     pub verified: Vec<Verified>,
+    /// The sources that could not be used, each with why.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -114,7 +119,7 @@ pub fn load(
     architecture: &str,
     fetcher: &Fetcher,
     memory: &Memory,
-) -> Result<Loaded, ApkError> {
+) -> Result<Repositories, RepositoryError> {
     let repositories = repositories(sources);
     for Repository { source, .. } in &repositories {
         if let Some(login) = &source.login {
@@ -122,7 +127,7 @@ pub fn load(
             fetcher.login(&format!("{}/", source.url), login);
         }
     }
-    let mut loaded = Loaded::default();
+    let mut loaded = Repositories::default();
     let read = parallel(&repositories, LOADS, |one| read(one, architecture, fetcher, memory));
     for (repository, read) in repositories.into_iter().zip(read) {
         let name = repository.source.url.clone();
@@ -153,14 +158,14 @@ fn repositories(sources: &[SignedSource]) -> Vec<Repository<'_>> {
     out
 }
 
-impl Loaded {
+impl Repositories {
     fn add(
         &mut self,
         repository: Repository<'_>,
         architecture: &str,
         archive: IndexArchive,
         fetcher: &Fetcher,
-    ) -> Result<(), ApkError> {
+    ) -> Result<(), RepositoryError> {
         let url = repository.source.url.clone();
         let info = RepositoryInfo {
             url: url.clone(),
@@ -172,12 +177,13 @@ impl Loaded {
         let left_out =
             self.index.push_held(archive.text, archive.held, info).map_err(|source| {
                 let url = format!("{url}/{}", repository.source.layout.index(architecture));
-                ApkError::Index { url, source }
+                RepositoryError::Index { url, source }
             })?;
         if left_out.count > 0 {
+            let UnusablePackages { count, first } = left_out;
+            let (packages, are) = if count == 1 { ("package", "is") } else { ("packages", "are") };
             fetcher.progress().warn(&format!(
-                "{url}: {} packages are left out that cannot be used ({})",
-                left_out.count, left_out.first
+                "{url}: {count} {packages} cannot be used and {are} left out ({first})"
             ));
         }
         Ok(())
@@ -190,10 +196,10 @@ fn read(
     architecture: &str,
     fetcher: &Fetcher,
     memory: &Memory,
-) -> Result<(IndexArchive, Verified), ApkError> {
+) -> Result<(IndexArchive, Verified), RepositoryError> {
     let Repository { source, keyring, .. } = repository;
     if keyring.is_empty() {
-        return Err(ApkError::NoKeyring { repository: source.url.clone() });
+        return Err(RepositoryError::NoKeyring { repository: source.url.clone() });
     }
     let url = format!("{}/{}", source.url, source.layout.index(architecture));
     match fetcher.latest(&url, MAX_INDEX)? {
@@ -203,7 +209,7 @@ fn read(
             fetcher.check_newest(&index, std::slice::from_ref(&source.url), read.1.made)?;
             Ok(read)
         }
-        None => Err(ApkError::NoIndex { url, architecture: architecture.to_owned() }),
+        None => Err(RepositoryError::NoIndex { url, architecture: architecture.to_owned() }),
     }
 }
 
@@ -213,10 +219,10 @@ fn verified(
     bytes: &Bytes,
     keyring: &ApkKeyring,
     memory: &Memory,
-) -> Result<(IndexArchive, Verified), ApkError> {
+) -> Result<(IndexArchive, Verified), RepositoryError> {
     let signed = verify(url, bytes, keyring)?;
     let archive = IndexArchive::read(signed.content, memory)
-        .map_err(|source| ApkError::Archive { url: url.to_owned(), source })?;
+        .map_err(|source| RepositoryError::Archive { url: url.to_owned(), source })?;
     let made = made(&archive);
     let signer = Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: made };
     let verified = Verified { repository: source.url.clone(), date: date(made), made, signer };
@@ -279,12 +285,12 @@ mod tests {
         sources: &[SignedSource],
         architecture: &str,
         fetcher: &Fetcher,
-    ) -> Result<Loaded, ApkError> {
+    ) -> Result<Repositories, RepositoryError> {
         let leaving_out = LeavingOut::new(Strictness::LeaveOut);
         load(sources, leaving_out, architecture, fetcher, &Memory::default())
     }
 
-    fn load_one(files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, ApkError> {
+    fn load_one(files: BTreeMap<String, Vec<u8>>) -> Result<Repositories, RepositoryError> {
         let server = Server::files(files);
         let (fetcher, _cache) = fetcher(can_check());
         load_lenient(&[source(&format!("{}r", server.url), key().keyring())], "x86_64", &fetcher)

@@ -6,13 +6,13 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::remote::Loaded as Repositories;
+use super::remote::Repositories;
 use super::repositories;
 use crate::apk_file::{ApkPackage, unpack};
 use crate::archive_check;
 use crate::commands;
 use crate::index::Available;
-use crate::install::{InstallError, NewPackage, Options, Removal, install};
+use crate::install::{InstallError, NewPackage, Options, Purge, install};
 use crate::inventory::ApkInventory;
 use crate::record::Record;
 use crate::solve::{ApkUniverse, Image, unsatisfiable};
@@ -77,8 +77,8 @@ impl Kind for Alpine {
 
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
         let Some(apk) = Apk::open(fs)? else { return Ok(Vec::new()) };
-        let place = apk.own.place.installed.clone();
-        Ok(vec![Box::new(Packages::new(Box::new(apk), &place))])
+        let database = apk.own.paths.installed.clone();
+        Ok(vec![Box::new(Packages::new(Box::new(apk), &database))])
     }
 }
 
@@ -130,10 +130,10 @@ impl PackageManager for Apk {
         fetcher: &Fetcher,
         edge: &Edge,
     ) -> Result<Box<dyn Offers + 'a>, RepairerError> {
-        let repositories = repositories::available(fs, &self.own, fetcher, edge)?;
+        let repositories = repositories::of_image(fs, &self.own, fetcher, edge)?;
         let image = Image::from(&self.own);
         if let Some(entry) = unsatisfiable(&image, &repositories.index) {
-            let (file, entry) = (self.own.place.world.to_string(), entry.to_string());
+            let (file, entry) = (self.own.paths.world.to_string(), entry.to_string());
             return Err(RepairerError::family(WorldError { file, entry }));
         }
         Ok(Box::new(ApkOffers { image, repositories }))
@@ -219,10 +219,9 @@ impl Workshop for ApkWorkshop {
         let [architecture, _] = plan.platform.distribution_names();
         let mut runner = Scripts::new(commands::table(), architecture, timestamp, edge)?.runner();
         let options = Options { timestamp };
-        let removals: Vec<Removal> = plan.removals.iter().map(removal).collect();
-        match with_deep_stack(|| {
-            install(&mut overlay, &packages, &removals, &options, &mut *runner)
-        })? {
+        let purges: Vec<Purge> = plan.removals.iter().map(purge).collect();
+        match with_deep_stack(|| install(&mut overlay, &packages, &purges, &options, &mut *runner))?
+        {
             Ok(effects) => finish(overlay, effects, timestamp).map(Outcome::Applied),
             Err(error) => match blamed(&error, plan) {
                 Some(id) => Ok(Outcome::Barred(id.clone(), reason(&id, error))),
@@ -255,8 +254,8 @@ fn new_package(step: &Step, package: &Arc<ApkPackage>) -> NewPackage {
     NewPackage { package: Arc::clone(package), record, repository_tag: tag.map(str::to_owned) }
 }
 
-fn removal(planned: &imgfix_model::plan::Removal) -> Removal {
-    Removal { package: planned.package.name.clone(), before: planned.before }
+fn purge(planned: &imgfix_model::plan::Removal) -> Purge {
+    Purge { package: planned.package.name.clone(), before: planned.before }
 }
 
 /// Unpacks a step's archive, which must be the package that the index promised.

@@ -1,9 +1,11 @@
 //! The repositories of one platform's apk image, loaded: the image's own or the user's, those of
-//! a known distribution when it names none, and their keys.
+//! a known distribution when the image names none, and their keys.
+//!
+//! In come the image's files and what the user wants; out come [`Repositories`].
 
 use super::keys;
-use super::remote::{Loaded, SignedSource, load};
-use crate::archives;
+use super::remote::{Repositories, SignedSource, load};
+use crate::default_repositories;
 use crate::inventory::ApkInventory;
 use crate::sources;
 use crate::sources::ApkSource;
@@ -18,12 +20,12 @@ use imgfix_vfs::FileSystem;
 ///
 /// # Errors
 /// A source is malformed; or none can be used; or one cannot be, and the user wants all.
-pub fn available(
+pub(crate) fn of_image(
     fs: &dyn FileSystem,
     inventory: &ApkInventory,
     fetcher: &Fetcher,
     edge: &Edge,
-) -> Result<Loaded, RepairerError> {
+) -> Result<Repositories, RepairerError> {
     let choice = &edge.repositories;
     let architecture = inventory.architecture.as_ref();
     let distribution = &inventory.distribution;
@@ -36,7 +38,7 @@ pub fn available(
         }
         all = own.sources;
         if !choice.image_sources_only {
-            let added = archives::missing(distribution, &all);
+            let added = default_repositories::missing(distribution, &all);
             for source in &added {
                 edge.progress.detail(&format!(
                     "adding {}, as the image names no repository",

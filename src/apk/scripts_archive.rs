@@ -23,7 +23,7 @@ use imgfix_vfs::tar_format::{
 };
 use imgfix_vfs::tar_reader::{MemberKind, TarReader};
 
-/// How large an archive may be, unpacked, in bytes.
+/// How large an archive may be, decompressed, in bytes.
 pub const MAX_ARCHIVE: u64 = 64 << 20;
 
 const FILE_TYPE: &[u8] = b"0";
@@ -40,14 +40,23 @@ pub const MAX_MEMBERS: usize = 65_536;
 /// Why an archive cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScriptsError {
+    /// The compressed archive cannot be decompressed; it says why.
     #[error("it is not gzip: {0}")]
     Gzip(String),
+    /// Larger than [`MAX_ARCHIVE`].
     #[error("it has more than {MAX_ARCHIVE} bytes")]
     TooLarge,
+    /// More than [`MAX_MEMBERS`].
     #[error("it has more than {MAX_MEMBERS} members")]
     TooMany,
+    /// Not a tar archive.
     #[error("member {member}: {why}")]
-    Tar { member: usize, why: String },
+    Tar {
+        /// Which one cannot be read, from 1.
+        member: usize,
+        /// For people.
+        why: String,
+    },
 }
 
 /// How the archive is stored.
@@ -89,7 +98,7 @@ pub enum HeaderStyle {
 }
 
 impl HeaderStyle {
-    /// That of a generation and a release of apk; of its newest when there is none.
+    /// How a release of apk of this generation writes; without apk, its newest release.
     #[must_use]
     pub fn of(generation: Generation, apk: Option<&Version>) -> Self {
         if generation == Generation::Apk3 {
@@ -214,7 +223,7 @@ impl ScriptsArchive {
     /// style has it or a package has no build time.
     ///
     /// # Errors
-    /// None that bytes in memory can have; gzip's writer has the type.
+    /// Never for bytes in memory: the type is that of gzip's writer.
     pub fn write(
         &self,
         database: &InstalledDatabase,

@@ -13,25 +13,49 @@ pub use imgfix_repository::rsa_keys::{Hash, KeyError, RsaKeyring as ApkKeyring};
 /// Why a file is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
+    /// The file cannot be taken apart.
     #[error("{file}: {source}")]
-    Members { file: String, source: MembersError },
+    Members {
+        /// The file's name in messages, mostly its URL.
+        file: String,
+        /// What is wrong.
+        source: MembersError,
+    },
+    /// No signature before the content.
     #[error("{file} is not signed; unsigned repositories are refused")]
-    Unsigned { file: String },
+    Unsigned {
+        /// The file's name in messages.
+        file: String,
+    },
+    /// Signatures, but none with a key that is known.
     #[error(
         "{file} is signed with {signers}, which is none of the trusted keys ({trusted}); give \
          the repository's public key with --keyring FILE, where FILE has the name of the key"
     )]
-    UnknownKey { file: String, signers: String, trusted: String },
+    UnknownKey {
+        /// The file's name in messages.
+        file: String,
+        /// The names of the signatures' keys.
+        signers: String,
+        /// The names of the keys that are known.
+        trusted: String,
+    },
+    /// The first signature with a known key does not cover this content.
     #[error(
         "{file}: the signature with key {key} does not fit the content; it was changed on the \
          way or the mirror is broken"
     )]
-    Wrong { file: String, key: String },
+    Wrong {
+        /// The file's name in messages.
+        file: String,
+        /// The name of the key.
+        key: String,
+    },
 }
 
 /// A file whose signature holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified<'a> {
+pub struct SignedContent<'a> {
     /// What is signed, as stored.
     pub content: &'a [u8],
     /// The name of the key.
@@ -60,7 +84,7 @@ pub fn verify<'a>(
     file: &str,
     bytes: &'a [u8],
     keyring: &ApkKeyring,
-) -> Result<Verified<'a>, SignatureError> {
+) -> Result<SignedContent<'a>, SignatureError> {
     let members = |source| SignatureError::Members { file: file.to_owned(), source };
     let signed = split_signed(bytes).map_err(members)?;
     if signed.signatures.is_empty() {
@@ -80,7 +104,11 @@ pub fn verify<'a>(
                 return Err(SignatureError::Wrong { file, key });
             }
             let fingerprint = key.fingerprint().to_owned();
-            return Ok(Verified { content: signed.content, key: name.to_owned(), fingerprint });
+            return Ok(SignedContent {
+                content: signed.content,
+                key: name.to_owned(),
+                fingerprint,
+            });
         }
     }
     let trusted = match keyring.is_empty() {

@@ -2,8 +2,8 @@
 //!
 //! In come what is installed with `world`, and the repositories' index; out comes a
 //! [`Family`](imgfix_repair::planner::Family) that the planner asks, which does what `apk upgrade`
-//! (without `--available`) does. What dependencies mean is in [`member`], which provider is taken
-//! in [`rules`], and the planner's questions are answered in [`family`]. Beyond relations:
+//! (without `--available`) does. What dependencies mean is in [`package_version`], which provider
+//! is taken in [`rules`], and the planner's questions are answered in [`family`]. Beyond relations:
 //!
 //! - `world` asks like a package that is always there; a version that it does not allow is no
 //!   candidate. What it pins to a tag, and what that needs, may come from repositories with
@@ -23,7 +23,7 @@ mod candidates;
 mod changeset;
 mod family;
 mod install_if;
-mod member;
+mod package_version;
 mod pinning;
 mod presence;
 mod rules;
@@ -33,7 +33,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::member::{Member, Source, admits, is_about, provided};
+use self::package_version::{PackageVersion, Source, admits, is_about, provided};
 use self::pinning::Pinning;
 pub use self::world_check::unsatisfiable;
 use super::dependency::Dependency;
@@ -54,6 +54,7 @@ use imgfix_versions::apk::generation::Generation;
 pub struct Image<'a> {
     /// In the order of the database.
     pub packages: Vec<&'a Record>,
+    /// What `etc/apk/world` asks for.
     pub world: &'a [Dependency],
     /// Whose rules versions are compared by.
     pub generation: Generation,
@@ -88,7 +89,7 @@ pub struct ApkUniverse<'a> {
     index: &'a PackageIndex,
     pinning: Pinning,
     slots: Vec<Slot>,
-    pool: Pool<Member>,
+    pool: Pool<PackageVersion>,
 }
 
 impl<'a> ApkUniverse<'a> {
@@ -121,7 +122,7 @@ impl<'a> ApkUniverse<'a> {
         let name = universe.pool.new_name();
         let depends = image.world.to_vec();
         let world = Record { name: "world".into(), depends, ..Record::default() };
-        universe.pool.number(Member { name, source: Source::World(Box::new(world)) });
+        universe.pool.number(PackageVersion { name, source: Source::World(Box::new(world)) });
         let mut packages = image.packages.clone();
         packages.sort_by_cached_key(|record| record.id());
         for record in packages {
@@ -142,7 +143,8 @@ impl<'a> ApkUniverse<'a> {
 
     fn add_installed(&self, record: &Record) -> Slot {
         let name = self.pool.new_name();
-        self.pool.number(Member { name, source: Source::Installed(Box::new(record.clone())) });
+        self.pool
+            .number(PackageVersion { name, source: Source::Installed(Box::new(record.clone())) });
         self.pool.file(&record.name.0, vec![name]);
         let by = self.image.generation;
         let mut versions = self.index.versions(&record.name.0);
@@ -175,7 +177,9 @@ impl<'a> ApkUniverse<'a> {
         let candidate = offered.first().map(|available| offer(&available.record));
         let numbers: Vec<Solvable> = offered
             .into_iter()
-            .map(|available| self.pool.number(Member { name, source: Source::Offered(available) }))
+            .map(|available| {
+                self.pool.number(PackageVersion { name, source: Source::Offered(available) })
+            })
             .collect();
         Slot {
             id: record.id(),
@@ -222,7 +226,7 @@ impl<'a> ApkUniverse<'a> {
         self.sort_versions(&mut versions);
         let name = self.pool.new_name();
         for available in versions {
-            self.pool.number(Member { name, source: Source::Offered(available) });
+            self.pool.number(PackageVersion { name, source: Source::Offered(available) });
         }
         Some(name)
     }

@@ -14,8 +14,7 @@ use imgfix_repository::config_text::plain;
 use imgfix_repository::repository_url::{Located, NoLocation, locate};
 use imgfix_vfs::{FileSystem, RootfsError};
 
-pub use super::archives::missing;
-pub use imgfix_repository::repository_url::{Login, Origin};
+use imgfix_repository::repository_url::{Login, Origin};
 
 /// The most repositories an image may name.
 const MAX_SOURCES: usize = 1000;

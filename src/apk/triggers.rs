@@ -15,18 +15,32 @@ const MAX_PATTERNS: usize = 4096;
 /// Why the file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TriggersError {
+    /// Bytes that are not UTF-8.
     #[error("line {line}: it is not UTF-8 text")]
-    Encoding { line: usize },
+    Encoding {
+        /// From 1.
+        line: usize,
+    },
+    /// A line that does not begin with a package's identity.
     #[error("line {line}: {source}")]
-    Identity { line: usize, source: IdentityError },
+    Identity {
+        /// From 1.
+        line: usize,
+        /// What is wrong with the first word.
+        source: IdentityError,
+    },
+    /// More patterns than are read.
     #[error("line {line}: more than {MAX_PATTERNS} patterns; no image that apk made has so many")]
-    TooMany { line: usize },
+    TooMany {
+        /// The line with which they are too many, from 1.
+        line: usize,
+    },
 }
 
 /// What one package's trigger waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// Of the package.
+    /// Of the package whose trigger it is.
     pub package: Identity,
     /// Absolute paths of directories, with wildcards (fnmatch(3)).
     pub patterns: Vec<String>,

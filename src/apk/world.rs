@@ -10,7 +10,7 @@ use super::record::Record;
 use imgfix_model::package::PackageName;
 use imgfix_versions::apk::generation::Generation;
 
-/// Where it is.
+/// Where the file is in the image.
 pub const WORLD: &str = "/etc/apk/world";
 
 /// The most it may ask for; a whole system asks for some hundreds. Every installed package is held
@@ -20,12 +20,23 @@ const MAX_ENTRIES: usize = 16_384;
 /// Why the file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
+    /// Bytes that are not UTF-8.
     #[error("it is not UTF-8 text")]
     Encoding,
+    /// A malformed dependency.
     #[error("line {line}: {source}")]
-    Dependency { line: usize, source: DependencyError },
+    Dependency {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        source: DependencyError,
+    },
+    /// More than any system asks for.
     #[error("line {line}: more than {MAX_ENTRIES} entries")]
-    TooMany { line: usize },
+    TooMany {
+        /// The line with which they are too many, from 1.
+        line: usize,
+    },
 }
 
 /// What was asked for.
@@ -39,13 +50,13 @@ impl World {
     /// Reads dependencies that are separated by spaces and line ends.
     ///
     /// # Errors
-    /// The first that is none. (apk passes over it and all behind it, and then loses them.)
+    /// The first that is malformed. (apk passes over it and all behind it, and then loses them.)
     pub fn parse(bytes: &[u8]) -> Result<Self, WorldError> {
         let text = std::str::from_utf8(bytes).map_err(|_| WorldError::Encoding)?;
         let mut dependencies = Vec::new();
         for (line, text) in (1..).zip(text.split('\n')) {
-            // White space of other kinds is none that apk writes: it separates, too, so that what
-            // is written is read as the same.
+            // apk does not write white space of other kinds. It separates entries here, too, so
+            // that what is written is read as the same.
             let text = text.replace(['\t', '\r', '\x0b', '\x0c'], " ");
             let list = Dependency::parse_list(text.trim_ascii());
             dependencies.extend(list.map_err(|source| WorldError::Dependency { line, source })?);

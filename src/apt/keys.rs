@@ -45,10 +45,10 @@ pub fn builtin(distribution: &str) -> Keyring {
 /// Why there is no keyring.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
-    /// What a source names is no keyring.
+    /// What a source names is not a keyring.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// A file cannot be read from its layer, which is no fault of the source's.
+    /// A file cannot be read from its layer, which is not the source's fault.
     #[error(transparent)]
     Read(#[from] RootfsError),
 }

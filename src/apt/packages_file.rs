@@ -142,7 +142,7 @@ impl PackagesFile {
     /// Reads the unpacked text of a `Packages` file to its end.
     ///
     /// A stanza that cannot be installed from (no SHA-256, a file name that leaves the
-    /// repository, a package name that is none) is left out and counted, see
+    /// repository, a malformed package name) is left out and counted, see
     /// [`PackagesFile::left_out`].
     ///
     /// # Errors

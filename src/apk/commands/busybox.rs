@@ -66,8 +66,8 @@ fn list(process: &mut Process<'_>, line: impl Fn(&Applet) -> String) -> Status {
 
 /// What links lead to. A busybox has built in where it is (`CONFIG_BUSYBOX_EXEC_PATH`): the
 /// kernel's `/proc/self/exe`, which has all links of the path resolved, or its own path, as
-/// Alpine builds it. Of such a path only a link at its end is followed, once; of what is no link
-/// the name counts that it is called by.
+/// Alpine builds it. Of such a path only a link at its end is followed, once; where there is no
+/// link, the name counts that busybox is called by.
 fn link_target(process: &mut Process<'_>, program: &ImagePath) -> Result<Vec<u8>, Stop> {
     const SELF: &[u8] = b"/proc/self/exe\0";
     let name = process.call.argv.first().cloned().unwrap_or_default().to_vec();
@@ -80,7 +80,7 @@ fn link_target(process: &mut Process<'_>, program: &ImagePath) -> Result<Vec<u8>
         return Ok(program.as_bytes().to_vec());
     }
     if !name.starts_with(b"/") {
-        let detail = "busybox --install called by a name that is no absolute path";
+        let detail = "busybox --install called by a name that is not an absolute path";
         return Err(process.unsupported(detail));
     }
     Ok(match process.machine.lstat(&root, &name)?.map(|entry| entry.kind) {

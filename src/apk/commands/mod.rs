@@ -5,8 +5,9 @@
 //! [`Stop`](imgfix_shell::Stop). A link to busybox is the applet of the link's name: it is the
 //! command of that name, here or among those of every family.
 //!
-//! - `applets`: what the image's own busybox has
+//! - `busybox`: applets called by name; `applets`: which of them the image's own busybox has
 //! - `accounts`: users and groups
+//! - `update_ca_certificates`: the bundle of certificates, and the links to them
 
 mod accounts;
 mod applets;

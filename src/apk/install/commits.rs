@@ -9,7 +9,7 @@
 use super::super::dependency::{Constraint, Dependency};
 use super::super::record::Record;
 use super::ownership::Ownership;
-use super::{NewPackage, Removal};
+use super::{NewPackage, Purge};
 use imgfix_model::package::PackageName;
 use imgfix_versions::apk::generation::{APK_TOOLS, Generation};
 
@@ -17,39 +17,32 @@ use imgfix_versions::apk::generation::{APK_TOOLS, Generation};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Change<'a> {
     Install(&'a NewPackage),
-    Remove(&'a PackageName),
+    Purge(&'a PackageName),
 }
 
 /// The changes of each commit, in the order of the set; commits without changes are left out.
 pub(super) fn commits<'a>(
     packages: &'a [NewPackage],
-    removals: &'a [Removal],
+    purges: &'a [Purge],
     ownership: &Ownership,
     by: Generation,
 ) -> Vec<Vec<Change<'a>>> {
     let is_first = first(packages, ownership, by);
     let count = is_first.iter().filter(|is_first| **is_first).count();
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    let mut pending = removals.iter().peekable();
-    for (at, place) in
+    let mut pending = purges.iter().peekable();
+    for (at, next) in
         (0..=packages.len()).zip(packages.iter().zip(&is_first).map(Some).chain([None]))
     {
-        while let Some(removal) = pending.next_if(|removal| removal.before <= at || place.is_none())
-        {
+        while let Some(purge) = pending.next_if(|purge| purge.before <= at || next.is_none()) {
             let goes_first = at < count
                 || (at == count
                     && count > 0
-                    && !is_needed(
-                        &removal.package,
-                        packages,
-                        &is_first,
-                        removals,
-                        (ownership, by),
-                    ));
+                    && !is_needed(&purge.package, packages, &is_first, purges, (ownership, by)));
             let into = if goes_first { &mut before } else { &mut after };
-            into.push(Change::Remove(&removal.package));
+            into.push(Change::Purge(&purge.package));
         }
-        match place {
+        match next {
             Some((new, true)) => before.push(Change::Install(new)),
             Some((new, false)) => after.push(Change::Install(new)),
             None => {}
@@ -64,15 +57,15 @@ fn is_needed(
     package: &PackageName,
     packages: &[NewPackage],
     is_first: &[bool],
-    removals: &[Removal],
+    purges: &[Purge],
     (ownership, by): (&Ownership, Generation),
 ) -> bool {
-    let Some(going) = ownership.find(&package.0).and_then(|slot| ownership.get(slot)) else {
+    let Some(going) = ownership.find(&package.0).and_then(|key| ownership.get(key)) else {
         return false;
     };
     let first = || packages.iter().zip(is_first).filter(|(_, first)| **first).map(|(new, _)| new);
     let stays = |record: &Record| {
-        !removals.iter().any(|removal| removal.package == record.name)
+        !purges.iter().any(|purge| purge.package == record.name)
             && !first().any(|new| new.record.name == record.name)
     };
     let there = ownership.iter().map(|(_, one)| &one.record).filter(|record| stays(record));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::super::installed::{
     Directory, FileRecord, InstalledDatabase, InstalledPackage, RecordOrder, compare_names,
 };
-use super::super::inventory::{ARCH, Place, architecture};
+use super::super::inventory::{ARCH, DatabasePaths, architecture};
 use super::super::scripts_archive::{HeaderStyle, ScriptsArchive};
 use super::super::triggers::{Trigger, Triggers};
 use super::super::world::World;
@@ -28,7 +28,7 @@ const PROGRAMS: &[&str] =
 /// The files of the database.
 #[derive(Debug)]
 pub(super) struct Database {
-    place: Place,
+    paths: DatabasePaths,
     order: RecordOrder,
     header_style: HeaderStyle,
     pub(super) generation: Generation,
@@ -49,12 +49,12 @@ impl Database {
     /// # Errors
     /// It is missing or damaged.
     pub(super) fn load(fs: &Overlay) -> Result<(Self, Ownership), InstallError> {
-        let mut place = Place::find(fs)?;
-        let installed = place.read_installed(fs)?;
-        place.settle_scripts(fs, installed.generation)?;
-        let triggers = place.read_triggers(fs)?;
-        let scripts = place.read_scripts(fs)?;
-        let world = place.read_world(fs)?;
+        let mut paths = DatabasePaths::find(fs)?;
+        let installed = paths.read_installed(fs)?;
+        paths.settle_scripts(fs, installed.generation)?;
+        let triggers = paths.read_triggers(fs)?;
+        let scripts = paths.read_scripts(fs)?;
+        let world = paths.read_world(fs)?;
         let InstalledDatabase { order, header_style, generation, packages } = installed;
         let mut ownership = Ownership::new(Directories::new(protection::read(fs)?));
         for package in packages {
@@ -64,13 +64,13 @@ impl Database {
             let known = ownership
                 .iter()
                 .find(|(_, package)| package.record.identity == Some(trigger.package));
-            let Some(slot) = known.map(|(slot, _)| slot) else { continue };
-            if let Some(package) = ownership.get_mut(slot) {
+            let Some(key) = known.map(|(key, _)| key) else { continue };
+            if let Some(package) = ownership.get_mut(key) {
                 package.triggers = trigger.patterns;
-                ownership.triggers.push(slot);
+                ownership.triggers.push(key);
             }
         }
-        Ok((Self { place, order, header_style, generation, world }, ownership))
+        Ok((Self { paths, order, header_style, generation, world }, ownership))
     }
 
     /// What was asked for, in the order in which apk goes through it.
@@ -82,7 +82,7 @@ impl Database {
 fn add(ownership: &mut Ownership, package: InstalledPackage, scripts: &ScriptsArchive) {
     let identity = package.record.identity;
     let scripts = identity.iter().flat_map(|identity| scripts.of(identity));
-    let slot = ownership.install(Package {
+    let key = ownership.install(Package {
         scripts: scripts.map(|(script, text)| (script, text.clone())).collect(),
         record: package.record,
         tags: package.tags,
@@ -93,8 +93,8 @@ fn add(ownership: &mut Ownership, package: InstalledPackage, scripts: &ScriptsAr
         ..Package::default()
     });
     for directory in package.directories {
-        let Some(at) = ownership.directory(slot, &directory.path) else { continue };
-        ownership.set_directory(slot, at, directory.attributes);
+        let Some(at) = ownership.directory(key, &directory.path) else { continue };
+        ownership.set_directory(key, at, directory.attributes);
         for file in directory.files {
             let file = OwnedFile {
                 name: file.name,
@@ -103,7 +103,7 @@ fn add(ownership: &mut Ownership, package: InstalledPackage, scripts: &ScriptsAr
                 lost: false,
             };
             if let (Some(place), Some(id)) =
-                (ownership.add_file(slot, at, file), ownership.directory_id(slot, at))
+                (ownership.add_file(key, at, file), ownership.directory_id(key, at))
             {
                 ownership.claim(id, place);
             }
@@ -129,7 +129,7 @@ impl Run<'_> {
         }
         let waiting = self.ownership.triggers.iter();
         let mut waiting: Vec<&Package> =
-            waiting.filter_map(|slot| self.ownership.get(*slot)).collect();
+            waiting.filter_map(|key| self.ownership.get(*key)).collect();
         if self.database.generation == Generation::Apk3 {
             waiting.sort_by(|a, b| compare_names(&a.record.name, &b.record.name));
         }
@@ -139,17 +139,17 @@ impl Run<'_> {
         };
         let triggers = Triggers { entries: waiting.iter().filter_map(trigger).collect() };
         let time = u64::try_from(self.options.timestamp).unwrap_or(0);
-        let place = self.database.place.clone();
+        let paths = self.database.paths.clone();
         let scripts = scripts
-            .write(&installed, time, place.storage)
-            .map_err(|source| RootfsError::Io { what: place.scripts.to_string(), source })?;
+            .write(&installed, time, paths.storage)
+            .map_err(|source| RootfsError::Io { what: paths.scripts.to_string(), source })?;
         let world = self.database.world.write(self.database.order);
-        self.write(place.world, world)?;
-        self.write(place.installed.clone(), installed.write())?;
-        self.write(place.scripts, scripts)?;
-        self.write(place.triggers, triggers.write())?;
+        self.write(paths.world, world)?;
+        self.write(paths.installed.clone(), installed.write())?;
+        self.write(paths.scripts, scripts)?;
+        self.write(paths.triggers, triggers.write())?;
         self.write_architecture(&installed)?;
-        self.lock(&place.installed)
+        self.lock(&paths.installed)
     }
 
     fn record(&self, package: &Package) -> InstalledPackage {

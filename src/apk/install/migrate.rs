@@ -10,7 +10,7 @@ use std::io::Read;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
-use super::ownership::Slot;
+use super::ownership::PackageKey;
 use super::unpack::Extracted;
 use super::{InstallError, Run};
 use imgfix_model::effects::EffectKind;
@@ -37,32 +37,32 @@ impl Run<'_> {
     /// Puts the files of a package in their place and makes them the package's.
     pub(super) fn migrate(
         &mut self,
-        slot: Slot,
+        key: PackageKey,
         mut files: Vec<Extracted>,
     ) -> Result<Placed, InstallError> {
         // By directory, as apk goes through them.
         files.sort_by_key(|file| file.place);
-        for id in self.ownership.directory_ids(slot) {
+        for id in self.ownership.directory_ids(key) {
             self.ownership.directories.touch(id);
         }
         let mut placed = Placed::default();
         for Extracted { place, entry } in files {
-            let Some(id) = self.ownership.directory_id(slot, place.directory) else { continue };
+            let Some(id) = self.ownership.directory_id(key, place.directory) else { continue };
             let Some(file) = self.ownership.file(place).cloned() else { continue };
-            let path = self.join(slot, &self.ownership.directories.path(id), &file.name)?;
-            self.check_parent(slot, &path)?;
+            let path = self.join(key, &self.ownership.directories.path(id), &file.name)?;
+            self.check_parent(key, &path)?;
             let real = self.overlay.resolve_parent(&path)?;
             let decision = self.decide(id, &real, &file.name, file.checksum.as_ref())?;
             match decision {
                 Decision::Keep => {}
-                Decision::Replace => self.place(slot, real.clone(), entry)?,
+                Decision::Replace => self.place(key, real.clone(), entry)?,
                 Decision::Beside => {
                     let name = [&file.name[..], b".apk-new"].concat();
                     let parent = real.parent().unwrap_or_else(ImagePath::root);
-                    let beside = self.join(slot, &parent, &name)?;
-                    self.place(slot, beside.clone(), entry)?;
+                    let beside = self.join(key, &parent, &name)?;
+                    self.place(key, beside.clone(), entry)?;
                     let kind = EffectKind::ConffileKept { path, shipped_as: beside };
-                    self.tell(slot, kind);
+                    self.tell(key, kind);
                 }
             }
             placed.0.insert(real);
@@ -98,34 +98,48 @@ impl Run<'_> {
         Ok(if is_new { Decision::Keep } else { Decision::Beside })
     }
 
-    fn place(&mut self, slot: Slot, path: ImagePath, entry: Entry) -> Result<(), InstallError> {
+    fn place(
+        &mut self,
+        key: PackageKey,
+        path: ImagePath,
+        entry: Entry,
+    ) -> Result<(), InstallError> {
         if self.overlay.lstat(&path).is_some_and(Entry::is_dir) {
             let problem = format!("{path} is a directory in the image, and not in the package");
-            return Err(self.broken(slot, problem));
+            return Err(self.broken(key, problem));
         }
         Ok(self.overlay.set(path, entry)?)
     }
 
-    fn join(&self, slot: Slot, folder: &ImagePath, name: &[u8]) -> Result<ImagePath, InstallError> {
-        folder.join(name).map_err(|error| self.broken(slot, error.to_string()))
+    fn join(
+        &self,
+        key: PackageKey,
+        folder: &ImagePath,
+        name: &[u8],
+    ) -> Result<ImagePath, InstallError> {
+        folder.join(name).map_err(|error| self.broken(key, error.to_string()))
     }
 
     /// Takes away the files and directories that a package still has. `placed` is where the files
     /// of the version that follows it are.
-    pub(super) fn purge(&mut self, slot: Slot, placed: &Placed) -> Result<(), InstallError> {
-        let Some(package) = self.ownership.get_mut(slot) else { return Ok(()) };
+    pub(super) fn purge_files(
+        &mut self,
+        key: PackageKey,
+        placed: &Placed,
+    ) -> Result<(), InstallError> {
+        let Some(package) = self.ownership.get_mut(key) else { return Ok(()) };
         for owned in std::mem::take(&mut package.directories) {
             self.ownership.directories.touch(owned.id);
             let folder = self.ownership.directories.path(owned.id);
             for file in owned.files.iter().filter(|file| !file.lost) {
                 self.ownership.disown(owned.id, &file.name);
-                let real = self.overlay.resolve_parent(&self.join(slot, &folder, &file.name)?)?;
+                let real = self.overlay.resolve_parent(&self.join(key, &folder, &file.name)?)?;
                 let is_of_apk3 = self.database.generation == Generation::Apk3;
                 let is_protected = self.ownership.directories.is_protected(owned.id);
                 if is_of_apk3 && is_protected {
                     let beside = [real.file_name(), b".apk-new"].concat();
                     let parent = real.parent().unwrap_or_else(ImagePath::root);
-                    self.overlay.remove(&self.join(slot, &parent, &beside)?);
+                    self.overlay.remove(&self.join(key, &parent, &beside)?);
                 }
                 let Some(found) = self.overlay.lstat(&real).filter(|found| !found.is_dir()) else {
                     continue;
@@ -143,7 +157,7 @@ impl Run<'_> {
                 }
                 if placed.0.contains(&real) {
                     return Err(self.broken(
-                        slot,
+                        key,
                         format!(
                             "its file {real} is reached in the image through another path than \
                              the new version has: apk would take the new file away with the old"

@@ -3,8 +3,8 @@
 //! In come unpacked packages (a whole set that belongs together, in apk's order) and the image;
 //! out comes the overlay with what apk would have made of it, byte for byte in the package
 //! database, and the [`Effect`]s worth telling. Scripts are handed to a [`ScriptRunner`] at apk's
-//! moments. The behaviour is that of apk-tools 2.12, 2.14 and 3.0, whichever the image has: `src/commit.c`, `src/database.c`,
-//! `src/package.c`.
+//! moments. The behaviour is that of apk-tools 2.12, 2.14 and 3.0, whichever the image has:
+//! `src/commit.c`, `src/database.c`, `src/package.c`.
 //!
 //! - `database`: what the image records, and how it is written back
 //! - `ownership`: which package has which files
@@ -48,7 +48,7 @@ use imgfix_model::path::ImagePath;
 use imgfix_repair::script_run::{self, ScriptRunner};
 use imgfix_vfs::{Overlay, RootfsError};
 use migrate::Placed;
-use ownership::{Ownership, Package, Slot};
+use ownership::{Ownership, Package, PackageKey};
 use scripts::Moment;
 pub use scripts::ScriptCall;
 
@@ -63,9 +63,10 @@ pub struct NewPackage {
     pub repository_tag: Option<String>,
 }
 
-/// An installed package that apk takes away with a set.
+/// An installed package that apk purges with a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
+pub struct Purge {
+    /// The name of the installed package.
     pub package: PackageName,
     /// The package of the set before which it goes, from 0; or their number.
     pub before: usize,
@@ -82,14 +83,31 @@ pub struct Options {
 /// Why a set of packages cannot be installed. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    /// A path of the image cannot be followed or changed, or a file cannot be read from its layer.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
+    /// The package database is not understood.
     #[error(transparent)]
     Database(#[from] InventoryError),
+    /// Something in a package that apk would end with an error for.
     #[error("package {package}: {problem}")]
-    Package { package: String, problem: String },
+    Package {
+        /// The package's name.
+        package: String,
+        /// For people.
+        problem: String,
+    },
+    /// Two packages have a file, and nothing says whose it is.
     #[error("package {package} would overwrite {path}, which is also in package {owner}")]
-    Overwrite { package: String, path: ImagePath, owner: String },
+    Overwrite {
+        /// The name of the package that comes.
+        package: String,
+        /// The file.
+        path: ImagePath,
+        /// The name of the package that has it now.
+        owner: String,
+    },
+    /// A script fails, or cannot be evaluated.
     #[error("{}", script_run::sentence(package, activated_by.as_deref(), script, *line, detail))]
     Script {
         /// Whose script it is.
@@ -97,18 +115,28 @@ pub enum InstallError {
         /// A package of the set that changed what the trigger waits for, for a script run by
         /// one.
         activated_by: Option<String>,
+        /// Its name, as in [`Script::name`].
         script: String,
+        /// Where in it, from 1, if that is known.
         line: Option<u32>,
+        /// What happened, for people.
         detail: String,
         /// As in [`imgfix_shell::Stop`].
         is_of_this_machine: bool,
     },
+    /// A program of the image that apk runs before or after everything fails, or cannot be
+    /// evaluated.
     #[error("the image's commit hook {path}: {detail}")]
-    Hook { path: ImagePath, detail: String },
+    Hook {
+        /// The program.
+        path: ImagePath,
+        /// What happened, for people.
+        detail: String,
+    },
 }
 
 /// Installs a set of packages, all or none, in the given order, which is that of apk's changes,
-/// and takes away what goes with them.
+/// and purges what goes with them.
 /// On success `overlay` has the result; on error it is as it was. In an image with neither apk
 /// nor a shell ([`is_distroless`]) no script is run.
 ///
@@ -117,14 +145,14 @@ pub enum InstallError {
 pub fn install(
     overlay: &mut Overlay,
     packages: &[NewPackage],
-    removals: &[Removal],
+    purges: &[Purge],
     options: &Options,
     scripts: &mut dyn ScriptRunner<ScriptCall>,
 ) -> Result<Vec<Effect>, InstallError> {
     let mut result = overlay.clone();
     let mut effects = Vec::new();
     let (database, ownership) = Database::load(overlay)?;
-    for changes in commits(packages, removals, &ownership, database.generation) {
+    for changes in commits(packages, purges, &ownership, database.generation) {
         effects.extend(commit(&mut result, &changes, options, scripts)?);
     }
     *overlay = result;
@@ -139,7 +167,7 @@ fn commit(
     scripts: &mut dyn ScriptRunner<ScriptCall>,
 ) -> Result<Vec<Effect>, InstallError> {
     let (database, ownership) = Database::load(overlay)?;
-    let apk = ownership.find("apk-tools").and_then(|slot| ownership.get(slot));
+    let apk = ownership.find("apk-tools").and_then(|key| ownership.get(key));
     let going = going(changes, &ownership);
     let mut run = Run {
         script_folder: self::scripts::folder(apk.map(|package| &package.record.version)),
@@ -161,7 +189,7 @@ fn commit(
     for change in changes {
         match change {
             Change::Install(package) => new.extend(run.install(package)?),
-            Change::Remove(name) => run.remove(name)?,
+            Change::Purge(name) => run.purge_package(name)?,
         }
     }
     let wanted = run.ownership.wanted_permissions();
@@ -173,10 +201,10 @@ fn commit(
     Ok(run.effects)
 }
 
-fn going(changes: &[Change<'_>], ownership: &Ownership) -> HashSet<Slot> {
+fn going(changes: &[Change<'_>], ownership: &Ownership) -> HashSet<PackageKey> {
     let former = |change: &Change<'_>| match change {
         Change::Install(new) => ownership.find(&new.record.name.0),
-        Change::Remove(name) => ownership.find(&name.0),
+        Change::Purge(name) => ownership.find(&name.0),
     };
     changes.iter().filter_map(former).collect()
 }
@@ -191,7 +219,7 @@ struct Run<'s> {
     /// What the user asked for.
     world: Vec<Dependency>,
     /// What is taken away or replaced in this run.
-    going: HashSet<Slot>,
+    going: HashSet<PackageKey>,
     accounts: OwnerNumbers,
     options: Options,
     effects: Vec<Effect>,
@@ -201,12 +229,12 @@ struct Run<'s> {
 
 impl Run<'_> {
     /// Installs one package in place of the one of the same name; `None` when that is the same.
-    fn install(&mut self, new: &NewPackage) -> Result<Option<Slot>, InstallError> {
+    fn install(&mut self, new: &NewPackage) -> Result<Option<PackageKey>, InstallError> {
         let control = &new.package.control;
         let mut record = new.record.clone();
         let identity = *record.identity.get_or_insert(control.identity);
         let former = self.ownership.find(&record.name.0);
-        let former_package = former.and_then(|slot| self.ownership.get(slot));
+        let former_package = former.and_then(|key| self.ownership.get(key));
         if former_package.is_some_and(|package| package.record.identity == Some(identity)) {
             return Ok(None);
         }
@@ -229,9 +257,9 @@ impl Run<'_> {
             package.scripts.clone_from(&control.scripts);
         }
         let has_triggers = !package.triggers.is_empty();
-        let slot = self.ownership.install(package);
+        let key = self.ownership.install(package);
         if has_triggers {
-            self.ownership.triggers.push(slot);
+            self.ownership.triggers.push(key);
         }
         let (before, after) = match former {
             None => (Script::PreInstall, Script::PostInstall),
@@ -239,33 +267,33 @@ impl Run<'_> {
         };
         let mut placed = Placed::default();
         if !is_empty {
-            self.run_script(slot, before, &arguments)?;
-            let files = self.unpack(slot, new)?;
-            placed = self.migrate(slot, files)?;
+            self.run_script(key, before, &arguments)?;
+            let files = self.unpack(key, new)?;
+            placed = self.migrate(key, files)?;
         }
         if let Some(former) = former {
-            self.purge(former, &placed)?;
+            self.purge_files(former, &placed)?;
             self.ownership.uninstall(former);
         }
-        self.tell(slot, EffectKind::Installed { from, to });
-        self.run_script(slot, after, &arguments)?;
-        Ok(Some(slot))
+        self.tell(key, EffectKind::Installed { from, to });
+        self.run_script(key, after, &arguments)?;
+        Ok(Some(key))
     }
 
-    /// Takes an installed package away; nothing when there is none of the name.
-    fn remove(&mut self, name: &PackageName) -> Result<(), InstallError> {
-        let Some(slot) = self.ownership.find(&name.0) else { return Ok(()) };
-        let version = self.ownership.get(slot).map(|package| package.record.version.to_string());
+    /// Purges an installed package; does nothing when none has the name.
+    fn purge_package(&mut self, name: &PackageName) -> Result<(), InstallError> {
+        let Some(key) = self.ownership.find(&name.0) else { return Ok(()) };
+        let version = self.ownership.get(key).map(|package| package.record.version.to_string());
         let arguments: Vec<String> = version.into_iter().collect();
-        self.run_script(slot, Script::PreDeinstall, &arguments)?;
-        self.purge(slot, &Placed::default())?;
-        self.run_script(slot, Script::PostDeinstall, &arguments)?;
-        self.ownership.uninstall(slot);
+        self.run_script(key, Script::PreDeinstall, &arguments)?;
+        self.purge_files(key, &Placed::default())?;
+        self.run_script(key, Script::PostDeinstall, &arguments)?;
+        self.ownership.uninstall(key);
         Ok(())
     }
 
-    fn tell(&mut self, slot: Slot, kind: EffectKind) {
-        let package = self.ownership.get(slot).map(|package| package.record.id().to_string());
+    fn tell(&mut self, key: PackageKey, kind: EffectKind) {
+        let package = self.ownership.get(key).map(|package| package.record.id().to_string());
         self.effects.push(Effect { package: package.unwrap_or_default(), kind });
     }
 }

@@ -17,9 +17,9 @@ use super::directories::{Directories, DirectoryId, Permissions};
 use imgfix_model::identity::Identity;
 use imgfix_model::path::ImagePath;
 
-/// A package of the run: its place among all that were ever there.
+/// A package of the run, by its position among all that were ever there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Slot(usize);
+pub(super) struct PackageKey(usize);
 
 /// An installed package.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ pub(super) struct OwnedFile {
 /// Which file of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct FilePlace {
-    pub(super) slot: Slot,
+    pub(super) key: PackageKey,
     /// Among the package's directories.
     pub(super) directory: usize,
     /// Among the directory's files.
@@ -73,9 +73,9 @@ pub(super) struct FilePlace {
 pub(super) struct Ownership {
     packages: Vec<Package>,
     /// Those that are installed, in apk's order.
-    pub(super) installed: Vec<Slot>,
+    pub(super) installed: Vec<PackageKey>,
     /// Those with triggers, in apk's order.
-    pub(super) triggers: Vec<Slot>,
+    pub(super) triggers: Vec<PackageKey>,
     pub(super) directories: Directories,
     owners: HashMap<(DirectoryId, Vec<u8>), FilePlace>,
 }
@@ -103,48 +103,48 @@ impl Ownership {
     }
 
     /// Adds a package behind all others.
-    pub(super) fn install(&mut self, package: Package) -> Slot {
-        let slot = Slot(self.packages.len());
+    pub(super) fn install(&mut self, package: Package) -> PackageKey {
+        let key = PackageKey(self.packages.len());
         self.packages.push(package);
-        self.installed.push(slot);
-        slot
+        self.installed.push(key);
+        key
     }
 
     /// Takes a package away, whose files and directories are gone already.
-    pub(super) fn uninstall(&mut self, slot: Slot) {
-        self.installed.retain(|other| *other != slot);
-        self.triggers.retain(|other| *other != slot);
+    pub(super) fn uninstall(&mut self, key: PackageKey) {
+        self.installed.retain(|other| *other != key);
+        self.triggers.retain(|other| *other != key);
     }
 
-    pub(super) fn get(&self, slot: Slot) -> Option<&Package> {
-        self.packages.get(slot.0)
+    pub(super) fn get(&self, key: PackageKey) -> Option<&Package> {
+        self.packages.get(key.0)
     }
 
-    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Package> {
-        self.packages.get_mut(slot.0)
+    pub(super) fn get_mut(&mut self, key: PackageKey) -> Option<&mut Package> {
+        self.packages.get_mut(key.0)
     }
 
     /// The installed packages, in apk's order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Package)> {
-        self.installed.iter().filter_map(|slot| Some((*slot, self.get(*slot)?)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PackageKey, &Package)> {
+        self.installed.iter().filter_map(|key| Some((*key, self.get(*key)?)))
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<Slot> {
-        self.iter().find(|(_, package)| package.name() == name).map(|(slot, _)| slot)
+    pub(super) fn find(&self, name: &str) -> Option<PackageKey> {
+        self.iter().find(|(_, package)| package.name() == name).map(|(key, _)| key)
     }
 
     /// The place of a directory that a package has already.
-    pub(super) fn owned_directory(&self, slot: Slot, path: &ImagePath) -> Option<usize> {
-        self.get(slot)?.place(self.directories.known(path)?)
+    pub(super) fn owned_directory(&self, key: PackageKey, path: &ImagePath) -> Option<usize> {
+        self.get(key)?.place(self.directories.known(path)?)
     }
 
     /// The place of a package's directory; the package gets it when it has it not yet.
-    pub(super) fn directory(&mut self, slot: Slot, path: &ImagePath) -> Option<usize> {
-        if let Some(at) = self.owned_directory(slot, path) {
+    pub(super) fn directory(&mut self, key: PackageKey, path: &ImagePath) -> Option<usize> {
+        if let Some(at) = self.owned_directory(key, path) {
             return Some(at);
         }
         let id = self.directories.acquire(path);
-        let package = self.get_mut(slot)?;
+        let package = self.get_mut(key)?;
         let at = package.directories.len();
         package.places.insert(id, at);
         package.directories.push(OwnedDirectory {
@@ -157,10 +157,10 @@ impl Ownership {
 
     /// Puts the directories of a package in this order; what is not in it stays in front. Nobody
     /// may have claimed one of its files yet. For each former place there is the new one.
-    pub(super) fn order_directories(&mut self, slot: Slot, order: &[ImagePath]) -> Vec<usize> {
+    pub(super) fn order_directories(&mut self, key: PackageKey, order: &[ImagePath]) -> Vec<usize> {
         let wanted: HashMap<DirectoryId, usize> =
             order.iter().filter_map(|path| self.directories.known(path)).zip(0..).collect();
-        let Some(package) = self.get_mut(slot) else { return Vec::new() };
+        let Some(package) = self.get_mut(key) else { return Vec::new() };
         let former: Vec<DirectoryId> = package.directories.iter().map(|owned| owned.id).collect();
         package.directories.sort_by_key(|owned| wanted.get(&owned.id).copied());
         let places = package.directories.iter().map(|owned| owned.id).zip(0..);
@@ -168,19 +168,24 @@ impl Ownership {
         former.iter().map(|id| package.places.get(id).copied().unwrap_or_default()).collect()
     }
 
-    pub(super) fn directory_id(&self, slot: Slot, directory: usize) -> Option<DirectoryId> {
-        self.get(slot)?.directories.get(directory).map(|owned| owned.id)
+    pub(super) fn directory_id(&self, key: PackageKey, directory: usize) -> Option<DirectoryId> {
+        self.get(key)?.directories.get(directory).map(|owned| owned.id)
     }
 
     /// The directories of a package.
-    pub(super) fn directory_ids(&self, slot: Slot) -> Vec<DirectoryId> {
-        let package = self.get(slot);
+    pub(super) fn directory_ids(&self, key: PackageKey) -> Vec<DirectoryId> {
+        let package = self.get(key);
         package.iter().flat_map(|package| &package.directories).map(|owned| owned.id).collect()
     }
 
     /// Sets mode and owner that a package wants of a directory.
-    pub(super) fn set_directory(&mut self, slot: Slot, directory: usize, attributes: Attributes) {
-        let Some(package) = self.packages.get_mut(slot.0) else { return };
+    pub(super) fn set_directory(
+        &mut self,
+        key: PackageKey,
+        directory: usize,
+        attributes: Attributes,
+    ) {
+        let Some(package) = self.packages.get_mut(key.0) else { return };
         let Some(owned) = package.directories.get_mut(directory) else { return };
         let permissions = permissions(&attributes);
         owned.attributes = attributes;
@@ -190,21 +195,21 @@ impl Ownership {
     /// Adds a file to a package, without making it the owner.
     pub(super) fn add_file(
         &mut self,
-        slot: Slot,
+        key: PackageKey,
         directory: usize,
         file: OwnedFile,
     ) -> Option<FilePlace> {
-        let owned = self.get_mut(slot)?.directories.get_mut(directory)?;
+        let owned = self.get_mut(key)?.directories.get_mut(directory)?;
         owned.files.push(file);
-        Some(FilePlace { slot, directory, file: owned.files.len() - 1 })
+        Some(FilePlace { key, directory, file: owned.files.len() - 1 })
     }
 
     pub(super) fn file(&self, place: FilePlace) -> Option<&OwnedFile> {
-        self.get(place.slot)?.directories.get(place.directory)?.files.get(place.file)
+        self.get(place.key)?.directories.get(place.directory)?.files.get(place.file)
     }
 
     pub(super) fn file_mut(&mut self, place: FilePlace) -> Option<&mut OwnedFile> {
-        self.get_mut(place.slot)?.directories.get_mut(place.directory)?.files.get_mut(place.file)
+        self.get_mut(place.key)?.directories.get_mut(place.directory)?.files.get_mut(place.file)
     }
 
     /// Who has a file.
@@ -215,8 +220,8 @@ impl Ownership {
     /// Makes a package the owner of its file; another that had it has it no more.
     pub(super) fn claim(&mut self, directory: DirectoryId, place: FilePlace) {
         let Some(file) = self.file(place) else { return };
-        let key = (directory, file.name.clone());
-        if let Some(former) = self.owners.insert(key, place)
+        let name = file.name.clone();
+        if let Some(former) = self.owners.insert((directory, name), place)
             && former != place
             && let Some(file) = self.file_mut(former)
         {

@@ -1,8 +1,8 @@
 //! Running packages' scripts at apk's moments, with apk's arguments.
 //!
 //! In come the state of a run and which script of which package is due; the script is handed to
-//! a [`ScriptRunner`](script_run::ScriptRunner), which decides how it is run. Source: apk-tools 2.14, `src/package.c`
-//! (`apk_ipkg_run_script`), `src/database.c` (`apk_db_run_script`), `src/commit.c`
+//! a [`ScriptRunner`](script_run::ScriptRunner), which decides how it is run. Source: apk-tools
+//! 2.14, `src/package.c` (`apk_ipkg_run_script`), `src/database.c` (`apk_db_run_script`), `src/commit.c`
 //! (`run_triggers`); apk 3 has them in memory, and tells them which they are (the same in 3.0).
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use bstr::BString;
 use bytes::Bytes;
 
 use super::super::apk_file::Script;
-use super::ownership::Slot;
+use super::ownership::PackageKey;
 use super::{InstallError, Run};
 use imgfix_model::effects::EffectKind;
 use imgfix_model::path::ImagePath;
@@ -34,6 +34,7 @@ pub struct ScriptCall {
     pub variables: Vec<(&'static str, String)>,
     /// After the name that the script is called by.
     pub arguments: Vec<String>,
+    /// The name of the package whose script it is; empty for a commit hook.
     pub package: String,
 }
 
@@ -109,11 +110,11 @@ impl Run<'_> {
     /// Runs a package's script, if it has one and this image's scripts are run at all.
     pub(super) fn run_script(
         &mut self,
-        slot: Slot,
+        key: PackageKey,
         script: Script,
         arguments: &[String],
     ) -> Result<(), InstallError> {
-        let Some(package) = self.ownership.get(slot).filter(|_| self.scripts.is_some()) else {
+        let Some(package) = self.ownership.get(key).filter(|_| self.scripts.is_some()) else {
             return Ok(());
         };
         let Some(text) = package.scripts.get(&script).cloned() else { return Ok(()) };
@@ -146,7 +147,7 @@ impl Run<'_> {
         }
         let arguments = arguments.to_vec();
         let kind = EffectKind::ScriptRan { script: script.name().to_owned(), arguments, changed };
-        self.tell(slot, kind);
+        self.tell(key, kind);
         if call.text.is_none() {
             let real = self.overlay.resolve_parent(&call.path)?;
             self.overlay.remove(&real);

@@ -558,7 +558,7 @@ fn a_package_that_goes_is_taken_away_at_its_place() {
     let tar = archive.write(&database, 1, storage).unwrap();
     overlay.set(path("/lib/apk/db/scripts.tar"), Entry::file(tar, 0o644, 1)).unwrap();
     let set = ["a", "b"].map(|name| made(name, "1", &["usr/"]).scripts(&[Script::PostInstall]).0);
-    let removals = [Removal { package: "old".into(), before: 1 }];
+    let removals = [Purge { package: "old".into(), before: 1 }];
     let mut runner = Recorder::default();
     install(&mut overlay, &set, &removals, &Options { timestamp: NOW }, &mut runner).unwrap();
     assert_eq!(
@@ -583,7 +583,7 @@ fn what_goes_between_the_commits_is_part_of_the_first_when_nothing_needs_it() {
     let overlay = image(&records, &[]);
     let (_, ownership) = Database::load(&overlay).unwrap();
     let set = ["apk-tools", "user"].map(|name| made(name, "2", &[]).0);
-    let removals = ["gone", "kept"].map(|name| Removal { package: name.into(), before: 1 });
+    let removals = ["gone", "kept"].map(|name| Purge { package: name.into(), before: 1 });
     let shown: Vec<Vec<String>> = commits(&set, &removals, &ownership, Generation::Apk2)
         .iter()
         .map(|changes| changes.iter().map(shown).collect())
@@ -594,6 +594,6 @@ fn what_goes_between_the_commits_is_part_of_the_first_when_nothing_needs_it() {
 fn shown(change: &Change<'_>) -> String {
     match change {
         Change::Install(new) => new.record.name.to_string(),
-        Change::Remove(name) => format!("-{name}"),
+        Change::Purge(name) => format!("-{name}"),
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::super::apk_file::Script;
-use super::ownership::Slot;
+use super::ownership::PackageKey;
 use super::{InstallError, Run};
 use imgfix_model::path::ImagePath;
 use imgfix_shell::fnmatch;
@@ -15,17 +15,17 @@ use imgfix_versions::apk::generation::Generation;
 
 impl Run<'_> {
     /// Runs all triggers that are due. `new` are the packages of this run.
-    pub(super) fn run_triggers(&mut self, new: &[Slot]) -> Result<(), InstallError> {
+    pub(super) fn run_triggers(&mut self, new: &[PackageKey]) -> Result<(), InstallError> {
         let mut due = self.due_triggers();
         if due.is_empty() {
             return Ok(());
         }
-        for slot in self.change_order() {
-            let Some(directories) = due.remove(&slot) else { continue };
+        for key in self.change_order() {
+            let Some(directories) = due.remove(&key) else { continue };
             let arguments: Vec<String> =
                 directories.iter().map(|path| path.to_str_lossy().into_owned()).collect();
-            let activated_by = self.activated_by(slot, &directories, new);
-            self.run_script(slot, Script::Trigger, &arguments).map_err(|mut error| {
+            let activated_by = self.activated_by(key, &directories, new);
+            self.run_script(key, Script::Trigger, &arguments).map_err(|mut error| {
                 if let InstallError::Script { activated_by: by, .. } = &mut error {
                     *by = activated_by;
                 }
@@ -36,12 +36,12 @@ impl Run<'_> {
     }
 
     /// The directories that each trigger is to be called with.
-    fn due_triggers(&self) -> BTreeMap<Slot, Vec<ImagePath>> {
-        let mut due: BTreeMap<Slot, Vec<ImagePath>> = BTreeMap::new();
+    fn due_triggers(&self) -> BTreeMap<PackageKey, Vec<ImagePath>> {
+        let mut due: BTreeMap<PackageKey, Vec<ImagePath>> = BTreeMap::new();
         for (id, modified) in self.ownership.directories.in_apk_order() {
             let path = self.ownership.directories.path(id);
-            for slot in &self.ownership.triggers {
-                let Some(package) = self.ownership.get(*slot) else { continue };
+            for key in &self.ownership.triggers {
+                let Some(package) = self.ownership.get(*key) else { continue };
                 if !modified && !package.run_all_triggers {
                     continue;
                 }
@@ -49,7 +49,7 @@ impl Run<'_> {
                 let mut waiting = package.triggers.iter().map(|text| wait(text, by));
                 let found = waiting.find(|(pattern, _)| matches(pattern, &path));
                 let Some((_, only_changed)) = found else { continue };
-                let directories = due.entry(*slot).or_default();
+                let directories = due.entry(*key).or_default();
                 if modified || !only_changed {
                     directories.push(path.clone());
                 }
@@ -59,11 +59,16 @@ impl Run<'_> {
     }
 
     /// A new package that has one of the directories, if it is not the trigger's own.
-    fn activated_by(&self, slot: Slot, directories: &[ImagePath], new: &[Slot]) -> Option<String> {
-        if new.contains(&slot) {
+    fn activated_by(
+        &self,
+        key: PackageKey,
+        directories: &[ImagePath],
+        new: &[PackageKey],
+    ) -> Option<String> {
+        if new.contains(&key) {
             return None;
         }
-        let has = |other: &&Slot| {
+        let has = |other: &&PackageKey| {
             directories.iter().any(|path| self.ownership.owned_directory(**other, path).is_some())
         };
         let package = self.ownership.get(*new.iter().find(has)?)?;

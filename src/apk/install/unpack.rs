@@ -14,7 +14,7 @@ use super::super::dependency::{Constraint, Dependency};
 use super::super::directory_order::DirectoryOrder;
 use super::super::installed::Attributes;
 use super::super::record::Record;
-use super::ownership::{FilePlace, OwnedFile, Package, Slot};
+use super::ownership::{FilePlace, OwnedFile, Package, PackageKey};
 use super::{InstallError, NewPackage, Run};
 use imgfix_model::identity::Identity;
 use imgfix_model::path::ImagePath;
@@ -42,18 +42,18 @@ impl Run<'_> {
     /// Makes the package's directories and gets its files ready.
     pub(super) fn unpack(
         &mut self,
-        slot: Slot,
+        key: PackageKey,
         new: &NewPackage,
     ) -> Result<Vec<Extracted>, InstallError> {
         let mut extraction = Extraction::default();
         for entry in &new.package.payload {
             match &entry.kind {
-                PayloadKind::Directory => self.unpack_directory(slot, entry)?,
-                _ => self.unpack_file(slot, entry, &mut extraction)?,
+                PayloadKind::Directory => self.unpack_directory(key, entry)?,
+                _ => self.unpack_file(key, entry, &mut extraction)?,
             }
         }
         if self.database.generation == Generation::Apk3 {
-            let places = self.ownership.order_directories(slot, &directory_order(new));
+            let places = self.ownership.order_directories(key, &directory_order(new));
             for Extracted { place, .. } in &mut extraction.files {
                 place.directory = places.get(place.directory).copied().unwrap_or(place.directory);
             }
@@ -61,40 +61,42 @@ impl Run<'_> {
         Ok(extraction.files)
     }
 
-    fn unpack_directory(&mut self, slot: Slot, entry: &PayloadEntry) -> Result<(), InstallError> {
+    fn unpack_directory(
+        &mut self,
+        key: PackageKey,
+        entry: &PayloadEntry,
+    ) -> Result<(), InstallError> {
         let attributes = self.attributes(entry)?;
-        let Some(at) = self.ownership.directory(slot, &entry.path) else { return Ok(()) };
+        let Some(at) = self.ownership.directory(key, &entry.path) else { return Ok(()) };
         // What mkdir(2) takes of the mode; the rest, and the owner, come with all the others'.
         let made = Entry::directory(entry.mode & 0o1777, self.options.timestamp);
-        if let Some(id) = self.ownership.directory_id(slot, at) {
-            self.check_parent(slot, &entry.path)?;
+        if let Some(id) = self.ownership.directory_id(key, at) {
+            self.check_parent(key, &entry.path)?;
             self.ownership.directories.prepare(id, &mut self.overlay, Some(made))?;
         }
-        self.ownership.set_directory(slot, at, attributes);
+        self.ownership.set_directory(key, at, attributes);
         Ok(())
     }
 
     fn unpack_file(
         &mut self,
-        slot: Slot,
+        key: PackageKey,
         entry: &PayloadEntry,
         extraction: &mut Extraction,
     ) -> Result<(), InstallError> {
         let path = &entry.path;
         let parent = path.parent().unwrap_or_else(ImagePath::root);
-        let Some(at) = self.ownership.owned_directory(slot, &parent).or_else(|| {
+        let Some(at) = self.ownership.owned_directory(key, &parent).or_else(|| {
             // Of the root alone no entry is needed.
-            parent.is_root().then(|| self.ownership.directory(slot, &parent)).flatten()
+            parent.is_root().then(|| self.ownership.directory(key, &parent)).flatten()
         }) else {
-            return Err(self.broken(slot, format!("{path} has no directory in the archive")));
+            return Err(self.broken(key, format!("{path} has no directory in the archive")));
         };
         let target = match &entry.kind {
-            PayloadKind::HardLink(target) => {
-                Some(self.link_target(slot, path, target, extraction)?)
-            }
+            PayloadKind::HardLink(target) => Some(self.link_target(key, path, target, extraction)?),
             _ => None,
         };
-        if self.is_left_to_its_owner(slot, at, path)? {
+        if self.is_left_to_its_owner(key, at, path)? {
             return Ok(());
         }
         let attributes = self.attributes(entry)?;
@@ -107,16 +109,16 @@ impl Run<'_> {
             PayloadKind::File { .. } | PayloadKind::Symlink(_) | PayloadKind::HardLink(_)
         );
         if needs_checksum && checksum.is_none() {
-            return Err(self.broken(slot, format!("{path} has no checksum in the archive")));
+            return Err(self.broken(key, format!("{path} has no checksum in the archive")));
         }
         let made = match target {
             Some(target) => self.link(target, entry, &attributes, extraction),
             None => self.file_entry(entry, &attributes),
         };
         let file = OwnedFile { name: path.file_name().to_vec(), attributes, checksum, lost: false };
-        if let (Some(made), Some(place)) = (made, self.ownership.add_file(slot, at, file)) {
+        if let (Some(made), Some(place)) = (made, self.ownership.add_file(key, at, file)) {
             if extraction.by_path.insert(path.clone(), extraction.files.len()).is_some() {
-                return Err(self.broken(slot, format!("{path} is in the archive twice")));
+                return Err(self.broken(key, format!("{path} is in the archive twice")));
             }
             extraction.files.push(Extracted { place, entry: made });
         }
@@ -126,7 +128,7 @@ impl Run<'_> {
     /// Where among the extracted files the target of a hard link is.
     fn link_target(
         &self,
-        slot: Slot,
+        key: PackageKey,
         path: &ImagePath,
         target: &ImagePath,
         extraction: &Extraction,
@@ -135,24 +137,24 @@ impl Run<'_> {
         let in_root = self.database.generation == Generation::Apk2
             && target.parent().is_none_or(|parent| parent.is_root());
         extraction.by_path.get(target).copied().filter(|_| !in_root).ok_or_else(|| {
-            self.broken(slot, format!("the target of the hard link {path}, {target}, is missing"))
+            self.broken(key, format!("the target of the hard link {path}, {target}, is missing"))
         })
     }
 
     /// Whether another package has the file and keeps it.
     fn is_left_to_its_owner(
         &self,
-        slot: Slot,
+        key: PackageKey,
         directory: usize,
         path: &ImagePath,
     ) -> Result<bool, InstallError> {
         let owner = self
             .ownership
-            .directory_id(slot, directory)
+            .directory_id(key, directory)
             .and_then(|id| self.ownership.owner(id, path.file_name()));
-        let (Some(place), Some(new)) = (owner, self.ownership.get(slot)) else { return Ok(false) };
-        let Some(owner) = self.ownership.get(place.slot) else { return Ok(false) };
-        let goes = self.going.contains(&place.slot);
+        let (Some(place), Some(new)) = (owner, self.ownership.get(key)) else { return Ok(false) };
+        let Some(owner) = self.ownership.get(place.key) else { return Ok(false) };
+        let goes = self.going.contains(&place.key);
         match precedence((owner, goes), new, self.database.generation) {
             Precedence::Owner => Ok(true),
             Precedence::New => Ok(false),
@@ -174,7 +176,7 @@ impl Run<'_> {
         })
     }
 
-    /// A file that is none of another's names.
+    /// An entry that is not a hard link.
     fn file_entry(&self, entry: &PayloadEntry, attributes: &Attributes) -> Option<Entry> {
         let (mut mode, mut mtime) = (entry.mode, entry.mtime);
         let mut xattrs = entry.xattrs.clone();
@@ -217,17 +219,21 @@ impl Run<'_> {
     }
 
     /// An error for what apk would go on after, with a broken package and an exit status.
-    pub(super) fn broken(&self, slot: Slot, problem: String) -> InstallError {
-        let package = self.ownership.get(slot).map(|package| package.name().to_owned());
+    pub(super) fn broken(&self, key: PackageKey, problem: String) -> InstallError {
+        let package = self.ownership.get(key).map(|package| package.name().to_owned());
         InstallError::Package { package: package.unwrap_or_default(), problem }
     }
 
     /// The directory that a path is to be in must be there.
-    pub(super) fn check_parent(&self, slot: Slot, path: &ImagePath) -> Result<(), InstallError> {
+    pub(super) fn check_parent(
+        &self,
+        key: PackageKey,
+        path: &ImagePath,
+    ) -> Result<(), InstallError> {
         let parent = path.parent().unwrap_or_else(ImagePath::root);
         match self.overlay.stat(&parent).is_some_and(Entry::is_dir) || parent.is_root() {
             true => Ok(()),
-            false => Err(self.broken(slot, format!("{parent} is not a directory in the image"))),
+            false => Err(self.broken(key, format!("{parent} is not a directory in the image"))),
         }
     }
 }

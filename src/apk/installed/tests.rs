@@ -134,7 +134,7 @@ fn what_is_not_understood_is_an_error_with_its_line() {
     for (text, want) in [
         ("P:a\nnonsense\n", "line 2: \"nonsense\" is not a field"),
         ("P:a\nV:1\nS:-1\n", "line 3: field S: \"-1\" is not a number"),
-        ("P:a\nV:1\nF:etc\nx:1\n", "line 4: field x is none that apk knows"),
+        ("P:a\nV:1\nF:etc\nx:1\n", "line 4: apk knows no field x"),
         ("P:a\nV:1\nR:x\n", "line 3: field R comes before the directory (F)"),
         ("P:a\nV:1\nM:0:0:755\n", "line 3: field M comes before the directory (F)"),
         ("P:a\nV:1\nF:etc\nZ:Q1\n", "line 4: field Z: \"Q1\" is not a checksum"),

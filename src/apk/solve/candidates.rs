@@ -32,7 +32,8 @@ impl ApkUniverse<'_> {
     }
 
     /// Tries all candidates at once, and takes the next lower version of those that cannot be
-    /// reached and for which `why_lower` has a reason, until there are none.
+    /// reached and for which `why_lower` has a reason, until all can be reached or have no lower
+    /// version.
     fn lower_candidates(
         &mut self,
         why_lower: &dyn Fn(&Self, &Task, Solvable) -> Option<Explanation>,
@@ -89,9 +90,9 @@ impl ApkUniverse<'_> {
 
     /// Makes `chosen` a slot's candidate.
     fn settle(&mut self, at: usize, chosen: Solvable, why: &Explanation) {
-        let Some(member) = self.pool.get(chosen) else { return };
+        let Some(version) = self.pool.get(chosen) else { return };
         let Some(slot) = self.slots.get_mut(at) else { return };
-        slot.candidate = Some((chosen, offer(member.record())));
+        slot.candidate = Some((chosen, offer(version.record())));
         if slot.passed_over.is_none() && !why.sentences.is_empty() {
             slot.passed_over = Some(Reason::Conflict {
                 package: slot.id.name.to_string(),

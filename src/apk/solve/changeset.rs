@@ -57,11 +57,11 @@ impl ApkUniverse<'_> {
             match change {
                 Change::Install(_) => before += 1,
                 Change::Remove(solvable) => {
-                    let Some(member) = self.pool.get(solvable) else { continue };
+                    let Some(version) = self.pool.get(solvable) else { continue };
                     out.push(Removal {
-                        package: member.record().id(),
-                        version: member.record().version.as_str().into(),
-                        source: member.record().origin.as_deref().map(Into::into),
+                        package: version.record().id(),
+                        version: version.record().version.as_str().into(),
+                        source: version.record().origin.as_deref().map(Into::into),
                         before,
                         because: self.why_gone(solvable, steps),
                     });
@@ -87,7 +87,7 @@ impl ApkUniverse<'_> {
             true => exclusion.text,
             false => format!("{} has {}", self.describe(gone), exclusion.text),
         };
-        let package = self.pool.get(step).map(|member| member.record().id());
+        let package = self.pool.get(step).map(|version| version.record().id());
         package.map_or(Because::Unneeded, |package| Because::Needed { package, relation })
     }
 

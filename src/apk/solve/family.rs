@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::ApkUniverse;
-use super::member::Source;
+use super::package_version::Source;
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::Removal;
 use imgfix_repair::planner::{Companion, Family, Slot, StepFacts};
@@ -43,8 +43,8 @@ impl Family for ApkUniverse<'_> {
     }
 
     fn step(&self, solvable: Solvable) -> Option<StepFacts> {
-        let member = self.pool.get(solvable)?;
-        let Source::Offered(available) = &member.source else { return None };
+        let version = self.pool.get(solvable)?;
+        let Source::Offered(available) = &version.source else { return None };
         pooled::step(self, solvable, available.archive()?)
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::ApkUniverse;
-use super::member::{Member, depends, is_about, provided_names};
+use super::package_version::{PackageVersion, depends, is_about, provided_names};
 use crate::dependency::Dependency;
 use crate::record::{Record, join};
 use imgfix_model::package::PackageName;
@@ -23,33 +23,36 @@ use imgfix_versions::apk::generation::Generation;
 /// What will be there.
 pub(super) struct Present {
     /// In the order of their numbers; `world` is the first.
-    pub(super) members: Vec<(Solvable, Rc<Member>)>,
-    /// Positions in `members` by each name that is provided.
+    pub(super) versions: Vec<(Solvable, Rc<PackageVersion>)>,
+    /// Positions in `versions` by each name that is provided.
     pub(super) providers: BTreeMap<String, Vec<usize>>,
     generation: Generation,
 }
 
 impl Present {
     /// Those that provide `name`.
-    pub(super) fn providing(&self, name: &str) -> impl Iterator<Item = &(Solvable, Rc<Member>)> {
-        self.providers.get(name).into_iter().flatten().filter_map(|&at| self.members.get(at))
+    pub(super) fn providing(
+        &self,
+        name: &str,
+    ) -> impl Iterator<Item = &(Solvable, Rc<PackageVersion>)> {
+        self.providers.get(name).into_iter().flatten().filter_map(|&at| self.versions.get(at))
     }
 
-    /// Whether a member is what an entry of an `install_if` names.
-    pub(super) fn is_about(&self, entry: &Dependency, member: &Member) -> bool {
-        is_about(entry, member.record(), self.generation)
+    /// Whether a version is what an entry of an `install_if` names.
+    pub(super) fn is_about(&self, entry: &Dependency, version: &PackageVersion) -> bool {
+        is_about(entry, version.record(), self.generation)
     }
 
     /// The names of the packages.
     pub(super) fn names(&self) -> Vec<PackageName> {
-        let packages = self.members.iter().filter(|(_, member)| !member.is_world());
-        packages.map(|(_, member)| member.record().name.clone()).collect()
+        let packages = self.versions.iter().filter(|(_, version)| !version.is_world());
+        packages.map(|(_, version)| version.record().name.clone()).collect()
     }
 
     /// Whether one entry of an `install_if` holds, and by what.
     fn holds(&self, entry: &Dependency) -> Option<Option<Solvable>> {
         let mut about =
-            self.providing(&entry.name.0).filter(|(_, member)| self.is_about(entry, member));
+            self.providing(&entry.name.0).filter(|(_, version)| self.is_about(entry, version));
         match (entry.conflict, about.next()) {
             (true, None) => Some(None),
             (false, Some((solvable, _))) => Some(Some(*solvable)),
@@ -68,14 +71,14 @@ impl Present {
 impl ApkUniverse<'_> {
     /// What is there after `changes`.
     pub(super) fn present(&self, changes: &[Solvable]) -> Present {
-        let members = self.there_after(changes);
+        let versions = self.there_after(changes);
         let mut providers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (at, (_, member)) in members.iter().enumerate().filter(|(_, (_, m))| !m.is_world()) {
-            for name in provided_names(member.record()) {
+        for (at, (_, version)) in versions.iter().enumerate().filter(|(_, (_, m))| !m.is_world()) {
+            for name in provided_names(version.record()) {
                 providers.entry(name.to_owned()).or_default().push(at);
             }
         }
-        Present { members, providers, generation: self.image.generation }
+        Present { versions, providers, generation: self.image.generation }
     }
 
     /// The packages that come along with `changes`; `preferred` are versions that are taken
@@ -93,21 +96,21 @@ impl ApkUniverse<'_> {
             .map(|available| available.record.name.clone())
             .collect();
         let wanted: BTreeSet<&str> = present
-            .members
+            .versions
             .iter()
-            .flat_map(|(_, member)| depends(member.record()))
+            .flat_map(|(_, version)| depends(version.record()))
             .map(|dependency| dependency.name.0.as_str())
             .collect();
         let mut out = Vec::new();
         for package in waiting {
             let mut own = present.providing(&package.0);
-            let own = own.find(|(_, member)| member.record().name == package);
-            let is_wanted = |member: &Member| {
-                provided_names(member.record()).iter().any(|name| wanted.contains(name))
+            let own = own.find(|(_, version)| version.record().name == package);
+            let is_wanted = |version: &PackageVersion| {
+                provided_names(version.record()).iter().any(|name| wanted.contains(name))
             };
             let along = match own {
-                Some((_, member)) if member.is_offered() || is_wanted(member) => None,
-                Some((_, member)) if present.triggers(member.record()).is_some() => {
+                Some((_, version)) if version.is_offered() || is_wanted(version) => None,
+                Some((_, version)) if present.triggers(version.record()).is_some() => {
                     let higher = self.triggered(&package, &present, preferred);
                     higher.filter(|one| preferred.contains(&one.solvable))
                 }
@@ -130,14 +133,14 @@ impl ApkUniverse<'_> {
         let mut versions: Vec<Solvable> = names.flat_map(|name| self.pool.offered(name)).collect();
         versions.sort_by_key(|solvable| !preferred.contains(solvable));
         versions.into_iter().find_map(|solvable| {
-            let member = self.pool.get(solvable)?;
-            let by = present.triggers(member.record())?;
+            let version = self.pool.get(solvable)?;
+            let by = present.triggers(version.record())?;
             // A change is the better reason.
             let changed = by.iter().find(|one| !self.is_installed(**one));
             Some(Companion {
                 solvable,
                 because_of: changed.or(by.first()).copied()?,
-                relation: format!("install_if: {}", join(&member.record().install_if)),
+                relation: format!("install_if: {}", join(&version.record().install_if)),
             })
         })
     }

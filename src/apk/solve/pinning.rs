@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Image;
-use super::member::{depends, is_about, provided};
+use super::package_version::{depends, is_about, provided};
 use crate::dependency::Dependency;
 use crate::index::{Available, PackageIndex};
 use crate::record::Record;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::ApkUniverse;
-use super::member::{Member, depends};
+use super::package_version::{PackageVersion, depends};
 use imgfix_solve::pool::{Found, Pooled as _};
 use imgfix_solve::solver::{Name, Solvable, Task, Universe as _, needed};
 
@@ -23,16 +23,17 @@ impl ApkUniverse<'_> {
     /// Installed packages that are there for the sake of others.
     pub(super) fn reached_by_need(&self) -> BTreeSet<Name> {
         let installed = self.pool.all_installed();
-        let named = |member: &Member| {
+        let named = |version: &PackageVersion| {
             let mut entries = self.image.world.iter().filter(|entry| !entry.conflict);
-            entries.any(|entry| entry.name == member.record().name)
+            entries.any(|entry| entry.name == version.record().name)
         };
         let mut reached: BTreeSet<Solvable> = BTreeSet::new();
-        let world = installed.iter().filter(|(_, member)| member.is_world());
-        let mut waiting: Vec<Rc<Member>> = world.map(|(_, member)| Rc::clone(member)).collect();
+        let world = installed.iter().filter(|(_, version)| version.is_world());
+        let mut waiting: Vec<Rc<PackageVersion>> =
+            world.map(|(_, version)| Rc::clone(version)).collect();
         loop {
-            while let Some(member) = waiting.pop() {
-                for dependency in depends(member.record()) {
+            while let Some(version) = waiting.pop() {
+                for dependency in depends(version.record()) {
                     let known = self.pool.providing(&dependency.name.0).into_iter();
                     waiting.extend(
                         known
@@ -44,28 +45,28 @@ impl ApkUniverse<'_> {
                 }
             }
             let found = installed.iter().filter(|(solvable, _)| reached.contains(solvable));
-            let found: Found<Member> = found.cloned().collect();
-            let joins = installed.iter().find(|(solvable, member)| {
-                !reached.contains(solvable) && self.comes_along(member, &found)
+            let found: Found<PackageVersion> = found.cloned().collect();
+            let joins = installed.iter().find(|(solvable, version)| {
+                !reached.contains(solvable) && self.comes_along(version, &found)
             });
-            let Some((solvable, member)) = joins else { break };
+            let Some((solvable, version)) = joins else { break };
             reached.insert(*solvable);
-            waiting.push(Rc::clone(member));
+            waiting.push(Rc::clone(version));
         }
         let reached = installed.iter().filter(|(solvable, _)| reached.contains(solvable));
-        reached.filter(|(_, member)| !named(member)).map(|(_, member)| member.name).collect()
+        reached.filter(|(_, version)| !named(version)).map(|(_, version)| version.name).collect()
     }
 
     /// Everything that is there after `changes`, `world` too, in the order of numbers.
-    pub(super) fn there_after(&self, changes: &[Solvable]) -> Found<Member> {
+    pub(super) fn there_after(&self, changes: &[Solvable]) -> Found<PackageVersion> {
         let changed: BTreeSet<Name> = changes.iter().map(|&change| self.name(change)).collect();
         let mut task = self.task();
         task.targets = changes.iter().copied().collect();
         let needed = self.needed_after(task, changes);
         let mut out = self.pool.all_installed();
-        out.retain(|(solvable, member)| {
-            let may_go = self.pool.may_go.contains(&member.name);
-            !changed.contains(&member.name)
+        out.retain(|(solvable, version)| {
+            let may_go = self.pool.may_go.contains(&version.name);
+            !changed.contains(&version.name)
                 && (!may_go || needed.as_ref().is_none_or(|needed| needed.contains(solvable)))
         });
         out.extend(changes.iter().filter_map(|&change| Some((change, self.pool.get(change)?))));
@@ -95,15 +96,15 @@ impl ApkUniverse<'_> {
         loop {
             let names: BTreeSet<Name> = found.iter().map(|&one| self.name(one)).collect();
             let (present, absent): (Vec<_>, Vec<_>) =
-                self.members_among(changes).into_iter().partition(|(solvable, member)| {
+                self.versions_among(changes).into_iter().partition(|(solvable, version)| {
                     found.contains(solvable)
-                        || (!self.pool.may_go.contains(&member.name)
-                            && !names.contains(&member.name))
+                        || (!self.pool.may_go.contains(&version.name)
+                            && !names.contains(&version.name))
                 });
-            let joins = absent.into_iter().find(|(solvable, member)| {
-                !names.contains(&member.name)
+            let joins = absent.into_iter().find(|(solvable, version)| {
+                !names.contains(&version.name)
                     && !refused.contains(solvable)
-                    && self.comes_along(member, &present)
+                    && self.comes_along(version, &present)
             });
             let Some((solvable, _)) = joins else { break };
             task.targets.insert(solvable);
@@ -120,17 +121,21 @@ impl ApkUniverse<'_> {
     }
 
     /// `changes`, and what is installed and not changed by them.
-    fn members_among(&self, changes: &[Solvable]) -> Found<Member> {
+    fn versions_among(&self, changes: &[Solvable]) -> Found<PackageVersion> {
         let changed: BTreeSet<Name> = changes.iter().map(|&change| self.name(change)).collect();
         let mut out = self.pool.all_installed();
-        out.retain(|(_, member)| !changed.contains(&member.name));
+        out.retain(|(_, version)| !changed.contains(&version.name));
         out.extend(changes.iter().filter_map(|&change| Some((change, self.pool.get(change)?))));
         out
     }
 
     /// Whether all of a package's `install_if` holds, with at least one package that is there.
-    fn comes_along(&self, member: &Member, present: &[(Solvable, Rc<Member>)]) -> bool {
-        let entries = &member.record().install_if;
+    fn comes_along(
+        &self,
+        version: &PackageVersion,
+        present: &[(Solvable, Rc<PackageVersion>)],
+    ) -> bool {
+        let entries = &version.record().install_if;
         let there = |entry| {
             let mut present = present.iter().filter(|(_, other)| !other.is_world());
             present.any(|(_, other)| self.is_about(entry, other.record()))

@@ -1,4 +1,4 @@
-//! apk's relations as the solver asks for them: see [`super::member`] for what they mean.
+//! apk's relations as the solver asks for them: see [`super::package_version`] for what they mean.
 //!
 //! Of several providers that are not there yet the one is taken that apk would take
 //! (`compare_providers`): the preferred tag, the higher version of the name asked for, the
@@ -8,7 +8,9 @@
 use std::rc::Rc;
 
 use super::ApkUniverse;
-use super::member::{Member, Source, compare_versions, conflicts, share, version_of};
+use super::package_version::{
+    PackageVersion, Source, compare_versions, conflicts, share, version_of,
+};
 use crate::dependency::Dependency;
 use crate::record::Record;
 use imgfix_solve::effort::{TooWide, Width};
@@ -31,27 +33,37 @@ impl ApkUniverse<'_> {
 }
 
 impl Rules for ApkUniverse<'_> {
-    type Version = Member;
+    type Version = PackageVersion;
 
     const LOOKUP: usize = 50;
 
-    fn pool(&self) -> &Pool<Member> {
+    fn pool(&self) -> &Pool<PackageVersion> {
         &self.pool
     }
 
-    fn satisfies(&self, dependency: &Dependency, _: &Member, other: &Member) -> bool {
+    fn satisfies(
+        &self,
+        dependency: &Dependency,
+        _: &PackageVersion,
+        other: &PackageVersion,
+    ) -> bool {
         self.is_about(dependency, other.record())
     }
 
-    fn forbids(&self, conflict: &Dependency, _: &Member, other: &Member) -> bool {
+    fn forbids(&self, conflict: &Dependency, _: &PackageVersion, other: &PackageVersion) -> bool {
         self.is_about(conflict, other.record())
     }
 
-    fn is_contested(&self, _: &str, _: &Member) -> bool {
+    fn is_contested(&self, _: &str, _: &PackageVersion) -> bool {
         true
     }
 
-    fn rivalry(&self, name: &str, version: &Member, other: &Member) -> Option<Rivalry> {
+    fn rivalry(
+        &self,
+        name: &str,
+        version: &PackageVersion,
+        other: &PackageVersion,
+    ) -> Option<Rivalry> {
         share(name, version.record(), other.record())
             .then(|| Rivalry { text: format!("provides: {name}"), mutual: true })
     }
@@ -68,33 +80,33 @@ impl Rules for ApkUniverse<'_> {
     fn alternatives(
         &self,
         dependency: &Dependency,
-        asking: &Member,
+        asking: &PackageVersion,
         width: &mut Width<'_>,
     ) -> Result<Vec<Solvable>, TooWide> {
         number_providers(self, &dependency.name.0, width)?;
         width.compare(1 + self.pool.width_of(&dependency.name.0))?;
-        let mut found: Vec<(Change, Solvable, Rc<Member>)> = Vec::new();
-        for (solvable, member) in self.pool.providing(&dependency.name.0) {
-            if !self.is_about(dependency, member.record()) {
+        let mut found: Vec<(Change, Solvable, Rc<PackageVersion>)> = Vec::new();
+        for (solvable, version) in self.pool.providing(&dependency.name.0) {
+            if !self.is_about(dependency, version.record()) {
                 continue;
             }
-            let change = self.pool.change(solvable, &member);
+            let change = self.pool.change(solvable, &version);
             if change != Change::New
-                || self.may_be_selected(dependency, asking.record(), member.record())
+                || self.may_be_selected(dependency, asking.record(), version.record())
             {
-                found.push((change, solvable, member));
+                found.push((change, solvable, version));
             }
         }
-        let prefers = |member: &Member| match &member.source {
+        let prefers = |version: &PackageVersion| match &version.source {
             Source::Offered(available) => self.pinning.prefers(available),
             Source::Installed(_) | Source::World(_) => true,
         };
-        found.sort_by(|(change_a, a, member_a), (change_b, b, member_b)| {
-            let (record_a, record_b) = (member_a.record(), member_b.record());
+        found.sort_by(|(change_a, a, version_a), (change_b, b, version_b)| {
+            let (record_a, record_b) = (version_a.record(), version_b.record());
             let version = |record| version_of(&dependency.name.0, record);
             change_a
                 .cmp(change_b)
-                .then_with(|| prefers(member_b).cmp(&prefers(member_a)))
+                .then_with(|| prefers(version_b).cmp(&prefers(version_a)))
                 .then_with(|| {
                     compare_versions(version(record_b), version(record_a), self.image.generation)
                 })
@@ -115,7 +127,7 @@ impl Rules for ApkUniverse<'_> {
 
     fn holds_alone(
         &self,
-        version: &Member,
+        version: &PackageVersion,
         dependency: &Dependency,
         width: &mut Width<'_>,
     ) -> Result<bool, TooWide> {
@@ -126,7 +138,7 @@ impl Rules for ApkUniverse<'_> {
     /// apk 3 does not mind what a package provides itself.
     fn against_itself(
         &self,
-        version: &Member,
+        version: &PackageVersion,
         width: &mut Width<'_>,
     ) -> Result<Option<String>, TooWide> {
         let record = version.record();

@@ -5,7 +5,7 @@
 //! for (apk-tools 2.14, `src/solver.c`: a dependency of `world` without a provider is an error).
 
 use super::Image;
-use super::member::is_about;
+use super::package_version::is_about;
 use crate::dependency::Dependency;
 use crate::index::PackageIndex;
 

@@ -333,7 +333,7 @@ impl Builder {
 
 /// Why a stanza is not kept.
 enum Unusable {
-    /// It is no stanza of a package at all, so the text is no `Packages` file.
+    /// It is not a stanza of a package at all, so the text is not a `Packages` file.
     NoName,
     /// Nothing can be installed from it; the reason is for people.
     LeaveOut(String),

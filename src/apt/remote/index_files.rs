@@ -168,9 +168,9 @@ pub(super) fn packages(
     };
     if let Some((count, first)) = packages.left_out() {
         let name = &wanted.name;
-        let packages = if count == 1 { "package is" } else { "packages are" };
+        let (noun, are) = if count == 1 { ("package", "is") } else { ("packages", "are") };
         fetcher.progress().warn(&format!(
-            "{name}: {count} {packages} left out, because it is not safe to fetch them ({first})"
+            "{name}: {count} {noun} cannot be fetched safely and {are} left out ({first})"
         ));
     }
     Ok(packages)

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::super::ApkUniverse;
 use super::super::install_if::Present;
-use super::super::member::{Member, provided, provided_names};
+use super::super::package_version::{PackageVersion, provided, provided_names};
 use crate::hash_table;
 use crate::record::Record;
 use imgfix_model::package::PackageName;
@@ -51,7 +51,7 @@ pub(super) struct Walk<'a> {
     universe: &'a ApkUniverse<'a>,
     present: &'a Present,
     /// What was there, in the database's order.
-    former: Vec<(Solvable, Rc<Member>)>,
+    former: Vec<(Solvable, Rc<PackageVersion>)>,
     /// The former packages by their own names.
     own_former: BTreeMap<String, Solvable>,
     /// The former package, by each name that it provided in a version.
@@ -74,13 +74,13 @@ impl<'a> Walk<'a> {
         present: &'a Present,
         database: &[PackageName],
     ) -> Self {
-        let own: BTreeMap<&str, &(Solvable, Rc<Member>)> = before
-            .members
+        let own: BTreeMap<&str, &(Solvable, Rc<PackageVersion>)> = before
+            .versions
             .iter()
-            .filter(|(_, member)| !member.is_world())
+            .filter(|(_, version)| !version.is_world())
             .map(|one| (one.1.record().name.0.as_str(), one))
             .collect();
-        let former: Vec<(Solvable, Rc<Member>)> = database
+        let former: Vec<(Solvable, Rc<PackageVersion>)> = database
             .iter()
             .filter_map(|name| own.get(name.0.as_str()).map(|one| (*one).clone()))
             .collect();
@@ -97,8 +97,8 @@ impl<'a> Walk<'a> {
             changes: Vec::new(),
             former,
         };
-        for (solvable, member) in &walk.former {
-            let record = member.record();
+        for (solvable, version) in &walk.former {
+            let record = version.record();
             walk.own_former.insert(record.name.0.clone(), *solvable);
             let versioned = provided(record).filter(|(_, version)| version.is_some());
             let names = versioned.map(|(name, _)| (name.to_owned(), record.name.0.clone()));
@@ -108,13 +108,13 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn changes(mut self) -> Vec<Change> {
-        for (_, member) in self.former.clone() {
-            self.need(member.record());
+        for (_, version) in self.former.clone() {
+            self.need(version.record());
         }
         let world = self.universe.image.world.iter();
         let mut world: Vec<String> = world.map(|entry| entry.name.0.clone()).collect();
         world.sort_by_cached_key(|name| (name.to_ascii_lowercase(), name.clone()));
-        let database = self.former.iter().map(|(_, member)| member.record().name.0.clone());
+        let database = self.former.iter().map(|(_, version)| version.record().name.0.clone());
         let names = world.into_iter().chain(database).map(Visit::Name);
         let unneeded = self.former.iter().map(|(one, _)| Visit::RemoveUnneeded(*one));
         let visits: Vec<Visit> = unneeded.chain(names).collect();
@@ -146,8 +146,8 @@ impl<'a> Walk<'a> {
                 }
             }
             Visit::Need(solvable) => {
-                if let Some(member) = self.universe.pool.get(solvable) {
-                    self.need(member.record());
+                if let Some(version) = self.universe.pool.get(solvable) {
+                    self.need(version.record());
                 }
             }
             Visit::Release(name) => self.release(&name),
@@ -172,19 +172,19 @@ impl<'a> Walk<'a> {
         gone.extend(
             self.former
                 .iter()
-                .filter(|(_, member)| provided_names(member.record()).contains(name.as_str()))
-                .filter(|(_, member)| self.chosen(&member.record().name.0).is_none())
+                .filter(|(_, version)| provided_names(version.record()).contains(name.as_str()))
+                .filter(|(_, version)| self.chosen(&version.record().name.0).is_none())
                 .map(|(solvable, _)| *solvable),
         );
         self.push(gone.into_iter().map(Visit::Remove).collect());
     }
 
     fn choose(&mut self, name: &str) {
-        let Some((solvable, member)) = self.chosen(name).cloned() else { return };
+        let Some((solvable, version)) = self.chosen(name).cloned() else { return };
         if !self.done.insert(solvable) {
             return;
         }
-        let record = member.record();
+        let record = version.record();
         let former = self.own_former.get(&record.name.0).copied();
         let names = provided(record).map(|(name, _)| Visit::Prepare(name.to_owned()));
         let mut visits: Vec<Visit> = names.collect();
@@ -199,8 +199,8 @@ impl<'a> Walk<'a> {
 
     /// Takes a package away, and before it what is installed and needs it.
     fn remove(&mut self, solvable: Solvable) {
-        let Some(member) = self.universe.pool.get(solvable) else { return };
-        let record = member.record();
+        let Some(version) = self.universe.pool.get(solvable) else { return };
+        let record = version.record();
         if self.own(&record.name.0).is_some() || !self.done.insert(solvable) {
             return;
         }
@@ -226,8 +226,8 @@ impl<'a> Walk<'a> {
     }
 
     fn remove_unneeded(&mut self, solvable: Solvable) {
-        let Some(member) = self.universe.pool.get(solvable) else { return };
-        let name = &member.record().name.0;
+        let Some(version) = self.universe.pool.get(solvable) else { return };
+        let name = &version.record().name.0;
         if self.needs.get(name).is_none_or(|needs| *needs == 0) && self.chosen(name).is_none() {
             self.remove(solvable);
         }
@@ -242,8 +242,8 @@ impl<'a> Walk<'a> {
         {
             return;
         }
-        let Some(member) = self.universe.pool.get(former) else { return };
-        let mut waited = member.record().install_if.iter();
+        let Some(version) = self.universe.pool.get(former) else { return };
+        let mut waited = version.record().install_if.iter();
         let is_gone = waited.any(|entry| {
             self.removed.contains(&entry.name.0) && self.chosen(&entry.name.0).is_none()
         });
@@ -272,24 +272,24 @@ impl<'a> Walk<'a> {
     }
 
     fn releases(&self, former: Solvable) -> Vec<Visit> {
-        let Some(member) = self.universe.pool.get(former) else { return Vec::new() };
-        let needed = member.record().depends.iter().filter(|one| !one.conflict);
+        let Some(version) = self.universe.pool.get(former) else { return Vec::new() };
+        let needed = version.record().depends.iter().filter(|one| !one.conflict);
         needed.map(|one| Visit::Release(one.name.0.clone())).collect()
     }
 
     fn waiting_to_go(&self, former: Solvable) -> Vec<Visit> {
-        let Some(member) = self.universe.pool.get(former) else { return Vec::new() };
-        self.waiting_for(member.record()).into_iter().map(Visit::RemoveWaiting).collect()
+        let Some(version) = self.universe.pool.get(former) else { return Vec::new() };
+        self.waiting_for(version.record()).into_iter().map(Visit::RemoveWaiting).collect()
     }
 
     /// The provider of a name: the package called so before others.
-    fn chosen(&self, name: &str) -> Option<&(Solvable, Rc<Member>)> {
+    fn chosen(&self, name: &str) -> Option<&(Solvable, Rc<PackageVersion>)> {
         self.own(name).or_else(|| self.present.providing(name).next())
     }
 
     /// The package of that name.
-    fn own(&self, name: &str) -> Option<&(Solvable, Rc<Member>)> {
-        self.present.providing(name).find(|(_, member)| member.record().name.0 == name)
+    fn own(&self, name: &str) -> Option<&(Solvable, Rc<PackageVersion>)> {
+        self.present.providing(name).find(|(_, version)| version.record().name.0 == name)
     }
 
     /// Names of packages of which some version has a name that `record` provides in its
@@ -314,10 +314,10 @@ impl<'a> Walk<'a> {
 
     /// The name of the waiting package when all that it waits for is done.
     fn may_follow(&self, name: &str) -> Option<String> {
-        let (_, member) = self.chosen(name).filter(|_| !self.processed.contains(name))?;
-        let done = member.record().install_if.iter().all(|entry| {
+        let (_, version) = self.chosen(name).filter(|_| !self.processed.contains(name))?;
+        let done = version.record().install_if.iter().all(|entry| {
             let mut about = self.present.providing(&entry.name.0);
-            let there = about.any(|(_, member)| self.present.is_about(entry, member));
+            let there = about.any(|(_, version)| self.present.is_about(entry, version));
             self.processed.contains(&entry.name.0) && there != entry.conflict
         });
         done.then(|| name.to_owned())

@@ -8,7 +8,7 @@ use imgfix_model::package::Distribution;
 use imgfix_repository::repository_url::Origin;
 
 /// The repositories of a known distribution, when the image names none at all. An image that
-/// names some decides for itself: Alpine, Wolfi and Chainguard have no separate archive of
+/// names some decides for itself: Alpine, Wolfi and Chainguard have no separate repository of
 /// security updates.
 #[must_use]
 pub fn missing(distribution: &Distribution, sources: &[ApkSource]) -> Vec<ApkSource> {

@@ -1,4 +1,8 @@
-//! One version of an apk package as plans see it, or `world`; and what dependencies mean.
+//! [`PackageVersion`]: one version of an apk package, installed or offered, or `world`; and what
+//! dependencies mean.
+//!
+//! In come records of the database and of the index; out come what a version needs, what it bans
+//! and which names it has, as the solver asks for them.
 //!
 //! The meaning is that of apk-tools 2.12 and 2.14 (`src/solver.c`, `src/package.c`):
 //!
@@ -37,12 +41,12 @@ pub(super) enum Source {
 }
 
 /// One version of a package, or `world`.
-pub struct Member {
+pub struct PackageVersion {
     pub(super) name: Name,
     pub(super) source: Source,
 }
 
-impl Member {
+impl PackageVersion {
     pub(super) fn record(&self) -> &Record {
         match &self.source {
             Source::World(record) | Source::Installed(record) => record,
@@ -55,7 +59,7 @@ impl Member {
     }
 }
 
-impl Pooled for Member {
+impl Pooled for PackageVersion {
     type Relation = Dependency;
     type Need = Dependency;
     type Ban = Dependency;
@@ -119,7 +123,7 @@ impl Pooled for Member {
     }
 }
 
-impl Packaged for Member {
+impl Packaged for PackageVersion {
     fn id(&self) -> PackageId {
         self.record().id()
     }
