@@ -41,13 +41,25 @@ impl RealApk {
         self.run(system, &[&["upgrade"], names].concat())
     }
 
+    /// As `apk --version` begins: `apk-tools 2.14.4`.
+    pub fn version(&self) -> String {
+        let output = self.program().arg("--version").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split(',').next().unwrap_or_default().trim().to_owned()
+    }
+
+    fn program(&self) -> Command {
+        let libraries = format!("{0}/lib:{0}/usr/lib", self.root.display());
+        let mut command = Command::new(self.root.join("lib/ld-musl-x86_64.so.1"));
+        command.args(["--library-path", &libraries]).arg(self.root.join("sbin/apk"));
+        command
+    }
+
     fn run(&self, system: &System, arguments: &[&str]) -> Answer {
         let scratch = tempfile::tempdir().unwrap();
         write(scratch.path(), system);
-        let libraries = format!("{0}/lib:{0}/usr/lib", self.root.display());
-        let output = Command::new(self.root.join("lib/ld-musl-x86_64.so.1"))
-            .args(["--library-path", &libraries])
-            .arg(self.root.join("sbin/apk"))
+        let output = self
+            .program()
             .arg("--root")
             .arg(scratch.path())
             .args(["--allow-untrusted", "--no-cache", "--simulate", "--no-progress"])
