@@ -1,20 +1,25 @@
 //! The command line of this process as a line for a shell, so that a review can say how to
 //! make the same image again. Logins in URLs are left out.
 
-/// This process's command line, quoted for a POSIX shell.
+use std::ffi::OsString;
+
+/// This process's command line, quoted for a POSIX shell, with the `variables` that were followed
+/// before it.
 #[must_use]
-pub fn of_this_process() -> String {
-    let arguments: Vec<String> =
-        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
-    quoted(epoch.as_deref(), &arguments)
+pub fn of_this_process(variables: &[(String, OsString)]) -> String {
+    let text = |word: OsString| word.to_string_lossy().into_owned();
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(text).collect();
+    let mut set: Vec<(String, String)> =
+        variables.iter().map(|(name, value)| (name.clone(), text(value.clone()))).collect();
+    if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
+        set.push(("SOURCE_DATE_EPOCH".to_owned(), epoch));
+    }
+    quoted(&set, &arguments)
 }
 
-fn quoted(epoch: Option<&str>, arguments: &[String]) -> String {
-    let mut words = Vec::with_capacity(arguments.len() + 2);
-    if let Some(epoch) = epoch {
-        words.push(format!("SOURCE_DATE_EPOCH={}", word(epoch)));
-    }
+fn quoted(set: &[(String, String)], arguments: &[String]) -> String {
+    let mut words = Vec::with_capacity(arguments.len() + set.len() + 1);
+    words.extend(set.iter().map(|(name, value)| format!("{name}={}", word(&without_login(value)))));
     words.push("imgfix".to_owned());
     words.extend(arguments.iter().map(|argument| word(&without_login(argument))));
     words.join(" ")
@@ -63,8 +68,14 @@ mod tests {
         ]
         .map(str::to_owned);
         assert_eq!(
-            quoted(Some("0"), &arguments),
-            "SOURCE_DATE_EPOCH=0 imgfix repair registry.example:5000/app:1.0 -r 'my report.json' \
+            quoted(
+                &[
+                    ("IMGFIX_MIRROR".to_owned(), "http://a=https://me:s3cret@b".to_owned()),
+                    ("SOURCE_DATE_EPOCH".to_owned(), "0".to_owned()),
+                ],
+                &arguments
+            ),
+            "IMGFIX_MIRROR=http://a=https://b SOURCE_DATE_EPOCH=0 imgfix repair registry.example:5000/app:1.0 -r 'my report.json' \
              --mirror http://deb.debian.org=https://mirror.example/debian 'it'\\''s' ''"
         );
     }

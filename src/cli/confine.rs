@@ -33,16 +33,24 @@ pub struct Start {
     output: Arc<Output>,
     watcher: Option<Watcher>,
     unconfined: bool,
+    command_line: String,
 }
 
 impl Start {
     #[must_use]
     pub fn new(
         options: &ConfinementOptions,
+        command_line: String,
         output: Arc<Output>,
         watcher: Option<Watcher>,
     ) -> Self {
-        Self { output, watcher, unconfined: options.unconfined }
+        Self { output, watcher, unconfined: options.unconfined, command_line }
+    }
+
+    /// How the program was called, for a shell.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        self.command_line.clone()
     }
 
     #[must_use]

@@ -21,12 +21,14 @@ pub mod policy;
 mod policy_files;
 pub mod repair;
 pub mod report_files;
+mod variables;
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use confine::Start;
 use exit::Failure;
@@ -37,7 +39,7 @@ use imgfix_shell::sandbox::{helper, namespaces};
 /// Repairs container images: upgrades what a scanner found in one verified layer, without a
 /// daemon, without root, and without running anything from the image.
 #[derive(Debug, Parser)]
-#[command(name = "imgfix", version, propagate_version = true, after_help = exit::HELP)]
+#[command(name = "imgfix", version, propagate_version = true, after_help = exit::HELP, after_long_help = format!("{}\n\n{}", exit::HELP, variables::HELP))]
 struct Arguments {
     #[command(flatten)]
     output: output::OutputOptions,
@@ -72,25 +74,29 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == namespaces::SUBCOMMAND) {
         return helper::main(words);
     }
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // clap prints help and version to stdout with success, errors to stderr.
-            if !error.use_stderr() || std::io::stderr().is_terminal() {
-                let _ = error.print();
-            } else {
-                // What was given may be a name that somebody else chose.
-                eprintln!("{}", log_lines::lines(&error.render().to_string()));
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let merged =
+        match variables::merge(&Arguments::command(), arguments, |name| std::env::var_os(name)) {
+            Ok(merged) => merged,
+            Err(why) => {
+                eprintln!("{}", log_lines::lines(&format!("error: {why}")));
+                return ExitCode::from(exit::USAGE);
             }
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
-        }
+        };
+    let arguments = Arguments::command()
+        .try_get_matches_from(&merged.arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error, &merged),
     };
     let output = Arc::new(Output::new(&arguments.output));
     let watcher = interrupt::prepare().inspect_err(|error| {
         output.progress().warn(&format!("an interruption may leave files behind: {error}"));
     });
     // No thread is started before the subcommand has confined the process.
-    let start = Start::new(&arguments.confinement, Arc::clone(&output), watcher.ok());
+    let command_line = command_line::of_this_process(&merged.used);
+    let start = Start::new(&arguments.confinement, command_line, Arc::clone(&output), watcher.ok());
     let result = match arguments.command {
         Command::Repair(arguments) => repair::run(*arguments, start),
         Command::Plan(arguments) => plan::run(*arguments, start),
@@ -107,6 +113,26 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Says why the command line is none, or shows the help or the version that it asks for.
+fn refused(error: &clap::Error, merged: &variables::Merged) -> ExitCode {
+    // clap prints help and version to stdout with success, errors to stderr.
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::from(exit::DONE);
+    }
+    let text = error.render().to_string();
+    if std::io::stderr().is_terminal() {
+        let _ = error.print();
+    } else {
+        // What was given may be a name that somebody else chose.
+        eprintln!("{}", log_lines::lines(&text));
+    }
+    if let Some(hint) = merged.hint(&text) {
+        eprintln!("{}", log_lines::lines(&hint));
+    }
+    ExitCode::from(exit::USAGE)
 }
 
 /// What a subcommand returns: an exit code, or why it failed.

@@ -119,7 +119,7 @@ pub struct RepositoryOptions {
 #[command(next_help_heading = "Repository options")]
 pub struct CacheOptions {
     /// Keep downloads here [default: $XDG_CACHE_HOME/imgfix]
-    #[arg(long, value_name = "DIR", env = "IMGFIX_CACHE_DIR")]
+    #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
     /// Keep at most so much there, what was used last (suffixes K, M, G, T); what was not used
     /// for 90 days goes in any case [default: 4G]

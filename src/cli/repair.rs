@@ -166,7 +166,7 @@ fn repaired(
     let network = after_fetching(&arguments, policy, &suffix, command.is_some())?;
     let mut files = None;
     let confine = || {
-        files = Some(arguments.files.open(output)?);
+        files = Some(arguments.files.open(start.command_line(), output)?);
         Ok(start.confined(&needs))
     };
     let environment =

@@ -9,7 +9,6 @@ use imgfix_report as report;
 use imgfix_report::review;
 use imgfix_report::review::Review;
 
-use super::command_line;
 use super::exit::Failure;
 use super::options::read_file;
 use super::output::Output;
@@ -83,11 +82,12 @@ impl ReportFiles {
     }
 
     /// Opens every file before anything is published: a slip of the pen is found in time.
+    /// `command_line` is what a review says of how to make the same image again.
     ///
     /// # Errors
     /// A folder is not there or cannot be written, two options name one file, or what the
     /// file of `--outputs` has already cannot be read.
-    pub fn open(&self, output: &Output) -> Result<OpenReports, Failure> {
+    pub fn open(&self, command_line: String, output: &Output) -> Result<OpenReports, Failure> {
         let mut files: Vec<(Form, OutputFile)> = Vec::new();
         for (form, option, path) in self.all() {
             let Some(path) = path else { continue };
@@ -100,7 +100,7 @@ impl ReportFiles {
             files.push((form, file));
         }
         let former = self.outputs.as_deref().map(former).transpose()?.unwrap_or_default();
-        Ok(OpenReports { files, former })
+        Ok(OpenReports { files, former, command_line: Some(command_line) })
     }
 }
 
@@ -125,6 +125,7 @@ pub struct OpenReports {
     files: Vec<(Form, OutputFile)>,
     /// What the file of `--outputs` has already.
     former: String,
+    command_line: Option<String>,
 }
 
 impl OpenReports {
@@ -144,9 +145,8 @@ impl OpenReports {
     /// # Errors
     /// The first file that the disk does not take.
     pub fn write(self, outcome: &RepairOutcome, created: i64) -> Result<(), Failure> {
-        let report = &outcome.report;
-        let command = Some(command_line::of_this_process());
-        let review = Review::of_repair(report.clone(), outcome.evidence.clone(), command);
+        let (report, evidence) = (&outcome.report, outcome.evidence.clone());
+        let review = Review::of_repair(report.clone(), evidence, self.command_line);
         let mut result = Ok(());
         for (form, file) in self.files {
             let text = match form {
