@@ -10,7 +10,7 @@ build:
 
 # All tests, or those of one room: just test findings
 test room="":
-    cargo test --locked {{ if room == "" { "" } else { "-p imgfix-" + room } }}
+    tests/run {{ if room == "" { "" } else { "-p imgfix-" + room } }}
 
 # Lints, as strict as before a change is taken
 lint:
@@ -23,6 +23,10 @@ fmt:
 # Pages of the code, in target/doc
 docs:
     cargo doc --locked --no-deps --workspace --document-private-items
+
+# The pages in docs/ as a site, in target/book (needs mdbook)
+book:
+    mdbook build docs
 
 # Against the real apt, as root: just differential bullseye bookworm
 differential +images="bookworm":

@@ -1,0 +1,130 @@
+//! What the pages say of the program is held against it: links lead somewhere, the site has every
+//! page, and the messages that the page about trouble explains are messages of the program.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pulldown_cmark::{Event, Parser, Tag};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below `folder` with this extension, but built and fetched ones.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !["target", ".git", "corpus", "artifacts"].contains(&name.as_str()) {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Where the links and pictures of a page lead that stay in the repository.
+fn links(page: &str) -> Vec<String> {
+    let targets = Parser::new(page).filter_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+            Some(dest_url.into_string())
+        }
+        _ => None,
+    });
+    let elsewhere = |target: &String| target.contains("://") || target.starts_with("mailto:");
+    targets.filter(|target| !elsewhere(target)).collect()
+}
+
+/// A heading as the part of a link that leads to it.
+fn anchors(page: &str) -> Vec<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| -> String {
+        let text = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let pages = files(root(), "md");
+    assert!(pages.len() > 20, "{pages:?}");
+    let mut dead = Vec::new();
+    for page in &pages {
+        for link in links(&fs::read_to_string(page).unwrap()) {
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match path {
+                "" => page.clone(),
+                path => page.parent().unwrap().join(path),
+            };
+            let reached = match (target.exists(), anchor) {
+                (true, "") => true,
+                (true, anchor) => fs::read_to_string(&target)
+                    .is_ok_and(|text| anchors(&text).iter().any(|found| found == anchor)),
+                (false, _) => false,
+            };
+            if !reached {
+                dead.push(format!("{}: {link}", page.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn the_site_has_every_page() {
+    let docs = root().join("docs");
+    let summary = fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
+    let listed: Vec<PathBuf> = links(&summary).iter().map(|link| docs.join(link)).collect();
+    let pages = files(&docs, "md");
+    let missing: Vec<_> = pages
+        .iter()
+        .filter(|page| !listed.contains(page) && !page.ends_with("SUMMARY.md"))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/SUMMARY.md: {missing:#?}");
+}
+
+#[test]
+fn messages_that_are_explained_are_messages_of_the_program() {
+    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let sources: String = files(&root().join("src"), "rs")
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    // A text that goes over several lines stands there with a backslash and an indentation.
+    let sources: String = sources.split("\\\n").map(str::trim_start).collect::<Vec<_>>().concat();
+    let first_cells = page
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_start_matches("| ").split(" | ").next().unwrap_or_default());
+    let mut checked = 0;
+    for cell in first_cells {
+        for message in cell.split('`').skip(1).step_by(2) {
+            // Words in capitals stand for what differs, and so do three dots.
+            let mut part = String::new();
+            let mut parts = Vec::new();
+            for word in message.split_whitespace() {
+                let varies = word == "..."
+                    || word.chars().all(|c| c.is_ascii_uppercase() || "_',;".contains(c));
+                if varies {
+                    parts.push(std::mem::take(&mut part));
+                } else {
+                    if !part.is_empty() {
+                        part.push(' ');
+                    }
+                    part.push_str(word);
+                }
+            }
+            parts.push(part);
+            for part in parts.iter().filter(|part| part.len() > 3) {
+                checked += 1;
+                assert!(sources.contains(part.as_str()), "no message has {part:?} of {message:?}");
+            }
+        }
+    }
+    assert!(checked > 15, "{checked} parts of messages were looked for");
+}
