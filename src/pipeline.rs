@@ -27,7 +27,7 @@ pub use compare::{diff, inventories};
 pub use environment::{
     AfterFetching, CacheChoice, Edge, Environment, RepositoryChoice, ScriptsMode,
 };
-pub use planning::{PlanRequest, Planned, plan};
+pub use planning::{PlanRequest, PlannedImage, plan};
 pub use repair::{RepairOutcome, RepairRequest, SourceImage, repair};
 pub use review::Evidence;
 pub use scan::{NamedReport, ScanInput};

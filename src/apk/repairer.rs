@@ -27,7 +27,7 @@ use imgfix_repair::archive::Limits;
 use imgfix_repair::edge::Edge;
 use imgfix_repair::error::{Cause, RepairerError};
 use imgfix_repair::package_manager::{
-    Offers, Outcome, PackageManager, Workshop, reserved, script_of,
+    Offers, PackageManager, TrialOutcome, Workshop, reserved, script_of,
 };
 use imgfix_repair::packages::Packages;
 use imgfix_repair::planner::{Family, Requests};
@@ -197,10 +197,10 @@ impl Workshop for ApkWorkshop {
         plan: &PlatformPlan,
         paths: &[PathBuf],
         edge: &Edge,
-    ) -> Result<Outcome, RepairerError> {
+    ) -> Result<TrialOutcome, RepairerError> {
         let steps = &plan.steps;
         if let Some((id, reason)) = self.unpacked.add(steps, paths, &edge.memory, read_archive)? {
-            return Ok(Outcome::Barred(id, reason));
+            return Ok(TrialOutcome::Barred(id, reason));
         }
         let barred = steps.iter().find_map(|step| {
             let payload = &self.unpacked.get(step)?.payload;
@@ -222,9 +222,9 @@ impl Workshop for ApkWorkshop {
         let purges: Vec<Purge> = plan.removals.iter().map(purge).collect();
         match with_deep_stack(|| install(&mut overlay, &packages, &purges, &options, &mut *runner))?
         {
-            Ok(effects) => finish(overlay, effects, timestamp).map(Outcome::Applied),
+            Ok(effects) => finish(overlay, effects, timestamp).map(TrialOutcome::Applied),
             Err(error) => match blamed(&error, plan) {
-                Some(id) => Ok(Outcome::Barred(id.clone(), reason(&id, error))),
+                Some(id) => Ok(TrialOutcome::Barred(id.clone(), reason(&id, error))),
                 None => {
                     let image = plan.platform.to_string();
                     Err(RepairerError::Install { image, source: error.into() })

@@ -18,6 +18,7 @@ pub struct Made {
 }
 
 impl Made {
+    /// None yet; an interruption of the run removes those that will be made and stay empty.
     #[must_use]
     pub fn new(unfinished: &Unfinished) -> Self {
         let folders = Arc::new(Mutex::new(Vec::new()));

@@ -31,7 +31,9 @@ pub use needs::{Access, Needs, Network, Rights};
 /// What is in force, and the folders that were made for it; dropped at the end of the run.
 #[derive(Debug, Default)]
 pub struct Confined {
+    /// What the process may do with files.
     pub files: Files,
+    /// What it may do with connections.
     pub network: Connections,
     _made: Made,
 }
@@ -40,9 +42,15 @@ pub struct Confined {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Files {
     /// By rules for so many places, with this version of Landlock's interface.
-    On { abi: String, places: usize },
+    On {
+        /// The version as the crate `landlock` writes it: `V4`.
+        abi: String,
+        /// How many files and folders have a rule.
+        places: usize,
+    },
     /// Why not.
     Off(String),
+    /// Nobody asked for it: the library, and `--unconfined`.
     #[default]
     NotAsked,
 }
@@ -50,8 +58,10 @@ pub enum Files {
 /// Whether the process can make connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Connections {
+    /// Connections can be made.
     #[default]
     Open,
+    /// No connection can be made any more.
     Closed,
     /// None are needed, but the kernel does not let them be given up.
     NotClosed(String),

@@ -36,13 +36,16 @@ pub enum Rights {
 /// One place, and what may be done there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
+    /// A file or a folder; a rule on a folder holds for all that is below.
     pub path: PathBuf,
+    /// What may be done there.
     pub rights: Rights,
 }
 
 /// Whether a run has to make connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Network {
+    /// It has, or may have to.
     #[default]
     Needed,
     /// Not one.
@@ -52,16 +55,19 @@ pub enum Network {
 /// What a run needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// What may be read and written, and where; a place may be there several times.
     pub accesses: Vec<Access>,
     /// Folders that are made when they are not there, and their modes (less the umask): a rule
     /// needs something to stand on.
     pub folders: Vec<(PathBuf, u32)>,
+    /// Whether connections are left possible.
     pub network: Network,
     /// A program that the run starts, as a message calls it: then nothing is given up.
     pub program: Option<String>,
 }
 
 impl Needs {
+    /// Allows `rights` at `path`, besides what is allowed already.
     pub fn add(&mut self, path: impl Into<PathBuf>, rights: Rights) {
         self.accesses.push(Access { path: path.into(), rights });
     }

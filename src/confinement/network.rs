@@ -42,11 +42,14 @@ const TABLES: [&str; 8] = ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", 
 /// Why the network cannot be given up.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
+    /// The kernel took no seccomp filter, or there is none for this processor.
     #[error("this system does not let the network be given up: {0}")]
     Filter(io::Error),
+    /// A table of sockets or the list of open files in `/proc/self` cannot be read.
     #[error("whether a connection is still open cannot be seen: {0}")]
     Table(io::Error),
-    #[error("{0} of this process's network connections are still open")]
+    /// So many connections from before were not closed in time.
+    #[error("network connections of this process are still open: {0}")]
     Open(usize),
 }
 

@@ -18,7 +18,7 @@ use super::relations::{
 };
 use super::status::{State, Status, StatusEntry, StatusError};
 use imgfix_model::package::{
-    Architecture, Distribution, Installed, Inventory, PackageId, PackageName, Unfinished,
+    Architecture, Distribution, Installed, Inventory, PackageId, PackageName, UnfinishedPackage,
 };
 use imgfix_model::path::ImagePath;
 use imgfix_repair::os_release::read_distribution;
@@ -222,7 +222,7 @@ impl DpkgInventory {
         let finished = self.packages.iter().filter(|package| package.unfinished.is_none());
         let unfinished = self.packages.iter().filter_map(|package| {
             let state = package.unfinished.clone()?;
-            Some(Unfinished { package: installed(package), state })
+            Some(UnfinishedPackage { package: installed(package), state })
         });
         Inventory {
             family: self.family(),

@@ -14,8 +14,8 @@ use url::Url;
 
 use super::{proxy, tls};
 
-/// What imgfix calls itself.
-pub const USER_AGENT: &str = concat!("imgfix/", env!("CARGO_PKG_VERSION"));
+/// What imgfix calls itself to servers (`User-Agent`).
+const USER_AGENT: &str = concat!("imgfix/", env!("CARGO_PKG_VERSION"));
 
 /// Most redirects of one request.
 pub const REDIRECTS: usize = 10;
@@ -24,14 +24,14 @@ pub const REDIRECTS: usize = 10;
 const CONNECT: Duration = Duration::from_secs(30);
 
 /// The longest wait between two tries, whatever a server asks for.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A client that trusts these certificates (PEM) besides the machine's authorities. It follows no
 /// redirect, and names no page that it comes from: the storage that a redirect leads to need not
 /// know what was asked for. `adjust` is what one kind of server needs otherwise.
 ///
 /// # Errors
-/// A certificate is none; a variable names no proxy; the machine has no authorities.
+/// A text has a certificate that cannot be read; a variable names no proxy; the machine has no authorities.
 pub fn client(
     certificates: &[Vec<u8>],
     adjust: impl FnOnce(ClientBuilder) -> ClientBuilder,
@@ -42,6 +42,7 @@ pub fn client(
 /// What a client can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
+    /// Servers with and without TLS.
     Everything,
     /// The machine has no certificates (a bare container), so that no server can be verified.
     PlainHttp,
@@ -51,7 +52,7 @@ pub enum Reach {
 /// otherwise.
 ///
 /// # Errors
-/// A certificate is none; a variable names no proxy.
+/// A text has a certificate that cannot be read; a variable names no proxy.
 pub fn client_or_plain(
     certificates: &[Vec<u8>],
     adjust: impl Fn(ClientBuilder) -> ClientBuilder,
@@ -127,6 +128,7 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// Waits of at most 60 seconds, beginning with `first_wait`.
     #[must_use]
     pub const fn new(times: u32, first_wait: Duration) -> Self {
         Self { times, first_wait, longest: LONGEST_WAIT }

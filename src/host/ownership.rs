@@ -24,8 +24,10 @@ pub struct Caller {
 /// Why a file is not the caller's alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
+    /// It belongs to this user, who is neither root nor the caller.
     #[error("it belongs to another user (uid {0})")]
     Owner(u32),
+    /// Its group or everybody may write it; the permission bits of its mode.
     #[error("other users can write it (mode {0:04o})")]
     Writable(u32),
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const SLOWEST: u64 = 32 << 10;
 
 /// What every transfer is granted when nobody says otherwise.
-pub const DEFAULT_GRACE: Duration = Duration::from_secs(300);
+const DEFAULT_GRACE: Duration = Duration::from_secs(300);
 
 /// How patient transfers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -103,6 +103,7 @@ impl Scratch {
         }
     }
 
+    /// Where the directory is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -23,7 +23,7 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 /// A client that trusts the certificates in these PEM texts besides the machine's authorities.
 ///
 /// # Errors
-/// A text has a certificate that is none.
+/// A text has a certificate that cannot be read.
 pub fn trusting(
     builder: reqwest::ClientBuilder,
     pem: &[Vec<u8>],

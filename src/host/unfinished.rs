@@ -18,6 +18,7 @@ pub type Undo = Box<dyn FnOnce() + Send>;
 /// What an interrupted run has published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Published {
+    /// No tag has moved.
     #[default]
     Nothing,
     /// The registry was asked to move this tag and has not answered yet.

@@ -17,6 +17,7 @@ const SHOWN: usize = 120;
 /// When two keys are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
+    /// They have the same characters, escapes resolved.
     AsWritten,
     /// As Go's `encoding/json` takes them for the fields of a structure: without regard to
     /// case. The maps of an image, whose keys are anybody's, are compared as they are written.
@@ -34,11 +35,13 @@ const MAPS: [&str; 5] = ["annotations", "labels", "exposedports", "volumes", "da
     if *other_case { ", the other time in another case" } else { "" }
 )]
 pub struct DuplicateKey {
+    /// The key as its second time has it, at most 120 characters of it.
     pub key: String,
     /// `the top`, `config.Env`, `layers[2]`.
     pub place: String,
-    /// Of the second.
+    /// Where the second begins, counted from 1.
     pub line: usize,
+    /// Of the second, in bytes from 1.
     pub column: usize,
     /// It is the same only without regard to case.
     pub other_case: bool,

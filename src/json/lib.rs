@@ -16,8 +16,10 @@ pub use duplicates::{DuplicateKey, Names, check};
 /// Why bytes are not the document that was wanted.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
+    /// A key is there twice.
     #[error(transparent)]
     Duplicate(#[from] DuplicateKey),
+    /// It is not JSON, or not of the form that was wanted.
     #[error(transparent)]
     Syntax(#[from] serde_json::Error),
 }
@@ -62,6 +64,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, JsonError> {
 pub struct Misplaced {
     /// A JSON path.
     pub place: String,
+    /// What is wrong there, as the reader says it.
     pub why: String,
 }
 

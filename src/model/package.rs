@@ -105,12 +105,12 @@ pub struct Inventory {
     /// Packages that the package manager has not finished with: their files may be there.
     /// Sorted by id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unfinished: Vec<Unfinished>,
+    pub unfinished: Vec<UnfinishedPackage>,
 }
 
 /// A package in a state that nothing can be built on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Unfinished {
+pub struct UnfinishedPackage {
     /// What the database says of it.
     #[serde(flatten)]
     pub package: Installed,

@@ -106,11 +106,11 @@ pub enum Reason {
         /// How to name one, as an imperative.
         advice: String,
     },
-    /// The user holds the package (dpkg's `hold`).
+    /// The user does not let the package be changed: by dpkg's `hold`, or by a policy.
     Held {
         /// Name of the package that stays.
         package: String,
-        /// What holds it: `dpkg (Status: hold)`.
+        /// What holds it: `dpkg (Status: hold)`, `the policy (denied: linux-*)`.
         by: String,
     },
     /// The upgrade conflicts with `package`, or fails there.

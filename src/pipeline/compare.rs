@@ -8,7 +8,7 @@ use imgfix_oci::Reference;
 use imgfix_report::diff::{DiffOptions, ImageDiff, Side, diff_images};
 use imgfix_report::inventory::Subject;
 
-use super::load::{self, Loaded, View};
+use super::load::{self, LoadedImage, View};
 use super::{Environment, RepairError, planning};
 
 /// Every wanted platform of an image, as it is.
@@ -16,7 +16,7 @@ fn open(
     reference: &Reference,
     platforms: &[Platform],
     environment: &Environment,
-) -> Result<Vec<Loaded>, RepairError> {
+) -> Result<Vec<LoadedImage>, RepairError> {
     let name = reference.to_string();
     environment.edge.progress.message(&format!("reading {name}"));
     let source = image::open_source(reference, &environment.registry)?;
@@ -98,14 +98,14 @@ pub fn diff(
 }
 
 /// Packages are compared where both images have a database that is understood.
-fn inventory(loaded: &Loaded, environment: &Environment) -> Option<Inventory> {
+fn inventory(loaded: &LoadedImage, environment: &Environment) -> Option<Inventory> {
     let stores = environment.detect(&*loaded.tree).ok()?;
     stores.package_manager().map(|manager| manager.inventory().clone())
 }
 
 fn side<'a>(
     reference: &Reference,
-    loaded: &'a Loaded,
+    loaded: &'a LoadedImage,
     inventory: Option<&'a Inventory>,
 ) -> Side<'a> {
     Side {

@@ -31,7 +31,7 @@ pub fn is_chiselled(fs: &dyn FileSystem) -> bool {
 }
 
 /// A platform's image in memory.
-pub struct Loaded {
+pub struct LoadedImage {
     pub platform: Platform,
     /// The original's manifest: without the patch layer of an earlier repair.
     pub manifest: ImageManifest,
@@ -61,7 +61,7 @@ pub fn load(
     image: PlatformImage,
     view: View,
     environment: &Environment,
-) -> Result<Loaded, RepairError> {
+) -> Result<LoadedImage, RepairError> {
     let current = image.manifest.digest();
     let repaired_from = match view {
         View::Original => original_of(&image.manifest, &image.config),
@@ -99,7 +99,7 @@ pub fn load(
     )?;
     let loader = loader(source, &manifest, &specs);
     let tree = Arc::new(merge(parsed, Arc::new(loader))?);
-    Ok(Loaded { platform: image.platform, manifest, config, current, repaired_from, tree })
+    Ok(LoadedImage { platform: image.platform, manifest, config, current, repaired_from, tree })
 }
 
 fn specs(

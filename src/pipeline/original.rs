@@ -32,6 +32,7 @@ pub fn delete(
     let kept = match (repaired, remaining) {
         (false, _) => Some("nothing was repaired".to_owned()),
         (true, 0) => None,
+        (true, 1) => Some("1 finding at or above --fail-on remains".to_owned()),
         (true, n) => Some(format!("{} at or above --fail-on remain", count(n, "finding"))),
     };
     if let Some(why) = kept {

@@ -15,7 +15,7 @@ use imgfix_vfs::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
 use imgfix_vfs::layer_reader::LayerSpec;
 use imgfix_vfs::{Change, FileSystem, Overlay, Tree};
 
-use super::load::{self, Loaded};
+use super::load::{self, LoadedImage};
 use super::{Environment, RepairError};
 
 /// A patch layer: its facts, and its bytes in a file without a name.
@@ -61,7 +61,7 @@ impl TemporaryLayer {
     /// The repaired image is not what overlay and steps say.
     pub fn verify(
         &self,
-        loaded: &Loaded,
+        loaded: &LoadedImage,
         overlay: &Overlay,
         plan: &PlatformPlan,
         environment: &Environment,

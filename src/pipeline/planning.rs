@@ -21,7 +21,7 @@ use imgfix_repair::planner::{Context, Request, Requests};
 use imgfix_repair::repairer::Work;
 use imgfix_repository::Fetcher;
 
-use super::load::{self, Loaded, View};
+use super::load::{self, LoadedImage, View};
 use super::scan::{self, ScanInput};
 use super::{Environment, RepairError};
 
@@ -37,7 +37,7 @@ pub struct PlanRequest {
 
 /// One platform, loaded and planned.
 pub struct PlannedPlatform {
-    pub loaded: Loaded,
+    pub loaded: LoadedImage,
     /// The stores of the original.
     pub stores: Stores,
     /// The image with the plan done.
@@ -49,7 +49,7 @@ pub struct PlannedPlatform {
 }
 
 /// An image, loaded and planned.
-pub struct Planned {
+pub struct PlannedImage {
     pub source: Arc<dyn Source>,
     pub set: ImageSet,
     pub platforms: Vec<PlannedPlatform>,
@@ -59,7 +59,7 @@ pub struct Planned {
 
 /// The digest that names the image as the user gave it: of the original, when the image is a
 /// repaired one.
-fn original_digest(set: &ImageSet, platforms: &[Loaded]) -> Digest {
+fn original_digest(set: &ImageSet, platforms: &[LoadedImage]) -> Digest {
     let recorded = platforms.iter().find_map(|one| one.repaired_from.as_ref());
     recorded.map_or_else(|| set.root.raw().digest, |parts| parts.original_digest)
 }
@@ -72,13 +72,13 @@ pub fn plan(
     request: &PlanRequest,
     saved: Option<&Plan>,
     environment: &Environment,
-) -> Result<Planned, RepairError> {
+) -> Result<PlannedImage, RepairError> {
     let name = request.image.to_string();
     environment.edge.progress.message(&format!("reading {name}"));
     let source = image::open_source(&request.image, &environment.registry)?;
     let set = image::load(&*source, None)?;
     let chosen = chosen(&set, &request.platforms, &name)?;
-    let loaded: Vec<Loaded> = chosen
+    let loaded: Vec<LoadedImage> = chosen
         .into_iter()
         .map(|one| load::load(&source, one, View::Original, environment))
         .collect::<Result<_, _>>()?;
@@ -147,7 +147,7 @@ pub fn plan(
         image_digest,
         platforms: platforms.iter().map(|one| one.repaired.plan.clone()).collect(),
     };
-    Ok(Planned { source, set, platforms, fetcher, plan })
+    Ok(PlannedImage { source, set, platforms, fetcher, plan })
 }
 
 /// The images of the wanted platforms; all when none is named.
@@ -182,7 +182,7 @@ pub fn chosen(
 /// A store that is not understood.
 pub fn stores(
     name: &str,
-    loaded: &Loaded,
+    loaded: &LoadedImage,
     environment: &Environment,
 ) -> Result<Stores, RepairError> {
     environment.detect(&*loaded.tree).map_err(|source| {
@@ -197,7 +197,7 @@ pub fn stores(
 /// It has none that is known.
 pub fn manager<'a>(
     name: &str,
-    loaded: &Loaded,
+    loaded: &LoadedImage,
     stores: &'a Stores,
 ) -> Result<&'a dyn PackageManager, RepairError> {
     stores.package_manager().ok_or_else(|| {
@@ -209,7 +209,7 @@ pub fn manager<'a>(
     })
 }
 
-fn saved_plan(saved: &Plan, loaded: &Loaded, name: &str) -> Result<PlatformPlan, RepairError> {
+fn saved_plan(saved: &Plan, loaded: &LoadedImage, name: &str) -> Result<PlatformPlan, RepairError> {
     let own = saved.platforms.iter().find(|one| one.platform == loaded.platform);
     let own = own.ok_or_else(|| RepairError::NoPlan {
         image: name.to_owned(),
@@ -226,7 +226,7 @@ fn saved_plan(saved: &Plan, loaded: &Loaded, name: &str) -> Result<PlatformPlan,
 }
 
 /// The digest of the platform's original manifest.
-fn original_manifest(loaded: &Loaded) -> Digest {
+fn original_manifest(loaded: &LoadedImage) -> Digest {
     loaded
         .repaired_from
         .as_ref()

@@ -20,9 +20,9 @@ use imgfix_repository::{Fetcher, Verified, freshness};
 use imgfix_vfs::layer::LayerOptions;
 
 use super::export;
-use super::load::Loaded;
+use super::load::LoadedImage;
 use super::patch::{TemporaryLayer, count};
-use super::planning::{self, PlanRequest, Planned, PlannedPlatform};
+use super::planning::{self, PlanRequest, PlannedImage, PlannedPlatform};
 use super::publication::{self, NewPlatform, Original};
 use super::review::{self, Evidence};
 use super::{Environment, RepairError};
@@ -71,7 +71,7 @@ pub fn repair(
     let planned = planning::plan(&request.plan, request.saved.as_ref(), environment)?;
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
-    let Planned { source, set, platforms, plan, fetcher } = planned;
+    let PlannedImage { source, set, platforms, plan, fetcher } = planned;
     let manager = platforms.first().and_then(|one| one.stores.package_manager());
     let package_space = manager.map(|manager| {
         let inventory = manager.inventory();
@@ -120,7 +120,7 @@ struct Done {
 }
 
 /// Where the repaired image goes.
-fn output_of(request: &RepairRequest, planned: &Planned) -> Result<Reference, RepairError> {
+fn output_of(request: &RepairRequest, planned: &PlannedImage) -> Result<Reference, RepairError> {
     let source = planned.source.reference();
     let output = match &request.output {
         Some(output) => output.clone(),
@@ -137,7 +137,7 @@ fn output_of(request: &RepairRequest, planned: &Planned) -> Result<Reference, Re
 
 /// The facts that platforms and index have in common; names are those of the original, also
 /// when it is a repaired image that is repaired again.
-fn provenance(planned: &Planned, environment: &Environment) -> Provenance {
+fn provenance(planned: &PlannedImage, environment: &Environment) -> Provenance {
     let recorded = planned.platforms.iter().find_map(|one| one.loaded.repaired_from.as_ref());
     let base_name = match recorded {
         Some(parts) => parts.base_name.clone(),
@@ -225,7 +225,7 @@ impl Job<'_> {
         let facts = PlatformFacts { findings, applied: Some(applied), ..facts };
         let report = PlatformReport::new(facts);
         let patch = Some((layer_descriptor, layer));
-        let Loaded { platform, current, .. } = loaded;
+        let LoadedImage { platform, current, .. } = loaded;
         let new = NewPlatform { platform, current, manifest, config, patch };
         Ok(Done { new, report, evidence })
     }
@@ -246,7 +246,7 @@ fn changes(plan: &PlatformPlan) -> String {
 }
 
 /// A platform that is published as the original is.
-fn unchanged(loaded: Loaded) -> NewPlatform {
+fn unchanged(loaded: LoadedImage) -> NewPlatform {
     NewPlatform {
         manifest: loaded.manifest.raw().clone(),
         config: loaded.config.bytes().clone(),

@@ -11,7 +11,7 @@ use imgfix_repository::Fetcher;
 use imgfix_repository::Verified;
 use imgfix_vfs::Overlay;
 
-use super::load::Loaded;
+use super::load::LoadedImage;
 use super::{Environment, RepairError};
 use imgfix_repair::package_manager::PackageManager;
 
@@ -26,7 +26,7 @@ pub enum Evidence {
 
 /// A platform as it was and as it will be published.
 pub struct Repaired<'a> {
-    pub loaded: &'a Loaded,
+    pub loaded: &'a LoadedImage,
     pub overlay: &'a Overlay,
     /// The new image's config as JSON.
     pub config: &'a serde_json::Value,

@@ -11,7 +11,7 @@ use imgfix_model::package::{Inventory, is_independent};
 use imgfix_model::platform::Platform;
 use imgfix_oci::digest_of;
 
-use super::load::Loaded;
+use super::load::LoadedImage;
 use super::seen_versions::unknown_versions;
 use super::{Environment, RepairError};
 
@@ -36,7 +36,7 @@ pub struct ScanInput {
 pub struct Scanned<'a> {
     /// What the reference names: an index, or the manifest.
     pub root: Digest,
-    pub platforms: &'a [Loaded],
+    pub platforms: &'a [LoadedImage],
     /// What is installed, for each platform.
     pub inventories: &'a [&'a Inventory],
 }
@@ -145,7 +145,7 @@ fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a
 }
 
 /// What is known of a loaded image, to hold reports against.
-fn facts(root: Digest, loaded: &Loaded, inventory: &Inventory) -> ImageFacts {
+fn facts(root: Digest, loaded: &LoadedImage, inventory: &Inventory) -> ImageFacts {
     let layers = loaded.manifest.layers();
     let place = loaded.platform.to_string();
     let mut digests = vec![root, loaded.current, loaded.manifest.digest()];

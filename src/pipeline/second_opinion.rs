@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::scanner;
-use crate::scanner::{Needs, Placeholders, ScannerCommand};
+use crate::scanner::{ImageForm, Placeholders, ScannerCommand};
 use imgfix_findings as findings;
 use imgfix_findings::{FindingsError, MAX_REPORT, ScanReport};
 use imgfix_host::scratch::{Purpose, Scratch};
@@ -34,10 +34,10 @@ pub fn scan(
         Ok::<String, RepairError>(path.display().to_string())
     };
     let mut values = Placeholders::default();
-    match command.needs() {
-        Needs::Name => values.image = name_for_scanners(image),
-        Needs::Layout => values.layout = copy(ExportForm::Layout)?,
-        Needs::Archive => values.archive = copy(ExportForm::Archive)?,
+    match command.image_form() {
+        ImageForm::Name => values.image = name_for_scanners(image),
+        ImageForm::Layout => values.layout = copy(ExportForm::Layout)?,
+        ImageForm::Archive => values.archive = copy(ExportForm::Archive)?,
     }
     let words = command.words(&values);
     let bounds = scanner::Bounds { report: MAX_REPORT, time: command.timeout() };

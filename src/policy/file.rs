@@ -99,17 +99,17 @@ pub fn parse(
         Standing::Trusted => Vec::new(),
         Standing::Found => file.without_powers(),
     };
-    let place = Place { name, text };
+    let checks = PolicyText { name, text };
     let severity = |word: Option<Spanned<String>>| -> Result<Option<Severity>, PolicyError> {
         word.map(|word| {
             let parsed = word.get_ref().parse::<Severity>();
-            parsed.map_err(|error| place.error(&word, &error.to_string()))
+            parsed.map_err(|error| checks.error(&word, &error.to_string()))
         })
         .transpose()
     };
     let scan_with = file.scan_with.map(|text| {
         ScannerCommand::parse(text.get_ref())
-            .map_err(|error| place.error(&text, &error.to_string()))
+            .map_err(|error| checks.error(&text, &error.to_string()))
     });
     let mut repositories = file.repositories;
     for keyring in &mut repositories.keyrings {
@@ -121,14 +121,14 @@ pub fn parse(
         min_severity: severity(file.min_severity)?,
         fail_on: severity(file.fail_on)?,
         scripts: file.scripts,
-        tag_suffix: file.tag_suffix.map(|suffix| place.suffix(&suffix)).transpose()?,
-        original: place.original(file.original, file.backup_suffix)?,
+        tag_suffix: file.tag_suffix.map(|suffix| checks.suffix(&suffix)).transpose()?,
+        original: checks.original(file.original, file.backup_suffix)?,
         scan_with: scan_with.transpose()?,
-        scan_timeout: file.scan_timeout.map(|seconds| place.seconds(&seconds)).transpose()?,
-        cache_max_size: file.cache_max_size.map(|size| place.size(&size)).transpose()?,
-        ignore: file.ignore.iter().map(|rule| place.rule(rule)).collect::<Result<_, _>>()?,
-        allow: place.patterns(file.packages.allow)?,
-        deny: place.patterns(file.packages.deny)?,
+        scan_timeout: file.scan_timeout.map(|seconds| checks.seconds(&seconds)).transpose()?,
+        cache_max_size: file.cache_max_size.map(|size| checks.size(&size)).transpose()?,
+        ignore: file.ignore.iter().map(|rule| checks.rule(rule)).collect::<Result<_, _>>()?,
+        allow: checks.patterns(file.packages.allow)?,
+        deny: checks.patterns(file.packages.deny)?,
         repositories,
         notify: file
             .notify
@@ -142,12 +142,12 @@ pub fn parse(
     })
 }
 
-struct Place<'a> {
+struct PolicyText<'a> {
     name: &'a str,
     text: &'a str,
 }
 
-impl Place<'_> {
+impl PolicyText<'_> {
     fn error<T>(&self, at: &Spanned<T>, why: &str) -> PolicyError {
         value(self.name, self.text, at.span().start, why)
     }

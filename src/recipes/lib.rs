@@ -2,7 +2,7 @@
 //!
 //! In come the tree before the upgrade and the overlay after it; out goes a list of files
 //! that the upgrade made stale, each with its recipe and a reason in words. Nothing is
-//! changed here: [`Removal::apply`] does that, when the caller wants it, and the list goes
+//! changed here: [`StalePath::apply`] does that, when the caller wants it, and the list goes
 //! into the report.
 //!
 //! - [`pattern`][]: paths with names for their parts
@@ -11,12 +11,12 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-pub mod pattern;
-pub mod schema;
-pub mod stale;
+mod pattern;
+mod schema;
+mod stale;
 
 pub use schema::{Recipe, RecipeError};
-pub use stale::{Removal, removals};
+pub use stale::{StalePath, stale_paths};
 
 /// The recipes that come with imgfix: file names and texts.
 const SHIPPED: &[(&str, &str)] = &[

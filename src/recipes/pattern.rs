@@ -14,14 +14,19 @@ const MAX_PATTERN: usize = 1024;
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
+    /// The pattern has too many bytes, or makes too large a regular expression.
     #[error("pattern {0:?} is longer than {MAX_PATTERN} bytes")]
     TooLong(String),
+    /// A `{` is not closed, or a `}` not opened.
     #[error("pattern {0:?} has a brace without its other")]
     Brace(String),
+    /// In this pattern a part has this name, which is not one or more letters from `a` to `z`.
     #[error("pattern {0:?}: {1:?} is not a name of small letters")]
     Name(String, String),
+    /// In this pattern two parts have this name.
     #[error("pattern {0:?} has the name {1:?} twice")]
     Twice(String, String),
+    /// The pattern could match a path that is not absolute.
     #[error("pattern {0:?} must begin with a slash or with a part of several components")]
     Relative(String),
 }

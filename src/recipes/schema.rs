@@ -20,33 +20,75 @@ use super::pattern::{Pattern, PatternError};
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     #[error("recipe {file}: {source}")]
-    Syntax { file: String, source: Box<toml::de::Error> },
+
+    /// It is not TOML, or has other keys or values than a recipe.
+    Syntax {
+        /// The recipe's file, as [`Recipe::parse`] was told.
+        file: String,
+        /// What the reader says, with line and column.
+        source: Box<toml::de::Error>,
+    },
     #[error("recipe {file}: schema {schema} is not known (1 is)")]
-    Schema { file: String, schema: u32 },
+
+    /// The recipe is of another schema than 1.
+    Schema {
+        /// The recipe's file, as [`Recipe::parse`] was told.
+        file: String,
+        /// The schema that it names.
+        schema: u32,
+    },
     #[error("recipe {file}: {source}")]
-    Pattern { file: String, source: PatternError },
+
+    /// A path in it is no pattern.
+    Pattern {
+        /// The recipe's file, as [`Recipe::parse`] was told.
+        file: String,
+        /// Which pattern, and why.
+        source: PatternError,
+    },
     #[error("recipe {file}: rule {rule} has no source")]
-    NoSource { file: String, rule: usize },
+
+    /// A rule's files depend on nothing.
+    NoSource {
+        /// The recipe's file, as [`Recipe::parse`] was told.
+        file: String,
+        /// Which `[[stale]]` table, from 1.
+        rule: usize,
+    },
     #[error("recipe {file}: the folder of {pattern:?} has parts that the source {lacking:?} lacks")]
-    Undetermined { file: String, pattern: String, lacking: String },
+
+    /// A changed source would not say in which folder the stale files are.
+    Undetermined {
+        /// The recipe's file, as [`Recipe::parse`] was told.
+        file: String,
+        /// The pattern of the stale files.
+        pattern: String,
+        /// The pattern of the source.
+        lacking: String,
+    },
 }
 
 /// A recipe.
 #[derive(Debug, Clone)]
 pub struct Recipe {
+    /// The name of its file, without `.toml`.
     pub name: String,
     /// What its findings are called in reports.
     pub title: String,
+    /// Its rules, in the order of the file.
     pub stale: Vec<StaleRule>,
 }
 
 /// Files that are stale when another changes.
 #[derive(Debug, Clone)]
 pub struct StaleRule {
+    /// The files that become stale.
     pub file: Pattern,
+    /// The files that they are made from: a change of any of these makes them stale. Never empty.
     pub sources: Vec<Pattern>,
     /// For people; `{source}` is the path that changed.
     pub reason: String,
+    /// What becomes of the folder of the stale files when nothing else is in it.
     pub empty_folder: EmptyFolder,
 }
 
@@ -54,8 +96,10 @@ pub struct StaleRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmptyFolder {
+    /// It stays, empty.
     #[default]
     Keep,
+    /// It goes with its last file.
     Remove,
 }
 

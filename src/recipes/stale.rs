@@ -1,4 +1,4 @@
-//! Which files an upgrade made stale.
+//! Which files an upgrade made stale: the recipes' rules over the changes of an overlay.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,10 @@ use super::schema::{EmptyFolder, Recipe, StaleRule};
 use imgfix_model::path::ImagePath;
 use imgfix_vfs::{FileSystem as _, Overlay, Tree};
 
-/// A file that is stale.
+/// A file that is stale, or the folder that is empty without such files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
+pub struct StalePath {
+    /// The file, or the folder that has lost all its files.
     pub path: ImagePath,
     /// The name of the recipe.
     pub recipe: String,
@@ -19,8 +20,8 @@ pub struct Removal {
     pub reason: String,
 }
 
-impl Removal {
-    /// Takes the file away.
+impl StalePath {
+    /// Removes it from the overlay.
     pub fn apply(&self, overlay: &mut Overlay) {
         overlay.remove(&self.path);
     }
@@ -30,8 +31,8 @@ impl Removal {
 /// something that the upgrade changed or removed; sorted by path, folders that are empty
 /// then after their files.
 #[must_use]
-pub fn removals(before: &Tree, overlay: &Overlay, recipes: &[Recipe]) -> Vec<Removal> {
-    let mut found: Vec<Removal> = Vec::new();
+pub fn stale_paths(before: &Tree, overlay: &Overlay, recipes: &[Recipe]) -> Vec<StalePath> {
+    let mut found: Vec<StalePath> = Vec::new();
     let mut paths = BTreeSet::new();
     let rules = || recipes.iter().flat_map(|recipe| recipe.stale.iter().map(move |r| (recipe, r)));
     for (changed, _) in overlay.changes() {
@@ -40,7 +41,7 @@ pub fn removals(before: &Tree, overlay: &Overlay, recipes: &[Recipe]) -> Vec<Rem
                 let Some(parts) = source.parts(changed.as_bytes()) else { continue };
                 for path in files(before, overlay, rule, &parts) {
                     if path != *changed && paths.insert(path.clone()) {
-                        found.push(removal(recipe, rule, path, changed));
+                        found.push(stale_path(recipe, rule, path, changed));
                     }
                 }
             }
@@ -52,8 +53,8 @@ pub fn removals(before: &Tree, overlay: &Overlay, recipes: &[Recipe]) -> Vec<Rem
     found
 }
 
-fn removal(recipe: &Recipe, rule: &StaleRule, path: ImagePath, source: &ImagePath) -> Removal {
-    Removal {
+fn stale_path(recipe: &Recipe, rule: &StaleRule, path: ImagePath, source: &ImagePath) -> StalePath {
+    StalePath {
         path,
         recipe: recipe.name.clone(),
         title: recipe.title.clone(),
@@ -80,18 +81,18 @@ fn empty_folders(
     overlay: &Overlay,
     recipes: &[Recipe],
     gone: &BTreeSet<ImagePath>,
-    removals: &[Removal],
-) -> Vec<Removal> {
+    stale: &[StalePath],
+) -> Vec<StalePath> {
     let rules = recipes.iter().flat_map(|recipe| &recipe.stale);
     let rules: Vec<_> = rules.filter(|rule| rule.empty_folder == EmptyFolder::Remove).collect();
-    let mut folders: Vec<Removal> = Vec::new();
-    for removal in removals {
-        let Some(folder) = removal.path.parent() else { continue };
-        let wanted = rules.iter().any(|rule| rule.file.parts(removal.path.as_bytes()).is_some());
+    let mut folders: Vec<StalePath> = Vec::new();
+    for file in stale {
+        let Some(folder) = file.path.parent() else { continue };
+        let wanted = rules.iter().any(|rule| rule.file.parts(file.path.as_bytes()).is_some());
         let is_new = folders.last().is_none_or(|last| last.path != folder);
         if wanted && is_new && overlay.read_dir(&folder).iter().all(|child| gone.contains(child)) {
             let reason = "empty after its stale files are gone".into();
-            folders.push(Removal { path: folder, reason, ..removal.clone() });
+            folders.push(StalePath { path: folder, reason, ..file.clone() });
         }
     }
     folders
@@ -115,8 +116,8 @@ mod tests {
     }
 
     fn listed(overlay: &Overlay) -> Vec<String> {
-        let all = removals(overlay.tree(), overlay, &shipped().unwrap());
-        all.iter().map(|removal| removal.path.to_string()).collect()
+        let all = stale_paths(overlay.tree(), overlay, &shipped().unwrap());
+        all.iter().map(|stale| stale.path.to_string()).collect()
     }
 
     #[test]
@@ -145,10 +146,10 @@ mod tests {
             "/q/__pycache__",
         ];
         assert_eq!(listed(&overlay), gone);
-        let all = removals(overlay.tree(), &overlay, &shipped().unwrap());
+        let all = stale_paths(overlay.tree(), &overlay, &shipped().unwrap());
         assert_eq!(all[1].reason, "compiled from /p/a.py, which the upgrade changed");
-        for removal in &all {
-            removal.apply(&mut overlay);
+        for stale in &all {
+            stale.apply(&mut overlay);
         }
         assert!(overlay.lstat(&path("/q/__pycache__")).is_none());
         assert_eq!(listed(&overlay), [""; 0]);

@@ -35,6 +35,8 @@ const DISK_AT_LEAST: u64 = 2 << 30;
 const DICTIONARY: u64 = 128 << 20;
 
 impl<T: Send> Unpacked<T> {
+    /// With no package yet, and a spool for their content.
+    ///
     /// # Errors
     /// No temporary file can be made.
     pub fn new() -> Result<Self, RepairerError> {
@@ -120,9 +122,9 @@ pub fn finish(
     effects: Vec<Effect>,
     timestamp: i64,
 ) -> Result<Applied, RepairerError> {
-    let stale = recipes::removals(overlay.tree(), &overlay, &recipes::shipped()?);
-    for removal in &stale {
-        removal.apply(&mut overlay);
+    let stale = recipes::stale_paths(overlay.tree(), &overlay, &recipes::shipped()?);
+    for path in &stale {
+        path.apply(&mut overlay);
     }
     Ok(Applied { overlay, effects, stale, timestamp })
 }

@@ -39,6 +39,9 @@ impl Limits {
 
     /// Counts an entry with names of so many bytes. One package may take half of the budget:
     /// so which one is too large does not depend on what else is unpacked beside it.
+    ///
+    /// # Errors
+    /// Half of the budget is used up, or all of it together with other packages.
     pub fn count_entry(&self, held: &mut Reserved, names: usize) -> Result<(), OverBudget> {
         let limit = self.memory.limit();
         let cost = ENTRY + 4 * names as u64;
@@ -64,7 +67,9 @@ impl Default for Limits {
 /// there is no such name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
+    /// `None`: the archive has a number only.
     pub name: Option<Vec<u8>>,
+    /// The user's or group's number.
     pub id: u32,
 }
 
@@ -84,6 +89,7 @@ pub struct Bounded<R> {
 }
 
 impl<R: Read> Bounded<R> {
+    /// Gives at most `limit` bytes of `inner`.
     pub fn new(inner: R, limit: u64) -> Self {
         Self { inner, left: limit, exceeded: false }
     }

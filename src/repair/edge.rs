@@ -30,22 +30,29 @@ use imgfix_vfs::Memory;
 pub struct RepositoryChoice {
     /// `--repository` lines; when there are any, the image's sources are not used.
     pub lines: Vec<String>,
+    /// `--mirror`: where packages are fetched instead, for URLs that begin with another.
     pub mirrors: Vec<Mirror>,
     /// `--keyring`: replaces the image's OpenPGP keys.
     pub keyring: Option<Keyring>,
-    /// The same for repositories that are signed with RSA keys.
+    /// The same for repositories that are signed with RSA keys (apk's).
     pub rsa_keyring: Option<RsaKeyring>,
+    /// `--image-sources-only`: the distribution's security archive is not added to the image's
+    /// sources.
     pub image_sources_only: bool,
+    /// `--allow-expired-index`: an index is used although its `Valid-Until` has passed.
     pub allow_expired: bool,
     /// What a repository that cannot be used means.
     pub strictness: Strictness,
     /// This machine's apt_auth.conf(5): for `lines` and `mirrors`, never for what an image
     /// names.
     pub auth: Arc<AuthConf>,
+    /// What an index means that is older than one that was seen before.
     pub older: Older,
+    /// Where downloads are kept, and for how long.
     pub cache: CacheChoice,
     /// What a kept cache may have after the run.
     pub cache_limits: Limits,
+    /// `--offline`: what is not in the cache is not fetched.
     pub offline: bool,
     /// PEM files.
     pub certificates: Vec<Vec<u8>>,
@@ -54,12 +61,12 @@ pub struct RepositoryChoice {
 /// How maintainer scripts are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ScriptsMode {
-    /// Evaluated in a virtual shell; a package whose scripts cannot be is left alone
+    /// Evaluated in a virtual shell; a package whose scripts cannot be is left alone.
     #[default]
     Virtual,
-    /// As virtual; what cannot be evaluated is run in namespaces, over a copy of the image
+    /// As virtual; what cannot be evaluated is run in namespaces, over a copy of the image.
     Sandbox,
-    /// Not at all: packages that have scripts to run are left alone
+    /// Not at all: packages that have scripts to run are left alone.
     Never,
 }
 
@@ -69,14 +76,19 @@ pub enum CacheChoice {
     /// For this run only.
     #[default]
     Temporary,
+    /// In this directory, which the user has named; when it cannot be used, that is an error.
     Kept {
+        /// The cache's folder, made when it is not there.
         dir: PathBuf,
+        /// The user's key, which seals what no digest names.
         key: CacheKey,
     },
     /// In this directory, which the user has not named; for this run only when it cannot be
     /// written, or others can.
     KeptIfPossible {
+        /// The cache's folder, made when it is not there.
         dir: PathBuf,
+        /// The user's key, as for [`CacheChoice::Kept`].
         key: CacheKey,
     },
 }
@@ -84,6 +96,7 @@ pub enum CacheChoice {
 /// What becomes of the network when everything is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AfterFetching {
+    /// Connections stay possible until the end of the run.
     #[default]
     Stays,
     /// Connections are refused, and there are none from before.
@@ -92,7 +105,9 @@ pub enum AfterFetching {
 
 /// What repairers get from outside.
 pub struct Edge {
+    /// Whom to tell what is done meanwhile.
     pub progress: SharedProgress,
+    /// Where packages come from.
     pub repositories: RepositoryChoice,
     /// How packages are checked that are known by their identity.
     pub identity_check: Option<IdentityCheck>,
@@ -100,6 +115,7 @@ pub struct Edge {
     pub pace: Pace,
     /// What repositories and packages may make this program hold.
     pub memory: Memory,
+    /// How maintainer scripts are run.
     pub scripts: ScriptsMode,
     /// How long scripts may take that are evaluated.
     pub script_time: TimeLimit,
@@ -110,7 +126,9 @@ pub struct Edge {
     pub now: i64,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<i64>,
+    /// Runs the downloads; whoever uses it blocks, and must not be in one of its tasks.
     pub runtime: Arc<Runtime>,
+    /// What becomes of the network when everything is fetched.
     pub network: AfterFetching,
     /// What an interruption takes back.
     pub unfinished: Unfinished,
@@ -147,8 +165,8 @@ impl Edge {
         }
     }
 
-    /// Takes away what a kept cache has too much, once the run needs it no more. What fails is
-    /// only told.
+    /// Removes from a kept cache what is over its limits, once the run does not need it any more.
+    /// A failure is told as a detail.
     pub fn tidy_cache(&self) {
         let dir = match &self.repositories.cache {
             CacheChoice::Temporary => return,
@@ -157,7 +175,7 @@ impl Edge {
         match Cache::prune(dir, self.repositories.cache_limits) {
             Ok(Pruned::Done { removed, .. }) if removed.files > 0 => {
                 self.progress.detail(&format!(
-                    "{} that were not used of late are removed from the cache ({})",
+                    "removed from the cache: {} ({}), not used of late",
                     count(removed.files, "file"),
                     bytes(removed.bytes)
                 ));

@@ -28,9 +28,11 @@ pub struct Stores(Vec<Box<dyn Repairer>>);
 
 /// An image, repaired and not written yet.
 pub struct Repaired {
+    /// What was done, and the reasons for what was not.
     pub plan: PlatformPlan,
     /// The image with every store's changes; `None`: nothing was changed.
     pub overlay: Option<Overlay>,
+    /// What is told beside the plan, of all stores.
     pub account: Account,
 }
 

@@ -30,6 +30,7 @@ pub struct Ecosystem {
     pub kind: &'static str,
     /// The type word of package URLs: `pypi`.
     pub purl_type: &'static str,
+    /// How versions of these libraries are compared.
     pub order: VersionOrder,
     /// Reads a record; half a sentence when it is damaged.
     pub read: fn(&[u8]) -> Result<Identity, String>,
@@ -62,11 +63,13 @@ impl Identity {
         Ok(Self { name: name.to_owned(), version: version.to_owned() })
     }
 
+    /// As the record writes it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// As the record writes it.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -78,6 +81,7 @@ impl Identity {
 pub struct Record {
     /// The folder of its store.
     pub place: ImagePath,
+    /// The file itself, or a link to it.
     pub path: ImagePath,
 }
 

@@ -13,7 +13,7 @@ use imgfix_model::package::Inventory;
 use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{PlatformPlan, Step};
 use imgfix_model::reason::Reason;
-use imgfix_recipes::Removal;
+use imgfix_recipes::StalePath;
 use imgfix_repository::Fetcher;
 use imgfix_repository::Verified;
 use imgfix_shell::{Resources, sandbox};
@@ -100,14 +100,14 @@ pub trait Workshop {
     /// # Errors
     /// An archive cannot be read or is another package than the step says, or the image's
     /// database is not understood. What only one package is to blame for is an
-    /// [`Outcome::Barred`].
+    /// [`TrialOutcome::Barred`].
     fn install(
         &mut self,
         overlay: Overlay,
         plan: &PlatformPlan,
         paths: &[PathBuf],
         edge: &Edge,
-    ) -> Result<Outcome, RepairerError>;
+    ) -> Result<TrialOutcome, RepairerError>;
 
     /// When the package of a step, which was to be installed, was built: the newest time in it,
     /// in seconds since the epoch.
@@ -119,16 +119,19 @@ pub trait Workshop {
 
 /// A set of packages, installed.
 pub struct Applied {
+    /// The image with the packages.
     pub overlay: Overlay,
+    /// What happened besides, in the order in which it did.
     pub effects: Vec<Effect>,
     /// Files that the upgrade made stale and that recipes removed.
-    pub stale: Vec<Removal>,
+    pub stale: Vec<StalePath>,
     /// The time of generated files: the newest time in the packages, or `SOURCE_DATE_EPOCH`.
     pub timestamp: i64,
 }
 
 /// What came of installing a set.
-pub enum Outcome {
+pub enum TrialOutcome {
+    /// All of it is installed.
     Applied(Applied),
     /// This package cannot be in the set.
     Barred(PackageId, Reason),
@@ -162,7 +165,7 @@ pub fn sandbox_settings(timestamp: i64, edge: &Edge, resources: Resources) -> sa
 pub fn reserved<P: AsRef<[u8]>>(
     step: &Step,
     mut paths: impl Iterator<Item = P>,
-) -> Option<Outcome> {
+) -> Option<TrialOutcome> {
     let reserved = |path: &P| {
         path.as_ref().split(|byte| *byte == b'/').any(|name| name.starts_with(whiteout::PREFIX))
     };
@@ -170,7 +173,7 @@ pub fn reserved<P: AsRef<[u8]>>(
     let package = step.package.name.to_string();
     let shown = String::from_utf8_lossy(path.as_ref()).into_owned();
     let detail = format!("it has {shown}, which means a removed file in a layer");
-    Some(Outcome::Barred(step.package.clone(), Reason::Conflict { package, detail }))
+    Some(TrialOutcome::Barred(step.package.clone(), Reason::Conflict { package, detail }))
 }
 
 /// A script's name as the reason against `id` has it: another package's with that one's name.

@@ -19,7 +19,7 @@ use imgfix_vfs::{FileSystem, Overlay};
 
 use crate::error::{Cause, RepairerError};
 use crate::judge::{Components, Concern};
-use crate::package_manager::{Applied, Offers, Outcome, PackageManager, Workshop};
+use crate::package_manager::{Applied, Offers, PackageManager, TrialOutcome, Workshop};
 use crate::planner::{self, Planned, Requests};
 use crate::promise;
 use crate::repairer::{Account, Done, Part, Repairer, Work};
@@ -113,8 +113,8 @@ impl Repairer for Packages {
         let mut workshop = self.manager.workshop()?;
         let paths = trial.fetch(&plan.steps)?;
         let applied = match workshop.install(overlay.clone(), plan, &paths, work.edge)? {
-            Outcome::Applied(applied) => applied,
-            Outcome::Barred(id, reason) => {
+            TrialOutcome::Applied(applied) => applied,
+            TrialOutcome::Barred(id, reason) => {
                 return Err(RepairerError::NotAsPlanned { package: id.to_string(), reason });
             }
         };
@@ -211,7 +211,7 @@ impl Trial<'_> {
                 continue;
             }
             match outcome {
-                Outcome::Applied(applied) => {
+                TrialOutcome::Applied(applied) => {
                     let mut gone = self.disappeared(&applied, &planned.plan);
                     let refused = self.refused_removals(&mut gone);
                     if refused.is_empty() {
@@ -221,7 +221,7 @@ impl Trial<'_> {
                     }
                     barred.extend(refused);
                 }
-                Outcome::Barred(id, reason) => {
+                TrialOutcome::Barred(id, reason) => {
                     let note = format!("{id} is left alone: {reason}");
                     self.work.edge.progress.detail(&note);
                     barred.insert(id, reason);

@@ -11,11 +11,15 @@ use imgfix_vfs::{Content, FileData, Kind, Xattrs};
 /// One path of a package. `P` is a path as the family lists it, `C` a checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadEntry<P, C> {
+    /// Where it goes in the image.
     pub path: P,
+    /// What it is there.
     pub kind: PayloadKind<P>,
     /// Permission bits with setuid, setgid and sticky.
     pub mode: u32,
+    /// Its owner.
     pub user: Owner,
+    /// Its owning group.
     pub group: Owner,
     /// Seconds since the epoch.
     pub mtime: i64,
@@ -28,22 +32,33 @@ pub struct PayloadEntry<P, C> {
 /// What a payload entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PayloadKind<P> {
+    /// A directory.
     Directory,
+    /// A regular file.
     File {
+        /// Its bytes, in memory or in the spool.
         content: Content,
+        /// How many bytes they are.
         size: u64,
     },
     /// To another entry of the package.
     HardLink(P),
     /// The target as shipped.
     Symlink(Vec<u8>),
+    /// A named pipe.
     Fifo,
+    /// A character device.
     CharDevice {
+        /// The device's major number.
         major: u32,
+        /// The device's minor number.
         minor: u32,
     },
+    /// A block device.
     BlockDevice {
+        /// The device's major number.
         major: u32,
+        /// The device's minor number.
         minor: u32,
     },
 }

@@ -8,12 +8,13 @@ use std::fmt::Write as _;
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::Step;
 use imgfix_model::reason::Reason;
+use imgfix_terminal::count;
 
 /// Relations to other packages by field, in one spelling, without regard to their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations(BTreeMap<&'static str, Vec<String>>);
 
-/// Of a relation that is too many for a message.
+/// How many relations a message shows.
 const SHOWN: usize = 5;
 
 impl Relations {
@@ -53,7 +54,7 @@ fn without(these: &[String], those: &[String]) -> String {
     let others = rest.count();
     if others > 0 {
         // Writing to a String cannot fail.
-        let _ = write!(text, " and {others} others");
+        let _ = write!(text, " and {}", count(others, "other"));
     }
     if text.is_empty() { "none".to_owned() } else { text }
 }

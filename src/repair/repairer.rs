@@ -123,10 +123,13 @@ pub trait Repairer {
 
 /// What repairers have to work with.
 pub struct Work<'a> {
+    /// Which image it is.
     pub context: &'a Context,
     /// What the user lets be changed.
     pub choice: &'a PackageChoice,
+    /// What downloads, and remembers for the run what it has.
     pub fetcher: &'a Fetcher,
+    /// What comes from outside.
     pub edge: &'a Edge,
 }
 
@@ -138,15 +141,17 @@ pub struct Done {
     pub part: Part,
     /// What it left of its requests.
     pub unfixed: Vec<Unfixed>,
+    /// What is told of it beside the plan.
     pub account: Account,
 }
 
 /// What is told of a repair beside its plan.
 #[derive(Default)]
 pub struct Account {
+    /// What installations did besides the files of packages, in the order in which they did.
     pub effects: Vec<Effect>,
     /// Files that the changes made stale and that recipes removed.
-    pub stale: Vec<imgfix_recipes::Removal>,
+    pub stale: Vec<imgfix_recipes::StalePath>,
     /// Which repositories were asked, and who signed them.
     pub repositories: Vec<Verified>,
     /// The time of the newest package from each repository, by its short name.
@@ -171,11 +176,15 @@ impl Account {
 
 /// A repairer's part of a plan.
 pub enum Part {
+    /// The store stays as it is.
     Nothing,
     /// A package manager's.
     Packages {
+        /// In installation order.
         steps: Vec<Step>,
+        /// What goes with these steps, in the package manager's order.
         removals: Vec<Removal>,
+        /// Newer versions that are left out.
         kept_back: Vec<KeptBack>,
     },
     /// Another store's.

@@ -23,6 +23,7 @@ pub struct SandboxRunner {
 }
 
 impl SandboxRunner {
+    /// Runs what `evaluator` cannot evaluate in a sandbox with these settings.
     #[must_use]
     pub fn new(evaluator: VirtualRunner, settings: Settings) -> Self {
         Self { evaluator, settings, sandbox: None }

@@ -89,6 +89,7 @@ pub fn sentence(
 pub struct Trouble {
     /// The line of the script, from 1.
     pub line: Option<u32>,
+    /// What the virtual shell does not have, or how the script failed.
     pub detail: String,
     /// As in [`Stop`].
     pub is_of_this_machine: bool,

@@ -16,6 +16,7 @@ use imgfix_shell::{Settings, Table, sandbox};
 pub struct Scripts {
     evaluator: VirtualRunner,
     sandbox: sandbox::Settings,
+    /// What the user wants of them.
     pub mode: ScriptsMode,
 }
 
@@ -37,11 +38,13 @@ impl Scripts {
         Ok(Self { evaluator, sandbox, mode: edge.scripts })
     }
 
+    /// What evaluates them, whatever the mode: for programs that a family calls by itself.
     #[must_use]
     pub fn evaluator(&self) -> &VirtualRunner {
         &self.evaluator
     }
 
+    /// A runner for the mode, with nothing of another one's state.
     #[must_use]
     pub fn runner<C: ScriptCall>(&self) -> Box<dyn ScriptRunner<C> + Send> {
         let evaluator = || self.evaluator.clone();

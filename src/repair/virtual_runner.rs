@@ -20,6 +20,7 @@ pub struct VirtualRunner {
 }
 
 impl VirtualRunner {
+    /// Evaluates with these commands, in a machine with these settings.
     #[must_use]
     pub fn new(table: Arc<Table>, settings: Settings) -> Self {
         Self { table, settings }

@@ -12,7 +12,7 @@ use imgfix_model::path::ImagePath;
 use imgfix_model::platform::Platform;
 use imgfix_model::reason::Reason;
 use imgfix_model::verdict::{JudgedFinding, Outcome};
-use imgfix_recipes::Removal;
+use imgfix_recipes::StalePath;
 use imgfix_versions::VersionText;
 
 /// The schema's name and version; a change that breaks readers gets a new number.
@@ -130,8 +130,8 @@ pub struct StaleFile {
     pub reason: String,
 }
 
-impl From<Removal> for StaleFile {
-    fn from(Removal { path, recipe, title, reason }: Removal) -> Self {
+impl From<StalePath> for StaleFile {
+    fn from(StalePath { path, recipe, title, reason }: StalePath) -> Self {
         Self { path, recipe, title, reason }
     }
 }

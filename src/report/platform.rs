@@ -35,7 +35,7 @@ pub struct AppliedFacts<'a> {
     pub files: FileCounts,
     pub effects: &'a [Effect],
     /// Files that the changes made stale and that recipes removed.
-    pub stale: Vec<imgfix_recipes::Removal>,
+    pub stale: Vec<imgfix_recipes::StalePath>,
 }
 
 impl PlatformReport {

@@ -17,7 +17,7 @@ pub struct ScannerCommand {
 
 /// What an image must be made available as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
+pub enum ImageForm {
     /// Only its name: `{image}`.
     Name,
     /// A copy as an OCI layout directory: `{layout}`.
@@ -34,8 +34,11 @@ pub struct Placeholders {
     pub archive: String,
 }
 
-const NAMES: [(&str, Needs); 3] =
-    [("{image}", Needs::Name), ("{layout}", Needs::Layout), ("{archive}", Needs::Archive)];
+const NAMES: [(&str, ImageForm); 3] = [
+    ("{image}", ImageForm::Name),
+    ("{layout}", ImageForm::Layout),
+    ("{archive}", ImageForm::Archive),
+];
 
 impl ScannerCommand {
     /// Takes a template apart.
@@ -82,9 +85,9 @@ impl ScannerCommand {
 
     /// What must be made available.
     #[must_use]
-    pub fn needs(&self) -> Needs {
+    pub fn image_form(&self) -> ImageForm {
         let used = |name: &str| self.words.iter().any(|word| word.contains(name));
-        NAMES.iter().find(|(name, _)| used(name)).map_or(Needs::Name, |(_, needs)| *needs)
+        NAMES.iter().find(|(name, _)| used(name)).map_or(ImageForm::Name, |(_, form)| *form)
     }
 
     /// The words to run.
@@ -107,7 +110,7 @@ mod tests {
     fn a_template_is_split_as_a_shell_does_and_filled() {
         let command =
             ScannerCommand::parse("trivy image --format json '--input={archive}' \"a b\"").unwrap();
-        assert_eq!(command.needs(), Needs::Archive);
+        assert_eq!(command.image_form(), ImageForm::Archive);
         let values = Placeholders { archive: "/tmp/x y.tar".into(), ..Placeholders::default() };
         assert_eq!(
             command.words(&values),

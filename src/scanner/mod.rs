@@ -7,7 +7,7 @@
 mod command;
 mod run;
 
-pub use command::{DEFAULT_TIMEOUT, Needs, Placeholders, ScannerCommand};
+pub use command::{DEFAULT_TIMEOUT, ImageForm, Placeholders, ScannerCommand};
 pub use run::{Bounds, Scan, run};
 
 /// Why there is no report of a scanner.

@@ -12,21 +12,27 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table as Grid, presets};
 pub struct Style {
     /// Columns of the terminal; `None`: nothing is wrapped.
     pub width: Option<u16>,
+    /// Whether words are coloured.
     pub colour: Colour,
+    /// How many of the items are shown.
     pub detail: Detail,
 }
 
 /// Whether ANSI colours are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Colour {
+    /// No escape sequence is written.
     #[default]
     Never,
+    /// Colours are written, wherever the text goes; the caller has asked the terminal and
+    /// `NO_COLOR`.
     Always,
 }
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Detail {
+    /// Long lists are cut or summed up.
     #[default]
     Normal,
     /// Every single item.
@@ -36,9 +42,13 @@ pub enum Detail {
 /// A part of the text that may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accent {
+    /// Something succeeded: green.
     Good,
+    /// Something failed, or is severe: red.
     Bad,
+    /// Something to look at: yellow.
     Note,
+    /// The head of a table or a section: bold.
     Heading,
 }
 
@@ -158,6 +168,7 @@ pub struct Table {
 const LEAST_WRAPPED: usize = 16;
 
 impl Table {
+    /// A table without rows. `wrapping` are positions in `header`, from 0.
     pub fn new(header: &[&'static str], wrapping: &'static [usize]) -> Self {
         Self { header: header.to_vec(), wrapping, rows: Vec::new() }
     }
@@ -167,6 +178,7 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| clean(cell)).collect());
     }
 
+    /// Whether it has no row; the header does not count.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -18,18 +18,46 @@ pub const MAX_VERSION: usize = 1024;
 /// Why text is not a Debian version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
+    /// There is no text.
     #[error("a version is empty; want [epoch:]upstream[-revision]")]
     Empty,
+    /// It has this many bytes, which are more than [`MAX_VERSION`].
     #[error("a version of {0} bytes is longer than {MAX_VERSION} bytes")]
     TooLong(usize),
     #[error("version {text:?}: the epoch (before ':') is not a number from 0 to 2147483647")]
-    Epoch { text: String },
+
+    /// The epoch is no number that fits a C `int`.
+    Epoch {
+        /// The whole version, as it came.
+        text: String,
+    },
     #[error("version {text:?}: the upstream part is empty")]
-    NoUpstream { text: String },
+
+    /// Nothing stands between epoch and revision.
+    NoUpstream {
+        /// The whole version, as it came.
+        text: String,
+    },
     #[error("version {text:?}: nothing follows the last '-', where the revision belongs")]
-    NoRevision { text: String },
+
+    /// It ends with a `-`.
+    NoRevision {
+        /// The whole version, as it came.
+        text: String,
+    },
     #[error("version {text:?}: {character:?} at byte {at} is not allowed in the {part}")]
-    Character { text: String, character: char, at: usize, part: &'static str },
+
+    /// A character is outside of what the part may have.
+    Character {
+        /// The whole version, as it came.
+        text: String,
+        /// The first such character.
+        character: char,
+        /// Where it begins in `text`, in bytes from 0.
+        at: usize,
+        /// `upstream part` or `revision`.
+        part: &'static str,
+    },
 }
 
 /// A Debian version. Keeps the text as written; compared by dpkg's rules.

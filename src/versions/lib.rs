@@ -1,5 +1,5 @@
-//! How package managers order versions, one file an order: functions of texts, with no package
-//! and no database in sight.
+//! How package managers order versions, one file an order: functions of texts that know no
+//! package and no database.
 //!
 //! In come versions as they are written; out comes which is the higher. What a family's security
 //! data means by `0` stands here, too, because it is read where versions are.
@@ -64,7 +64,7 @@ impl VersionOrder {
         Self { name, compare, zero }
     }
 
-    /// Compares two versions; `None` when one of them is none.
+    /// Compares two versions; `None` when one of the texts is not a version.
     #[must_use]
     pub fn compare(self, a: &str, b: &str) -> Option<Ordering> {
         (self.compare)(a, b)

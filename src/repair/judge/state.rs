@@ -13,7 +13,9 @@ use imgfix_versions::VersionOrder;
 /// A version of an installed package, and that of the source package it was built from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At<'a> {
+    /// The package's own.
     pub version: &'a str,
+    /// The source package's; the same where there is none.
     pub source_version: &'a str,
 }
 
@@ -30,10 +32,13 @@ impl<'a> At<'a> {
 pub enum State {
     /// It does not.
     Free,
+    /// It has, or nothing proves that it has not.
     Affected,
     /// Reports disagree: these hold it free, those affected.
     Disputed {
+        /// Names of reports, in the order of the claims.
         free: Vec<String>,
+        /// Names of reports, in the order of the claims.
         affected: Vec<String>,
     },
     /// It depends on an epoch that the report has lost.

@@ -10,8 +10,11 @@ use imgfix_versions::VersionOrder;
 /// What a store has, and how names and versions of it are compared.
 #[derive(Debug, Clone)]
 pub struct Components<'a> {
+    /// In the store's order; a [`Concern`] gives positions in it.
     pub all: Vec<Component<'a>>,
+    /// How their versions are compared.
     pub order: VersionOrder,
+    /// Whether two texts name one of them.
     pub same_name: SameName,
 }
 

@@ -15,7 +15,9 @@ use imgfix_model::verdict::Verdict;
 
 /// A finding and the store that has what it is about.
 pub struct Case<'a> {
+    /// The finding, which the store claims.
     pub finding: &'a Finding,
+    /// The store in the original image.
     pub before: &'a Components<'a>,
     /// Of the repaired image; `None`: the store is not there any more.
     pub after: Option<&'a Components<'a>>,

@@ -27,6 +27,7 @@ pub enum Generation {
 }
 
 impl Generation {
+    /// Both, the older first.
     pub const ALL: [Self; 2] = [Self::Apk2, Self::Apk3];
 
     /// That of an image with this database. `scripts_of_apk3` is asked only if the database does

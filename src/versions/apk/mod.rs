@@ -24,11 +24,13 @@ pub(super) enum Match {
 }
 
 impl Version {
+    /// Keeps the text; whether an apk takes it for a version is asked later.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
+    /// The version as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
