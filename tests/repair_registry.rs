@@ -94,7 +94,8 @@ fn into_another_repository(setup: Setup) -> (Registry, Ran) {
     let output = registry.reference("other/fixed:1");
     let mut command = repair(&place, &registry, &registry.reference("team/app:12"));
     let done = ran(command.args(["-o", &output])).expect(0);
-    assert!(done.stderr.contains("in 2 blobs, 3 blobs were there"), "{}", done.stderr);
+    assert!(done.stderr.contains("blobs: 2 sent ("), "{}", done.stderr);
+    assert!(done.stderr.contains(" bytes), 3 there already"), "{}", done.stderr);
     assert!(!format!("{}{}", done.stdout, done.stderr).contains("s3cret"), "{}", done.stderr);
     let (old, new) = (raw(&registry, "team/app:12"), raw(&registry, "other/fixed:1"));
     let layers = |manifest: &Value| manifest["layers"].as_array().expect("layers").clone();

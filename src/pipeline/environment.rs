@@ -14,6 +14,7 @@ use super::families::Kinds;
 
 /// Everything from outside.
 pub struct Environment {
+    /// How registries are reached: logins, certificates, time, limits.
     pub registry: RegistryOptions,
     /// What images may be made of.
     pub limits: LayerLimits,

@@ -32,14 +32,17 @@ pub fn is_chiselled(fs: &dyn FileSystem) -> bool {
 
 /// A platform's image in memory.
 pub struct LoadedImage {
+    /// The platform, as the index or the config has it.
     pub platform: Platform,
     /// The original's manifest: without the patch layer of an earlier repair.
     pub manifest: ImageManifest,
+    /// The original's config, which `manifest` names.
     pub config: ImageConfig,
     /// The manifest digest as the reference names it today.
     pub current: Digest,
     /// Where the image comes from, when it is a repaired one.
     pub repaired_from: Option<OriginalParts>,
+    /// The merged layers of `manifest`.
     pub tree: Arc<Tree>,
 }
 

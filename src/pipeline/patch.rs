@@ -20,6 +20,7 @@ use super::{Environment, RepairError};
 
 /// A patch layer: its facts, and its bytes in a file without a name.
 pub struct TemporaryLayer {
+    /// Digests, size and number of entries.
     pub written: WrittenLayer,
     compression: Compression,
     file: Arc<File>,

@@ -27,9 +27,11 @@ use super::{Environment, RepairError};
 
 /// What to plan for.
 pub struct PlanRequest {
+    /// The image, which may be a repaired one: then its original is planned for.
     pub image: Reference,
     /// Empty: all Linux platforms.
     pub platforms: Vec<Platform>,
+    /// Reports, and what the user wants of their findings.
     pub scan: ScanInput,
     /// Which packages may be changed.
     pub packages: PackageChoice,
@@ -37,6 +39,7 @@ pub struct PlanRequest {
 
 /// One platform, loaded and planned.
 pub struct PlannedPlatform {
+    /// The original's manifest, config and tree.
     pub loaded: LoadedImage,
     /// The stores of the original.
     pub stores: Stores,
@@ -50,10 +53,15 @@ pub struct PlannedPlatform {
 
 /// An image, loaded and planned.
 pub struct PlannedImage {
+    /// Where the image is read.
     pub source: Arc<dyn Source>,
+    /// Its manifest or index, and the images of all platforms.
     pub set: ImageSet,
+    /// The chosen platforms, in the order of the index.
     pub platforms: Vec<PlannedPlatform>,
+    /// Has every archive of the plan.
     pub fetcher: Fetcher,
+    /// The plans of all platforms, as one document.
     pub plan: Plan,
 }
 

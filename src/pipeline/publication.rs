@@ -71,8 +71,8 @@ pub fn publish(
     let sink = image::open_sink(output, name, &environment.registry, &environment.edge.unfinished)?;
     let published = publish::publish(&*sink, original.source, &publication, progress)?;
     progress.detail(&format!(
-        "{} bytes sent in {} blobs, {} blobs were there",
-        published.bytes_sent, published.blobs_sent, published.blobs_linked
+        "blobs: {} sent ({} bytes), {} there already",
+        published.blobs_sent, published.bytes_sent, published.blobs_linked
     ));
     Ok(published.digest)
 }

@@ -29,12 +29,16 @@ use super::{Environment, RepairError};
 
 /// What to repair, and where to.
 pub struct RepairRequest {
+    /// The image, its platforms, and what is to be repaired in it.
     pub plan: PlanRequest,
     /// Do exactly this plan.
     pub saved: Option<Plan>,
     /// `None`: beside the original, its tag with `suffix`.
     pub output: Option<Reference>,
+    /// What the tag of the repaired image adds: [`DEFAULT_SUFFIX`](super::DEFAULT_SUFFIX) or the
+    /// user's own.
     pub suffix: String,
+    /// How the new layer is compressed.
     pub layer: LayerOptions,
     /// What becomes of the original. Deletion comes later: [`super::original::delete`].
     pub original: OriginalPolicy,
@@ -44,6 +48,7 @@ pub struct RepairRequest {
 
 /// What a repair gives back.
 pub struct RepairOutcome {
+    /// What was done, found and left: the model of every rendering.
     pub report: RepairReport,
     /// One a platform; empty unless [`RepairRequest::evidence`] asks for it.
     pub evidence: Vec<PlatformReview>,
@@ -56,7 +61,9 @@ pub struct RepairOutcome {
 /// The image that was read, with its complete name and the digest that it had then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceImage {
+    /// The name, with the registry and the tag that were left out.
     pub reference: Reference,
+    /// Of the manifest or index that the name led to.
     pub digest: Digest,
 }
 

@@ -18,20 +18,26 @@ use imgfix_repair::package_manager::PackageManager;
 /// Whether evidence is gathered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Evidence {
+    /// It is not.
     #[default]
     None,
-    /// For a review.
+    /// It is, for a review.
     Gathered,
 }
 
 /// A platform as it was and as it will be published.
 pub struct Repaired<'a> {
+    /// The original.
     pub loaded: &'a LoadedImage,
+    /// The changes that the new layer has.
     pub overlay: &'a Overlay,
     /// The new image's config as JSON.
     pub config: &'a serde_json::Value,
+    /// The original's stores.
     pub before: &'a Stores,
+    /// The stores that were read back from the repaired image.
     pub after: &'a Stores,
+    /// The packages that were installed; their changelogs are read.
     pub steps: &'a [Step],
 }
 

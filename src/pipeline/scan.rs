@@ -18,7 +18,9 @@ use super::{Environment, RepairError};
 /// A report's name (for messages) and bytes.
 #[derive(Debug, Clone)]
 pub struct NamedReport {
+    /// The file's name, or what stands for it in messages and reports.
     pub name: String,
+    /// The whole report, in any form that [`imgfix_findings`] reads.
     pub bytes: Vec<u8>,
 }
 
@@ -27,6 +29,7 @@ pub struct NamedReport {
 pub struct ScanInput {
     /// Empty: everything that the repositories have newer is repaired.
     pub reports: Vec<NamedReport>,
+    /// Which findings count: severities, ids, ignore rules.
     pub filter: Filter,
     /// Refuse reports about another image.
     pub strict: bool,
@@ -36,6 +39,7 @@ pub struct ScanInput {
 pub struct Scanned<'a> {
     /// What the reference names: an index, or the manifest.
     pub root: Digest,
+    /// The chosen platforms.
     pub platforms: &'a [LoadedImage],
     /// What is installed, for each platform.
     pub inventories: &'a [&'a Inventory],

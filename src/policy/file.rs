@@ -142,6 +142,7 @@ pub fn parse(
     })
 }
 
+/// A policy file as messages need it: they tell where in its text a wrong value stands.
 struct PolicyText<'a> {
     name: &'a str,
     text: &'a str,

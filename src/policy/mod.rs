@@ -38,10 +38,16 @@ pub enum Standing {
 /// Why a policy file cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
+    /// It is not TOML, has an unknown key, or a value that cannot be followed.
     #[error(
         "{place}: {why}; 'imgfix config check' shows what is known, docs/policy.md explains it"
     )]
-    Value { place: String, why: String },
+    Value {
+        /// File, line and column: `imgfix.toml:3:1`.
+        place: String,
+        /// What is wrong there, as a main clause.
+        why: String,
+    },
 }
 
 /// What the file says. The default says nothing.
@@ -51,21 +57,32 @@ pub struct Policy {
     pub files: Vec<PathBuf>,
     /// Keys that are not followed because of the file's [`Standing`].
     pub refused: Vec<&'static str>,
+    /// Findings below it are ignored.
     pub min_severity: Option<Severity>,
+    /// What remains at or above it makes the run end with exit code 3.
     pub fail_on: Option<Severity>,
+    /// How maintainer scripts are run.
     pub scripts: Option<Scripts>,
+    /// What the tag of the repaired image adds, `_fix` unless it is said.
     pub tag_suffix: Option<String>,
+    /// What becomes of the original's tag.
     pub original: Option<OriginalPolicy>,
+    /// The scanner that runs before and after the repair.
     pub scan_with: Option<ScannerCommand>,
     /// How long one run of a scanner may take.
     pub scan_timeout: Option<Duration>,
     /// What the cache of downloads may have, in bytes.
     pub cache_max_size: Option<u64>,
+    /// Findings that are left, each with a reason and perhaps a last day.
     pub ignore: Vec<IgnoreRule>,
-    /// Patterns of package names.
+    /// Patterns of package names, in which `*` is any text; when there are any, only these packages
+    /// are changed.
     pub allow: Vec<String>,
+    /// Patterns of package names; these go before `allow`.
     pub deny: Vec<String>,
+    /// Where packages come from.
     pub repositories: Repositories,
+    /// Whom to tell of a repair.
     pub notify: Vec<Target>,
 }
 
@@ -73,7 +90,9 @@ pub struct Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scripts {
+    /// Evaluated in the virtual shell; what cannot be keeps its package at its version.
     Virtual,
+    /// Not at all: packages that have scripts to run are left alone.
     Never,
 }
 
@@ -83,7 +102,10 @@ pub enum OriginalPolicy {
     /// It stays under its tag.
     Keep,
     /// It is copied to its tag with this suffix before the repaired image is published.
-    Backup { suffix: String },
+    Backup {
+        /// What the copy's tag adds.
+        suffix: String,
+    },
     /// Its tag is deleted once the repaired image is published, read back and good enough.
     Delete,
 }
@@ -92,11 +114,13 @@ pub enum OriginalPolicy {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Repositories {
-    /// sources.list lines instead of the image's own.
+    /// Lines as in `sources.list` (apk: URLs) instead of the image's own.
     pub sources: Vec<String>,
-    /// `FROM=TO`
+    /// `FROM=TO`: URLs that begin with FROM are fetched from TO.
     pub mirrors: Vec<String>,
+    /// Files with keys instead of the image's own; relative paths count from the policy's folder.
     pub keyrings: Vec<PathBuf>,
+    /// The distribution's security archive is not added to the image's sources.
     pub image_sources_only: bool,
     /// A repository that cannot be used is an error.
     pub strict_repositories: bool,

@@ -102,7 +102,7 @@ mod tests {
             (relations(&[("Depends", &["a", "b (>= 2)"])]), "(b (>= 2) more, b (>= 1) missing)"),
             (
                 relations(&[("Depends", &["a", "b (>= 1)", "c", "d", "e", "f", "g", "h"])]),
-                "(c, d, e, f, g and 1 others more, none missing)",
+                "(c, d, e, f, g and 1 other more, none missing)",
             ),
         ] {
             let found = promised.difference(&other).unwrap_or_default();

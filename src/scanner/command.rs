@@ -29,8 +29,11 @@ pub enum ImageForm {
 /// What the placeholders stand for; those that the command does not use may be empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placeholders {
+    /// For `{image}`: the image's name without its transport.
     pub image: String,
+    /// For `{layout}`: the path of a folder.
     pub layout: String,
+    /// For `{archive}`: the path of a file.
     pub archive: String,
 }
 

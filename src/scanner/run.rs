@@ -21,6 +21,7 @@ const SHOWN: usize = 2000;
 /// found something, so only a reader of the report can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
+    /// What it wrote to standard output.
     pub report: Vec<u8>,
     /// `exit status: 1` and what it said, when it did not end with 0.
     pub complaint: Option<(String, String)>,
