@@ -31,7 +31,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// know what was asked for. `adjust` is what one kind of server needs otherwise.
 ///
 /// # Errors
-/// A text has a certificate that cannot be read; a variable names no proxy; the machine has no authorities.
+/// A text has a certificate that cannot be read; a variable names no proxy; the machine has no
+/// authorities.
 pub fn client(
     certificates: &[Vec<u8>],
     adjust: impl FnOnce(ClientBuilder) -> ClientBuilder,
