@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::account_lines::{GroupLine, UserLine};
+
 /// Users and groups, by name and by number.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
@@ -25,13 +27,15 @@ impl Accounts {
     /// and the first of several entries of one name or number counts, as in `getpwnam(3)`.
     #[must_use]
     pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
-        let mut login_groups = BTreeMap::new();
-        for (name, fields) in entries(passwd) {
-            if let Some(group) = fields.get(3).copied().and_then(number) {
-                login_groups.entry(name.to_vec()).or_insert(group);
-            }
+        let mut accounts = Self::default();
+        for user in UserLine::all(passwd) {
+            accounts.users.add(user.name, user.uid);
+            accounts.login_groups.entry(user.name.to_vec()).or_insert(user.gid);
         }
-        Self { users: Database::parse(passwd), groups: Database::parse(group), login_groups }
+        for group in GroupLine::all(group) {
+            accounts.groups.add(group.name, group.gid);
+        }
+        accounts
     }
 
     /// The uid of this user.
@@ -66,27 +70,10 @@ impl Accounts {
 }
 
 impl Database {
-    fn parse(text: &[u8]) -> Self {
-        let mut out = Self::default();
-        for (name, fields) in entries(text) {
-            let Some(number) = fields.get(2).copied().and_then(number) else { continue };
-            out.by_name.entry(name.to_vec()).or_insert(number);
-            out.by_number.entry(number).or_insert_with(|| name.to_vec());
-        }
-        out
+    fn add(&mut self, name: &[u8], number: u32) {
+        self.by_name.entry(name.to_vec()).or_insert(number);
+        self.by_number.entry(number).or_insert_with(|| name.to_vec());
     }
-}
-
-/// Each line's name and all its fields.
-fn entries(text: &[u8]) -> impl Iterator<Item = (&[u8], Vec<&[u8]>)> {
-    text.split(|&b| b == b'\n').filter_map(|line| {
-        let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();
-        fields.first().copied().map(|name| (name, fields))
-    })
-}
-
-fn number(text: &[u8]) -> Option<u32> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod account_lines;
 pub mod accounts;
 pub mod compression;
 pub mod entry;
