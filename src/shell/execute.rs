@@ -176,6 +176,7 @@ const MAX_SCRIPT: u64 = 4 << 20;
 pub struct Interpreter {
     /// Its path, as the line has it.
     pub program: Vec<u8>,
+    /// The one that the program evaluates.
     pub dialect: Dialect,
     /// Options after the shell's name: `-e`.
     pub options: Vec<Vec<u8>>,

@@ -6,15 +6,24 @@
 //! there is a [`Stop`], save for the few devices that are the same everywhere. Directories
 //! keep their modification time when names in them come and go: a layer would otherwise
 //! carry a changed entry for each.
+//!
+//! - here: where a path leads, and what is there
+//! - [`content`]: what files hold
+//! - [`names`]: names in directories
+//! - [`attributes`]: modes, owners, times, extended attributes
+
+mod attributes;
+mod content;
+mod names;
 
 use bytes::Bytes;
 
-use super::stream::Open;
-use super::{Errno, Machine, Stop, Stream, Sys};
+use super::{Errno, Machine, Stop, Sys};
+pub use attributes::Owner;
 use imgfix_model::path::ImagePath;
 use imgfix_vfs::filesystem::MAX_LINKS;
 use imgfix_vfs::whiteout;
-use imgfix_vfs::{Entry, FileData, FileSystem, Kind, RootfsError};
+use imgfix_vfs::{Entry, FileSystem, Kind, RootfsError};
 
 /// What the last component of a path does when it is a symbolic link.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,13 +35,16 @@ enum Last {
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// Only to read; the file must be there.
     Read,
     /// Made when missing, emptied otherwise. The mode is that of a new file.
     Truncate {
+        /// Permission bits of a new file; the caller has taken the umask off.
         mode: u32,
     },
     /// Made when missing. The mode is that of a new file.
     Append {
+        /// Permission bits of a new file; the caller has taken the umask off.
         mode: u32,
     },
 }
@@ -197,26 +209,6 @@ impl Machine {
         Ok(self.entry(&path).ok_or(Errno::NotFound))
     }
 
-    /// The whole content of a file, links followed.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`]; the file is larger than scripts may hold.
-    pub fn read_file(&mut self, directory: &ImagePath, path: &[u8]) -> Sys<Bytes> {
-        let path = attempt!(self.follow(directory, path));
-        match self.entry(&path).map(|entry| (entry.size(), entry.kind)) {
-            None => Ok(Err(Errno::NotFound)),
-            Some((_, Kind::Directory)) => Ok(Err(Errno::IsADirectory)),
-            Some((size, Kind::File(_))) => {
-                self.spend_data(usize::try_from(size).unwrap_or(usize::MAX))?;
-                sys(self.overlay.read(&path))
-            }
-            Some((_, Kind::CharDevice { .. })) if path.as_bytes() == b"/dev/null" => {
-                Ok(Ok(Bytes::new()))
-            }
-            Some(_) => Err(Stop::new(format!("it reads from {path}, which is not a file"))),
-        }
-    }
-
     /// The names in a directory, sorted by bytes.
     ///
     /// # Errors
@@ -237,411 +229,6 @@ impl Machine {
         }
     }
 
-    /// Makes a file or replaces its content; a file that is there keeps mode and owner.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn write_file(
-        &mut self,
-        directory: &ImagePath,
-        path: &[u8],
-        content: impl Into<Bytes>,
-        mode: u32,
-    ) -> Sys<()> {
-        let path = attempt!(self.follow(directory, path));
-        let content = content.into();
-        self.spend_data(content.len())?;
-        match self.entry(&path) {
-            None => {
-                let entry = self.file_entry(content, mode)?;
-                self.make(path, entry)
-            }
-            Some(entry) if entry.is_file() => self.replace_content(&path, content),
-            Some(entry) if entry.is_dir() => Ok(Err(Errno::IsADirectory)),
-            Some(_) if path.as_bytes() == b"/dev/null" => Ok(Ok(())),
-            Some(_) => Err(Stop::new(format!("it writes to {path}, which is not a file"))),
-        }
-    }
-
-    /// Opens a file.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn open(&mut self, directory: &ImagePath, path: &[u8], access: Access) -> Sys<Stream> {
-        let target = attempt!(self.follow(directory, path));
-        if target.as_bytes() == b"/dev/null" {
-            return Ok(Ok(Stream::null()));
-        }
-        let mode = match access {
-            Access::Read => {
-                let data = attempt!(self.read_file(directory, path));
-                return Ok(Ok(Stream::input(data)));
-            }
-            Access::Truncate { mode } | Access::Append { mode } => mode,
-        };
-        let exists = self.entry(&target).is_some();
-        if !exists || access == (Access::Truncate { mode }) {
-            attempt!(self.write_file(directory, path, Bytes::new(), mode));
-        } else if self.entry(&target).is_some_and(|entry| entry.is_dir()) {
-            return Ok(Err(Errno::IsADirectory));
-        }
-        let at = matches!(access, Access::Truncate { .. }).then_some(0);
-        Ok(Ok(Stream::new(Open::File { path: target, at })))
-    }
-
-    /// An entry of a file with this content, which is put where there is room for it.
-    fn file_entry(&mut self, content: Bytes, mode: u32) -> Result<Entry, Stop> {
-        let size = content.len() as u64;
-        let content = self.settings.resources.store(content)?;
-        let kind = Kind::File(FileData { size, content, link: None });
-        Ok(Entry { kind, ..Entry::file(Bytes::new(), mode, self.settings.now) })
-    }
-
-    /// Writes to an open file, at a position or its end.
-    pub(super) fn write_at(
-        &mut self,
-        path: &ImagePath,
-        at: &mut Option<u64>,
-        data: &[u8],
-    ) -> Sys<()> {
-        let Some(Kind::File(present)) = self.overlay.lstat(path).map(|entry| entry.kind.clone())
-        else {
-            return Err(Stop::new(format!("it writes to {path}, which it has moved away")));
-        };
-        if at.is_none_or(|at| at == present.size)
-            && let Some(content) = self.settings.resources.append(&present.content, data)?
-        {
-            let size = present.size.saturating_add(data.len() as u64);
-            if let Some(at) = at {
-                *at = size;
-            }
-            return self.put_content(path, FileData { size, content, link: None });
-        }
-        // Before it is read: a file of the image may be of any size.
-        let before = usize::try_from(present.size).unwrap_or(usize::MAX);
-        self.spend_data(before.saturating_add(data.len()))?;
-        let mut content = attempt!(sys(self.overlay.read(path))).to_vec();
-        match at {
-            None => content.extend_from_slice(data),
-            Some(position) => {
-                let from = usize::try_from(*position).unwrap_or(usize::MAX);
-                let end = from.saturating_add(data.len());
-                self.spend_data(end)?;
-                if content.len() < end {
-                    content.resize(end, 0);
-                }
-                if let Some(range) = content.get_mut(from..end) {
-                    range.copy_from_slice(data);
-                }
-                *position = end as u64;
-            }
-        }
-        self.replace_content(path, content.into())
-    }
-
-    fn replace_content(&mut self, path: &ImagePath, content: Bytes) -> Sys<()> {
-        let size = content.len() as u64;
-        let content = self.settings.resources.store(content)?;
-        self.put_content(path, FileData { size, content, link: None })
-    }
-
-    fn put_content(&mut self, path: &ImagePath, data: FileData) -> Sys<()> {
-        let now = self.settings.now;
-        self.change_inode(path, |entry| {
-            let link = match &entry.kind {
-                Kind::File(old) => old.link,
-                _ => None,
-            };
-            entry.kind = Kind::File(FileData { link, ..data.clone() });
-            entry.mtime = now;
-            entry.xattrs.remove(&b"security.capability"[..]);
-        })
-    }
-
-    /// Changes an inode through all its names.
-    fn change_inode(&mut self, path: &ImagePath, change: impl Fn(&mut Entry)) -> Sys<()> {
-        if self.is_linked(path) {
-            // All of the image is looked through for other names.
-            self.spend_items(self.overlay.count())?;
-        }
-        for name in self.names_of(path) {
-            let Some(mut entry) = self.overlay.lstat(&name).cloned() else { continue };
-            if !self.overlay.is_changed(&name) {
-                self.settings.resources.count_entry(name.as_bytes().len())?;
-            }
-            change(&mut entry);
-            attempt!(sys(self.overlay.set(name, entry)));
-        }
-        Ok(Ok(()))
-    }
-
-    /// All paths that are hard links to the same file; the path itself for everything else.
-    fn names_of(&self, path: &ImagePath) -> Vec<ImagePath> {
-        let link_of = |path: &ImagePath| match self.overlay.lstat(path).map(|entry| &entry.kind) {
-            Some(Kind::File(data)) => data.link,
-            _ => None,
-        };
-        let Some(link) = link_of(path) else { return vec![path.clone()] };
-        let mut all = self.overlay.walk(&ImagePath::root());
-        all.retain(|other| link_of(other) == Some(link));
-        all
-    }
-
-    fn is_linked(&self, path: &ImagePath) -> bool {
-        let kind = self.overlay.lstat(path).map(|entry| &entry.kind);
-        matches!(kind, Some(Kind::File(data)) if data.link.is_some())
-    }
-
-    /// Makes a new entry at a resolved path where nothing is, owned as the directory says.
-    fn make(&mut self, path: ImagePath, mut entry: Entry) -> Sys<()> {
-        self.settings.resources.count_entry(path.as_bytes().len())?;
-        if self.entry(&path).is_some() {
-            return Ok(Err(Errno::Exists));
-        }
-        let parent = path.parent().and_then(|parent| self.overlay.lstat(&parent));
-        let Some(parent) = parent else { return Ok(Err(Errno::NotFound)) };
-        refuse_reserved(&path)?;
-        if parent.mode & 0o2000 != 0 {
-            entry.gid = parent.gid;
-            if entry.is_dir() {
-                entry.mode |= 0o2000;
-            }
-        }
-        sys(self.overlay.set(path, entry))
-    }
-
-    /// Makes a directory.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn make_dir(&mut self, directory: &ImagePath, path: &[u8], mode: u32) -> Sys<()> {
-        let path = attempt!(self.locate(directory, path));
-        self.make(path, Entry::directory(mode, self.settings.now))
-    }
-
-    /// Makes a symbolic link.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn make_symlink(&mut self, directory: &ImagePath, path: &[u8], target: &[u8]) -> Sys<()> {
-        let path = attempt!(self.locate(directory, path));
-        self.make(path, Entry::symlink(target, self.settings.now))
-    }
-
-    /// Makes another name for a file, links in `from` not followed.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn make_link(&mut self, directory: &ImagePath, from: &[u8], to: &[u8]) -> Sys<()> {
-        let from = attempt!(self.locate(directory, from));
-        let to = attempt!(self.locate(directory, to));
-        let Some(mut entry) = self.entry(&from) else { return Ok(Err(Errno::NotFound)) };
-        match &mut entry.kind {
-            Kind::Directory => return Ok(Err(Errno::NotPermitted)),
-            Kind::File(data) => {
-                if data.link.is_none() {
-                    data.link = Some(self.overlay.new_link());
-                    attempt!(sys(self.overlay.set(from, entry.clone())));
-                }
-            }
-            _ => return Err(Stop::new(format!("it makes a hard link to {from}, not a file"))),
-        }
-        self.make(to, entry)
-    }
-
-    /// Removes a name that is not a directory.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn unlink(&mut self, directory: &ImagePath, path: &[u8]) -> Sys<()> {
-        let path = attempt!(self.locate(directory, path));
-        match self.entry(&path) {
-            None => Ok(Err(Errno::NotFound)),
-            Some(entry) if entry.is_dir() => Ok(Err(Errno::IsADirectory)),
-            Some(_) if is_device(&path) => Err(Stop::new(format!("it removes {path}"))),
-            Some(_) => {
-                self.overlay.remove(&path);
-                Ok(Ok(()))
-            }
-        }
-    }
-
-    /// Removes an empty directory.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn remove_dir(&mut self, directory: &ImagePath, path: &[u8]) -> Sys<()> {
-        let path = attempt!(self.locate(directory, path));
-        match self.entry(&path) {
-            None => Ok(Err(Errno::NotFound)),
-            Some(entry) if !entry.is_dir() => Ok(Err(Errno::NotADirectory)),
-            Some(_) if !self.overlay.read_dir(&path).is_empty() => Ok(Err(Errno::NotEmpty)),
-            Some(_) => {
-                self.overlay.remove(&path);
-                Ok(Ok(()))
-            }
-        }
-    }
-
-    /// Renames, replacing what is at `to`, as `rename(2)`.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn rename(&mut self, directory: &ImagePath, from: &[u8], to: &[u8]) -> Sys<()> {
-        let from = attempt!(self.locate(directory, from));
-        let to = attempt!(self.locate(directory, to));
-        let Some(source) = self.entry(&from) else { return Ok(Err(Errno::NotFound)) };
-        if let Some(present) = self.entry(&to) {
-            match (source.is_dir(), present.is_dir()) {
-                (true, false) => return Ok(Err(Errno::NotADirectory)),
-                (false, true) => return Ok(Err(Errno::IsADirectory)),
-                (true, true) if !self.overlay.read_dir(&to).is_empty() => {
-                    return Ok(Err(Errno::NotEmpty));
-                }
-                _ if self.names_of(&from).contains(&to) => return Ok(Ok(())),
-                _ => {}
-            }
-        }
-        refuse_reserved(&to)?;
-        sys(self.overlay.rename(&from, to))
-    }
-
-    /// Sets permission bits, links followed.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn chmod(&mut self, directory: &ImagePath, path: &[u8], mode: u32) -> Sys<()> {
-        let path = attempt!(self.existing(directory, path, Last::Followed));
-        self.change_inode(&path, |entry| entry.mode = mode & 0o7777)
-    }
-
-    /// Sets owner and group, links followed. As on Linux this clears the setuid and setgid
-    /// bits and the capabilities of a file.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn chown(&mut self, directory: &ImagePath, path: &[u8], owner: Owner) -> Sys<()> {
-        let path = attempt!(self.existing(directory, path, Last::Followed));
-        self.give(&path, owner)
-    }
-
-    /// As [`Machine::chown`], but a link itself gets the owner.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn lchown(&mut self, directory: &ImagePath, path: &[u8], owner: Owner) -> Sys<()> {
-        let path = attempt!(self.existing(directory, path, Last::Taken));
-        self.give(&path, owner)
-    }
-
-    fn give(&mut self, path: &ImagePath, owner: Owner) -> Sys<()> {
-        self.change_inode(path, |entry| {
-            entry.uid = owner.uid.unwrap_or(entry.uid);
-            entry.gid = owner.gid.unwrap_or(entry.gid);
-            if entry.is_file() {
-                entry.mode &= !0o4000;
-                // A setgid bit without group execution means mandatory locking, and stays.
-                if entry.mode & 0o010 != 0 {
-                    entry.mode &= !0o2000;
-                }
-                entry.xattrs.remove(&b"security.capability"[..]);
-            }
-        })
-    }
-
-    /// Sets the modification time, links followed.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn set_mtime(&mut self, directory: &ImagePath, path: &[u8], mtime: i64) -> Sys<()> {
-        let path = attempt!(self.existing(directory, path, Last::Followed));
-        self.change_inode(&path, |entry| entry.mtime = mtime)
-    }
-
-    /// As [`Machine::set_mtime`], but of a link itself.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn set_link_mtime(&mut self, directory: &ImagePath, path: &[u8], mtime: i64) -> Sys<()> {
-        let path = attempt!(self.existing(directory, path, Last::Taken));
-        self.change_inode(&path, |entry| entry.mtime = mtime)
-    }
-
-    /// Gives the content of one file to another without reading it, links in both followed. A
-    /// file that is there keeps mode and owner; a new one gets the mode.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`]; a device other than `/dev/null`.
-    pub fn copy_content(
-        &mut self,
-        directory: &ImagePath,
-        from: &[u8],
-        to: &[u8],
-        mode: u32,
-    ) -> Sys<()> {
-        let from = attempt!(self.follow(directory, from));
-        let to = attempt!(self.follow(directory, to));
-        let data = match self.entry(&from).map(|entry| entry.kind) {
-            Some(Kind::File(data)) => FileData { link: None, ..data },
-            None => return Ok(Err(Errno::NotFound)),
-            Some(Kind::Directory) => return Ok(Err(Errno::IsADirectory)),
-            Some(_) if is_device(&from) => {
-                return self.write_file(&ImagePath::root(), to.as_bytes(), Bytes::new(), mode);
-            }
-            Some(_) => return Err(Stop::new(format!("it copies {from}, which is not a file"))),
-        };
-        let now = self.settings.now;
-        match self.entry(&to) {
-            None => {
-                let entry =
-                    Entry { kind: Kind::File(data), ..Entry::file(Bytes::new(), mode, now) };
-                self.make(to, entry)
-            }
-            Some(entry) if entry.is_file() => self.put_content(&to, data),
-            Some(entry) if entry.is_dir() => Ok(Err(Errno::IsADirectory)),
-            Some(_) if is_device(&to) => Ok(Ok(())),
-            Some(_) => Err(Stop::new(format!("it writes to {to}, which is not a file"))),
-        }
-    }
-
-    /// Makes a named pipe or a device node like `like`.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn make_special(&mut self, directory: &ImagePath, path: &[u8], like: &Entry) -> Sys<()> {
-        let path = attempt!(self.locate(directory, path));
-        let entry = Entry { kind: like.kind.clone(), ..Entry::file(Bytes::new(), like.mode, 0) };
-        self.make(path, Entry { mtime: self.settings.now, ..entry })
-    }
-
-    /// How many names the file has; 1 for everything that is not a regular file. The last
-    /// component is not followed.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn links(&self, directory: &ImagePath, path: &[u8]) -> Sys<usize> {
-        let path = attempt!(self.existing(directory, path, Last::Taken));
-        Ok(Ok(self.names_of(&path).len()))
-    }
-
-    /// Sets or removes an extended attribute, links followed.
-    ///
-    /// # Errors
-    /// As [`Machine::follow`].
-    pub fn set_xattr(
-        &mut self,
-        directory: &ImagePath,
-        path: &[u8],
-        name: &[u8],
-        value: Option<&[u8]>,
-    ) -> Sys<()> {
-        let path = attempt!(self.existing(directory, path, Last::Followed));
-        self.change_inode(&path, |entry| match value {
-            Some(value) => drop(entry.xattrs.insert(name.to_vec(), value.to_vec())),
-            None => drop(entry.xattrs.remove(name)),
-        })
-    }
-
     fn existing(&self, directory: &ImagePath, path: &[u8], last: Last) -> Sys<ImagePath> {
         let path = attempt!(self.resolve(directory, path, last));
         if is_device(&path) {
@@ -649,13 +236,6 @@ impl Machine {
         }
         Ok(if self.overlay.lstat(&path).is_some() { Ok(path) } else { Err(Errno::NotFound) })
     }
-}
-
-/// A new owner; `None` leaves that half as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner {
-    pub uid: Option<u32>,
-    pub gid: Option<u32>,
 }
 
 /// Devices that every container has and that behave the same everywhere.

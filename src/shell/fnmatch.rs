@@ -1,7 +1,9 @@
-//! Shell patterns (`fnmatch(3)` without flags, in the C locale): `*`, `?`, `[...]` and
-//! backslashes. One matcher for the shell, for `find -name`, and for the package managers'
-//! programs; what a caller treats otherwise (quoted bytes, leading periods, slashes) it settles
-//! before it asks.
+//! Shell patterns (`fnmatch(3)` in the C locale): `*`, `?`, `[...]` and backslashes.
+//!
+//! In come a pattern and a text; out comes whether all of the text fits. One matcher serves the
+//! shell, `find -name` and `-iname`, and the package managers' programs. Of the flags it has
+//! `FNM_CASEFOLD` only ([`CaseOf`]): a caller that treats quoted bytes, leading periods or slashes
+//! otherwise settles that before it asks.
 
 /// Whether all of `text` fits the pattern. Slashes and leading periods are bytes like others.
 #[must_use]
@@ -12,11 +14,13 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
 /// Whether a letter's case counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaseOf {
+    /// `a` fits `a` only.
     Counts,
+    /// `a` fits `A`, too, as with glibc's `FNM_CASEFOLD`.
     Ignored,
 }
 
-/// As [`matches()`], for letters of either case if so wanted.
+/// As [`matches()`], with the case of letters counting or not.
 #[must_use]
 pub fn matches_in(pattern: &[u8], text: &[u8], case: CaseOf) -> bool {
     // A later star never needs an earlier one to be tried again, so that the time stays within

@@ -21,28 +21,28 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-pub mod errno;
+mod errno;
 pub mod execute;
 pub mod files;
 pub mod fnmatch;
 pub mod machine;
 pub mod mode;
 pub mod options;
-pub mod process;
+mod process;
 pub mod regex;
-pub mod resources;
+mod resources;
 pub mod sandbox;
 pub mod shell;
-pub mod stop;
-pub mod stream;
+mod stop;
+mod stream;
 pub mod syntax;
-pub mod table;
+mod table;
 
 pub use errno::Errno;
 pub use machine::{Machine, Settings};
 pub use process::{Call, Environment, Process};
 pub use resources::{Resources, TimeLimit};
-pub use stop::{Place, Stop};
+pub use stop::{ScriptLine, Stop};
 pub use stream::{Coprocess, Descriptors, Stream};
 pub use table::{Command, Table};
 

@@ -52,6 +52,7 @@ impl Settings {
         Self { now, architecture: architecture.into(), resources: Resources::default() }
     }
 
+    /// The same with other bounds of memory, disk and time.
     #[must_use]
     pub fn with(self, resources: Resources) -> Self {
         Self { resources, ..self }
@@ -60,7 +61,9 @@ impl Settings {
 
 /// The machine that scripts run on. It owns the overlay while they do.
 pub struct Machine {
+    /// The image's files, with what scripts have changed so far.
     pub overlay: Overlay,
+    /// Clock, architecture and bounds, as the caller gave them.
     pub settings: Settings,
     pub(super) table: Arc<Table>,
     pub(super) depth: usize,
@@ -76,6 +79,7 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// A machine that no script has run on; `table` has the commands that scripts may call.
     #[must_use]
     pub fn new(overlay: Overlay, settings: Settings, table: Arc<Table>) -> Self {
         Self {

@@ -32,7 +32,7 @@ const GROUP: u32 = 0o2070;
 const OTHERS: u32 = 0o1007;
 
 impl Mode {
-    /// Reads a mode; `None` when it is none.
+    /// Reads a mode; `None` when the text is not one.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text.first().is_some_and(u8::is_ascii_digit) {

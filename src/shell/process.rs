@@ -17,15 +17,21 @@ pub type Environment = BTreeMap<BString, BString>;
 pub struct Call {
     /// The program as named by the caller, then its arguments.
     pub argv: Vec<BString>,
+    /// What the caller exports.
     pub environment: Environment,
+    /// The working directory; relative paths begin here.
     pub directory: ImagePath,
+    /// Permission bits that new files do not get (`umask(2)`).
     pub umask: u32,
+    /// Standard input, output and error, and what else the caller has open.
     pub descriptors: Descriptors,
 }
 
 /// A command being run: its call, and the machine. Everything runs as root.
 pub struct Process<'m> {
+    /// Where the command has its effects.
     pub machine: &'m mut Machine,
+    /// How it was called; a command may change its own copy.
     pub call: Call,
 }
 

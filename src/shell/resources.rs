@@ -109,12 +109,15 @@ impl Default for Resources {
 }
 
 impl Resources {
+    /// Memory from the budget of the run; large files on `disk`, when there is one; scripts that
+    /// run for longer than `time` are stopped.
     #[must_use]
     pub fn new(memory: Memory, disk: Option<Spool>, time: Option<TimeLimit>) -> Self {
         let entries = Arc::new(Mutex::new(memory.share()));
         Self { memory, entries, disk, time, packages: Arc::default() }
     }
 
+    /// The budget of the run, which scripts share with all else.
     #[must_use]
     pub fn memory(&self) -> &Memory {
         &self.memory

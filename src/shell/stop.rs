@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A line of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ScriptLine {
     /// The script's name for a person: `postinst`, or its path in the image.
     pub script: String,
     /// From 1; 0 when the script as a whole is meant.
@@ -18,13 +18,14 @@ pub struct Stop {
     /// What was needed, in words that follow "cannot be evaluated:".
     pub detail: String,
     /// The scripts that were being evaluated, the innermost first.
-    pub places: Vec<Place>,
+    pub places: Vec<ScriptLine>,
     /// A file of this machine could not be read or written: no fault of the script's, and no
     /// reason to leave its package alone.
     pub is_of_this_machine: bool,
 }
 
 impl Stop {
+    /// A stop for what a script needs; where it is said comes with [`Stop::at`].
     #[must_use]
     pub fn new(detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), places: Vec::new(), is_of_this_machine: false }
@@ -43,13 +44,13 @@ impl Stop {
     /// This stop, seen from the script that it passes through on its way out.
     #[must_use]
     pub fn at(mut self, script: impl Into<String>, line: u32) -> Self {
-        self.places.push(Place { script: script.into(), line });
+        self.places.push(ScriptLine { script: script.into(), line });
         self
     }
 
     /// The place in the outermost script: the one the package manager called.
     #[must_use]
-    pub fn outermost(&self) -> Option<&Place> {
+    pub fn outermost(&self) -> Option<&ScriptLine> {
         self.places.last()
     }
 }
@@ -57,7 +58,7 @@ impl Stop {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)?;
-        for Place { script, line } in &self.places {
+        for ScriptLine { script, line } in &self.places {
             match line {
                 0 => write!(f, ", in {script}")?,
                 line => write!(f, ", in {script} line {line}")?,

@@ -63,11 +63,13 @@ impl Stream {
         Self(Rc::new(RefCell::new(open)))
     }
 
+    /// `/dev/null`: reads as empty, takes what is written.
     #[must_use]
     pub fn null() -> Self {
         Self::new(Open::Null)
     }
 
+    /// Where a package manager's own output goes; the machine keeps it for messages.
     #[must_use]
     pub fn terminal() -> Self {
         Self::new(Open::Terminal)
@@ -85,6 +87,7 @@ impl Stream {
         Self::new(Open::Collected(Collected::default()))
     }
 
+    /// The end of a pipe whose other end answers line by line.
     #[must_use]
     pub fn coprocess(program: Rc<RefCell<dyn Coprocess>>) -> Self {
         Self::new(Open::Coprocess { program, partial: Vec::new(), answers: Vec::new() })
@@ -127,15 +130,18 @@ impl Descriptors {
         Self([(0, input), (1, output), (2, error)].into())
     }
 
+    /// The stream with this number; `None` when it is closed.
     #[must_use]
     pub fn get(&self, number: u32) -> Option<&Stream> {
         self.0.get(&number)
     }
 
+    /// Opens the number, or makes it another stream (`dup2(2)`).
     pub fn set(&mut self, number: u32, stream: Stream) {
         self.0.insert(number, stream);
     }
 
+    /// Closes the number; one that is not open stays so.
     pub fn close(&mut self, number: u32) {
         self.0.remove(&number);
     }

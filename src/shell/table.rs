@@ -17,6 +17,7 @@ pub type Command = fn(&mut Process<'_>) -> Status;
 pub struct Table(BTreeMap<&'static str, Command>);
 
 impl Table {
+    /// No commands.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -29,6 +30,7 @@ impl Table {
         self
     }
 
+    /// The command that is called by this name; `None` when none is known.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<Command> {
         std::str::from_utf8(name).ok().and_then(|name| self.0.get(name)).copied()

@@ -41,6 +41,7 @@ pub enum Syntax {
 /// What must be around a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Around {
+    /// No condition.
     #[default]
     Anything,
     /// No letter, digit or underscore: `grep -w`.
@@ -54,17 +55,26 @@ pub enum Around {
 /// How a pattern matches.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
+    /// Letters fit in either case: `grep -i`.
     pub ignore_case: bool,
     /// `^` and `$` match at every newline of the text.
     pub multiline: bool,
+    /// The condition on what stands beside a match.
     pub around: Around,
 }
 
 /// Why a pattern or a search cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegexError {
+    /// The text is no pattern, or a pattern that is not evaluated.
     #[error("regular expression {pattern:?}: {problem}")]
-    Pattern { pattern: String, problem: &'static str },
+    Pattern {
+        /// As written, made readable.
+        pattern: String,
+        /// What is wrong with it, as the end of a sentence.
+        problem: &'static str,
+    },
+    /// The bound of steps for one search is reached.
     #[error("a regular expression needs too many steps")]
     TooHard,
 }
@@ -84,7 +94,9 @@ pub struct Regex {
 /// Where a pattern and its groups match: positions in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
+    /// Byte of the text where it begins.
     pub start: usize,
+    /// The byte behind its last one.
     pub end: usize,
     /// Group 1 first; `None` for a group that took no part.
     pub groups: Vec<Option<(usize, usize)>>,

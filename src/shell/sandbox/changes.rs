@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use super::super::{Resources, Stop};
-use super::wire::{Listing, Member, Members, Node, Seen};
+use super::wire::{FetchedPath, FetchedPaths, Listing, Node, Seen};
 use imgfix_model::path::ImagePath;
 use imgfix_vfs::whiteout;
 use imgfix_vfs::{
@@ -70,7 +70,7 @@ fn attributes(seen: &Seen) -> (u32, u32, u32, u32) {
 pub fn apply(
     overlay: &mut Overlay,
     changed: &Changed,
-    members: Members,
+    fetched: FetchedPaths,
     resources: &Resources,
     now: i64,
 ) -> Result<(), Stop> {
@@ -79,7 +79,7 @@ pub fn apply(
         overlay.remove(path);
     }
     let mut links: BTreeMap<u64, LinkId> = BTreeMap::new();
-    for Member { head, content } in members.all {
+    for FetchedPath { head, content } in fetched.all {
         let Ok(path) = ImagePath::new(&head.path) else { continue };
         let cost = usize::try_from(head.cost()).unwrap_or(usize::MAX);
         let link = changed
@@ -233,7 +233,7 @@ mod tests {
         let files = files.map(|(path, entry)| (ImagePath::literal(path), entry));
         let tree = Tree::from_entries(files, Arc::new(NoLayers));
         let mut overlay = Overlay::new(Arc::new(tree));
-        let member = |path: &str, content: &str, mtime| Member {
+        let path = |path: &str, content: &str, mtime| FetchedPath {
             head: Head {
                 path: path.into(),
                 node: Node::File(content.len() as u64),
@@ -246,9 +246,9 @@ mod tests {
             content: Some(Content::Inline(content.to_owned().into())),
         };
         let resources = Resources::default();
-        let mut members = Members::new(resources.memory());
-        members.all = vec![member("/a", "new", 99), member("/b", "x", 99), member("/c", "c", 3)];
-        apply(&mut overlay, &Changed::default(), members, &resources, 42).unwrap();
+        let mut fetched = FetchedPaths::new(resources.memory());
+        fetched.all = vec![path("/a", "new", 99), path("/b", "x", 99), path("/c", "c", 3)];
+        apply(&mut overlay, &Changed::default(), fetched, &resources, 42).unwrap();
         let changes: Vec<_> = overlay.changes().map(|(path, _)| path.to_string()).collect();
         assert_eq!(changes, ["/a", "/c"]);
         let time = |path| overlay.lstat(&ImagePath::literal(path)).unwrap().mtime;

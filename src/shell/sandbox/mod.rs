@@ -20,18 +20,18 @@
 //!   what a command may use
 
 mod census;
-pub mod changes;
+mod changes;
 mod confinement;
 pub mod helper;
-pub mod identity;
+mod identity;
 mod mounts;
 pub mod namespaces;
 mod operations;
 mod removal;
 mod syscalls;
-pub mod transfer;
+mod transfer;
 mod watch;
-pub mod wire;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -94,6 +94,7 @@ pub struct Sandbox {
 /// A command's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
+    /// Its exit status; 128 and the signal's number when a signal ended it.
     pub status: u8,
     /// What it wrote to standard output and standard error, the beginning of it.
     pub transcript: Vec<u8>,
@@ -102,6 +103,7 @@ pub struct Finished {
 /// A command to be run.
 #[derive(Debug, Clone)]
 pub struct Command {
+    /// The program's path in the image, then its arguments.
     pub argv: Vec<BString>,
     /// All of its environment.
     pub environment: Vec<(BString, BString)>,
@@ -218,14 +220,14 @@ impl Sandbox {
         }
     }
 
-    fn fetch(&self, paths: &[ImagePath]) -> Result<wire::Members, Stop> {
+    fn fetch(&self, paths: &[ImagePath]) -> Result<wire::FetchedPaths, Stop> {
         let resources = self.settings.resources.clone();
         if paths.is_empty() {
-            return Ok(wire::Members::new(resources.memory()));
+            return Ok(wire::FetchedPaths::new(resources.memory()));
         }
         let input: Vec<u8> =
             paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
-        self.job("fetch", &input, move |input| wire::read_members(input, &resources))
+        self.job("fetch", &input, move |input| wire::read_fetched(input, &resources))
     }
 
     fn clear(&self) -> Result<(), Stop> {

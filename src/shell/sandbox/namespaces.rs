@@ -27,14 +27,14 @@ const MAX_ERRORS: u64 = 64 << 10;
 
 /// How users and groups inside are those outside.
 #[derive(Debug, Default, Clone)]
-pub struct Maps {
+pub(super) struct Maps {
     pub users: Vec<Line>,
     pub groups: Vec<Line>,
 }
 
 /// How namespaces are made on this machine by this user.
 #[derive(Debug, Clone)]
-pub struct Namespaces<'a> {
+pub(super) struct Namespaces<'a> {
     pub identity: Identity,
     pub helper: &'a Path,
     /// `None` for what cleans up, which nothing takes back.

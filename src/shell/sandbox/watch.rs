@@ -36,6 +36,7 @@ const SHORT_REST: (Duration, u32) = (Duration::from_millis(50), 2);
 /// has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
+    /// Processes and threads at one time.
     pub processes: u64,
     /// Bytes of all processes together.
     pub memory: u64,
@@ -43,6 +44,7 @@ pub struct Limits {
     pub data: u64,
     /// Bytes and files that are written to the disk of the copy.
     pub disk: u64,
+    /// Files and directories that it makes.
     pub files: u64,
     /// Bytes of one file: no larger one comes back.
     pub file: u64,

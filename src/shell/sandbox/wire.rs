@@ -69,20 +69,20 @@ impl Head {
 
 /// A path that came back; a file has its content.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Member {
+pub struct FetchedPath {
     pub head: Head,
     pub content: Option<Content>,
 }
 
 /// What came back, with its share of the budget.
 #[derive(Debug)]
-pub struct Members {
-    pub all: Vec<Member>,
+pub struct FetchedPaths {
+    pub all: Vec<FetchedPath>,
     share: Reserved,
 }
 
-impl Members {
-    /// None.
+impl FetchedPaths {
+    /// Nothing yet; what comes is charged to `memory`.
     #[must_use]
     pub fn new(memory: &Memory) -> Self {
         Self { all: Vec::new(), share: memory.share() }
@@ -121,7 +121,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Of nothing.
+    /// An empty copy's; what comes is charged to `memory`.
     #[must_use]
     pub fn new(memory: &Memory) -> Self {
         Self { paths: BTreeMap::new(), share: memory.share() }
@@ -209,11 +209,11 @@ pub fn read_listing(input: &mut dyn BufRead, memory: &Memory) -> io::Result<List
 /// # Errors
 /// The stream's own; it is not what the helper writes; the budget is spent, or a file or all of
 /// them are larger than what a script may leave ([`Stop`]).
-pub fn read_members(input: &mut dyn BufRead, resources: &Resources) -> io::Result<Members> {
-    let mut members = Members::new(resources.memory());
-    let mut fetched = 0_u64;
+pub fn read_fetched(input: &mut dyn BufRead, resources: &Resources) -> io::Result<FetchedPaths> {
+    let mut fetched = FetchedPaths::new(resources.memory());
+    let mut bytes = 0_u64;
     while let Some(head) = read_line::<Head>(input)? {
-        members.share.grow(head.cost()).map_err(stop)?;
+        fetched.share.grow(head.cost()).map_err(stop)?;
         let content = match head.node {
             Node::File(size) if size > MAX_CONTENT => {
                 return Err(stop(Stop::new(format!(
@@ -222,8 +222,8 @@ pub fn read_members(input: &mut dyn BufRead, resources: &Resources) -> io::Resul
                 ))));
             }
             Node::File(size) => {
-                fetched = fetched.saturating_add(size);
-                if fetched > MAX_FETCHED {
+                bytes = bytes.saturating_add(size);
+                if bytes > MAX_FETCHED {
                     let most = MAX_FETCHED >> 20;
                     return Err(stop(Stop::new(format!("it leaves more than {most} MiB"))));
                 }
@@ -231,7 +231,7 @@ pub fn read_members(input: &mut dyn BufRead, resources: &Resources) -> io::Resul
             }
             _ => None,
         };
-        members.all.push(Member { head, content });
+        fetched.all.push(FetchedPath { head, content });
     }
-    Ok(members)
+    Ok(fetched)
 }

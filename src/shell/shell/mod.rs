@@ -35,7 +35,9 @@ use state::State;
 pub struct Script {
     /// Its name for people, and in stops.
     pub name: String,
+    /// Its lines, read one command line after the other: what stands behind an `exit` is not read.
     pub text: Bytes,
+    /// Whose syntax and builtins it has.
     pub dialect: Dialect,
     /// Options from the `#!` line or the command line: `-e`.
     pub options: Vec<Vec<u8>>,

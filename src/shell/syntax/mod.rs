@@ -18,7 +18,7 @@ mod redirection;
 mod survey;
 #[cfg(test)]
 mod tests;
-pub mod tree;
+pub(crate) mod tree;
 mod word;
 
 pub use parser::Parser;
@@ -31,6 +31,7 @@ pub enum Dialect {
     /// busybox's ash: as dash, and some of what bash has. Where they are not the same and it is
     /// not known what ash does, it is a stop.
     Ash,
+    /// bash 5, as far as maintainer scripts use it.
     Bash,
 }
 
@@ -40,6 +41,7 @@ pub enum Dialect {
 pub struct SyntaxError {
     /// From 1.
     pub line: u32,
+    /// What stands there, or what is missing, as the end of a sentence.
     pub problem: String,
 }
 

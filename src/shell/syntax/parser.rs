@@ -28,6 +28,7 @@ pub(super) type Parsed<T> = Result<T, SyntaxError>;
 const CLOSERS: &[&str] = &["then", "else", "elif", "fi", "do", "done", "esac", "}", "in", "!"];
 
 impl<'t> Parser<'t> {
+    /// A parser for a whole script; its lines are counted from 1.
     #[must_use]
     pub fn new(text: &'t [u8], dialect: Dialect) -> Self {
         Self { text, at: 0, line: 1, depth: 0, dialect, pending: Vec::new() }

@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::escape::{Place, escaped};
+use super::escape::{EscapeContext, escaped};
 use crate::Stop;
 use crate::shell::flow::{Eval, Failure};
 use crate::shell::{Dialect, Shell};
@@ -32,7 +32,7 @@ pub(super) fn echo(shell: &mut Shell<'_>, argv: &[BString], _: Failure) -> Eval 
     }
     let mut text = bstr::join(" ", words);
     if escapes {
-        let Some(result) = escaped(&text, Place::Echo, shell.dialect) else {
+        let Some(result) = escaped(&text, EscapeContext::Echo, shell.dialect) else {
             return Err(Stop::new("an escape of echo -e").into());
         };
         text = result.text;

@@ -11,7 +11,7 @@ pub(super) struct Escaped {
 
 /// Where a text with escapes stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum EscapeContext {
     /// An argument of `echo`.
     Echo,
     /// An argument of `printf` for `%b`.
@@ -21,7 +21,7 @@ pub(super) enum Place {
 }
 
 /// Replaces the escapes of a text. `None`: one is not evaluated.
-pub(super) fn escaped(text: &[u8], place: Place, dialect: Dialect) -> Option<Escaped> {
+pub(super) fn escaped(text: &[u8], context: EscapeContext, dialect: Dialect) -> Option<Escaped> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&b, after)) = rest.split_first() {
@@ -31,14 +31,14 @@ pub(super) fn escaped(text: &[u8], place: Place, dialect: Dialect) -> Option<Esc
             continue;
         }
         match rest.first() {
-            Some(b'c') if place != Place::Format => {
+            Some(b'c') if context != EscapeContext::Format => {
                 return Some(Escaped { text: out, ended: true });
             }
             Some(b'u' | b'U') if dialect == Dialect::Bash => return None,
             Some(b'E' | b'u' | b'U' | b'c') if dialect == Dialect::Ash => return None,
             _ => {}
         }
-        match one(rest, place, dialect) {
+        match one(rest, context, dialect) {
             Some((value, length)) => {
                 out.push(value);
                 rest = rest.get(length..).unwrap_or_default();
@@ -52,11 +52,11 @@ pub(super) fn escaped(text: &[u8], place: Place, dialect: Dialect) -> Option<Esc
 /// How long the escape at the beginning of a format is, with its backslash.
 pub(super) fn length(text: &[u8], dialect: Dialect) -> usize {
     let rest = text.get(1..).unwrap_or_default();
-    1 + one(rest, Place::Format, dialect).map_or(0, |(_, length)| length)
+    1 + one(rest, EscapeContext::Format, dialect).map_or(0, |(_, length)| length)
 }
 
 /// The byte that an escape behind its backslash means, and how long it is.
-fn one(text: &[u8], place: Place, dialect: Dialect) -> Option<(u8, usize)> {
+fn one(text: &[u8], context: EscapeContext, dialect: Dialect) -> Option<(u8, usize)> {
     let letter = *text.first()?;
     let value = match letter {
         b'a' => 7,
@@ -69,9 +69,11 @@ fn one(text: &[u8], place: Place, dialect: Dialect) -> Option<(u8, usize)> {
         b't' => b'\t',
         b'v' => 11,
         b'\\' => b'\\',
-        b'"' | b'\'' | b'?' if dialect == Dialect::Bash && place == Place::Format => letter,
+        b'"' | b'\'' | b'?' if dialect == Dialect::Bash && context == EscapeContext::Format => {
+            letter
+        }
         b'x' if dialect != Dialect::Posix => return hexadecimal(text),
-        _ => return octal(text, place, dialect),
+        _ => return octal(text, context, dialect),
     };
     Some((value, 1))
 }
@@ -83,12 +85,12 @@ fn hexadecimal(text: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// Up to three digits; in an argument up to three behind a zero. bash's `echo` wants the zero.
-fn octal(text: &[u8], place: Place, dialect: Dialect) -> Option<(u8, usize)> {
+fn octal(text: &[u8], context: EscapeContext, dialect: Dialect) -> Option<(u8, usize)> {
     let zero = text.first() == Some(&b'0');
-    if place == Place::Echo && dialect == Dialect::Bash && !zero {
+    if context == EscapeContext::Echo && dialect == Dialect::Bash && !zero {
         return None;
     }
-    let most = if zero && place != Place::Format { 4 } else { 3 };
+    let most = if zero && context != EscapeContext::Format { 4 } else { 3 };
     let length = text.iter().take(most).take_while(|b| (b'0'..=b'7').contains(*b)).count();
     if length == 0 {
         return None;

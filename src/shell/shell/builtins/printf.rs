@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::escape::{self, Escaped, Place};
+use super::escape::{self, EscapeContext, Escaped};
 use crate::Stop;
 use crate::shell::flow::{Eval, Failure};
 use crate::shell::{Dialect, Shell};
@@ -81,7 +81,7 @@ fn formatted(shell: &mut Shell<'_>, format: &[u8], out: &mut Output<'_>) -> Eval
             b'\\' => {
                 let end = escape::length(rest, shell.dialect);
                 let (escape, next) = rest.split_at(end.min(rest.len()));
-                out.text.extend(escaped(shell, escape, Place::Format)?.text);
+                out.text.extend(escaped(shell, escape, EscapeContext::Format)?.text);
                 rest = next;
             }
             b'%' if after.first() == Some(&b'%') => {
@@ -105,8 +105,8 @@ fn formatted(shell: &mut Shell<'_>, format: &[u8], out: &mut Output<'_>) -> Eval
     Ok(())
 }
 
-fn escaped(shell: &Shell<'_>, text: &[u8], place: Place) -> Eval<Escaped> {
-    let result = escape::escaped(text, place, shell.dialect);
+fn escaped(shell: &Shell<'_>, text: &[u8], context: EscapeContext) -> Eval<Escaped> {
+    let result = escape::escaped(text, context, shell.dialect);
     result.ok_or_else(|| Stop::new("an escape of bash's printf").into())
 }
 
@@ -146,7 +146,7 @@ fn conversion<'f>(shell: &mut Shell<'_>, format: &'f [u8], out: &mut Output<'_>)
         }
         b'b' => {
             let text = out.next().unwrap_or_default();
-            let result = escaped(shell, &text, Place::Argument)?;
+            let result = escaped(shell, &text, EscapeContext::Argument)?;
             pad_text(&result.text, &shape, &mut out.text);
             out.ended |= result.ended;
         }
