@@ -87,7 +87,7 @@ impl AptConf {
         self.find(name).map(|item| item.value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A setting that is a truth value; `default` when it is absent or none.
+    /// A setting that is a truth value; `default` when it is absent or no truth value.
     #[must_use]
     pub fn truth(&self, name: &str, default: bool) -> bool {
         self.get(name).and_then(truth).unwrap_or(default)

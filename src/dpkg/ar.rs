@@ -10,19 +10,25 @@ const HEADER: usize = 60;
 /// A member's name (trailing blanks and slash removed) and its size in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
+    /// Of the file in the archive: `debian-binary`, `control.tar.xz`.
     pub name: String,
+    /// Bytes of content, without the header and the padding byte.
     pub size: u64,
 }
 
 /// Why a stream is not an `ar` archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ArError {
+    /// The first eight bytes are another format's.
     #[error("not an ar archive: it does not start with \"!<arch>\"")]
     Magic,
+    /// A header is cut, lacks its end mark, or has no decimal size; the member's number, from 1.
     #[error("the header of member {0} is damaged")]
     Header(usize),
+    /// The stream ends before the named member's size is reached.
     #[error("the archive ends inside member {0}")]
     Truncated(String),
+    /// The stream itself failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -15,7 +15,9 @@ pub const UNUSABLE: &str = "-";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct ConffileError {
+    /// From 1, in the text that was read.
     pub line: usize,
+    /// What dpkg would not accept there.
     pub problem: String,
 }
 
@@ -24,24 +26,30 @@ pub struct ConffileError {
 pub struct ShippedConffile {
     /// Absolute, as written.
     pub path: Vec<u8>,
+    /// Without a flag [`ShippedKind::Shipped`].
     pub kind: ShippedKind,
 }
 
 /// Whether the package ships the file or wants it gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShippedKind {
+    /// A path without a flag: the payload has the file.
     Shipped,
+    /// `remove-on-upgrade`: the payload has no such file, and the former version's goes away.
     RemoveOnUpgrade,
 }
 
 /// One line of the status file's `Conffiles` field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConffileRecord {
+    /// Absolute: `./etc/a` and `etc/a` of old databases are read as `/etc/a`.
     pub path: Vec<u8>,
     /// MD5 of the version last installed from a package, in hexadecimal, or one of dpkg's
     /// words.
     pub hash: String,
+    /// No installed version ships it any more; it stays until the package is purged.
     pub obsolete: bool,
+    /// The package asks for its removal at the next upgrade.
     pub remove_on_upgrade: bool,
 }
 
@@ -142,6 +150,7 @@ pub fn render_conffiles(records: &[ConffileRecord]) -> Vec<u8> {
 /// How a question that dpkg would ask is answered (`--force-conf*` of `dpkg(1)`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConffilePolicy {
+    /// What wins where both sides changed the file.
     pub answer: ConffileAnswer,
     /// `--force-confdef`: the default where dpkg has one, which is always to keep.
     pub prefer_default: bool,

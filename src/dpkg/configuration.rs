@@ -15,7 +15,9 @@ use imgfix_vfs::{FileSystem, RootfsError};
 /// What the configuration says.
 #[derive(Debug, Clone, Default)]
 pub struct Configuration {
+    /// `path-exclude` and `path-include`, in the order read.
     pub filter: PathFilter,
+    /// `force-conf*` and `refuse-conf*`.
     pub conffiles: ConffilePolicy,
 }
 

@@ -17,10 +17,17 @@ pub const MAX_FIELDS: usize = 512;
 /// Why a text is not deb822. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
+    /// The text's size in bytes is above [`MAX_TEXT`].
     #[error("{0} bytes of control data are more than the {MAX_TEXT} bytes that are accepted")]
     TooLarge(usize),
+    /// A line dpkg's parser would refuse.
     #[error("line {line}: {problem}")]
-    Line { line: usize, problem: String },
+    Line {
+        /// From 1, in the text.
+        line: usize,
+        /// What is wrong with it, as the end of a sentence.
+        problem: String,
+    },
 }
 
 /// Where one field lies in its stanza's text.

@@ -22,7 +22,7 @@ use imgfix_repair::archive::Bounded;
 pub use imgfix_repair::archive::{Limits, Owner};
 use imgfix_repair::payload;
 use imgfix_vfs::compression;
-use imgfix_vfs::tar_reader::{Member as Entry, MemberKind, Rules, TarError, TarReader};
+use imgfix_vfs::tar_reader::{Member as TarMember, MemberKind, Rules, TarError, TarReader};
 use imgfix_vfs::{Content, OverBudget, Reserved, Spool, Xattrs};
 
 /// How long `control` and `conffiles` may be, in bytes: each line becomes a field or a file.
@@ -33,26 +33,59 @@ const TAR: Rules = Rules { max_extension: 4096, pax: false, sparse: false, other
 /// Why a package archive cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DebError {
+    /// The outer `ar` archive is damaged.
     #[error("not a Debian package: {0}")]
     Ar(#[from] ArError),
+    /// The members are not those of format 2.0, in order, once each (`deb(5)`).
     #[error("not a Debian package: {0}")]
     Format(String),
+    /// A compression that this program has no reader for.
     #[error("member {member}: compression {compression:?} is not supported (gz, xz, zst are)")]
-    Compression { member: String, compression: String },
+    Compression {
+        /// `control.tar` or `data.tar`, with its ending.
+        member: String,
+        /// The ending: `bz2`, `lzma`.
+        compression: String,
+    },
+    /// The tar archive is damaged, or has what dpkg refuses.
     #[error("member {member}: {problem}")]
-    Member { member: String, problem: String },
+    Member {
+        /// Of the outer archive.
+        member: String,
+        /// What is wrong, with the path where one is to blame.
+        problem: String,
+    },
+    /// A bound of [`Limits`] is reached.
     #[error("member {member} unpacks to more than {limit} {unit}")]
-    TooLarge { member: String, limit: u64, unit: &'static str },
+    TooLarge {
+        /// Of the outer archive.
+        member: String,
+        /// The bound, in `unit`.
+        limit: u64,
+        /// `bytes` or `entries`.
+        unit: &'static str,
+    },
+    /// The memory budget of the run is spent.
     #[error(transparent)]
     Memory(#[from] OverBudget),
+    /// The stream, the decompressor or the spool failed.
     #[error("member {member}: {source}")]
-    Read { member: String, source: io::Error },
+    Read {
+        /// Of the outer archive.
+        member: String,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The `control` file is not deb822.
     #[error("control: {0}")]
     Control(#[from] ControlError),
+    /// A field that `control` must have; its name.
     #[error("control has no {0} field")]
     MissingField(&'static str),
+    /// The `conffiles` file is not usable.
     #[error("conffiles: {0}")]
     Conffiles(#[from] ConffileError),
+    /// A path of the payload cannot be one of an image.
     #[error("payload: {0}")]
     Path(#[from] PathError),
 }
@@ -60,9 +93,13 @@ pub enum DebError {
 /// A file of the control archive, installed as `info/PACKAGE.NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlMember {
+    /// As packed.
     pub content: Bytes,
+    /// Permission bits.
     pub mode: u32,
+    /// As the tar header has it: the name counts where the image has it, otherwise the number.
     pub user: Owner,
+    /// As the tar header has it, in the same way.
     pub group: Owner,
     /// Seconds since the epoch.
     pub mtime: i64,
@@ -71,6 +108,7 @@ pub struct ControlMember {
 /// The control archive of a package.
 #[derive(Debug, Clone)]
 pub struct DebControl {
+    /// Of the `control` file.
     pub stanza: Stanza,
     /// All members but `control`, by name.
     pub members: BTreeMap<String, ControlMember>,
@@ -81,6 +119,7 @@ pub struct DebControl {
 /// A package with its payload unpacked.
 #[derive(Debug, Clone)]
 pub struct DebPackage {
+    /// All of the control archive.
     pub control: DebControl,
     /// In the order dpkg unpacks: as in the archive, symbolic links last.
     pub payload: Vec<PayloadEntry>,
@@ -118,11 +157,13 @@ impl DebControl {
         self.stanza.get("Package").unwrap_or_default()
     }
 
+    /// As in `Version:`, not yet parsed; empty when the field is missing.
     #[must_use]
     pub fn version(&self) -> &str {
         self.stanza.get("Version").unwrap_or_default()
     }
 
+    /// As in `Architecture:`, `all` included; empty when the field is missing.
     #[must_use]
     pub fn architecture(&self) -> &str {
         self.stanza.get("Architecture").unwrap_or_default()
@@ -438,7 +479,7 @@ fn for_each_entry(
     plain: &mut dyn Read,
     member: &str,
     max_entries: usize,
-    mut each: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
+    mut each: impl FnMut(TarMember, &mut dyn Read) -> Result<(), DebError>,
 ) -> Result<(), DebError> {
     let bad = |problem: String| DebError::Member { member: member.to_owned(), problem };
     let mut archive = TarReader::with_rules(io::BufReader::new(plain), TAR);
@@ -464,7 +505,7 @@ fn for_each_entry(
 }
 
 /// Why dpkg would not take an entry.
-fn not_of_dpkg(entry: &Entry) -> Option<&'static str> {
+fn not_of_dpkg(entry: &TarMember) -> Option<&'static str> {
     match entry.name.as_slice() {
         [] => Some("an entry without a name"),
         name if name.contains(&b'\n') => Some("a newline in a name"),

@@ -2,9 +2,9 @@
 //! no dpkg is installed.
 //!
 //! In comes the image's file system; out come the stanzas with the files they lie in, and
-//! the `.md5sums` beside them that stand for the package's file list. This is the layout
-//! that Google's distroless build rules write and
-//! that scanners read; some builders encode the name, so the stanza says which package it is.
+//! the `.md5sums` beside them that stand for the package's file list. Google's distroless build
+//! rules write this layout, and scanners read it. Some builders encode the file's name, so the
+//! stanza says which package it is.
 
 use super::control::{Stanza, parse_stanzas};
 use super::inventory::InventoryError;
@@ -22,6 +22,7 @@ pub const MAX_FILES: usize = 65_536;
 pub struct StatusFile {
     /// The file with the stanza, all links resolved.
     pub path: ImagePath,
+    /// The one stanza of the file.
     pub stanza: Stanza,
     /// The `<file>.md5sums` beside it, if there is one.
     pub md5sums: Option<ImagePath>,

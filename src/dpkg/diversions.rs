@@ -23,7 +23,9 @@ struct Diversion {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct DiversionError {
+    /// From 1, in `diversions`.
     pub line: usize,
+    /// What dpkg would call damage.
     pub problem: &'static str,
 }
 

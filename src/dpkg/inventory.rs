@@ -32,28 +32,76 @@ pub const STATUS: &str = "/var/lib/dpkg/status";
 /// Why the image's package database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
+    /// Neither dpkg's status file nor distroless records are there.
     #[error("the image has no {STATUS} and no files in {}", distroless::STATUS_D)]
     NoDatabase,
+    /// A file of the database cannot be read from its layer.
     #[error("cannot read the package database: {0}")]
     Read(#[from] RootfsError),
+    /// A file is not deb822.
     #[error("{path}: {source}")]
-    Control { path: ImagePath, source: ControlError },
+    Control {
+        /// The file in the image.
+        path: ImagePath,
+        /// What the parser says.
+        source: ControlError,
+    },
+    /// The status file is not what dpkg writes.
     #[error("{path}: {source}")]
-    Status { path: ImagePath, source: StatusError },
+    Status {
+        /// The file in the image.
+        path: ImagePath,
+        /// What is wrong with it.
+        source: StatusError,
+    },
+    /// A stanza lacks a field, or has one with a meaningless value.
     #[error("{path}: line {line}: {problem}")]
-    Stanza { path: ImagePath, line: usize, problem: String },
+    Stanza {
+        /// The file in the image.
+        path: ImagePath,
+        /// Where the stanza begins, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A stanza has a version that dpkg would not accept.
     #[error("{path}: line {line}: package {package}: {source}")]
-    Version { path: ImagePath, line: usize, package: String, source: VersionError },
+    Version {
+        /// The file in the image.
+        path: ImagePath,
+        /// Where the stanza begins, from 1.
+        line: usize,
+        /// As in `Package:`.
+        package: String,
+        /// What is wrong with the version.
+        source: VersionError,
+    },
+    /// A field of relations cannot be read.
     #[error("{path}: line {line}: package {package}: field {field}: {source}")]
     Relation {
+        /// The file in the image.
         path: ImagePath,
+
+        /// Where the stanza begins, from 1.
         line: usize,
+
+        /// As in `Package:`.
         package: String,
+
+        /// `Depends`, `Breaks` and the like.
         field: &'static str,
+
+        /// What is wrong with the field.
         source: Box<RelationError>,
     },
+    /// [`distroless::STATUS_D`] has more files than any real image.
     #[error("{path}: {found} files are more than the {} that are read", distroless::MAX_FILES)]
-    TooManyFiles { path: ImagePath, found: usize },
+    TooManyFiles {
+        /// The directory.
+        path: ImagePath,
+        /// How many it has.
+        found: usize,
+    },
 }
 
 /// Where a package is recorded.
@@ -68,28 +116,40 @@ pub enum Record {
 /// A package's relations, as the planner asks for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
+    /// All must be satisfied before the package is unpacked.
     pub pre_depends: Vec<Clause>,
+    /// All must be satisfied before the package is configured.
     pub depends: Vec<Clause>,
+    /// None of them may be configured beside it.
     pub breaks: Vec<Relation>,
+    /// None of them may be unpacked beside it.
     pub conflicts: Vec<Relation>,
+    /// Names that it satisfies besides its own.
     pub provides: Vec<Provided>,
+    /// Wanted, but not needed.
     pub recommends: Vec<Clause>,
 }
 
 /// One installed package.
 #[derive(Debug, Clone)]
 pub struct InstalledPackage {
+    /// Name and architecture, as dpkg records them.
     pub id: PackageId,
+    /// As in `Version:`.
     pub version: Version,
     /// Source package and its version, when the stanza has a `Source` field.
     pub source: Option<(PackageName, Version)>,
+    /// What the stanza's fields say.
     pub relations: Relations,
+    /// As in `Multi-Arch:`.
     pub multi_arch: MultiArch,
+    /// `Essential: yes`: apt never removes it.
     pub essential: bool,
     /// `Status: hold ok installed`.
     pub held: bool,
     /// Installed only because another package wanted it (`apt-mark showauto`).
     pub auto: bool,
+    /// Where its stanza is.
     pub record: Record,
     /// `None`: installed. Otherwise the state dpkg left it in (`half-configured`): its files
     /// may be there, but it cannot be relied on.
@@ -99,6 +159,7 @@ pub struct InstalledPackage {
 /// Everything the planner knows of the image.
 #[derive(Debug, Clone)]
 pub struct DpkgInventory {
+    /// From the image's `os-release`.
     pub distribution: Distribution,
     /// The architecture that `Architecture: all` packages and unqualified names count for.
     pub native: Architecture,
@@ -143,22 +204,22 @@ impl DpkgInventory {
         let auto = read_auto(fs)?;
         let mut packages = BTreeMap::new();
         for file in distroless::read(fs)? {
-            let place = Place { path: &file.path, record: Record::File(file.path.clone()) };
-            let package = place.package(&file.stanza, None, &auto)?;
+            let reader = StanzaReader { path: &file.path, record: Record::File(file.path.clone()) };
+            let package = reader.package(&file.stanza, None, &auto)?;
             packages.insert(package.id.clone(), package);
         }
         let path = ImagePath::literal(STATUS);
         if fs.stat(&path).is_some_and(Entry::is_file) {
             let status = Status::parse(fs.read(&path)?)
                 .map_err(|source| InventoryError::Status { path: path.clone(), source })?;
-            let place = Place { path: &path, record: Record::Status };
+            let reader = StanzaReader { path: &path, record: Record::Status };
             for entry in &status.entries {
                 let unfinished = match entry.state {
                     State::NotInstalled | State::ConfigFiles => continue,
                     State::Installed => None,
                     State::Unfinished => Some(unfinished_state(entry)),
                 };
-                let package = place.package(&entry.stanza, unfinished, &auto)?;
+                let package = reader.package(&entry.stanza, unfinished, &auto)?;
                 packages.insert(package.id.clone(), package);
             }
         }
@@ -246,13 +307,13 @@ fn unfinished_state(entry: &StatusEntry) -> String {
     }
 }
 
-/// Where a stanza is, for errors.
-struct Place<'a> {
+/// Reads stanzas of one file, and says in errors where they are.
+struct StanzaReader<'a> {
     path: &'a ImagePath,
     record: Record,
 }
 
-impl Place<'_> {
+impl StanzaReader<'_> {
     fn package(
         &self,
         stanza: &Stanza,

@@ -5,9 +5,9 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod apt_conf;
-pub mod ar;
+mod ar;
 pub mod conffiles;
-pub mod configuration;
+mod configuration;
 pub mod control;
 pub mod deb;
 pub mod distroless;
@@ -16,9 +16,9 @@ pub mod install;
 pub mod inventory;
 pub mod multi_arch;
 pub mod owners;
-pub mod path_filter;
+mod path_filter;
 pub mod relations;
-pub mod statoverride;
+mod statoverride;
 pub mod status;
 pub mod status_stanza;
-pub mod triggers;
+mod triggers;

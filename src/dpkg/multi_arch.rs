@@ -3,10 +3,14 @@
 /// The `Multi-Arch` field (<https://wiki.ubuntu.com/MultiarchSpec>).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MultiArch {
+    /// Its dependencies are met by packages of its own architecture, and so are dependencies on it.
     #[default]
     No,
+    /// Instances of several architectures may be installed, all at one version.
     Same,
+    /// It meets dependencies of packages of any architecture.
     Foreign,
+    /// It meets dependencies of any architecture that say so (`name:any`).
     Allowed,
 }
 

@@ -10,7 +10,9 @@ use imgfix_shell::fnmatch::matches;
 /// Whether matching paths are left out or brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
+    /// `path-exclude`.
     Exclude,
+    /// `path-include`.
     Include,
 }
 
@@ -26,6 +28,7 @@ impl PathFilter {
         self.rules.push((rule, pattern.into()));
     }
 
+    /// Whether there is no filter, so that everything is unpacked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()

@@ -19,26 +19,88 @@ pub const MAX_RELATIONS: usize = 16_384;
 /// Why a field's text is not a list of relations. `at` is a byte offset in the field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RelationError {
+    /// The field's size in bytes is above [`MAX_FIELD`].
     #[error("a relation field of {0} bytes is longer than {MAX_FIELD} bytes")]
     TooLong(usize),
+    /// More than [`MAX_RELATIONS`].
     #[error("a relation field has more than {MAX_RELATIONS} relations")]
     TooMany,
+    /// An operator, a bracket or a comma stands where a name has to.
     #[error("relation {text:?} at byte {at}: a package name is missing before {found:?}")]
-    NoName { text: String, at: usize, found: String },
+    NoName {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+        /// What stands there.
+        found: String,
+    },
+    /// A name that policy 5.6.1 does not allow.
     #[error("relation {text:?} at byte {at}: {name:?} is not a package name")]
-    BadName { text: String, at: usize, name: String },
+    BadName {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+        /// What stands for a name.
+        name: String,
+    },
+    /// No comparison that dpkg knows.
     #[error("relation {text:?} at byte {at}: {operator:?} is not one of << <= = >= >>")]
-    Operator { text: String, at: usize, operator: String },
+    Operator {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+        /// What stands for one.
+        operator: String,
+    },
+    /// A bracket without its partner.
     #[error("relation {text:?} at byte {at}: the {open:?} is never closed")]
-    Unclosed { text: String, at: usize, open: char },
+    Unclosed {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+        /// The opening bracket.
+        open: char,
+    },
+    /// Text behind a whole relation.
     #[error("relation {text:?} at byte {at}: {rest:?} is not understood")]
-    Rest { text: String, at: usize, rest: String },
+    Rest {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+        /// The text behind it.
+        rest: String,
+    },
+    /// A version that dpkg would not accept.
     #[error("relation {text:?} at byte {at}: {source}")]
-    Version { text: String, at: usize, source: VersionError },
+    Version {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+        /// What is wrong with it.
+        source: VersionError,
+    },
+    /// `Provides` with another operator than `=` (policy 7.5).
     #[error("relation {text:?} at byte {at}: a provided version can only be exact (=)")]
-    ProvidedVersion { text: String, at: usize },
+    ProvidedVersion {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+    },
+    /// `|` in a field that lists names (policy 7.1).
     #[error("relation {text:?} at byte {at}: alternatives ('|') are not allowed in this field")]
-    Alternatives { text: String, at: usize },
+    Alternatives {
+        /// The relation, cut when it is long.
+        text: String,
+        /// Where in the field.
+        at: usize,
+    },
 }
 
 /// How a relation compares versions.
@@ -70,8 +132,11 @@ pub enum Qualifier {
 /// `name[:qualifier] [(operator version)]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
+    /// Of a package, or of something that packages provide.
     pub name: String,
+    /// What architectures are meant; `None`: the architecture of the package that has the field.
     pub qualifier: Option<Qualifier>,
+    /// Which versions are meant; `None`: any, and what is provided without a version.
     pub constraint: Option<(Operator, Version)>,
 }
 
@@ -82,6 +147,7 @@ pub struct Clause(pub Vec<Relation>);
 /// A name that a package provides, and as which version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provided {
+    /// As relations may ask for it.
     pub name: String,
     /// `Provides: name:arch` (rare): only for this architecture.
     pub qualifier: Option<Qualifier>,

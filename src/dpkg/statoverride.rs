@@ -10,8 +10,11 @@ use imgfix_vfs::Accounts;
 /// What a path gets instead of the package's owner and mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Override {
+    /// Number of the user.
     pub uid: u32,
+    /// Number of the group.
     pub gid: u32,
+    /// Permission bits, set-user-ID and its like included.
     pub mode: u32,
 }
 
@@ -23,7 +26,9 @@ pub struct Overrides(BTreeMap<Vec<u8>, Override>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct OverrideError {
+    /// From 1, in `statoverride`.
     pub line: usize,
+    /// What dpkg would not accept there.
     pub problem: String,
 }
 

@@ -13,25 +13,46 @@ use super::control::{ControlError, Stanza, parse_stanzas};
 /// Why the status file is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatusError {
+    /// The file is not deb822.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// A field without which a stanza means nothing.
     #[error("line {line}: the stanza has no {field} field")]
-    Missing { line: usize, field: &'static str },
+    Missing {
+        /// Where the stanza begins, from 1.
+        line: usize,
+        /// The field's name.
+        field: &'static str,
+    },
+    /// Two stanzas are about the same thing.
     #[error(
         "line {line}: package {package} is recorded more than once, and not as Multi-Arch: same; \
          dpkg refuses this database, too: take out the stanza that is wrong"
     )]
-    Twice { line: usize, package: String },
+    Twice {
+        /// Where the second stanza begins, from 1.
+        line: usize,
+        /// As in `Package:`.
+        package: String,
+    },
+    /// A `Status:` of another form than dpkg's three words.
     #[error("line {line}: {status:?} is not \"WANT FLAG STATE\"")]
-    Status { line: usize, status: String },
+    Status {
+        /// Where the stanza begins, from 1.
+        line: usize,
+        /// The field's value.
+        status: String,
+    },
 }
 
 /// The third word of a `Status` field, as far as it matters to an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// Nothing is there; dpkg remembers what somebody selected.
     NotInstalled,
     /// Removed, its configuration is still there.
     ConfigFiles,
+    /// Unpacked and configured.
     Installed,
     /// Anything between: a run of dpkg that did not finish.
     Unfinished,
@@ -40,10 +61,13 @@ pub enum State {
 /// One stanza of the status file.
 #[derive(Debug, Clone)]
 pub struct StatusEntry {
+    /// With all fields, those that nobody understands included.
     pub stanza: Stanza,
+    /// As in `Package:`, in lower case.
     pub name: String,
     /// Empty in selections without an architecture.
     pub architecture: String,
+    /// From the field `Status:`.
     pub state: State,
     /// `Multi-Arch: same`: instances of several architectures may be there at once.
     pub multi_arch_same: bool,
@@ -61,6 +85,7 @@ pub enum StanzaOrder {
 /// The whole file.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
+    /// In the order of the file; new ones at the end.
     pub entries: Vec<StatusEntry>,
     /// Places of entries that dpkg has forgotten: they are not written.
     forgotten: BTreeSet<usize>,

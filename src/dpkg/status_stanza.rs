@@ -4,8 +4,7 @@
 //! hashes, and the former section and priority), or a stanza of the database that somebody
 //! else wrote; out comes the text dpkg would dump: known fields in dpkg's order and spelling,
 //! relations with normalised spacing, archive details left out, all other fields after them in
-//! the package's order. The order and the rules are
-//! those of dpkg's `lib/dpkg/parse.c`, `fields.c` and `dump.c` (1.19 to 1.23).
+//! the package's order. The order and the rules are those of dpkg's `lib/dpkg/parse.c`, `fields.c` and `dump.c` (1.19 to 1.23).
 
 use super::conffiles::{ConffileRecord, parse_conffiles, render_conffiles};
 use super::control::Stanza;
@@ -14,14 +13,18 @@ use super::control::Stanza;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("field {field}: {problem}")]
 pub struct StanzaError {
+    /// As the package writes it.
     pub field: String,
+    /// What dpkg would not accept in it.
     pub problem: String,
 }
 
 /// Whether the image's dpkg knows `Protected` (since 1.20.1) or treats it as any other field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProtectedField {
+    /// A field with a place of its own in the order.
     Known,
+    /// A field like any that dpkg does not know.
     Unknown,
 }
 
@@ -31,7 +34,9 @@ pub struct Recorded<'a> {
     /// The stanza that is replaced: dpkg keeps its section and priority when the new
     /// package has none.
     pub former: Option<&'a Stanza>,
+    /// What becomes the field `Conffiles`; empty: none is written.
     pub conffiles: &'a [ConffileRecord],
+    /// By the version of the image's dpkg.
     pub protected: ProtectedField,
 }
 

@@ -9,21 +9,27 @@ use std::fmt;
 /// Whether the package that activates a trigger waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Await {
+    /// The plain directives: the package is `triggers-awaited` until the trigger was processed.
     Await,
+    /// `interest-noawait`, `activate-noawait`.
     NoAwait,
 }
 
 /// What a directive does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
+    /// The package wants to be told when the trigger is activated.
     Interest,
+    /// The package activates the trigger when its state changes.
     Activate,
 }
 
 /// One line of a `triggers` member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
+    /// Whether it listens or calls.
     pub verb: Verb,
+    /// Whether who activates it waits.
     pub awaiting: Await,
     /// A path (file trigger) or a name (explicit trigger).
     pub trigger: String,
@@ -36,6 +42,7 @@ pub struct Interest {
     pub path: String,
     /// `name`, or `name:arch` for `Multi-Arch: same`.
     pub package: String,
+    /// Whether who activates it waits.
     pub awaiting: Await,
 }
 
@@ -63,6 +70,7 @@ impl FileInterests {
         Ok(interests)
     }
 
+    /// Whether no package is interested in any path.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
@@ -85,6 +93,7 @@ impl FileInterests {
         self.lines.get(place)?.as_ref()
     }
 
+    /// The interest in this place, to be changed; `None` for one that was taken out.
     pub fn at_mut(&mut self, place: usize) -> Option<&mut Interest> {
         self.lines.get_mut(place)?.as_mut()
     }
@@ -136,7 +145,9 @@ impl FileInterests {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct TriggerError {
+    /// From 1, in the text that was read.
     pub line: usize,
+    /// What dpkg would not accept there.
     pub problem: String,
 }
 

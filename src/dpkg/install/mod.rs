@@ -60,6 +60,7 @@ pub enum Mark {
 pub struct NewPackage {
     /// Shared by the tries of a run.
     pub package: Arc<DebPackage>,
+    /// Who asked for it.
     pub mark: Mark,
 }
 
@@ -74,44 +75,116 @@ pub struct Options {
 /// Why a set of packages cannot be installed. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    /// The overlay refuses a path, or content cannot be read.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
+    /// A file of the package database is not what dpkg writes.
     #[error("{file} of the image: {problem}")]
-    Database { file: ImagePath, problem: String },
+    Database {
+        /// The file's path in the image.
+        file: ImagePath,
+        /// What is wrong with it, with its line.
+        problem: String,
+    },
+    /// A package that dpkg would refuse, or one whose control files are not usable.
     #[error("package {package}: {problem}")]
-    Package { package: String, problem: String },
+    Package {
+        /// The binary package.
+        package: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The image was left in the middle of an installation.
     #[error(
         "package {package} is in the state {status:?} in the image: finish that with dpkg first"
     )]
-    State { package: String, status: String },
+    State {
+        /// The binary package.
+        package: String,
+        /// The words of its `Status:`.
+        status: String,
+    },
+    /// A file would replace another package's without `Replaces`.
     #[error("package {package} would overwrite {path}, which is also in package {owner}")]
-    Overwrite { package: String, path: String, owner: String },
+    Overwrite {
+        /// The one that is installed.
+        package: String,
+        /// Absolute, as the package ships it.
+        path: String,
+        /// The package that has the file.
+        owner: String,
+    },
+    /// A file lies where a diversion sends another one.
     #[error("package {package} would overwrite {path}, to which {original} is diverted")]
-    Diverted { package: String, path: String, original: String },
+    Diverted {
+        /// The one that is installed.
+        package: String,
+        /// Absolute, as the package ships it.
+        path: String,
+        /// The path whose file is diverted there.
+        original: String,
+    },
+    /// Two architectures of a `Multi-Arch: same` package do not agree on a file.
     #[error("package {package}: {path} differs from the one that package {other} shares with it")]
-    Shared { package: String, path: String, other: String },
+    Shared {
+        /// The one that is installed.
+        package: String,
+        /// Absolute, as the package ships it.
+        path: String,
+        /// The instance that is there, `name:arch`.
+        other: String,
+    },
+    /// The payload has no entry for a directory, nor has the image one.
     #[error("package {package}: the directory of {path} does not exist in the image")]
-    NoParent { package: String, path: ImagePath },
+    NoParent {
+        /// The one that is installed.
+        package: String,
+        /// The file or link without a directory.
+        path: ImagePath,
+    },
+    /// dpkg would forget a package of the same set, whose files are all another's now.
     #[error(
         "package {package}, which is upgraded itself, would vanish: all its files are in {by} now"
     )]
-    Vanishes { package: String, by: String },
+    Vanishes {
+        /// The one that would go.
+        package: String,
+        /// The one that takes its files over.
+        by: String,
+    },
+    /// A maintainer script failed, or cannot be evaluated.
     #[error("{}", script_run::sentence(package, activated_by.as_deref(), script, *line, detail))]
     Script {
         /// Whose script it is.
         package: String,
         /// The package of the set that activated the trigger, for a script run by one.
         activated_by: Option<String>,
+
+        /// Its file's name: `postinst`.
         script: String,
+
+        /// Of the script's file, from 1; `None` when the script as a whole is meant.
         line: Option<u32>,
+
+        /// What went wrong, as the end of a sentence.
         detail: String,
         /// As in [`imgfix_shell::Stop`].
         is_of_this_machine: bool,
     },
+    /// Processing triggers activates them again, over and over (`trigproc.c`).
     #[error("the triggers of these packages set each other off without end: {packages}")]
-    TriggerCircle { packages: String },
+    TriggerCircle {
+        /// Names, separated by commas.
+        packages: String,
+    },
+    /// A path of a package cannot be one of an image.
     #[error("package {package}: {source}")]
-    Path { package: String, source: PathError },
+    Path {
+        /// The one that is installed.
+        package: String,
+        /// What is wrong with the path.
+        source: PathError,
+    },
 }
 
 impl InstallError {

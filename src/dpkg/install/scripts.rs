@@ -1,8 +1,8 @@
 //! Running maintainer scripts at dpkg's moments, with dpkg's arguments.
 //!
 //! In come the state of a run and which script of which package is due; the script is handed
-//! to a [`ScriptRunner`](imgfix_repair::script_run::ScriptRunner), which decides how it is run. The order, the fall-backs and what is
-//! read again afterwards are those of dpkg's `src/main/script.c` and `unpack.c`. What dpkg does
+//! to a [`ScriptRunner`](imgfix_repair::script_run::ScriptRunner), which decides how it is run.
+//! The order, the fall-backs and what is read again afterwards are those of dpkg's `src/main/script.c` and `unpack.c`. What dpkg does
 //! when a script fails for good is to go back step by step; here the whole set is given up,
 //! and the overlay is as it was.
 
@@ -26,13 +26,18 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Script {
+    /// Before the payload is unpacked.
     Preinst,
+    /// When the package is configured, and for its triggers.
     Postinst,
+    /// Before the former version's files are replaced.
     Prerm,
+    /// After the former version's files are replaced.
     Postrm,
 }
 
 impl Script {
+    /// The file's name in the control archive.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -47,12 +52,15 @@ impl Script {
 /// One call of a script.
 #[derive(Debug, Clone)]
 pub struct ScriptCall {
+    /// Which of the four.
     pub script: Script,
     /// Where it is in the image while it runs.
     pub path: ImagePath,
     /// `upgrade 1.2-3`, without the script's name.
     pub arguments: Vec<String>,
+    /// The binary package that the script belongs to.
     pub package: String,
+    /// The package's own, for `$DPKG_MAINTSCRIPT_ARCH`.
     pub architecture: String,
     /// How many instances of the package are installed.
     pub instances: usize,
