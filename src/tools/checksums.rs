@@ -8,7 +8,7 @@ use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     binary: bool,
     check: bool,
     status_only: bool,
@@ -24,17 +24,17 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let Some(digest) = digest_of(process.name()) else {
         return Err(process.unsupported("this name"));
     };
-    let mut asked = Asked::default();
+    let mut request = Request::default();
     let mut operands = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('b') | Long("binary") => asked.binary = true,
-            Short('t') | Long("text") => asked.binary = false,
-            Short('c') | Long("check") => asked.check = true,
-            Long("status") => asked.status_only = true,
-            Long("quiet") => asked.quiet = true,
-            Long("ignore-missing") => asked.ignore_missing = true,
+            Short('b') | Long("binary") => request.binary = true,
+            Short('t') | Long("text") => request.binary = false,
+            Short('c') | Long("check") => request.check = true,
+            Long("status") => request.status_only = true,
+            Long("quiet") => request.quiet = true,
+            Long("ignore-missing") => request.ignore_missing = true,
             Short('w') | Long("warn" | "strict") => {}
             Value(path) => operands.push(path.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
@@ -53,8 +53,8 @@ pub fn run(process: &mut Process<'_>) -> Status {
                 continue;
             }
         };
-        if asked.check {
-            if !check(process, &asked, digest, &data)? {
+        if request.check {
+            if !check(process, &request, digest, &data)? {
                 status = 1;
             }
             continue;
@@ -62,7 +62,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
         if path.iter().any(|b| b"\\\n\r".contains(b)) {
             return Err(process.unsupported("a name with a backslash"));
         }
-        let mark = if asked.binary { b" *" } else { b"  " };
+        let mark = if request.binary { b" *" } else { b"  " };
         process.print([digest(&data).as_bytes(), mark, &path, b"\n"].concat())?;
     }
     Ok(status)
@@ -84,7 +84,7 @@ fn digest_of(name: &[u8]) -> Option<DigestOf> {
 
 fn check(
     process: &mut Process<'_>,
-    asked: &Asked,
+    request: &Request,
     digest: DigestOf,
     list: &[u8],
 ) -> Result<bool, Stop> {
@@ -109,14 +109,14 @@ fn check(
                 true => (true, "OK"),
                 false => (false, "FAILED"),
             },
-            Err(imgfix_shell::Errno::NotFound) if asked.ignore_missing => continue,
+            Err(imgfix_shell::Errno::NotFound) if request.ignore_missing => continue,
             Err(errno) => {
                 process.complain(format!("{shown}: {errno}"))?;
                 (false, "FAILED open or read")
             }
         };
         whole &= good;
-        if !(asked.status_only || good && asked.quiet) {
+        if !(request.status_only || good && request.quiet) {
             process.print(format!("{shown}: {word}\n"))?;
         }
     }
@@ -124,7 +124,7 @@ fn check(
         process.complain("no properly formatted checksum lines found")?;
         return Ok(false);
     }
-    if !whole && !asked.status_only {
+    if !whole && !request.status_only {
         process.complain("WARNING: computed checksums did NOT match")?;
     }
     Ok(whole)

@@ -8,7 +8,7 @@ use imgfix_shell::{Process, Status, Stop};
 use imgfix_vfs::{Accounts, Entry};
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     recursive: bool,
     /// With `-R`: a link to a directory named on the command line is walked into.
     through_operands: bool,
@@ -41,20 +41,20 @@ type ParseOwner = fn(&[u8], &Accounts) -> Result<Owner, &'static str>;
 
 fn run(process: &mut Process<'_>, parse: ParseOwner) -> Status {
     let accounts = accounts(process)?;
-    let mut asked = Asked::default();
+    let mut request = Request::default();
     let mut operands = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('R') | Long("recursive") => asked.recursive = true,
-            Short('H') => asked.through_operands = true,
-            Short('P') => asked.through_operands = false,
-            Short('h') | Long("no-dereference") => asked.itself = true,
-            Long("dereference") => asked.itself = false,
-            Short('f') | Long("silent" | "quiet") => asked.quiet = true,
-            Long("reference") => asked.reference = Some(options.value()?),
+            Short('R') | Long("recursive") => request.recursive = true,
+            Short('H') => request.through_operands = true,
+            Short('P') => request.through_operands = false,
+            Short('h') | Long("no-dereference") => request.itself = true,
+            Long("dereference") => request.itself = false,
+            Short('f') | Long("silent" | "quiet") => request.quiet = true,
+            Long("reference") => request.reference = Some(options.value()?),
             Long("from") => match parse_owner(&options.value()?, &accounts) {
-                Ok(owner) => asked.from = Some(owner),
+                Ok(owner) => request.from = Some(owner),
                 Err(_) => return Err(process.unsupported("--from an unknown account")),
             },
             Value(operand) => operands.push(operand.into_encoded_bytes()),
@@ -62,7 +62,7 @@ fn run(process: &mut Process<'_>, parse: ParseOwner) -> Status {
         }
     }
     let mut dotted = None;
-    let owner = match asked.reference.clone() {
+    let owner = match request.reference.clone() {
         Some(reference) => match stat(process, &reference)? {
             Ok(entry) => Owner { uid: Some(entry.uid), gid: Some(entry.gid) },
             Err(errno) => {
@@ -95,13 +95,13 @@ fn run(process: &mut Process<'_>, parse: ParseOwner) -> Status {
         return Ok(1);
     }
     // Without -H a recursive change never follows links.
-    asked.itself |= asked.recursive && !asked.through_operands;
+    request.itself |= request.recursive && !request.through_operands;
     if let Some(text) = dotted {
         process.complain(format!("warning: '.' should be ':': {}", quoted(&text)))?;
     }
     let mut status = 0;
     for path in operands {
-        if !operand(process, &path, owner, &asked)? {
+        if !operand(process, &path, owner, &request)? {
             status = 1;
         }
     }
@@ -158,14 +158,14 @@ fn operand(
     process: &mut Process<'_>,
     path: &[u8],
     owner: Owner,
-    asked: &Asked,
+    request: &Request,
 ) -> Result<bool, Stop> {
-    let found = match asked.itself {
+    let found = match request.itself {
         true => lstat(process, path)?,
         false => stat(process, path)?,
     };
     if let Err(errno) = found {
-        if !asked.quiet {
+        if !request.quiet {
             let dangling = lstat(process, path)?.is_ok();
             process.complain(match dangling {
                 true => format!("cannot dereference {}: {errno}", quoted(path)),
@@ -174,10 +174,10 @@ fn operand(
         }
         return Ok(false);
     }
-    if !asked.recursive {
-        return give(process, path, owner, asked);
+    if !request.recursive {
+        return give(process, path, owner, request);
     }
-    let top = match asked.through_operands {
+    let top = match request.through_operands {
         // A slash at the end leads through a link, as FTS_COMFOLLOW does.
         true => match process.follow(path)? {
             Ok(_) if lstat(process, path)?.is_ok_and(|entry| !entry.is_symlink()) => path.to_vec(),
@@ -188,20 +188,25 @@ fn operand(
     };
     let mut whole = true;
     for path in tree_of(process, &top)? {
-        whole &= give(process, &path, owner, asked)?;
+        whole &= give(process, &path, owner, request)?;
     }
     Ok(whole)
 }
 
-fn give(process: &mut Process<'_>, path: &[u8], owner: Owner, asked: &Asked) -> Result<bool, Stop> {
-    let found = match asked.itself {
+fn give(
+    process: &mut Process<'_>,
+    path: &[u8],
+    owner: Owner,
+    request: &Request,
+) -> Result<bool, Stop> {
+    let found = match request.itself {
         true => lstat(process, path)?,
         false => stat(process, path)?,
     };
     let directory = &process.call.directory;
     let done = match found {
-        Ok(entry) if asked.from.is_some_and(|from| !is_from(&entry, from)) => Ok(()),
-        Ok(_) if asked.itself => process.machine.lchown(directory, path, owner)?,
+        Ok(entry) if request.from.is_some_and(|from| !is_from(&entry, from)) => Ok(()),
+        Ok(_) if request.itself => process.machine.lchown(directory, path, owner)?,
         Ok(_) => process.machine.chown(directory, path, owner)?,
         Err(errno) => Err(errno),
     };

@@ -3,7 +3,7 @@
 use imgfix_shell::regex::{Around, Options, Regex, Syntax};
 use imgfix_shell::{Process, Status, Stop};
 
-/// Evaluates an expression and prints it; 1 when it is empty or 0, 2 when it is none.
+/// Evaluates an expression and prints it; 1 when it is empty or 0, 2 when the words are no expression.
 ///
 /// # Errors
 /// A pattern or number that is not evaluated.

@@ -12,7 +12,7 @@ enum Argument {
 }
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     short: Vec<(u8, Argument)>,
     long: Vec<(Vec<u8>, Argument)>,
     name: Vec<u8>,
@@ -29,7 +29,7 @@ struct Asked {
 /// # Errors
 /// An option of its own that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut asked = Asked { name: b"getopt".to_vec(), ..Asked::default() };
+    let mut request = Request { name: b"getopt".to_vec(), ..Request::default() };
     let mut has_short = false;
     let mut words = Vec::new();
     let mut options = process.options();
@@ -38,16 +38,16 @@ pub fn run(process: &mut Process<'_>) -> Status {
             Short('o') | Long("options") => {
                 has_short = true;
                 let text = options.value()?;
-                asked.in_order = text.starts_with(b"+");
-                asked.short = short_options(text.strip_prefix(b"+").unwrap_or(&text));
+                request.in_order = text.starts_with(b"+");
+                request.short = short_options(text.strip_prefix(b"+").unwrap_or(&text));
             }
             Short('l') | Long("longoptions" | "long") => {
-                asked.long.extend(long_options(&options.value()?))
+                request.long.extend(long_options(&options.value()?))
             }
-            Short('n') | Long("name") => asked.name = options.value()?,
-            Short('a') | Long("alternative") => asked.one_dash = true,
-            Short('q') | Long("quiet") => asked.quiet = true,
-            Short('u') | Long("unquoted") => asked.unquoted = true,
+            Short('n') | Long("name") => request.name = options.value()?,
+            Short('a') | Long("alternative") => request.one_dash = true,
+            Short('q') | Long("quiet") => request.quiet = true,
+            Short('u') | Long("unquoted") => request.unquoted = true,
             Short('T') | Long("test") => return Ok(4),
             Value(word) => {
                 words.push(word.into_encoded_bytes());
@@ -61,27 +61,27 @@ pub fn run(process: &mut Process<'_>) -> Status {
             return Err(process.unsupported("no options to be read"));
         }
         // The old form of a call has the old form of an answer.
-        asked.unquoted = true;
+        request.unquoted = true;
         let text = words.remove(0);
-        asked.in_order = text.starts_with(b"+");
-        asked.short = short_options(text.strip_prefix(b"+").unwrap_or(&text));
+        request.in_order = text.starts_with(b"+");
+        request.short = short_options(text.strip_prefix(b"+").unwrap_or(&text));
         if words.first().is_some_and(|word| word == b"--") {
             words.remove(0);
         }
     }
-    let mut reader = Reader { asked: &asked, out: Vec::new(), problems: Vec::new() };
+    let mut reader = Reader { request: &request, out: Vec::new(), problems: Vec::new() };
     let operands = reader.read(&words);
     let Reader { mut out, problems, .. } = reader;
     out.extend_from_slice(b" --");
     for operand in operands {
         out.push(b' ');
-        out.extend(asked.quoted(&operand));
+        out.extend(request.quoted(&operand));
     }
     out.push(b'\n');
     let status = u8::from(!problems.is_empty());
-    if !asked.quiet {
+    if !request.quiet {
         for problem in problems {
-            let line = [&asked.name[..], b": ", &problem, b"\n"].concat();
+            let line = [&request.name[..], b": ", &problem, b"\n"].concat();
             if let Some(stream) = process.call.descriptors.get(2).cloned() {
                 let _unusable = process.machine.write(&stream, &line)?;
             }
@@ -119,7 +119,7 @@ fn argument(colons: usize) -> Argument {
     }
 }
 
-impl Asked {
+impl Request {
     fn quoted(&self, word: &[u8]) -> Vec<u8> {
         if self.unquoted {
             return word.to_vec();
@@ -153,7 +153,7 @@ enum Found<'a> {
 }
 
 struct Reader<'a> {
-    asked: &'a Asked,
+    request: &'a Request,
     out: Vec<u8>,
     problems: Vec<Vec<u8>>,
 }
@@ -171,7 +171,7 @@ impl Reader<'_> {
             }
             if !word.starts_with(b"-") || word.len() == 1 {
                 operands.push(word.clone());
-                if self.asked.in_order {
+                if self.request.in_order {
                     operands.extend_from_slice(words.get(at..).unwrap_or_default());
                     break;
                 }
@@ -191,10 +191,10 @@ impl Reader<'_> {
     /// word was taken as argument.
     fn one_dash(&mut self, letters: &[u8], next: Option<&[u8]>) -> bool {
         let first = letters.first().copied().unwrap_or_default();
-        let known = self.asked.short_option(first).is_some();
-        if self.asked.one_dash && (letters.len() > 1 || !known) {
+        let known = self.request.short_option(first).is_some();
+        if self.request.one_dash && (letters.len() > 1 || !known) {
             let name = letters.split(|&b| b == b'=').next().unwrap_or_default();
-            let is_long = matches!(self.asked.long_option(name), Found::One(..));
+            let is_long = matches!(self.request.long_option(name), Found::One(..));
             if is_long || !known {
                 return self.long(letters, next, b"-");
             }
@@ -202,7 +202,7 @@ impl Reader<'_> {
         let mut rest = letters;
         while let Some((&letter, behind)) = rest.split_first() {
             rest = behind;
-            match self.asked.short_option(letter).filter(|_| letter != b':') {
+            match self.request.short_option(letter).filter(|_| letter != b':') {
                 None => {
                     self.problems.push([b"invalid option -- '", &[letter][..], b"'"].concat());
                 }
@@ -228,7 +228,7 @@ impl Reader<'_> {
     fn long(&mut self, text: &[u8], next: Option<&[u8]>, dashes: &[u8]) -> bool {
         let mut halves = text.splitn(2, |&b| b == b'=');
         let (name, value) = (halves.next().unwrap_or_default(), halves.next());
-        match (self.asked.long_option(name), value) {
+        match (self.request.long_option(name), value) {
             (Found::Nothing, _) => {
                 self.problems.push([b"unrecognized option '", dashes, name, b"'"].concat());
             }
@@ -267,7 +267,7 @@ impl Reader<'_> {
         self.out.push(b' ');
         self.out.extend_from_slice(option);
         self.out.push(b' ');
-        self.out.extend(self.asked.quoted(value));
+        self.out.extend(self.request.quoted(value));
     }
 }
 

@@ -21,7 +21,7 @@ enum Shown {
 }
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     syntax: Option<Syntax>,
     patterns: Vec<Vec<u8>>,
     regex: RegexOptions,
@@ -45,23 +45,23 @@ struct Asked {
 /// # Errors
 /// An option or pattern that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut asked = options(process)?;
-    let syntax = asked.syntax.unwrap_or(match process.name() {
+    let mut request = options(process)?;
+    let syntax = request.syntax.unwrap_or(match process.name() {
         b"egrep" => Syntax::Extended,
         b"fgrep" => Syntax::Literal,
         _ => Syntax::Basic,
     });
     let regexes: Result<Vec<Regex>, _> =
-        asked.patterns.iter().map(|pattern| Regex::new(pattern, syntax, asked.regex)).collect();
+        request.patterns.iter().map(|pattern| Regex::new(pattern, syntax, request.regex)).collect();
     let regexes = regexes?;
-    let files = files(process, &mut asked)?;
-    let named = asked.named.unwrap_or(files.len() > 1 || asked.recursive);
+    let files = files(process, &mut request)?;
+    let named = request.named.unwrap_or(files.len() > 1 || request.recursive);
     let (mut found, mut failed) = (false, false);
     for path in files {
         if path != b"-" && is_directory(process, &path)? {
-            if !asked.recursive {
+            if !request.recursive {
                 failed = true;
-                say(process, &asked, format!("{}: Is a directory", lossy(&path)))?;
+                say(process, &request, format!("{}: Is a directory", lossy(&path)))?;
             }
             continue;
         }
@@ -69,15 +69,15 @@ pub fn run(process: &mut Process<'_>) -> Status {
             Ok(data) => data,
             Err(errno) => {
                 failed = true;
-                say(process, &asked, format!("{}: {errno}", lossy(&path)))?;
+                say(process, &request, format!("{}: {errno}", lossy(&path)))?;
                 continue;
             }
         };
         let name = if path == b"-" { b"(standard input)".to_vec() } else { path };
         let file = File { name: named.then_some(&name[..]), shown_name: &name, data };
-        if search(process, &asked, &regexes, &file)? {
+        if search(process, &request, &regexes, &file)? {
             found = true;
-            if asked.quiet {
+            if request.quiet {
                 return Ok(0);
             }
         }
@@ -89,54 +89,56 @@ pub fn run(process: &mut Process<'_>) -> Status {
     })
 }
 
-fn options(process: &Process<'_>) -> Result<Asked, Stop> {
-    let mut asked = Asked { end: b'\n', ..Asked::default() };
+fn options(process: &Process<'_>) -> Result<Request, Stop> {
+    let mut request = Request { end: b'\n', ..Request::default() };
     let mut given: Option<Vec<u8>> = None;
     let mut files_of_patterns = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('E') | Long("extended-regexp") => asked.syntax = Some(Syntax::Extended),
-            Short('F') | Long("fixed-strings") => asked.syntax = Some(Syntax::Literal),
-            Short('G') | Long("basic-regexp") => asked.syntax = Some(Syntax::Basic),
+            Short('E') | Long("extended-regexp") => request.syntax = Some(Syntax::Extended),
+            Short('F') | Long("fixed-strings") => request.syntax = Some(Syntax::Literal),
+            Short('G') | Long("basic-regexp") => request.syntax = Some(Syntax::Basic),
             Short('e') | Long("regexp") => add(&mut given, &options.value()?),
             Short('f') | Long("file") => files_of_patterns.push(options.value()?),
-            Short('i' | 'y') | Long("ignore-case") => asked.regex.ignore_case = true,
-            Short('v') | Long("invert-match") => asked.inverted = true,
-            Short('w') | Long("word-regexp") if asked.regex.around == Around::Anything => {
-                asked.regex.around = Around::NoWord;
+            Short('i' | 'y') | Long("ignore-case") => request.regex.ignore_case = true,
+            Short('v') | Long("invert-match") => request.inverted = true,
+            Short('w') | Long("word-regexp") if request.regex.around == Around::Anything => {
+                request.regex.around = Around::NoWord;
             }
             Short('w') | Long("word-regexp") => {}
-            Short('x') | Long("line-regexp") => asked.regex.around = Around::Nothing,
-            Short('c') | Long("count") => asked.shown = Shown::Count,
-            Short('l') | Long("files-with-matches") => asked.shown = Shown::NamesWith,
-            Short('L') | Long("files-without-match") => asked.shown = Shown::NamesWithout,
-            Short('q') | Long("quiet" | "silent") => asked.quiet = true,
-            Short('s') | Long("no-messages") => asked.silent_errors = true,
-            Short('n') | Long("line-number") => asked.numbered = true,
-            Short('o') | Long("only-matching") => asked.shown = Shown::Parts,
-            Short('h') | Long("no-filename") => asked.named = Some(false),
-            Short('H') | Long("with-filename") => asked.named = Some(true),
+            Short('x') | Long("line-regexp") => request.regex.around = Around::Nothing,
+            Short('c') | Long("count") => request.shown = Shown::Count,
+            Short('l') | Long("files-with-matches") => request.shown = Shown::NamesWith,
+            Short('L') | Long("files-without-match") => request.shown = Shown::NamesWithout,
+            Short('q') | Long("quiet" | "silent") => request.quiet = true,
+            Short('s') | Long("no-messages") => request.silent_errors = true,
+            Short('n') | Long("line-number") => request.numbered = true,
+            Short('o') | Long("only-matching") => request.shown = Shown::Parts,
+            Short('h') | Long("no-filename") => request.named = Some(false),
+            Short('H') | Long("with-filename") => request.named = Some(true),
             Short('m') | Long("max-count") => {
-                asked.limit = Some(number(process, options.value()?)?)
+                request.limit = Some(number(process, options.value()?)?)
             }
-            Short('r') | Long("recursive") => asked.recursive = true,
-            Short('a') | Long("text") => asked.as_text = true,
-            Short('z') | Long("null-data") => asked.end = 0,
-            Short('A') | Long("after-context") => asked.after = number(process, options.value()?)?,
+            Short('r') | Long("recursive") => request.recursive = true,
+            Short('a') | Long("text") => request.as_text = true,
+            Short('z') | Long("null-data") => request.end = 0,
+            Short('A') | Long("after-context") => {
+                request.after = number(process, options.value()?)?
+            }
             Short('B') | Long("before-context") => {
-                asked.before = number(process, options.value()?)?;
+                request.before = number(process, options.value()?)?;
             }
             Short('C') | Long("context") => {
-                asked.after = number(process, options.value()?)?;
-                asked.before = asked.after;
+                request.after = number(process, options.value()?)?;
+                request.before = request.after;
             }
             Long("color" | "colour") => match options.optional_value().as_deref() {
                 Some(b"never" | b"auto") => {}
                 _ => return Err(process.unsupported("--color")),
             },
             Long("line-buffered") => {}
-            Value(word) => asked.operands.push(word.into_encoded_bytes()),
+            Value(word) => request.operands.push(word.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
         }
     }
@@ -145,14 +147,14 @@ fn options(process: &Process<'_>) -> Result<Asked, Stop> {
     }
     let patterns = match given {
         Some(patterns) => patterns,
-        None if asked.operands.is_empty() => return Err(process.unsupported("no pattern")),
-        None => asked.operands.remove(0),
+        None if request.operands.is_empty() => return Err(process.unsupported("no pattern")),
+        None => request.operands.remove(0),
     };
-    asked.patterns = patterns.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
-    if asked.quiet {
-        asked.shown = Shown::Nothing;
+    request.patterns = patterns.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
+    if request.quiet {
+        request.shown = Shown::Nothing;
     }
-    Ok(asked)
+    Ok(request)
 }
 
 fn add(given: &mut Option<Vec<u8>>, pattern: &[u8]) {
@@ -170,9 +172,9 @@ fn number(process: &Process<'_>, text: Vec<u8>) -> Result<usize, Stop> {
     number.ok_or_else(|| process.unsupported([b"number ", &text[..]].concat()))
 }
 
-fn files(process: &mut Process<'_>, asked: &mut Asked) -> Result<Vec<Vec<u8>>, Stop> {
-    let operands = std::mem::take(&mut asked.operands);
-    if !asked.recursive {
+fn files(process: &mut Process<'_>, request: &mut Request) -> Result<Vec<Vec<u8>>, Stop> {
+    let operands = std::mem::take(&mut request.operands);
+    if !request.recursive {
         return Ok(if operands.is_empty() { vec![b"-".to_vec()] } else { operands });
     }
     let mut out = Vec::new();
@@ -200,24 +202,24 @@ struct File<'a> {
 /// Searches one file and prints what is to be shown; whether a line was selected.
 fn search(
     process: &mut Process<'_>,
-    asked: &Asked,
+    request: &Request,
     regexes: &[Regex],
     file: &File<'_>,
 ) -> Result<bool, Stop> {
-    let mut lines: Vec<&[u8]> = file.data.split(|&b| b == asked.end).collect();
+    let mut lines: Vec<&[u8]> = file.data.split(|&b| b == request.end).collect();
     if lines.last().is_some_and(|last| last.is_empty()) {
         lines.pop();
     }
     process.machine.spend(lines.len() as u64 / 64 + 1)?;
-    let prints = matches!(asked.shown, Shown::Lines | Shown::Parts);
-    let is_binary = file.data.contains(&0) && asked.end != 0 && !asked.as_text;
+    let prints = matches!(request.shown, Shown::Lines | Shown::Parts);
+    let is_binary = file.data.contains(&0) && request.end != 0 && !request.as_text;
     let mut count = 0;
-    let mut out = Printer { asked, file, out: Vec::new(), printed: 0 };
+    let mut out = Printer { request, file, out: Vec::new(), printed: 0 };
     for (index, line) in lines.iter().enumerate() {
-        if asked.limit.is_some_and(|limit| count >= limit) {
+        if request.limit.is_some_and(|limit| count >= limit) {
             break;
         }
-        let selected = is_selected(regexes, line)? != asked.inverted;
+        let selected = is_selected(regexes, line)? != request.inverted;
         if !selected {
             continue;
         }
@@ -225,9 +227,9 @@ fn search(
         if prints && is_binary {
             return Err(process.unsupported("a binary file"));
         }
-        match asked.shown {
+        match request.shown {
             Shown::Lines => out.line(&lines, index),
-            Shown::Parts if !asked.inverted => out.parts(regexes, index, line)?,
+            Shown::Parts if !request.inverted => out.parts(regexes, index, line)?,
             Shown::NamesWith | Shown::NamesWithout | Shown::Nothing => break,
             Shown::Parts | Shown::Count => {}
         }
@@ -236,7 +238,7 @@ fn search(
         out.context_after(&lines, lines.len());
     }
     let mut text = std::mem::take(&mut out.out);
-    match asked.shown {
+    match request.shown {
         Shown::Count => {
             if let Some(name) = file.name {
                 text.extend([name, b":"].concat());
@@ -261,7 +263,7 @@ fn is_selected(regexes: &[Regex], line: &[u8]) -> Result<bool, Stop> {
 }
 
 struct Printer<'a> {
-    asked: &'a Asked,
+    request: &'a Request,
     file: &'a File<'a>,
     out: Vec<u8>,
     /// How many lines of the file have been printed or passed.
@@ -274,7 +276,7 @@ impl Printer<'_> {
             self.out.extend_from_slice(name);
             self.out.push(separator);
         }
-        if self.asked.numbered {
+        if self.request.numbered {
             self.out.extend_from_slice((index + 1).to_string().as_bytes());
             self.out.push(separator);
         }
@@ -283,15 +285,15 @@ impl Printer<'_> {
     fn whole(&mut self, lines: &[&[u8]], index: usize, separator: u8) {
         self.start(index, separator);
         self.out.extend_from_slice(lines.get(index).copied().unwrap_or_default());
-        self.out.push(self.asked.end);
+        self.out.push(self.request.end);
         self.printed = index + 1;
     }
 
     /// A selected line with the lines before it that are asked for.
     fn line(&mut self, lines: &[&[u8]], index: usize) {
         self.context_after(lines, index);
-        let from = index.saturating_sub(self.asked.before).max(self.printed);
-        let has_context = self.asked.before + self.asked.after > 0;
+        let from = index.saturating_sub(self.request.before).max(self.printed);
+        let has_context = self.request.before + self.request.after > 0;
         if has_context && from > self.printed && !self.out.is_empty() {
             self.out.extend_from_slice(b"--\n");
         }
@@ -303,11 +305,11 @@ impl Printer<'_> {
 
     /// The lines behind the last one that was printed, up to `until`.
     fn context_after(&mut self, lines: &[&[u8]], until: usize) {
-        if self.out.is_empty() || self.asked.shown != Shown::Lines {
+        if self.out.is_empty() || self.request.shown != Shown::Lines {
             return;
         }
         let last_selected = self.printed;
-        for index in last_selected..until.min(last_selected + self.asked.after).min(lines.len()) {
+        for index in last_selected..until.min(last_selected + self.request.after).min(lines.len()) {
             self.whole(lines, index, b'-');
         }
     }
@@ -333,7 +335,7 @@ impl Printer<'_> {
             if end > start {
                 self.start(index, b':');
                 self.out.extend_from_slice(line.get(start..end).unwrap_or_default());
-                self.out.push(self.asked.end);
+                self.out.push(self.request.end);
             }
             at = if end > start { end } else { start + 1 };
         }
@@ -341,8 +343,8 @@ impl Printer<'_> {
     }
 }
 
-fn say(process: &mut Process<'_>, asked: &Asked, what: String) -> Result<(), Stop> {
-    if asked.silent_errors {
+fn say(process: &mut Process<'_>, request: &Request, what: String) -> Result<(), Stop> {
+    if request.silent_errors {
         return Ok(());
     }
     process.complain(what)

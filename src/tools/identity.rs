@@ -1,11 +1,12 @@
-//! Who and where: `id` (`-u`, `-g`, `-G`, `-n`, `-r`), `whoami`, `logname`, `uname` where the answer is the
-//! same on every machine. Everything runs as root.
+//! Who and where: `id` (`-u`, `-g`, `-G`, `-n`, `-r`), `whoami`, and `uname` where its answer does not
+//! depend on the kernel that runs. Everything runs as root.
 
 use super::operands::{accounts, quoted};
 use imgfix_model::path::ImagePath;
 use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 use imgfix_vfs::Accounts;
+use imgfix_vfs::account_lines::GroupLine;
 
 /// What `id` prints.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,15 +100,9 @@ fn all(uid: u32, gid: u32, groups: &[u32], accounts: &Accounts) -> String {
 fn groups(process: &mut Process<'_>, user: &[u8], login: u32) -> Result<Vec<u32>, Stop> {
     let text = process.machine.read_file(&ImagePath::root(), b"/etc/group")?.unwrap_or_default();
     let mut out = vec![login];
-    for line in text.split(|&b| b == b'\n') {
-        let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();
-        let [_, _, number, members] = fields[..] else { continue };
-        let number = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
-        let is_member = members.split(|&b| b == b',').any(|member| member == user);
-        if let (Some(number), true) = (number, is_member)
-            && !out.contains(&number)
-        {
-            out.push(number);
+    for group in GroupLine::all(&text) {
+        if group.members().any(|member| member == user) && !out.contains(&group.gid) {
+            out.push(group.gid);
         }
     }
     Ok(out)
@@ -127,11 +122,11 @@ pub fn whoami(process: &mut Process<'_>) -> Status {
     Ok(0)
 }
 
-/// What `uname -r` says: some kernel on which images are built today. Scripts compare it with
-/// the oldest kernel that a package supports (libc6); none keeps it.
+/// What `uname -r` says: a kernel on which images are built today. Scripts compare it with the oldest
+/// kernel that a package supports (libc6); no script keeps it.
 const KERNEL: &str = "6.1.0-imgfix";
 
-/// `uname` with `-s`, `-o`, `-m`, `-r`; everything else is the running kernel's.
+/// `uname` with `-s`, `-o`, `-m` or `-r`; everything else is the running kernel's.
 ///
 /// # Errors
 /// A question about the running kernel.

@@ -69,42 +69,44 @@ pub fn run(process: &mut Process<'_>) -> Status {
         process.complain(problem)?;
         return Ok(1);
     }
-    let mut asked = Installing { directories, leading, mode, owner, copying, destination };
-    install(process, &mut asked, operands)
+    let mut request = Installing { directories, leading, mode, owner, copying, destination };
+    install(process, &mut request, operands)
 }
 
-fn install(process: &mut Process<'_>, asked: &mut Installing, operands: Vec<Vec<u8>>) -> Status {
+fn install(process: &mut Process<'_>, request: &mut Installing, operands: Vec<Vec<u8>>) -> Status {
     let mut status = 0;
-    if asked.directories {
+    if request.directories {
         if operands.is_empty() {
             process.complain("missing file operand")?;
             return Ok(1);
         }
         for path in operands {
-            let verbose = asked.copying.verbose;
-            if !with_parents(process, &path, Verbose(verbose))? || !finish(process, asked, &path)? {
+            let verbose = request.copying.verbose;
+            if !with_parents(process, &path, Verbose(verbose))? || !finish(process, request, &path)?
+            {
                 status = 1;
             }
         }
         return Ok(status);
     }
-    if asked.leading {
-        let folder = match (&asked.destination.directory, &operands[..]) {
+    if request.leading {
+        let folder = match (&request.destination.directory, &operands[..]) {
             (Some(directory), _) => Some(directory.clone()),
             (None, [_, to]) => Some(directory_part(to).to_vec()),
             _ => None,
         };
         if let Some(folder) = folder {
-            with_parents(process, &folder, Verbose(asked.copying.verbose))?;
+            with_parents(process, &folder, Verbose(request.copying.verbose))?;
         }
     }
-    let Some(pairs) = asked.destination.pairs(process, operands)? else { return Ok(1) };
+    let Some(pairs) = request.destination.pairs(process, operands)? else { return Ok(1) };
     for (from, to) in pairs {
         let is_folder = stat(process, &from)?.is_ok_and(|entry| entry.is_dir());
         if is_folder {
             process.complain(format!("omitting directory {}", quoted(&from)))?;
             status = 1;
-        } else if !asked.copying.operand(process, &from, &to)? || !finish(process, asked, &to)? {
+        } else if !request.copying.operand(process, &from, &to)? || !finish(process, request, &to)?
+        {
             status = 1;
         }
     }
@@ -140,18 +142,18 @@ fn with_parents(process: &mut Process<'_>, path: &[u8], verbose: Verbose) -> Res
 }
 
 /// Sets owner and mode. The mode is taken from nothing, not from what the file had.
-fn finish(process: &mut Process<'_>, asked: &Installing, path: &[u8]) -> Result<bool, Stop> {
+fn finish(process: &mut Process<'_>, request: &Installing, path: &[u8]) -> Result<bool, Stop> {
     let directory = &process.call.directory;
-    if asked.owner.uid.is_some() || asked.owner.gid.is_some() {
-        let _there = process.machine.chown(directory, path, asked.owner)?;
+    if request.owner.uid.is_some() || request.owner.gid.is_some() {
+        let _there = process.machine.chown(directory, path, request.owner)?;
     }
-    let is_folder = asked.directories;
+    let is_folder = request.directories;
     let kept = match process.machine.stat(directory, path)? {
         // A directory made below a setgid one stays setgid.
         Ok(entry) if is_folder => entry.mode & 0o6000,
         _ => 0,
     };
-    let mode = asked.mode.apply(kept, is_folder, 0);
+    let mode = request.mode.apply(kept, is_folder, 0);
     match process.machine.chmod(directory, path, mode)? {
         Ok(()) => Ok(true),
         Err(errno) => {

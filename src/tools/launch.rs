@@ -1,5 +1,5 @@
-//! Programs that run another one: `env` (`-i`, `-u`), `nice`, `ionice`, `nohup`, `timeout`, `setsid`.
-//! Priorities, sessions and time limits change nothing here.
+//! Programs that run another one: `env` (`-i`, `-u`), `nice`, `ionice`, `nohup`, `timeout`.
+//! Priorities, signals and time limits change nothing here.
 
 use bstr::BString;
 
@@ -43,11 +43,11 @@ pub fn env(process: &mut Process<'_>) -> Status {
     start(process, words, environment)
 }
 
-/// Runs a program.
+/// `nice`, `ionice`, `nohup`, `timeout`: runs the program that its operands name.
 ///
 /// # Errors
 /// An option that is not evaluated; the program cannot be evaluated.
-pub fn nice(process: &mut Process<'_>) -> Status {
+pub fn run(process: &mut Process<'_>) -> Status {
     let mut options = process.options();
     let mut words = Vec::new();
     while let Some(option) = options.next()? {

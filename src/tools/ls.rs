@@ -6,7 +6,7 @@ use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop};
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     hidden: bool,
     dots: bool,
     itself: bool,
@@ -19,17 +19,17 @@ struct Asked {
 /// # Errors
 /// An option that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut asked = Asked::default();
+    let mut request = Request::default();
     let mut operands = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
             Short('1') => {}
-            Short('a') | Long("all") => (asked.hidden, asked.dots) = (true, true),
-            Short('A') | Long("almost-all") => (asked.hidden, asked.dots) = (true, false),
-            Short('d') | Long("directory") => asked.itself = true,
-            Short('r') | Long("reverse") => asked.reverse = true,
-            Short('L') | Long("dereference") => asked.follow = true,
+            Short('a') | Long("all") => (request.hidden, request.dots) = (true, true),
+            Short('A') | Long("almost-all") => (request.hidden, request.dots) = (true, false),
+            Short('d') | Long("directory") => request.itself = true,
+            Short('r') | Long("reverse") => request.reverse = true,
+            Short('L') | Long("dereference") => request.follow = true,
             Value(path) => operands.push(path.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
         }
@@ -41,7 +41,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     let mut status = 0;
     let (mut files, mut folders) = (Vec::new(), Vec::new());
     for path in operands {
-        match kind(process, &asked, &path)? {
+        match kind(process, &request, &path)? {
             Ok(true) => folders.push(path),
             Ok(false) => files.push(path),
             Err(errno) => {
@@ -50,8 +50,8 @@ pub fn run(process: &mut Process<'_>) -> Status {
             }
         }
     }
-    sort(&mut files, &asked);
-    sort(&mut folders, &asked);
+    sort(&mut files, &request);
+    sort(&mut folders, &request);
     for file in &files {
         process.print([file, &b"\n"[..]].concat())?;
     }
@@ -60,40 +60,44 @@ pub fn run(process: &mut Process<'_>) -> Status {
             let before: &[u8] = if at > 0 || !files.is_empty() { b"\n" } else { b"" };
             process.print([before, folder, b":\n"].concat())?;
         }
-        list(process, &asked, folder)?;
+        list(process, &request, folder)?;
     }
     Ok(status)
 }
 
 /// Whether the content is to be listed, not the name.
-fn kind(process: &Process<'_>, asked: &Asked, path: &[u8]) -> Result<Result<bool, Errno>, Stop> {
+fn kind(
+    process: &Process<'_>,
+    request: &Request,
+    path: &[u8],
+) -> Result<Result<bool, Errno>, Stop> {
     let named = lstat(process, path)?;
-    if asked.itself {
+    if request.itself {
         return Ok(named.map(|_| false));
     }
     Ok(match stat(process, path)? {
         Ok(entry) => Ok(entry.is_dir()),
         // A dangling link is listed by its name.
-        Err(errno) if asked.follow => Err(errno),
+        Err(errno) if request.follow => Err(errno),
         Err(errno) => named.map(|_| false).map_err(|_| errno),
     })
 }
 
-fn sort(names: &mut [Vec<u8>], asked: &Asked) {
+fn sort(names: &mut [Vec<u8>], request: &Request) {
     names.sort();
-    if asked.reverse {
+    if request.reverse {
         names.reverse();
     }
 }
 
-fn list(process: &mut Process<'_>, asked: &Asked, folder: &[u8]) -> Result<(), Stop> {
+fn list(process: &mut Process<'_>, request: &Request, folder: &[u8]) -> Result<(), Stop> {
     let names = process.machine.read_dir(&process.call.directory, folder)?.unwrap_or_default();
     let mut shown: Vec<Vec<u8>> =
-        names.into_iter().filter(|name| asked.hidden || !name.starts_with(b".")).collect();
-    if asked.dots {
+        names.into_iter().filter(|name| request.hidden || !name.starts_with(b".")).collect();
+    if request.dots {
         shown.extend([b".".to_vec(), b"..".to_vec()]);
     }
-    sort(&mut shown, asked);
+    sort(&mut shown, request);
     let text: Vec<u8> = shown.iter().flat_map(|name| [name, &b"\n"[..]].concat()).collect();
     process.print(text)
 }

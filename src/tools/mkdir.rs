@@ -7,7 +7,7 @@ use imgfix_shell::files::attempt;
 use imgfix_shell::mode::Mode;
 use imgfix_shell::{Errno, Process, Status, Stop, Sys};
 
-struct Asked {
+struct Request {
     mode: Option<Mode>,
     verbose: bool,
 }
@@ -42,13 +42,13 @@ pub fn run(process: &mut Process<'_>) -> Status {
             None => return Err(process.unsupported([b"mode ", &text[..]].concat())),
         },
     };
-    let asked = Asked { mode, verbose };
+    let request = Request { mode, verbose };
     let mut status = 0;
     for folder in folders {
         let folder = folder.as_encoded_bytes();
         let made = match parents {
-            true => with_parents(process, folder, &asked),
-            false => one(process, folder, &asked),
+            true => with_parents(process, folder, &request),
+            false => one(process, folder, &request),
         };
         if let Err(errno) = made? {
             let text = String::from_utf8_lossy(folder).into_owned();
@@ -59,19 +59,19 @@ pub fn run(process: &mut Process<'_>) -> Status {
     Ok(status)
 }
 
-fn one(process: &mut Process<'_>, folder: &[u8], asked: &Asked) -> Sys<()> {
+fn one(process: &mut Process<'_>, folder: &[u8], request: &Request) -> Sys<()> {
     let usual = 0o777 & !process.call.umask;
     let directory = &process.call.directory;
     let mode =
-        asked.mode.as_ref().map_or(usual, |mode| mode.apply(0o777, true, process.call.umask));
+        request.mode.as_ref().map_or(usual, |mode| mode.apply(0o777, true, process.call.umask));
     attempt!(process.machine.make_dir(directory, folder, mode));
-    announce(process, folder, asked)?;
+    announce(process, folder, request)?;
     Ok(Ok(()))
 }
 
 /// Directories above are made with the usual mode, and writable for their owner; one that is
 /// there is no error.
-fn with_parents(process: &mut Process<'_>, folder: &[u8], asked: &Asked) -> Sys<()> {
+fn with_parents(process: &mut Process<'_>, folder: &[u8], request: &Request) -> Sys<()> {
     for at in ends_of_components(folder) {
         let above = folder.get(..at).unwrap_or_default();
         if is_directory(process, above)? {
@@ -80,17 +80,17 @@ fn with_parents(process: &mut Process<'_>, folder: &[u8], asked: &Asked) -> Sys<
         let umask = process.call.umask;
         let usual = (0o777 & !umask) | 0o300;
         attempt!(process.machine.make_dir(&process.call.directory, above, usual));
-        announce(process, above, asked)?;
+        announce(process, above, request)?;
     }
     if is_directory(process, folder)? {
         return Ok(Ok(()));
     }
-    attempt!(one(process, folder, asked));
+    attempt!(one(process, folder, request));
     Ok(Ok(()))
 }
 
-fn announce(process: &mut Process<'_>, folder: &[u8], asked: &Asked) -> Result<(), Stop> {
-    match asked.verbose {
+fn announce(process: &mut Process<'_>, folder: &[u8], request: &Request) -> Result<(), Stop> {
+    match request.verbose {
         true => process.print(format!("mkdir: created directory {}\n", quoted(folder))),
         false => Ok(()),
     }

@@ -7,7 +7,7 @@ use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Errno, Process, Status, Stop};
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     directory: bool,
     dry: bool,
     quiet: bool,
@@ -21,52 +21,52 @@ struct Asked {
 /// # Errors
 /// An option that is not evaluated; a path of a running system.
 pub fn mktemp(process: &mut Process<'_>) -> Status {
-    let mut asked = Asked::default();
+    let mut request = Request::default();
     let mut template = None;
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('d') | Long("directory") => asked.directory = true,
-            Short('u') | Long("dry-run") => asked.dry = true,
-            Short('q') | Long("quiet") => asked.quiet = true,
-            Short('t') => asked.folder = Some(temporary_folder(process)),
-            Short('p') => asked.folder = Some(options.value()?),
+            Short('d') | Long("directory") => request.directory = true,
+            Short('u') | Long("dry-run") => request.dry = true,
+            Short('q') | Long("quiet") => request.quiet = true,
+            Short('t') => request.folder = Some(temporary_folder(process)),
+            Short('p') => request.folder = Some(options.value()?),
             Long("tmpdir") => {
                 let named = options.optional_value().filter(|folder| !folder.is_empty());
-                asked.folder = Some(named.unwrap_or_else(|| temporary_folder(process)));
+                request.folder = Some(named.unwrap_or_else(|| temporary_folder(process)));
             }
-            Long("suffix") => asked.suffix = options.value()?,
+            Long("suffix") => request.suffix = options.value()?,
             Value(word) if template.is_none() => template = Some(word.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    if template.is_none() && asked.folder.is_none() {
-        asked.folder = Some(temporary_folder(process));
+    if template.is_none() && request.folder.is_none() {
+        request.folder = Some(temporary_folder(process));
     }
     let template = template.unwrap_or_else(|| b"tmp.XXXXXXXXXX".to_vec());
-    let template = match &asked.folder {
+    let template = match &request.folder {
         Some(folder) => inside(folder, &template),
         None => template,
     };
-    let Some((prefix, count, suffix)) = parts(&template, &asked.suffix) else {
+    let Some((prefix, count, suffix)) = parts(&template, &request.suffix) else {
         process.complain(format!("too few X's in template {}", quoted(&template)))?;
         return Ok(1);
     };
     let path = fresh(process, &prefix, count, &suffix)?;
     let directory = &process.call.directory;
-    let made = match (asked.dry, asked.directory) {
+    let made = match (request.dry, request.directory) {
         (true, _) => Ok(()),
         (false, true) => process.machine.make_dir(directory, &path, 0o700)?,
         (false, false) => process.machine.write_file(directory, &path, "", 0o600)?,
     };
-    report(process, &path, made, &asked)
+    report(process, &path, made, &request)
 }
 
 fn report(
     process: &mut Process<'_>,
     path: &[u8],
     made: Result<(), Errno>,
-    asked: &Asked,
+    request: &Request,
 ) -> Status {
     match made {
         Ok(()) => {
@@ -74,8 +74,8 @@ fn report(
             Ok(0)
         }
         Err(errno) => {
-            if !asked.quiet {
-                let kind = if asked.directory { "directory" } else { "file" };
+            if !request.quiet {
+                let kind = if request.directory { "directory" } else { "file" };
                 process.complain(format!(
                     "failed to create {kind} via template {}: {errno}",
                     quoted(path)
@@ -111,7 +111,7 @@ pub fn tempfile(process: &mut Process<'_>) -> Status {
     prefix.truncate(5);
     let path = fresh(process, &inside(&folder, &prefix), 6, &suffix)?;
     let made = process.machine.write_file(&process.call.directory, &path, "", mode)?;
-    report(process, &path, made, &Asked::default())
+    report(process, &path, made, &Request::default())
 }
 
 fn temporary_folder(process: &Process<'_>) -> Vec<u8> {

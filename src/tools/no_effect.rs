@@ -1,10 +1,12 @@
-//! Commands whose effects are no part of an image: waiting, writing to the system log, flushing
-//! disks, attributes of a disk's file system, terminals; and questions about processes.
+//! Commands whose effects are no part of an image: they wait (`sleep`), write to the system log
+//! (`logger`), flush disks (`sync`), set attributes that only a disk's file system has (`chattr`), or
+//! write to a terminal (`tput`, `clear`). And questions about processes, logins and sockets, of which
+//! an image has none.
 
 use imgfix_model::path::ImagePath;
 use imgfix_shell::{Process, Status};
 
-/// Succeeds: `sleep`, `sync`, `logger`, `udevadm settle` and the like.
+/// Succeeds, whatever its arguments: `sleep`, `sync`, `logger`, `chattr`.
 ///
 /// # Errors
 /// None.
@@ -20,11 +22,11 @@ pub fn no_terminal(_: &mut Process<'_>) -> Status {
     Ok(1)
 }
 
-/// `pidof`, `pgrep`, `killall`, `pkill`: an image that is built runs no services, so that apt there
-/// finds no process but itself, dpkg and their scripts.
+/// `pidof`, `pgrep`: while an image is built no services run. The only processes are those of apt, of
+/// dpkg and of their scripts.
 ///
 /// # Errors
-/// A question about those.
+/// A question about one of those.
 pub fn no_process(process: &mut Process<'_>) -> Status {
     const OURS: &[&[u8]] =
         &[b"sh", b"dash", b"bash", b"perl", b"dpkg", b"apt", b"apt-get", b"frontend"];

@@ -110,7 +110,7 @@ pub fn paste(process: &mut Process<'_>) -> Status {
     Ok(0)
 }
 
-/// Delimiters in turn; `\0` is none.
+/// Delimiters in turn; `\0` stands for no delimiter.
 fn unescaped(text: &[u8]) -> Vec<Option<u8>> {
     let mut out = Vec::new();
     let mut rest = text.iter();

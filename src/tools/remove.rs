@@ -18,35 +18,35 @@ struct Remove {
 /// # Errors
 /// An option that is not evaluated; the root directory as operand.
 pub fn rm(process: &mut Process<'_>) -> Status {
-    let mut asked = Remove::default();
+    let mut request = Remove::default();
     let mut operands = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('r' | 'R') | Long("recursive") => asked.recursive = true,
-            Short('f') | Long("force") => asked.force = true,
-            Short('d') | Long("dir") => asked.empty_directories = true,
-            Short('v') | Long("verbose") => asked.verbose = true,
+            Short('r' | 'R') | Long("recursive") => request.recursive = true,
+            Short('f') | Long("force") => request.force = true,
+            Short('d') | Long("dir") => request.empty_directories = true,
+            Short('v') | Long("verbose") => request.verbose = true,
             Long("preserve-root" | "one-file-system") => {}
             Value(path) => operands.push(path.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    if operands.is_empty() && !asked.force {
+    if operands.is_empty() && !request.force {
         process.complain("missing operand")?;
         return Ok(1);
     }
     let mut status = 0;
     for path in operands {
-        if !remove_operand(process, &asked, &path)? {
+        if !remove_operand(process, &request, &path)? {
             status = 1;
         }
     }
     Ok(status)
 }
 
-fn remove_operand(process: &mut Process<'_>, asked: &Remove, path: &[u8]) -> Result<bool, Stop> {
-    if asked.recursive && matches!(last_component(path), b"." | b"..") {
+fn remove_operand(process: &mut Process<'_>, request: &Remove, path: &[u8]) -> Result<bool, Stop> {
+    if request.recursive && matches!(last_component(path), b"." | b"..") {
         process.complain(format!(
             "refusing to remove '.' or '..' directory: skipping {}",
             quoted(path)
@@ -55,26 +55,26 @@ fn remove_operand(process: &mut Process<'_>, asked: &Remove, path: &[u8]) -> Res
     }
     let entry = match lstat(process, path)? {
         Ok(entry) => entry,
-        Err(Errno::NotFound | Errno::NotADirectory) if asked.force => return Ok(true),
+        Err(Errno::NotFound | Errno::NotADirectory) if request.force => return Ok(true),
         Err(errno) => return cannot(process, path, errno),
     };
     if !entry.is_dir() {
-        return removed(process, asked, path, "removed");
+        return removed(process, request, path, "removed");
     }
     if process.locate(path)?.is_ok_and(|path| path.is_root()) {
         return Err(process.unsupported("the root directory"));
     }
-    if asked.recursive {
-        return remove_tree(process, asked, path);
+    if request.recursive {
+        return remove_tree(process, request, path);
     }
-    if asked.empty_directories {
-        return removed(process, asked, path, "removed directory");
+    if request.empty_directories {
+        return removed(process, request, path, "removed directory");
     }
     cannot(process, path, Errno::IsADirectory)
 }
 
 /// Removes what is below a directory, then the directory.
-fn remove_tree(process: &mut Process<'_>, asked: &Remove, top: &[u8]) -> Result<bool, Stop> {
+fn remove_tree(process: &mut Process<'_>, request: &Remove, top: &[u8]) -> Result<bool, Stop> {
     let mut whole = true;
     // Directories come back a second time when all below them is gone.
     let mut pending = vec![(top.to_vec(), false)];
@@ -82,9 +82,9 @@ fn remove_tree(process: &mut Process<'_>, asked: &Remove, top: &[u8]) -> Result<
         process.machine.spend(1)?;
         let is_directory = lstat(process, &path)?.is_ok_and(|entry| entry.is_dir());
         if !is_directory {
-            whole &= removed(process, asked, &path, "removed")?;
+            whole &= removed(process, request, &path, "removed")?;
         } else if emptied {
-            whole &= removed(process, asked, &path, "removed directory")?;
+            whole &= removed(process, request, &path, "removed directory")?;
         } else {
             let names = process.machine.read_dir(&process.call.directory, &path)?;
             let below = names.unwrap_or_default();
@@ -97,14 +97,14 @@ fn remove_tree(process: &mut Process<'_>, asked: &Remove, top: &[u8]) -> Result<
 
 fn removed(
     process: &mut Process<'_>,
-    asked: &Remove,
+    request: &Remove,
     path: &[u8],
     how: &str,
 ) -> Result<bool, Stop> {
     // A slash behind a link leads to what is in the directory, not to its removal.
     if path.ends_with(b"/") && lstat(process, trimmed(path))?.is_ok_and(|entry| entry.is_symlink())
     {
-        return match asked.force {
+        return match request.force {
             true => Ok(true),
             false => cannot(process, path, Errno::NotADirectory),
         };
@@ -116,7 +116,7 @@ fn removed(
     };
     match done? {
         Ok(()) => {
-            if asked.verbose {
+            if request.verbose {
                 process.print(format!("{how} {}\n", quoted(path)))?;
             }
             Ok(true)

@@ -21,7 +21,7 @@ struct Order {
 
 /// A field and a byte in it, from 1; byte 0 is the field's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct KeyPosition {
     field: usize,
     byte: usize,
     skip_blanks: bool,
@@ -29,14 +29,14 @@ struct Place {
 
 #[derive(Debug, Clone, Copy)]
 struct Key {
-    from: Place,
-    to: Option<Place>,
+    from: KeyPosition,
+    to: Option<KeyPosition>,
     /// `None`: as the options say.
     order: Option<Order>,
 }
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     order: Order,
     keys: Vec<Key>,
     separator: Option<u8>,
@@ -55,33 +55,33 @@ struct Asked {
 /// # Errors
 /// An option that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut asked = options(process)?;
-    let operands = std::mem::take(&mut asked.operands);
+    let mut request = options(process)?;
+    let operands = std::mem::take(&mut request.operands);
     let complaint =
         |name: &[u8], reason| format!("cannot read: {}: {reason}", String::from_utf8_lossy(name));
     let (texts, whole) = read_all(process, operands, complaint)?;
     if !whole {
         return Ok(2);
     }
-    let end = if asked.zero { 0 } else { b'\n' };
+    let end = if request.zero { 0 } else { b'\n' };
     let mut all: Vec<&[u8]> = texts.iter().flat_map(|text| lines(&text.data, end)).collect();
     process.machine.spend(all.len() as u64 / 16)?;
-    if asked.general && !all.iter().all(|line| is_plain_number(line)) {
+    if request.general && !all.iter().all(|line| is_plain_number(line)) {
         return Err(process.unsupported("-g over other than plain decimal numbers"));
     }
-    if let Some(quiet) = asked.check {
-        return check(process, &asked, &all, quiet);
+    if let Some(quiet) = request.check {
+        return check(process, &request, &all, quiet);
     }
-    all.sort_by(|a, b| asked.compare(a, b));
-    if asked.unique {
-        all.dedup_by(|a, b| asked.compare_keys(a, b) == Ordering::Equal);
+    all.sort_by(|a, b| request.compare(a, b));
+    if request.unique {
+        all.dedup_by(|a, b| request.compare_keys(a, b) == Ordering::Equal);
     }
     let mut out = Vec::new();
     for line in all {
         out.extend_from_slice(line);
         out.push(end);
     }
-    match asked.output {
+    match request.output {
         None => process.print(out)?,
         Some(path) => {
             let mode = 0o666 & !process.call.umask;
@@ -96,12 +96,12 @@ pub fn run(process: &mut Process<'_>) -> Status {
     Ok(0)
 }
 
-fn check(process: &mut Process<'_>, asked: &Asked, all: &[&[u8]], quiet: bool) -> Status {
+fn check(process: &mut Process<'_>, request: &Request, all: &[&[u8]], quiet: bool) -> Status {
     let wrong = |pair: &[&[u8]]| match pair {
         [a, b] => {
-            let order = asked.compare(a, b);
+            let order = request.compare(a, b);
             order == Ordering::Greater
-                || asked.unique && asked.compare_keys(a, b) == Ordering::Equal
+                || request.unique && request.compare_keys(a, b) == Ordering::Equal
         }
         _ => false,
     };
@@ -118,54 +118,54 @@ fn check(process: &mut Process<'_>, asked: &Asked, all: &[&[u8]], quiet: bool) -
     }
 }
 
-fn options(process: &Process<'_>) -> Result<Asked, Stop> {
-    let mut asked = Asked::default();
+fn options(process: &Process<'_>) -> Result<Request, Stop> {
+    let mut request = Request::default();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('u') | Long("unique") => asked.unique = true,
-            Short('n') | Long("numeric-sort") => asked.order.numeric = true,
+            Short('u') | Long("unique") => request.unique = true,
+            Short('n') | Long("numeric-sort") => request.order.numeric = true,
             Short('g') | Long("general-numeric-sort") => {
-                asked.order.numeric = true;
-                asked.general = true;
+                request.order.numeric = true;
+                request.general = true;
             }
-            Short('r') | Long("reverse") => asked.order.reverse = true,
-            Short('f') | Long("ignore-case") => asked.order.fold = true,
-            Short('b') | Long("ignore-leading-blanks") => asked.order.skip_blanks = true,
-            Short('d') | Long("dictionary-order") => asked.order.dictionary = true,
-            Short('i') | Long("ignore-nonprinting") => asked.order.printable = true,
-            Short('s') | Long("stable") => asked.stable = true,
-            Short('c') | Long("check") => asked.check = Some(false),
-            Short('C') => asked.check = Some(true),
+            Short('r') | Long("reverse") => request.order.reverse = true,
+            Short('f') | Long("ignore-case") => request.order.fold = true,
+            Short('b') | Long("ignore-leading-blanks") => request.order.skip_blanks = true,
+            Short('d') | Long("dictionary-order") => request.order.dictionary = true,
+            Short('i') | Long("ignore-nonprinting") => request.order.printable = true,
+            Short('s') | Long("stable") => request.stable = true,
+            Short('c') | Long("check") => request.check = Some(false),
+            Short('C') => request.check = Some(true),
             // Sorted input merged is sorted input sorted.
             Short('m') | Long("merge") => {}
-            Short('o') | Long("output") => asked.output = Some(options.value()?),
-            Short('z') | Long("zero-terminated") => asked.zero = true,
+            Short('o') | Long("output") => request.output = Some(options.value()?),
+            Short('z') | Long("zero-terminated") => request.zero = true,
             Short('k') | Long("key") => {
                 let text = options.value()?;
                 let key =
                     key(&text).ok_or_else(|| process.unsupported([b"-k ", &text[..]].concat()));
-                asked.keys.push(key?);
+                request.keys.push(key?);
             }
             Short('t') | Long("field-separator") => match &options.value()?[..] {
-                [byte] => asked.separator = Some(*byte),
-                b"\\0" => asked.separator = Some(0),
+                [byte] => request.separator = Some(*byte),
+                b"\\0" => request.separator = Some(0),
                 _ => return Err(process.unsupported("this -t")),
             },
-            Value(path) => asked.operands.push(path.into_encoded_bytes()),
+            Value(path) => request.operands.push(path.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    Ok(asked)
+    Ok(request)
 }
 
 /// `F[.C][OPTIONS][,F[.C][OPTIONS]]`.
 fn key(text: &[u8]) -> Option<Key> {
     let mut halves = text.splitn(2, |&b| b == b',');
-    let (from, mut order) = place(halves.next()?, 1)?;
+    let (from, mut order) = key_position(halves.next()?, 1)?;
     let mut to = None;
     if let Some(half) = halves.next() {
-        let (end, more) = place(half, 0)?;
+        let (end, more) = key_position(half, 0)?;
         to = Some(end);
         order = match (order, more) {
             (Some(a), Some(b)) => Some(Order {
@@ -182,7 +182,7 @@ fn key(text: &[u8]) -> Option<Key> {
     Some(Key { from, to, order })
 }
 
-fn place(text: &[u8], default_byte: usize) -> Option<(Place, Option<Order>)> {
+fn key_position(text: &[u8], default_byte: usize) -> Option<(KeyPosition, Option<Order>)> {
     let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
     let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<usize>().ok();
     let (field, mut rest) = text.split_at(digits(text));
@@ -206,10 +206,10 @@ fn place(text: &[u8], default_byte: usize) -> Option<(Place, Option<Order>)> {
         }
     }
     let given = (!rest.is_empty()).then_some(order);
-    Some((Place { field, byte, skip_blanks: order.skip_blanks }, given))
+    Some((KeyPosition { field, byte, skip_blanks: order.skip_blanks }, given))
 }
 
-impl Asked {
+impl Request {
     fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         let order = self.compare_keys(a, b);
         if order != Ordering::Equal || self.stable || self.unique {
@@ -250,7 +250,7 @@ impl Asked {
         let from = skipped(start, blanks.0) + key.from.byte.saturating_sub(1);
         let to = match key.to {
             None => line.len(),
-            Some(Place { field, byte: 0, .. }) => self.field(line, field).1,
+            Some(KeyPosition { field, byte: 0, .. }) => self.field(line, field).1,
             Some(to) => skipped(self.field(line, to.field).0, blanks.1) + to.byte,
         };
         let to = to.min(line.len());

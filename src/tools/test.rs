@@ -5,7 +5,7 @@ use super::operands::{lstat, stat};
 use imgfix_shell::{Process, Status, Stop};
 use imgfix_vfs::{Entry, Kind};
 
-/// Evaluates a condition: 0 true, 1 false, 2 when it is none.
+/// Evaluates a condition: 0 true, 1 false, 2 when the words are no condition.
 ///
 /// # Errors
 /// A file of a running system, or a question about a terminal.
@@ -25,7 +25,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     }
 }
 
-/// The value of a condition; `None` when the words are none.
+/// The value of a condition; `None` when the words are no condition.
 ///
 /// # Errors
 /// As [`run`].

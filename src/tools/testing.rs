@@ -13,6 +13,7 @@ use imgfix_vfs::{BrokenDisk, Entry, FileSystem, Overlay, Tree};
 /// An image with commands.
 #[allow(dead_code)] // each test needs a part of it
 pub struct Image {
+    /// The machine that the commands run on, with what they have done so far.
     pub machine: Machine,
     output: Vec<u8>,
     errors: Vec<u8>,
@@ -88,15 +89,18 @@ impl Image {
         self.call(&words, "").unwrap_err().detail
     }
 
+    /// What is at a path, which must be there; a link itself.
     pub fn entry(&self, path: &str) -> Entry {
         let path = ImagePath::new(path).unwrap();
         self.machine.overlay.lstat(&path).unwrap_or_else(|| panic!("{path} is missing")).clone()
     }
 
+    /// The permission bits of what is at a path, which must be there.
     pub fn mode(&self, path: &str) -> u32 {
         self.entry(path).mode
     }
 
+    /// Whether something is at a path; a link that leads nowhere is something.
     pub fn exists(&self, path: &str) -> bool {
         self.machine.overlay.lstat(&ImagePath::new(path).unwrap()).is_some()
     }

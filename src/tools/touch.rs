@@ -65,15 +65,15 @@ struct Touch {
     time: Option<i64>,
 }
 
-fn one(process: &mut Process<'_>, path: &[u8], asked: Touch) -> Result<bool, imgfix_shell::Stop> {
-    let there = match asked.itself {
+fn one(process: &mut Process<'_>, path: &[u8], request: Touch) -> Result<bool, imgfix_shell::Stop> {
+    let there = match request.itself {
         true => exists(process, path)?,
         false => stat(process, path)?.is_ok(),
     };
     let directory = &process.call.directory;
     let mode = 0o666 & !process.call.umask;
-    let done = match (there, asked.time) {
-        (false, _) if !asked.create || asked.itself => return Ok(true),
+    let done = match (there, request.time) {
+        (false, _) if !request.create || request.itself => return Ok(true),
         (false, time) => match process.machine.write_file(directory, path, "", mode)? {
             Ok(()) => match time {
                 Some(time) => process.machine.set_mtime(directory, path, time)?,
@@ -82,7 +82,7 @@ fn one(process: &mut Process<'_>, path: &[u8], asked: Touch) -> Result<bool, img
             Err(errno) => Err(errno),
         },
         (true, None) => Ok(()),
-        (true, Some(time)) if asked.itself => {
+        (true, Some(time)) if request.itself => {
             process.machine.set_link_mtime(directory, path, time)?
         }
         (true, Some(time)) => process.machine.set_mtime(directory, path, time)?,

@@ -4,7 +4,7 @@ use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status, Stop};
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     complement: bool,
     delete: bool,
     squeeze: bool,
@@ -16,15 +16,15 @@ struct Asked {
 /// # Errors
 /// An option or set that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut asked = Asked::default();
+    let mut request = Request::default();
     let mut sets = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('c' | 'C') | Long("complement") => asked.complement = true,
-            Short('d') | Long("delete") => asked.delete = true,
-            Short('s') | Long("squeeze-repeats") => asked.squeeze = true,
-            Short('t') | Long("truncate-set1") => asked.truncate = true,
+            Short('c' | 'C') | Long("complement") => request.complement = true,
+            Short('d') | Long("delete") => request.delete = true,
+            Short('s') | Long("squeeze-repeats") => request.squeeze = true,
+            Short('t') | Long("truncate-set1") => request.truncate = true,
             Value(set) => {
                 sets.push(set.into_encoded_bytes());
                 sets.extend(options.rest()?);
@@ -32,7 +32,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    let counts = match (asked.delete, asked.squeeze) {
+    let counts = match (request.delete, request.squeeze) {
         (true, true) | (false, false) => 2..=2,
         (true, false) => 1..=1,
         (false, true) => 1..=2,
@@ -42,7 +42,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
         return Ok(1);
     }
     let first = set(process, sets.first().map_or(&[][..], Vec::as_slice), None)?;
-    let first = match asked.complement {
+    let first = match request.complement {
         true => (0..=255).filter(|byte| !first.contains(byte)).collect(),
         false => first,
     };
@@ -51,20 +51,20 @@ pub fn run(process: &mut Process<'_>) -> Status {
         None => None,
     };
     let input = process.input()?;
-    let out = translated(process, &asked, &first, second.as_deref(), &input)?;
+    let out = translated(process, &request, &first, second.as_deref(), &input)?;
     process.print(out)?;
     Ok(0)
 }
 
 fn translated(
     process: &Process<'_>,
-    asked: &Asked,
+    request: &Request,
     first: &[u8],
     second: Option<&[u8]>,
     input: &[u8],
 ) -> Result<Vec<u8>, Stop> {
     let mut table: [u8; 256] = std::array::from_fn(|byte| u8::try_from(byte).unwrap_or(0));
-    let translates = !asked.delete && second.is_some();
+    let translates = !request.delete && second.is_some();
     if let (true, Some(second)) = (translates, second) {
         let Some(&last) = second.last() else {
             return Err(process.unsupported("an empty second set"));
@@ -72,7 +72,7 @@ fn translated(
         for (at, from) in first.iter().enumerate() {
             let to = match second.get(at) {
                 Some(to) => *to,
-                None if asked.truncate => break,
+                None if request.truncate => break,
                 None => last,
             };
             if let Some(place) = table.get_mut(usize::from(*from)) {
@@ -80,14 +80,14 @@ fn translated(
             }
         }
     }
-    let squeezed = match (asked.squeeze, second) {
+    let squeezed = match (request.squeeze, second) {
         (false, _) => &[][..],
         (true, Some(second)) => second,
         (true, None) => first,
     };
     let mut out = Vec::with_capacity(input.len());
     for &byte in input {
-        if asked.delete && first.contains(&byte) {
+        if request.delete && first.contains(&byte) {
             continue;
         }
         let byte = table.get(usize::from(byte)).copied().unwrap_or(byte);

@@ -5,7 +5,7 @@ use imgfix_shell::options::{Long, Short, Value};
 use imgfix_shell::{Process, Status};
 
 #[derive(Default)]
-struct Asked {
+struct Request {
     counted: bool,
     repeated_only: bool,
     unique_only: bool,
@@ -20,23 +20,23 @@ struct Asked {
 /// # Errors
 /// An option that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let (mut asked, mut end) = (Asked::default(), b'\n');
+    let (mut request, mut end) = (Request::default(), b'\n');
     let mut operands = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('c') | Long("count") => asked.counted = true,
-            Short('d') | Long("repeated") => asked.repeated_only = true,
-            Short('u') | Long("unique") => asked.unique_only = true,
-            Short('i') | Long("ignore-case") => asked.ignore_case = true,
+            Short('c') | Long("count") => request.counted = true,
+            Short('d') | Long("repeated") => request.repeated_only = true,
+            Short('u') | Long("unique") => request.unique_only = true,
+            Short('i') | Long("ignore-case") => request.ignore_case = true,
             Short('f') | Long("skip-fields") => {
-                asked.skip_fields = number(process, &options.value()?)?;
+                request.skip_fields = number(process, &options.value()?)?;
             }
             Short('s') | Long("skip-chars") => {
-                asked.skip_bytes = number(process, &options.value()?)?
+                request.skip_bytes = number(process, &options.value()?)?
             }
             Short('w') | Long("check-chars") => {
-                asked.compared = Some(number(process, &options.value()?)?);
+                request.compared = Some(number(process, &options.value()?)?);
             }
             Short('z') | Long("zero-terminated") => end = 0,
             Value(path) => operands.push(path.into_encoded_bytes()),
@@ -54,13 +54,13 @@ pub fn run(process: &mut Process<'_>) -> Status {
     }
     let mut out = Vec::new();
     for text in &texts {
-        for group in lines(&text.data, end).chunk_by(|a, b| asked.key(a) == asked.key(b)) {
+        for group in lines(&text.data, end).chunk_by(|a, b| request.key(a) == request.key(b)) {
             let hidden =
-                asked.repeated_only && group.len() < 2 || asked.unique_only && group.len() > 1;
+                request.repeated_only && group.len() < 2 || request.unique_only && group.len() > 1;
             if hidden {
                 continue;
             }
-            if asked.counted {
+            if request.counted {
                 out.extend(format!("{:7} ", group.len()).into_bytes());
             }
             out.extend_from_slice(group.first().copied().unwrap_or_default());
@@ -81,7 +81,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     Ok(0)
 }
 
-impl Asked {
+impl Request {
     /// What is compared of a line.
     fn key(&self, line: &[u8]) -> Vec<u8> {
         let is_blank = |b: &&u8| matches!(b, b' ' | b'\t');

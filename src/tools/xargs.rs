@@ -9,7 +9,7 @@ use imgfix_shell::{Call, Process, Status, Stop, Stream};
 /// The longest command line by default, in bytes.
 const MAX_COMMAND: usize = 128 << 10;
 
-struct Asked {
+struct Request {
     words: Vec<Vec<u8>>,
     /// Items end with this byte and are taken as they are.
     delimiter: Option<u8>,
@@ -28,25 +28,25 @@ struct Asked {
 /// # Errors
 /// An option that is not evaluated; a program that cannot be evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut asked = options(process)?;
-    if asked.words.is_empty() {
-        asked.words.push(b"echo".to_vec());
+    let mut request = options(process)?;
+    if request.words.is_empty() {
+        request.words.push(b"echo".to_vec());
     }
-    if asked.shows_limits {
+    if request.shows_limits {
         show_limits(process)?;
     }
-    let input = match &asked.file {
+    let input = match &request.file {
         None => process.input()?,
         Some(file) => match process.machine.read_file(&process.call.directory, file)? {
             Ok(data) => data,
             Err(_) => return Err(process.unsupported("-a a file that is not there")),
         },
     };
-    let items = items(process, &asked, &input)?;
+    let items = items(process, &request, &input)?;
     let mut status = 0;
-    for batch in batches(&asked, items) {
+    for batch in batches(&request, items) {
         process.machine.spend(1)?;
-        let result = start(process, &asked, batch)?;
+        let result = start(process, &request, batch)?;
         match result {
             0 => {}
             126 | 127 => return Ok(result),
@@ -57,8 +57,8 @@ pub fn run(process: &mut Process<'_>) -> Status {
     Ok(status)
 }
 
-fn options(process: &mut Process<'_>) -> Result<Asked, Stop> {
-    let mut asked = Asked {
+fn options(process: &mut Process<'_>) -> Result<Request, Stop> {
+    let mut request = Request {
         words: Vec::new(),
         delimiter: None,
         not_if_empty: false,
@@ -73,9 +73,9 @@ fn options(process: &mut Process<'_>) -> Result<Asked, Stop> {
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('0') | Long("null") => asked.delimiter = Some(0),
+            Short('0') | Long("null") => request.delimiter = Some(0),
             Short('d') | Long("delimiter") => {
-                asked.delimiter = Some(match &options.value()?[..] {
+                request.delimiter = Some(match &options.value()?[..] {
                     b"\\n" => b'\n',
                     b"\\t" => b'\t',
                     b"\\0" => 0,
@@ -83,31 +83,33 @@ fn options(process: &mut Process<'_>) -> Result<Asked, Stop> {
                     _ => return Err(process.unsupported("this delimiter")),
                 });
             }
-            Short('r') | Long("no-run-if-empty") => asked.not_if_empty = true,
-            Short('n') | Long("max-args") => asked.most_items = number(process, &options.value()?)?,
-            Short('L') | Long("max-lines") => {
-                asked.most_lines = Some(number(process, &options.value()?)?);
+            Short('r') | Long("no-run-if-empty") => request.not_if_empty = true,
+            Short('n') | Long("max-args") => {
+                request.most_items = number(process, &options.value()?)?
             }
-            Short('I') => asked.replaced = Some(options.value()?),
+            Short('L') | Long("max-lines") => {
+                request.most_lines = Some(number(process, &options.value()?)?);
+            }
+            Short('I') => request.replaced = Some(options.value()?),
             Short('i') | Long("replace") => {
-                asked.replaced = Some(options.optional_value().unwrap_or_else(|| b"{}".to_vec()));
+                request.replaced = Some(options.optional_value().unwrap_or_else(|| b"{}".to_vec()));
             }
             Short('s') | Long("max-chars") => {
-                asked.most_bytes = number(process, &options.value()?)?;
+                request.most_bytes = number(process, &options.value()?)?;
             }
-            Short('a') | Long("arg-file") => asked.file = Some(options.value()?),
+            Short('a') | Long("arg-file") => request.file = Some(options.value()?),
             Short('P') | Long("max-procs") => drop(options.value()?),
-            Short('t') | Long("verbose") => asked.trace = true,
+            Short('t') | Long("verbose") => request.trace = true,
             Short('x') | Long("exit") => {}
-            Long("show-limits") => asked.shows_limits = true,
+            Long("show-limits") => request.shows_limits = true,
             Value(word) => {
-                asked.words.push(word.into_encoded_bytes());
-                asked.words.extend(options.rest()?);
+                request.words.push(word.into_encoded_bytes());
+                request.words.extend(options.rest()?);
             }
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    Ok(asked)
+    Ok(request)
 }
 
 fn number(process: &Process<'_>, text: &[u8]) -> Result<usize, Stop> {
@@ -121,8 +123,8 @@ struct Item {
     line: usize,
 }
 
-fn items(process: &Process<'_>, asked: &Asked, input: &[u8]) -> Result<Vec<Item>, Stop> {
-    if let Some(delimiter) = asked.delimiter {
+fn items(process: &Process<'_>, request: &Request, input: &[u8]) -> Result<Vec<Item>, Stop> {
+    if let Some(delimiter) = request.delimiter {
         let mut all: Vec<&[u8]> = input.split(|&b| b == delimiter).collect();
         if all.last().is_some_and(|last| last.is_empty()) {
             all.pop();
@@ -130,13 +132,13 @@ fn items(process: &Process<'_>, asked: &Asked, input: &[u8]) -> Result<Vec<Item>
         let item = |(line, text): (usize, &[u8])| Item { text: text.to_vec(), line };
         return Ok(all.into_iter().enumerate().map(item).collect());
     }
-    if asked.replaced.is_some() || asked.most_lines.is_some() {
+    if request.replaced.is_some() || request.most_lines.is_some() {
         // Whole lines: what is quoted in them is rare.
         if input.iter().any(|b| b"'\"\\".contains(b)) {
             return Err(process.unsupported("quotes in lines"));
         }
     }
-    if asked.replaced.is_some() {
+    if request.replaced.is_some() {
         let lines = input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii_start);
         let lines = lines.filter(|line| !line.is_empty()).enumerate();
         return Ok(lines.map(|(line, text)| Item { text: text.to_vec(), line }).collect());
@@ -180,20 +182,20 @@ fn quoted_items(process: &Process<'_>, input: &[u8]) -> Result<Vec<Item>, Stop> 
 }
 
 /// Items of each command line.
-fn batches(asked: &Asked, items: Vec<Item>) -> Vec<Vec<Vec<u8>>> {
+fn batches(request: &Request, items: Vec<Item>) -> Vec<Vec<Vec<u8>>> {
     if items.is_empty() {
-        let runs = !asked.not_if_empty && asked.replaced.is_none();
+        let runs = !request.not_if_empty && request.replaced.is_none();
         return if runs { vec![Vec::new()] } else { Vec::new() };
     }
-    let fixed: usize = asked.words.iter().map(|word| word.len() + 1).sum();
+    let fixed: usize = request.words.iter().map(|word| word.len() + 1).sum();
     let mut out: Vec<Vec<Vec<u8>>> = Vec::new();
     let (mut bytes, mut first_line) = (0, 0);
     for Item { text, line } in items {
         let full = out.last().is_none_or(|batch| {
-            batch.len() >= asked.most_items
-                || asked.replaced.is_some()
-                || asked.most_lines.is_some_and(|most| line - first_line >= most)
-                || fixed + bytes + text.len() + 1 > asked.most_bytes
+            batch.len() >= request.most_items
+                || request.replaced.is_some()
+                || request.most_lines.is_some_and(|most| line - first_line >= most)
+                || fixed + bytes + text.len() + 1 > request.most_bytes
         });
         if full {
             out.push(Vec::new());
@@ -207,20 +209,20 @@ fn batches(asked: &Asked, items: Vec<Item>) -> Vec<Vec<Vec<u8>>> {
     out
 }
 
-fn start(process: &mut Process<'_>, asked: &Asked, batch: Vec<Vec<u8>>) -> Status {
-    let words: Vec<Vec<u8>> = match (&asked.replaced, batch.first()) {
+fn start(process: &mut Process<'_>, request: &Request, batch: Vec<Vec<u8>>) -> Status {
+    let words: Vec<Vec<u8>> = match (&request.replaced, batch.first()) {
         (Some(mark), Some(item)) => {
             let fill = |word: &Vec<u8>| bstr::ByteSlice::replace(&word[..], &mark[..], item);
-            asked.words.iter().map(fill).collect()
+            request.words.iter().map(fill).collect()
         }
-        _ => asked.words.iter().cloned().chain(batch).collect(),
+        _ => request.words.iter().cloned().chain(batch).collect(),
     };
-    if asked.trace {
+    if request.trace {
         return Err(process.unsupported("-t"));
     }
     let mut call =
         Call { argv: words.into_iter().map(BString::from).collect(), ..process.call.clone() };
-    if asked.file.is_none() {
+    if request.file.is_none() {
         call.descriptors.set(0, Stream::null());
     }
     process.machine.execute(call)

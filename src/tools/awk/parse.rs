@@ -10,7 +10,7 @@ const MAX_DEPTH: usize = 200;
 
 /// Something that can be assigned to.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(super) enum Lvalue {
     Variable(String),
     Element(String, Vec<Expression>),
     Field(Box<Expression>),
@@ -22,8 +22,8 @@ pub(super) enum Expression {
     String(Vec<u8>),
     /// Alone it is compared with the record.
     Regex(Vec<u8>),
-    Place(Place),
-    Assign(Place, &'static str, Box<Expression>),
+    Lvalue(Lvalue),
+    Assign(Lvalue, &'static str, Box<Expression>),
     Condition(Box<Expression>, Box<Expression>, Box<Expression>),
     Or(Box<Expression>, Box<Expression>),
     And(Box<Expression>, Box<Expression>),
@@ -40,15 +40,15 @@ pub(super) enum Expression {
     Negative(Box<Expression>),
     Positive(Box<Expression>),
     Step {
-        place: Place,
+        lvalue: Lvalue,
         by: f64,
         before: bool,
     },
     Builtin(String, Vec<Expression>),
     Call(String, Vec<Expression>),
-    /// `getline [place] [< file]`, or from a command.
+    /// `getline [lvalue] [< file]`, or from a command.
     Getline {
-        place: Option<Place>,
+        lvalue: Option<Lvalue>,
         file: Option<Box<Expression>>,
         command: Option<Box<Expression>>,
     },
@@ -443,13 +443,13 @@ impl Parser {
 
     fn assignment(&mut self) -> Parsed<Expression> {
         let left = self.condition()?;
-        if let (Expression::Place(place), Token::Operator(operator)) = (&left, self.peek())
+        if let (Expression::Lvalue(lvalue), Token::Operator(operator)) = (&left, self.peek())
             && matches!(*operator, "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "^=")
         {
-            let (place, operator) = (place.clone(), *operator);
+            let (lvalue, operator) = (lvalue.clone(), *operator);
             self.at += 1;
             self.newlines();
-            return Ok(Expression::Assign(place, operator, Box::new(self.expression()?)));
+            return Ok(Expression::Assign(lvalue, operator, Box::new(self.expression()?)));
         }
         Ok(left)
     }
@@ -523,8 +523,8 @@ impl Parser {
             return Ok(command);
         }
         self.at += 2;
-        let place = self.optional_place()?;
-        Ok(Expression::Getline { place, file: None, command: Some(Box::new(command)) })
+        let lvalue = self.optional_lvalue()?;
+        Ok(Expression::Getline { lvalue, file: None, command: Some(Box::new(command)) })
     }
 
     fn concatenation(&mut self) -> Parsed<Expression> {
@@ -603,29 +603,29 @@ impl Parser {
     fn step(&mut self) -> Parsed<Expression> {
         for (operator, by) in [("++", 1.0), ("--", -1.0)] {
             if self.accept(operator) {
-                let Expression::Place(place) = self.primary()? else {
+                let Expression::Lvalue(lvalue) = self.primary()? else {
                     return Err(wrong("a step of something that is no variable"));
                 };
-                return Ok(Expression::Step { place, by, before: true });
+                return Ok(Expression::Step { lvalue, by, before: true });
             }
         }
         let value = self.primary()?;
-        if let Expression::Place(place) = &value {
+        if let Expression::Lvalue(lvalue) = &value {
             for (operator, by) in [("++", 1.0), ("--", -1.0)] {
                 if self.accept(operator) {
-                    return Ok(Expression::Step { place: place.clone(), by, before: false });
+                    return Ok(Expression::Step { lvalue: lvalue.clone(), by, before: false });
                 }
             }
         }
         Ok(value)
     }
 
-    fn optional_place(&mut self) -> Parsed<Option<Place>> {
+    fn optional_lvalue(&mut self) -> Parsed<Option<Lvalue>> {
         if !matches!(self.peek(), Token::Name(_)) && !self.is("$") {
             return Ok(None);
         }
         match self.primary()? {
-            Expression::Place(place) => Ok(Some(place)),
+            Expression::Lvalue(lvalue) => Ok(Some(lvalue)),
             _ => Err(wrong("getline into something that is no variable")),
         }
     }
@@ -642,16 +642,16 @@ impl Parser {
                     false => self.primary_or_sign()?,
                 };
                 self.depth -= 1;
-                Expression::Place(Place::Field(Box::new(index)))
+                Expression::Lvalue(Lvalue::Field(Box::new(index)))
             }
             Token::Operator("(") => self.parentheses()?,
             Token::Word("getline") => {
-                let place = self.optional_place()?;
+                let lvalue = self.optional_lvalue()?;
                 let file = match self.accept("<") {
                     true => Some(Box::new(self.primary()?)),
                     false => None,
                 };
-                Expression::Getline { place, file, command: None }
+                Expression::Getline { lvalue, file, command: None }
             }
             Token::Name(name) if name == "length" => {
                 Expression::Builtin("length".into(), Vec::new())
@@ -663,9 +663,9 @@ impl Parser {
                 true => {
                     let index = self.list()?;
                     self.expect("]")?;
-                    Expression::Place(Place::Element(name, index))
+                    Expression::Lvalue(Lvalue::Element(name, index))
                 }
-                false => Expression::Place(Place::Variable(name)),
+                false => Expression::Lvalue(Lvalue::Variable(name)),
             },
             Token::Call(name) => {
                 self.expect("(")?;

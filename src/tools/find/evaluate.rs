@@ -1,7 +1,7 @@
 //! The expression for one file, and its actions.
 
 use super::super::operands::{directory_part, last_component, lstat, quoted, stat};
-use super::parse::{Asked, Expression, Permission, Run, Subject};
+use super::parse::{Expression, Permission, Request, Run, Subject};
 use super::walk::Found;
 use bstr::BString;
 use imgfix_shell::fnmatch::{CaseOf, matches_in};
@@ -22,7 +22,7 @@ pub(super) enum After {
 
 /// The state over all files.
 pub(super) struct Evaluation<'a> {
-    asked: &'a Asked,
+    request: &'a Request,
     pub(super) status: u8,
     /// Files that wait for a program, by the program's number: where it runs, and their names.
     waiting: Vec<(Option<Vec<u8>>, Vec<Vec<u8>>)>,
@@ -30,16 +30,16 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(asked: &'a Asked) -> Self {
-        let waiting = vec![(None, Vec::new()); asked.runs.len()];
-        Self { asked, status: 0, waiting, after: After::Descend }
+    pub(super) fn new(request: &'a Request) -> Self {
+        let waiting = vec![(None, Vec::new()); request.runs.len()];
+        Self { request, status: 0, waiting, after: After::Descend }
     }
 
     /// Evaluates the expression.
     pub(super) fn file(&mut self, process: &mut Process<'_>, found: &Found) -> Result<After, Stop> {
         self.after = After::Descend;
-        let asked = self.asked;
-        self.holds(process, &asked.expression, found)?;
+        let request = self.request;
+        self.holds(process, &request.expression, found)?;
         Ok(self.after)
     }
 
@@ -81,7 +81,7 @@ impl<'a> Evaluation<'a> {
             }
             Expression::Delete => self.delete(process, found)?,
             Expression::Prune => {
-                if !self.asked.depth_first {
+                if !self.request.depth_first {
                     self.after = After::Prune;
                 }
                 true
@@ -140,8 +140,8 @@ impl<'a> Evaluation<'a> {
             Expression::Perm(Permission::Any(bits)) => *bits == 0 || entry.mode & bits != 0,
             Expression::User(compare) => compare.holds(entry.uid.into()),
             Expression::Group(compare) => compare.holds(entry.gid.into()),
-            Expression::NoUser => self.asked.accounts.user_name(entry.uid).is_none(),
-            Expression::NoGroup => self.asked.accounts.group_name(entry.gid).is_none(),
+            Expression::NoUser => self.request.accounts.user_name(entry.uid).is_none(),
+            Expression::NoGroup => self.request.accounts.group_name(entry.gid).is_none(),
             Expression::Links(_) if entry.is_dir() => {
                 return Err(process.unsupported("-links of a directory"));
             }
@@ -182,7 +182,7 @@ impl<'a> Evaluation<'a> {
         number: usize,
         found: &Found,
     ) -> Result<bool, Stop> {
-        let Some(run) = self.asked.runs.get(number) else { return Ok(false) };
+        let Some(run) = self.request.runs.get(number) else { return Ok(false) };
         let (place, name) = match run.in_directory {
             true => {
                 let name = [b"./", last_component(&found.path)].concat();
@@ -212,7 +212,7 @@ impl<'a> Evaluation<'a> {
         let Some((place, names)) = self.waiting.get_mut(number).map(std::mem::take) else {
             return Ok(());
         };
-        let Some(Run { words, .. }) = self.asked.runs.get(number).filter(|_| !names.is_empty())
+        let Some(Run { words, .. }) = self.request.runs.get(number).filter(|_| !names.is_empty())
         else {
             return Ok(());
         };
@@ -237,7 +237,7 @@ impl<'a> Evaluation<'a> {
                 b'%' => match rest.next() {
                     Some(b'%') => out.push(b'%'),
                     Some(&letter) => {
-                        let accounts = &self.asked.accounts;
+                        let accounts = &self.request.accounts;
                         out.extend(directive(letter, found, accounts).ok_or_else(unknown)?);
                     }
                     None => return Err(unknown()),

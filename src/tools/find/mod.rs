@@ -16,6 +16,6 @@ use imgfix_shell::{Process, Status};
 /// # Errors
 /// A part of the expression that is not evaluated; a path of a running system.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let asked = parse::parse(process)?;
-    walk::run(process, &asked)
+    let request = parse::parse(process)?;
+    walk::run(process, &request)
 }

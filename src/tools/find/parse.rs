@@ -112,7 +112,7 @@ pub(super) enum Expression {
 }
 
 /// All that is asked.
-pub(super) struct Asked {
+pub(super) struct Request {
     pub(super) follow: Follow,
     pub(super) starts: Vec<Vec<u8>>,
     pub(super) expression: Expression,
@@ -124,7 +124,7 @@ pub(super) struct Asked {
 }
 
 /// Reads the arguments.
-pub(super) fn parse(process: &mut Process<'_>) -> Result<Asked, Stop> {
+pub(super) fn parse(process: &mut Process<'_>) -> Result<Request, Stop> {
     let accounts = accounts(process)?;
     let words: Vec<Vec<u8>> = process.arguments().iter().map(|word| word.to_vec()).collect();
     let mut at = 0;
@@ -172,7 +172,7 @@ pub(super) fn parse(process: &mut Process<'_>) -> Result<Asked, Stop> {
         expression = Expression::And(Box::new(expression), print);
     }
     let Parser { runs, depth_first, min_depth, max_depth, .. } = parser;
-    Ok(Asked { follow, starts, expression, runs, depth_first, min_depth, max_depth, accounts })
+    Ok(Request { follow, starts, expression, runs, depth_first, min_depth, max_depth, accounts })
 }
 
 struct Parser<'p, 'm, 'w> {

@@ -3,7 +3,7 @@
 
 use super::super::operands::{inside, lstat, stat};
 use super::evaluate::{After, Evaluation};
-use super::parse::{Asked, Follow};
+use super::parse::{Follow, Request};
 use imgfix_shell::{Errno, Process, Status, Stop};
 use imgfix_vfs::Entry;
 
@@ -30,10 +30,10 @@ enum Task {
 }
 
 /// Walks and evaluates.
-pub(super) fn run(process: &mut Process<'_>, asked: &Asked) -> Status {
-    let mut evaluation = Evaluation::new(asked);
-    for start in &asked.starts {
-        if from_start(process, asked, &mut evaluation, start)? == After::Quit {
+pub(super) fn run(process: &mut Process<'_>, request: &Request) -> Status {
+    let mut evaluation = Evaluation::new(request);
+    for start in &request.starts {
+        if from_start(process, request, &mut evaluation, start)? == After::Quit {
             break;
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn run(process: &mut Process<'_>, asked: &Asked) -> Status {
 
 fn from_start(
     process: &mut Process<'_>,
-    asked: &Asked,
+    request: &Request,
     evaluation: &mut Evaluation<'_>,
     start: &[u8],
 ) -> Result<After, Stop> {
@@ -60,7 +60,7 @@ fn from_start(
                 continue;
             }
         };
-        let entry = match entry(process, asked.follow, &path, depth)? {
+        let entry = match entry(process, request.follow, &path, depth)? {
             Ok(entry) => entry,
             Err(errno) => {
                 let path = String::from_utf8_lossy(&path).into_owned();
@@ -71,20 +71,20 @@ fn from_start(
         };
         let is_directory = entry.is_dir();
         let found = Found { path, start, depth, entry };
-        let evaluated = depth >= asked.min_depth;
+        let evaluated = depth >= request.min_depth;
         let mut after = After::Descend;
-        if evaluated && !asked.depth_first {
+        if evaluated && !request.depth_first {
             after = evaluation.file(process, &found)?;
         }
         let below = match after {
             After::Quit => return Ok(After::Quit),
             After::Prune => Vec::new(),
-            After::Descend if is_directory && depth < asked.max_depth => {
-                below(process, asked, &found)?
+            After::Descend if is_directory && depth < request.max_depth => {
+                below(process, request, &found)?
             }
             After::Descend => Vec::new(),
         };
-        if evaluated && asked.depth_first {
+        if evaluated && request.depth_first {
             tasks.push(Task::Leave(found));
         }
         tasks.extend(below.into_iter().rev());
@@ -92,8 +92,8 @@ fn from_start(
     Ok(After::Descend)
 }
 
-fn below(process: &mut Process<'_>, asked: &Asked, found: &Found) -> Result<Vec<Task>, Stop> {
-    if asked.follow == Follow::Always && found.depth > 40 {
+fn below(process: &mut Process<'_>, request: &Request, found: &Found) -> Result<Vec<Task>, Stop> {
+    if request.follow == Follow::Always && found.depth > 40 {
         return Err(process.unsupported("-L and directories that lead to themselves"));
     }
     let names = process.machine.read_dir(&process.call.directory, &found.path)?;

@@ -19,7 +19,7 @@ const NEW_ENTRY: usize = 24;
 
 /// A library in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CachedLibrary {
     /// The name that programs ask for.
     pub name: Vec<u8>,
     pub path: Vec<u8>,
@@ -36,7 +36,7 @@ pub struct Entry {
 /// All libraries, in the order of the cache.
 pub struct Cache<'a> {
     program: &'a Program,
-    entries: Vec<Entry>,
+    entries: Vec<CachedLibrary>,
     /// Names of folders below `glibc-hwcaps`, those without libraries too.
     levels: BTreeSet<Vec<u8>>,
 }
@@ -48,7 +48,7 @@ impl<'a> Cache<'a> {
     }
 
     /// Adds a library; it comes after those that are equal in order.
-    pub fn add(&mut self, entry: Entry) {
+    pub fn add(&mut self, entry: CachedLibrary) {
         let signed = self.program.processor.has_signed_chars();
         let at = self.entries.partition_point(|present| order(present, &entry, signed).is_le());
         self.entries.insert(at, entry);
@@ -70,7 +70,7 @@ impl<'a> Cache<'a> {
     pub fn write(&self, format: Format) -> Vec<u8> {
         let strings = self.strings();
         let order = self.program.processor.order;
-        let old_entries: Vec<&Entry> =
+        let old_entries: Vec<&CachedLibrary> =
             self.entries.iter().filter(|entry| entry.capabilities == 0).collect();
         let new_size = match format {
             Format::Old => 0,
@@ -208,7 +208,7 @@ struct Strings {
 
 impl Strings {
     /// Before 2.33: name and path of each entry, one after the other.
-    fn separate(entries: &[Entry]) -> Self {
+    fn separate(entries: &[CachedLibrary]) -> Self {
         let mut text = Vec::new();
         let mut separate = BTreeMap::new();
         for entry in entries {
@@ -221,12 +221,12 @@ impl Strings {
         Self { text, shared: BTreeMap::new(), separate }
     }
 
-    fn key(entry: &Entry) -> (Vec<u8>, u32, u64) {
+    fn key(entry: &CachedLibrary) -> (Vec<u8>, u32, u64) {
         (entry.path.clone(), entry.flags, entry.capabilities)
     }
 
     /// Since 2.33: each text once, as the end of a longer one where there is such.
-    fn shared(entries: &[Entry], levels: &BTreeSet<Vec<u8>>) -> Self {
+    fn shared(entries: &[CachedLibrary], levels: &BTreeSet<Vec<u8>>) -> Self {
         let parts = entries.iter().flat_map(|entry| [&entry.name, &entry.path]);
         let texts: BTreeSet<Vec<u8>> =
             parts.chain(levels).map(|part| part.iter().rev().copied().collect()).collect();
@@ -248,7 +248,7 @@ impl Strings {
         Self { text, shared, separate: BTreeMap::new() }
     }
 
-    fn offset(&self, entry: &Entry, text: &[u8], part: Part) -> usize {
+    fn offset(&self, entry: &CachedLibrary, text: &[u8], part: Part) -> usize {
         if let Some(&at) = self.shared.get(text) {
             return at;
         }
@@ -261,7 +261,7 @@ impl Strings {
 }
 
 /// The order of the cache: names downwards, then what the dynamic linker should find first.
-fn order(a: &Entry, b: &Entry, signed: bool) -> Ordering {
+fn order(a: &CachedLibrary, b: &CachedLibrary, signed: bool) -> Ordering {
     let levels = match (&a.level, &b.level) {
         (Some(a), Some(b)) => a.cmp(b),
         (Some(_), None) => Ordering::Less,

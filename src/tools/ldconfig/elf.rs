@@ -2,7 +2,7 @@
 //! (SONAME), and what marks it as one for glibc.
 //!
 //! In comes the file as a stream, read once from start to end with a bounded part of it kept
-//! in memory; out comes a [`Library`], or why it is none (glibc's `elf/readlib.c`,
+//! in memory; out comes a [`Library`], or why the file is not one (glibc's `elf/readlib.c`,
 //! `elf/readelflib.c`; gABI chapter 5).
 
 use std::io::{self, Read};

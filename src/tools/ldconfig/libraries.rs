@@ -1,14 +1,14 @@
 //! What `ldconfig` does in one folder: finds its libraries, makes the links by which programs
 //! find them, and names what belongs into the cache.
 
-use super::cache::{Cache, Entry, compare_names};
+use super::cache::{Cache, CachedLibrary, compare_names};
 use super::elf::Inspected;
 use super::folders::{Folder, Folders};
 use super::inspections::Inspections;
 use super::program::Program;
 use imgfix_model::path::ImagePath;
 use imgfix_shell::{Errno, Process, Stop};
-use imgfix_vfs::{Entry as FileEntry, FileSystem as _, Kind};
+use imgfix_vfs::{Entry, FileSystem as _, Kind};
 
 /// How many libraries there may be.
 const MAX_LIBRARIES: usize = 200_000;
@@ -88,7 +88,7 @@ pub fn names(
     process: &mut Process<'_>,
     program: &Program,
     folder: &Folder,
-) -> Result<Vec<(Vec<u8>, FileEntry)>, Stop> {
+) -> Result<Vec<(Vec<u8>, Entry)>, Stop> {
     let root = ImagePath::root();
     let Ok(names) = process.machine.read_dir(&root, folder.real.as_bytes())? else {
         return Ok(Vec::new());
@@ -173,7 +173,7 @@ pub fn search(
     for library in found.into_iter().rev() {
         process.machine.spend(1)?;
         let file = if folder.level.is_some() { &library.file } else { &library.soname };
-        cache.add(Entry {
+        cache.add(CachedLibrary {
             path: [&folder.path[..], b"/", file].concat(),
             flags: library.flags,
             kernel: if program.release.records_kernels() { library.kernel } else { 0 },
@@ -265,7 +265,7 @@ fn look_at(
     inspections: &mut Inspections,
     manner: Manner,
     name: &[u8],
-    entry: &FileEntry,
+    entry: &Entry,
 ) -> Result<Option<Found>, Stop> {
     let path = [&folder.path[..], b"/", name].concat();
     let own = [folder.real.as_bytes(), b"/", name].concat();

@@ -12,7 +12,7 @@
 
 mod cache;
 mod configuration;
-pub mod elf;
+mod elf;
 mod folders;
 mod inspections;
 mod libraries;

@@ -40,7 +40,7 @@ impl Kind {
 struct Bucket {
     kind: Kind,
     hash: u32,
-    entries: Vec<Entry>,
+    entries: Vec<HashedFile>,
     /// How many of them need a link.
     needed: usize,
     /// Whether a file was passed over because another one is the same.
@@ -50,13 +50,13 @@ struct Bucket {
 impl Bucket {
     /// Several files want new links, or one is the same as another.
     fn depends_on_order(&self) -> bool {
-        let is_new = |entry: &&Entry| entry.fingerprint.is_some() && entry.old.is_none();
+        let is_new = |entry: &&HashedFile| entry.fingerprint.is_some() && entry.old.is_none();
         self.duplicate || self.entries.iter().filter(is_new).count() > 1
     }
 }
 
 /// A file, or what a link with such a name leads to.
-struct Entry {
+struct HashedFile {
     file: Vec<u8>,
     /// The smallest number of a link to it.
     old: Option<u16>,
@@ -259,7 +259,7 @@ fn add(
     });
     let Some(bucket) = buckets.get_mut(at) else { return Ok(0) };
     if let Found::File(fingerprint) = found {
-        let is_there = |entry: &Entry| entry.fingerprint == Some(fingerprint);
+        let is_there = |entry: &HashedFile| entry.fingerprint == Some(fingerprint);
         if bucket.entries.iter().any(is_there) {
             bucket.duplicate = true;
             let kind = kind.text().as_bytes();
@@ -274,7 +274,7 @@ fn add(
             return Ok(1);
         }
         None => {
-            bucket.entries.push(Entry { file: file.to_vec(), old: None, fingerprint: None });
+            bucket.entries.push(HashedFile { file: file.to_vec(), old: None, fingerprint: None });
             bucket.entries.len() - 1
         }
     };
@@ -301,7 +301,7 @@ fn link(
     let directory = process.call.directory.clone();
     let Bucket { kind, hash, entries, needed, .. } = bucket;
     let named = |number: usize| format!("{hash:08x}.{}{number}", kind.suffix()).into_bytes();
-    let stays = |entry: &Entry| entry.old.map(usize::from).filter(|old| *old < needed);
+    let stays = |entry: &HashedFile| entry.old.map(usize::from).filter(|old| *old < needed);
     let mut used: Vec<usize> = entries.iter().filter_map(stays).collect();
     let mut errors = 0;
     let mut next = 0;

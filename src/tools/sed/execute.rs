@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::Asked;
+use super::Request;
 use super::input::Input;
 use super::parse::{Action, Address, Command, End, Lines, Substitution};
 use super::text::substituted;
@@ -62,13 +62,13 @@ struct Sed<'c> {
 }
 
 /// Runs the commands over all files.
-pub(super) fn run(process: &mut Process<'_>, commands: &[Command], asked: Asked) -> Status {
-    let end = if asked.zero { 0 } else { b'\n' };
+pub(super) fn run(process: &mut Process<'_>, commands: &[Command], request: Request) -> Status {
+    let end = if request.zero { 0 } else { b'\n' };
     let mut sed = Sed {
         commands,
         ranges: vec![Range::Closed; commands.len()],
-        input: Input::new(asked.operands, end, asked.separate),
-        quiet: asked.quiet,
+        input: Input::new(request.operands, end, request.separate),
+        quiet: request.quiet,
         end,
         space: Vec::new(),
         ended: true,
@@ -83,7 +83,7 @@ pub(super) fn run(process: &mut Process<'_>, commands: &[Command], asked: Asked)
     };
     sed.open_outputs(process)?;
     let mut editing: Option<Vec<u8>> = None;
-    let in_place = asked.in_place.as_deref();
+    let in_place = request.in_place.as_deref();
     let status = loop {
         if !sed.read(process)? {
             break 0;
@@ -408,8 +408,12 @@ impl Sed<'_> {
         Ok(Flow::Next)
     }
 
-    fn substitute(&mut self, process: &mut Process<'_>, asked: &Substitution) -> Result<(), Stop> {
-        let regex = self.regex(&asked.pattern)?;
+    fn substitute(
+        &mut self,
+        process: &mut Process<'_>,
+        request: &Substitution,
+    ) -> Result<(), Stop> {
+        let regex = self.regex(&request.pattern)?;
         let line = std::mem::take(&mut self.space);
         let mut out = Vec::new();
         let (mut at, mut count, mut replaced) = (0, 0, false);
@@ -424,16 +428,16 @@ impl Sed<'_> {
             if !(is_empty && ended == Some(found.start)) {
                 count += 1;
                 let text = line.get(found.start..found.end).unwrap_or_default();
-                if count < asked.number {
+                if count < request.number {
                     out.extend_from_slice(text);
                 } else {
-                    out.extend(substituted(&asked.replacement, &line, &found));
+                    out.extend(substituted(&request.replacement, &line, &found));
                     replaced = true;
                 }
                 ended = Some(found.end);
             }
             at = found.end;
-            if replaced && !asked.global {
+            if replaced && !request.global {
                 break;
             }
             if is_empty {
@@ -446,10 +450,10 @@ impl Sed<'_> {
         self.space = out;
         if replaced {
             self.replaced = true;
-            if asked.print {
+            if request.print {
                 self.print_space();
             }
-            if let Some(name) = &asked.file {
+            if let Some(name) = &request.file {
                 let mut line = self.space.clone();
                 line.push(self.end);
                 self.write(process, name, &line)?;

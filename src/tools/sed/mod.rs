@@ -15,7 +15,7 @@ use imgfix_shell::{Process, Status, Stop};
 
 /// What the options say.
 #[derive(Default)]
-struct Asked {
+struct Request {
     script: Option<Vec<u8>>,
     quiet: bool,
     extended: bool,
@@ -31,41 +31,41 @@ struct Asked {
 /// # Errors
 /// An option or command that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut asked = options(process)?;
-    let script = match asked.script.take() {
+    let mut request = options(process)?;
+    let script = match request.script.take() {
         Some(script) => script,
-        None if asked.operands.is_empty() => return Err(process.unsupported("no script")),
-        None => asked.operands.remove(0),
+        None if request.operands.is_empty() => return Err(process.unsupported("no script")),
+        None => request.operands.remove(0),
     };
     if script.starts_with(b"#n\n") || script == b"#n" {
-        asked.quiet = true;
+        request.quiet = true;
     }
-    let commands = parse::parse(&script, asked.extended)?;
-    execute::run(process, &commands, asked)
+    let commands = parse::parse(&script, request.extended)?;
+    execute::run(process, &commands, request)
 }
 
-fn options(process: &mut Process<'_>) -> Result<Asked, Stop> {
-    let mut asked = Asked::default();
+fn options(process: &mut Process<'_>) -> Result<Request, Stop> {
+    let mut request = Request::default();
     let mut files = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
-            Short('n') | Long("quiet" | "silent") => asked.quiet = true,
-            Short('E' | 'r') | Long("regexp-extended") => asked.extended = true,
-            Short('s') | Long("separate") => asked.separate = true,
+            Short('n') | Long("quiet" | "silent") => request.quiet = true,
+            Short('E' | 'r') | Long("regexp-extended") => request.extended = true,
+            Short('s') | Long("separate") => request.separate = true,
             Short('u') | Long("unbuffered") => {}
-            Short('z') | Long("null-data") => asked.zero = true,
+            Short('z') | Long("null-data") => request.zero = true,
             Short('i') | Long("in-place") => {
-                asked.in_place = Some(options.optional_value().unwrap_or_default());
-                asked.separate = true;
+                request.in_place = Some(options.optional_value().unwrap_or_default());
+                request.separate = true;
             }
-            Short('e') | Long("expression") => add(&mut asked.script, &options.value()?),
+            Short('e') | Long("expression") => add(&mut request.script, &options.value()?),
             Short('f') | Long("file") => {
                 // The place of the file among expressions counts.
-                add(&mut asked.script, b"");
-                files.push((asked.script.as_ref().map_or(0, Vec::len), options.value()?));
+                add(&mut request.script, b"");
+                files.push((request.script.as_ref().map_or(0, Vec::len), options.value()?));
             }
-            Value(word) => asked.operands.push(word.into_encoded_bytes()),
+            Value(word) => request.operands.push(word.into_encoded_bytes()),
             other => return Err(process.unsupported_option(&other)),
         }
     }
@@ -74,11 +74,11 @@ fn options(process: &mut Process<'_>) -> Result<Asked, Stop> {
             return Err(process.unsupported("a script file that is not there"));
         };
         let text = text.strip_suffix(b"\n").unwrap_or(&text).to_vec();
-        if let Some(script) = &mut asked.script {
+        if let Some(script) = &mut request.script {
             script.splice(at..at, text);
         }
     }
-    Ok(asked)
+    Ok(request)
 }
 
 /// Expressions are lines of one script.
