@@ -1,75 +1,39 @@
-//! The image's users and groups, as programs look them up: `/etc/passwd` and `/etc/group`.
+//! [`AccountList`]: the image's users and groups with the members of groups, for programs that ask for
+//! more than numbers of names. In come `/etc/passwd` and `/etc/group`, whose lines
+//! [`imgfix_vfs::account_lines`] reads; out come users and groups in the order of the files.
 
 use super::files::read_or_empty;
 use imgfix_shell::{Process, Stop};
+use imgfix_vfs::account_lines::{GroupLine, UserLine};
 
-/// A line of `passwd(5)`.
+/// A user, as far as programs ask for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub name: String,
-    pub password: String,
     pub uid: u32,
+    /// The group at login.
     pub gid: u32,
-    pub gecos: String,
-    pub home: String,
-    pub shell: String,
 }
 
-/// A line of `group(5)`.
+/// A group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     pub name: String,
-    pub password: String,
     pub gid: u32,
+    /// Users whom the group's line names: those who have it at login are not among them.
     pub members: Vec<String>,
 }
 
-impl User {
-    /// Reads a line; `None` when it is none.
-    #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [name, password, uid, gid, gecos, home, shell] = fields.as_slice() else {
-            return None;
-        };
-        Some(Self {
-            name: (*name).to_owned(),
-            password: (*password).to_owned(),
-            uid: uid.parse().ok()?,
-            gid: gid.parse().ok()?,
-            gecos: (*gecos).to_owned(),
-            home: (*home).to_owned(),
-            shell: (*shell).to_owned(),
-        })
-    }
-
-    /// The line, without its newline.
-    #[must_use]
-    pub fn line(&self) -> String {
-        let Self { name, password, uid, gid, gecos, home, shell } = self;
-        format!("{name}:{password}:{uid}:{gid}:{gecos}:{home}:{shell}")
+impl From<UserLine<'_>> for User {
+    fn from(line: UserLine<'_>) -> Self {
+        Self { name: lossy(line.name), uid: line.uid, gid: line.gid }
     }
 }
 
-impl Group {
-    /// Reads a line; `None` when it is none.
-    #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [name, password, gid, members] = fields.as_slice() else { return None };
-        Some(Self {
-            name: (*name).to_owned(),
-            password: (*password).to_owned(),
-            gid: gid.parse().ok()?,
-            members: list(members),
-        })
-    }
-
-    /// The line, without its newline.
-    #[must_use]
-    pub fn line(&self) -> String {
-        let Self { name, password, gid, members } = self;
-        format!("{name}:{password}:{gid}:{}", members.join(","))
+impl From<GroupLine<'_>> for Group {
+    fn from(line: GroupLine<'_>) -> Self {
+        let members = line.members().map(lossy).collect();
+        Self { name: lossy(line.name), gid: line.gid, members }
     }
 }
 
@@ -79,14 +43,19 @@ pub fn list(text: &str) -> Vec<String> {
     text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// All users and groups, in the order of the files.
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// All users and groups with the members of groups, in the order of the files. For numbers of names
+/// [`imgfix_vfs::Accounts`] is enough.
 #[derive(Debug, Clone, Default)]
-pub struct Accounts {
+pub struct AccountList {
     pub users: Vec<User>,
     pub groups: Vec<Group>,
 }
 
-impl Accounts {
+impl AccountList {
     /// Reads the files. Lines that are not entries are passed over.
     ///
     /// # Errors
@@ -95,8 +64,8 @@ impl Accounts {
         let users = read_or_empty(process, b"/etc/passwd")?;
         let groups = read_or_empty(process, b"/etc/group")?;
         Ok(Self {
-            users: String::from_utf8_lossy(&users).lines().filter_map(User::parse).collect(),
-            groups: String::from_utf8_lossy(&groups).lines().filter_map(Group::parse).collect(),
+            users: UserLine::all(&users).map(User::from).collect(),
+            groups: GroupLine::all(&groups).map(Group::from).collect(),
         })
     }
 

@@ -57,7 +57,7 @@ fn relation_of(word: &str) -> Option<(&'static [Ordering], Empty)> {
     Some((orders, empty))
 }
 
-/// A version; `Some(None)` for one that stands for none, `None` for a bad one.
+/// A version; `Some(None)` for a text that stands for no version, `None` for a bad one.
 fn read(
     process: &mut Process<'_>,
     text: &str,

@@ -26,12 +26,12 @@ const RELATIONS: &[&str] = &[
     "Enhances",
 ];
 
-/// Where the database is.
+/// The directory of the database: dpkg's `--admindir`.
 #[derive(Debug, Clone)]
-pub struct Place(Vec<u8>);
+pub struct AdminDir(Vec<u8>);
 
-impl Place {
-    /// Where a program that was told nothing looks: `$DPKG_ADMINDIR`, `/var/lib/dpkg`.
+impl AdminDir {
+    /// The one that a program uses without being told: `$DPKG_ADMINDIR`, `/var/lib/dpkg`.
     ///
     /// # Errors
     /// `$DPKG_ROOT` names another root.
@@ -58,7 +58,7 @@ impl Place {
 
 /// The recorded packages.
 pub struct Database {
-    pub place: Place,
+    pub admindir: AdminDir,
     pub entries: Vec<StatusEntry>,
     native: String,
     /// Whether `char` is signed there: it decides where names go in dpkg's hash table.
@@ -70,7 +70,7 @@ pub enum Found {
     Entry(usize),
     /// Nothing is recorded; the name as dpkg would print it.
     Nothing(String),
-    /// The specifier is none, in dpkg's words.
+    /// The text is no specifier; why not, in dpkg's words.
     Bad(String),
 }
 
@@ -79,15 +79,15 @@ impl Database {
     ///
     /// # Errors
     /// It is damaged.
-    pub fn load(process: &mut Process<'_>, place: Place) -> Result<Self, Stop> {
-        let path = place.file("status");
+    pub fn load(process: &mut Process<'_>, admindir: AdminDir) -> Result<Self, Stop> {
+        let path = admindir.file("status");
         let text = read_optional(process, &path)?.unwrap_or_default();
         let status = Status::parse(text).map_err(|error| {
             process.unsupported(format!("{}: {error}", String::from_utf8_lossy(&path)))
         })?;
         let native = process.machine.settings.architecture.clone();
         let signed_char = matches!(native.as_str(), "amd64" | "i386");
-        let mut database = Self { place, entries: status.entries, native, signed_char };
+        let mut database = Self { admindir, entries: status.entries, native, signed_char };
         database.sort();
         Ok(database)
     }
@@ -221,15 +221,15 @@ impl Database {
         entry: &StatusEntry,
         kind: &str,
     ) -> Result<Vec<u8>, Stop> {
-        let format = super::files::exists(process, &self.place.file("info/format"))?;
+        let format = super::files::exists(process, &self.admindir.file("info/format"))?;
         let stem = match entry.multi_arch_same && format {
             true => format!("{}:{}", entry.name, entry.architecture),
             false => entry.name.clone(),
         };
-        Ok(self.place.file(&format!("info/{stem}.{kind}")))
+        Ok(self.admindir.file(&format!("info/{stem}.{kind}")))
     }
 
-    /// The paths in the file list of a package; none when it has none.
+    /// The paths in the file list of a package; empty when it has no list.
     ///
     /// # Errors
     /// The list cannot be read.
@@ -257,24 +257,24 @@ impl Database {
     /// # Errors
     /// They are damaged.
     pub fn diversions(&self, process: &mut Process<'_>) -> Result<Diversions, Stop> {
-        let path = self.place.file("diversions");
+        let path = self.admindir.file("diversions");
         let text = read_optional(process, &path)?.unwrap_or_default();
         Diversions::parse(&text).map_err(|error| {
             process.unsupported(format!("{}: {error}", String::from_utf8_lossy(&path)))
         })
     }
 
-    /// Where a path is in dpkg's table of names, whose order is that of listings.
+    /// The slot of a path in dpkg's hash table of names. Listings come in the order of slots.
     #[must_use]
-    pub fn table_place(&self, path: &[u8]) -> u32 {
-        table_place(path, self.signed_char)
+    pub fn hash_slot(&self, path: &[u8]) -> u32 {
+        hash_slot(path, self.signed_char)
     }
 }
 
-/// dpkg's `lib/dpkg/fsys-hash.c`: FNV-1a over the path without its leading slashes.
+/// The slot of a path, by FNV-1a over it without leading slashes (dpkg's `lib/dpkg/fsys-hash.c`).
 #[must_use]
-pub fn table_place(path: &[u8], signed_char: bool) -> u32 {
-    const PLACES: u32 = 262_139;
+pub fn hash_slot(path: &[u8], signed_char: bool) -> u32 {
+    const SLOTS: u32 = 262_139;
     let mut name = path;
     while let [b'/', rest @ ..] | [b'.', b'/', rest @ ..] = name {
         name = rest;
@@ -286,7 +286,7 @@ pub fn table_place(path: &[u8], signed_char: bool) -> u32 {
         };
         (hash ^ byte).wrapping_mul(16_777_619)
     });
-    hash % PLACES
+    hash % SLOTS
 }
 
 fn needs_architecture(entry: &StatusEntry, native: &str) -> bool {
@@ -314,9 +314,9 @@ mod tests {
     #[test]
     fn the_table_of_names_is_dpkgs() {
         // The order in which bookworm's dpkg-query lists them.
-        assert_eq!(table_place(b"/", true), 2_166_136_261 % 262_139);
-        assert_eq!(table_place(b"/a", true), table_place(b"./a", true));
-        assert_ne!(table_place(b"/\xe9", true), table_place(b"/\xe9", false));
+        assert_eq!(hash_slot(b"/", true), 2_166_136_261 % 262_139);
+        assert_eq!(hash_slot(b"/a", true), hash_slot(b"./a", true));
+        assert_ne!(hash_slot(b"/\xe9", true), hash_slot(b"/\xe9", false));
     }
 
     #[test]

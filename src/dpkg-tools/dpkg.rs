@@ -2,11 +2,11 @@
 
 use md5::{Digest as _, Md5};
 
+use super::command_line::CommandLine;
 use super::compare_versions;
-use super::database::{Database, Found, Place, bad_package_name};
+use super::database::{AdminDir, Database, Found, bad_package_name};
 use super::dpkg_query::{self, Query};
 use super::files::{fatal, read_optional};
-use super::options::Words;
 use imgfix_dpkg::conffiles::parse_conffiles;
 use imgfix_dpkg::status::{State, StatusEntry};
 use imgfix_shell::{Process, Status, Stop};
@@ -28,14 +28,14 @@ const FEATURES: &[(&str, &str, &str)] = &[
 /// # Errors
 /// A form that is not evaluated: everything that would change packages.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let words = Words::of(process, &["admindir", "f", "showformat"])?;
-    let mut place = Place::of(process)?;
+    let line = CommandLine::of(process, &["admindir", "f", "showformat"])?;
+    let mut admindir = AdminDir::of(process)?;
     let mut action = None;
     let mut format = b"${binary:Package}\t${Version}\n".to_vec();
-    for option in &words.options {
+    for option in &line.options {
         let value = option.value.clone().unwrap_or_default();
         match option.name.as_str() {
-            "admindir" => place = Place::named(value.to_vec()),
+            "admindir" => admindir = AdminDir::named(value.to_vec()),
             "f" | "showformat" => format = value.to_vec(),
             "no-pager" | "robot" => {}
             _ if action.is_none() => action = Some(option.name.clone()),
@@ -45,7 +45,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
             }
         }
     }
-    let operands = words.texts();
+    let operands = line.texts();
     let action = action.unwrap_or_default();
     match action.as_str() {
         "compare-versions" => compare_versions::run(process, &operands),
@@ -54,20 +54,20 @@ pub fn run(process: &mut Process<'_>) -> Status {
             process.print(architecture + "\n")?;
             Ok(0)
         }
-        "print-foreign-architectures" => foreign_architectures(process, &place),
+        "print-foreign-architectures" => foreign_architectures(process, &admindir),
         "version" => {
             let program = "'dpkg' package management program";
-            dpkg_query::show_version(process, place, program)
+            dpkg_query::show_version(process, admindir, program)
         }
-        "V" | "verify" => verify(process, place, &operands),
+        "V" | "verify" => verify(process, admindir, &operands),
         "c" | "control-list" | "control-show" => {
             Err(process.unsupported(format!("option {action}")))
         }
-        name if name.starts_with("assert-") => assert_feature(process, place, name),
+        name if name.starts_with("assert-") => assert_feature(process, admindir, name),
         name if name.starts_with("validate-") => validate(process, name, &operands),
         name => match Query::of(name) {
             Some(query) => {
-                let database = Database::load(process, place)?;
+                let database = Database::load(process, admindir)?;
                 dpkg_query::answer(process, &database, query, &operands, &format)
             }
             None => Err(process.unsupported(format!("option {name}"))),
@@ -75,8 +75,8 @@ pub fn run(process: &mut Process<'_>) -> Status {
     }
 }
 
-fn foreign_architectures(process: &mut Process<'_>, place: &Place) -> Status {
-    let text = read_optional(process, &place.file("arch"))?.unwrap_or_default();
+fn foreign_architectures(process: &mut Process<'_>, admindir: &AdminDir) -> Status {
+    let text = read_optional(process, &admindir.file("arch"))?.unwrap_or_default();
     let native = process.machine.settings.architecture.clone();
     let text = String::from_utf8_lossy(&text).into_owned();
     for name in text.lines().filter(|name| !name.is_empty() && *name != native) {
@@ -85,7 +85,7 @@ fn foreign_architectures(process: &mut Process<'_>, place: &Place) -> Status {
     Ok(0)
 }
 
-fn assert_feature(process: &mut Process<'_>, place: Place, option: &str) -> Status {
+fn assert_feature(process: &mut Process<'_>, admindir: AdminDir, option: &str) -> Status {
     let name = option.strip_prefix("assert-").unwrap_or_default();
     let Some((_, since, words)) = FEATURES.iter().find(|(feature, ..)| *feature == name) else {
         return Err(process.unsupported(format!("option {option}")));
@@ -93,7 +93,7 @@ fn assert_feature(process: &mut Process<'_>, place: Place, option: &str) -> Stat
     let running = process.variable("DPKG_RUNNING_VERSION").unwrap_or_default();
     let running = String::from_utf8_lossy(running).into_owned();
     // Before 1.21.0 the recorded version counted, and that has all features since 1.20.1.
-    if running.is_empty() || Database::load(process, place)?.dpkg_is_before("1.21.0") {
+    if running.is_empty() || Database::load(process, admindir)?.dpkg_is_before("1.21.0") {
         return Ok(0);
     }
     match (Version::parse_recorded(&running), Version::parse(since)) {
@@ -111,7 +111,7 @@ fn assert_feature(process: &mut Process<'_>, place: Place, option: &str) -> Stat
 
 fn validate(process: &mut Process<'_>, option: &str, operands: &[String]) -> Status {
     let [text] = operands else {
-        return Err(process.unsupported(format!("{option} and not one operand")));
+        return Err(process.unsupported(format!("{option} with no operand, or several")));
     };
     match option {
         "validate-pkgname" => match bad_package_name(text) {
@@ -140,8 +140,8 @@ fn validate(process: &mut Process<'_>, option: &str, operands: &[String]) -> Sta
     }
 }
 
-fn verify(process: &mut Process<'_>, place: Place, operands: &[String]) -> Status {
-    let database = Database::load(process, place)?;
+fn verify(process: &mut Process<'_>, admindir: AdminDir, operands: &[String]) -> Status {
+    let database = Database::load(process, admindir)?;
     if operands.is_empty() {
         return Err(process.unsupported("--verify of all packages"));
     }

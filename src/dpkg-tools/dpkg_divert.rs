@@ -1,8 +1,8 @@
 //! `dpkg-divert`: adds, removes and lists diversions, and renames what is diverted.
 
-use super::database::{Database, Found, Place, table_place};
+use super::command_line::CommandLine;
+use super::database::{AdminDir, Database, Found, hash_slot};
 use super::files::{fatal, is_there, read_or_empty, replace_with_backup, unusable};
-use super::options::Words;
 use imgfix_shell::fnmatch;
 use imgfix_shell::{Errno, Process, Status, Stop};
 use imgfix_vfs::Kind;
@@ -43,7 +43,7 @@ enum Action {
 }
 
 struct Request {
-    place: Place,
+    admindir: AdminDir,
     action: Action,
     package: Package,
     divert_to: Option<Vec<u8>>,
@@ -57,14 +57,14 @@ struct Request {
 /// # Errors
 /// A form that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let words = Words::of(process, &["package", "divert", "admindir", "instdir", "root"])?;
-    let mut request = read_request(process, &words)?;
-    let diversions = load(process, &request.place)?;
+    let line = CommandLine::of(process, &["package", "divert", "admindir", "instdir", "root"])?;
+    let mut request = read_request(process, &line)?;
+    let diversions = load(process, &request.admindir)?;
     if request.action == Action::List {
-        return list(process, &words.texts(), diversions);
+        return list(process, &line.texts(), diversions);
     }
-    let [path] = words.operands.as_slice() else {
-        return Err(process.unsupported("not one file"));
+    let [path] = line.operands.as_slice() else {
+        return Err(process.unsupported("no file, or several"));
     };
     let path = path.to_vec();
     if path.first() != Some(&b'/') {
@@ -97,9 +97,9 @@ pub fn run(process: &mut Process<'_>) -> Status {
     }
 }
 
-fn read_request(process: &Process<'_>, words: &Words) -> Result<Request, Stop> {
+fn read_request(process: &Process<'_>, line: &CommandLine) -> Result<Request, Stop> {
     let mut request = Request {
-        place: Place::of(process)?,
+        admindir: AdminDir::of(process)?,
         action: Action::Add,
         package: Package::Any,
         divert_to: None,
@@ -107,7 +107,7 @@ fn read_request(process: &Process<'_>, words: &Words) -> Result<Request, Stop> {
         test: false,
         quiet: false,
     };
-    for option in &words.options {
+    for option in &line.options {
         match option.name.as_str() {
             "add" => request.action = Action::Add,
             "remove" => request.action = Action::Remove,
@@ -121,7 +121,7 @@ fn read_request(process: &Process<'_>, words: &Words) -> Result<Request, Stop> {
             "no-rename" => request.rename = false,
             "test" => request.test = true,
             "quiet" => request.quiet = true,
-            "admindir" => request.place = Place::named(option.text().into_bytes()),
+            "admindir" => request.admindir = AdminDir::named(option.text().into_bytes()),
             name => return Err(process.unsupported(format!("option {name}"))),
         }
     }
@@ -134,8 +134,8 @@ fn read_request(process: &Process<'_>, words: &Words) -> Result<Request, Stop> {
 }
 
 /// The diversions in the order of dpkg's table of names, in which it lists and writes them.
-fn load(process: &mut Process<'_>, place: &Place) -> Result<Vec<Diversion>, Stop> {
-    let text = read_or_empty(process, &place.file("diversions"))?;
+fn load(process: &mut Process<'_>, admindir: &AdminDir) -> Result<Vec<Diversion>, Stop> {
+    let text = read_or_empty(process, &admindir.file("diversions"))?;
     let lines: Vec<&[u8]> = text.split(|&b| b == b'\n').collect();
     let mut diversions: Vec<Diversion> = Vec::new();
     for record in lines.chunks_exact(3) {
@@ -150,12 +150,12 @@ fn load(process: &mut Process<'_>, place: &Place) -> Result<Vec<Diversion>, Stop
 
 fn sort(process: &Process<'_>, diversions: &mut [Diversion]) {
     let signed = matches!(process.machine.settings.architecture.as_str(), "amd64" | "i386");
-    diversions.sort_by_key(|diversion| table_place(&diversion.from, signed));
+    diversions.sort_by_key(|diversion| hash_slot(&diversion.from, signed));
 }
 
 fn save(
     process: &mut Process<'_>,
-    place: &Place,
+    admindir: &AdminDir,
     mut diversions: Vec<Diversion>,
 ) -> Result<(), Stop> {
     sort(process, &mut diversions);
@@ -164,7 +164,7 @@ fn save(
         let package = package.as_deref().unwrap_or(":").as_bytes();
         out.extend([&from[..], b"\n", to, b"\n", package, b"\n"].concat());
     }
-    replace_with_backup(process, &place.file("diversions"), "-old", out, 0o644)
+    replace_with_backup(process, &admindir.file("diversions"), "-old", out, 0o644)
 }
 
 fn describe(from: &[u8], to: Option<&[u8]>, package: Option<&str>) -> String {
@@ -255,7 +255,7 @@ fn add(
     }
     if !request.test {
         diversions.push(new.clone());
-        save(process, &request.place, diversions)?;
+        save(process, &request.admindir, diversions)?;
         if rename {
             move_file(process, &new.from, &new.to)?;
         }
@@ -305,7 +305,7 @@ fn remove(
         }
     }
     if !request.test {
-        save(process, &request.place, diversions)?;
+        save(process, &request.admindir, diversions)?;
     }
     Ok(0)
 }
@@ -357,7 +357,7 @@ fn move_file(process: &mut Process<'_>, from: &[u8], to: &[u8]) -> Result<(), St
 /// Whether the diverting package itself ships the path.
 fn is_own(process: &mut Process<'_>, request: &Request, path: &[u8]) -> Result<bool, Stop> {
     let Some(name) = request.package.name() else { return Ok(false) };
-    let database = Database::load(process, request.place.clone())?;
+    let database = Database::load(process, request.admindir.clone())?;
     owners(process, &database, name, path).map(|found| !found.is_empty())
 }
 
@@ -367,7 +367,7 @@ fn is_shared(process: &mut Process<'_>, request: &Request, path: &[u8]) -> Resul
     let Some(name) = request.package.name() else { return Ok(false) };
     let Some(own) = process.variable("DPKG_MAINTSCRIPT_ARCH") else { return Ok(false) };
     let own = String::from_utf8_lossy(own).into_owned();
-    let database = Database::load(process, request.place.clone())?;
+    let database = Database::load(process, request.admindir.clone())?;
     let found = owners(process, &database, name, path)?;
     Ok(found.iter().any(|architecture| *architecture != own))
 }

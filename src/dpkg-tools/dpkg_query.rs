@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 
-use super::database::{Database, Found, Place};
+use super::command_line::CommandLine;
+use super::database::{AdminDir, Database, Found};
 use super::files::{fatal, read_optional};
 use super::format::{Format, StatusWords, synopsis};
-use super::options::Words;
 use imgfix_dpkg::diversions::Diversions;
 use imgfix_dpkg::status::{State, StatusEntry};
 use imgfix_shell::fnmatch;
@@ -49,20 +49,20 @@ impl Query {
 /// # Errors
 /// A form that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let words = Words::of(process, &["f", "showformat", "admindir", "root"])?;
-    let mut place = Place::of(process)?;
+    let line = CommandLine::of(process, &["f", "showformat", "admindir", "root"])?;
+    let mut admindir = AdminDir::of(process)?;
     let mut format = b"${binary:Package}\t${Version}\n".to_vec();
     let mut query = None;
-    for option in &words.options {
+    for option in &line.options {
         let value = option.value.clone().unwrap_or_default();
         match option.name.as_str() {
             "f" | "showformat" => format = value.to_vec(),
-            "admindir" => place = Place::named(value.to_vec()),
+            "admindir" => admindir = AdminDir::named(value.to_vec()),
             "no-pager" => {}
             "version" => {
                 return show_version(
                     process,
-                    place,
+                    admindir,
                     "dpkg-query package management program query tool",
                 );
             }
@@ -73,16 +73,16 @@ pub fn run(process: &mut Process<'_>) -> Status {
         }
     }
     let Some(query) = query else { return Err(process.unsupported("no action")) };
-    let database = Database::load(process, place)?;
-    answer(process, &database, query, &words.texts(), &format)
+    let database = Database::load(process, admindir)?;
+    answer(process, &database, query, &line.texts(), &format)
 }
 
 /// `--version` of one of dpkg's programs.
 ///
 /// # Errors
 /// The database is damaged, or does not say which version dpkg has.
-pub fn show_version(process: &mut Process<'_>, place: Place, program: &str) -> Status {
-    let database = Database::load(process, place)?;
+pub fn show_version(process: &mut Process<'_>, admindir: AdminDir, program: &str) -> Status {
+    let database = Database::load(process, admindir)?;
     let Some(version) = database.dpkg_version() else {
         return Err(process.unsupported("option version and no package dpkg"));
     };
@@ -385,7 +385,7 @@ fn search(process: &mut Process<'_>, database: &Database, operands: &[String]) -
             owners.push(label.clone());
         }
     }
-    order.sort_by_key(|name| database.table_place(name));
+    order.sort_by_key(|name| database.hash_slot(name));
     let mut misses = 0;
     for operand in operands {
         let pattern = match operand.bytes().next() {

@@ -1,9 +1,9 @@
 //! `dpkg-statoverride`: adds, removes and lists overrides of owner and mode.
 
-use super::accounts::Accounts;
-use super::database::{Place, table_place};
+use super::accounts::AccountList;
+use super::command_line::CommandLine;
+use super::database::{AdminDir, hash_slot};
 use super::files::{fatal, read_or_empty, replace_with_backup, unusable};
-use super::options::Words;
 use imgfix_shell::files::Owner;
 use imgfix_shell::fnmatch;
 use imgfix_shell::{Process, Status, Stop};
@@ -32,7 +32,7 @@ enum Action {
 }
 
 struct Request {
-    place: Place,
+    admindir: AdminDir,
     action: Option<Action>,
     update: bool,
     force_add: bool,
@@ -45,14 +45,14 @@ struct Request {
 /// # Errors
 /// A form that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let words = Words::of(process, &["admindir", "instdir", "root"])?;
-    let request = read_request(process, &words)?;
-    let accounts = Accounts::load(process)?;
-    let overrides = match load(process, &request.place, &accounts)? {
+    let line = CommandLine::of(process, &["admindir", "instdir", "root"])?;
+    let request = read_request(process, &line)?;
+    let accounts = AccountList::load(process)?;
+    let overrides = match load(process, &request.admindir, &accounts)? {
         Ok(overrides) => overrides,
         Err(problem) => return fatal(process, problem),
     };
-    let operands = words.texts();
+    let operands = line.texts();
     match (request.action, operands.as_slice()) {
         (Some(Action::Add), [user, group, mode, path]) => {
             let new = match parse(user, group, mode, &clean(path), &accounts) {
@@ -67,16 +67,16 @@ pub fn run(process: &mut Process<'_>) -> Status {
     }
 }
 
-fn read_request(process: &Process<'_>, words: &Words) -> Result<Request, Stop> {
+fn read_request(process: &Process<'_>, line: &CommandLine) -> Result<Request, Stop> {
     let mut request = Request {
-        place: Place::of(process)?,
+        admindir: AdminDir::of(process)?,
         action: None,
         update: false,
         force_add: false,
         force_remove: false,
         quiet: false,
     };
-    for option in &words.options {
+    for option in &line.options {
         match option.name.as_str() {
             "add" => request.action = Some(Action::Add),
             "remove" => request.action = Some(Action::Remove),
@@ -89,7 +89,7 @@ fn read_request(process: &Process<'_>, words: &Words) -> Result<Request, Stop> {
             }
             "force-statoverride-add" => request.force_add = true,
             "force-statoverride-del" | "force-statoverride-remove" => request.force_remove = true,
-            "admindir" => request.place = Place::named(option.text().into_bytes()),
+            "admindir" => request.admindir = AdminDir::named(option.text().into_bytes()),
             name => return Err(process.unsupported(format!("option {name}"))),
         }
     }
@@ -120,11 +120,11 @@ fn id(
     }
 }
 
-fn user_id(text: &str, accounts: &Accounts) -> Result<Option<u32>, String> {
+fn user_id(text: &str, accounts: &AccountList) -> Result<Option<u32>, String> {
     id(text, "uid", |name| accounts.user(name).map(|user| user.uid))
 }
 
-fn group_id(text: &str, accounts: &Accounts) -> Result<Option<u32>, String> {
+fn group_id(text: &str, accounts: &AccountList) -> Result<Option<u32>, String> {
     id(text, "gid", |name| accounts.group(name).map(|group| group.gid))
 }
 
@@ -138,7 +138,7 @@ fn parse(
     group: &str,
     mode: &str,
     path: &str,
-    accounts: &Accounts,
+    accounts: &AccountList,
 ) -> Result<Override, String> {
     let uid = user_id(user, accounts)?.ok_or_else(|| format!("user '{user}' does not exist"))?;
     let gid =
@@ -162,10 +162,10 @@ fn absolute(path: &[u8]) -> Vec<u8> {
 
 fn load(
     process: &mut Process<'_>,
-    place: &Place,
-    accounts: &Accounts,
+    admindir: &AdminDir,
+    accounts: &AccountList,
 ) -> Result<Result<Vec<Override>, String>, Stop> {
-    let text = read_or_empty(process, &place.file("statoverride"))?;
+    let text = read_or_empty(process, &admindir.file("statoverride"))?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let mut overrides = Vec::new();
     for line in text.lines() {
@@ -193,11 +193,11 @@ fn load(
 
 fn sort(process: &Process<'_>, overrides: &mut [Override]) {
     let signed = matches!(process.machine.settings.architecture.as_str(), "amd64" | "i386");
-    overrides.sort_by_key(|entry| table_place(&entry.path, signed));
+    overrides.sort_by_key(|entry| hash_slot(&entry.path, signed));
 }
 
 impl Override {
-    fn line(&self, accounts: &Accounts) -> Vec<u8> {
+    fn line(&self, accounts: &AccountList) -> Vec<u8> {
         let user = match &self.user {
             Id::Number(uid) => accounts
                 .user_numbered(*uid)
@@ -217,12 +217,12 @@ impl Override {
 
 fn save(
     process: &mut Process<'_>,
-    place: &Place,
+    admindir: &AdminDir,
     overrides: &[Override],
-    accounts: &Accounts,
+    accounts: &AccountList,
 ) -> Result<(), Stop> {
     let text: Vec<u8> = overrides.iter().flat_map(|entry| entry.line(accounts)).collect();
-    replace_with_backup(process, &place.file("statoverride"), "-old", text, 0o644)
+    replace_with_backup(process, &admindir.file("statoverride"), "-old", text, 0o644)
 }
 
 fn warn(process: &mut Process<'_>, request: &Request, text: &str) -> Result<(), Stop> {
@@ -234,7 +234,7 @@ fn add(
     request: &Request,
     mut overrides: Vec<Override>,
     new: Override,
-    accounts: &Accounts,
+    accounts: &AccountList,
 ) -> Status {
     let name = String::from_utf8_lossy(&new.path).into_owned();
     if overrides.iter().any(|entry| entry.path == new.path) {
@@ -255,7 +255,7 @@ fn add(
     }
     overrides.push(new);
     sort(process, &mut overrides);
-    save(process, &request.place, &overrides, accounts)?;
+    save(process, &request.admindir, &overrides, accounts)?;
     Ok(0)
 }
 
@@ -280,7 +280,7 @@ fn remove(
     request: &Request,
     mut overrides: Vec<Override>,
     path: &str,
-    accounts: &Accounts,
+    accounts: &AccountList,
 ) -> Status {
     let path = absolute(clean(path).as_bytes());
     let before = overrides.len();
@@ -289,7 +289,7 @@ fn remove(
         warn(process, request, "no override present")?;
         return Ok(if request.force_remove { 0 } else { 2 });
     }
-    save(process, &request.place, &overrides, accounts)?;
+    save(process, &request.admindir, &overrides, accounts)?;
     Ok(0)
 }
 
@@ -298,7 +298,7 @@ fn list(
     process: &mut Process<'_>,
     overrides: &[Override],
     patterns: &[String],
-    accounts: &Accounts,
+    accounts: &AccountList,
 ) -> Status {
     let patterns: Vec<String> = patterns.iter().map(|pattern| clean(pattern)).collect();
     let mut status = 1;

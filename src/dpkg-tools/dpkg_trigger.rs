@@ -1,12 +1,12 @@
 //! `dpkg-trigger`: activates a trigger by a line of `triggers/Unincorp`.
 
-use super::database::{Place, bad_package_name};
+use super::command_line::CommandLine;
+use super::database::{AdminDir, bad_package_name};
 use super::files::{exists, fatal, is_directory, read_optional, replace};
-use super::options::Words;
 use imgfix_shell::{Process, Status, Stop};
 
 struct Request {
-    place: Place,
+    admindir: AdminDir,
     by: Option<String>,
     awaited: bool,
     act: bool,
@@ -18,25 +18,30 @@ struct Request {
 /// # Errors
 /// A form that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let words = Words::of(process, &["admindir", "root", "by-package", "f"])?;
-    let mut request =
-        Request { place: Place::of(process)?, by: None, awaited: true, act: true, check: false };
-    for option in &words.options {
+    let line = CommandLine::of(process, &["admindir", "root", "by-package", "f"])?;
+    let mut request = Request {
+        admindir: AdminDir::of(process)?,
+        by: None,
+        awaited: true,
+        act: true,
+        check: false,
+    };
+    for option in &line.options {
         match option.name.as_str() {
             "by-package" | "f" => request.by = Some(option.text()),
             "await" => request.awaited = true,
             "no-await" => request.awaited = false,
             "no-act" => request.act = false,
             "check-supported" => request.check = true,
-            "admindir" => request.place = Place::named(option.text().into_bytes()),
+            "admindir" => request.admindir = AdminDir::named(option.text().into_bytes()),
             name => return Err(process.unsupported(format!("option {name}"))),
         }
     }
     if request.check {
-        return check_supported(process, &request.place);
+        return check_supported(process, &request.admindir);
     }
-    let [trigger] = words.operands.as_slice() else {
-        return Err(process.unsupported("not one trigger"));
+    let [trigger] = line.operands.as_slice() else {
+        return Err(process.unsupported("no trigger, or several"));
     };
     let by = match awaiter(process, &request)? {
         Ok(by) => by,
@@ -52,8 +57,8 @@ pub fn run(process: &mut Process<'_>) -> Status {
     activate(process, &request, &trigger, by.as_bytes())
 }
 
-fn check_supported(process: &mut Process<'_>, place: &Place) -> Status {
-    if exists(process, &place.file("triggers/Unincorp"))? {
+fn check_supported(process: &mut Process<'_>, admindir: &AdminDir) -> Status {
+    if exists(process, &admindir.file("triggers/Unincorp"))? {
         return Ok(0);
     }
     process.complain("trigger records not yet in existence")?;
@@ -91,12 +96,12 @@ fn awaiter(process: &Process<'_>, request: &Request) -> Result<Result<String, St
 /// Adds the package to the trigger's line; a new line comes after all others. Comments and
 /// blank lines are lost, as in dpkg. Without `Unincorp` nothing is recorded.
 fn activate(process: &mut Process<'_>, request: &Request, trigger: &[u8], by: &[u8]) -> Status {
-    let path = request.place.file("triggers/Unincorp");
+    let path = request.admindir.file("triggers/Unincorp");
     if request.act {
-        if !is_directory(process, &request.place.file("triggers"))? {
+        if !is_directory(process, &request.admindir.file("triggers"))? {
             return Ok(0);
         }
-        let lock = request.place.file("triggers/Lock");
+        let lock = request.admindir.file("triggers/Lock");
         if !exists(process, &lock)? {
             replace(process, &lock, "", 0o600)?;
         }

@@ -1,8 +1,8 @@
 //! `getent`: entries of the account files. Other databases need a network or a name service.
 
-use super::accounts::Accounts;
 use super::files::read_or_empty;
 use imgfix_shell::{Process, Status, Stop};
+use imgfix_vfs::account_lines::{GroupLine, UserLine};
 
 /// `getent passwd|group|shadow|gshadow [KEY...]`: status 2 when a key is not found.
 ///
@@ -34,19 +34,14 @@ pub fn run(process: &mut Process<'_>) -> Status {
 }
 
 fn lines(process: &mut Process<'_>, database: &str) -> Result<Vec<String>, Stop> {
-    match database {
-        "passwd" | "group" => {
-            let accounts = Accounts::load(process)?;
-            Ok(match database {
-                "passwd" => accounts.users.iter().map(super::accounts::User::line).collect(),
-                _ => accounts.groups.iter().map(super::accounts::Group::line).collect(),
-            })
-        }
-        "shadow" | "gshadow" => {
-            let path = format!("/etc/{database}");
-            let text = read_or_empty(process, path.as_bytes())?;
-            Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
-        }
-        other => Err(process.unsupported(format!("database {other}"))),
+    if !matches!(database, "passwd" | "group" | "shadow" | "gshadow") {
+        return Err(process.unsupported(format!("database {database}")));
     }
+    let text = read_or_empty(process, format!("/etc/{database}").as_bytes())?;
+    let lossy = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
+    Ok(match database {
+        "passwd" => UserLine::all(&text).map(|user| lossy(user.line())).collect(),
+        "group" => GroupLine::all(&text).map(|group| lossy(group.line())).collect(),
+        _ => String::from_utf8_lossy(&text).lines().map(str::to_owned).collect(),
+    })
 }

@@ -1,7 +1,7 @@
 //! `groups` of coreutils: the names of a user's groups, root's when none is named. (busybox's says
 //! them in another form.)
 
-use super::accounts::{Accounts, User};
+use super::accounts::{AccountList, User};
 use imgfix_shell::{Process, Status, Stop};
 
 /// `groups [USER...]`.
@@ -10,7 +10,7 @@ use imgfix_shell::{Process, Status, Stop};
 /// Data limits.
 pub fn groups(process: &mut Process<'_>) -> Status {
     let names: Vec<String> = process.arguments().iter().map(ToString::to_string).collect();
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     if names.is_empty() {
         let line = named_groups(&accounts, &root(&accounts));
         process.print(line + "\n")?;
@@ -35,24 +35,20 @@ pub fn groups(process: &mut Process<'_>) -> Status {
     Ok(status)
 }
 
-fn named_groups(accounts: &Accounts, user: &User) -> String {
+fn named_groups(accounts: &AccountList, user: &User) -> String {
     let gids = accounts.groups_of(user);
     gids.iter().map(|gid| group(accounts, *gid)).collect::<Vec<_>>().join(" ")
 }
 
-fn root(accounts: &Accounts) -> User {
+fn root(accounts: &AccountList) -> User {
     accounts.user_numbered(0).cloned().unwrap_or_else(|| User {
         name: "root".into(),
-        password: "x".into(),
         uid: 0,
         gid: 0,
-        gecos: String::new(),
-        home: "/root".into(),
-        shell: "/bin/sh".into(),
     })
 }
 
-fn group(accounts: &Accounts, gid: u32) -> String {
+fn group(accounts: &AccountList, gid: u32) -> String {
     accounts.group_numbered(gid).map_or_else(|| gid.to_string(), |group| group.name.clone())
 }
 

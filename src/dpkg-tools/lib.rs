@@ -6,7 +6,7 @@
 //! a [`Stop`](imgfix_shell::Stop). Programs of the image that are shell scripts
 //! (`invoke-rc.d`, `dpkg-maintscript-helper`) are evaluated and have no file here.
 //!
-//! - `files`, `options`: what the programs share
+//! - `files`, `command_line`: what the programs share
 //! - `database`, `accounts`: the image's packages, its users and groups
 //! - `interpreters`: the few programs in other languages that are known
 //! - `java`, `postgresql`: OpenJDK's programs and those of PostgreSQL, with what Debian adds
@@ -16,6 +16,7 @@
 
 mod accounts;
 mod adduser;
+mod command_line;
 mod compare_versions;
 mod database;
 mod deb_systemd_helper;
@@ -35,7 +36,6 @@ mod init;
 mod interpreters;
 mod java;
 mod mountpoint;
-mod options;
 mod pam_auth_update;
 mod postgresql;
 mod shadow;

@@ -1,7 +1,7 @@
 //! `su USER -c COMMAND` for the commands of which it does not matter that everything here runs
 //! as root: tests of who owns a file.
 
-use super::accounts::{Accounts, User};
+use super::accounts::{AccountList, User};
 use super::files::unusable;
 use imgfix_shell::{Errno, Process, Status, Stop};
 
@@ -19,7 +19,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
         ["-s", "/bin/sh", name, "-c", command] | [name, "-c", command] => (name, command),
         _ => return Err(process.unsupported("another call than USER -c COMMAND")),
     };
-    let Some(user) = Accounts::load(process)?.user(name).cloned() else {
+    let Some(user) = AccountList::load(process)?.user(name).cloned() else {
         return Err(process.unsupported(format!("the missing user {name}")));
     };
     for test in command.split("&&") {

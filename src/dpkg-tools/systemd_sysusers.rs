@@ -1,7 +1,7 @@
 //! `systemd-sysusers FILE...` where all accounts are there already, as after the first
 //! installation of a package; and `update-passwd` where nothing is to be done.
 
-use super::accounts::Accounts;
+use super::accounts::AccountList;
 use super::files::{read_optional, read_or_empty};
 use imgfix_shell::{Process, Status, Stop};
 
@@ -16,7 +16,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     if files.is_empty() || files.iter().any(|file| file.starts_with('-')) {
         return Err(process.unsupported("anything but files"));
     }
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     let mut status = 0;
     for file in &files {
         let mut text = None;
@@ -43,7 +43,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
 }
 
 /// Whether what a line wants is there.
-fn is_done(accounts: &Accounts, line: &str) -> bool {
+fn is_done(accounts: &AccountList, line: &str) -> bool {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     match words.as_slice() {
         [] => true,

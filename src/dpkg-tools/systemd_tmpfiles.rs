@@ -1,7 +1,7 @@
 //! `systemd-tmpfiles --create FILE...`: the directories, files and links that packages want
 //! (tmpfiles.d(5)), as far as packages use it.
 
-use super::accounts::Accounts;
+use super::accounts::AccountList;
 use super::files::{is_there, make_directories, read_optional, remove, replace, unusable};
 use imgfix_shell::files::Owner;
 use imgfix_shell::{Process, Status, Stop};
@@ -51,7 +51,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
         }
     }
     lines.sort_by(|a, b| a.path.cmp(&b.path));
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     for line in &lines {
         process.machine.spend(1)?;
         apply(process, &accounts, line)?;
@@ -143,7 +143,7 @@ impl AfterWords for str {
     }
 }
 
-fn apply(process: &mut Process<'_>, accounts: &Accounts, line: &Line) -> Result<(), Stop> {
+fn apply(process: &mut Process<'_>, accounts: &AccountList, line: &Line) -> Result<(), Stop> {
     let path = line.path.as_bytes();
     let there = is_there(process, path)?;
     match line.kind.as_str() {
@@ -193,7 +193,7 @@ fn link(process: &mut Process<'_>, line: &Line, there: bool) -> Result<(), Stop>
 /// Sets mode and owner where the line gives them; a new path gets the usual ones otherwise.
 fn set(
     process: &mut Process<'_>,
-    accounts: &Accounts,
+    accounts: &AccountList,
     line: &Line,
     usual: u32,
     new: bool,

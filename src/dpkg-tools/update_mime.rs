@@ -30,8 +30,8 @@ struct Release {
     knows_tests: bool,
 }
 
-/// An entry of mailcap.
-struct Entry {
+/// A line of `/etc/mailcap` (RFC 1524, appendix A).
+struct MailcapEntry {
     text: BString,
     package: BString,
     priority: u32,
@@ -126,7 +126,7 @@ fn pattern(text: &str) -> Result<Regex, Stop> {
 
 fn read_packages(
     process: &mut Process<'_>,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<MailcapEntry>,
     packages: &mut Vec<BString>,
 ) -> Result<(), Stop> {
     let priority = pattern(r"(?i-u)priority\s*=\s*([0-9]+)\s*(?:$|;)")?;
@@ -145,7 +145,7 @@ fn read_packages(
                 Some(number @ 0..=9) => number,
                 _ => DEFAULT_PRIORITY,
             };
-            entries.push(Entry { text: line.into(), package: package.clone(), priority });
+            entries.push(MailcapEntry { text: line.into(), package: package.clone(), priority });
         }
     }
     Ok(())
@@ -178,7 +178,7 @@ fn files_below(
 fn read_applications(
     process: &mut Process<'_>,
     release: Release,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<MailcapEntry>,
     packages: &[BString],
 ) -> Result<(), Stop> {
     let mut known = packages.to_vec();
@@ -192,7 +192,11 @@ fn read_applications(
         let text = read(process, &file)?.unwrap_or_default();
         process.machine.spend(1 + text.len() as u64 / 256)?;
         for text in desktop_entries(&text, &package, release)? {
-            entries.push(Entry { text, package: package.clone(), priority: DEFAULT_PRIORITY });
+            entries.push(MailcapEntry {
+                text,
+                package: package.clone(),
+                priority: DEFAULT_PRIORITY,
+            });
         }
     }
     Ok(())
@@ -294,9 +298,9 @@ fn read_order(process: &mut Process<'_>) -> Result<Vec<Vec<u8>>, Stop> {
 /// patterns.
 fn ordered<'a>(
     process: &mut Process<'_>,
-    entries: &'a [Entry],
+    entries: &'a [MailcapEntry],
     order: &[Vec<u8>],
-) -> Result<Vec<&'a Entry>, Stop> {
+) -> Result<Vec<&'a MailcapEntry>, Stop> {
     let all_of_kind = pattern(r"(?-u)^\S+/\*")?;
     let of_any_kind = pattern(r"(?-u)^\*/")?;
     let mut by_priority: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
@@ -341,7 +345,7 @@ fn ordered<'a>(
     Ok(chosen.into_iter().filter_map(|at| entries.get(at)).collect())
 }
 
-fn write(process: &mut Process<'_>, entries: &[&Entry]) -> Status {
+fn write(process: &mut Process<'_>, entries: &[&MailcapEntry]) -> Status {
     let former = match read(process, MAILCAP)? {
         Some(text) => Some(text),
         None => read(process, MAILCAP_DEFAULT)?,

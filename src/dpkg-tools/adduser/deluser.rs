@@ -1,6 +1,6 @@
 //! `deluser` and `delgroup`.
 
-use super::super::accounts::Accounts;
+use super::super::accounts::AccountList;
 use super::super::files::exists;
 use super::configuration::{Configuration, Release};
 use super::{call, done, lock};
@@ -88,7 +88,7 @@ fn remove_user(
     configuration: &Configuration,
     name: &str,
 ) -> Status {
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     let Some(user) = accounts.user(name) else {
         if request.system {
             let text =
@@ -147,7 +147,7 @@ fn remove_group(
     configuration: &Configuration,
     name: &str,
 ) -> Status {
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     let Some(group) = accounts.group(name) else {
         let text = format!("The group `{name}' does not exist.");
         request.note(process, configuration, text)?;
@@ -185,7 +185,7 @@ fn remove_member(
     user: &str,
     group: &str,
 ) -> Status {
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     let Some(found) = accounts.user(user) else {
         process.complain(format!("The user `{user}' does not exist."))?;
         return Ok(2);

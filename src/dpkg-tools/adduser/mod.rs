@@ -8,7 +8,7 @@ pub use deluser::{delgroup, deluser};
 
 use regex::bytes::Regex;
 
-use super::accounts::Accounts;
+use super::accounts::AccountList;
 use super::files::{exists, is_directory, make_directories, unusable};
 use configuration::{Configuration, Release};
 use imgfix_shell::files::Owner;
@@ -222,7 +222,7 @@ fn add_member(
     user: &str,
     group: &str,
 ) -> Status {
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     if accounts.user(user).is_none() {
         return die(process, &format!("The user `{user}' does not exist."));
     }
@@ -257,7 +257,7 @@ enum Fit {
 }
 
 fn group_fit(
-    accounts: &Accounts,
+    accounts: &AccountList,
     configuration: &Configuration,
     name: &str,
     gid: Option<u32>,
@@ -278,7 +278,7 @@ fn add_group(
     name: &str,
 ) -> Status {
     lock(process, configuration)?;
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     if request.system {
         match group_fit(&accounts, configuration, name, request.gid) {
             Fit::None => {}
@@ -342,7 +342,7 @@ fn add_system_user(
     name: &str,
 ) -> Status {
     lock(process, configuration)?;
-    let accounts = Accounts::load(process)?;
+    let accounts = AccountList::load(process)?;
     let exclusive = [request.group, request.ingroup.is_some(), request.gid.is_some()];
     if exclusive.iter().filter(|given| **given).count() > 1 {
         return die(process, "The --group, --ingroup, and --gid options are mutually exclusive.");
@@ -423,7 +423,7 @@ fn choose(
     process: &mut Process<'_>,
     request: &Request,
     configuration: &Configuration,
-    accounts: &Accounts,
+    accounts: &AccountList,
     name: &str,
 ) -> Result<Result<Chosen, u8>, Stop> {
     let nogroup = accounts.group("nogroup").map_or(65_534, |group| group.gid);

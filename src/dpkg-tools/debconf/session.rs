@@ -28,7 +28,7 @@ enum State {
 
 /// A question that waits for `GO`.
 #[derive(Debug)]
-struct Asked {
+struct PendingQuestion {
     question: BString,
     kind: Kind,
     /// Whether it counts as seen once asked.
@@ -76,7 +76,7 @@ pub struct Session {
     title: BString,
     texts: Texts,
     state: State,
-    asked: Vec<Asked>,
+    pending: Vec<PendingQuestion>,
     seen: Vec<BString>,
     /// Whether a progress bar is shown.
     progress: bool,
@@ -119,7 +119,7 @@ impl Session {
             title: BString::default(),
             texts: Texts::Plain,
             state: State::Open,
-            asked: Vec::new(),
+            pending: Vec::new(),
             seen: Vec::new(),
             progress: false,
         }
@@ -131,7 +131,7 @@ impl Session {
         self.title = title;
         self.texts = Texts::Plain;
         self.state = State::Open;
-        self.asked.clear();
+        self.pending.clear();
         self.seen.clear();
     }
 
@@ -190,7 +190,7 @@ impl Session {
             (b"version", []) => reply(0, "2.0"),
             (b"version", [version]) => self.version(version.as_bstr()),
             (b"clear", []) => {
-                self.asked.clear();
+                self.pending.clear();
                 done()
             }
             (b"go", []) => self.go(machine),
@@ -307,8 +307,8 @@ impl Session {
                 "debconf INPUT of {question}, whose type is {kind_name}"
             )));
         };
-        if !self.asked.iter().any(|asked| asked.question == question) {
-            self.asked.push(Asked { question: question.into(), kind, mark });
+        if !self.pending.iter().any(|pending| pending.question == question) {
+            self.pending.push(PendingQuestion { question: question.into(), kind, mark });
         }
         reply(30, "question skipped")
     }
@@ -322,10 +322,10 @@ impl Session {
     }
 
     fn go(&mut self, machine: &mut Machine) -> Reply {
-        let asked = std::mem::take(&mut self.asked);
+        let pending = std::mem::take(&mut self.pending);
         // All are answered before the first answer is kept.
         let mut answers = Vec::new();
-        for Asked { question, kind, mark } in asked {
+        for PendingQuestion { question, kind, mark } in pending {
             let answer = self.answer_of(machine, question.as_bstr(), kind)?;
             answers.push((question, answer, mark));
         }
@@ -452,7 +452,7 @@ impl Session {
     }
 
     fn unregister(&mut self, question: &BStr) -> Reply {
-        if self.asked.iter().any(|asked| asked.question == question) {
+        if self.pending.iter().any(|pending| pending.question == question) {
             let text = [question.as_bytes(), b" is busy, cannot unregister right now"].concat();
             return reply(10, text);
         }

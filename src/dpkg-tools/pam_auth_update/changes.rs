@@ -65,7 +65,7 @@ pub fn split_line(line: &[u8]) -> Option<(&[u8], Vec<BString>)> {
 /// they were modified in another way, or cannot be compared.
 ///
 /// # Errors
-/// A saved line is none that pam-auth-update writes.
+/// pam-auth-update writes no line like a saved one.
 pub fn compare(
     process: &mut Process<'_>,
     configuration: &str,

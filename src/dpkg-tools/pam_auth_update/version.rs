@@ -45,7 +45,7 @@ const KNOWN: &[(&str, Version)] = &[
 /// The version of the image's program, and its sums of shipped files: types and MD5 sums.
 ///
 /// # Errors
-/// It is none of those that are known.
+/// The program is not one of the known ones.
 pub fn of(process: &mut Process<'_>) -> Result<(Version, Vec<(String, String)>), Stop> {
     let program = read_or_empty(process, PROGRAM)?;
     let sum: String = imgfix_model::hex::encode(Md5::digest(essence(&program)));

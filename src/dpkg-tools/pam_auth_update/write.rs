@@ -20,7 +20,7 @@ pub enum Force {
 /// (pam-auth-update does the same, and ends well).
 ///
 /// # Errors
-/// A file cannot be written, or a profile has a line that is none.
+/// A file cannot be written, or a line of a profile is no line of pam.d(5).
 pub fn write(process: &mut Process<'_>, chosen: &Chosen, force: Force) -> Result<bool, Stop> {
     let (configuration, saved) = (&chosen.configuration, &chosen.saved);
     for kind in TYPES {

@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice as _};
 
 use super::configuration::{self, Parameters};
-use crate::accounts::Accounts;
+use crate::accounts::AccountList;
 use crate::files::{exists, is_there, names_in, read_or_empty};
 use imgfix_shell::{Process, Stop};
 
@@ -211,7 +211,7 @@ impl Cluster {
     fn owner(&self, process: &mut Process<'_>, data: &BString) -> Result<String, Stop> {
         let entry = process.machine.stat(&process.call.directory, data)?;
         let Ok(entry) = entry else { return Ok("<unknown>".to_owned()) };
-        let accounts = Accounts::load(process)?;
+        let accounts = AccountList::load(process)?;
         let user = accounts.user_numbered(entry.uid).map(|user| user.name.clone());
         user.ok_or_else(|| process.unsupported(format!("{data}, which no user owns")))
     }

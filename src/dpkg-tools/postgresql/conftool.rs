@@ -7,7 +7,7 @@ use super::configuration::{self, Parameters};
 use imgfix_shell::{Process, Status, Stop};
 
 #[derive(Default)]
-struct Options {
+struct Request {
     boolean: bool,
     short: bool,
     verbose: bool,
@@ -19,12 +19,12 @@ struct Options {
 /// Another call; a line that the program fails on.
 pub fn run(process: &mut Process<'_>) -> Status {
     let words: Vec<String> = process.arguments().iter().map(ToString::to_string).collect();
-    let mut options = Options::default();
+    let mut request = Request::default();
     let mut operands = Vec::new();
     for word in &words {
         match word.strip_prefix('-') {
             None => operands.push(word.as_str()),
-            Some(letters) => set(process, &mut options, letters)?,
+            Some(letters) => set(process, &mut request, letters)?,
         }
     }
     let (file, parameters, name) = match operands[..] {
@@ -43,15 +43,15 @@ pub fn run(process: &mut Process<'_>) -> Status {
     if name == "all" {
         return Err(process.unsupported("show all"));
     }
-    show(process, &options, file, &parameters, name)
+    show(process, &request, file, &parameters, name)
 }
 
-fn set(process: &Process<'_>, options: &mut Options, letters: &str) -> Result<(), Stop> {
+fn set(process: &Process<'_>, request: &mut Request, letters: &str) -> Result<(), Stop> {
     for letter in letters.chars() {
         match letter {
-            'b' => options.boolean = true,
-            's' => options.short = true,
-            'v' => options.verbose = true,
+            'b' => request.boolean = true,
+            's' => request.short = true,
+            'v' => request.verbose = true,
             other => return Err(process.unsupported(format!("-{other}"))),
         }
     }
@@ -73,23 +73,23 @@ fn of_cluster(
 
 fn show(
     process: &mut Process<'_>,
-    options: &Options,
+    request: &Request,
     file: &str,
     parameters: &Parameters,
     name: &str,
 ) -> Status {
     let Some(value) = parameters.get(name.as_bytes().as_bstr()) else {
-        if options.verbose {
+        if request.verbose {
             process.print(format!("# {name} not found in {file}\n"))?;
         }
         return Ok(1);
     };
-    let value = match options.boolean {
+    let value = match request.boolean {
         false => value.to_vec(),
         true if configuration::truth(value) == Some(true) => b"on".to_vec(),
         true => b"off".to_vec(),
     };
-    match options.short {
+    match request.short {
         true => process.print([&value[..], b"\n"].concat())?,
         false => {
             let value = configuration::quoted(&value);

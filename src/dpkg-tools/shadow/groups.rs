@@ -26,7 +26,7 @@ pub fn groupadd(process: &mut Process<'_>) -> Status {
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    let [name] = names.as_slice() else { return Err(process.unsupported("not one name")) };
+    let [name] = names.as_slice() else { return Err(process.unsupported("no name, or several")) };
     if !is_name(name) {
         return fail(process, 3, format!("'{name}' is not a valid group name"));
     }
@@ -89,7 +89,7 @@ pub fn groupmod(process: &mut Process<'_>) -> Status {
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    let [name] = names.as_slice() else { return Err(process.unsupported("not one name")) };
+    let [name] = names.as_slice() else { return Err(process.unsupported("no name, or several")) };
     let mut files = Files::load(process)?;
     let Some(mut entry) = files.groups.get(name) else {
         return fail(process, 6, format!("group '{name}' does not exist"));
@@ -160,7 +160,7 @@ pub fn groupdel(process: &mut Process<'_>) -> Status {
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    let [name] = names.as_slice() else { return Err(process.unsupported("not one name")) };
+    let [name] = names.as_slice() else { return Err(process.unsupported("no name, or several")) };
     let mut files = Files::load(process)?;
     let Some(entry) = files.groups.get(name) else {
         return fail(process, 6, format!("group '{name}' does not exist"));
@@ -197,7 +197,7 @@ pub fn gpasswd(process: &mut Process<'_>) -> Status {
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    let [name] = names.as_slice() else { return Err(process.unsupported("not one group")) };
+    let [name] = names.as_slice() else { return Err(process.unsupported("no group, or several")) };
     let mut files = Files::load(process)?;
     let Some(mut entry) = files.groups.get(name) else {
         return fail(process, 3, format!("group '{name}' does not exist in /etc/group"));

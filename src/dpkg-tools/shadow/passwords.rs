@@ -98,7 +98,7 @@ pub fn chage(process: &mut Process<'_>) -> Status {
         let value = options.text()?;
         changes.push((at, days(process, &value)?));
     }
-    let [name] = names.as_slice() else { return Err(process.unsupported("not one user")) };
+    let [name] = names.as_slice() else { return Err(process.unsupported("no user, or several")) };
     if changes.is_empty() {
         return Err(process.unsupported("questions to a person"));
     }

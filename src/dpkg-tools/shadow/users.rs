@@ -9,7 +9,7 @@ use imgfix_shell::{Process, Status, Stop};
 
 /// What is said of a user on the command line.
 #[derive(Default)]
-struct Wishes {
+struct Request {
     name: String,
     comment: Option<String>,
     home: Option<String>,
@@ -28,58 +28,58 @@ struct Wishes {
     expires: Option<String>,
 }
 
-fn wishes(process: &Process<'_>, adding: bool) -> Result<Wishes, Stop> {
-    let mut wishes = Wishes::default();
+fn request(process: &Process<'_>, adding: bool) -> Result<Request, Stop> {
+    let mut request = Request::default();
     let mut names = Vec::new();
     let mut options = process.options();
     while let Some(option) = options.next()? {
         let slot = match option {
-            Short('c') | Long("comment") => &mut wishes.comment,
-            Short('d') | Long("home-dir" | "home") => &mut wishes.home,
-            Short('g') | Long("gid") => &mut wishes.group,
-            Short('s') | Long("shell") => &mut wishes.shell,
-            Short('u') | Long("uid") => &mut wishes.uid,
-            Short('p') | Long("password") => &mut wishes.password,
-            Short('e') | Long("expiredate") => &mut wishes.expires,
-            Short('l') | Long("login") if !adding => &mut wishes.login,
+            Short('c') | Long("comment") => &mut request.comment,
+            Short('d') | Long("home-dir" | "home") => &mut request.home,
+            Short('g') | Long("gid") => &mut request.group,
+            Short('s') | Long("shell") => &mut request.shell,
+            Short('u') | Long("uid") => &mut request.uid,
+            Short('p') | Long("password") => &mut request.password,
+            Short('e') | Long("expiredate") => &mut request.expires,
+            Short('l') | Long("login") if !adding => &mut request.login,
             Short('G') | Long("groups") => {
                 let list = options.text()?;
-                wishes.groups = Some(super::super::accounts::list(&list));
+                request.groups = Some(super::super::accounts::list(&list));
                 continue;
             }
             Short('K') | Long("key") => {
                 let setting = options.text()?;
-                wishes.settings.push(setting);
+                request.settings.push(setting);
                 continue;
             }
             Short('r') | Long("system") if adding => {
-                wishes.system = true;
+                request.system = true;
                 continue;
             }
             Short('M') | Long("no-create-home") if adding => continue,
             Short('l') | Long("no-log-init") if adding => continue,
             Short('N') | Long("no-user-group") if adding => {
-                wishes.own_group = Some(false);
+                request.own_group = Some(false);
                 continue;
             }
             Short('U') | Long("user-group") if adding => {
-                wishes.own_group = Some(true);
+                request.own_group = Some(true);
                 continue;
             }
             Short('a') | Long("append") if !adding => {
-                wishes.append = true;
+                request.append = true;
                 continue;
             }
             Short('L') | Long("lock") if !adding => {
-                wishes.lock = Some(true);
+                request.lock = Some(true);
                 continue;
             }
             Short('U') | Long("unlock") if !adding => {
-                wishes.lock = Some(false);
+                request.lock = Some(false);
                 continue;
             }
             Short('o') | Long("non-unique") => {
-                wishes.again = true;
+                request.again = true;
                 continue;
             }
             Value(name) => {
@@ -90,9 +90,9 @@ fn wishes(process: &Process<'_>, adding: bool) -> Result<Wishes, Stop> {
         };
         *slot = Some(options.text()?);
     }
-    let [name] = names.as_slice() else { return Err(process.unsupported("not one user")) };
-    name.clone_into(&mut wishes.name);
-    Ok(wishes)
+    let [name] = names.as_slice() else { return Err(process.unsupported("no user, or several")) };
+    name.clone_into(&mut request.name);
+    Ok(request)
 }
 
 /// `useradd`, without making a home directory.
@@ -100,9 +100,9 @@ fn wishes(process: &Process<'_>, adding: bool) -> Result<Wishes, Stop> {
 /// # Errors
 /// Another option.
 pub fn useradd(process: &mut Process<'_>) -> Status {
-    let wishes = wishes(process, true)?;
-    let name = wishes.name.clone();
-    let defs = LoginDefs::load(process, &wishes.settings)?;
+    let request = request(process, true)?;
+    let name = request.name.clone();
+    let defs = LoginDefs::load(process, &request.settings)?;
     if !is_name(&name) {
         return fail(process, 3, format!("invalid user name '{name}'"));
     }
@@ -110,12 +110,12 @@ pub fn useradd(process: &mut Process<'_>) -> Status {
     if files.users.has(&name) {
         return fail(process, 9, format!("user '{name}' already exists"));
     }
-    let range = if wishes.system { Range::System } else { Range::Ordinary };
+    let range = if request.system { Range::System } else { Range::Ordinary };
     let taken = files.user_ids();
-    let uid = match &wishes.uid {
+    let uid = match &request.uid {
         Some(text) => match text.parse::<u32>() {
             Err(_) => return fail(process, 3, format!("invalid user ID '{text}'")),
-            Ok(uid) if taken.contains(&uid) && !wishes.again => {
+            Ok(uid) if taken.contains(&uid) && !request.again => {
                 return fail(process, 4, format!("UID {uid} is not unique"));
             }
             Ok(uid) => uid,
@@ -125,8 +125,8 @@ pub fn useradd(process: &mut Process<'_>) -> Status {
             None => return fail(process, 4, "Can't get unique UID (no more available UIDs)"),
         },
     };
-    let own_group = wishes.own_group.unwrap_or_else(|| defs.is_yes("USERGROUPS_ENAB"));
-    let gid = match &wishes.group {
+    let own_group = request.own_group.unwrap_or_else(|| defs.is_yes("USERGROUPS_ENAB"));
+    let gid = match &request.group {
         Some(group) => match files.group_id(group) {
             Some(gid) => gid,
             None => return fail(process, 6, format!("group '{group}' does not exist")),
@@ -160,7 +160,7 @@ pub fn useradd(process: &mut Process<'_>) -> Status {
         }
         None => defaults(process)?.group.unwrap_or(100),
     };
-    for group in wishes.groups.iter().flatten() {
+    for group in request.groups.iter().flatten() {
         let Some(group) = files.group_name(group) else {
             return fail(process, 6, format!("group '{group}' does not exist"));
         };
@@ -168,15 +168,15 @@ pub fn useradd(process: &mut Process<'_>) -> Status {
     }
     let defaults = defaults(process)?;
     let base = defaults.home.unwrap_or_else(|| "/home".into());
-    let home = wishes.home.clone().unwrap_or_else(|| format!("{base}/{name}"));
-    let shell = wishes.shell.clone().or(defaults.shell).unwrap_or_default();
-    let password = wishes.password.clone().unwrap_or_else(|| "!".into());
+    let home = request.home.clone().unwrap_or_else(|| format!("{base}/{name}"));
+    let shell = request.shell.clone().or(defaults.shell).unwrap_or_default();
+    let password = request.password.clone().unwrap_or_else(|| "!".into());
     let shown = if files.shadow.present { "x".to_owned() } else { password.clone() };
-    let comment = wishes.comment.clone().unwrap_or_default();
+    let comment = request.comment.clone().unwrap_or_default();
     let entry = [name.clone(), shown, uid.to_string(), gid.to_string(), comment, home, shell];
     files.users.set(&name, &entry);
     if files.shadow.present {
-        let limit = |key: &str| match (wishes.system, defs.days(key)) {
+        let limit = |key: &str| match (request.system, defs.days(key)) {
             (true, _) | (_, -1) => String::new(),
             (false, days) => days.to_string(),
         };
@@ -191,7 +191,7 @@ pub fn useradd(process: &mut Process<'_>) -> Status {
     }
     files.save(process)?;
     let ordinary = (defs.number("UID_MIN", 1000)..=defs.number("UID_MAX", 60_000)).contains(&uid);
-    if !wishes.system && ordinary {
+    if !request.system && ordinary {
         add_subordinates(process, &defs, &name)?;
     }
     Ok(0)
@@ -269,32 +269,32 @@ fn leave(files: &mut Files, group: &str, user: &str) {
 /// # Errors
 /// Another option.
 pub fn usermod(process: &mut Process<'_>) -> Status {
-    let wishes = wishes(process, false)?;
-    let name = wishes.name.clone();
+    let request = request(process, false)?;
+    let name = request.name.clone();
     let mut files = Files::load(process)?;
     let Some(mut user) = files.users.get(&name) else {
         return fail(process, 6, format!("user '{name}' does not exist"));
     };
-    if wishes.login.is_some() {
+    if request.login.is_some() {
         return Err(process.unsupported("a new login name"));
     }
     let before = user.clone();
-    if let Some(uid) = &wishes.uid {
+    if let Some(uid) = &request.uid {
         let Ok(number) = uid.parse::<u32>() else {
             return fail(process, 3, format!("invalid user ID '{uid}'"));
         };
-        if user.get(2) != Some(uid) && files.user_ids().contains(&number) && !wishes.again {
+        if user.get(2) != Some(uid) && files.user_ids().contains(&number) && !request.again {
             return fail(process, 4, format!("UID '{uid}' already exists"));
         }
         set_field(&mut user, 2, uid.as_str());
     }
-    if let Some(group) = &wishes.group {
+    if let Some(group) = &request.group {
         let Some(gid) = files.group_id(group) else {
             return fail(process, 6, format!("group '{group}' does not exist"));
         };
         set_field(&mut user, 3, gid.to_string());
     }
-    for (at, wish) in [(4, &wishes.comment), (5, &wishes.home), (6, &wishes.shell)] {
+    for (at, wish) in [(4, &request.comment), (5, &request.home), (6, &request.shell)] {
         if let Some(value) = wish {
             set_field(&mut user, at, value.as_str());
         }
@@ -302,17 +302,17 @@ pub fn usermod(process: &mut Process<'_>) -> Status {
     let mut secret = files.shadow.get(&name);
     if let Some(entry) = &mut secret {
         let day = today(process).to_string();
-        if let Some(password) = &wishes.password {
+        if let Some(password) = &request.password {
             set_field(entry, 1, password.as_str());
             set_field(entry, 2, day);
         }
         let password = entry.get(1).cloned().unwrap_or_default();
-        match (wishes.lock, password.strip_prefix('!')) {
+        match (request.lock, password.strip_prefix('!')) {
             (Some(true), None) => set_field(entry, 1, format!("!{password}")),
             (Some(false), Some(open)) if !open.is_empty() => set_field(entry, 1, open),
             _ => {}
         }
-        if let Some(date) = &wishes.expires {
+        if let Some(date) = &request.expires {
             match date.as_str() {
                 "" | "-1" => set_field(entry, 7, ""),
                 days if days.bytes().all(|b| b.is_ascii_digit()) => set_field(entry, 7, days),
@@ -321,17 +321,17 @@ pub fn usermod(process: &mut Process<'_>) -> Status {
         }
     }
     let secret_touched =
-        wishes.password.is_some() || wishes.lock.is_some() || wishes.expires.is_some();
+        request.password.is_some() || request.lock.is_some() || request.expires.is_some();
     if user != before || secret_touched {
         files.users.set(&name, &user);
-    } else if wishes.groups.is_none() {
+    } else if request.groups.is_none() {
         process.print("usermod: no changes\n")?;
         return Ok(0);
     }
     if let (Some(entry), true) = (&secret, secret_touched) {
         files.shadow.set(&name, entry);
     }
-    if let Some(groups) = &wishes.groups {
+    if let Some(groups) = &request.groups {
         let mut wanted = Vec::new();
         for group in groups {
             match files.group_name(group) {
@@ -339,7 +339,7 @@ pub fn usermod(process: &mut Process<'_>) -> Status {
                 None => return fail(process, 6, format!("group '{group}' does not exist")),
             }
         }
-        change_groups(&mut files, &name, &wanted, wishes.append);
+        change_groups(&mut files, &name, &wanted, request.append);
     }
     files.save(process)?;
     Ok(0)
@@ -374,7 +374,7 @@ pub fn userdel(process: &mut Process<'_>) -> Status {
             other => return Err(process.unsupported_option(&other)),
         }
     }
-    let [name] = names.as_slice() else { return Err(process.unsupported("not one user")) };
+    let [name] = names.as_slice() else { return Err(process.unsupported("no user, or several")) };
     let mut files = Files::load(process)?;
     let Some(user) = files.users.get(name) else {
         return fail(process, 6, format!("user '{name}' does not exist"));

@@ -1,5 +1,8 @@
-//! The command line of dpkg's programs: options up to the first operand, then operands
-//! (dpkg's `lib/dpkg/options.c`).
+//! [`CommandLine`]: how dpkg's programs read theirs (dpkg's `lib/dpkg/options.c`).
+//!
+//! In come a command's arguments, by [`imgfix_shell::options`]; out come all options up to the
+//! first operand, then the operands. That is what these programs have beyond other commands: options
+//! end at the first operand, `-f=FORMAT` is `-fFORMAT`, and the operands are wanted as a whole.
 
 use bstr::BString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -9,13 +12,14 @@ use imgfix_shell::{Process, Stop};
 
 /// One option as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct GivenOption {
     /// The long name, or the letter.
     pub name: String,
+    /// For the options that have one.
     pub value: Option<BString>,
 }
 
-impl Given {
+impl GivenOption {
     /// The value as text; empty when there is none.
     #[must_use]
     pub fn text(&self) -> String {
@@ -33,25 +37,27 @@ fn value(option: &str, mut value: Vec<u8>) -> BString {
 
 /// A command line taken apart.
 #[derive(Debug, Default)]
-pub struct Words {
-    pub options: Vec<Given>,
+pub struct CommandLine {
+    /// In the order written.
+    pub options: Vec<GivenOption>,
+    /// Everything from the first word that is no option.
     pub operands: Vec<BString>,
 }
 
-impl Words {
+impl CommandLine {
     /// Takes the arguments apart; `valued` are the options that have a value.
     ///
     /// # Errors
     /// A value is missing, or one is where none may be.
     pub fn of(process: &Process<'_>, valued: &[&str]) -> Result<Self, Stop> {
-        let mut words = Self::default();
+        let mut line = Self::default();
         let mut options = process.options();
         while let Some(argument) = options.next()? {
             let name = match argument {
                 Short(letter) => letter.to_string(),
                 Long(name) => name.to_owned(),
                 Value(first) => {
-                    words.operands.push(first.into_vec().into());
+                    line.operands.push(first.into_vec().into());
                     break;
                 }
             };
@@ -59,10 +65,10 @@ impl Words {
                 true => Some(value(&name, options.value()?)),
                 false => None,
             };
-            words.options.push(Given { name, value });
+            line.options.push(GivenOption { name, value });
         }
-        words.operands.extend(options.rest()?.into_iter().map(BString::from));
-        Ok(words)
+        line.operands.extend(options.rest()?.into_iter().map(BString::from));
+        Ok(line)
     }
 
     /// The operands as text.
