@@ -62,7 +62,7 @@ fn is_record(path: &[u8]) -> bool {
 /// Whether `path` is where a package lies: `node_modules/NAME`, `node_modules/@SCOPE/NAME`.
 fn is_package(path: &[u8]) -> bool {
     let Some((above, name)) = split(path) else { return false };
-    // `.bin`, `.pnpm` and `.cache` are none; nor is a scope alone.
+    // `.bin`, `.pnpm` and `.cache` are no packages; nor is a scope alone.
     if name.first().is_none_or(|first| matches!(first, b'.' | b'@')) {
         return false;
     }
