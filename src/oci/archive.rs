@@ -23,7 +23,7 @@ use super::image_config::ImageConfig;
 use super::layout::{Files, LayoutSource, blob_path, read_file};
 use super::layout_index::{entries, parse_index};
 use super::manifest::{
-    Document, ImageManifest, MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST, descriptor, digest_of,
+    Document, ImageManifest, MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST, counted, descriptor, digest_of,
     read_descriptor,
 };
 use super::media_type;
@@ -295,8 +295,9 @@ fn made_manifest(
 ) -> Result<Stored, ImageError> {
     let layers = image.layers.as_deref().unwrap_or_default();
     if layers.len() != config.diff_ids().len() || layers.len() > MAX_LAYERS {
-        let (layers, ids) = (layers.len(), config.diff_ids().len());
-        let why = format!("manifest.json names {layers} layers, its config {ids} diff IDs");
+        let layers = counted(layers.len(), "layer");
+        let ids = counted(config.diff_ids().len(), "diff ID");
+        let why = format!("manifest.json names {layers}, its config {ids}");
         return Err(ImageError::invalid(place, why));
     }
     let mut members = BTreeMap::new();

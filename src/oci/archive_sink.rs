@@ -54,9 +54,8 @@ struct State {
 }
 
 impl ArchiveSink {
-    /// Makes ready to write `oci-archive:FILE[:TAG]`. What is at `file` is replaced at the
-    /// end. An image whose original is called `original` wholly is called so, too, with its own
-    /// tag.
+    /// Prepares to write `oci-archive:FILE[:TAG]`. What is at `file` is replaced at the end. Where
+    /// the original has the whole name `original`, the image gets that name, with its own tag.
     ///
     /// # Errors
     /// The directory of `file` cannot be written, or `file` is not a regular file.
@@ -72,8 +71,7 @@ impl ArchiveSink {
         Self::open(Flavour::Oci, file, name, image_name, &reference, unfinished)
     }
 
-    /// Makes ready to write `docker-archive:FILE[:REF]`. What is at `file` is replaced at the
-    /// end.
+    /// Prepares to write `docker-archive:FILE[:REF]`. What is at `file` is replaced at the end.
     ///
     /// # Errors
     /// As [`ArchiveSink::oci`]; also a position (`@0`) instead of a name.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::ImageError;
-use super::manifest::{ImageManifest, MAX_CONFIG, MAX_LAYERS, array, parse_json};
+use super::manifest::{ImageManifest, MAX_CONFIG, MAX_LAYERS, array, counted, parse_json};
 use imgfix_model::digest::DiffId;
 use imgfix_model::platform::Platform;
 
@@ -115,7 +115,8 @@ impl ImageConfig {
         if layers == ids {
             return Ok(());
         }
-        let why = format!("the manifest has {layers} layers but its config names {ids} diff IDs");
+        let (layers, ids) = (counted(layers, "layer"), counted(ids, "diff ID"));
+        let why = format!("the manifest has {layers} but its config names {ids}");
         Err(ImageError::invalid(place, why))
     }
 }
@@ -153,7 +154,7 @@ mod tests {
             ImageManifest::parse(raw("", &value), "app").expect("manifest")
         };
         let error = config.check_layers(&two, "app").expect_err("2 layers").to_string();
-        assert!(error.contains("2 layers") && error.contains("1 diff IDs"), "{error}");
+        assert!(error.contains("2 layers") && error.ends_with("1 diff ID"), "{error}");
         for bad in [json!({}), json!({"os": "linux", "architecture": ""}), json!([])] {
             assert!(ImageConfig::parse(bad.to_string().into(), "app").is_err(), "{bad}");
         }

@@ -233,8 +233,8 @@ impl LayoutSink {
         Self::open_for(dir, tag, None, unfinished)
     }
 
-    /// The same for an image whose original is called `original` wholly: so is the new one, with
-    /// its own tag.
+    /// As [`LayoutSink::open`], for an image whose original has the whole name `original`: the new
+    /// one gets that name, with its own tag.
     ///
     /// # Errors
     /// As [`LayoutSink::open`].
@@ -293,7 +293,7 @@ impl LayoutSink {
         Ok(())
     }
 
-    /// Which of several images without a name would be replaced is not said.
+    /// Refuses to replace one of several images without a name: nothing says which one.
     fn check_unnamed(&self) -> Result<(), ImageError> {
         let Ok(bytes) = std::fs::read(self.dir.join("index.json")) else { return Ok(()) };
         if self.tag.is_none() && unnamed_images(&parse_index(&bytes, &self.place)?) > 1 {

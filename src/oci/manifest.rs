@@ -338,6 +338,12 @@ pub(super) fn array<'v>(
     Ok(array)
 }
 
+/// `1 layer`, `2 layers`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// A descriptor with a SHA-256 digest.
 pub(super) fn read_descriptor(
     value: Option<&Value>,

@@ -417,6 +417,6 @@ mod tests {
         });
         source.set_root_manifest(&image);
         let error = load(&source, None).expect_err("diff IDs").to_string();
-        assert!(error.contains("2 layers") && error.contains("1 diff IDs"), "{error}");
+        assert!(error.contains("2 layers") && error.ends_with("1 diff ID"), "{error}");
     }
 }

@@ -59,8 +59,8 @@ struct UrlParts<'a> {
 }
 
 impl AuthConf {
-    /// Reads the image's files. What is no file there is passed over: what it would open stays
-    /// closed, and the server's refusal is reported.
+    /// Reads the image's files. A path that is not a file is passed over: what its logins would
+    /// open stays closed, and the server's refusal is reported.
     ///
     /// # Errors
     /// A file cannot be read from its layer.

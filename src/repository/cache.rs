@@ -4,7 +4,7 @@
 //! `objects/sha256/ab/abcd...` holds verified content; `revalidate/<sha256 of URL>` holds a
 //! small JSON record; `derived/<name>/<digest>` holds what was computed from an object;
 //! `newest/<sha256 of a repository's name>` holds the date of its newest index that was seen;
-//! `lock` is locked by whoever uses the cache, so that [`super::upkeep`] takes nothing away then.
+//! every run that uses the cache locks `lock`, so that [`super::upkeep`] takes nothing away then.
 //! Everything is written to a temporary file in the same file system and renamed, so concurrent
 //! runs and kills leave whole files only; everything is checked again when it is read, and what
 //! does not fit is dropped as if it were not there.

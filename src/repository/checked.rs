@@ -17,7 +17,7 @@ use imgfix_model::checksum::ArchiveChecksum;
 use imgfix_model::digest::Digest;
 use imgfix_model::identity::Identity;
 
-/// Which of the cache's computed values say what has an identity.
+/// The name under which the cache keeps the SHA-256 of the file that has an identity, by [`key`].
 pub const REMEMBERED: &str = "apk-packages";
 
 /// Whether a package file has an identity, without unpacking its payload: the SHA-256 of the

@@ -97,7 +97,7 @@ fn whole_number(text: &str) -> Option<u32> {
     number.rest.is_empty().then_some(value)
 }
 
-/// Told by the letters that differ between months. What is none is January.
+/// Told by the letters that differ between months. Any other word is January.
 fn month(name: &str) -> Month {
     let letter = |at: usize| name.as_bytes().get(at).map(u8::to_ascii_lowercase);
     match (letter(0), letter(1), letter(2)) {

@@ -1,6 +1,8 @@
 //! Downloads: HTTP(S) and `file://`, several at a time, retried, resumed, bounded, and checked
-//! by size and checksum before anyone sees them. Whatever has a known checksum comes from the
-//! cache when it is there.
+//! by size and checksum before anyone sees them.
+//!
+//! In come URLs, with a checksum ([`Wanted`]) or without one (a signed index); out come files of
+//! the cache, or bytes. What has a known checksum is not asked for when the cache has it.
 
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};

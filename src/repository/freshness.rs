@@ -75,8 +75,8 @@ pub struct Fresh {
     pub warning: Option<String>,
 }
 
-/// Checks one Release file. `now` is in seconds since the epoch. A `Date` that is none is a
-/// warning, as for apt.
+/// Checks one Release file. `now` is in seconds since the epoch. A `Date` that is not a
+/// date is a warning, as for apt.
 ///
 /// # Errors
 /// Expired (unless allowed), from the future, without a `Date`, or a `Valid-Until` that is no

@@ -45,7 +45,7 @@ pub struct RsaKey {
 }
 
 impl RsaKeyring {
-    /// Whether a key file is one of these: PEM of a public key. OpenPGP keyrings are none.
+    /// Whether a key file is one of these: PEM of a public key. OpenPGP keyrings are not.
     #[must_use]
     pub fn is_key(bytes: &[u8]) -> bool {
         std::str::from_utf8(bytes).is_ok_and(|text| text.contains(BEGIN))

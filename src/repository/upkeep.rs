@@ -2,11 +2,12 @@
 //!
 //! In come the cache's directory and what it may have; out comes what was removed: first what
 //! nobody used for long, then the least recently used until the rest fits, as ccache and cargo
-//! do. A use is a file's time of change: whoever reads a file of the cache sets it.
+//! do. A file's time of change is its last use: who reads a file of the cache sets it.
 //!
-//! A run holds a shared lock of the file `lock` for as long as it uses the cache; who removes
-//! needs it alone, and leaves all as it is when another run has it. Only files that have
-//! the names which the cache gives, in folders of its own, are looked at; links are not followed.
+//! A run holds a shared lock of the file `lock` for as long as it uses the cache. Removing
+//! files needs the lock exclusively: while another run has it, all stays as it is. Only files that
+//! have the names which the cache gives, in folders of its own, are looked at; links are not
+//! followed.
 //! The dates of the newest indexes stay: they are small, and protect from old ones.
 
 use std::fs::{self, File, TryLockError};

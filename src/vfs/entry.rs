@@ -32,7 +32,7 @@ pub struct Entry {
     pub xattrs: Xattrs,
 }
 
-/// The type of an entry: those of inode(7) that a layer can hold. Sockets are none.
+/// The type of an entry: those of inode(7) that a layer can hold. It holds no sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// `S_IFDIR`. What is in it are entries of their own.
@@ -146,7 +146,7 @@ impl Entry {
         Self { kind, mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
     }
 
-    /// Whether it is a directory; a link to one is none.
+    /// Whether it is a directory; a link to one is not.
     #[must_use]
     pub fn is_dir(&self) -> bool {
         matches!(self.kind, Kind::Directory)

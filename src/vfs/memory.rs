@@ -1,8 +1,8 @@
 //! [`Memory`]: one budget of bytes for what a run holds because of what strangers sent.
 //!
 //! In come sizes, before the bytes are held; out come [`Reserved`] shares, which go back to
-//! the budget when they are dropped, or [`OverBudget`]. Whoever meets that leaves the package
-//! or the source out and goes on: a budget that is spent is no reason to end a run.
+//! the budget when they are dropped, or [`OverBudget`]. A caller that meets it leaves the
+//! package or the source out and goes on: a budget that is spent is no reason to end a run.
 //!
 //! The limit follows what came in: a run starts with a base, and each byte of a layer or a
 //! package that really arrived adds a little to it ([`Memory::admit`]). So a small input that

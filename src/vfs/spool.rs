@@ -26,8 +26,8 @@ pub struct SpoolFull {
     pub limit: u64,
 }
 
-/// The file of a spool cannot be read or written. It has no name: whoever asks for what is in it
-/// adds what that is, and without the place it would look as if that could not be read.
+/// The file of a spool cannot be read or written. The file has no name, and callers add what they
+/// wanted to read; the directory says where the fault is.
 #[derive(Debug, thiserror::Error)]
 #[error("the temporary directory {}: {source}", folder.display())]
 struct Failed {
