@@ -482,7 +482,7 @@ mod tests {
             (two.clone(), Some("c:1"), "a:1, b:1"),
             (two, Some("@7"), "not found"),
             (gone, None, "gone.json"),
-            (layer, None, "1 layers, its config 0"),
+            (layer, None, "1 layer, its config 0 diff IDs"),
             (renamed, None, "tampered"),
             (json!([]), None, "no images"),
             (json!({}), None, "manifest.json"),
