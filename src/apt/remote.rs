@@ -1,5 +1,5 @@
 //! Loads apt repositories: Release files fetched, verified and judged fresh
-//! ([`signed_release`]), then the `Packages` files that they name ([`index_files`]), into one
+//! ([`mod@signed_release`]), then the `Packages` files that they name ([`mod@index_files`]), into one
 //! [`PackageIndex`].
 //!
 //! In come sources with the keys that may sign them; out come [`Repositories`]: the index, who
