@@ -3,15 +3,21 @@
 //! The files are those that docker, podman, skopeo and buildah share
 //! (containers-auth.json(5), <https://docs.docker.com/reference/cli/docker/login/>): the
 //! first one that has an entry for the registry counts. Credential helpers are run by
-//! `docker_credential`. What a helper printed is never shown: it may be a secret.
+//! `docker_credential`. What a helper printed is never shown: it may be a secret. Before the files
+//! comes [`TEXT`], a variable with what such a file would have: docker reads it since 28.3, and
+//! GitLab's runners set it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+
+/// The variable with logins as text, in the form of docker's `config.json`. Only its `auths` count,
+/// as for docker: no helper is run for it.
+pub const TEXT: &str = "DOCKER_AUTH_CONFIG";
 
 /// What is presented to a registry.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,9 +88,19 @@ fn find_with(
         return Err(format!("there is no credentials file {}", path.display()));
     }
     let mut note = None;
+    let text = auth_file.is_none().then(|| variable(TEXT)).flatten();
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        match in_text(&text, host, repository) {
+            Ok(Some(login)) => {
+                return Ok(Credentials { login, from: Some(TEXT.into()), note: None });
+            }
+            Ok(None) => {}
+            Err(why) => note = Some(why),
+        }
+    }
     for file in auth_files(auth_file, variable) {
         for key in keys(file.keys, host, repository) {
-            match look_up(&file.path, &key) {
+            match in_file(&file.path, &key) {
                 Ok(Some(login)) => {
                     return Ok(Credentials { login, from: Some(file.path), note: None });
                 }
@@ -179,10 +195,36 @@ fn keys(style: Keys, host: &str, repository: &str) -> Vec<String> {
     keys
 }
 
-fn look_up(path: &Path, key: &str) -> Result<Option<Login>, String> {
-    let shown = path.display();
+/// What [`TEXT`] has for a repository. What is wrong with it is told without its words.
+fn in_text(text: &OsStr, host: &str, repository: &str) -> Result<Option<Login>, String> {
+    let invalid = || format!("the variable {TEXT} is no JSON of docker's config.json");
+    let config: serde_json::Value =
+        imgfix_json::read(text.as_encoded_bytes()).map_err(|_| invalid())?;
+    let Some(auths) = config.get("auths") else { return Ok(None) };
+    let auths = serde_json::json!({ "auths": auths }).to_string();
+    for key in keys(Keys::Namespace, host, repository) {
+        if let Some(login) = look_up(auths.as_bytes(), TEXT, &key, || None)? {
+            return Ok(Some(login));
+        }
+    }
+    Ok(None)
+}
+
+fn in_file(path: &Path, key: &str) -> Result<Option<Login>, String> {
+    let shown = path.display().to_string();
     let file = File::open(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
-    match docker_credential::get_credential_from_reader(BufReader::new(file), key) {
+    look_up(BufReader::new(file), &shown, key, || helper_of(path, key))
+}
+
+/// What `config`, known to people as `shown`, has under `key`; `helper` is the helper that it names
+/// for it.
+fn look_up(
+    config: impl Read,
+    shown: &str,
+    key: &str,
+    helper: impl FnOnce() -> Option<String>,
+) -> Result<Option<Login>, String> {
+    match docker_credential::get_credential_from_reader(config, key) {
         Ok(DockerCredential::UsernamePassword(user, password)) => {
             // Azure's way of writing a refresh token
             let login = match user.as_str() {
@@ -201,7 +243,7 @@ fn look_up(path: &Path, key: &str) -> Result<Option<Login>, String> {
             }
         }
         Err(CredentialRetrievalError::HelperCommunicationError) => {
-            let helper = helper_of(path, key).unwrap_or_default();
+            let helper = helper().unwrap_or_default();
             Err(format!(
                 "the credential helper docker-credential-{helper} that {shown} names cannot be \
                  run; install it, or take it out of there"
@@ -277,6 +319,35 @@ mod tests {
         assert_eq!(home.find("quay.io", "a", &file).login, basic());
         assert_eq!(home.find("registry.example", "team/app", &[]).login, basic());
         assert_eq!(home.find("registry.example", "other/app", &[]).login, Login::Anonymous);
+    }
+
+    #[test]
+    fn logins_in_a_variable_go_before_files_and_run_no_helper() {
+        let home = Home::new(&[(
+            ".docker/config.json",
+            r#"{"auths":{"a.example":{"auth":"b3RoZXI6b3RoZXI="}}}"#.to_owned(),
+        )]);
+        let find = |text: &str, host: &str| {
+            let variable = |name: &str| match name {
+                TEXT => Some(OsString::from(text)),
+                "HOME" => Some(home.0.path().as_os_str().to_owned()),
+                _ => None,
+            };
+            find_with(None, host, "team/app", &variable).expect("credentials")
+        };
+        let found = find(&auths("a.example"), "a.example");
+        assert_eq!((found.login, found.from), (basic(), Some(TEXT.into())));
+        assert_eq!(find(&auths("a.example/team"), "a.example").login, basic());
+        let other = || Login::Basic("other".into(), "other".into());
+        assert_eq!(find(&auths("b.example"), "a.example").login, other());
+        let helper = r#"{"credsStore":"x","credHelpers":{"b.example":"x"}}"#;
+        assert_eq!(find(helper, "a.example").login, other());
+        assert_eq!(find(helper, "b.example").login, Login::Anonymous);
+        for broken in ["secret", "{\"auths\":", "[]"] {
+            let found = find(broken, "b.example");
+            assert_eq!(found.login, Login::Anonymous, "{broken}");
+            assert!(found.note.is_none_or(|note| !note.contains("secret")), "{broken}");
+        }
     }
 
     #[test]
