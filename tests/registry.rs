@@ -785,3 +785,49 @@ fn a_tag_that_has_moved_is_not_deleted() {
     assert!(done.expect_err("moved").contains("does not name sha256:"));
     assert_eq!(changes, Vec::<String>::new());
 }
+
+/// `imgfix login` asks the registry, keeps the login for the next command, and forgets it again.
+#[test]
+fn a_login_is_asked_kept_and_forgotten() {
+    let login = Some(("user".to_owned(), "secret".to_owned()));
+    for setup in [
+        Setup { login: login.clone(), ..Setup::default() },
+        Setup { login: login.clone(), tokens: true, ..Setup::default() },
+    ] {
+        let registry = Registry::start_with(setup);
+        let home = tempfile::tempdir().unwrap();
+        let imgfix = |words: &[&str], stdin: &str| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_imgfix"));
+            command.args(words).env_clear().env("HOME", home.path());
+            command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+            let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+            use std::io::Write as _;
+            child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!told.contains("secret"), "{told}");
+            (output.status.code(), told)
+        };
+        let config = home.path().join(".docker/config.json");
+        let words = ["login", &registry.host, "-u", "user", "--password-stdin"];
+        let (code, told) = imgfix(&words, "wrong\n");
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains("refuses this user name and password"), "{told}");
+        assert!(!config.exists());
+        let (code, told) = imgfix(&words, "secret\n");
+        assert_eq!(code, Some(0), "{told}");
+        let image = format!("{}/app:1", registry.host);
+        // Let in, it is told that the image is not there; before, that it wants a login.
+        let (_, told) = imgfix(&["inventory", &image], "");
+        assert!(told.contains("check its name and tag"), "{told}");
+        let (code, told) = imgfix(&["logout", &registry.host], "");
+        assert_eq!(code, Some(0), "{told}");
+        let (_, told) = imgfix(&["inventory", &image], "");
+        assert!(told.contains("docker login"), "{told}");
+        // Without a terminal nothing is asked for.
+        let (code, told) = imgfix(&["login", &registry.host], "");
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains("--username NAME"), "{told}");
+    }
+}

@@ -12,6 +12,7 @@ pub mod image_argument;
 pub mod interrupt;
 pub mod inventory;
 mod log_lines;
+pub mod login;
 pub mod notifications;
 pub mod options;
 pub mod output;
@@ -65,6 +66,10 @@ enum Command {
     Config(policy::ConfigArguments),
     /// Work with the cache of downloads
     Cache(cache::CacheArguments),
+    /// Log in to a registry, for this program and for docker
+    Login(login::LoginArguments),
+    /// Forget a login
+    Logout(login::LogoutArguments),
 }
 
 /// Runs the program with the process's arguments.
@@ -105,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Findings(arguments) => findings::run(arguments, start),
         Command::Config(arguments) => policy::run(arguments, start),
         Command::Cache(arguments) => cache::run(arguments, start),
+        Command::Login(arguments) => login::log_in(arguments, start),
+        Command::Logout(arguments) => login::log_out(arguments, start),
     };
     match result {
         Ok(code) => ExitCode::from(code),

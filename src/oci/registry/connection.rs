@@ -228,6 +228,18 @@ impl Connection {
         .await
     }
 
+    /// Whether the registry lets in who has this grant
+    /// (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support>).
+    pub(super) async fn ask_whether_open(&self, grant: &Grant) -> Result<(), Failure> {
+        let response =
+            with_grant(self.http.get(format!("{}/v2/", self.base)), grant).send().await?;
+        match response.status().as_u16() {
+            // some registries answer 404 here and still serve images
+            200 | 404 => Ok(()),
+            _ => Err(failure_of(response).await),
+        }
+    }
+
     /// A blob from its byte `from` on; a registry without ranges sends it from the beginning,
     /// with the status 200.
     pub(super) async fn get_blob(

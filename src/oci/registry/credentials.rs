@@ -254,7 +254,7 @@ fn look_up(
 }
 
 /// The helper that a file names for a key, without its prefix; for an error.
-fn helper_of(path: &Path, key: &str) -> Option<String> {
+pub(super) fn helper_of(path: &Path, key: &str) -> Option<String> {
     let config: serde_json::Value = imgfix_json::read(&std::fs::read(path).ok()?).ok()?;
     let named = config.get("credHelpers").and_then(|helpers| helpers.get(key));
     let named = named.or_else(|| config.get("credsStore"))?.as_str()?;

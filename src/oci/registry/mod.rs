@@ -7,6 +7,7 @@
 //! ([`upload`]), manifests are of bounded size ([`connection`]), and no transfer takes for ever
 //! ([`imgfix_host::pace`]). The traits are synchronous; each connection drives an async runtime.
 
+pub mod account;
 mod connection;
 pub mod credentials;
 mod delete;
