@@ -15,6 +15,7 @@ use super::image_argument::parse_reference;
 use super::options::{self, ImageOptions, RepositoryOptions};
 use super::{CommandResult, exit};
 
+/// Arguments of `imgfix diff`.
 #[derive(Debug, Args)]
 pub struct DiffArguments {
     /// The image before

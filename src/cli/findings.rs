@@ -10,6 +10,7 @@ use imgfix_report::findings_list;
 use super::confine::{self, Start};
 use super::{CommandResult, exit, options};
 
+/// Arguments of `imgfix findings`.
 #[derive(Debug, Args)]
 pub struct FindingsArguments {
     /// Scanners' reports of any known format (`-` is stdin)

@@ -14,6 +14,7 @@ use super::image_argument::parse_reference;
 use super::options::{self, ImageOptions, RepositoryOptions};
 use super::{CommandResult, exit};
 
+/// Arguments of `imgfix inventory`.
 #[derive(Debug, Args)]
 pub struct InventoryArguments {
     /// The image, as for 'imgfix repair'

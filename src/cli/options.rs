@@ -104,6 +104,7 @@ pub struct RepositoryOptions {
     /// long [default: 20]
     #[arg(long, value_name = "SECONDS", help_heading = "Upgrade options")]
     pub max_script_time: Option<u32>,
+    /// Where downloads are kept.
     #[command(flatten)]
     pub cache: CacheOptions,
     /// Keep no downloads
@@ -174,7 +175,9 @@ pub struct FindingOptions {
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For people
     Text,
+    /// For programs
     Json,
 }
 
@@ -432,6 +435,7 @@ fn source_date_epoch() -> Result<Option<i64>, Failure> {
 /// Whether reports come from somewhere else than `-r` too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherReports {
+    /// `-r` names all.
     None,
     /// `--scan-with`.
     Scanned,

@@ -16,6 +16,7 @@ use super::output_file::OutputFile;
 use super::policy::{self, PolicyOptions};
 use super::{CommandResult, exit};
 
+/// Arguments of `imgfix plan`.
 #[derive(Debug, Args)]
 pub struct PlanArguments {
     /// The image, as for 'imgfix repair'

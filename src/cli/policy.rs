@@ -138,6 +138,7 @@ pub fn under_findings(policy: &Policy, options: &FindingOptions, filter: &mut Fi
     filter.rules.extend(policy.ignore.iter().cloned());
 }
 
+/// Arguments of `imgfix config`.
 #[derive(Debug, Args)]
 pub struct ConfigArguments {
     #[command(subcommand)]

@@ -35,6 +35,7 @@ use super::{CommandResult, exit};
 /// The largest plan file read, in bytes.
 const MAX_PLAN: u64 = 64 << 20;
 
+/// Arguments of `imgfix repair`.
 #[derive(Debug, Args)]
 #[allow(rustdoc::broken_intra_doc_links, reason = "`oci:DIR[:TAG]` is help, no link")]
 pub struct RepairArguments {

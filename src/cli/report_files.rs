@@ -14,6 +14,7 @@ use super::options::read_file;
 use super::output::Output;
 use super::output_file::OutputFile;
 
+/// Which files are asked for, by their options.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Report options")]
 pub struct ReportFiles {

@@ -22,10 +22,13 @@ use super::{Environment, RepairError};
 
 /// A platform's image as it will be published.
 pub struct NewPlatform {
+    /// Which of the index's images it is.
     pub platform: Platform,
     /// Digest of the manifest as the source names it today.
     pub current: Digest,
+    /// Its manifest, as its bytes are published.
     pub manifest: RawManifest,
+    /// The config that the manifest names.
     pub config: bytes::Bytes,
     /// The new layer as the manifest names it; `None` when nothing could be upgraded.
     pub patch: Option<(Descriptor, TemporaryLayer)>,
@@ -33,7 +36,9 @@ pub struct NewPlatform {
 
 /// The image that all platforms were read from.
 pub struct Original<'a> {
+    /// Where the original is read from.
     pub source: &'a dyn Source,
+    /// The original: its index and platforms.
     pub set: &'a ImageSet,
     /// What the index, if there is one, says of its repair.
     pub provenance: &'a Provenance,
