@@ -282,6 +282,25 @@ fn an_upload_that_is_cut_every_time_publishes_nothing() {
     assert!(now.keys().filter(tags).eq(before.keys().filter(tags)), "something was published");
 }
 
+/// A certificate that nobody vouches for is refused, taken by `--insecure-skip-tls-verify`, and then
+/// the report says so.
+#[test]
+fn a_certificate_that_is_not_verified_is_named_in_the_report() {
+    let registry = Registry::start_with(Setup { tls: true, ..Setup::default() });
+    let place = Place::debian();
+    push(&registry, &place.image("12"), "app:12", &[]);
+    let image = registry.reference("app:12");
+    let run = |more: &[&str]| {
+        let mut command = place.on("repair", &image);
+        command.args(["-q", "--format", "json", "-r", &report("debian-12.trivy")]).args(more);
+        ran(&mut command)
+    };
+    assert!(run(&[]).expect(1).stderr.contains("certificate"));
+    let told = run(&["--insecure-skip-tls-verify"]).expect(0).json()["warnings"].to_string();
+    assert!(told.contains("--insecure-skip-tls-verify"), "{told}");
+    is_repaired(&pulled_status(&place, &registry, "app:12_fix", &[]));
+}
+
 // --- proxies ------------------------------------------------------------------------------
 
 /// A repair of an image on a host that only the proxy knows.

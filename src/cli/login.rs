@@ -37,6 +37,9 @@ pub struct LoginArguments {
     /// Speak plain HTTP to the registry (loopback addresses: always allowed)
     #[arg(long)]
     plain_http: bool,
+    /// Take any certificate of the registry
+    #[arg(long)]
+    insecure_skip_tls_verify: bool,
 }
 
 /// Arguments of `imgfix logout`.
@@ -75,6 +78,7 @@ pub fn log_in(arguments: LoginArguments, start: Start) -> CommandResult {
     let options = RegistryOptions {
         ca_files: arguments.ca_file,
         plain_http: arguments.plain_http,
+        skip_tls_verify: arguments.insecure_skip_tls_verify,
         ..RegistryOptions::default()
     };
     account::check(&account, &options)?;

@@ -56,6 +56,9 @@ pub struct ImageOptions {
     /// Speak plain HTTP to the registry (loopback addresses: always allowed)
     #[arg(long)]
     pub plain_http: bool,
+    /// Take any certificate of a registry; the report says so
+    #[arg(long)]
+    pub insecure_skip_tls_verify: bool,
     /// Give up a transfer that takes longer than this, and than its size at 32 KiB a second
     #[arg(long, value_name = "SECONDS", default_value = "300",
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -260,6 +263,7 @@ pub fn environment(
         registry: RegistryOptions {
             ca_files: images.ca_file.clone(),
             plain_http: images.plain_http,
+            skip_tls_verify: images.insecure_skip_tls_verify,
             auth_file: images.authfile.clone(),
             runtime: Some(Arc::clone(&runtime)),
             limits,

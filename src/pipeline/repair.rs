@@ -104,11 +104,21 @@ pub fn repair(
     publication::read_back(&output, digest, &new, environment)?;
     let before = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
     let after = NamedImage { reference: output.to_string(), digest };
-    let report = RepairReport::new(before, Some(after), reports, Vec::new());
+    let warnings = unverified(&[source.reference(), &output], environment);
+    let report = RepairReport::new(before, Some(after), reports, warnings);
     let package_space = package_space.unwrap_or_default();
     let source =
         SourceImage { reference: source.reference().clone(), digest: set.root.raw().digest };
     Ok(RepairOutcome { report, evidence, package_space, source })
+}
+
+/// What to say of registries whose certificates were not verified.
+fn unverified(places: &[&Reference], environment: &Environment) -> Vec<String> {
+    let registry = places.iter().any(|place| matches!(place, Reference::Registry(_)));
+    let skipped = environment.registry.skip_tls_verify && registry;
+    let text = "The registry's certificate was not verified (--insecure-skip-tls-verify): whoever is on \
+                the way could have exchanged what has no digest";
+    if skipped { vec![text.to_owned()] } else { Vec::new() }
 }
 
 /// What the platforms of one repair share.

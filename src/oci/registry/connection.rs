@@ -94,12 +94,13 @@ impl Connection {
             credentials::find(options.auth_file.as_deref(), name.registry(), name.repository())
                 .map_err(fail)?;
         let mut certificates = Vec::new();
-        for path in &options.ca_files {
+        // where everything is trusted, more authorities say nothing
+        let files = options.ca_files.iter().filter(|_| !options.skip_tls_verify);
+        for path in files {
             certificates.push(read_certificates(path)?);
         }
         let client = |patience: Option<Duration>| {
-            let adjusted =
-                |builder| adjust(builder, is_loopback(host), options.plain_http, patience);
+            let adjusted = |builder| adjust(builder, is_loopback(host), options, patience);
             http::client(&certificates, adjusted)
                 .map_err(|error| fail(format!("connections cannot be set up: {error}")))
         };
@@ -416,11 +417,12 @@ const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 fn adjust(
     builder: reqwest::ClientBuilder,
     loopback: bool,
-    plain_http: bool,
+    options: &RegistryOptions,
     patience: Option<Duration>,
 ) -> reqwest::ClientBuilder {
     // a redirect must not strip the encryption
-    let builder = builder.https_only(!loopback && !plain_http).redirect(redirects());
+    let builder = builder.https_only(!loopback && !options.plain_http).redirect(redirects());
+    let builder = builder.tls_danger_accept_invalid_certs(options.skip_tls_verify);
     patience.into_iter().fold(builder, reqwest::ClientBuilder::read_timeout)
 }
 

@@ -37,6 +37,10 @@ pub struct RegistryOptions {
     /// Plain HTTP to any host. Without it plain HTTP is spoken only to loopback hosts that do
     /// not answer TLS.
     pub plain_http: bool,
+    /// Any certificate of a registry is taken, whoever made it and for whatever name: whoever is on
+    /// the way can read logins and exchange images. What is fetched by digest is checked all the
+    /// same.
+    pub skip_tls_verify: bool,
     /// The only file credentials are taken from, instead of the usual ones.
     pub auth_file: Option<PathBuf>,
     /// How often a request is repeated after a failure that may pass.
@@ -56,6 +60,7 @@ impl Default for RegistryOptions {
         Self {
             ca_files: Vec::new(),
             plain_http: false,
+            skip_tls_verify: false,
             auth_file: None,
             retries: 4,
             backoff: Duration::from_millis(500),
