@@ -29,7 +29,7 @@ macro_rules! alpine {
         (
             concat!("alpine-devel@lists.alpinelinux.org-", $id, ".rsa.pub"),
             include_bytes!(concat!(
-                "../../repair-recipes/keyrings/apk/alpine/alpine-devel@lists.alpinelinux.org-",
+                "keyrings/alpine/alpine-devel@lists.alpinelinux.org-",
                 $id,
                 ".rsa.pub"
             )),
@@ -59,21 +59,14 @@ const ALPINE: &[Builtin] = &[
     alpine!("616db30d", &["riscv64"]),
 ];
 
-const WOLFI: &[Builtin] = &[(
-    "wolfi-signing.rsa.pub",
-    include_bytes!("../../repair-recipes/keyrings/apk/wolfi/wolfi-signing.rsa.pub"),
-    &[],
-)];
+const WOLFI: &[Builtin] =
+    &[("wolfi-signing.rsa.pub", include_bytes!("keyrings/wolfi/wolfi-signing.rsa.pub"), &[])];
 
 macro_rules! chainguard {
     ($name:literal) => {
         (
             concat!("chainguard-", $name, ".rsa.pub"),
-            include_bytes!(concat!(
-                "../../repair-recipes/keyrings/apk/chainguard/chainguard-",
-                $name,
-                ".rsa.pub"
-            )),
+            include_bytes!(concat!("keyrings/chainguard/chainguard-", $name, ".rsa.pub")),
             &[],
         )
     };

@@ -19,8 +19,8 @@ use imgfix_repository::repository_url::Origin;
 use imgfix_repository::signature::{Keyring, SignatureError};
 use imgfix_vfs::{FileSystem, RootfsError};
 
-const DEBIAN: &[u8] = include_bytes!("../../repair-recipes/keyrings/debian-archive-keyring.gpg");
-const UBUNTU: &[u8] = include_bytes!("../../repair-recipes/keyrings/ubuntu-archive-keyring.gpg");
+const DEBIAN: &[u8] = include_bytes!("keyrings/debian-archive-keyring.gpg");
+const UBUNTU: &[u8] = include_bytes!("keyrings/ubuntu-archive-keyring.gpg");
 
 /// Where apt's globally trusted keys are: apt-key(8).
 const TRUSTED: &str = "/etc/apt/trusted.gpg.d";

@@ -22,7 +22,9 @@ pub mod policy;
 mod policy_files;
 pub mod repair;
 pub mod report_files;
+pub mod shell_pages;
 mod variables;
+pub mod version;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -70,6 +72,13 @@ enum Command {
     Login(login::LoginArguments),
     /// Forget a login
     Logout(login::LogoutArguments),
+    /// Say which build this is: version, commit, target
+    Version(version::VersionArguments),
+    /// Write a script for a shell that completes imgfix's subcommands and options
+    Completions(shell_pages::CompletionsArguments),
+    /// Write the manual pages; packages of imgfix are made with it
+    #[command(hide = true)]
+    Man(shell_pages::ManArguments),
 }
 
 /// Runs the program with the process's arguments.
@@ -112,6 +121,9 @@ pub fn main() -> ExitCode {
         Command::Cache(arguments) => cache::run(arguments, start),
         Command::Login(arguments) => login::log_in(arguments, start),
         Command::Logout(arguments) => login::log_out(arguments, start),
+        Command::Version(arguments) => version::run(&arguments, start),
+        Command::Completions(arguments) => shell_pages::completions(&arguments, start),
+        Command::Man(arguments) => shell_pages::man(&arguments, start),
     };
     match result {
         Ok(code) => ExitCode::from(code),

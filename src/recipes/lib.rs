@@ -20,8 +20,8 @@ pub use stale::{StalePath, stale_paths};
 
 /// The recipes that come with imgfix: file names and texts.
 const SHIPPED: &[(&str, &str)] = &[
-    ("java-class-data.toml", include_str!("../../repair-recipes/java-class-data.toml")),
-    ("python-bytecode.toml", include_str!("../../repair-recipes/python-bytecode.toml")),
+    ("java-class-data.toml", include_str!("repair-recipes/java-class-data.toml")),
+    ("python-bytecode.toml", include_str!("repair-recipes/python-bytecode.toml")),
 ];
 
 /// The recipes that come with imgfix.
