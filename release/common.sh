@@ -47,14 +47,16 @@ patiently() {
     "$@"
 }
 
-# cargo_tool NAME VERSION: a program of crates.io in this version, from PATH or compiled.
+# cargo_tool NAME VERSION: a program of crates.io in this version, from PATH or compiled. Which version there is stands
+# in cargo's own list: not every program says it.
 cargo_tool() {
-    local have
-    have=$("$1" --version 2> /dev/null || "$1" "${1#cargo-}" --version 2> /dev/null || true)
-    case " $have " in *" $2 "* | *" v$2 "*) return ;; esac
-    echo "installing $1 $2" >&2
-    patiently env -u RUSTFLAGS -u CFLAGS CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR="$tools/target" \
-        cargo install --quiet --locked --debug --force --root "$tools" "$1@$2"
+    local there
+    there=$(command -v "$1" || true)
+    if [ -z "$there" ] || ! grep -qF "\"$1 $2 " "$(dirname "$there")/../.crates.toml" 2> /dev/null; then
+        echo "installing $1 $2" >&2
+        patiently env -u RUSTFLAGS -u CFLAGS CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR="$tools/target" \
+            cargo install --quiet --locked --debug --force --root "$tools" "$1@$2"
+    fi
 }
 
 # Debian's name of a kind of machine, as Rust's targets begin with it.
