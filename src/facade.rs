@@ -21,7 +21,7 @@ use crate::machine;
 use crate::pipeline::families::Kinds;
 use crate::pipeline::{
     self, AfterFetching, Edge, Environment, Evidence, NamedReport, PlanRequest, RepairError,
-    RepairOutcome, RepairRequest, RepositoryChoice, ScanInput, ScriptsMode, families,
+    RepairOutcome, RepairRequest, RepositoryChoice, ScanInput, ScriptsMode, Withhold, families,
 };
 use crate::policy::OriginalPolicy;
 
@@ -137,6 +137,7 @@ impl Repair {
             layer: LayerOptions { compression: Compression::Gzip, level: None },
             original: OriginalPolicy::Keep,
             evidence: Evidence::None,
+            withhold: Withhold::default(),
         };
         pipeline::repair(&request, &environment)
     }

@@ -16,6 +16,7 @@ pub mod load;
 pub mod original;
 pub mod patch;
 pub mod planning;
+pub mod preview;
 pub mod publication;
 pub mod repair;
 pub mod review;
@@ -28,7 +29,8 @@ pub use environment::{
     AfterFetching, CacheChoice, Edge, Environment, RepositoryChoice, ScriptsMode,
 };
 pub use planning::{PlanRequest, PlannedImage, plan};
-pub use repair::{RepairOutcome, RepairRequest, SourceImage, repair};
+pub use preview::{Preview, preview};
+pub use repair::{RepairOutcome, RepairRequest, SourceImage, Withhold, repair};
 pub use review::Evidence;
 pub use scan::{NamedReport, ScanInput};
 

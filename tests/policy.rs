@@ -421,7 +421,7 @@ fn robots_channels_and_files_are_told() {
             .contains("12_fix")
     );
     let got = next(&plain_got);
-    let fixed = run.json()["summary"]["fixed"].to_string();
+    let fixed = run.json()["summary"]["vulnerabilities"]["fixed"].to_string();
     assert_eq!(got.body, format!("{fixed} fixed in {}", place.image("12_fix")));
     let log = std::fs::read_to_string(place.path(USERS).join("log.jsonl")).unwrap();
     assert_eq!(log.lines().count(), 1);

@@ -11,12 +11,18 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
-/// Published, but findings at or above `--fail-on` remain.
+/// Findings at or above `--fail-on` remain, or, of a plan, would remain. A repair was published
+/// all the same, unless an option said otherwise.
 pub const REMAINING: u8 = 3;
 
 /// Published, but what comes after it failed: a report that was not written, an image that
 /// could not be read back, scanned again, or whose original was not dealt with.
 pub const PUBLISHED_BUT: u8 = 4;
+
+/// With `plan --detailed-exitcode`: there is something to do. Terraform and OpenTofu end with 2
+/// then (<https://opentofu.org/docs/cli/commands/plan/>), which here, as in most programs, says
+/// that the command line is wrong: a slip of the pen must not pass for a change.
+pub const CHANGES: u8 = 5;
 
 /// The exit codes as `--help` shows them.
 pub const HELP: &str = "\
@@ -24,9 +30,11 @@ Exit codes:
   0  done
   1  failed, nothing published
   2  usage
-  3  published, but findings at or above --fail-on remain
+  3  findings at or above --fail-on remain; published, unless --no-publish-on-failed-gate or
+     --skip-unchanged said otherwise. Of a plan: such findings would remain
   4  published, or perhaps, but a later step failed: a report was not written, the image could
      not be read back or scanned; the message names the image
+  5  plan --detailed-exitcode: there is something to do (and nothing speaks for 3)
   130, 143  interrupted (SIGINT, SIGTERM); the message says whether something was published";
 
 /// The exit code that shells give to a process ended by a signal.

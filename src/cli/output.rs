@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use imgfix_host::progress::{Progress, SharedProgress, Task};
 use imgfix_host::unfinished::Unfinished;
+use imgfix_report::gate::Gate;
 use imgfix_terminal::Colour;
 use imgfix_terminal::Style;
 
@@ -139,6 +140,17 @@ impl Output {
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
+        }
+    }
+
+    /// What a gate says, on stderr: at every verbosity when it is not passed.
+    pub fn gate(&self, gate: &Gate) {
+        if gate.passed {
+            gate.lines().iter().for_each(|line| self.progress.message(line));
+            return;
+        }
+        for line in gate.lines() {
+            eprintln!("imgfix: {}", log_lines::message(&line));
         }
     }
 

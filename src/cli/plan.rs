@@ -5,15 +5,19 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::pipeline;
-use crate::pipeline::PlanRequest;
+use crate::pipeline::{PlanRequest, Preview};
+use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
 use imgfix_report::plan as explain;
 
 use super::confine::{self, Start};
 use super::image_argument::parse_reference;
-use super::options::{self, FindingOptions, Format, ImageOptions, RepositoryOptions};
+use super::options::{
+    self, FindingOptions, Format, ImageOptions, RepositoryOptions, parse_severity,
+};
 use super::output_file::OutputFile;
 use super::policy::{self, PolicyOptions};
+use super::report_files::{PlanFiles, Told};
 use super::{CommandResult, exit};
 
 /// Arguments of `imgfix plan`.
@@ -28,6 +32,14 @@ pub struct PlanArguments {
     /// How the plan on stdout is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Exit with 3 when findings of this severity or worse would remain
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    fail_on: Option<Severity>,
+    /// Exit with 5 when there is something to do
+    #[arg(long)]
+    detailed_exitcode: bool,
+    #[command(flatten)]
+    files: PlanFiles,
     #[command(flatten)]
     policy: PolicyOptions,
     #[command(flatten)]
@@ -49,10 +61,11 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     let open = |path: &PathBuf| OutputFile::open("--save", path, output.unfinished());
     let mut needs = confine::of_images(&arguments.images, &[&arguments.image]);
     confine::planning(&mut needs, &arguments.findings, &arguments.repositories);
-    arguments.save.iter().for_each(|path| needs.report(path));
-    let mut file = None;
+    arguments.save.iter().chain(arguments.files.paths()).for_each(|path| needs.report(path));
+    let (mut file, mut files) = (None, None);
     let confine = || {
         file = arguments.save.as_ref().map(open).transpose()?;
+        files = Some(arguments.files.open(file.as_ref(), start.command_line(), output)?);
         Ok(start.confined(&needs))
     };
     let environment =
@@ -65,7 +78,13 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
         scan,
         packages: arguments.policy.packages(&policy),
     };
+    let files = files.unwrap_or_default();
     let planned = pipeline::plan(&request, None, &environment)?;
+    let Preview { mut report, evidence } =
+        pipeline::preview(&planned, files.evidence(), &environment)?;
+    if let Some(threshold) = arguments.fail_on {
+        report.hold_against(threshold);
+    }
     let mut json = serde_json::to_string_pretty(&planned.plan)?;
     json.push('\n');
     if let Some(file) = file {
@@ -73,9 +92,20 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     }
     output.result(&match arguments.format {
         Format::Json => json,
-        Format::Text => explain::render(&planned.plan, output.style()),
+        Format::Text => explain::render(&planned.plan, Some(&report), output.style()),
     })?;
+    let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
+    let told = Told { report: &report, evidence: &evidence, package_space: "", created };
+    files.write(&told)?;
+    if let Some(gate) = &report.gate {
+        output.gate(gate);
+    }
+    let changes = planned.platforms.iter().any(|one| one.repaired.overlay.is_some());
     drop(planned);
     environment.edge.tidy_cache();
-    Ok(exit::DONE)
+    Ok(match (report.is_held(), changes && arguments.detailed_exitcode) {
+        (true, _) => exit::REMAINING,
+        (false, true) => exit::CHANGES,
+        (false, false) => exit::DONE,
+    })
 }

@@ -7,7 +7,9 @@ use clap::{Args, ValueEnum};
 
 use crate::notify::{Event, Kind, Target};
 use crate::pipeline;
-use crate::pipeline::{Environment, PlanRequest, RepairError, RepairRequest, second_opinion};
+use crate::pipeline::{
+    Environment, PlanRequest, RepairError, RepairRequest, Withhold, second_opinion,
+};
 use crate::policy::{OriginalPolicy, Policy};
 use crate::scanner::{DEFAULT_TIMEOUT, ScannerCommand};
 use imgfix_confinement::Needs;
@@ -29,7 +31,7 @@ use super::options::{
 };
 use super::output::Output;
 use super::policy::{self, PolicyOptions};
-use super::report_files::ReportFiles;
+use super::report_files::{ReportFiles, Told};
 use super::{CommandResult, exit};
 
 /// The largest plan file read, in bytes.
@@ -80,6 +82,12 @@ pub struct RepairArguments {
     /// Exit with 3 when findings of this severity or worse remain
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     fail_on: Option<Severity>,
+    /// Publish nothing when findings at or above --fail-on remain
+    #[arg(long, conflicts_with = "scan_with")]
+    no_publish_on_failed_gate: bool,
+    /// Publish nothing when nothing can be upgraded
+    #[arg(long)]
+    skip_unchanged: bool,
     #[command(flatten)]
     files: ReportFiles,
     #[command(flatten)]
@@ -180,6 +188,8 @@ fn repaired(
             .map_err(|error| Failure::Usage(format!("original \"delete\": {error}")))?;
     }
     check_names(&arguments, &suffix, &original)?;
+    let fail_on = arguments.fail_on.or(policy.fail_on);
+    let withhold = withhold(&arguments, fail_on, command.is_some())?;
     let saved = arguments.plan.as_deref().map(|path| saved_plan(path, &arguments, policy));
     let saved = saved.transpose()?;
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
@@ -201,6 +211,7 @@ fn repaired(
         original,
         layer,
         evidence: files.evidence(),
+        withhold,
     };
     let outcome = pipeline::repair(&request, &environment);
     environment.edge.tidy_cache();
@@ -214,19 +225,47 @@ fn repaired(
         second_opinion::compare(command, &mut outcome, input, &environment)
             .map_err(|error| but_not_scanned(&outcome.report, &error))?;
     }
-    let fail_on = arguments.fail_on.or(policy.fail_on);
-    let remaining = fail_on.map_or(0, |least| outcome.report.remaining_at_or_above(least));
+    if let Some(threshold) = fail_on {
+        outcome.report.hold_against(threshold);
+    }
     if request.original == OriginalPolicy::Delete {
-        pipeline::original::delete(&mut outcome, remaining, &environment)?;
+        pipeline::original::delete(&mut outcome, &environment)?;
     }
     let report = &outcome.report;
     let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
+    let (evidence, package_space) = (&outcome.evidence, &outcome.package_space);
     files
-        .write(&outcome, created)
+        .write(&Told { report, evidence, package_space, created })
         .and_then(|()| tell(report, arguments.format, output))
-        .map_err(|failure| but_published(report, &failure))?;
-    let code = if remaining > 0 { exit::REMAINING } else { exit::DONE };
+        .map_err(|failure| but_published(report, failure))?;
+    if let Some(gate) = &report.gate {
+        output.gate(gate);
+    }
+    let code = if report.is_held() { exit::REMAINING } else { exit::DONE };
     Ok((code, outcome.report))
+}
+
+/// When nothing is to be published.
+fn withhold(
+    arguments: &RepairArguments,
+    fail_on: Option<Severity>,
+    scans: bool,
+) -> Result<Withhold, Failure> {
+    let unchanged = arguments.skip_unchanged;
+    if !arguments.no_publish_on_failed_gate {
+        return Ok(Withhold { at_or_above: None, unchanged });
+    }
+    let usage = |why: &str| Failure::Usage(format!("--no-publish-on-failed-gate: {why}"));
+    if scans {
+        return Err(usage(
+            "what a scanner (--scan-with) says of the repaired image is known only when \
+                          that is published; leave one of them out",
+        ));
+    }
+    if fail_on.is_none() {
+        return Err(usage("there is no gate; say with --fail-on what it is"));
+    }
+    Ok(Withhold { at_or_above: fail_on, unchanged })
 }
 
 /// What the run may read and write.
@@ -370,7 +409,12 @@ fn but_not_scanned(report: &RepairReport, error: &RepairError) -> Failure {
 }
 
 /// A report that nobody gets is a failure, but what was published stays.
-fn but_published(report: &RepairReport, failure: &Failure) -> Failure {
-    let what = report.output.as_ref().map_or("the image", |output| output.reference.as_str());
-    Failure::AfterPublishing(format!("{what} was published, but not its report: {failure}"))
+fn but_published(report: &RepairReport, failure: Failure) -> Failure {
+    match &report.output {
+        None => failure,
+        Some(output) => Failure::AfterPublishing(format!(
+            "{} was published, but not its report: {failure}",
+            output.reference
+        )),
+    }
 }

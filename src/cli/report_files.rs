@@ -1,13 +1,15 @@
-//! The files that a repair's report is written to, each in the form that its reader wants.
+//! The files that the report of a repair or of a plan is written to, each in the form that its
+//! reader wants.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::pipeline::{Evidence, RepairOutcome};
+use crate::pipeline::Evidence;
 use imgfix_report as report;
+use imgfix_report::RepairReport;
 use imgfix_report::review;
-use imgfix_report::review::Review;
+use imgfix_report::review::{PlatformReview, Review};
 
 use super::exit::Failure;
 use super::options::read_file;
@@ -39,8 +41,8 @@ pub struct ReportFiles {
     /// Write the findings as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Add the results for later steps (repaired-image, digest, fixed, remaining) to the end of
-    /// this file, as KEY=VALUE lines ($GITHUB_OUTPUT)
+    /// Add the results for later steps (repaired-image, digest, fixed, remaining, gate, ...) to
+    /// the end of this file, as KEY=VALUE lines ($GITHUB_OUTPUT)
     #[arg(long, value_name = "FILE")]
     pub outputs: Option<PathBuf>,
     /// Write the same as variables (IMGFIX_REPAIRED_IMAGE, IMGFIX_DIGEST, ...) to this file
@@ -62,8 +64,90 @@ enum Form {
     Dotenv,
 }
 
+/// The files of a plan: those that claim nothing about an image.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Report options")]
+pub struct PlanFiles {
+    /// Write a review of the plan, one self-contained page, to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the review as Markdown, for a pull request or a job's summary, to this file
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Write what would be left as SARIF to this file
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+    /// Write the findings as JUnit XML to this file: what would be left fails
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Add the results for later steps (changes, would-be-fixed, would-remain, gate, ...) to the
+    /// end of this file, as KEY=VALUE lines ($GITHUB_OUTPUT)
+    #[arg(long, value_name = "FILE")]
+    pub outputs: Option<PathBuf>,
+    /// Write the same as variables (IMGFIX_WOULD_BE_FIXED, ...) to this file
+    #[arg(long, value_name = "FILE")]
+    pub dotenv: Option<PathBuf>,
+}
+
+/// A form, the option that asks for it, and the file.
+type Wanted<'a> = (Form, &'static str, Option<&'a PathBuf>);
+
+impl PlanFiles {
+    fn all(&self) -> [Wanted<'_>; 6] {
+        [
+            (Form::Html, "--html", self.html.as_ref()),
+            (Form::Markdown, "--markdown", self.markdown.as_ref()),
+            (Form::Sarif, "--sarif", self.sarif.as_ref()),
+            (Form::Junit, "--junit", self.junit.as_ref()),
+            (Form::Outputs, "--outputs", self.outputs.as_ref()),
+            (Form::Dotenv, "--dotenv", self.dotenv.as_ref()),
+        ]
+    }
+
+    /// The files that were asked for.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.all().into_iter().filter_map(|(_, _, path)| path)
+    }
+
+    /// Opens every file before the work, and that of `--save` with them.
+    ///
+    /// # Errors
+    /// As for [`ReportFiles::open`].
+    pub fn open(
+        &self,
+        save: Option<&OutputFile>,
+        command_line: String,
+        output: &Output,
+    ) -> Result<OpenReports, Failure> {
+        open(&self.all(), save, self.outputs.as_deref(), (command_line, output))
+    }
+}
+
+/// Opens files; no two of them, nor one of them and `other`, may be the same.
+fn open(
+    wanted: &[Wanted<'_>],
+    other: Option<&OutputFile>,
+    outputs: Option<&Path>,
+    (command_line, output): (String, &Output),
+) -> Result<OpenReports, Failure> {
+    let mut files: Vec<(Form, OutputFile)> = Vec::new();
+    for (form, option, path) in wanted {
+        let Some(path) = path else { continue };
+        let file = OutputFile::open(option, path, output.unfinished())?;
+        let mut others = files.iter().map(|(_, other)| other).chain(other);
+        if let Some(other) = others.find(|other| other.is_same_as(&file)) {
+            let shown = path.display();
+            let why = format!("{} and {option} both name {shown}", other.option());
+            return Err(Failure::Usage(why));
+        }
+        files.push((*form, file));
+    }
+    let former = outputs.map(former).transpose()?.unwrap_or_default();
+    Ok(OpenReports { files, former, command_line: Some(command_line) })
+}
+
 impl ReportFiles {
-    fn all(&self) -> [(Form, &'static str, Option<&PathBuf>); 9] {
+    fn all(&self) -> [Wanted<'_>; 9] {
         [
             (Form::Json, "--report-file", self.report_file.as_ref()),
             (Form::Html, "--html", self.html.as_ref()),
@@ -89,19 +173,7 @@ impl ReportFiles {
     /// A folder is not there or cannot be written, two options name one file, or what the
     /// file of `--outputs` has already cannot be read.
     pub fn open(&self, command_line: String, output: &Output) -> Result<OpenReports, Failure> {
-        let mut files: Vec<(Form, OutputFile)> = Vec::new();
-        for (form, option, path) in self.all() {
-            let Some(path) = path else { continue };
-            let file = OutputFile::open(option, path, output.unfinished())?;
-            if let Some((_, other)) = files.iter().find(|(_, other)| other.is_same_as(&file)) {
-                let shown = path.display();
-                let why = format!("{} and {option} both name {shown}", other.option());
-                return Err(Failure::Usage(why));
-            }
-            files.push((form, file));
-        }
-        let former = self.outputs.as_deref().map(former).transpose()?.unwrap_or_default();
-        Ok(OpenReports { files, former, command_line: Some(command_line) })
+        open(&self.all(), None, self.outputs.as_deref(), (command_line, output))
     }
 }
 
@@ -140,14 +212,13 @@ impl OpenReports {
         }
     }
 
-    /// Writes every file that can be. `created` is the time that documents with a date say, in
-    /// seconds since the epoch.
+    /// Writes every file that can be.
     ///
     /// # Errors
     /// The first file that the disk does not take.
-    pub fn write(self, outcome: &RepairOutcome, created: i64) -> Result<(), Failure> {
-        let (report, evidence) = (&outcome.report, outcome.evidence.clone());
-        let review = Review::of_repair(report.clone(), evidence, self.command_line);
+    pub fn write(self, told: &Told<'_>) -> Result<(), Failure> {
+        let report = told.report;
+        let review = Review::of_repair(report.clone(), told.evidence.to_vec(), self.command_line);
         let mut result = Ok(());
         for (form, file) in self.files {
             let text = match form {
@@ -156,7 +227,7 @@ impl OpenReports {
                 Form::Markdown => review::markdown::render(&review),
                 Form::ReviewJson => review.to_json(),
                 Form::Sarif => report::sarif::render(report),
-                Form::OpenVex => report::openvex::render(report, &outcome.package_space, created),
+                Form::OpenVex => report::openvex::render(report, told.package_space, told.created),
                 Form::Junit => report::junit::render(report),
                 Form::Outputs => {
                     let separator = match self.former.as_str() {
@@ -172,4 +243,16 @@ impl OpenReports {
         }
         result
     }
+}
+
+/// What the files tell of.
+pub struct Told<'a> {
+    /// The report.
+    pub report: &'a RepairReport,
+    /// One a platform, when [`OpenReports::evidence`] asked for it.
+    pub evidence: &'a [PlatformReview],
+    /// What package URLs of system packages begin with (`deb/debian`).
+    pub package_space: &'a str,
+    /// The time that documents with a date say, in seconds since the epoch.
+    pub created: i64,
 }

@@ -23,6 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What sending needs from outside.
 pub struct Sender<'a> {
+    /// Runs the requests.
     pub runtime: &'a Runtime,
     /// PEM files of further certificate authorities.
     pub certificates: &'a [Vec<u8>],

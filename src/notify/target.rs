@@ -34,6 +34,7 @@ enum EntryKind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
+    /// After every run.
     #[default]
     Always,
     /// Findings remain, or the repair failed.
@@ -45,22 +46,47 @@ pub enum When {
 /// A checked target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    /// How somebody is told, and where.
     pub kind: Kind,
+    /// When somebody is told.
     pub when: When,
 }
 
 /// How somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    Webhook { url: Address, secret_env: Option<String>, template: Option<String> },
-    DingTalk { url: Address, secret_env: Option<String> },
-    Slack { url: Address },
-    File { path: PathBuf },
+    /// A POST to an address.
+    Webhook {
+        /// Where it goes.
+        url: Address,
+        /// The variable with the key of `X-Imgfix-Signature`; `None`: it is not signed.
+        secret_env: Option<String>,
+        /// The body, with placeholders; `None`: the message as JSON.
+        template: Option<String>,
+    },
+    /// A robot of a DingTalk group.
+    DingTalk {
+        /// The robot's address.
+        url: Address,
+        /// The variable with the robot's secret; `None`: it asks for no signature.
+        secret_env: Option<String>,
+    },
+    /// An incoming webhook of a Slack channel.
+    Slack {
+        /// The webhook's address.
+        url: Address,
+    },
+    /// A file that gets a line of JSON for each notification.
+    File {
+        /// Absolute.
+        path: PathBuf,
+    },
 }
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
+    /// As the policy file writes it.
     Url(String),
     /// The variable that has it: the address of a robot is a secret itself.
     Environment(String),

@@ -5,22 +5,16 @@
 //! would not accept. Whatever keeps the tag is a warning in the report and no failure, since
 //! the repaired image is there.
 
+use super::{Environment, RepairError, RepairOutcome, SourceImage};
 use imgfix_oci as image;
 use imgfix_oci::Reference;
-use imgfix_terminal::count;
 
-use super::{Environment, RepairError, RepairOutcome, SourceImage};
-
-/// Deletes the tag that was repaired, or notes in the report why it was kept. `remaining` is
-/// the number of findings at or above `--fail-on`.
+/// Deletes the tag that was repaired, or notes in the report why it was kept: what holds the gate
+/// of the report keeps it, too.
 ///
 /// # Errors
 /// The repaired image cannot be read after the deletion.
-pub fn delete(
-    outcome: &mut RepairOutcome,
-    remaining: usize,
-    environment: &Environment,
-) -> Result<(), RepairError> {
+pub fn delete(outcome: &mut RepairOutcome, environment: &Environment) -> Result<(), RepairError> {
     let Some(output) = &outcome.report.output else { return Ok(()) };
     let SourceImage { reference: original, digest } = &outcome.source;
     let output_reference: Reference = output.reference.parse()?;
@@ -29,11 +23,15 @@ pub fn delete(
         return Ok(());
     }
     let repaired = outcome.report.platforms.iter().any(|platform| platform.manifest.is_some());
-    let kept = match (repaired, remaining) {
+    let holding = outcome.report.gate.as_ref().map_or(0, |gate| gate.held_by.len());
+    let kept = match (repaired, holding) {
         (false, _) => Some("nothing was repaired".to_owned()),
         (true, 0) => None,
-        (true, 1) => Some("1 finding at or above --fail-on remains".to_owned()),
-        (true, n) => Some(format!("{} at or above --fail-on remain", count(n, "finding"))),
+        (true, 1) => Some("1 vulnerability at or above --fail-on remains".to_owned()),
+        (true, n) => Some(format!(
+            "{} at or above --fail-on remain",
+            outcome.report.summary.vulnerabilities.noun(n)
+        )),
     };
     if let Some(why) = kept {
         outcome.report.warnings.push(format!("The original {original} was not deleted: {why}"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::policy::OriginalPolicy;
 use imgfix_model::digest::Digest;
+use imgfix_model::finding::Severity;
 use imgfix_model::plan::{Plan, PlatformPlan};
 use imgfix_oci as image;
 use imgfix_oci::Reference;
@@ -13,15 +14,16 @@ use imgfix_oci::publish::{Provenance, Rebuilt};
 use imgfix_repair::image::Repaired;
 use imgfix_repair::repairer::Account;
 use imgfix_report::RepairReport;
-use imgfix_report::before_after::{LayerReport, NamedImage, PlatformReport, RepositoryState};
+use imgfix_report::before_after::{LayerReport, NamedImage, PlatformReport};
 use imgfix_report::platform::{AppliedFacts, PlatformFacts};
 use imgfix_report::review::PlatformReview;
-use imgfix_repository::{Fetcher, Verified, freshness};
+use imgfix_report::sources::Sources;
+use imgfix_repository::Fetcher;
 use imgfix_vfs::layer::LayerOptions;
 
 use super::export;
 use super::load::LoadedImage;
-use super::patch::{TemporaryLayer, count};
+use super::patch::TemporaryLayer;
 use super::planning::{self, PlanRequest, PlannedImage, PlannedPlatform};
 use super::publication::{self, NewPlatform, Original};
 use super::review::{self, Evidence};
@@ -44,6 +46,17 @@ pub struct RepairRequest {
     pub original: OriginalPolicy,
     /// Whether the evidence for a review is gathered.
     pub evidence: Evidence,
+    /// When nothing is published.
+    pub withhold: Withhold,
+}
+
+/// When nothing is published though everything is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Withhold {
+    /// When something at this severity or worse is left.
+    pub at_or_above: Option<Severity>,
+    /// When nothing was changed.
+    pub unchanged: bool,
 }
 
 /// What a repair gives back.
@@ -94,22 +107,39 @@ pub fn repair(
         reports.push(done.report);
         evidence.extend(done.evidence);
     }
-    if let OriginalPolicy::Backup { suffix } = &request.original {
-        let backup = source.reference().with_fix_suffix(suffix)?;
-        environment.edge.progress.message(&format!("copying the original to {backup}"));
-        export::copy(&*source, &set, &backup, environment)?;
-    }
-    let original = Original { source: &*source, set: &set, provenance: &provenance };
-    let digest = publication::publish(&original, &new, &output, environment)?;
-    publication::read_back(&output, digest, &new, environment)?;
     let before = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
-    let after = NamedImage { reference: output.to_string(), digest };
     let warnings = unverified(&[source.reference(), &output], environment);
-    let report = RepairReport::new(before, Some(after), reports, warnings);
-    let package_space = package_space.unwrap_or_default();
-    let source =
+    let mut report = RepairReport::new(before, None, reports, warnings);
+    let current =
         SourceImage { reference: source.reference().clone(), digest: set.root.raw().digest };
-    Ok(RepairOutcome { report, evidence, package_space, source })
+    match withheld(&request.withhold, &mut report) {
+        Some(why) => environment.edge.progress.message(&format!("{why}: nothing is published")),
+        None => {
+            if let OriginalPolicy::Backup { suffix } = &request.original {
+                let backup = source.reference().with_fix_suffix(suffix)?;
+                environment.edge.progress.message(&format!("copying the original to {backup}"));
+                export::copy(&*source, &set, &backup, environment)?;
+            }
+            let original = Original { source: &*source, set: &set, provenance: &provenance };
+            let digest = publication::publish(&original, &new, &output, environment)?;
+            publication::read_back(&output, digest, &new, environment)?;
+            report.output = Some(NamedImage { reference: output.to_string(), digest });
+        }
+    }
+    let package_space = package_space.unwrap_or_default();
+    Ok(RepairOutcome { report, evidence, package_space, source: current })
+}
+
+/// Why nothing is published, when the user wants it so.
+fn withheld(withhold: &Withhold, report: &mut RepairReport) -> Option<&'static str> {
+    if let Some(threshold) = withhold.at_or_above {
+        report.hold_against(threshold);
+    }
+    if report.is_held() {
+        return Some("the gate is not passed (--no-publish-on-failed-gate)");
+    }
+    let changed = report.platforms.iter().any(PlatformReport::is_changed);
+    (withhold.unchanged && !changed).then_some("nothing was changed (--skip-unchanged)")
 }
 
 /// What to say of registries whose certificates were not verified.
@@ -179,15 +209,12 @@ impl Job<'_> {
         let Repaired { plan, overlay, account } = repaired;
         let Account { effects, stale, repositories, newest, notes } = account;
         let gathers = self.request.evidence == Evidence::Gathered;
-        let state = |one: &Verified| RepositoryState {
-            repository: one.repository.clone(),
-            date: one.date.clone(),
-            age_days: freshness::days_since(one.made, edge.now),
-        };
         let facts = PlatformFacts {
             original_manifest: loaded.manifest.digest(),
+            original_size: review::stored_size(&loaded),
             plan: &plan,
-            repositories: repositories.iter().map(state).collect(),
+            repositories: review::ages(&repositories, edge.now),
+            sources: Sources::default(),
             findings: Vec::new(),
             assessed,
             applied: None,
@@ -197,7 +224,8 @@ impl Job<'_> {
         let Some(overlay) = overlay else {
             edge.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
             let findings = stores.judge(&findings, &stores, &plan);
-            let report = PlatformReport::new(PlatformFacts { findings, ..facts });
+            let sources = review::sources(&stores, &stores);
+            let report = PlatformReport::new(PlatformFacts { findings, sources, ..facts });
             let platform = loaded.platform.clone();
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
@@ -225,21 +253,22 @@ impl Job<'_> {
                 Some(PlatformReview { repositories, ..evidence })
             }
         };
+        let layer_report = LayerReport {
+            digest: layer.written.digest,
+            diff_id: layer.written.diff_id,
+            size: layer.written.size,
+            unpacked_size: layer.written.unpacked,
+            entries: layer.written.entries,
+        };
         let applied = AppliedFacts {
-            manifest: manifest.digest,
-            layer: LayerReport {
-                digest: layer.written.digest,
-                diff_id: layer.written.diff_id,
-                size: layer.written.size,
-                unpacked_size: layer.written.unpacked,
-                entries: layer.written.entries,
-            },
-            files: count(&overlay),
+            written: Some((manifest.digest, layer_report)),
+            files: review::files(&overlay, evidence.as_ref()),
             effects: &effects,
             stale,
         };
         let findings = stores.judge(&findings, &after, &plan);
-        let facts = PlatformFacts { findings, applied: Some(applied), ..facts };
+        let sources = review::sources(&stores, &after);
+        let facts = PlatformFacts { findings, sources, applied: Some(applied), ..facts };
         let report = PlatformReport::new(facts);
         let patch = Some((layer_descriptor, layer));
         let LoadedImage { platform, current, .. } = loaded;

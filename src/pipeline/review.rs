@@ -5,13 +5,15 @@
 use imgfix_model::package::Inventory;
 use imgfix_model::plan::Step;
 use imgfix_repair::image::Stores;
+use imgfix_report::before_after::{FileCounts, RepositoryState};
 use imgfix_report::diff::{DiffOptions, Opened, Side, diff_images};
 use imgfix_report::review::{PlatformReview, SignedRepository};
-use imgfix_repository::Fetcher;
-use imgfix_repository::Verified;
+use imgfix_report::sources::Sources;
+use imgfix_repository::{Fetcher, Verified, freshness};
 use imgfix_vfs::Overlay;
 
 use super::load::LoadedImage;
+use super::patch;
 use super::{Environment, RepairError};
 use imgfix_repair::package_manager::PackageManager;
 
@@ -87,6 +89,37 @@ pub fn of_repaired(
 
 fn inventory(stores: &Stores) -> Option<&Inventory> {
     stores.package_manager().map(PackageManager::inventory)
+}
+
+/// How many files the changes touch; when the images were compared, what differs in them.
+#[must_use]
+pub fn files(overlay: &Overlay, evidence: Option<&PlatformReview>) -> FileCounts {
+    let touched = patch::count(overlay);
+    let diff = evidence.and_then(|evidence| evidence.diff.as_ref());
+    diff.map_or(touched, |diff| touched.compared(&diff.files))
+}
+
+/// How old the indexes of the repositories were at `now`, seconds since the epoch.
+#[must_use]
+pub fn ages(repositories: &[Verified], now: i64) -> Vec<RepositoryState> {
+    let state = |one: &Verified| RepositoryState {
+        repository: one.repository.clone(),
+        date: one.date.clone(),
+        age_days: freshness::days_since(one.made, now),
+    };
+    repositories.iter().map(state).collect()
+}
+
+/// The source packages of what was and is installed.
+#[must_use]
+pub fn sources(before: &Stores, after: &Stores) -> Sources {
+    Sources::of(inventory(before).into_iter().chain(inventory(after)))
+}
+
+/// The layers of an image as they are stored, in bytes.
+#[must_use]
+pub fn stored_size(loaded: &LoadedImage) -> u64 {
+    loaded.manifest.layers().iter().fold(0, |sum, layer| sum.saturating_add(layer.size()))
 }
 
 /// Who signed the repositories that were asked.

@@ -1,9 +1,12 @@
 //! The model of a repair's report: what was there, what was done, what is left. Renderers
-//! ([`super::text`], [`super::json`]) only lay it out.
+//! ([`super::text`], [`super::json`]) only lay it out; the counts are in [`super::summary`].
 
 use serde::ser::Serializer;
 
+use super::gate::Gate;
 use super::scan_comparison::ScanComparison;
+use super::sources::Sources;
+use super::summary::Summary;
 use imgfix_model::checksum::ArchiveChecksum;
 use imgfix_model::digest::{DiffId, Digest};
 use imgfix_model::finding::{Assessed, Severity};
@@ -11,7 +14,7 @@ use imgfix_model::package::PackageId;
 use imgfix_model::path::ImagePath;
 use imgfix_model::platform::Platform;
 use imgfix_model::reason::Reason;
-use imgfix_model::verdict::{JudgedFinding, Outcome};
+use imgfix_model::verdict::JudgedFinding;
 use imgfix_recipes::StalePath;
 use imgfix_versions::VersionText;
 
@@ -23,11 +26,21 @@ pub const SCHEMA: &str = "imgfix/report/v1";
 pub struct RepairReport {
     /// [`SCHEMA`].
     pub schema: &'static str,
+    /// What wrote the report.
     pub tool: Tool,
+    /// Whether verdicts say what is or what would be.
+    #[serde(skip_serializing_if = "Stage::is_repaired")]
+    pub stage: Stage,
+    /// The image that was repaired.
     pub image: NamedImage,
     /// The repaired image; `None` when nothing was published.
     pub output: Option<NamedImage>,
+    /// The counts.
     pub summary: Summary,
+    /// What `--fail-on` says; `None` when nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// One element a platform, in the order of the index.
     pub platforms: Vec<PlatformReport>,
     /// What the user's scanner says of the two images.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,10 +49,30 @@ pub struct RepairReport {
     pub warnings: Vec<String>,
 }
 
+/// How far a repair has come when its report is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Verdicts are read back from the layer that is published.
+    #[default]
+    Repaired,
+    /// Verdicts are what a plan would do: tried in memory, and nothing is written.
+    Planned,
+}
+
+impl Stage {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_repaired(&self) -> bool {
+        *self == Stage::Repaired
+    }
+}
+
 /// Who made the report.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Tool {
+    /// `imgfix`.
     pub name: &'static str,
+    /// As `imgfix --version` says it: `0.1.0`.
     pub version: &'static str,
 }
 
@@ -60,13 +93,16 @@ pub struct NamedImage {
 /// One platform's image.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PlatformReport {
+    /// Which one of the image's.
     pub platform: Platform,
     /// Digest of the original's manifest.
     pub original_manifest: Digest,
     /// Digest of the repaired image's manifest; `None` when this platform is as it was.
     pub manifest: Option<Digest>,
-    /// The patch layer.
+    /// The patch layer; `None` when this platform is as it was.
     pub layer: Option<LayerReport>,
+    /// How large the image is.
+    pub size: ImageSize,
     /// The repositories that were asked, with the age of their indexes; none for a saved plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<RepositoryState>,
@@ -81,12 +117,16 @@ pub struct PlatformReport {
     /// Without a scanner's report: newer versions that were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_back: Vec<PackageKept>,
-    /// Every finding that applies to this platform.
+    /// The source packages that packages of this report were built from.
+    #[serde(skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
+    /// Every finding that applies to this platform, the worst first.
     pub findings: Vec<JudgedFinding>,
     /// What a report lists and somebody assessed as no problem of this image; not judged, not
     /// counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assessed: Vec<Assessed>,
+    /// How many paths the layer touches.
     pub files: FileCounts,
     /// What the installation did that a person may want to know.
     pub effects: Vec<EffectNote>,
@@ -94,12 +134,35 @@ pub struct PlatformReport {
     pub scripts: Vec<ScriptNote>,
     /// Caches that the upgrade made stale and that were removed.
     pub stale: Vec<StaleFile>,
+    /// Sentences for people, of the planner and the installation.
     pub notes: Vec<String>,
+}
+
+impl PlatformReport {
+    /// Whether anything was, or would be, changed.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.layer.is_some()
+            || !self.packages.is_empty()
+            || !self.removed.is_empty()
+            || !self.components.is_empty()
+    }
+}
+
+/// How large an image is: its layers as they are stored, which is what a registry keeps and a
+/// machine pulls, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ImageSize {
+    /// Of the original.
+    pub before: u64,
+    /// Of the repaired image; the same when nothing was changed.
+    pub after: u64,
 }
 
 /// How old a repository's index was.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RepositoryState {
+    /// URL and suite or branch, as in the image's sources.
     pub repository: String,
     /// When the index was made, as it says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,9 +174,11 @@ pub struct RepositoryState {
 /// A maintainer script that was evaluated over the image.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ScriptNote {
+    /// Whose script it is: `name:architecture`.
     pub package: String,
     /// `postinst` and so on.
     pub script: String,
+    /// What the package manager calls it with: `configure 2.36-9`.
     pub arguments: Vec<String>,
     /// What it changed outside the package manager's own database.
     pub changed: Vec<ImagePath>,
@@ -122,11 +187,13 @@ pub struct ScriptNote {
 /// A file that a recipe removed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StaleFile {
+    /// Where it was in the image.
     pub path: ImagePath,
     /// The name of the recipe.
     pub recipe: String,
     /// What it is: the title of the recipe.
     pub title: String,
+    /// What made it stale, as half a sentence.
     pub reason: String,
 }
 
@@ -139,7 +206,9 @@ impl From<StalePath> for StaleFile {
 /// The layer that a repair adds.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct LayerReport {
+    /// Of the bytes as stored.
     pub digest: Digest,
+    /// Of the uncompressed tar, as the image's config names it.
     #[serde(serialize_with = "diff_id")]
     pub diff_id: DiffId,
     /// Bytes as stored.
@@ -157,14 +226,18 @@ fn diff_id<S: Serializer>(diff_id: &DiffId, serializer: S) -> Result<S::Ok, S::E
 /// A package that was upgraded or newly installed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PackageChange {
+    /// Which package.
     #[serde(flatten)]
     pub package: PackageId,
     /// `None`: newly installed because an upgrade needs it.
     pub from: Option<VersionText>,
+    /// The version that is installed now.
     pub to: VersionText,
     /// Where the archive was taken from.
     pub url: String,
+    /// What the archive was checked against, as the repository's index has it.
     pub checksum: ArchiveChecksum,
+    /// The repository that has the archive, for people.
     pub repository: String,
 }
 
@@ -172,9 +245,12 @@ pub struct PackageChange {
 /// needs it any more.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PackageRemoved {
+    /// Which package.
     #[serde(flatten)]
     pub package: PackageId,
+    /// The version that was installed.
     pub version: VersionText,
+    /// Why it goes, as half a sentence.
     pub explanation: String,
 }
 
@@ -183,6 +259,7 @@ pub struct PackageRemoved {
 pub struct ComponentChange {
     /// Where it is: `python at /opt/venv/lib/python3.12/site-packages`.
     pub store: String,
+    /// Its name in its store.
     pub component: String,
     /// `None`: it was not there, or has no versions.
     pub from: Option<VersionText>,
@@ -193,9 +270,11 @@ pub struct ComponentChange {
 /// A package that the repositories have newer and that was left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageKept {
+    /// Which package.
     pub package: PackageId,
     /// The newer version.
     pub version: VersionText,
+    /// Why it was left out.
     pub reason: Reason,
 }
 
@@ -219,133 +298,28 @@ impl serde::Serialize for PackageKept {
 /// How many paths of the image the layer touches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct FileCounts {
+    /// Paths that the original does not have.
     pub added: u64,
+    /// Paths of the original that the layer has anew, those that are as they were among them:
+    /// an upgraded package brings all its files.
     pub changed: u64,
+    /// Paths of the original that are gone.
     pub removed: u64,
+    /// Of `changed`, those in which something but the time differs. `None`: the images were not
+    /// compared, which only a review asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differing: Option<u64>,
 }
 
 /// One sentence on what an installation did (`a changed conffile was kept: ...`).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct EffectNote {
+    /// `name:architecture`.
     pub package: String,
+    /// What it is about, in a word that stays: `conffile-kept`.
+    pub kind: &'static str,
+    /// The sentence, without the package's name.
     pub text: String,
-}
-
-/// Findings by severity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct SeverityCounts {
-    pub critical: usize,
-    pub high: usize,
-    pub medium: usize,
-    pub low: usize,
-    pub negligible: usize,
-    pub unknown: usize,
-}
-
-impl std::fmt::Display for SeverityCounts {
-    /// `2 critical, 1 high`; nothing for no findings.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts: Vec<String> = Severity::WORST_FIRST
-            .into_iter()
-            .filter(|severity| self.of(*severity) > 0)
-            .map(|severity| format!("{} {severity}", self.of(severity)))
-            .collect();
-        f.write_str(&parts.join(", "))
-    }
-}
-
-impl SeverityCounts {
-    /// Counts one finding more.
-    pub fn add(&mut self, severity: Severity) {
-        match severity {
-            Severity::Critical => self.critical += 1,
-            Severity::High => self.high += 1,
-            Severity::Medium => self.medium += 1,
-            Severity::Low => self.low += 1,
-            Severity::Negligible => self.negligible += 1,
-            Severity::Unknown => self.unknown += 1,
-        }
-    }
-
-    #[must_use]
-    pub fn of(&self, severity: Severity) -> usize {
-        match severity {
-            Severity::Critical => self.critical,
-            Severity::High => self.high,
-            Severity::Medium => self.medium,
-            Severity::Low => self.low,
-            Severity::Negligible => self.negligible,
-            Severity::Unknown => self.unknown,
-        }
-    }
-
-    #[must_use]
-    pub fn total(&self) -> usize {
-        Severity::WORST_FIRST.into_iter().map(|severity| self.of(severity)).sum()
-    }
-}
-
-/// Counts over all platforms: a finding of two platforms counts twice.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Summary {
-    /// All findings but the ignored ones and those that were not there.
-    pub findings: usize,
-    pub fixed: usize,
-    /// Still there, and out of use.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub mitigated: usize,
-    pub not_fixed: usize,
-    /// Left alone because the user said so.
-    pub ignored: usize,
-    /// Not there before the repair: the installed version was not affected.
-    pub not_affected: usize,
-    /// Assessed as no problem of the image by a report or a statement in it.
-    pub assessed: usize,
-    /// All findings, the ignored ones included, those that were not there left out.
-    pub before: SeverityCounts,
-    /// What is left, the mitigated and the ignored ones included: a scanner still finds them.
-    pub after: SeverityCounts,
-    /// Packages upgraded or installed.
-    pub packages: usize,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
-impl Summary {
-    /// Counts what the platforms' reports say.
-    #[must_use]
-    pub fn of(platforms: &[PlatformReport]) -> Self {
-        let mut summary = Self::default();
-        for judged in platforms.iter().flat_map(|platform| &platform.findings) {
-            let severity = judged.finding.severity;
-            if judged.verdict.outcome() != Outcome::NotAffected {
-                summary.before.add(severity);
-            }
-            match judged.verdict.outcome() {
-                Outcome::NotAffected => summary.not_affected += 1,
-                Outcome::Fixed => summary.fixed += 1,
-                Outcome::Mitigated => {
-                    summary.mitigated += 1;
-                    summary.after.add(severity);
-                }
-                Outcome::Left => {
-                    summary.not_fixed += 1;
-                    summary.after.add(severity);
-                }
-                Outcome::Ignored => {
-                    summary.ignored += 1;
-                    summary.after.add(severity);
-                }
-            }
-        }
-        summary.findings = summary.fixed + summary.mitigated + summary.not_fixed;
-        summary.assessed = platforms.iter().map(|platform| platform.assessed.len()).sum();
-        summary.packages = platforms.iter().map(|platform| platform.packages.len()).sum();
-        summary
-    }
 }
 
 impl RepairReport {
@@ -366,252 +340,36 @@ impl RepairReport {
         Self {
             schema: SCHEMA,
             tool: Tool::THIS,
+            stage: Stage::Repaired,
             image,
             output,
             summary: Summary::of(&platforms),
+            gate: None,
             platforms,
             scan: None,
             warnings,
         }
     }
 
-    /// Findings that are left and at least as bad as `severity`, for the exit code of
-    /// `--fail-on`. What the user chose to ignore does not count; what only the user's scanner
-    /// still finds does.
+    /// Notes what a gate says of the report as it is now: findings and the scanner's second
+    /// opinion count.
+    pub fn hold_against(&mut self, threshold: Severity) {
+        self.gate = Some(Gate::of(self, threshold));
+    }
+
+    /// The exit code of `--fail-on` is that of a gate which is not passed.
     #[must_use]
-    pub fn remaining_at_or_above(&self, severity: Severity) -> usize {
-        let unexpected = self.scan.as_ref().map_or(0, |scan| scan.unexpected_at_or_above(severity));
-        let left = self
-            .platforms
-            .iter()
-            .flat_map(|platform| &platform.findings)
-            .filter(|judged| {
-                judged.verdict.outcome() == Outcome::Left && judged.finding.severity >= severity
-            })
-            .count();
-        left + unexpected
+    pub fn is_held(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| !gate.passed)
     }
 }
 
 #[cfg(any(test, feature = "testing"))]
-pub mod samples {
-    use super::*;
-    use imgfix_model::finding::Finding;
-    use imgfix_model::verdict::Verdict;
-
-    fn digest(text: &str) -> Digest {
-        Digest::of(text.as_bytes())
-    }
-
-    fn finding(id: &str, severity: Severity, package: &str, installed: &str) -> Finding {
-        Finding {
-            severity,
-            architecture: Some("amd64".into()),
-            ..Finding::system(id, package, installed)
-        }
-    }
-
-    fn fixed(finding: Finding, version: &str) -> JudgedFinding {
-        let finding = Finding { fixed: Some(version.into()), ..finding };
-        JudgedFinding { finding, verdict: Verdict::Fixed { version: version.into() } }
-    }
-
-    fn left(finding: Finding, reason: Reason) -> JudgedFinding {
-        JudgedFinding { finding, verdict: Verdict::NotFixed { reason } }
-    }
-
-    fn change(name: &str, from: Option<&str>, to: &str) -> PackageChange {
-        PackageChange {
-            package: PackageId { name: name.into(), architecture: "amd64".into() },
-            from: from.map(Into::into),
-            to: to.into(),
-            url: format!("http://deb.debian.org/debian-security/pool/{name}.deb"),
-            checksum: ArchiveChecksum::Sha256(digest(name)),
-            repository: "http://deb.debian.org/debian-security bookworm-security main".into(),
-        }
-    }
-
-    /// A repair with one of everything, and names that want to command the terminal.
-    pub fn report() -> RepairReport {
-        let ssl = |id, severity| finding(id, severity, "libssl3", "3.0.11-1~deb12u2");
-        let platform = PlatformReport {
-            platform: Platform { os: "linux".into(), architecture: "amd64".into(), variant: None },
-            original_manifest: digest("original manifest"),
-            manifest: Some(digest("new manifest")),
-            repositories: vec![RepositoryState {
-                repository: "http://deb.debian.org/debian bookworm".into(),
-                date: Some("Sat, 28 Nov 2026 00:53:02 UTC".into()),
-                age_days: 1,
-            }],
-            layer: Some(LayerReport {
-                digest: digest("layer"),
-                diff_id: DiffId(digest("diff id")),
-                size: 2_345_678,
-                unpacked_size: 8_100_000,
-                entries: 47,
-            }),
-            packages: vec![
-                change("libc6", Some("2.36-9+deb12u4"), "2.36-9+deb12u9"),
-                change("libssl3", Some("3.0.11-1~deb12u2"), "3.0.15-1~deb12u1"),
-                change("libnew1", None, "1.0-1"),
-            ],
-            removed: vec![PackageRemoved {
-                package: PackageId { name: "libold1".into(), architecture: "amd64".into() },
-                version: "0.9-1".into(),
-                explanation: "nothing needs it any more".to_owned(),
-            }],
-            components: Vec::new(),
-            kept_back: vec![PackageKept {
-                package: PackageId { name: "tzdata".into(), architecture: "all".into() },
-                version: "2024b-0+deb12u1".into(),
-                reason: Reason::Held { package: "tzdata".into(), by: "dpkg".into() },
-            }],
-            findings: vec![
-                left(
-                    finding("CVE-2011-3374", Severity::Low, "apt", "2.6.1"),
-                    Reason::NoFixedVersion,
-                ),
-                fixed(ssl("CVE-2024-5535", Severity::Critical), "3.0.14-1~deb12u1"),
-                fixed(ssl("CVE-2024-6119", Severity::High), "3.0.14-1~deb12u2"),
-                fixed(
-                    finding("CVE-2024-2961", Severity::High, "libc6", "2.36-9+deb12u4"),
-                    "2.36-9+deb12u6",
-                ),
-                left(
-                    finding("CVE-2023-7008", Severity::Medium, "libsystemd0", "252.1"),
-                    Reason::NoFixedVersion,
-                ),
-                left(
-                    finding("CVE-2023-4911", Severity::High, "perl-base", "5.36.0-7"),
-                    Reason::NeedsScripts {
-                        package: "perl-base".into(),
-                        script: "postinst".into(),
-                        line: Some(12),
-                        detail: "perl -e".into(),
-                    },
-                ),
-                left(
-                    finding("CVE-2023-31484", Severity::Critical, "perl-base", "5.36.0-7"),
-                    Reason::NeedsScripts {
-                        package: "perl-base".into(),
-                        script: "postinst".into(),
-                        line: Some(12),
-                        detail: "perl -e".into(),
-                    },
-                ),
-                left(
-                    Finding {
-                        class: imgfix_model::finding::Class::Library,
-                        path: Some("/app/evil\x1b[2J.jar".into()),
-                        ..finding("CVE-2022-22965", Severity::Unknown, "org:\x1b[31mspring", "1\n2")
-                    },
-                    Reason::NoRecipe { class: "library".into() },
-                ),
-                left(
-                    finding("CVE-2020-1", Severity::Low, "bash", "5.2.15-2"),
-                    Reason::Ignored { by: ".trivyignore:3".into() },
-                ),
-                JudgedFinding {
-                    finding: Finding {
-                        fixed: Some("5.2.15-1".into()),
-                        ..finding("CVE-2019-2", Severity::High, "bash", "5.2.15-2")
-                    },
-                    verdict: Verdict::NotAffected { version: "5.2.15-2".into() },
-                },
-            ],
-            assessed: vec![Assessed {
-                finding: finding("CVE-2018-3", Severity::High, "bash", "5.2.15-2"),
-                assessment: "not_affected".into(),
-                by: "the report (code_not_reachable)".into(),
-            }],
-            files: FileCounts { added: 5, changed: 40, removed: 2 },
-            scripts: vec![ScriptNote {
-                package: "tzdata:all".into(),
-                script: "postinst".to_owned(),
-                arguments: vec!["configure".into(), "2024a-0+deb12u1".into()],
-                changed: vec![ImagePath::literal("/etc/localtime")],
-            }],
-            stale: vec![StaleFile {
-                path: ImagePath::literal("/usr/lib/python3/__pycache__/os.cpython-311.pyc"),
-                recipe: "python-bytecode".into(),
-                title: "Python's bytecode".into(),
-                reason: "made from /usr/lib/python3/os.py, which the upgrade replaced".into(),
-            }],
-            effects: vec![EffectNote {
-                package: "openssl:amd64".into(),
-                text: "/etc/ssl/openssl.cnf was changed in the image and stays".into(),
-            }],
-            notes: vec!["the image has no apt sources".into()],
-        };
-        RepairReport::new(
-            NamedImage {
-                reference: "docker://registry.example/app:1.0".into(),
-                digest: digest("image"),
-            },
-            Some(NamedImage {
-                reference: "docker://registry.example/app:1.0_fix".into(),
-                digest: digest("output"),
-            }),
-            vec![platform],
-            vec!["report.json is about debian 11".into()],
-        )
-    }
-
-    /// A repair with a scanner's second opinion.
-    pub fn scanned() -> RepairReport {
-        let mut report = report();
-        let before: Vec<Finding> =
-            report.platforms[0].findings.iter().map(|judged| judged.finding.clone()).collect();
-        let after = before.get(..3).unwrap_or_default();
-        report.scan = Some(ScanComparison::new("trivy image {image}", &before, after, &report));
-        report
-    }
-
-    /// Nothing could be done, so nothing was published.
-    pub fn untouched() -> RepairReport {
-        let mut all = report();
-        let mut platform = all.platforms.remove(0);
-        platform.manifest = None;
-        platform.layer = None;
-        platform.packages.clear();
-        platform.files = FileCounts::default();
-        platform.effects.clear();
-        platform.removed.clear();
-        platform.scripts.clear();
-        platform.stale.clear();
-        platform.notes.clear();
-        platform.findings.retain(|judged| judged.verdict.outcome() == Outcome::Left);
-        RepairReport::new(all.image, None, vec![platform], Vec::new())
-    }
-}
+pub mod samples;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_agree_with_the_verdicts() {
-        let summary = samples::report().summary;
-        assert_eq!((summary.findings, summary.fixed, summary.not_fixed), (8, 3, 5));
-        assert_eq!((summary.ignored, summary.packages), (1, 3));
-        assert_eq!((summary.before.total(), summary.after.total()), (9, 6));
-        assert_eq!((summary.before.critical, summary.after.critical), (2, 1));
-        assert_eq!((summary.before.low, summary.after.low), (2, 2));
-    }
-
-    #[test]
-    fn what_is_left_decides_the_exit_code() {
-        let report = samples::report();
-        for (severity, want) in [
-            (Severity::Critical, 1),
-            (Severity::High, 2),
-            (Severity::Medium, 3),
-            (Severity::Low, 4),
-            (Severity::Unknown, 5),
-        ] {
-            assert_eq!(report.remaining_at_or_above(severity), want, "{severity}");
-        }
-    }
 
     #[test]
     fn the_worst_finding_comes_first() {

@@ -18,6 +18,22 @@ pub fn scripts(effects: &[Effect]) -> Vec<ScriptNote> {
     effects.iter().filter_map(script).collect()
 }
 
+/// What an effect is, in the word that the JSON report has for it.
+#[must_use]
+pub fn kind(effect: &EffectKind) -> &'static str {
+    match effect {
+        EffectKind::Installed { .. } => "installed",
+        EffectKind::ScriptRan { .. } => "script-ran",
+        EffectKind::ConffileKept { .. } => "conffile-kept",
+        EffectKind::ConffileReplaced { .. } => "conffile-replaced",
+        EffectKind::ConffileObsolete { .. } => "conffile-obsolete",
+        EffectKind::ConffileSaved { .. } => "conffile-saved",
+        EffectKind::SharedFileKept { .. } => "shared-file-kept",
+        EffectKind::Disappeared { .. } => "disappeared",
+        EffectKind::DirectoryKept { .. } => "directory-kept",
+    }
+}
+
 /// One sentence; `None` for what the tables of packages and scripts say already.
 #[must_use]
 pub fn sentence(effect: &EffectKind) -> Option<String> {

@@ -5,7 +5,7 @@
 use imgfix_findings::{FINDINGS_SCHEMA, ScanReport};
 use imgfix_model::finding::{Assessed, Finding};
 
-use super::before_after::SeverityCounts;
+use super::summary::SeverityCounts;
 use imgfix_terminal::{Accent, Style, Table, clean, count};
 
 /// What each report is, a table of all findings, and the counts.

@@ -25,7 +25,11 @@ mod tests {
     #[test]
     fn the_json_keeps_to_its_schema() {
         let schema = include_str!("../../docs/report.schema.json");
-        for report in [samples::report(), samples::untouched(), samples::scanned()] {
+        let mut held = samples::index();
+        held.hold_against(imgfix_model::finding::Severity::Low);
+        held.platforms[0].files.differing = Some(3);
+        let others = [samples::untouched(), samples::scanned(), samples::planned(), held];
+        for report in [samples::report()].into_iter().chain(others) {
             schema_check::assert_valid(schema, &render(&report));
         }
     }

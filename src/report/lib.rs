@@ -10,9 +10,11 @@
 #![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
 
 pub mod before_after;
+pub mod by_source;
 pub mod diff;
 pub mod effects;
 pub mod findings_list;
+pub mod gate;
 pub mod inventory;
 pub mod json;
 pub mod junit;
@@ -20,11 +22,14 @@ pub mod openvex;
 pub mod outputs;
 pub mod plan;
 pub mod platform;
+pub mod problems;
 pub mod review;
 pub mod sarif;
 pub mod scan_comparison;
 #[cfg(any(test, feature = "testing"))]
 pub mod schema_check;
+pub mod sources;
+pub mod summary;
 pub mod text;
 
 pub use before_after::RepairReport;

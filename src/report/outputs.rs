@@ -4,7 +4,8 @@
 //! and <https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv>: one line a
 //! value, no quotes.
 
-use super::before_after::RepairReport;
+use super::before_after::{RepairReport, Stage};
+use super::gate::Gate;
 use imgfix_terminal::clean;
 
 /// How keys are written.
@@ -16,17 +17,42 @@ pub enum Names {
     Variables,
 }
 
-/// The lines. Without a published image, `repaired-image` and `digest` are the original's.
+/// The lines. Without a published image, `repaired-image` and `digest` are the original's. Of a
+/// plan there are none of these, and what would be fixed has a name of its own, so that nobody
+/// takes it for done.
 #[must_use]
 pub fn render(report: &RepairReport, names: Names) -> String {
-    let image = report.output.as_ref().unwrap_or(&report.image);
-    let reference = image.reference.strip_prefix("docker://").unwrap_or(&image.reference);
-    let values = [
-        ("repaired-image", clean(reference)),
-        ("digest", image.digest.to_string()),
-        ("fixed", report.summary.fixed.to_string()),
-        ("remaining", report.summary.not_fixed.to_string()),
-    ];
+    let counted = &report.summary.vulnerabilities;
+    let mut values = Vec::new();
+    match report.stage {
+        Stage::Repaired => {
+            let image = report.output.as_ref().unwrap_or(&report.image);
+            let reference = image.reference.strip_prefix("docker://").unwrap_or(&image.reference);
+            let published = report.output.is_some();
+            let (fixed, remaining) = report.standing();
+            values.extend([
+                ("repaired-image", clean(reference)),
+                ("digest", image.digest.to_string()),
+                ("fixed", fixed.to_string()),
+                ("remaining", remaining.to_string()),
+                ("published", published.to_string()),
+            ]);
+        }
+        Stage::Planned => {
+            values.push(("changes", (!report.summary.changed.is_nothing()).to_string()));
+        }
+    }
+    if !report.is_done() {
+        values.extend([
+            ("would-be-fixed", counted.fixed.to_string()),
+            ("would-remain", counted.not_fixed.to_string()),
+        ]);
+    }
+    values.extend([
+        ("vulnerabilities", counted.total.to_string()),
+        ("source-packages", counted.source_packages.to_string()),
+        ("gate", report.gate.as_ref().map_or("none", Gate::word).to_owned()),
+    ]);
     let line = |(key, value): (&str, String)| {
         let key = match names {
             Names::Outputs => key.to_owned(),
@@ -49,7 +75,8 @@ mod tests {
         assert_eq!(
             render(&report, Names::Outputs),
             format!(
-                "repaired-image=registry.example/app:1.0_fix\ndigest={digest}\nfixed=3\nremaining=5\n"
+                "repaired-image=registry.example/app:1.0_fix\ndigest={digest}\nfixed=3\n\
+                 remaining=5\npublished=true\nvulnerabilities=8\nsource-packages=6\ngate=none\n"
             )
         );
         assert!(render(&report, Names::Variables).starts_with(
@@ -61,6 +88,16 @@ mod tests {
     fn a_name_cannot_add_a_line() {
         let mut report = samples::report();
         report.output.as_mut().unwrap().reference = "oci:a\nfixed=999".into();
-        assert_eq!(render(&report, Names::Outputs).lines().count(), 4);
+        assert_eq!(render(&report, Names::Outputs).lines().count(), 8);
+    }
+
+    #[test]
+    fn a_plan_claims_nothing() {
+        let text = render(&samples::planned(), Names::Outputs);
+        assert_eq!(
+            text,
+            "changes=true\nwould-be-fixed=3\nwould-remain=5\nvulnerabilities=8\n\
+             source-packages=6\ngate=failed\n"
+        );
     }
 }

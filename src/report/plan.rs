@@ -7,6 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::before_after::RepairReport;
+use super::gate::Gate;
 use imgfix_model::plan::{Because, Plan, PlatformPlan, Unfixed};
 use imgfix_model::reason::Reason;
 use imgfix_terminal::{Accent, Detail, Style, Table, bytes, clean, count};
@@ -15,10 +17,19 @@ use imgfix_versions::VersionText;
 /// How many finding ids a step shows unless everything is asked for.
 const SHOWN_IDS: usize = 3;
 
-/// The whole plan as text, ending in a newline.
+/// The whole plan as text, ending in a newline. `preview` is what the plan would do, from which
+/// the counts are.
 #[must_use]
-pub fn render(plan: &Plan, style: Style) -> String {
+pub fn render(plan: &Plan, preview: Option<&RepairReport>, style: Style) -> String {
     let mut out = format!("plan for {} ({})\n", clean(&plan.image), plan.image_digest.short());
+    if let Some(report) = preview {
+        let counted = &report.summary.vulnerabilities;
+        let apart = counted.apart().map(|apart| format!("apart from these {apart}"));
+        let gate = report.gate.iter().flat_map(Gate::lines);
+        let counted = counted.sentence().into_iter().chain(apart).chain(gate);
+        out.push_str(&format!("{}\n", report.verdict()));
+        counted.for_each(|line| out.push_str(&format!("  {line}\n")));
+    }
     for platform in &plan.platforms {
         out.push_str(&render_platform(platform, style));
     }
@@ -250,7 +261,13 @@ mod tests {
                 }],
             }],
         };
-        insta::assert_snapshot!(render(&plan, Style::default()));
+        insta::assert_snapshot!(render(&plan, None, Style::default()));
+        let preview = super::super::before_after::samples::planned();
+        let text = render(&plan, Some(&preview), Style::default());
+        let counted =
+            "\n3 of 8 vulnerabilities would be fixed\n  8 vulnerabilities in 6 components\n";
+        assert!(text.contains(counted), "{text}");
+        assert!(text.contains("  gate: 2 vulnerabilities at or above high would not"), "{text}");
     }
 
     #[test]
@@ -269,6 +286,8 @@ mod tests {
                 stores: Vec::new(),
             }],
         };
-        assert!(render(&plan, Style::default()).ends_with("linux/amd64: nothing to install\n"));
+        assert!(
+            render(&plan, None, Style::default()).ends_with("linux/amd64: nothing to install\n")
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! The report on one platform as a function of what was planned, what was done and what became
 //! of it.
 
+use std::collections::BTreeSet;
+
 use imgfix_model::digest::Digest;
 use imgfix_model::effects::Effect;
 use imgfix_model::finding::Assessed;
@@ -8,31 +10,42 @@ use imgfix_model::plan::{KeptBack, PlatformPlan, Removal, Step, StorePlan};
 use imgfix_model::verdict::JudgedFinding;
 
 use super::before_after::{
-    ComponentChange, EffectNote, FileCounts, LayerReport, PackageChange, PackageKept,
+    ComponentChange, EffectNote, FileCounts, ImageSize, LayerReport, PackageChange, PackageKept,
     PackageRemoved, PlatformReport, RepositoryState, StaleFile,
 };
 use super::effects;
+use super::sources::Sources;
 
 /// What is known of a platform when its repair is done.
 pub struct PlatformFacts<'a> {
+    /// Digest of the original's manifest.
     pub original_manifest: Digest,
+    /// The stored layers of the original, in bytes.
+    pub original_size: u64,
+    /// What was planned.
     pub plan: &'a PlatformPlan,
+    /// The repositories that were asked.
     pub repositories: Vec<RepositoryState>,
+    /// The source packages of what the image had and has.
+    pub sources: Sources,
     /// What became of each finding.
     pub findings: Vec<JudgedFinding>,
+    /// What reports list and somebody assessed as no problem of it.
     pub assessed: Vec<Assessed>,
-    /// `None`: the platform is as it was.
+    /// What the changes are; `None`: the platform is as it was.
     pub applied: Option<AppliedFacts<'a>>,
     /// For people.
     pub notes: Vec<String>,
 }
 
-/// What was written.
+/// What the changes are.
 pub struct AppliedFacts<'a> {
-    /// Of the repaired platform.
-    pub manifest: Digest,
-    pub layer: LayerReport,
+    /// Digest of the repaired platform's manifest, and the patch layer; `None`: nothing is
+    /// written, as for a plan.
+    pub written: Option<(Digest, LayerReport)>,
+    /// How many paths are touched.
     pub files: FileCounts,
+    /// What the installation did besides the files of the packages.
     pub effects: &'a [Effect],
     /// Files that the changes made stale and that recipes removed.
     pub stale: Vec<imgfix_recipes::StalePath>,
@@ -42,23 +55,37 @@ impl PlatformReport {
     /// The report on a platform.
     #[must_use]
     pub fn new(facts: PlatformFacts<'_>) -> Self {
-        let PlatformFacts { original_manifest, plan, repositories, findings, assessed, .. } = facts;
-        let (manifest, layer, files, effects, stale) = match facts.applied {
-            None => (None, None, FileCounts::default(), &[][..], Vec::new()),
-            Some(AppliedFacts { manifest, layer, files, effects, stale }) => {
-                (Some(manifest), Some(layer), files, effects, stale)
+        let PlatformFacts { plan, findings, assessed, .. } = facts;
+        let (written, files, effects, stale) = match facts.applied {
+            None => (None, FileCounts::default(), &[][..], Vec::new()),
+            Some(AppliedFacts { written, files, effects, stale }) => {
+                (written, files, effects, stale)
             }
         };
+        let (manifest, layer) = written.unzip();
+        let before = facts.original_size;
+        let added = layer.as_ref().map_or(0, |layer: &LayerReport| layer.size);
+        let named: BTreeSet<&str> = findings
+            .iter()
+            .map(|one| &one.finding)
+            .chain(assessed.iter().map(|one| &one.finding))
+            .map(|finding| finding.package.as_str())
+            .chain(plan.steps.iter().map(|step| step.package.name.as_ref()))
+            .chain(plan.removals.iter().map(|gone| gone.package.name.as_ref()))
+            .collect();
+        let sources = facts.sources.narrowed(&named);
         Self {
             platform: plan.platform.clone(),
-            original_manifest,
+            original_manifest: facts.original_manifest,
             manifest,
             layer,
-            repositories,
+            size: ImageSize { before, after: before.saturating_add(added) },
+            repositories: facts.repositories,
             packages: plan.steps.iter().map(change).collect(),
             removed: plan.removals.iter().map(removed).collect(),
             components: plan.stores.iter().flat_map(components).collect(),
             kept_back: plan.kept_back.iter().map(kept).collect(),
+            sources,
             findings,
             assessed,
             files,
@@ -108,5 +135,5 @@ fn kept(kept: &KeptBack) -> PackageKept {
 
 fn note(effect: &Effect) -> Option<EffectNote> {
     let text = effects::sentence(&effect.kind)?;
-    Some(EffectNote { package: effect.package.clone(), text })
+    Some(EffectNote { package: effect.package.clone(), kind: effects::kind(&effect.kind), text })
 }

@@ -29,7 +29,8 @@ pub fn render(report: &RepairReport) -> String {
                 rules.len() - 1
             });
             let platform = platform.platform.to_string();
-            results.push(result(judged, number, &image.reference, &platform));
+            let place = Place { image: &image.reference, platform: &platform };
+            results.push(result(judged, number, &place, report.is_done()));
         }
     }
     imgfix_json::pretty(&json!({
@@ -76,16 +77,25 @@ fn rule(judged: &JudgedFinding) -> Value {
     })
 }
 
-fn result(judged: &JudgedFinding, rule: usize, image: &str, platform: &str) -> Value {
+/// Where a finding is.
+struct Place<'a> {
+    image: &'a str,
+    platform: &'a str,
+}
+
+/// `is_done`: the verdict is of an image that is there.
+fn result(judged: &JudgedFinding, rule: usize, place: &Place<'_>, is_done: bool) -> Value {
+    let Place { image, platform } = *place;
     let finding = &judged.finding;
     let why = match &judged.verdict {
         Verdict::NotFixed { reason } => reason.to_string(),
         Verdict::Mitigated { how } => how.clone(),
         Verdict::Fixed { .. } | Verdict::NotAffected { .. } => String::new(),
     };
-    let state = match judged.verdict.outcome() {
-        Outcome::Mitigated => "Mitigated",
-        _ => "Not fixed",
+    let state = match (judged.verdict.outcome(), is_done) {
+        (Outcome::Mitigated, _) => "Mitigated",
+        (_, true) => "Not fixed",
+        (_, false) => "Would not be fixed",
     };
     let message = format!(
         "Package: {}\nInstalled Version: {}\nVulnerability {}\nSeverity: {}\nFixed Version: {}\n\

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::before_after::{RepairReport, SeverityCounts};
+use super::before_after::RepairReport;
+use super::summary::SeverityCounts;
 use imgfix_model::finding::{Finding, Severity};
 use imgfix_model::verdict::Outcome;
 
@@ -12,7 +13,9 @@ use imgfix_model::verdict::Outcome;
 pub struct ScanComparison {
     /// The scanner's command as the user wrote it.
     pub command: String,
+    /// What it finds in the original, by severity.
     pub before: SeverityCounts,
+    /// What it finds in the repaired image, by severity.
     pub after: SeverityCounts,
     /// Found before and not after.
     pub gone: usize,
@@ -25,9 +28,13 @@ pub struct ScanComparison {
 /// A finding, in few words.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct ScannedFinding {
+    /// In the words of imgfix.
     pub severity: Severity,
+    /// As the scanner names it.
     pub id: String,
+    /// The package as the scanner names it.
     pub package: String,
+    /// The version that the scanner saw.
     pub installed: String,
 }
 

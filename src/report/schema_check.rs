@@ -1,5 +1,5 @@
 //! Test help: holds JSON against the part of JSON Schema that our schemas use (`$ref` within
-//! the file, `type`, `const`, `enum`, `required`, `properties`, `additionalProperties: false`,
+//! the file, `type`, `const`, `enum`, `required`, `properties`, `additionalProperties` that is `false` or a schema,
 //! `items`, `oneOf`, `pattern`). A keyword it does not know is a failure, so that a
 //! schema cannot promise what is not checked.
 
@@ -60,7 +60,19 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                         }
                         true
                     }
-                    _ => return Err(format!("{at}: additionalProperties must be false")),
+                    Value::Object(_) => {
+                        for (key, child) in value.as_object().into_iter().flatten() {
+                            if !known.is_some_and(|known| known.contains_key(key)) {
+                                check(root, rule, child, &format!("{at}.{key}"))?;
+                            }
+                        }
+                        true
+                    }
+                    _ => {
+                        return Err(format!(
+                            "{at}: additionalProperties must be false or a schema"
+                        ));
+                    }
                 }
             }
             "items" => {

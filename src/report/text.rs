@@ -1,12 +1,18 @@
-//! The repair report for people: the verdict first, then counts, packages, and what is not
-//! fixed with the reason, worst first.
+//! The repair report for people: the verdict and the gate first, then counts, what is not fixed
+//! with the reason, packages, and what each platform needed, worst first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::before_after::{PackageChange, PlatformReport, RepairReport};
+use super::before_after::{PlatformReport, RepairReport, Stage};
+use super::by_source::{self, by_severity, some_of};
+use super::problems::{self, Named, Problem, Row};
+use super::summary::{count, thousands};
 use imgfix_model::finding::{Assessed, Severity};
-use imgfix_model::verdict::{JudgedFinding, Outcome, Verdict, not_affected};
-use imgfix_terminal::{Accent, Detail, Style, Table, bytes, clean, count};
+use imgfix_model::verdict::{Outcome, Verdict, not_affected};
+use imgfix_terminal::{Accent, Detail, Style, Table, clean};
+
+/// How many ids or packages a cell has unless everything is asked for.
+const SHOWN: usize = 6;
 
 /// What became of a finding, as half a sentence.
 #[must_use]
@@ -28,6 +34,7 @@ pub fn assessed_by(one: &Assessed) -> String {
 /// The whole report as text, ending in a newline.
 #[must_use]
 pub fn render(report: &RepairReport, style: Style) -> String {
+    let problems = problems::problems(&report.platforms);
     let mut out = verdict(report, style);
     for warning in &report.warnings {
         let word = style.paint(Accent::Note, "warning:");
@@ -37,17 +44,17 @@ pub fn render(report: &RepairReport, style: Style) -> String {
     if let Some(scan) = &report.scan {
         out.push_str(&format!("\n{}\n", clean(&scan.sentence())));
     }
+    out.push_str(&packages(report, &problems, style));
+    out.push_str(&removed(report, style));
+    out.push_str(&components(report, &problems, style));
+    out.push_str(&kept_back(report, style));
+    out.push_str(&findings(report, &problems, style));
     let several = report.platforms.len() > 1;
     for platform in &report.platforms {
-        if several || platform.layer.is_some() {
+        if several || platform.is_changed() {
             out.push('\n');
             out.push_str(&platform_line(platform, style));
         }
-        out.push_str(&packages(platform, style));
-        out.push_str(&removed(platform, style));
-        out.push_str(&components(platform, style));
-        out.push_str(&kept_back(platform, style));
-        out.push_str(&findings(platform, style));
         out.push_str(&scripts(platform, style));
         out.push_str(&stale(platform, style));
         out.push_str(&notes(platform, style));
@@ -115,46 +122,40 @@ fn notes(platform: &PlatformReport, style: Style) -> String {
 }
 
 fn verdict(report: &RepairReport, style: Style) -> String {
-    let summary = &report.summary;
-    let name = clean(report.output.as_ref().map_or(&report.image.reference, |o| &o.reference));
-    let accent = if summary.not_fixed == 0 { Accent::Good } else { Accent::Note };
-    let upgraded = count(summary.packages, "package");
-    let mut line = match (&report.output, summary.findings) {
-        (Some(_), 0) => format!("{upgraded} upgraded in {name}"),
-        (Some(_), all) => format!("{} of {} fixed in {name}", summary.fixed, count(all, "finding")),
-        (None, 0) => format!("nothing to repair in {name}"),
-        (None, all) => {
-            format!("nothing published: none of {} can be fixed in {name}", count(all, "finding"))
-        }
+    let counted = &report.summary.vulnerabilities;
+    let accent = match (counted.not_fixed, report.is_held()) {
+        (0, false) => Accent::Good,
+        _ => Accent::Note,
     };
-    let apart: Vec<String> = [
-        (summary.mitigated, "mitigated"),
-        (summary.ignored, "ignored"),
-        (summary.not_affected, "not affected before the repair"),
-        (summary.assessed, "assessed as not affected"),
-    ]
-    .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, what)| format!("{number} more {what}"))
-    .collect();
-    if !apart.is_empty() {
-        line.push_str(&format!(" ({})", apart.join(", ")));
+    let mut out = format!("{}\n", style.paint(accent, &clean(&report.verdict())));
+    let apart = counted.apart().map(|apart| format!("apart from these {apart}"));
+    let lines = [counted.sentence(), apart];
+    for line in lines.into_iter().flatten() {
+        out.push_str(&format!("  {line}\n"));
     }
-    let mut out = format!("{}\n", style.paint(accent, &line));
-    out.push_str(&format!("  original {}\n", report.image.digest));
+    if let Some(gate) = &report.gate {
+        let accent = if gate.passed { Accent::Good } else { Accent::Bad };
+        for line in gate.lines() {
+            out.push_str(&format!("  {}\n", style.paint(accent, &line)));
+        }
+    }
+    let image = |word: &str, image: &super::before_after::NamedImage| {
+        format!("  {word} {} {}\n", clean(&image.reference), image.digest)
+    };
+    out.push_str(&image("original", &report.image));
     if let Some(output) = &report.output {
-        out.push_str(&format!("  repaired {}\n", output.digest));
+        out.push_str(&image("repaired", output));
     }
     out
 }
 
 fn counts(report: &RepairReport, style: Style) -> String {
+    let counted = &report.summary.vulnerabilities;
     let mut table = Table::new(&["severity", "before", "after"], &[]);
     for severity in Severity::WORST_FIRST {
-        let (before, after) =
-            (report.summary.before.of(severity), report.summary.after.of(severity));
+        let (before, after) = (counted.before.of(severity), counted.after.of(severity));
         if before > 0 {
-            table.row([&severity.to_string(), &before.to_string(), &after.to_string()]);
+            table.row([&severity.to_string(), &thousands(before), &thousands(after)]);
         }
     }
     section("", table, style)
@@ -162,160 +163,118 @@ fn counts(report: &RepairReport, style: Style) -> String {
 
 fn platform_line(platform: &PlatformReport, style: Style) -> String {
     let name = style.paint(Accent::Heading, &clean(&platform.platform.to_string()));
-    match &platform.layer {
-        None => format!("{name}: as it was\n"),
-        Some(layer) => format!(
-            "{name}: one layer of {} ({} unpacked); files: {} added, {} changed, {} removed\n",
-            bytes(layer.size),
-            bytes(layer.unpacked_size),
-            platform.files.added,
-            platform.files.changed,
-            platform.files.removed
-        ),
+    format!("{name}: {}\n", platform.sentence())
+}
+
+/// How many items of a list a cell shows.
+fn shown(style: Style) -> usize {
+    match style.detail {
+        Detail::Normal => SHOWN,
+        Detail::Full => usize::MAX,
     }
 }
 
-fn packages(platform: &PlatformReport, style: Style) -> String {
-    let mut fixes: BTreeMap<&str, Vec<&JudgedFinding>> = BTreeMap::new();
-    for judged in of_outcome(platform, Outcome::Fixed) {
-        fixes.entry(&judged.finding.package).or_default().push(judged);
-    }
-    let mut changes: Vec<(&PackageChange, &[&JudgedFinding])> = platform
-        .packages
-        .iter()
-        .map(|change| {
-            let fixes = fixes.get(change.package.name.as_ref()).map_or(&[][..], Vec::as_slice);
-            (change, fixes)
-        })
-        .collect();
-    // What fixes the worst finding first; findings are sorted already.
-    let worst = |fixes: &[&JudgedFinding]| fixes.first().map(|judged| judged.finding.severity);
-    changes.sort_by(|(a, a_fixes), (b, b_fixes)| {
-        worst(b_fixes).cmp(&worst(a_fixes)).then_with(|| a.package.cmp(&b.package))
-    });
-    let mut table = Table::new(&["package", "from", "to", "fixes"], &[3]);
-    for (change, fixes) in changes {
-        let from = change.from.as_ref().map_or("(new)", |version| version.as_ref());
+fn packages(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> String {
+    let columns = ["source package", "packages", "from", "to", "fixes"];
+    let mut table = Table::new(&columns, &[1, 4]);
+    for change in by_source::packages(&report.platforms, problems) {
         let fixes = match style.detail {
-            Detail::Normal => by_severity(fixes),
-            Detail::Full => ids(fixes),
+            Detail::Normal => by_severity(&change.fixed),
+            Detail::Full => ids(&change.fixed, style),
         };
-        table.row([&change.package.to_string(), from, change.to.as_ref(), &fixes]);
+        // What was taken away is told apart, with the reason.
+        let mut steps = change.steps.iter().filter(|step| step.to.is_some()).peekable();
+        if steps.peek().is_none() && !change.fixed.is_empty() {
+            table.row([change.source, "", "", "", &fixes]);
+        }
+        for (at, step) in steps.enumerate() {
+            let folded = step.packages.iter().copied().filter(|name| *name != change.source);
+            let folded: Vec<&str> = folded.collect();
+            let packages = match folded.as_slice() {
+                [] => String::new(),
+                _ => some_of(step.packages.iter().copied(), shown(style)),
+            };
+            let fixes = if at == 0 { fixes.as_str() } else { "" };
+            let from = step.from.unwrap_or("(new)");
+            table.row([change.source, &packages, from, step.to.unwrap_or_default(), fixes]);
+        }
     }
-    section("Upgraded", table, style)
+    let title = match report.stage {
+        Stage::Repaired => "Upgraded",
+        Stage::Planned => "To upgrade",
+    };
+    section(title, table, style)
 }
 
-fn removed(platform: &PlatformReport, style: Style) -> String {
+fn removed(report: &RepairReport, style: Style) -> String {
     let mut table = Table::new(&["package", "version", "why"], &[2]);
-    for gone in &platform.removed {
-        table.row([&gone.package.to_string(), gone.version.as_ref(), &gone.explanation]);
+    let all = report.platforms.iter().flat_map(|platform| &platform.removed);
+    let rows: BTreeSet<(String, &str, &str)> = all
+        .map(|gone| (gone.package.to_string(), gone.version.as_ref(), gone.explanation.as_str()))
+        .collect();
+    for (package, version, why) in rows {
+        table.row([&package, version, why]);
     }
     section("Taken away", table, style)
 }
 
-fn components(platform: &PlatformReport, style: Style) -> String {
-    let mut table = Table::new(&["component", "from", "to", "where"], &[3]);
-    for change in &platform.components {
-        let from = change.from.as_ref().map_or("", |version| version.as_ref());
-        let to = change.to.as_ref().map_or("", |version| version.as_ref());
-        table.row([&change.component, from, to, &change.store]);
+fn components(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> String {
+    let mut table = Table::new(&["component", "from", "to", "fixes", "where"], &[3, 4]);
+    for change in by_source::components(&report.platforms, problems) {
+        let (from, to) = (change.from.unwrap_or_default(), change.to.unwrap_or_default());
+        table.row([change.component, from, to, &by_severity(&change.fixed), change.store]);
     }
     section("Changed", table, style)
 }
 
-fn kept_back(platform: &PlatformReport, style: Style) -> String {
+fn kept_back(report: &RepairReport, style: Style) -> String {
     let mut table = Table::new(&["package", "newer version", "why not"], &[2]);
-    for kept in &platform.kept_back {
-        let package = kept.package.to_string();
-        table.row([&package, kept.version.as_ref(), &kept.reason.to_string()]);
+    let all = report.platforms.iter().flat_map(|platform| &platform.kept_back);
+    let rows: BTreeSet<(String, &str, String)> = all
+        .map(|kept| (kept.package.to_string(), kept.version.as_ref(), kept.reason.to_string()))
+        .collect();
+    for (package, version, why) in rows {
+        table.row([&package, version, &why]);
     }
     section("Left at their versions", table, style)
 }
 
-/// `2 critical, 1 high`.
-fn by_severity(findings: &[&JudgedFinding]) -> String {
-    let parts: Vec<String> = Severity::WORST_FIRST
-        .into_iter()
-        .filter_map(|severity| {
-            let number = findings.iter().filter(|j| j.finding.severity == severity).count();
-            (number > 0).then(|| format!("{number} {severity}"))
-        })
-        .collect();
-    parts.join(", ")
+fn ids(problems: &[Named<'_>], style: Style) -> String {
+    some_of(problems.iter().map(|named| named.id), shown(style))
 }
 
-fn ids(findings: &[&JudgedFinding]) -> String {
-    findings.iter().map(|judged| judged.finding.id.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// What is not fixed and what is ignored. A row gathers the findings of one package with one
-/// reason and is as bad as the worst of them.
-fn findings(platform: &PlatformReport, style: Style) -> String {
-    let mut out = left_table("Not fixed", platform, Outcome::Left, style);
-    out.push_str(&left_table("Mitigated", platform, Outcome::Mitigated, style));
-    let ignored = of_outcome(platform, Outcome::Ignored).count();
-    if ignored > 0 && style.detail == Detail::Full {
-        out.push_str(&left_table("Ignored", platform, Outcome::Ignored, style));
-    }
+/// What is not fixed and what is ignored. A row gathers what a source package has with one
+/// reason, and is as bad as the worst of it.
+fn findings(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> String {
+    let of = |outcome| problems::rows(problems, outcome);
+    let left = if report.is_done() { "Not fixed" } else { "Would not be fixed" };
+    let mut out = rows_table(left, &of(Outcome::Left), style);
+    out.push_str(&rows_table("Mitigated", &of(Outcome::Mitigated), style));
     if style.detail == Detail::Full {
-        out.push_str(&left_table("Not affected", platform, Outcome::NotAffected, style));
-        out.push_str(&assessed(platform, style));
+        out.push_str(&rows_table("Ignored", &of(Outcome::Ignored), style));
+        out.push_str(&rows_table("Not affected", &of(Outcome::NotAffected), style));
+        let assessed = problems::assessed(&report.platforms);
+        out.push_str(&rows_table("Assessed as not affected", &assessed, style));
     }
     out
 }
 
-fn assessed(platform: &PlatformReport, style: Style) -> String {
-    let mut table = Table::new(&["severity", "package", "installed", "finding", "why"], &[4]);
-    for one in &platform.assessed {
-        let finding = &one.finding;
-        let severity = finding.severity.to_string();
-        let why = assessed_by(one);
-        table.row([&severity, &finding.package, &finding.installed, &finding.id, &why]);
-    }
-    section("Assessed as not affected", table, style)
-}
-
-fn left_table(
-    title: &'static str,
-    platform: &PlatformReport,
-    outcome: Outcome,
-    style: Style,
-) -> String {
-    // Findings are sorted, worst first: the first of a group decides the group's place.
-    let mut rows: Vec<(Vec<&JudgedFinding>, String)> = Vec::new();
-    let mut places = BTreeMap::new();
-    for judged in of_outcome(platform, outcome) {
-        let why = became(&judged.verdict);
-        let finding = &judged.finding;
-        let key = (
-            finding.package.as_str(),
-            finding.architecture.as_deref(),
-            finding.installed.as_str(),
-            finding.path.as_deref(),
-            why.clone(),
-        );
-        let place = *places.entry(key).or_insert_with(|| {
-            rows.push((Vec::new(), why));
-            rows.len() - 1
-        });
-        if let Some((findings, _)) = rows.get_mut(place) {
-            findings.push(judged);
-        }
-    }
-    let mut table = Table::new(&["severity", "package", "installed", "findings", "why"], &[3, 4]);
-    for (judged, why) in rows {
-        let Some(first) = judged.first().map(|judged| &judged.finding) else { continue };
-        let package = match &first.path {
-            Some(path) => format!("{} in {path}", first.package),
-            None => first.package.clone(),
+fn rows_table(title: &'static str, rows: &[Row<'_>], style: Style) -> String {
+    let columns = ["severity", "source package", "packages", "installed", "findings", "why"];
+    let mut table = Table::new(&columns, &[2, 4, 5]);
+    for row in rows {
+        let source = match row.paths.first() {
+            Some(path) if row.paths.len() == 1 => format!("{} in {path}", row.source),
+            Some(path) => {
+                format!("{} in {path} and {} more", row.source, row.paths.len() - 1)
+            }
+            None => row.source.to_owned(),
         };
-        table.row([&first.severity.to_string(), &package, &first.installed, &ids(&judged), &why]);
+        let packages = some_of(row.folded(), shown(style));
+        let (severity, ids) = (row.severity().to_string(), ids(&row.ids, style));
+        table.row([&severity, &source, &packages, &row.installed(), &ids, &row.outcome]);
     }
     section(title, table, style)
-}
-
-fn of_outcome(platform: &PlatformReport, outcome: Outcome) -> impl Iterator<Item = &JudgedFinding> {
-    platform.findings.iter().filter(move |judged| judged.verdict.outcome() == outcome)
 }
 
 /// A titled table after a blank line; nothing when the table is empty.
@@ -349,6 +308,8 @@ mod tests {
         );
         insta::assert_snapshot!("scanned_text", render(&samples::scanned(), at(100)));
         insta::assert_snapshot!("untouched_text", render(&samples::untouched(), at(100)));
+        insta::assert_snapshot!("index_text", render(&samples::index(), at(100)));
+        insta::assert_snapshot!("planned_text", render(&samples::planned(), at(100)));
     }
 
     #[test]
@@ -359,10 +320,7 @@ mod tests {
         platform.assessed.clear();
         let report = RepairReport::new(all.image, all.output, vec![platform], Vec::new());
         let text = render(&report, Style::default());
-        assert!(
-            text.starts_with("3 packages upgraded in docker://registry.example/app:1.0_fix\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("3 packages upgraded\n"), "{text}");
     }
 
     #[test]

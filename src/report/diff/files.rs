@@ -12,12 +12,16 @@ use imgfix_vfs::{Content, Entry, Kind, LayerId};
 /// Paths that differ, each list in byte order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct FilesDiff {
+    /// Paths that only the second image has.
     pub added: Vec<PathState>,
+    /// Paths that only the first image has.
     pub removed: Vec<PathState>,
+    /// Paths that both have, and that differ.
     pub changed: Vec<FileChange>,
 }
 
 impl FilesDiff {
+    /// Whether nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
@@ -27,7 +31,9 @@ impl FilesDiff {
 /// A path and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PathState {
+    /// Where it is in the image.
     pub path: ImagePath,
+    /// What it is, or was.
     #[serde(flatten)]
     pub state: FileState,
 }
@@ -35,10 +41,13 @@ pub struct PathState {
 /// A path that is on both sides and differs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FileChange {
+    /// Where it is in the image.
     pub path: ImagePath,
     /// In what it differs; never empty.
     pub aspects: Vec<Aspect>,
+    /// What it is in the first image.
     pub before: FileState,
+    /// What it is in the second image.
     pub after: FileState,
 }
 
@@ -46,17 +55,23 @@ pub struct FileChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aspect {
+    /// A file became a link, and the like.
     Kind,
+    /// The bytes of a regular file.
     Content,
     /// Permission bits.
     Mode,
     /// setuid, setgid or sticky came or went: worth a look.
     SpecialBits,
+    /// Number of user or group.
     Owner,
+    /// Where a symbolic link leads.
     LinkTarget,
+    /// Major or minor number of a device.
     Device,
     /// Extended attributes, file capabilities among them.
     Xattrs,
+    /// The modification time; only when it was asked for ([`Mtime::Compared`]).
     Mtime,
 }
 
@@ -70,7 +85,9 @@ pub struct FileState {
     pub size: Option<u64>,
     /// Four octal digits (`4755`).
     pub mode: String,
+    /// Number of the owning user.
     pub uid: u32,
+    /// Number of the owning group.
     pub gid: u32,
     /// A symbolic link's target; bytes that are not UTF-8 are replaced.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,10 +32,22 @@ pub const SCHEMA: &str = "imgfix/diff/v1";
 /// Why two images cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
+    /// A file of `side` cannot be read.
     #[error("{side}: {source}")]
-    Content { side: String, source: RootfsError },
+    Content {
+        /// The label of the side.
+        side: String,
+        /// What happened.
+        source: RootfsError,
+    },
+    /// A file whose content decides was not in what `side` gave.
     #[error("{side}: {path}: the content was asked for and not given")]
-    Missing { side: String, path: ImagePath },
+    Missing {
+        /// The label of the side.
+        side: String,
+        /// The file.
+        path: ImagePath,
+    },
 }
 
 /// One of the two images.
@@ -46,18 +58,21 @@ pub struct Side<'a> {
     pub manifest: Option<Digest>,
     /// `None` when the image's packages cannot be read.
     pub inventory: Option<&'a Inventory>,
+    /// The merged layers.
     pub tree: &'a dyn FileSystem,
     /// The layers' diff IDs, lowest first: content at the same place of the same layer is the
     /// same.
     pub layers: &'a [DiffId],
     /// The image's config as JSON.
     pub config: &'a serde_json::Value,
+    /// Reads the content of many files in one pass.
     pub contents: &'a dyn Contents,
 }
 
 /// What counts, and how much text is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiffOptions {
+    /// Whether times count.
     pub mtime: Mtime,
     /// Larger files are not shown as text, in bytes.
     pub max_text: u64,
@@ -70,8 +85,10 @@ pub struct DiffOptions {
 /// Whether a different modification time alone is a difference.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mtime {
+    /// It is none.
     #[default]
     Ignored,
+    /// It is one.
     Compared,
 }
 
@@ -86,12 +103,17 @@ impl Default for DiffOptions {
 pub struct ImageDiff {
     /// [`SCHEMA`].
     pub schema: &'static str,
+    /// The first image.
     pub before: SideName,
+    /// The second image.
     pub after: SideName,
     /// `None` when the packages of one side cannot be read or are of another family.
     pub packages: Option<PackagesDiff>,
+    /// Paths that differ.
     pub files: FilesDiff,
+    /// Places of the image's config that differ.
     pub config: Vec<ConfigChange>,
+    /// Unified diffs of changed text files, within the bounds of [`DiffOptions`].
     pub texts: Vec<TextChange>,
     /// Changed files whose text is not shown, with the reason.
     pub texts_left_out: Vec<LeftOut>,
@@ -100,7 +122,9 @@ pub struct ImageDiff {
 /// Which image a side is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SideName {
+    /// How people call it: the reference.
     pub label: String,
+    /// Of the platform's manifest.
     pub manifest: Option<Digest>,
 }
 

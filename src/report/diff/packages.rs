@@ -10,9 +10,13 @@ use imgfix_versions::VersionText;
 /// Packages that differ, each list sorted by name and architecture.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PackagesDiff {
+    /// Only the second image has them.
     pub added: Vec<PackageVersion>,
+    /// Only the first image has them.
     pub removed: Vec<PackageVersion>,
+    /// Newer in the second image, in the family's order.
     pub upgraded: Vec<VersionChange>,
+    /// Older in the second image, in the family's order.
     pub downgraded: Vec<VersionChange>,
     /// Another version, and no telling which is newer.
     pub changed: Vec<VersionChange>,
@@ -21,21 +25,27 @@ pub struct PackagesDiff {
 /// A package at a version.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PackageVersion {
+    /// Which package.
     #[serde(flatten)]
     pub package: PackageId,
+    /// The version that is, or was, installed.
     pub version: VersionText,
 }
 
 /// A package that has another version.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct VersionChange {
+    /// Which package.
     #[serde(flatten)]
     pub package: PackageId,
+    /// In the first image.
     pub from: VersionText,
+    /// In the second image.
     pub to: VersionText,
 }
 
 impl PackagesDiff {
+    /// Whether no package differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.added.is_empty()

@@ -13,6 +13,7 @@ use imgfix_vfs::RootfsError;
 /// A changed text file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TextChange {
+    /// Where it is in both images.
     pub path: ImagePath,
     /// The unified diff with three lines of context, without file headers.
     pub unified: String,
@@ -21,7 +22,9 @@ pub struct TextChange {
 /// A changed file whose text is not shown.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct LeftOut {
+    /// Where it is in both images.
     pub path: ImagePath,
+    /// Why there is no diff of it.
     pub why: WhyLeftOut,
 }
 
@@ -33,6 +36,7 @@ pub enum WhyLeftOut {
     TooLarge,
     /// The bounds for all files together are used up.
     TooMany,
+    /// It is not UTF-8, or has a NUL byte near its beginning.
     Binary,
     /// So many lines differ that finding the differences costs too much.
     TooDifferent,

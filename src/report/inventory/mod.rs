@@ -28,6 +28,7 @@ use imgfix_model::platform::Platform;
 pub struct Subject {
     /// As the user named it.
     pub reference: String,
+    /// Which one of the image's.
     pub platform: Platform,
     /// Digest of the platform's manifest.
     pub manifest: Digest,
@@ -36,10 +37,17 @@ pub struct Subject {
 /// Why an inventory cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
+    /// The time that the document would say, in seconds since the epoch, is none.
     #[error("the creation time {0} (seconds since 1970) is outside the years 0 to 9999")]
     Time(i64),
+    /// The library that writes `format` refuses the document.
     #[error("cannot render the inventory as {format}: {why}")]
-    Render { format: &'static str, why: String },
+    Render {
+        /// `CycloneDX` or `SPDX`.
+        format: &'static str,
+        /// What the library says.
+        why: String,
+    },
 }
 
 /// `2026-01-31T12:00:00Z`.

@@ -1,20 +1,26 @@
-//! The review as Markdown for a comment on a pull request or a job's summary: the verdict
-//! first, long parts folded, and never longer than a comment may be.
+//! The review as Markdown for a comment on a pull request or a job's summary: verdict and gate
+//! first, long parts folded, and never longer than a comment may be. What is too long is cut
+//! where it is longest: first lists of ids, then the tables of what nobody has to act on, and
+//! packages and configuration last; what was left out is counted.
 //!
 //! Source of the bound: GitHub refuses a comment of more than 65,536 characters
 //! (<https://github.com/orgs/community/discussions/27190>). Every text of others stands in a
 //! code span, where neither HTML nor `@name` nor a link means anything.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Review, layer};
-use crate::before_after::PlatformReport;
+use super::attention::{Look, looks};
+use super::{Review, config, layer};
+use crate::before_after::{FileCounts, RepairReport, Stage};
+use crate::by_source::{self, VersionStep};
 use crate::diff::ImageDiff;
-use crate::text::{assessed_by, became};
-use imgfix_model::finding::Finding;
+use crate::gate::LISTED;
+use crate::problems::{self, Named, Row, problems, rows};
+use crate::summary::thousands;
 use imgfix_model::finding::Severity;
-use imgfix_model::verdict::{JudgedFinding, Outcome};
-use imgfix_terminal::{bytes, clean, count};
+use imgfix_model::verdict::Outcome;
+use imgfix_terminal::clean;
 
 /// Characters of a comment, with some room for what the tool that posts it adds.
 pub const MAX_COMMENT: usize = 65_000;
@@ -25,107 +31,164 @@ const OPEN_UP_TO: usize = 12;
 /// The comment, at most [`MAX_COMMENT`] characters, ending in a newline.
 #[must_use]
 pub fn render(review: &Review) -> String {
-    let mut page = Page { text: String::new(), used: 0 };
-    page.add(&format!("## imgfix: {}\n\n", review.verdict()));
-    page.add(&images(review));
-    if let Some(report) = &review.repair {
-        for warning in &report.warnings {
-            page.add(&format!("> ⚠️ {}\n\n", code(warning)));
-        }
-        page.add(&counts(review));
-        if let Some(scan) = &report.scan {
-            page.add(&format!("{}\n\n", clean(&scan.sentence())));
+    let blocks = blocks(review);
+    for limits in Limits::from_generous_to_strict() {
+        let parts: Vec<String> = blocks.iter().map(|block| block.text(limits)).collect();
+        let length: usize = parts.iter().map(|part| part.chars().count()).sum();
+        if length <= MAX_COMMENT {
+            return parts.concat();
         }
     }
-    let several = review.platforms.len() > 1;
-    for (platform, report) in review.pairs() {
-        if several {
-            page.add(&format!("### {}\n\n", code(&platform.platform.to_string())));
+    // So many tables that not even their first rows fit: whole ones, as far as it goes.
+    let mut out = String::new();
+    let rest = "\nThe rest is in the full report.\n";
+    let mut room = MAX_COMMENT - rest.chars().count();
+    for part in blocks.iter().map(|block| block.text(Limits::STRICTEST)) {
+        let length = part.chars().count();
+        if length > room {
+            out.push_str(rest);
+            break;
         }
-        if let Some(report) = report {
-            findings(&mut page, report);
-            packages(&mut page, report);
-        }
-        match &platform.diff {
-            Some(diff) => {
-                if report.is_none() {
-                    compared_packages(&mut page, diff);
+        room -= length;
+        out.push_str(&part);
+    }
+    out
+}
+
+/// How much of each list is shown.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Ids or packages in a cell.
+    items: usize,
+    /// Rows of tables that nobody has to act on.
+    light: usize,
+    /// Rows of what is left, of which the worst come first.
+    findings: usize,
+    /// Rows of what a reviewer decides on: packages, configuration.
+    essential: usize,
+    /// Characters of a cell.
+    cell: usize,
+}
+
+impl Limits {
+    const NONE: Self = Self {
+        items: usize::MAX,
+        light: usize::MAX,
+        findings: usize::MAX,
+        essential: usize::MAX,
+        cell: 300,
+    };
+    const STRICTEST: Self = Self { items: 1, light: 1, findings: 1, essential: 1, cell: 60 };
+
+    fn from_generous_to_strict() -> impl Iterator<Item = Self> {
+        let items = [100, 40, 20, 10, 5, 3].map(|items| Self { items, ..Self::NONE });
+        let short = Self { items: 3, ..Self::NONE };
+        let light = [200, 100, 50, 20, 10, 5].map(|light| Self { light, ..short });
+        let few = Self { items: 2, light: 5, cell: 120, ..Self::NONE };
+        let findings = [200, 150, 100, 50, 30].map(|findings| Self { findings, ..few });
+        let fewer = Self { items: 1, findings: 30, ..few };
+        let essential = [usize::MAX, 800, 400, 300, 200, 150, 100, 50, 20, 5];
+        let essential = essential.map(|essential| Self { essential, ..fewer });
+        let all = [Self::NONE].into_iter().chain(items).chain(light).chain(findings);
+        all.chain(essential).chain([Self::STRICTEST])
+    }
+}
+
+/// A part of the comment.
+enum Block {
+    /// Written as it is.
+    Text(String),
+    Table(Table),
+}
+
+struct Table {
+    title: String,
+    /// What the title counts: problems, or rows.
+    number: usize,
+    head: &'static [&'static str],
+    rows: Vec<Vec<Cell>>,
+    weight: Weight,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Cut last.
+    Essential,
+    Findings,
+    /// Cut first.
+    Light,
+}
+
+enum Cell {
+    /// Our own words.
+    Own(String),
+    /// A text of others.
+    Other(String),
+    /// Texts of others: the first few, and how many more.
+    List(Vec<String>),
+    /// A version, and the one that follows.
+    Versions(Option<String>, Option<String>),
+}
+
+impl Cell {
+    fn text(&self, limits: Limits) -> String {
+        let cell = |text: &str| cell(text, limits.cell);
+        match self {
+            Cell::Own(text) => text.clone(),
+            Cell::Other(text) => cell(text),
+            Cell::List(items) => {
+                let shown: Vec<String> =
+                    items.iter().take(limits.items).map(|item| cell(item)).collect();
+                match items.len().saturating_sub(limits.items) {
+                    0 => shown.join(", "),
+                    more => format!("{} and {} more", shown.join(", "), thousands(more)),
                 }
-                files(&mut page, diff);
             }
-            None if report.is_some() => page.add("This platform's image is as it was.\n\n"),
-            None => {}
-        }
-        if let Some(layer) = layer(report) {
-            page.add(&format!(
-                "Added layer `{}`, {} stored, {} unpacked.\n\n",
-                layer.digest,
-                bytes(layer.size),
-                bytes(layer.unpacked_size)
-            ));
+            Cell::Versions(from, to) => {
+                let from = from.as_ref().map_or("(new)".to_owned(), |from| cell(from));
+                let to = to.as_ref().map_or("(removed)".to_owned(), |to| cell(to));
+                format!("{from} → {to}")
+            }
         }
     }
-    if let Some(command) = &review.reproduce {
-        page.add(&format!("To make the same again: {}\n", code(command)));
-    }
-    page.text
 }
 
-/// Text that stops growing at the bound.
-struct Page {
-    text: String,
-    /// Characters.
-    used: usize,
+impl Block {
+    fn text(&self, limits: Limits) -> String {
+        match self {
+            Block::Text(text) => text.clone(),
+            Block::Table(table) => table.text(limits),
+        }
+    }
 }
 
-impl Page {
-    /// Room for rows: what is kept back is for the lines that close folds and for the end.
-    const RESERVE: usize = 4000;
-
-    fn fits(&self, text: &str) -> bool {
-        self.used + text.chars().count() + Self::RESERVE <= MAX_COMMENT
-    }
-
-    /// Adds a whole; left out when it does not fit.
-    fn add(&mut self, text: &str) {
-        let length = text.chars().count();
-        if self.used + length <= MAX_COMMENT {
-            self.text.push_str(text);
-            self.used += length;
-        }
-    }
-
-    /// A table, folded when it is long, cut when it does not fit.
-    fn table(&mut self, title: &str, head: &[&str], rows: &[String]) {
-        if rows.is_empty() {
-            return;
-        }
+impl Table {
+    /// Folded when it is long, cut when it is longer than the limits.
+    fn text(&self, limits: Limits) -> String {
+        let Self { title, number, head, rows, weight } = self;
         let folded = rows.len() > OPEN_UP_TO;
-        let title = format!("{title} ({})", rows.len());
+        let title = format!("{title} ({})", thousands(*number));
         let rule = "|---".repeat(head.len());
-        let head = format!("| {} |\n{rule}|\n", head.join(" | "));
-        let top = if folded {
-            format!("<details><summary>{title}</summary>\n\n{head}")
-        } else {
-            format!("**{title}**\n\n{head}")
+        let mut out = match folded {
+            true => format!("<details><summary>{title}</summary>\n\n"),
+            false => format!("**{title}**\n\n"),
         };
-        if !self.fits(&top) {
-            self.add(&format!("**{title}** are in the full report.\n\n"));
-            return;
+        out.push_str(&format!("| {} |\n{rule}|\n", head.join(" | ")));
+        let most = match weight {
+            Weight::Essential => limits.essential,
+            Weight::Findings => limits.findings,
+            Weight::Light => limits.light,
+        };
+        for row in rows.iter().take(most) {
+            let cells: Vec<String> = row.iter().map(|cell| cell.text(limits)).collect();
+            out.push_str(&format!("| {} |\n", cells.join(" | ")));
         }
-        self.add(&top);
-        let mut shown = 0;
-        for row in rows {
-            if !self.fits(row) {
-                break;
-            }
-            self.add(row);
-            shown += 1;
+        if rows.len() > most {
+            let more = thousands(rows.len() - most);
+            out.push_str(&format!("\n{more} more are in the full report.\n"));
         }
-        if shown < rows.len() {
-            self.add(&format!("\n{} more are in the full report.\n", rows.len() - shown));
-        }
-        self.add(if folded { "\n</details>\n\n" } else { "\n" });
+        out.push_str(if folded { "\n</details>\n\n" } else { "\n" });
+        out
     }
 }
 
@@ -141,140 +204,313 @@ fn code(text: &str) -> String {
     if longest > 0 { format!("{fence} {text} {fence}") } else { format!("{fence}{text}{fence}") }
 }
 
-/// The longest a cell may be, in characters.
-const MAX_CELL: usize = 300;
-
-fn cell(text: &str) -> String {
-    match text.char_indices().nth(MAX_CELL) {
+/// A text of others of at most so many characters.
+fn cell(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((at, _)) => code(&format!("{}...", text.get(..at).unwrap_or_default())),
         None => code(text),
     }
 }
 
+/// How long names of images and the like may be.
+const MAX_NAME: usize = 300;
+/// How long the command may be that makes the same again.
+const MAX_COMMAND: usize = 2000;
+/// Warnings that are shown.
+const MAX_WARNINGS: usize = 20;
+
+fn blocks(review: &Review) -> Vec<Block> {
+    let mut out = vec![Block::Text(format!("## imgfix: {}\n\n", review.verdict()))];
+    if let Some(report) = &review.repair {
+        out.push(Block::Text(gate(report)));
+    }
+    out.push(Block::Text(images(review)));
+    if let Some(report) = &review.repair {
+        out.push(Block::Text(counted(review, report)));
+    }
+    out.extend(looks(review).into_iter().map(look));
+    match &review.repair {
+        Some(report) => repair(&mut out, report),
+        None => {
+            let diffs = review.platforms.iter().filter_map(|one| one.diff.as_ref());
+            diffs.for_each(|diff| out.extend(compared(diff)));
+        }
+    }
+    if let Some(sentence) = config::sentence(review) {
+        out.push(Block::Text(format!("Image config: {sentence}\n\n")));
+    }
+    out.push(Block::Text(platforms(review)));
+    if let Some(report) = &review.repair {
+        settled(&mut out, report);
+    }
+    if let Some(command) = &review.reproduce {
+        out.push(Block::Text(format!("To make the same again: {}\n", cell(command, MAX_COMMAND))));
+    }
+    out
+}
+
+fn gate(report: &RepairReport) -> String {
+    let Some(gate) = &report.gate else { return String::new() };
+    let sentence = gate.sentence();
+    let sentence = sentence.strip_prefix("passed: ").unwrap_or(&sentence);
+    let mut out = format!("**Gate {}**: {sentence}.\n\n", gate.word());
+    for one in gate.held_by.iter().take(LISTED) {
+        let (id, place, why) =
+            (cell(&one.id, MAX_NAME), cell(one.place(), MAX_NAME), cell(&one.why, MAX_NAME));
+        out.push_str(&format!("- {} {id} {place}: {why}\n", one.severity));
+    }
+    if gate.held_by.len() > LISTED {
+        out.push_str(&format!("- and {} more\n", thousands(gate.held_by.len() - LISTED)));
+    }
+    if !gate.held_by.is_empty() {
+        out.push('\n');
+    }
+    out
+}
+
 fn images(review: &Review) -> String {
-    let mut out = String::new();
     let named = |name: &str, image: &super::ReviewedImage| {
         let digest = image.digest.map(|digest| format!(" `{digest}`")).unwrap_or_default();
-        format!("- {name} {}{digest}\n", cell(&image.reference))
+        format!("- {name}: {}{digest}\n", cell(&image.reference, MAX_NAME))
     };
-    out.push_str(&named("before", &review.before));
-    match &review.after {
-        Some(after) => out.push_str(&named("after", after)),
-        None => out.push_str("- after: nothing was published\n"),
+    let mut out = named("before", &review.before);
+    let stage = review.repair.as_ref().map(|report| report.stage);
+    match (&review.after, stage) {
+        (Some(after), _) => out.push_str(&named("after", after)),
+        (None, Some(Stage::Planned)) => {
+            out.push_str("- after: nothing is written; this is a plan\n")
+        }
+        (None, _) => out.push_str("- after: nothing was published\n"),
     }
     out.push('\n');
     out
 }
 
-fn counts(review: &Review) -> String {
-    let Some(report) = &review.repair else { return String::new() };
-    let (before, after) = (&report.summary.before, &report.summary.after);
-    if before.total() == 0 {
-        return String::new();
+/// Warnings, counts by severity and by class, the scanner's word.
+fn counted(review: &Review, report: &RepairReport) -> String {
+    let counted = &report.summary.vulnerabilities;
+    let mut out = String::new();
+    for warning in report.warnings.iter().take(MAX_WARNINGS) {
+        out.push_str(&format!("> ⚠️ {}\n\n", cell(warning, MAX_NAME)));
     }
-    let mut out = "| severity | before | after |\n|---|---:|---:|\n".to_owned();
-    for severity in Severity::WORST_FIRST.into_iter().filter(|one| before.of(*one) > 0) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "| {severity} | {} | {} |", before.of(severity), after.of(severity));
+    let apart = counted.apart().map(|apart| format!("Apart from these {apart}."));
+    let sentences = [counted.sentence().map(|text| format!("{text}.")), apart];
+    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+    if !sentences.is_empty() {
+        out.push_str(&format!("{}\n\n", sentences.join(" ")));
     }
-    let classes = review.classes();
-    if classes.len() > 1 {
-        let words: Vec<String> = classes
-            .iter()
-            .map(|(class, counts)| {
-                format!("{class} {} → {}", counts.before.total(), counts.after.total())
-            })
-            .collect();
-        let _ = writeln!(out, "\nBy class: {}.", words.join(", "));
+    let (before, after) = (&counted.before, &counted.after);
+    if before.total() > 0 {
+        out.push_str("| severity | before | after |\n|---|---:|---:|\n");
+        for severity in Severity::WORST_FIRST.into_iter().filter(|one| before.of(*one) > 0) {
+            let (before, after) = (thousands(before.of(severity)), thousands(after.of(severity)));
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "| {severity} | {before} | {after} |");
+        }
+        let classes = review.classes();
+        if classes.len() > 1 {
+            let words: Vec<String> = classes
+                .iter()
+                .map(|(class, counts)| {
+                    let (before, after) = (counts.before.total(), counts.after.total());
+                    format!("{class} {} → {}", thousands(before), thousands(after))
+                })
+                .collect();
+            let _ = writeln!(out, "\nBy class: {}.", words.join(", "));
+        }
+        out.push('\n');
     }
-    out.push('\n');
+    if let Some(scan) = &report.scan {
+        out.push_str(&format!("{}\n\n", clean(&scan.sentence())));
+    }
     out
 }
 
-fn findings(page: &mut Page, report: &PlatformReport) {
-    let of = |outcome: Outcome| -> Vec<String> {
-        let all = report.findings.iter();
-        all.filter(|one| one.verdict.outcome() == outcome).map(row).collect()
+fn look(look: Look) -> Block {
+    let weight = match look.name {
+        "removed" => Weight::Light,
+        _ => Weight::Essential,
     };
-    page.table("Not fixed", &["severity", "finding", "package", "why"], &of(Outcome::Left));
-    page.table("Mitigated", &["severity", "finding", "package", "how"], &of(Outcome::Mitigated));
-    page.table("Fixed", &["severity", "finding", "package", "now at"], &of(Outcome::Fixed));
-    page.table("Ignored", &["severity", "finding", "package", "by"], &of(Outcome::Ignored));
-    let columns = ["severity", "finding", "package", "why"];
-    page.table("Not affected before the repair", &columns, &of(Outcome::NotAffected));
-    let assessed = report.assessed.iter();
-    let assessed = assessed.map(|one| finding_row(&one.finding, &assessed_by(one)));
-    page.table("Assessed as not affected", &columns, &assessed.collect::<Vec<_>>());
+    let number = look.items.len();
+    let rows = look.items.into_iter().map(|one| {
+        let why = match one.platforms.as_slice() {
+            [] => one.why,
+            on => format!("{} (on {})", one.why, on.join(", ")).trim_start().to_owned(),
+        };
+        vec![Cell::Other(one.what), Cell::Other(why)]
+    });
+    let head = &["to look at", "what"];
+    Block::Table(Table { title: look.title.to_owned(), number, head, rows: rows.collect(), weight })
 }
 
-fn row(judged: &JudgedFinding) -> String {
-    finding_row(&judged.finding, &became(&judged.verdict))
-}
-
-fn finding_row(finding: &Finding, outcome: &str) -> String {
-    let package = format!("{} {}", finding.package, finding.installed);
-    format!(
-        "| {} | {} | {} | {} |\n",
-        finding.severity,
-        cell(&finding.id),
-        cell(package.trim_end()),
-        cell(outcome)
-    )
-}
-
-fn packages(page: &mut Page, report: &PlatformReport) {
-    let rows: Vec<String> = report
-        .packages
+/// What is left, what was changed.
+fn repair(out: &mut Vec<Block>, report: &RepairReport) {
+    let all = problems(&report.platforms);
+    let (left, fixes) = match report.is_done() {
+        true => ("Not fixed", &["source package", "packages", "version", "fixes"]),
+        false => ("Would not be fixed", &["source package", "packages", "version", "would fix"]),
+    };
+    out.extend(of_rows(left, WHY, &rows(&all, Outcome::Left), Weight::Findings));
+    let mitigated = rows(&all, Outcome::Mitigated);
+    out.extend(of_rows("Mitigated", HOW, &mitigated, Weight::Findings));
+    let mut packages = Vec::new();
+    for change in by_source::packages(&report.platforms, &all) {
+        let mut fixed = Some(Cell::Own(by_source::by_severity(&change.fixed)));
+        let mut add = |names: Vec<String>, versions: Cell| {
+            let fixed = fixed.take().unwrap_or(Cell::Own(String::new()));
+            let source = Cell::Other(change.source.to_owned());
+            packages.push(vec![source, Cell::List(names), versions, fixed]);
+        };
+        if change.steps.is_empty() {
+            add(Vec::new(), Cell::Own("unchanged".to_owned()));
+        }
+        for step in &change.steps {
+            let text = |version: Option<&str>| version.map(str::to_owned);
+            add(names(change.source, step), Cell::Versions(text(step.from), text(step.to)));
+        }
+    }
+    out.extend(table("Packages", fixes, packages, Weight::Essential));
+    let components = by_source::components(&report.platforms, &all).into_iter().map(|change| {
+        let text = |version: Option<&str>| version.map(str::to_owned);
+        let versions = Cell::Versions(text(change.from), text(change.to));
+        let (name, store) = (change.component.to_owned(), change.store.to_owned());
+        let fixes = Cell::Own(by_source::by_severity(&change.fixed));
+        vec![Cell::Other(name), versions, fixes, Cell::Other(store)]
+    });
+    let head = &["component", "version", "fixes", "where"];
+    out.extend(table(
+        "Libraries and other components",
+        head,
+        components.collect(),
+        Weight::Essential,
+    ));
+    let kept: BTreeSet<(String, String, String)> = report
+        .platforms
         .iter()
-        .map(|change| {
-            let from = change.from.as_ref().map_or("(new)".to_owned(), |from| cell(from.as_ref()));
-            let to = cell(change.to.as_ref());
-            format!("| {} | {from} | {to} |\n", cell(&change.package.to_string()))
-        })
+        .flat_map(|platform| &platform.kept_back)
+        .map(|kept| (kept.package.to_string(), kept.version.to_string(), kept.reason.to_string()))
         .collect();
-    page.table("Packages", &["package", "from", "to"], &rows);
+    let kept = kept.into_iter().map(|(package, version, why)| {
+        vec![Cell::Other(package), Cell::Other(version), Cell::Other(why)]
+    });
+    let head = &["package", "newer version", "why not"];
+    out.extend(table("Left at their versions", head, kept.collect(), Weight::Light));
 }
 
-fn compared_packages(page: &mut Page, diff: &ImageDiff) {
-    let Some(packages) = &diff.packages else { return };
+/// The names of binary packages and where, when they say more than the source package's.
+fn names(source: &str, step: &VersionStep<'_>) -> Vec<String> {
+    let names: Vec<String> = step.packages.iter().map(|name| (*name).to_owned()).collect();
+    if names == [source] { Vec::new() } else { names }
+}
+
+/// What nobody has to act on.
+fn settled(out: &mut Vec<Block>, report: &RepairReport) {
+    let all = problems(&report.platforms);
+    let (fixed, head) = match report.is_done() {
+        true => ("Fixed", NOW),
+        false => ("Would be fixed", THEN),
+    };
+    out.extend(of_rows(fixed, head, &rows(&all, Outcome::Fixed), Weight::Light));
+    out.extend(of_rows("Ignored", BY, &rows(&all, Outcome::Ignored), Weight::Light));
+    let not_affected = rows(&all, Outcome::NotAffected);
+    out.extend(of_rows("Not affected before the repair", WHY, &not_affected, Weight::Light));
+    let assessed = problems::assessed(&report.platforms);
+    out.extend(of_rows("Assessed as not affected", WHY, &assessed, Weight::Light));
+}
+
+const WHY: &[&str] = &["severity", "source package", "packages", "findings", "why"];
+const HOW: &[&str] = &["severity", "source package", "packages", "findings", "how"];
+const NOW: &[&str] = &["severity", "source package", "packages", "findings", "now at"];
+const THEN: &[&str] = &["severity", "source package", "packages", "findings", "then at"];
+const BY: &[&str] = &["severity", "source package", "packages", "findings", "by"];
+
+fn ids(named: &[Named<'_>]) -> Cell {
+    Cell::List(named.iter().map(|one| one.id.to_owned()).collect())
+}
+
+fn of_rows(
+    title: &str,
+    head: &'static [&'static str],
+    all: &[Row<'_>],
+    weight: Weight,
+) -> Option<Block> {
+    let rows = all.iter().map(|row| {
+        let mut source = row.source.to_owned();
+        let installed = row.installed();
+        if !installed.is_empty() {
+            source = format!("{source} {installed}");
+        }
+        let paths = row.paths.iter().map(|path| format!("in {path}"));
+        let packages: Vec<String> =
+            row.folded().into_iter().map(str::to_owned).chain(paths).collect();
+        let severity = Cell::Own(row.severity().to_string());
+        let (packages, why) = (Cell::List(packages), Cell::Other(row.outcome.clone()));
+        vec![severity, Cell::Other(source), packages, ids(&row.ids), why]
+    });
+    let number = all.iter().map(|row| row.ids.len()).sum();
+    let (title, rows) = (title.to_owned(), rows.collect());
+    (number > 0).then_some(Block::Table(Table { title, number, head, rows, weight }))
+}
+
+fn table(
+    title: &str,
+    head: &'static [&'static str],
+    rows: Vec<Vec<Cell>>,
+    weight: Weight,
+) -> Option<Block> {
+    let title = title.to_owned();
+    let number = rows.len();
+    (number > 0).then_some(Block::Table(Table { title, number, head, rows, weight }))
+}
+
+fn compared(diff: &ImageDiff) -> Option<Block> {
+    let packages = diff.packages.as_ref()?;
+    let row = |package: String, from: Option<&str>, to: Option<&str>| {
+        let text = |version: Option<&str>| version.map(str::to_owned);
+        vec![Cell::Other(package), Cell::Versions(text(from), text(to))]
+    };
     let mut rows = Vec::new();
     for one in packages.upgraded.iter().chain(&packages.downgraded).chain(&packages.changed) {
-        let (from, to) = (cell(one.from.as_ref()), cell(one.to.as_ref()));
-        rows.push(format!("| {} | {from} | {to} |\n", cell(&one.package.to_string())));
+        rows.push(row(one.package.to_string(), Some(one.from.as_ref()), Some(one.to.as_ref())));
     }
     for one in &packages.added {
-        let to = cell(one.version.as_ref());
-        rows.push(format!("| {} | (new) | {to} |\n", cell(&one.package.to_string())));
+        rows.push(row(one.package.to_string(), None, Some(one.version.as_ref())));
     }
     for one in &packages.removed {
-        let from = cell(one.version.as_ref());
-        rows.push(format!("| {} | {from} | (removed) |\n", cell(&one.package.to_string())));
+        rows.push(row(one.package.to_string(), Some(one.version.as_ref()), None));
     }
-    page.table("Packages", &["package", "from", "to"], &rows);
+    table("Packages", &["package", "version"], rows, Weight::Essential)
 }
 
-fn files(page: &mut Page, diff: &ImageDiff) {
-    let files = &diff.files;
-    if files.is_empty() {
-        return;
+/// Most platforms that get a line of their own; an index has a handful.
+const MAX_PLATFORMS: usize = 20;
+
+/// A line for each platform: size, layer, files.
+fn platforms(review: &Review) -> String {
+    let several = review.platforms.len() > 1;
+    let mut out = String::new();
+    for (platform, report) in review.pairs().take(MAX_PLATFORMS) {
+        let name = match several {
+            true => format!("{}: ", code(&platform.platform.to_string())),
+            false => String::new(),
+        };
+        match (report, &platform.diff) {
+            (Some(one), _) => {
+                let digest = layer(report).map(|layer| format!("; added layer `{}`", layer.digest));
+                let digest = digest.unwrap_or_default();
+                out.push_str(&format!("- {name}{}{digest}\n", one.sentence()));
+            }
+            (None, Some(diff)) if !diff.files.is_empty() => {
+                let files = FileCounts::default().compared(&diff.files).sentence();
+                out.push_str(&format!("- {name}files: {files}\n"));
+            }
+            (None, _) => {}
+        }
     }
-    page.add(&format!(
-        "{} added, {} changed, {} removed.\n\n",
-        count(files.added.len(), "file"),
-        files.changed.len(),
-        files.removed.len()
-    ));
-    let rows: Vec<String> = diff
-        .texts
-        .iter()
-        .filter(|text| text.path.as_bytes().starts_with(b"/etc/"))
-        .map(|text| {
-            let lines = text.unified.lines();
-            let changed = lines.filter(|line| line.starts_with(['+', '-'])).count();
-            format!("| {} | {changed} |\n", cell(&text.path.to_str_lossy()))
-        })
-        .collect();
-    page.table("Configuration files", &["file", "changed lines"], &rows);
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out
 }
 
 #[cfg(test)]
@@ -287,6 +523,8 @@ mod tests {
         insta::assert_snapshot!("repair", render(&samples::repair()));
         insta::assert_snapshot!("comparison", render(&samples::comparison()));
         insta::assert_snapshot!("untouched", render(&samples::untouched()));
+        insta::assert_snapshot!("index", render(&samples::index()));
+        insta::assert_snapshot!("planned", render(&samples::planned()));
     }
 
     #[test]
@@ -295,8 +533,15 @@ mod tests {
         assert!(text.chars().count() <= MAX_COMMENT, "{}", text.chars().count());
         assert!(text.chars().count() > 50_000);
         assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
-        assert!(text.contains("more are in the full report"));
+        assert!(text.contains(" more |"), "lists are cut, and say so");
         assert!(text.contains("To make the same again"));
+        // what a reviewer decides on is all there
+        for number in 0..400 {
+            assert!(text.contains(&format!("`lib-package-{number}`")), "package {number}");
+        }
+        for number in 0..200 {
+            assert!(text.contains(&format!("`/etc/conf.d/{number}.conf`")), "file {number}");
+        }
     }
 
     #[test]

@@ -7,15 +7,18 @@
 //! images that no repair ties together, only the differences. Out go strings. Nothing in a
 //! rendering is trusted: every name, path and line of a file may want to be a command.
 
+pub mod attention;
+pub mod config;
 pub mod markdown;
+pub mod marks;
 pub mod page;
 
 use std::collections::BTreeMap;
 
-use super::before_after::{
-    LayerReport, NamedImage, PlatformReport, RepairReport, SeverityCounts, Tool,
-};
+use super::before_after::{LayerReport, NamedImage, PlatformReport, RepairReport, Tool};
 use super::diff::ImageDiff;
+use super::problems::problems;
+use super::summary::{SeverityCounts, count};
 pub use imgfix_model::changelog::{Changelog, ChangelogPart};
 use imgfix_model::digest::Digest;
 use imgfix_model::finding::Class;
@@ -30,12 +33,15 @@ pub const SCHEMA: &str = "imgfix/review/v1";
 pub struct Review {
     /// [`SCHEMA`].
     pub schema: &'static str,
+    /// What made it.
     pub tool: Tool,
+    /// The original, or the first of two that are compared.
     pub before: ReviewedImage,
-    /// `None` when a repair published nothing.
+    /// The repaired image; `None` when nothing was published.
     pub after: Option<ReviewedImage>,
     /// What became of the findings; `None` for two images that are only compared.
     pub repair: Option<RepairReport>,
+    /// What is known of each platform.
     pub platforms: Vec<PlatformReview>,
     /// The command that makes the same image again; `None` when it is not known.
     pub reproduce: Option<String>,
@@ -44,17 +50,22 @@ pub struct Review {
 /// One of the two images, as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ReviewedImage {
+    /// As the user wrote it, or would write it.
     pub reference: String,
+    /// Of the top manifest or index; `None` when it is not known.
     pub digest: Option<Digest>,
 }
 
 /// What is known of one platform beside the repair's report.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PlatformReview {
+    /// Which one of the image's.
     pub platform: Platform,
     /// `None` when this platform is as it was.
     pub diff: Option<ImageDiff>,
+    /// What the upgraded packages say of the versions between.
     pub changelogs: Vec<Changelog>,
+    /// The repositories that were asked.
     pub repositories: Vec<SignedRepository>,
 }
 
@@ -67,15 +78,18 @@ pub struct SignedRepository {
     pub date: Option<String>,
     /// The key's fingerprint in upper-case hexadecimal.
     pub fingerprint: String,
+    /// The key's user id, as its owner wrote it.
     pub signer: String,
     /// When it was signed, seconds since the epoch.
     pub signed: i64,
 }
 
-/// The findings of one class, before and after.
+/// The problems of one class, before and after.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClassCounts {
+    /// Of the original.
     pub before: SeverityCounts,
+    /// Of the repaired image: those that are not fixed, the mitigated among them.
     pub after: SeverityCounts,
 }
 
@@ -142,20 +156,22 @@ impl Review {
         })
     }
 
-    /// Findings by class, in the order of the classes; classes without findings are left out.
+    /// Problems by class, in the order of the classes; classes without problems are left out,
+    /// and so are the ignored ones.
     #[must_use]
     pub fn classes(&self) -> Vec<(Class, ClassCounts)> {
         let mut classes: BTreeMap<Class, ClassCounts> = BTreeMap::new();
-        let platforms = self.repair.iter().flat_map(|report| &report.platforms);
-        for judged in platforms.flat_map(|platform| &platform.findings) {
-            let counts = classes.entry(judged.finding.class).or_default();
-            match judged.verdict.outcome() {
-                Outcome::NotAffected => {}
-                Outcome::Fixed => counts.before.add(judged.finding.severity),
-                Outcome::Left | Outcome::Mitigated | Outcome::Ignored => {
-                    counts.before.add(judged.finding.severity);
-                    counts.after.add(judged.finding.severity);
-                }
+        let platforms = self.repair.as_ref().map(|report| report.platforms.as_slice());
+        for problem in problems(platforms.unwrap_or_default()) {
+            let still_there = match problem.outcome {
+                Outcome::NotAffected | Outcome::Ignored => continue,
+                Outcome::Fixed => false,
+                Outcome::Left | Outcome::Mitigated => true,
+            };
+            let counts = classes.entry(problem.class).or_default();
+            counts.before.add(problem.severity);
+            if still_there {
+                counts.after.add(problem.severity);
             }
         }
         classes.into_iter().collect()
@@ -164,33 +180,20 @@ impl Review {
     /// The verdict in one sentence.
     #[must_use]
     pub fn verdict(&self) -> String {
-        use imgfix_terminal::count;
-        let Some(report) = &self.repair else {
-            let same = self.platforms.iter().filter_map(|one| one.diff.as_ref());
-            return if same.clone().all(ImageDiff::is_empty) {
-                "The two images are the same".to_owned()
-            } else {
-                let changed: usize = same
-                    .map(|diff| {
-                        let files = &diff.files;
-                        files.added.len() + files.changed.len() + files.removed.len()
-                    })
-                    .sum();
-                format!("The two images differ in {}", count(changed, "file"))
-            };
-        };
-        let summary = &report.summary;
-        match (&report.output, summary.findings) {
-            (Some(_), 0) => format!("{} upgraded", count(summary.packages, "package")),
-            (Some(_), all) if summary.not_fixed == 0 => {
-                format!("All of {} fixed", count(all, "finding"))
-            }
-            (Some(_), all) => format!("{} of {} fixed", summary.fixed, count(all, "finding")),
-            (None, 0) => "Nothing to repair; nothing was published".to_owned(),
-            (None, all) => {
-                format!("None of {} can be fixed; nothing was published", count(all, "finding"))
-            }
+        if let Some(report) = &self.repair {
+            return report.verdict();
         }
+        let diffs = self.platforms.iter().filter_map(|one| one.diff.as_ref());
+        if diffs.clone().all(ImageDiff::is_empty) {
+            return "The two images are the same".to_owned();
+        }
+        let changed: usize = diffs
+            .map(|diff| {
+                let files = &diff.files;
+                files.added.len() + files.changed.len() + files.removed.len()
+            })
+            .sum();
+        format!("The two images differ in {}", count(changed, "file"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reviews for the tests of every rendering: small ones with one of everything, a large one,
 //! and one whose every text wants to be a command.
+#![allow(missing_docs, reason = "the functions say what they are")]
 
 use serde_json::json;
 
@@ -149,10 +150,51 @@ fn evidence(diff: Option<ImageDiff>) -> PlatformReview {
     }
 }
 
+/// A review whose report counts files as the evidence does.
+fn review(
+    mut report: RepairReport,
+    evidence: Vec<PlatformReview>,
+    command: Option<String>,
+) -> Review {
+    for (platform, one) in report.platforms.iter_mut().zip(&evidence) {
+        if let Some(diff) = &one.diff {
+            platform.files = platform.files.compared(&diff.files);
+        }
+    }
+    Review::of_repair(report, evidence, command)
+}
+
 /// A repair with one of everything.
 pub fn repair() -> Review {
     let command = "imgfix repair registry.example/app:1.0 -r report.json".to_owned();
-    Review::of_repair(reports::report(), vec![evidence(Some(diff()))], Some(command))
+    review(reports::report(), vec![evidence(Some(diff()))], Some(command))
+}
+
+/// A repair of an index of two platforms, with a gate; a file is gone on one of them only.
+pub fn index() -> Review {
+    let mut other = evidence(Some(diff()));
+    other.platform.architecture = "arm64".into();
+    if let Some(diff) = &mut other.diff {
+        diff.files.removed.clear();
+    }
+    let mut report = reports::index();
+    report.hold_against(Severity::High);
+    for platform in &mut report.platforms {
+        platform.components.push(crate::before_after::ComponentChange {
+            store: "python at /opt/venv".into(),
+            component: "jinja2".into(),
+            from: Some("3.0".into()),
+            to: Some("3.1".into()),
+        });
+    }
+    let report = RepairReport { summary: crate::summary::Summary::of(&report.platforms), ..report };
+    review(report, vec![evidence(Some(diff())), other], None)
+}
+
+/// A plan, before anything is written.
+pub fn planned() -> Review {
+    let command = "imgfix plan registry.example/app:1.0 -r report.json".to_owned();
+    review(reports::planned(), vec![evidence(Some(diff()))], Some(command))
 }
 
 /// A repair that could do nothing.
@@ -204,7 +246,7 @@ pub fn large() -> Review {
             repository: "http://deb.debian.org/debian bookworm main".into(),
         })
         .collect();
-    platform.files = FileCounts { added: 10_000, changed: 10_000, removed: 0 };
+    platform.files = FileCounts { added: 10_000, changed: 10_000, removed: 0, differing: None };
     let file = |number: usize| {
         format!(
             "/usr/lib/x86_64-linux-gnu/package-{}/directory-{}/some-file-name-{number}.so.1",
@@ -234,7 +276,7 @@ pub fn large() -> Review {
         .collect();
     let report = RepairReport::new(report.image, report.output, report.platforms, Vec::new());
     let command = Some("imgfix repair app:1.0".to_owned());
-    Review::of_repair(report, vec![evidence(Some(diff))], command)
+    review(report, vec![evidence(Some(diff))], command)
 }
 
 /// Markup, ANSI escapes and characters that reorder text, everywhere a text of others stands.
@@ -247,10 +289,11 @@ pub fn hostile() -> Review {
     let Some(report) = &mut review.repair else { return review };
     report.warnings = vec![EVIL.into()];
     let platform = &mut report.platforms[0];
-    for judged in &mut platform.findings {
+    for (number, judged) in platform.findings.iter_mut().enumerate() {
         let finding = &mut judged.finding;
         finding.id = EVIL.into();
-        finding.package = EVIL.into();
+        // each is a row of its own
+        finding.package = format!("{EVIL}{number}");
         finding.installed = EVIL.into();
         finding.title = Some(EVIL.into());
         finding.path = Some(EVIL.into());
@@ -272,8 +315,8 @@ pub fn hostile() -> Review {
         one.assessment = EVIL.into();
         one.by = EVIL.into();
     }
-    for change in &mut platform.packages {
-        change.package.name = EVIL.into();
+    for (number, change) in platform.packages.iter_mut().enumerate() {
+        change.package.name = format!("{EVIL}{number}").as_str().into();
         change.to = EVIL.into();
         change.url = EVIL.into();
     }

@@ -1,167 +1,126 @@
-//! The findings of one platform: what is left and why, what is fixed, what was ignored. A row
-//! gathers the findings of one package that share what became of them.
-
-use std::collections::BTreeMap;
+//! The problems: what is left and why, what is out of use, and, further down, what was ignored
+//! or is none. A row gathers what one source package has with one reason.
 
 use maud::{Markup, html};
 
 use super::verdict::chip;
-use super::{Scope, number, scrolling, shown};
-use crate::before_after::{PlatformReport, SeverityCounts};
-use crate::text::{assessed_by, became};
-use imgfix_model::finding::{Finding, Severity};
+use super::{number, scrolling, shown};
+use crate::before_after::RepairReport;
+use crate::by_source::by_severity;
+use crate::problems::{self, Named, Problem, Row, rows};
+use imgfix_model::finding::Severity;
 use imgfix_model::verdict::Outcome;
 
 /// Tables of more rows than this start folded.
 const OPEN_UP_TO: usize = 40;
-/// Groups of more findings than this list them folded.
+/// Rows of more ids than this list them folded.
 const LIST_UP_TO: usize = 6;
 
-/// Findings of one package that share what became of them: a row.
-struct Group<'a> {
-    /// Worst first.
-    findings: Vec<&'a Finding>,
-    outcome: String,
+/// What the repaired image still has.
+pub(super) fn open(report: &RepairReport, problems: &[Problem<'_>]) -> Markup {
+    let (left, mitigated) = (rows(problems, Outcome::Left), rows(problems, Outcome::Mitigated));
+    let title = if report.is_done() { "Not fixed" } else { "Would not be fixed" };
+    html! {
+        @if !problems.is_empty() { (section("left", title, "Why", &left, "of-left")) }
+        @if !mitigated.is_empty() {
+            (section("mitigated", "Mitigated", "How", &mitigated, "of-left"))
+        }
+    }
 }
 
-pub(super) fn sections(scope: &Scope, report: &PlatformReport) -> Markup {
-    let (left, mitigated, fixed, ignored) = (
-        groups(report, Outcome::Left),
-        groups(report, Outcome::Mitigated),
-        groups(report, Outcome::Fixed),
-        groups(report, Outcome::Ignored),
-    );
-    let (not_affected, assessed) = (groups(report, Outcome::NotAffected), assessed(report));
+/// What nobody has to do anything about.
+pub(super) fn settled(report: &RepairReport, problems: &[Problem<'_>]) -> Markup {
+    let ignored = rows(problems, Outcome::Ignored);
+    let not_affected = rows(problems, Outcome::NotAffected);
+    let assessed = problems::assessed(&report.platforms);
     html! {
-        @if !report.findings.is_empty() {
-            (section(scope, "left", "Not fixed", "Why", &left))
-            @if !mitigated.is_empty() {
-                (section(scope, "mitigated", "Mitigated", "How", &mitigated))
-            }
-            (section(scope, "fixed", "Fixed", "Now at", &fixed))
-            @if !ignored.is_empty() { (section(scope, "ignored", "Ignored", "By", &ignored)) }
-        }
+        @if !ignored.is_empty() { (folded("ignored", "Ignored", "By", &ignored)) }
         @if !not_affected.is_empty() {
-            (section(scope, "not-affected", "Not affected before the repair", "Why", &not_affected))
+            (folded("not-affected", "Not affected before the repair", "Why", &not_affected))
         }
         @if !assessed.is_empty() {
-            (section(scope, "assessed", "Assessed as not affected", "Why", &assessed))
+            (folded("assessed", "Assessed as not affected", "Why", &assessed))
         }
     }
 }
 
-/// Findings are sorted, worst first, so the first of a group decides its place.
-fn groups(report: &PlatformReport, outcome: Outcome) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut places = BTreeMap::new();
-    for judged in report.findings.iter().filter(|one| one.verdict.outcome() == outcome) {
-        let finding = &judged.finding;
-        let outcome = became(&judged.verdict);
-        let key = (
-            finding.class,
-            finding.package.as_str(),
-            finding.architecture.as_deref(),
-            finding.installed.as_str(),
-            finding.path.as_deref(),
-            outcome.clone(),
-        );
-        let place = *places.entry(key).or_insert_with(|| {
-            groups.push(Group { findings: Vec::new(), outcome });
-            groups.len() - 1
-        });
-        if let Some(group) = groups.get_mut(place) {
-            group.findings.push(finding);
-        }
-    }
-    groups
-}
-
-/// What somebody assessed as no problem, grouped alike.
-fn assessed(report: &PlatformReport) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for one in &report.assessed {
-        let outcome = assessed_by(one);
-        let is_same = |group: &&mut Group<'_>| {
-            group.outcome == outcome
-                && group.findings.first().is_some_and(|first| {
-                    (&first.package, &first.installed)
-                        == (&one.finding.package, &one.finding.installed)
-                })
-        };
-        match groups.iter_mut().find(is_same) {
-            Some(group) => group.findings.push(&one.finding),
-            None => groups.push(Group { findings: vec![&one.finding], outcome }),
-        }
-    }
-    groups
-}
-
-fn section(scope: &Scope, name: &str, title: &str, outcome: &str, groups: &[Group<'_>]) -> Markup {
-    let total: usize = groups.iter().map(|group| group.findings.len()).sum();
+fn table(title: &str, outcome: &str, rows: &[Row<'_>]) -> Markup {
     let table = html! {
         table.findings {
             thead { tr {
                 th scope="col" { "Severity" }
-                th scope="col" { "Package and findings" }
+                th scope="col" { "Source package and findings" }
                 th scope="col" { (outcome) }
             } }
-            tbody { @for group in groups { (row(group)) } }
+            tbody { @for one in rows { (row(one)) } }
         }
     };
-    let table = scrolling(&format!("{title}: findings by package"), &table);
+    scrolling(&format!("{title}: findings by source package"), &table)
+}
+
+fn heading(name: &str, title: &str, rows: &[Row<'_>]) -> Markup {
+    let total: usize = rows.iter().map(|row| row.ids.len()).sum();
+    html! { h2 id=(name) { (title) " " span.count { (number(total)) } } }
+}
+
+fn section(name: &str, title: &str, outcome: &str, rows: &[Row<'_>], class: &str) -> Markup {
     html! {
-        section aria-labelledby=(scope.id(name)) {
-            h2 id=(scope.id(name)) { (title) " " span.count { (number(total)) } }
-            @if groups.is_empty() {
+        section class=(class) aria-labelledby=(name) {
+            (heading(name, title, rows))
+            @if rows.is_empty() {
                 p { "None." }
-            } @else if groups.len() <= OPEN_UP_TO {
-                (table)
+            } @else if rows.len() <= OPEN_UP_TO {
+                (table(title, outcome, rows))
             } @else {
-                details { summary { "Show all " (number(groups.len())) " packages" } (table) }
+                details { summary { "Show all " (number(rows.len())) " rows" } (table(title, outcome, rows)) }
             }
         }
     }
 }
 
-fn row(group: &Group<'_>) -> Markup {
-    let Some(first) = group.findings.first() else { return html! {} };
-    // What is about a file has its path for a package.
-    let path = first.path.as_ref().filter(|path| **path != first.package);
+fn folded(name: &str, title: &str, outcome: &str, rows: &[Row<'_>]) -> Markup {
     html! {
-        tr {
-            td { (chip(first.severity)) }
+        section.rest aria-labelledby=(name) {
+            (heading(name, title, rows))
+            details { summary { "Show them" } (table(title, outcome, rows)) }
+        }
+    }
+}
+
+fn row(row: &Row<'_>) -> Markup {
+    let worst = row.severity();
+    let folded = row.folded();
+    let installed = row.installed();
+    html! {
+        tr class=(format!("w w-{worst}")) {
+            td { (chip(worst)) }
             td {
-                b { (shown(&first.package)) }
-                @if !first.installed.is_empty() { " " code { (shown(&first.installed)) } }
-                @if let Some(path) = path { " in " code { (shown(path)) } }
-                @if group.findings.len() <= LIST_UP_TO {
-                    (list(&group.findings, first.severity))
-                } @else {
-                    details.ids {
-                        summary { (summary(&group.findings)) }
-                        (list(&group.findings, first.severity))
-                    }
-                }
+                b { (shown(row.source)) }
+                @if !installed.is_empty() { " " code { (shown(&installed)) } }
+                @if !folded.is_empty() { small.binaries { (shown(&folded.join(", "))) } }
+                @for path in &row.paths { small.binaries { "in " code { (shown(path)) } } }
+                (ids(&row.ids, Some(worst)))
             }
-            td.outcome { (shown(&group.outcome)) }
+            td.outcome { (shown(&row.outcome)) }
         }
     }
 }
 
-/// `27 findings: 2 critical, 12 high`.
-fn summary(findings: &[&Finding]) -> String {
-    let mut counts = SeverityCounts::default();
-    findings.iter().for_each(|finding| counts.add(finding.severity));
-    format!("{} findings: {counts}", number(findings.len()))
-}
-
-/// What is as bad as the row says it does not say it again.
-fn list(findings: &[&Finding], of_row: Severity) -> Markup {
-    html! {
-        ul.ids { @for finding in findings { li {
-            (shown(&finding.id))
-            @if finding.severity != of_row { " " (chip(finding.severity)) }
-            @if let Some(title) = &finding.title { " " span.title { (shown(title)) } }
+/// A list of ids, folded when it is long. What is as bad as the row says does not say it again.
+pub(super) fn ids(ids: &[Named<'_>], of_row: Option<Severity>) -> Markup {
+    let list = html! {
+        ul.ids { @for one in ids { li {
+            (shown(one.id))
+            @if Some(one.severity) != of_row { " " (chip(one.severity)) }
+            @if let Some(title) = one.title { " " span.title { (shown(title)) } }
         } } }
+    };
+    html! {
+        @if ids.is_empty() {
+        } @else if ids.len() <= LIST_UP_TO {
+            (list)
+        } @else {
+            details.ids { summary { (number(ids.len())) ": " (by_severity(ids)) } (list) }
+        }
     }
 }

@@ -1,19 +1,28 @@
 //! The review as a page: one HTML file that needs nothing else, no script, no font, no
-//! network. The verdict comes first, then what is left, what was done, and the evidence.
+//! network. Verdict and gate come first, then what a reviewer must look at, what is not fixed,
+//! the packages, the image's config; then the evidence, which print leaves out.
 //!
 //! maud escapes every text; [`shown`] takes from texts of others what could still mislead the
-//! eye (controls, characters that reorder text). The style is `style.css`, inlined.
+//! eye (controls, characters that reorder text). The style is `style.css`, inlined; lists are
+//! filtered by it, too.
 
-mod changes;
+mod attention;
+mod config;
+mod contents;
 mod files;
 mod findings;
+mod notes;
 mod origin;
+mod packages;
+mod texts;
 mod verdict;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::attention::looks;
 use super::{PlatformReview, Review};
-use crate::before_after::PlatformReport;
+use crate::before_after::{PlatformReport, Stage};
+use crate::problems::problems;
 use imgfix_terminal::clean;
 
 const STYLE: &str = include_str!("style.css");
@@ -23,6 +32,8 @@ const STYLE: &str = include_str!("style.css");
 pub fn render(review: &Review) -> String {
     let after = review.after.as_ref().unwrap_or(&review.before);
     let title = format!("{}: {}", short_name(&after.reference), review.verdict());
+    let all = review.repair.as_ref().map(|report| problems(&report.platforms)).unwrap_or_default();
+    let looks = looks(review);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -42,14 +53,21 @@ pub fn render(review: &Review) -> String {
                 (verdict::header(review))
                 main #main {
                     (verdict::section(review))
+                    (contents::section(review, &all, &looks))
+                    (attention::section(&looks))
+                    @if let Some(report) = &review.repair {
+                        (findings::open(report, &all))
+                        (packages::section(review, report, &all))
+                    }
+                    (config::section(review))
+                    @if let Some(report) = &review.repair { (findings::settled(report, &all)) }
                     @for (number, (platform, report)) in review.pairs().enumerate() {
                         (platform_section(review, number, platform, report))
                     }
                     (origin::section(review))
                 }
                 footer {
-                    p { "Made by " (review.tool.name) " " (review.tool.version)
-                        ". Verdicts are read back from the repaired image." }
+                    p { "Made by " (review.tool.name) " " (review.tool.version) ". " (said_of(review)) }
                 }
             }
         }
@@ -59,7 +77,21 @@ pub fn render(review: &Review) -> String {
     text
 }
 
-/// What was found, done and changed in one platform's image.
+/// What the verdicts are worth.
+fn said_of(review: &Review) -> &'static str {
+    match review.repair.as_ref().map(|report| (report.stage, report.is_done())) {
+        None => "",
+        Some((Stage::Planned, _)) => {
+            "Verdicts say what the plan would do: it was tried in memory; nothing was written."
+        }
+        Some((Stage::Repaired, true)) => "Verdicts are read back from the repaired image.",
+        Some((Stage::Repaired, false)) => {
+            "Verdicts are read back from the layer that was not published."
+        }
+    }
+}
+
+/// The evidence of one platform.
 fn platform_section(
     review: &Review,
     number: usize,
@@ -67,35 +99,34 @@ fn platform_section(
     report: Option<&PlatformReport>,
 ) -> Markup {
     let several = review.platforms.len() > 1;
-    let scope = Scope { prefix: format!("p{number}-") };
+    let name = several.then(|| platform.platform.to_string());
+    let scope = Scope { prefix: format!("p{number}-"), name };
+    let counts = report.map(|report| report.files).unwrap_or_default();
     html! {
-        @if several {
-            h2.platform id=(scope.id("top")) { (shown(&platform.platform.to_string())) }
-        }
-        @if let Some(report) = report {
-            (findings::sections(&scope, report))
-            (changes::packages(&scope, report, &platform.changelogs))
-        }
         @if let Some(diff) = &platform.diff {
-            @if report.is_none() { (changes::compared_packages(&scope, diff)) }
-            (files::section(&scope, diff))
-            (changes::texts(&scope, diff))
-            (changes::config(&scope, diff))
-        } @else if review.repair.is_some() {
-            p { "This platform's image is as it was." }
+            @if report.is_none() { (packages::compared(&scope, diff)) }
+            (files::section(&scope, diff, counts.compared(&diff.files)))
+            (texts::section(&scope, diff))
         }
-        @if let Some(report) = report { (changes::notes(&scope, report)) }
+        @if let Some(report) = report { (notes::section(&scope, report)) }
     }
 }
 
 /// Makes ids unique when the page has several platforms.
 struct Scope {
     prefix: String,
+    /// The platform, when the page has several.
+    name: Option<String>,
 }
 
 impl Scope {
     fn id(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    /// What a heading adds when there are several platforms.
+    fn of_platform(&self) -> Markup {
+        html! { @if let Some(name) = &self.name { small { " " (shown(name)) } } }
     }
 }
 
@@ -115,17 +146,8 @@ fn short_name(reference: &str) -> &str {
     reference.rsplit('/').next().unwrap_or(reference)
 }
 
-/// `12,345`.
 fn number(value: usize) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    crate::summary::thousands(value)
 }
 
 /// A table that scrolls sideways by itself when it is too wide for a narrow screen; `name` is

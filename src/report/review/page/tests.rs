@@ -16,6 +16,8 @@ fn the_page_is_as_it_was() {
     insta::assert_snapshot!("repair", page(&samples::repair()));
     insta::assert_snapshot!("comparison", page(&samples::comparison()));
     insta::assert_snapshot!("untouched", page(&samples::untouched()));
+    insta::assert_snapshot!("index", page(&samples::index()));
+    insta::assert_snapshot!("planned", page(&samples::planned()));
 }
 
 #[test]
@@ -74,13 +76,6 @@ fn ids_are_unique_when_there_are_several_platforms() {
     }
 }
 
-#[test]
-fn numbers_read_well() {
-    for (value, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
-        assert_eq!(number(value), want);
-    }
-}
-
 /// Writes the samples where the browser's test finds them, when it asks for them.
 #[test]
 fn the_samples_are_written_for_the_browser() {
@@ -88,6 +83,8 @@ fn the_samples_are_written_for_the_browser() {
     let folder = std::path::PathBuf::from(folder);
     for (name, review) in [
         ("repair", samples::repair()),
+        ("index", samples::index()),
+        ("planned", samples::planned()),
         ("comparison", samples::comparison()),
         ("hostile", samples::hostile()),
         ("large", samples::large()),

@@ -1,17 +1,24 @@
-//! The top of the page: which image, the verdict, and a picture of before and after.
+//! The top of the page: which image, the verdict and the gate, and a picture of before and
+//! after.
 
 use maud::{Markup, html};
 
 use super::{number, shown};
-use crate::before_after::{RepairReport, SeverityCounts};
+use crate::before_after::{RepairReport, Stage};
+use crate::gate::{Gate, LISTED};
 use crate::review::Review;
+use crate::review::config::capital;
+use crate::summary::SeverityCounts;
 use imgfix_model::finding::Severity;
-use imgfix_model::verdict::Outcome;
-use imgfix_terminal::{bytes, count};
 
 /// The head of the page.
 pub(super) fn header(review: &Review) -> Markup {
-    let subject = if review.repair.is_some() { "Review of a repair" } else { "Comparison" };
+    let stage = review.repair.as_ref().map(|report| report.stage);
+    let (subject, nothing) = match stage {
+        None => ("Comparison", ""),
+        Some(Stage::Repaired) => ("Review of a repair", "nothing was published"),
+        Some(Stage::Planned) => ("Review of a plan", "nothing is written: this is a plan"),
+    };
     html! {
         header.top {
             p.eyebrow { (subject) }
@@ -26,7 +33,7 @@ pub(super) fn header(review: &Review) -> Markup {
                                     span.ref { (shown(&image.reference)) }
                                     @if let Some(digest) = &image.digest { " " code { (digest.to_string()) } }
                                 }
-                                None => em { "nothing was published" },
+                                None => em { (nothing) },
                             }
                         }
                     }
@@ -40,57 +47,78 @@ pub(super) fn header(review: &Review) -> Markup {
 pub(super) fn section(review: &Review) -> Markup {
     let mood = match &review.repair {
         None => "neutral",
-        Some(report) if report.output.is_none() && report.summary.findings > 0 => "bad",
-        Some(report) if report.summary.not_fixed > 0 => "mixed",
-        Some(_) => "good",
+        Some(report) if report.is_held() => "bad",
+        Some(report) if report.summary.vulnerabilities.not_fixed == 0 => "good",
+        Some(report) if report.summary.vulnerabilities.fixed == 0 && report.gate.is_none() => "bad",
+        Some(_) => "mixed",
     };
     html! {
         section.verdict.(mood) aria-labelledby="verdict" {
             h2 #verdict { (review.verdict()) }
-            p.lead { (lead(review)) }
-            @if let Some(report) = &review.repair {
-                @if let Some(scan) = &report.scan { p { (shown(&scan.sentence())) } }
-                @for warning in &report.warnings {
-                    p.warning { strong { "Warning: " } (shown(warning)) }
+            @match &review.repair {
+                None => p.lead { (compared(review)) },
+                Some(report) => {
+                    @for sentence in lead(report) { p.lead { (sentence) } }
+                    @if let Some(gate) = &report.gate { (of_gate(gate)) }
+                    (platforms(report))
+                    @if let Some(scan) = &report.scan { p { (shown(&scan.sentence())) } }
+                    @for warning in &report.warnings {
+                        p.warning { strong { "Warning: " } (shown(warning)) }
+                    }
+                    @if report.summary.vulnerabilities.total > 0 { (picture(review, report)) }
                 }
-                @if report.summary.before.total() > 0 { (picture(review, report)) }
             }
         }
     }
 }
 
-/// What is left, in words.
-fn lead(review: &Review) -> String {
-    let Some(report) = &review.repair else { return compared(review) };
-    let summary = &report.summary;
-    let mut parts = Vec::new();
-    if summary.not_fixed > 0 {
-        let mut left = SeverityCounts::default();
-        remaining(report).for_each(|severity| left.add(severity));
-        parts.push(format!("{} left: {left}.", number(summary.not_fixed)));
+/// What was counted, and what is left, in words.
+fn lead(report: &RepairReport) -> Vec<String> {
+    let counted = &report.summary.vulnerabilities;
+    let mut out = Vec::new();
+    out.extend(counted.sentence().map(|text| format!("{text}.")));
+    let mut rest = Vec::new();
+    if counted.after.total() > 0 {
+        let left = if report.is_done() { "left" } else { "would be left" };
+        rest.push(format!("{} {left}: {}.", number(counted.after.total()), counted.after));
     }
-    if summary.ignored > 0 {
-        parts.push(format!("{} ignored by choice.", number(summary.ignored)));
+    rest.extend(counted.apart().map(|apart| format!("Apart from these {apart}.")));
+    if !rest.is_empty() {
+        out.push(rest.join(" "));
     }
-    let layers: u64 =
-        report.platforms.iter().filter_map(|one| one.layer.as_ref()).map(|one| one.size).sum();
-    if summary.packages > 0 {
-        parts.push(format!(
-            "{} upgraded in one added layer of {}.",
-            count(summary.packages, "package"),
-            bytes(layers)
-        ));
-    }
-    parts.join(" ")
+    out
 }
 
-fn remaining(report: &RepairReport) -> impl Iterator<Item = Severity> {
-    report
-        .platforms
-        .iter()
-        .flat_map(|platform| &platform.findings)
-        .filter(|judged| judged.verdict.outcome() == Outcome::Left)
-        .map(|judged| judged.finding.severity)
+fn of_gate(gate: &Gate) -> Markup {
+    let word = if gate.passed { "Gate passed" } else { "Gate failed" };
+    let sentence = gate.sentence();
+    let sentence = sentence.strip_prefix("passed: ").unwrap_or(&sentence);
+    html! {
+        p.gate.(gate.word()) { strong { (word) ":" } " " (sentence) "." }
+        @if !gate.passed {
+            ul.plain.held {
+                @for one in gate.held_by.iter().take(LISTED) {
+                    li { (chip(one.severity)) " " b { (shown(&one.id)) } " " code { (shown(one.place())) } " " (shown(&one.why)) }
+                }
+                @if gate.held_by.len() > LISTED {
+                    li { "and " (number(gate.held_by.len() - LISTED)) " more" }
+                }
+            }
+        }
+    }
+}
+
+/// What was done to each platform, a line each.
+fn platforms(report: &RepairReport) -> Markup {
+    let several = report.platforms.len() > 1;
+    html! {
+        ul.plain.sizes { @for one in &report.platforms {
+            li {
+                @if several { b { (shown(&one.platform.to_string())) } ": " }
+                (capital(&one.sentence())) "."
+            }
+        } }
+    }
 }
 
 fn compared(review: &Review) -> String {
@@ -126,7 +154,8 @@ fn compared(review: &Review) -> String {
 
 /// Two bars and, for everyone who reads numbers, the tables behind them.
 fn picture(review: &Review, report: &RepairReport) -> Markup {
-    let (before, after) = (&report.summary.before, &report.summary.after);
+    let counted = &report.summary.vulnerabilities;
+    let (before, after) = (&counted.before, &counted.after);
     let whole = before.total().max(1);
     html! {
         div.picture {
@@ -136,7 +165,7 @@ fn picture(review: &Review, report: &RepairReport) -> Markup {
             }
             div.counts {
                 (by_severity(before, after))
-                (by_class(review))
+                @if review.classes().len() > 1 { (by_class(review)) }
             }
         }
     }
