@@ -88,6 +88,69 @@ fn the_site_has_every_page() {
     assert!(missing.is_empty(), "not in docs/SUMMARY.md: {missing:#?}");
 }
 
+/// Every call of the program in a text: the subcommand, and the long options behind it.
+fn calls(text: &str) -> Vec<(String, Vec<String>)> {
+    const SUBCOMMANDS: [&str; 9] =
+        ["repair", "plan", "inventory", "diff", "findings", "config", "cache", "login", "logout"];
+    let text = text.replace("\\\n", " ");
+    let mut calls = Vec::new();
+    for line in text.lines() {
+        let mut rest = line;
+        while let Some((_, behind)) = rest.split_once("imgfix ") {
+            rest = behind;
+            let mut words = behind.split(|c: char| c.is_whitespace() || "`'\"()[]|,".contains(c));
+            let Some(subcommand) = words.next().filter(|word| SUBCOMMANDS.contains(word)) else {
+                continue;
+            };
+            // What comes behind another program's name is its own.
+            let own = behind.split(['|', ';', '`']).next().unwrap_or_default();
+            let options = own
+                .split(|c: char| c.is_whitespace() || "`'\"()[]{}=:,".contains(c))
+                .map(|word| word.trim_start_matches('+'))
+                .filter(|word| word.starts_with("--") && word.len() > 2)
+                .map(str::to_owned);
+            calls.push((subcommand.to_owned(), options.collect()));
+        }
+    }
+    calls
+}
+
+#[test]
+fn options_in_pages_and_pipelines_are_options_of_the_program() {
+    let mut texts = files(root(), "md");
+    for extension in ["yml", "yaml"] {
+        texts.extend(files(root(), extension));
+    }
+    texts.extend([root().join("docs/ci/Jenkinsfile"), root().join("action.yml")]);
+    // What was is in the changelog, and what was decided in the decisions.
+    texts.retain(|path| !path.ends_with("CHANGELOG.md"));
+    let mut helps = std::collections::BTreeMap::new();
+    let mut checked = 0;
+    for path in texts {
+        for (subcommand, options) in calls(&fs::read_to_string(&path).unwrap()) {
+            let help = helps.entry(subcommand.clone()).or_insert_with(|| {
+                let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_imgfix"));
+                let output = command.args([&subcommand, "--help"]).output().unwrap();
+                String::from_utf8(output.stdout).unwrap()
+            });
+            for option in options {
+                // The sample scanner's options stand in the value of --scan-with.
+                if ["--format", "--input"].contains(&option.as_str()) {
+                    continue;
+                }
+                checked += 1;
+                let known = help.split(|c: char| c.is_whitespace() || c == ',');
+                assert!(
+                    known.clone().any(|word| word == option),
+                    "{}: imgfix {subcommand} has no option {option}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(checked > 30, "{checked} options were looked for");
+}
+
 #[test]
 fn messages_that_are_explained_are_messages_of_the_program() {
     let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
