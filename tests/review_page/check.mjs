@@ -50,7 +50,7 @@ async function measured(file, name) {
     }
   }
   if (counted < 20) faults.push(`${name}: axe looked at almost nothing (${counted} rules)`);
-  for (const width of [1280, 360]) {
+  for (const width of [1280, 768, 360]) {
     await page.setViewportSize({ width, height: 800 });
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (over > 0) faults.push(`${name}: ${over} px wider than a screen of ${width}`);
@@ -81,7 +81,7 @@ if (pages.length < 4) faults.push(`only ${pages.length} pages in ${folder}`);
 for (const page of pages) {
   const [file, name] = [join(folder, page), page.replace('.html', '')];
   const times = [];
-  for (const width of [1280, 360]) {
+  for (const width of [1280, 768, 360]) {
     for (const scheme of ['light', 'dark']) times.push(await asReader(file, name, width, scheme));
   }
   await measured(file, name);
