@@ -132,6 +132,151 @@ fn the_policy_is_followed_and_flags_go_before_it() {
 }
 
 #[test]
+fn a_policy_goes_over_what_it_extends() {
+    let place = with_policy("extends = [\"base.toml\", \"sub/team.toml\"]\nfail-on = \"low\"\n");
+    let write = |name: &str, text: &str| {
+        let path = place.path(USERS).join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("base.toml", "tag-suffix = \"_base\"\nfail-on = \"critical\"\n");
+    write("sub/team.toml", "extends = [\"deep.toml\"]\ntag-suffix = \"_team\"\n");
+    write("sub/deep.toml", "[packages]\ndeny = [\"imagemagick-*\"]\n");
+    let run = ran(&mut repair(&place)).expect(3);
+    assert!(place.tagged("12_team").is_some(), "{}", run.stderr);
+    let upgraded = run.json()["platforms"][0]["packages"].to_string();
+    assert!(!upgraded.contains("imagemagick-6-common"), "{upgraded}");
+    let shown = ran(place.imgfix().args(["config", "show"])).expect(0).stdout;
+    for (setting, file) in [
+        ("tag-suffix = \"_team\"", "sub/team.toml"),
+        ("fail-on = \"low\"", "imgfix.toml"),
+        ("packages.deny = [\"imagemagick-*\"]", "sub/deep.toml"),
+    ] {
+        let want = format!("{setting}  # {}\n", place.path(USERS).join(file).display());
+        assert!(shown.contains(&want), "{want} is not in {shown}");
+    }
+    for (text, want) in [
+        ("extends = [\"../imgfix.toml\"]\n", "it extends itself"),
+        ("extends = [\"none.toml\"]\n", "none.toml: No such file"),
+        ("fail-on = \"soon\"\n", "deep.toml:1:11: \"soon\" is not a severity"),
+    ] {
+        write("sub/deep.toml", text);
+        let run = check(&place).expect(2);
+        assert!(run.stderr.contains(want), "{text}: {}", run.stderr);
+    }
+    for depth in 0..10 {
+        write(&format!("{depth}.toml"), &format!("extends = [\"{}.toml\"]\n", depth + 1));
+    }
+    let run = ran(place.imgfix().args(["config", "check"]).arg(place.path(USERS).join("0.toml")));
+    assert!(run.expect(2).stderr.contains("at most 8 deep"));
+    write("wide.toml", &format!("extends = [{}]\n", "\"base.toml\",".repeat(40)));
+    let wide = place.path(USERS).join("wide.toml");
+    let run = ran(place.imgfix().args(["config", "check"]).arg(wide)).expect(2);
+    assert!(run.stderr.contains("at most 32 files"), "{}", run.stderr);
+}
+
+#[test]
+fn a_policy_behind_a_url_is_followed_only_as_it_was_agreed() {
+    let body = "tag-suffix = '_net'\n";
+    let (url, got) = listener(&["503 busy", "200 tag-suffix = '_net'\n"]);
+    let sha256 = |text: &str| {
+        let place = Place::new();
+        std::fs::write(place.path("text"), text).unwrap();
+        let run = ran(Command::new("sha256sum").arg(place.path("text"))).expect(0);
+        run.stdout.split(' ').next().unwrap().to_owned()
+    };
+    let extends = |hash: &str| {
+        let address = url.replace("http://", "http://me:s3cret@");
+        format!("extends = [\"{address}/p.toml?t=t0ken#sha256={hash}\"]\n")
+    };
+    let place = with_policy(&extends(&sha256(body)));
+    ran(&mut repair(&place)).expect(0);
+    assert!(place.tagged("12_net").is_some());
+    assert!(next(&got).head.starts_with("GET /p.toml?t=t0ken HTTP/1.1"));
+    let place = with_policy(&extends(&sha256("another")));
+    let run = ran(&mut repair(&place)).expect(2);
+    let want = format!("/p.toml: its SHA-256 is {}, not ", sha256(body));
+    assert!(run.stderr.contains(&want), "{}", run.stderr);
+    for run in [run, ran(place.imgfix().args(["config", "show", "-v"]))] {
+        assert!(!run.stderr.contains("s3cret") && !run.stderr.contains("t0ken"), "{}", run.stderr);
+    }
+    assert_eq!(place.tagged("12_fix"), None);
+}
+
+#[test]
+fn settings_and_rules_of_some_images_hold_for_these() {
+    let place = Place::debian();
+    let text = "[[image]]\nmatch = \"oci:*/image:12\"\nfail-on = \"low\"\n\
+                [[image]]\nmatch = \"elsewhere.example/*\"\ntag-suffix = \"_other\"\n\
+                [[ignore]]\npackage = \"imagemagick*\"\nimage = \"elsewhere.example/*\"\n\
+                reason = \"x\"\n";
+    std::fs::create_dir_all(place.path(USERS)).unwrap();
+    std::fs::write(place.path(USERS).join("imgfix.toml"), text).unwrap();
+    let report = ran(&mut repair(&place)).expect(3).json();
+    assert!(place.tagged("12_fix").is_some() && place.tagged("12_other").is_none());
+    assert_eq!(report["summary"]["ignored"], 0);
+    let show = |image: &[&str]| {
+        ran(place.imgfix().args(["config", "show", "--format", "json"]).args(image))
+            .expect(0)
+            .json()
+    };
+    let suffix = |shown: &Value| {
+        let all = shown["settings"].as_array().unwrap().iter();
+        let mut found = all.filter(|one| one["key"] == "tag-suffix");
+        found.next().unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    let all = show(&[]);
+    assert_eq!((suffix(&all), all["images"].as_array().unwrap().len()), ("_fix".to_owned(), 3));
+    let one = show(&["docker://elsewhere.example/app:1"]);
+    assert_eq!((suffix(&one), &one["ignore"].as_array().unwrap().len()), ("_other".to_owned(), &1));
+    assert_eq!(one["images"], serde_json::json!([]));
+}
+
+#[test]
+fn a_rule_that_ends_soon_is_named_with_its_owner() {
+    let tomorrow = ran(Command::new("date").args(["-u", "-d", "+3 days", "+%F"])).expect(0).stdout;
+    let place = with_policy(&format!(
+        "[[ignore]]\nid = \"CVE-1\"\nreason = \"x\"\nowner = \"ann\"\nexpires = {tomorrow}"
+    ));
+    let want = format!(
+        "CVE-1 is not ignored for long: imgfix.toml (x, decided by ann, until {})",
+        tomorrow.trim()
+    );
+    let mut repair = place.on("repair", &place.image("12"));
+    repair.args(["-r", &report("debian-12.trivy")]);
+    for run in [check(&place), ran(&mut repair)] {
+        let run = run.expect(0);
+        assert!(run.stderr.contains(&want), "{want} is not in {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_new_policy_is_written_once_and_the_schema_is_printed() {
+    let place = Place::new();
+    ran(place.imgfix().args(["config", "init"])).expect(0);
+    let file = place.path("imgfix.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("#fail-on = \"critical\""), "{text}");
+    ran(place.imgfix().args(["config", "check", "imgfix.toml"])).expect(0);
+    std::fs::write(&file, "fail-on = \"low\"\n").unwrap();
+    let run = ran(place.imgfix().args(["config", "init"])).expect(2);
+    assert!(run.stderr.contains("is there, and stays as it is"), "{}", run.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "fail-on = \"low\"\n");
+    let schema = ran(place.imgfix().args(["config", "schema"])).expect(0).json();
+    assert_eq!(schema["$id"], "urn:imgfix:schema:policy:v1");
+}
+
+#[test]
+fn the_copy_of_the_original_is_named_by_key_or_flag() {
+    let place = Place::debian();
+    let run = ran(repair(&place).args(["--backup-suffix", "_b"])).expect(2);
+    assert!(run.stderr.contains("needs --original backup"), "{}", run.stderr);
+    let mut command = repair(&place);
+    ran(command.args(["--original", "backup", "--backup-suffix", "-before"])).expect(0);
+    assert!(tagged(&place.path("image"), "12-before").is_some());
+}
+
+#[test]
 fn the_file_of_a_folder_above_is_followed() {
     let place = Place::debian();
     std::fs::write(place.path("imgfix.toml"), "fail-on = \"low\"\n").unwrap();

@@ -108,6 +108,47 @@ fn a_file_found_narrows_under_the_users_own() {
 }
 
 #[test]
+fn what_a_found_file_extends_has_no_powers_either() {
+    let place = Place::debian();
+    let folder = place.path("repo/apps/web");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir(place.path("repo/.git")).unwrap();
+    let extends = |what: &str| {
+        let text = format!("extends = [\"{what}\"]\n");
+        std::fs::write(folder.join("imgfix.toml"), text).unwrap();
+    };
+    let repair = |more: &[&str]| {
+        let mut command = place.on("repair", &place.image("12"));
+        command.args(["-r", &report("debian-12.trivy")]).args(more);
+        ran(command.current_dir(&folder))
+    };
+    extends("../../base.toml");
+    let base = place.path("repo/base.toml");
+    std::fs::write(&base, hostile(&place) + "[packages]\ndeny = [\"libexpat1\"]\n").unwrap();
+    let run = repair(&["--format", "json"]).expect(0);
+    assert_powerless(&place, &run);
+    assert!(run.stderr.contains("scan-with, tag-suffix, original"), "{}", run.stderr);
+    let upgraded = run.json()["platforms"][0]["packages"].to_string();
+    assert!(!upgraded.contains("\"libexpat1\""), "what narrows holds: {upgraded}");
+    // A file of others is ignored, as the found one would be.
+    mode(&base, 0o666);
+    let run = repair(&[]).expect(0);
+    assert!(run.stderr.contains("base.toml is ignored"), "{}", run.stderr);
+    // What is outside of the work tree is nothing of the file's, by whatever name.
+    std::fs::write(place.path("outside.toml"), "min-severity = \"critical\"\n").unwrap();
+    std::os::unix::fs::symlink(place.path("outside.toml"), place.path("repo/link.toml")).unwrap();
+    for name in ["../../../outside.toml", "../../link.toml"] {
+        extends(name);
+        let run = repair(&[]).expect(2);
+        assert!(run.stderr.contains("extends only what is in"), "{name}: {}", run.stderr);
+    }
+    // Addresses are not asked.
+    extends(&format!("http://127.0.0.1:1/base.toml#sha256={}", "0".repeat(64)));
+    let run = repair(&[]).expect(0);
+    assert!(run.stderr.contains("extends of a URL is not followed"), "{}", run.stderr);
+}
+
+#[test]
 fn a_file_that_others_can_write_is_ignored() {
     for (what, bits) in [("file", 0o666), ("file", 0o646), ("folder", 0o777), ("folder", 0o1777)] {
         let place = Place::debian();

@@ -52,7 +52,7 @@ pub fn run(arguments: CacheArguments, start: Start) -> CommandResult {
         CacheCommand::Info { cache } => info(&place(&cache)?, output),
         CacheCommand::Prune { mut cache, policy } => {
             let dir = place(&cache)?;
-            let policy = policy.load(output)?;
+            let policy = policy.load(None, &[], output)?;
             cache.cache_max_size = cache.cache_max_size.or(policy.cache_max_size);
             prune(&dir, &cache, output)
         }

@@ -35,7 +35,7 @@ fn word(text: &str) -> String {
 }
 
 /// `https://user:secret@host` without `user:secret@`, wherever it stands in the argument.
-fn without_login(text: &str) -> String {
+pub fn without_login(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

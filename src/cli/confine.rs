@@ -98,12 +98,11 @@ pub fn of_findings(reports: &[PathBuf]) -> Needs {
     needs
 }
 
-/// What `imgfix config check` needs: the policy files.
+/// What `imgfix config` needs when it has read the policy files.
 #[must_use]
-pub fn of_policy(files: &[PathBuf]) -> Needs {
+pub fn of_policy() -> Needs {
     let mut needs = Needs { network: Network::None, ..Needs::default() };
     machine::needs(&mut needs, None);
-    needs.read(files);
     needs
 }
 

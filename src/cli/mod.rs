@@ -20,6 +20,7 @@ mod output_file;
 pub mod plan;
 pub mod policy;
 mod policy_files;
+mod policy_show;
 pub mod repair;
 pub mod report_files;
 pub mod shell_pages;

@@ -40,6 +40,9 @@ use super::output::Output;
 /// The largest key, certificate or ignore file, in bytes.
 const MAX_KEYS: u64 = 16 << 20;
 
+/// How long a server may take beyond what a transfer's size needs, in seconds.
+const TIMEOUT: u32 = 300;
+
 /// How images are reached and read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Image options")]
@@ -60,9 +63,9 @@ pub struct ImageOptions {
     #[arg(long)]
     pub insecure_skip_tls_verify: bool,
     /// Give up a transfer that takes longer than this, and than its size at 32 KiB a second
-    #[arg(long, value_name = "SECONDS", default_value = "300",
-        value_parser = clap::value_parser!(u32).range(1..))]
-    pub timeout: u32,
+    /// [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: Option<u32>,
     /// Refuse images larger than this when unpacked (suffixes K, M, G, T) [default: 8G and 64
     /// times what is stored, at most 32G]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
@@ -249,7 +252,7 @@ pub fn environment(
         None => LayerLimits::default(),
     };
     let now = machine::now();
-    let pace = Pace::new(Duration::from_secs(images.timeout.into()));
+    let pace = Pace::new(Duration::from_secs(images.timeout.unwrap_or(TIMEOUT).into()));
     let auth = Arc::new(machine_auth());
     let cache = cache(repositories, output)?;
     let source_date_epoch = source_date_epoch()?;

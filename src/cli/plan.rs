@@ -56,7 +56,10 @@ pub struct PlanArguments {
 /// Usage, or no plan could be made.
 pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     let output = &*start.output();
-    let policy = arguments.policy.load(output)?;
+    let (image, certificates) = (&arguments.image, &arguments.images.ca_file);
+    let policy = arguments.policy.load(Some(image), certificates, output)?;
+    policy::under_images(&policy, &mut arguments.images);
+    arguments.findings.strict |= policy.strict;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let open = |path: &PathBuf| OutputFile::open("--save", path, output.unfinished());
     let mut needs = confine::of_images(&arguments.images, &[&arguments.image]);

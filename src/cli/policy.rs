@@ -1,5 +1,5 @@
 //! The policy file for the subcommands: found, read, and put under what the flags say; and
-//! `imgfix config check`.
+//! `imgfix config`.
 
 use std::path::PathBuf;
 
@@ -7,19 +7,22 @@ use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
 use crate::policy;
-use crate::policy::{Policy, Scripts};
+use crate::policy::{ImageName, Policy, Scripts};
 use imgfix_findings::Filter;
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::Plan;
+use imgfix_oci::Reference;
 use imgfix_repair::choice::PackageChoice;
 use imgfix_repair::edge::ScriptsMode;
 use imgfix_terminal::count;
 
 use super::confine::{self, Start};
 use super::exit::Failure;
-use super::options::{FindingOptions, RepositoryOptions};
+use super::options::{FindingOptions, ImageOptions, RepositoryOptions};
 use super::output::Output;
-use super::{CommandResult, exit, policy_files};
+use super::policy_files::Reader;
+use super::policy_show::ShowArguments;
+use super::{CommandResult, exit, policy_files, policy_show};
 
 /// Which policy holds.
 #[derive(Debug, Default, Args)]
@@ -42,20 +45,31 @@ pub struct PolicyOptions {
 }
 
 impl PolicyOptions {
-    /// The policy that holds here.
+    /// The policy that holds here, for an image where there is one. `certificates` are for what is
+    /// extended from a URL.
     ///
     /// # Errors
-    /// The file cannot be read or followed.
-    pub fn load(&self, output: &Output) -> Result<Policy, Failure> {
+    /// The file, or what it extends, cannot be read or followed.
+    pub fn load(
+        &self,
+        image: Option<&Reference>,
+        certificates: &[PathBuf],
+        output: &Output,
+    ) -> Result<Policy, Failure> {
         if self.no_config {
             return Ok(Policy::default());
         }
+        let image = image.map(ImageName::of);
+        let reader = Reader { image: image.as_ref(), certificates, output };
         let policy = match policy_files::named(self.config.as_ref()) {
-            Some(path) => policy_files::read_named(&path)?,
-            None => policy_files::read_others(output)?.unwrap_or_default(),
+            Some(path) => reader.named(&path)?,
+            None => reader.others()?.unwrap_or_default(),
         };
-        for path in &policy.files {
-            output.progress().detail(&format!("following {}", path.display()));
+        for file in &policy.files {
+            output.progress().detail(&format!("following {file}"));
+        }
+        if image.is_some() {
+            warn_of_expiring(&policy, output);
         }
         Ok(policy)
     }
@@ -84,7 +98,7 @@ impl PolicyOptions {
             .chain(gone)
             .find_map(|(package, does)| Some((package, does, choice.refusal(package)?)))?;
         let by = match (&policy.files[..], self.is_of_the_file(package, policy)) {
-            ([_, ..], true) => format!("the policy file {}", names(&policy.files)),
+            ([_, ..], true) => format!("the policy file {}", policy.files.join(" or ")),
             _ => "the command line (--allow-package, --deny-package)".to_owned(),
         };
         Some(format!(
@@ -103,8 +117,24 @@ impl PolicyOptions {
     }
 }
 
-fn names(files: &[PathBuf]) -> String {
-    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" or ")
+/// Names ignore rules that will not hold for long.
+fn warn_of_expiring(policy: &Policy, output: &Output) {
+    for rule in policy.expiring(OffsetDateTime::now_utc().date()) {
+        let what = if rule.id.is_empty() { "a rule" } else { &rule.id };
+        output.progress().warn(&format!("{what} is not ignored for long: {}", rule.from));
+    }
+}
+
+/// Puts the policy under what the flags say of images.
+pub fn under_images(policy: &Policy, options: &mut ImageOptions) {
+    if options.platform.is_empty() {
+        options.platform.clone_from(&policy.platforms);
+    }
+    options.ca_file.extend(policy.ca_files.iter().cloned());
+    let seconds = policy.timeout.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
+    options.timeout = options.timeout.or(seconds);
+    options.max_unpacked_size = options.max_unpacked_size.or(policy.max_unpacked_size);
+    options.max_memory = options.max_memory.or(policy.max_memory);
 }
 
 /// Puts the policy under what the flags say of repositories.
@@ -120,10 +150,17 @@ pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
     }
     options.image_sources_only |= file.image_sources_only;
     options.strict_repositories |= file.strict_repositories;
+    options.allow_expired_index |= file.allow_expired_index;
+    options.allow_older_index |= file.allow_older_index;
+    options.max_script_time = options.max_script_time.or(policy.max_script_time);
     let cache = &mut options.cache;
     cache.cache_max_size = cache.cache_max_size.or(policy.cache_max_size);
+    if cache.cache_dir.is_none() && !options.no_cache {
+        cache.cache_dir.clone_from(&policy.cache_dir);
+    }
     let scripts = policy.scripts.map(|scripts| match scripts {
         Scripts::Virtual => ScriptsMode::Virtual,
+        Scripts::Sandbox => ScriptsMode::Sandbox,
         Scripts::Never => ScriptsMode::Never,
     });
     options.scripts = options.scripts.or(scripts);
@@ -152,21 +189,39 @@ enum ConfigCommand {
         /// The file [default: those that hold here]
         file: Option<PathBuf>,
     },
+    /// Show every setting, and from which file each comes
+    Show(ShowArguments),
+    /// Write an imgfix.toml in which everything is explained and nothing said
+    Init {
+        /// Where; a file that is there stays as it is
+        #[arg(default_value = policy::FILE_NAME)]
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of imgfix.toml, for editors
+    Schema,
 }
 
 /// Runs `imgfix config`.
 ///
 /// # Errors
-/// There is no policy file, or it cannot be followed.
+/// There is no policy file, or it cannot be followed; the new one cannot be written.
 pub fn run(arguments: ConfigArguments, start: Start) -> CommandResult {
+    match arguments.command {
+        ConfigCommand::Check { file } => check(file.as_ref(), start),
+        ConfigCommand::Show(arguments) => policy_show::show(arguments, start),
+        ConfigCommand::Init { file } => policy_show::init(&file, start),
+        ConfigCommand::Schema => policy_show::schema(start),
+    }
+}
+
+fn check(file: Option<&PathBuf>, start: Start) -> CommandResult {
     let output = &*start.output();
-    let ConfigCommand::Check { file } = arguments.command;
-    let named = policy_files::named(file.as_ref());
-    // A pull request may have brought the file.
-    let _confined = start.confined(&confine::of_policy(&policy_files::places(named.as_deref())));
-    let policy = match named {
-        Some(path) => policy_files::read_named(&path)?,
-        None => policy_files::read_others(output)?.ok_or_else(|| {
+    let reader = Reader { image: None, certificates: &[], output };
+    // What is extended is known only when the files are read, so that they are read before the
+    // rest is given up, as a repair does it.
+    let policy = match policy_files::named(file) {
+        Some(path) => reader.named(&path)?,
+        None => reader.others()?.ok_or_else(|| {
             let name = policy::FILE_NAME;
             Failure::Usage(format!(
                 "no {name} here or above, nor in ~/.config/imgfix or /etc/imgfix, that can be \
@@ -174,14 +229,16 @@ pub fn run(arguments: ConfigArguments, start: Start) -> CommandResult {
             ))
         })?,
     };
+    let _confined = start.confined(&confine::of_policy());
     let today = OffsetDateTime::now_utc().date();
     for rule in policy.expired(today) {
         output.progress().warn(&format!("{} has expired: {}", rule.id, rule.from));
     }
+    warn_of_expiring(&policy, output);
     output.result(&format!(
         "{}: can be followed ({}, {}, {})\n",
-        names(&policy.files),
-        count(policy.ignore.len(), "ignore rule"),
+        policy.files.join(" or "),
+        count(policy.rules().count(), "ignore rule"),
         count(policy.allow.len() + policy.deny.len(), "package pattern"),
         count(policy.notify.len(), "notification")
     ))?;

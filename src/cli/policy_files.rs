@@ -1,20 +1,23 @@
 //! Which policy files hold: the one that the user names, or else root's, the user's own, and the
-//! one that is found in the working directory or above it.
+//! one that is found in the working directory or above it; and under each what it extends.
 //!
 //! A file that others own or can write is not read at all; one that was found has no power to
-//! run, write, send or redirect. Both are said in one warning.
+//! run, write, send or redirect, and neither has what it extends. Both are said in one warning.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::policy;
-use crate::policy::{Policy, Standing};
+use crate::policy::{Extended, ImageName, PinnedUrl, Policy, Standing};
 use imgfix_host::ownership::Caller;
-use imgfix_host::staging;
+use imgfix_host::{http, staging};
+use imgfix_model::hex;
 
 use super::exit::Failure;
 use super::options::read_file;
@@ -22,6 +25,18 @@ use super::output::Output;
 
 /// The largest policy file read, in bytes.
 const MAX_POLICY: u64 = 1 << 20;
+
+/// How deep files may extend files.
+const MAX_DEPTH: usize = 8;
+
+/// How many texts one policy may be read from.
+const MAX_TEXTS: usize = 32;
+
+/// How long the text behind a URL may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a server that is busy is met.
+const RETRY: http::Retry = http::Retry::new(2, Duration::from_secs(1));
 
 /// The variable that names the file when no flag does.
 pub const VARIABLE: &str = "IMGFIX_CONFIG";
@@ -35,54 +50,56 @@ pub fn named(flag: Option<&PathBuf>) -> Option<PathBuf> {
     flag.cloned().or_else(|| variable().map(PathBuf::from))
 }
 
-/// The files that hold, when they are there: the one that is named, or those that need not be.
-pub fn places(named: Option<&Path>) -> Vec<PathBuf> {
-    match named {
-        Some(path) => vec![path.to_owned()],
-        None => {
-            let own = own_places().into_iter().map(|folder| folder.join(policy::FILE_NAME));
-            own.chain(policy::found(&std::env::current_dir().unwrap_or_default())).collect()
-        }
-    }
+/// How policy files are read.
+pub struct Reader<'a> {
+    /// Whose policy is wanted; `None`: what is said of some images only stays apart.
+    pub image: Option<&'a ImageName>,
+    /// PEM files of further certificate authorities, for what is extended from a URL.
+    pub certificates: &'a [PathBuf],
+    /// Where warnings go.
+    pub output: &'a Output,
 }
 
-/// Reads a file that the user named: it is followed wherever it stands.
-///
-/// # Errors
-/// It cannot be read or followed.
-pub fn read_named(path: &Path) -> Result<Policy, Failure> {
-    let bytes = read_file("--config", path, MAX_POLICY)?;
-    parse(path, bytes, Standing::Trusted)
-}
+impl Reader<'_> {
+    /// Reads a file that the user named: it is followed wherever it stands, with what it extends.
+    ///
+    /// # Errors
+    /// It, or what it extends, cannot be read or followed.
+    pub fn named(&self, path: &Path) -> Result<Policy, Failure> {
+        let bytes = read_file("--config", path, MAX_POLICY)?;
+        Chain::new(self, Trust::Named).file(path, bytes)
+    }
 
-/// Reads every file that holds without being named, each over the one before it; `None` when
-/// there is none.
-///
-/// # Errors
-/// A file that is to be followed cannot be.
-pub fn read_others(output: &Output) -> Result<Option<Policy>, Failure> {
-    let caller = Caller::current();
-    let mut policy: Option<Policy> = None;
-    let mut add = |new: Policy| {
-        let base = policy.take().unwrap_or_default();
-        policy = Some(new.over(base));
-    };
-    for folder in own_places() {
-        let path = folder.join(policy::FILE_NAME);
-        if let Some(bytes) = read_own(&path, &caller, output)? {
-            add(parse(&path, bytes, Standing::Trusted)?);
+    /// Reads every file that holds without being named, each over the one before it; `None` when
+    /// there is none.
+    ///
+    /// # Errors
+    /// A file that is to be followed, or what it extends, cannot be.
+    pub fn others(&self) -> Result<Option<Policy>, Failure> {
+        let caller = Caller::current();
+        let mut policy: Option<Policy> = None;
+        let mut add = |new: Policy| {
+            let base = policy.take().unwrap_or_default();
+            policy = Some(new.over(base));
+        };
+        for folder in own_places() {
+            let path = folder.join(policy::FILE_NAME);
+            if let Some(bytes) = read_own(&path, &caller, self.output)? {
+                add(Chain::new(self, Trust::Own(&caller)).file(&path, bytes)?);
+            }
         }
-    }
-    let here = std::env::current_dir().unwrap_or_default();
-    for path in policy::found(&here) {
-        if let Some(bytes) = read_own(&path, &caller, output)? {
-            let found = parse(&path, bytes, Standing::Found)?;
-            warn_of_refused(&path, &found, output);
-            add(found);
-            break;
+        let here = std::env::current_dir().unwrap_or_default();
+        for path in policy::found(&here) {
+            if let Some(bytes) = read_own(&path, &caller, self.output)? {
+                let trust = Trust::Found { caller: &caller, root: work_tree(&path)? };
+                let found = Chain::new(self, trust).file(&path, bytes)?;
+                warn_of_refused(&path, &found, self.output);
+                add(found);
+                break;
+            }
         }
+        Ok(policy)
     }
-    Ok(policy)
 }
 
 /// Root's folder, then the user's.
@@ -92,12 +109,201 @@ fn own_places() -> Vec<PathBuf> {
     std::iter::once(PathBuf::from(SYSTEM)).chain(user).collect()
 }
 
+/// The folder that what a found file extends must be in: the root of its work tree, or else its
+/// own folder.
+fn work_tree(path: &Path) -> Result<PathBuf, Failure> {
+    let folder = staging::parent(path);
+    let folder = folder.canonicalize().map_err(|error| unreadable(path, &error))?;
+    let root = folder.ancestors().find(|folder| folder.join(".git").exists());
+    Ok(root.unwrap_or(&folder).to_owned())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Usage(format!("the policy file {}: {error}", path.display()))
+}
+
+/// Why a file is followed, and so which of what it extends.
+enum Trust<'a> {
+    /// The user named it.
+    Named,
+    /// It stands in root's or the user's place.
+    Own(&'a Caller),
+    /// It was found, and extends only what is below `root`.
+    Found { caller: &'a Caller, root: PathBuf },
+}
+
+/// One file and all that it extends, while it is read.
+struct Chain<'a> {
+    reader: &'a Reader<'a>,
+    trust: Trust<'a>,
+    /// Who extends whom, down to the text that is read now.
+    open: Vec<String>,
+    texts: usize,
+}
+
+impl<'a> Chain<'a> {
+    fn new(reader: &'a Reader<'a>, trust: Trust<'a>) -> Self {
+        Self { reader, trust, open: Vec::new(), texts: 0 }
+    }
+
+    fn file(&mut self, path: &Path, bytes: Vec<u8>) -> Result<Policy, Failure> {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // People know the file by its last name; the whole path would fill their lines.
+        let last = path.file_name().map(|last| last.to_string_lossy().into_owned());
+        let shown = path.display().to_string();
+        let short = last.unwrap_or_else(|| shown.clone());
+        let folder = path.parent().unwrap_or(Path::new("."));
+        self.text(&real.display().to_string(), &shown, &short, folder, bytes)
+    }
+
+    /// One text over what it extends. `name` tells it from all others, `shown` and `short` are
+    /// for people, and paths count from `folder`.
+    fn text(
+        &mut self,
+        name: &str,
+        shown: &str,
+        short: &str,
+        folder: &Path,
+        bytes: Vec<u8>,
+    ) -> Result<Policy, Failure> {
+        let usage = |why: String| Failure::Usage(format!("{shown}: {why}"));
+        self.texts += 1;
+        if self.texts > MAX_TEXTS {
+            return Err(usage(format!("a policy is read from at most {MAX_TEXTS} files")));
+        }
+        if self.open.iter().any(|open| open == name) {
+            return Err(usage("it extends itself, perhaps by way of others".to_owned()));
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(usage(format!("files extend files at most {MAX_DEPTH} deep")));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| usage("not UTF-8 text".to_owned()))?;
+        let standing = match self.trust {
+            Trust::Named | Trust::Own(_) => Standing::Trusted,
+            Trust::Found { .. } => Standing::Found,
+        };
+        let mut own = policy::parse(short, &text, folder, standing)
+            .map_err(|error| Failure::Usage(error.to_string()))?
+            .read_from(shown);
+        self.open.push(name.to_owned());
+        let mut base = Policy::default();
+        for extended in std::mem::take(&mut own.extends) {
+            if let Some(more) = self.extended(&extended, shown, folder)? {
+                base = more.over(base);
+            }
+        }
+        self.open.pop();
+        if let Some(image) = self.reader.image {
+            own = own.of_image(image);
+        }
+        Ok(own.over(base))
+    }
+
+    /// What `by` extends; `None`, with a warning, when it is not to be trusted.
+    fn extended(
+        &mut self,
+        extended: &Extended,
+        by: &str,
+        folder: &Path,
+    ) -> Result<Option<Policy>, Failure> {
+        let fail = |what: &dyn std::fmt::Display, why: &dyn std::fmt::Display| {
+            Failure::Usage(format!("{by} extends {what}: {why}"))
+        };
+        let path = match extended {
+            Extended::File(path) => folder.join(path),
+            Extended::Url(url) => {
+                let bytes = self.fetched(url).map_err(|why| fail(url, &why))?;
+                let name = format!("{url}#sha256={}", url.sha256());
+                let shown = url.to_string();
+                let short = shown.rsplit('/').next().filter(|last| !last.is_empty());
+                return self.text(&name, &shown, short.unwrap_or(&shown), folder, bytes).map(Some);
+            }
+        };
+        let real = path.canonicalize().map_err(|error| fail(&path.display(), &error))?;
+        let bytes = match &self.trust {
+            Trust::Named => Some(read_file("--config", &path, MAX_POLICY)?),
+            Trust::Own(caller) => read_own(&path, caller, self.reader.output)?,
+            Trust::Found { root, .. } if !real.starts_with(root) => {
+                let why = format!(
+                    "a file that was found extends only what is in {}; name it with --config or \
+                     {VARIABLE} if you trust it",
+                    root.display()
+                );
+                return Err(fail(&path.display(), &why));
+            }
+            Trust::Found { caller, .. } => read_own(&real, caller, self.reader.output)?,
+        };
+        bytes.map(|bytes| self.file(&path, bytes)).transpose()
+    }
+
+    /// The text behind an address, when it is the one that the file means.
+    fn fetched(&self, url: &PinnedUrl) -> Result<Vec<u8>, String> {
+        let mut certificates = Vec::new();
+        for path in self.reader.certificates {
+            let read = std::fs::read(path);
+            certificates.push(read.map_err(|error| format!("{}: {error}", path.display()))?);
+        }
+        // Of this thread alone, and gone before the process is confined.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("cannot start the network: {error}"))?;
+        let bytes = runtime.block_on(fetch(url.address(), &certificates))?;
+        let found = hex::encode(Sha256::digest(&bytes));
+        match found == url.sha256() {
+            true => Ok(bytes),
+            false => Err(format!("its SHA-256 is {found}, not {}", url.sha256())),
+        }
+    }
+}
+
+/// What an address answers, bounded, tried again when the server is only busy.
+async fn fetch(address: &str, certificates: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    // Its hash is known, so that it may come from anywhere.
+    let redirects = || reqwest::redirect::Policy::limited(http::REDIRECTS);
+    let (client, _) = http::client_or_plain(certificates, |builder| {
+        builder.timeout(TIMEOUT).redirect(redirects())
+    })?;
+    let mut attempt = 0;
+    loop {
+        let (why, asked) = match client.get(address).send().await {
+            Ok(response) if response.status().is_success() => return body(response).await,
+            Ok(response) => {
+                let status = response.status();
+                let why = format!("the server answered {status}");
+                if !http::may_pass(status.as_u16()) {
+                    return Err(why);
+                }
+                (why, http::retry_after(response.headers()))
+            }
+            // The address may have a login: it is in no message.
+            Err(error) => (cause(&error), None),
+        };
+        match RETRY.wait(attempt, asked) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(why),
+        }
+        attempt += 1;
+    }
+}
+
+fn cause(error: &reqwest::Error) -> String {
+    http::cause(error).unwrap_or_else(|| "the connection failed".to_owned())
+}
+
+async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > MAX_POLICY {
+            return Err(format!("more than {MAX_POLICY} bytes"));
+        }
+    }
+    Ok(bytes)
+}
+
 /// The content of a file that is the caller's or root's alone; `None`, with a warning, when it
 /// is not. The file that was judged is the one that is read.
 fn read_own(path: &Path, caller: &Caller, output: &Output) -> Result<Option<Vec<u8>>, Failure> {
-    let fail = |error: std::io::Error| {
-        Failure::Usage(format!("the policy file {}: {error}", path.display()))
-    };
+    let fail = |error: std::io::Error| unreadable(path, &error);
     let ignored = |why: String| {
         let shown = path.display();
         output.progress().warn(&format!(
@@ -154,16 +360,4 @@ fn warn_of_refused(path: &Path, policy: &Policy, output: &Output) {
          these keys to ~/.config/imgfix/{}",
         policy::FILE_NAME
     ));
-}
-
-fn parse(path: &Path, bytes: Vec<u8>, standing: Standing) -> Result<Policy, Failure> {
-    let name = path.display().to_string();
-    let text =
-        String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name}: not UTF-8 text")))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // People know the file by its last name; the whole path would fill their lines.
-    let short = path.file_name().map_or(name.clone(), |last| last.to_string_lossy().into_owned());
-    let policy = policy::parse(&short, &text, folder, standing)
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok(Policy { files: vec![path.to_owned()], ..policy })
 }

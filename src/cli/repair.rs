@@ -54,6 +54,9 @@ pub struct RepairArguments {
     /// What becomes of the original's tag [default: keep]
     #[arg(long, value_enum)]
     original: Option<OriginalName>,
+    /// With --original backup: what the copy's tag adds [default: _original]
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
+    backup_suffix: Option<String>,
     /// Do exactly this plan, as `imgfix plan --save` wrote it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["min_severity", "only", "repository"])]
     plan: Option<PathBuf>,
@@ -70,9 +73,9 @@ pub struct RepairArguments {
     /// repaired to a local place
     #[arg(long)]
     no_network_after_fetch: bool,
-    /// Compression of the patch layer
-    #[arg(long, value_enum, default_value = "gzip")]
-    compression: CompressionName,
+    /// Compression of the patch layer [default: gzip]
+    #[arg(long, value_enum)]
+    compression: Option<CompressionName>,
     /// Compression level: gzip 0 to 9 [default: 3], zstd 1 to 19 [default: 3]
     #[arg(long, value_name = "N")]
     compression_level: Option<u32>,
@@ -136,7 +139,10 @@ impl From<CompressionName> for Compression {
 /// Usage, or the repair failed; nothing was published then, unless the failure says so.
 pub fn run(mut arguments: RepairArguments, start: Start) -> CommandResult {
     let output = &*start.output();
-    let policy = arguments.policy.load(output)?;
+    let (image, certificates) = (&arguments.image, &arguments.images.ca_file);
+    let policy = arguments.policy.load(Some(image), certificates, output)?;
+    policy::under_images(&policy, &mut arguments.images);
+    arguments.findings.strict |= policy.strict;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let image = arguments.image.to_string();
     let certificates = arguments.images.ca_file.clone();
@@ -164,11 +170,15 @@ fn repaired(
 ) -> Result<(u8, RepairReport), Failure> {
     let output = &*start.output();
     let layer = LayerOptions {
-        compression: arguments.compression.into(),
-        level: arguments.compression_level,
+        compression: arguments
+            .compression
+            .map(Compression::from)
+            .or(policy.compression)
+            .unwrap_or(Compression::Gzip),
+        level: arguments.compression_level.or(policy.compression_level),
     };
     layer.check().map_err(|error| Failure::Usage(format!("--compression-level: {error}")))?;
-    let original = original(arguments.original, policy);
+    let original = original(arguments.original, arguments.backup_suffix.clone(), policy)?;
     let suffix = suffix(arguments.tag_suffix.clone(), policy);
     let command = scanner(&arguments, policy)?;
     let needs = needs(&arguments, policy, &suffix, &original, command.is_some());
@@ -349,8 +359,12 @@ fn suffix(flag: Option<String>, policy: &Policy) -> String {
         .unwrap_or_else(|| pipeline::DEFAULT_SUFFIX.to_owned())
 }
 
-fn original(flag: Option<OriginalName>, policy: &Policy) -> OriginalPolicy {
-    match (flag, &policy.original) {
+fn original(
+    flag: Option<OriginalName>,
+    suffix: Option<String>,
+    policy: &Policy,
+) -> Result<OriginalPolicy, Failure> {
+    let original = match (flag, &policy.original) {
         (Some(OriginalName::Backup), Some(backup @ OriginalPolicy::Backup { .. })) => {
             backup.clone()
         }
@@ -360,6 +374,11 @@ fn original(flag: Option<OriginalName>, policy: &Policy) -> OriginalPolicy {
         (Some(OriginalName::Delete), _) => OriginalPolicy::Delete,
         (Some(OriginalName::Keep), _) | (None, None) => OriginalPolicy::Keep,
         (None, Some(original)) => original.clone(),
+    };
+    match (original, suffix) {
+        (OriginalPolicy::Backup { .. }, Some(suffix)) => Ok(OriginalPolicy::Backup { suffix }),
+        (_, Some(_)) => Err(Failure::Usage("--backup-suffix needs --original backup".to_owned())),
+        (original, None) => Ok(original),
     }
 }
 

@@ -42,7 +42,7 @@ impl Merged {
 }
 
 /// `IMGFIX_FAIL_ON` of `fail-on`.
-fn variable_of(long: &str) -> String {
+pub fn variable_of(long: &str) -> String {
     format!("IMGFIX_{}", long.replace('-', "_").to_ascii_uppercase())
 }
 

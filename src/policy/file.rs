@@ -1,35 +1,94 @@
 //! From the text of `imgfix.toml` to a checked [`Policy`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use time::{Date, Month};
 use toml::Spanned;
 
-use super::{OriginalPolicy, Policy, PolicyError, Repositories, Scripts, Standing};
+use super::{
+    Extended, ImageOverride, ImagePattern, OriginalPolicy, Policy, PolicyError, Repositories,
+    Scripts, Standing,
+};
 use crate::notify;
 use crate::scanner::ScannerCommand;
 use crate::size;
 use imgfix_findings::IgnoreRule;
+use imgfix_findings::ignore::{Condition, Pattern};
 use imgfix_model::finding::Severity;
+use imgfix_model::platform::Platform;
+use imgfix_vfs::Compression;
 
-#[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
+/// The tables that have settings: the file itself, and one `[[image]]`. A key is written once.
+macro_rules! tables {
+    ($($key:ident: $kind:ty,)*) => {
+        /// What both have.
+        struct Settings {
+            $($key: $kind,)*
+        }
+
+        #[derive(Deserialize, Default)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        struct File {
+            $($key: $kind,)*
+            extends: Vec<Spanned<String>>,
+            ca_files: Vec<PathBuf>,
+            cache_dir: Option<PathBuf>,
+            cache_max_size: Option<Spanned<String>>,
+            image: Vec<Spanned<Image>>,
+            ignore: Vec<Spanned<Ignore>>,
+            repositories: Repositories,
+            notify: Vec<Spanned<notify::Entry>>,
+        }
+
+        #[derive(Deserialize, Default)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        struct Image {
+            r#match: Option<Spanned<String>>,
+            $($key: $kind,)*
+        }
+
+        impl File {
+            fn settings(&mut self) -> Settings {
+                Settings { $($key: std::mem::take(&mut self.$key),)* }
+            }
+        }
+
+        impl Image {
+            fn settings(&mut self) -> Settings {
+                Settings { $($key: std::mem::take(&mut self.$key),)* }
+            }
+        }
+    };
+}
+
+tables! {
     min_severity: Option<Spanned<String>>,
     fail_on: Option<Spanned<String>>,
+    strict: bool,
     scripts: Option<Scripts>,
+    max_script_time: Option<Spanned<u32>>,
+    platforms: Vec<Spanned<String>>,
     tag_suffix: Option<Spanned<String>>,
     original: Option<Original>,
     backup_suffix: Option<Spanned<String>>,
+    compression: Option<CompressionWord>,
+    compression_level: Option<u32>,
     scan_with: Option<Spanned<String>>,
     scan_timeout: Option<Spanned<u32>>,
-    cache_max_size: Option<Spanned<String>>,
-    ignore: Vec<Spanned<Ignore>>,
+    timeout: Option<Spanned<u32>>,
+    max_unpacked_size: Option<Spanned<String>>,
+    max_memory: Option<Spanned<String>>,
     packages: Packages,
-    repositories: Repositories,
-    notify: Vec<Spanned<notify::Entry>>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum CompressionWord {
+    Gzip,
+    Zstd,
+    None,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -41,11 +100,18 @@ enum Original {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Ignore {
+    #[serde(default)]
     id: String,
+    package: Option<String>,
+    image: Option<String>,
+    path: Option<String>,
     reason: String,
+    owner: Option<String>,
     expires: Option<toml::value::Datetime>,
+    #[serde(default)]
+    until_fixed: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -55,28 +121,47 @@ struct Packages {
     deny: Vec<Spanned<String>>,
 }
 
-impl File {
-    /// Takes out what runs programs, writes, deletes, sends, or says whom to trust; the names
-    /// of the keys that were there.
-    fn without_powers(&mut self) -> Vec<&'static str> {
-        let repositories = &mut self.repositories;
-        let mut taken = vec![
+/// The keys of what was there.
+type Taken = Vec<(&'static str, bool)>;
+
+impl Settings {
+    /// Takes out what runs programs, writes, deletes, or takes more of the machine.
+    fn without_powers(&mut self) -> Taken {
+        vec![
             ("scan-with", self.scan_with.take().is_some()),
             ("tag-suffix", self.tag_suffix.take().is_some()),
             ("original", self.original.take_if(|original| *original != Original::Keep).is_some()),
             ("backup-suffix", self.backup_suffix.take().is_some()),
-            ("cache-max-size", self.cache_max_size.take().is_some()),
-        ];
+            ("scripts", self.scripts.take_if(|scripts| *scripts == Scripts::Sandbox).is_some()),
+            ("max-script-time", self.max_script_time.take().is_some()),
+            ("max-unpacked-size", self.max_unpacked_size.take().is_some()),
+            ("max-memory", self.max_memory.take().is_some()),
+        ]
+    }
+}
+
+impl File {
+    /// Takes out what writes, sends, fetches, or says whom to trust, for the whole file.
+    fn without_powers(&mut self) -> Taken {
+        let repositories = &mut self.repositories;
+        let urls = self.extends.extract_if(.., |text| text.get_ref().contains(':')).count();
         let sources = std::mem::take(&mut repositories.sources);
         let mirrors = std::mem::take(&mut repositories.mirrors);
         let keyrings = std::mem::take(&mut repositories.keyrings);
-        taken.extend([
+        let expired = std::mem::take(&mut repositories.allow_expired_index);
+        let older = std::mem::take(&mut repositories.allow_older_index);
+        vec![
+            ("cache-max-size", self.cache_max_size.take().is_some()),
             ("repositories.sources", !sources.is_empty()),
             ("repositories.mirrors", !mirrors.is_empty()),
             ("repositories.keyrings", !keyrings.is_empty()),
             ("notify", !std::mem::take(&mut self.notify).is_empty()),
-        ]);
-        taken.into_iter().filter(|(_, there)| *there).map(|(key, _)| key).collect()
+            ("repositories.allow-expired-index", expired),
+            ("repositories.allow-older-index", older),
+            ("ca-files", !std::mem::take(&mut self.ca_files).is_empty()),
+            ("cache-dir", self.cache_dir.take().is_some()),
+            ("extends of a URL", urls > 0),
+        ]
     }
 }
 
@@ -95,40 +180,53 @@ pub fn parse(
         let at = error.span().map_or(0, |span| span.start);
         value(name, text, at, error.message())
     })?;
-    let refused = match standing {
-        Standing::Trusted => Vec::new(),
-        Standing::Found => file.without_powers(),
-    };
+    let mut settings = file.settings();
+    let mut refused = Vec::new();
+    let powers = standing == Standing::Trusted;
+    if !powers {
+        let taken = [settings.without_powers(), file.without_powers()].concat();
+        refused.extend(taken.into_iter().filter(|(_, there)| *there).map(|(key, _)| key));
+    }
     let checks = PolicyText { name, text };
-    let severity = |word: Option<Spanned<String>>| -> Result<Option<Severity>, PolicyError> {
-        word.map(|word| {
-            let parsed = word.get_ref().parse::<Severity>();
-            parsed.map_err(|error| checks.error(&word, &error.to_string()))
-        })
-        .transpose()
-    };
-    let scan_with = file.scan_with.map(|text| {
-        ScannerCommand::parse(text.get_ref())
-            .map_err(|error| checks.error(&text, &error.to_string()))
-    });
+    let mut images = Vec::new();
+    for entry in file.image {
+        let at = entry.span().start;
+        let mut image = entry.into_inner();
+        let Some(pattern) = image.r#match.take() else {
+            return Err(value(name, text, at, "an image override needs match, a pattern of names"));
+        };
+        let pattern = checks.image(&pattern, pattern.get_ref())?;
+        let mut settings = image.settings();
+        if !powers {
+            let taken = settings.without_powers().into_iter().filter(|(_, there)| *there);
+            refused.extend(taken.map(|(key, _)| key));
+        }
+        images.push(ImageOverride { pattern, policy: checks.settings(settings)? });
+    }
+    let mut ignore = Vec::new();
+    for rule in &file.ignore {
+        let of_image = checks.rule(rule)?;
+        match &rule.get_ref().image {
+            None => ignore.push(of_image),
+            Some(image) => images.push(ImageOverride {
+                pattern: checks.image(rule, image)?,
+                policy: Policy { ignore: vec![of_image], ..Policy::default() },
+            }),
+        }
+    }
+    let mut known = std::collections::BTreeSet::new();
+    refused.retain(|key| known.insert(*key));
     let mut repositories = file.repositories;
-    for keyring in &mut repositories.keyrings {
-        *keyring = folder.join(&*keyring);
+    for path in repositories.keyrings.iter_mut().chain(&mut file.ca_files) {
+        *path = folder.join(&*path);
     }
     Ok(Policy {
-        files: Vec::new(),
         refused,
-        min_severity: severity(file.min_severity)?,
-        fail_on: severity(file.fail_on)?,
-        scripts: file.scripts,
-        tag_suffix: file.tag_suffix.map(|suffix| checks.suffix(&suffix)).transpose()?,
-        original: checks.original(file.original, file.backup_suffix)?,
-        scan_with: scan_with.transpose()?,
-        scan_timeout: file.scan_timeout.map(|seconds| checks.seconds(&seconds)).transpose()?,
+        extends: file.extends.iter().map(|text| checks.extended(text)).collect::<Result<_, _>>()?,
+        ca_files: file.ca_files,
+        cache_dir: file.cache_dir.map(|path| folder.join(path)),
         cache_max_size: file.cache_max_size.map(|size| checks.size(&size)).transpose()?,
-        ignore: file.ignore.iter().map(|rule| checks.rule(rule)).collect::<Result<_, _>>()?,
-        allow: checks.patterns(file.packages.allow)?,
-        deny: checks.patterns(file.packages.deny)?,
+        ignore,
         repositories,
         notify: file
             .notify
@@ -139,6 +237,8 @@ pub fn parse(
                 target.map_err(|why| value(name, text, at, &why))
             })
             .collect::<Result<_, _>>()?,
+        images,
+        ..checks.settings(settings)?
     })
 }
 
@@ -149,6 +249,63 @@ struct PolicyText<'a> {
 }
 
 impl PolicyText<'_> {
+    /// What the file or one of its overrides says of settings.
+    fn settings(&self, all: Settings) -> Result<Policy, PolicyError> {
+        let compression = all.compression.map(|word| match word {
+            CompressionWord::Gzip => Compression::Gzip,
+            CompressionWord::Zstd => Compression::Zstd,
+            CompressionWord::None => Compression::None,
+        });
+        let server = "a server needs at least 1 second";
+        let scanner = "a scanner needs at least 1 second";
+        Ok(Policy {
+            min_severity: all.min_severity.map(|word| self.severity(&word)).transpose()?,
+            fail_on: all.fail_on.map(|word| self.severity(&word)).transpose()?,
+            strict: all.strict,
+            scripts: all.scripts,
+            max_script_time: all.max_script_time.map(Spanned::into_inner),
+            platforms: all
+                .platforms
+                .iter()
+                .map(|it| self.platform(it))
+                .collect::<Result<_, _>>()?,
+            tag_suffix: all.tag_suffix.map(|suffix| self.suffix(&suffix)).transpose()?,
+            original: self.original(all.original, all.backup_suffix)?,
+            compression,
+            compression_level: all.compression_level,
+            scan_with: all.scan_with.map(|text| self.scanner(&text)).transpose()?,
+            scan_timeout: all.scan_timeout.map(|it| self.seconds(&it, scanner)).transpose()?,
+            timeout: all.timeout.map(|it| self.seconds(&it, server)).transpose()?,
+            max_unpacked_size: all.max_unpacked_size.map(|it| self.size(&it)).transpose()?,
+            max_memory: all.max_memory.map(|it| self.size(&it)).transpose()?,
+            allow: self.patterns(all.packages.allow)?,
+            deny: self.patterns(all.packages.deny)?,
+            ..Policy::default()
+        })
+    }
+
+    fn severity(&self, word: &Spanned<String>) -> Result<Severity, PolicyError> {
+        let parsed = word.get_ref().parse::<Severity>();
+        parsed.map_err(|error| self.error(word, &error.to_string()))
+    }
+
+    fn platform(&self, text: &Spanned<String>) -> Result<Platform, PolicyError> {
+        text.get_ref().parse().map_err(|why: String| self.error(text, &why))
+    }
+
+    fn scanner(&self, text: &Spanned<String>) -> Result<ScannerCommand, PolicyError> {
+        let parsed = ScannerCommand::parse(text.get_ref());
+        parsed.map_err(|error| self.error(text, &error.to_string()))
+    }
+
+    fn extended(&self, text: &Spanned<String>) -> Result<Extended, PolicyError> {
+        Extended::parse(text.get_ref()).map_err(|why| self.error(text, &why))
+    }
+
+    fn image<T>(&self, at: &Spanned<T>, text: &str) -> Result<ImagePattern, PolicyError> {
+        ImagePattern::parse(text).map_err(|why| self.error(at, &why))
+    }
+
     fn error<T>(&self, at: &Spanned<T>, why: &str) -> PolicyError {
         value(self.name, self.text, at.span().start, why)
     }
@@ -164,9 +321,9 @@ impl PolicyText<'_> {
         Ok(text.clone())
     }
 
-    fn seconds(&self, seconds: &Spanned<u32>) -> Result<Duration, PolicyError> {
+    fn seconds(&self, seconds: &Spanned<u32>, why: &str) -> Result<Duration, PolicyError> {
         match *seconds.get_ref() {
-            0 => Err(self.error(seconds, "a scanner needs at least 1 second")),
+            0 => Err(self.error(seconds, why)),
             seconds => Ok(Duration::from_secs(seconds.into())),
         }
     }
@@ -197,9 +354,10 @@ impl PolicyText<'_> {
     }
 
     fn rule(&self, rule: &Spanned<Ignore>) -> Result<IgnoreRule, PolicyError> {
-        let Ignore { id, reason, expires } = rule.get_ref();
-        if id.trim().is_empty() {
-            return Err(self.error(rule, "an ignored finding needs its id"));
+        let Ignore { id, package, image: _, path, reason, owner, expires, until_fixed } =
+            rule.get_ref();
+        if id.trim().is_empty() && package.is_none() && path.is_none() {
+            return Err(self.error(rule, "an ignored finding needs its id, a package or a path"));
         }
         if reason.trim().is_empty() {
             return Err(self.error(rule, "an ignored finding needs a reason"));
@@ -210,9 +368,29 @@ impl PolicyText<'_> {
                 self.error(rule, "expires must be a date, as in expires = 2027-01-31")
             })?),
         };
+        let mut conditions = Vec::new();
+        if let Some(text) = package {
+            let pattern = package_pattern(text).ok_or_else(|| {
+                self.error(rule, "package must be a name, in which * is any text")
+            })?;
+            conditions.push(Condition::Name(pattern));
+        }
+        if let Some(text) = path {
+            let pattern = Some(text).filter(|text| !text.trim().is_empty());
+            let pattern = pattern.and_then(|text| Pattern::path(text)).ok_or_else(|| {
+                self.error(rule, "path must be a pattern, as in path = \"usr/lib/**/*.jar\"")
+            })?;
+            conditions.push(Condition::Path(vec![pattern]));
+        }
+        if *until_fixed {
+            conditions.push(Condition::NoFix);
+        }
+        let owner = owner.as_deref().map(str::trim).filter(|owner| !owner.is_empty());
+        let owner = owner.map(|owner| format!(", decided by {owner}")).unwrap_or_default();
         let until = expires.map(|day| format!(", until {day}")).unwrap_or_default();
-        let from = format!("{} ({}{until})", self.name, reason.trim());
-        Ok(IgnoreRule::of_id(id.trim(), expires, from))
+        let fixed = if *until_fixed { ", until a fixed version exists" } else { "" };
+        let from = format!("{} ({}{owner}{until}{fixed})", self.name, reason.trim());
+        Ok(IgnoreRule { id: id.trim().to_owned(), expires, from, conditions })
     }
 
     fn patterns(&self, patterns: Vec<Spanned<String>>) -> Result<Vec<String>, PolicyError> {
@@ -224,6 +402,24 @@ impl PolicyText<'_> {
             })
             .collect()
     }
+}
+
+/// A name of packages, in which `*` is any text, as in `packages.deny`.
+fn package_pattern(text: &str) -> Option<Pattern> {
+    let parts: Vec<String> = text.trim().split('*').map(escaped).collect();
+    Some(parts).filter(|_| !text.trim().is_empty()).and_then(|it| Pattern::whole(&it.join(".*")))
+}
+
+/// A text that a regular expression takes as it is.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii_punctuation() {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 fn date(day: toml::value::Datetime) -> Option<Date> {
@@ -263,10 +459,15 @@ mod tests {
             "tag-suffix",
             "original",
             "backup-suffix",
+            "max-script-time",
+            "max-unpacked-size",
+            "max-memory",
             "cache-max-size",
             "repositories.mirrors",
             "repositories.keyrings",
             "notify",
+            "ca-files",
+            "cache-dir",
         ];
         assert_eq!(policy.refused, all);
         let harmless = Policy {
@@ -274,6 +475,11 @@ mod tests {
             scan_with: None,
             tag_suffix: None,
             original: None,
+            max_script_time: None,
+            max_unpacked_size: None,
+            max_memory: None,
+            ca_files: Vec::new(),
+            cache_dir: None,
             cache_max_size: None,
             repositories: Repositories::default(),
             notify: Vec::new(),
@@ -288,6 +494,14 @@ mod tests {
         let text = "scan-with = 'no-place-for-the-image'\n[[notify]]\nkind = 'slack'";
         let policy = parse("imgfix.toml", text, Path::new("/"), Standing::Found).unwrap();
         assert_eq!(policy.refused, ["scan-with", "notify"]);
+        // Nor does it have powers for some images, fetch what it extends, or run scripts for real.
+        let text = "extends = ['https://h/p', 'base.toml', 'oci://h/p']\nscripts = 'sandbox'\n\
+             [[image]]\nmatch = '*'\nscan-with = 'x'\ntag-suffix = '_a'\nfail-on = 'low'";
+        let policy = parse("imgfix.toml", text, Path::new("/"), Standing::Found).unwrap();
+        assert_eq!(policy.refused, ["scripts", "extends of a URL", "scan-with", "tag-suffix"]);
+        assert_eq!(policy.extends, [Extended::File("base.toml".into())]);
+        let fail_on = Policy { fail_on: Some(Severity::Low), ..Policy::default() };
+        assert_eq!(policy.images[0].policy, fail_on);
     }
 
     #[test]
@@ -303,7 +517,16 @@ mod tests {
         assert_eq!(policy.cache_max_size, Some(4 << 30));
         assert_eq!(policy.ignore[0].id, "CVE-2011-3374");
         assert_eq!(policy.ignore[0].expires, Some(date!(2027 - 01 - 31)));
-        assert!(policy.ignore[0].from.starts_with("imgfix.toml (apt-key is not used, until"));
+        assert_eq!(
+            policy.ignore[0].from,
+            "imgfix.toml (apt-key is not used, decided by security@example.com, until 2027-01-31)"
+        );
+        let [of_image, team] = &policy.images[..] else { panic!("{:?}", policy.images) };
+        assert_eq!(team.policy.ignore[0].conditions.len(), 3);
+        assert_eq!(of_image.policy.fail_on, Some(Severity::High));
+        assert_eq!((policy.timeout, policy.strict), (Some(Duration::from_secs(300)), true));
+        assert_eq!((policy.max_memory, policy.platforms.len()), (Some(2 << 30), 2));
+        assert_eq!(policy.ca_files, [Path::new("/project/keys/ca.pem")]);
         assert_eq!((policy.allow.len(), policy.deny.len()), (1, 1));
         assert_eq!(policy.repositories.keyrings, [Path::new("/project/keys/mirror.gpg")]);
         assert_eq!(policy.notify.len(), 4);
@@ -383,9 +606,48 @@ mod tests {
             ("[packages]\ndeny = ['']", "imgfix.toml:2:9: an empty pattern"),
             ("[[notify]]\nkind = 'slack'", "imgfix.toml:1:1: "),
             ("a = ", "imgfix.toml:1:5: "),
+            ("[[ignore]]\nreason = 'x'", "imgfix.toml:1:1: an ignored finding needs its id, a"),
+            ("[[ignore]]\npackage = ' '\nreason = 'x'", "imgfix.toml:1:1: package must be a"),
+            ("[[ignore]]\npath = '['\nreason = 'x'", "imgfix.toml:1:1: path must be a pattern"),
+            ("[[image]]\nfail-on = 'low'", "imgfix.toml:1:1: an image override needs match"),
+            ("[[image]]\nmatch = ''", "imgfix.toml:2:9: an empty pattern names no image"),
+            ("[[image]]\nmatch = 'a'\nnotify = 1", "imgfix.toml:3:1: unknown field `notify`"),
+            ("[[image]]\nmatch = 'a'\nfail-on = 'x'", "imgfix.toml:3:11: \"x\" is not a"),
+            ("extends = ['https://h/p']", "imgfix.toml:1:12: a URL wants the SHA-256"),
+            ("platforms = ['a/b/c/d']", "imgfix.toml:1:14: \"a/b/c/d\" is not a platform"),
+            ("timeout = 0", "imgfix.toml:1:11: a server needs at least"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(want), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_rule_asks_for_package_path_and_that_there_is_no_fix() {
+        use imgfix_model::finding::Finding;
+        let rule = |text: &str| {
+            let text = format!("[[ignore]]\nreason = 'x'\n{text}");
+            read(&text).unwrap().ignore.remove(0)
+        };
+        let plain = Finding::system("CVE-1", "libc++6", "1");
+        let fixed = Finding { fixed: Some("2".into()), ..plain.clone() };
+        let elsewhere = Finding { also_fixed_in: vec!["3".into()], ..plain.clone() };
+        let jar = Finding { path: Some("usr/lib/x/a.jar".into()), ..plain.clone() };
+        for (text, finding, want) in [
+            ("package = 'libc++*'", &plain, true),
+            ("package = 'libc++'", &plain, false),
+            ("package = 'libc.+6'", &plain, false),
+            ("package = 'libc++6'\nid = 'CVE-1'", &plain, true),
+            ("package = 'libc++6'\nid = 'CVE-2'", &plain, false),
+            ("path = 'usr/lib/**'", &jar, true),
+            ("path = 'usr/lib/*'", &jar, false),
+            ("path = 'usr/lib/**'", &plain, false),
+            ("id = 'CVE-1'\nuntil-fixed = true", &plain, true),
+            ("id = 'CVE-1'\nuntil-fixed = true", &fixed, false),
+            ("id = 'CVE-1'\nuntil-fixed = true", &elsewhere, false),
+            ("id = 'CVE-1'\nuntil-fixed = false", &fixed, true),
+        ] {
+            assert_eq!(rule(text).is_about(finding), want, "{text} {finding:?}");
         }
     }
 

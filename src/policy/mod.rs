@@ -8,8 +8,12 @@
 //! that is merely found in the working directory or above it may have come with a pull request:
 //! it can narrow what is done, and has no power to run, write, send or redirect ([`Standing`]).
 
+mod extends;
 mod file;
+mod image;
+mod values;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,11 +23,19 @@ use crate::notify::Target;
 use crate::scanner::ScannerCommand;
 use imgfix_findings::IgnoreRule;
 use imgfix_model::finding::Severity;
+use imgfix_model::platform::Platform;
+use imgfix_vfs::Compression;
 
+pub use extends::{Extended, PinnedUrl};
 pub use file::parse;
+pub use image::{ImageName, ImageOverride, ImagePattern};
+pub use values::{KEYS, Key};
 
 /// The file's name.
 pub const FILE_NAME: &str = "imgfix.toml";
+
+/// How many days before it ends an ignore rule is named in a warning.
+const NOTICE: i64 = 14;
 
 /// How far a file is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +65,13 @@ pub enum PolicyError {
 /// What the file says. The default says nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The files it was read from, the one that goes before the others last.
-    pub files: Vec<PathBuf>,
+    /// The files and addresses it was read from, as messages name them; the one that goes before
+    /// the others last.
+    pub files: Vec<String>,
+    /// What it extends and does not yet have, the one that goes before the others last.
+    pub extends: Vec<Extended>,
+    /// Which of `files` each key is from: one for a single value, all that count for a list.
+    pub origins: BTreeMap<&'static str, Vec<String>>,
     /// Keys that are not followed because of the file's [`Standing`].
     pub refused: Vec<&'static str>,
     /// Findings below it are ignored.
@@ -71,6 +88,26 @@ pub struct Policy {
     pub scan_with: Option<ScannerCommand>,
     /// How long one run of a scanner may take.
     pub scan_timeout: Option<Duration>,
+    /// How long a server may take beyond what a transfer's size needs.
+    pub timeout: Option<Duration>,
+    /// How long the scripts of one package may take, in seconds.
+    pub max_script_time: Option<u32>,
+    /// The largest image when it is unpacked, in bytes.
+    pub max_unpacked_size: Option<u64>,
+    /// How much of what comes from outside is held in memory, in bytes.
+    pub max_memory: Option<u64>,
+    /// Which platforms of an index are repaired; none: all.
+    pub platforms: Vec<Platform>,
+    /// How the layer is compressed.
+    pub compression: Option<Compression>,
+    /// How much, on the scale of the compression.
+    pub compression_level: Option<u32>,
+    /// A report that is about another image is refused.
+    pub strict: bool,
+    /// PEM files of further certificate authorities.
+    pub ca_files: Vec<PathBuf>,
+    /// Where downloads are kept.
+    pub cache_dir: Option<PathBuf>,
     /// What the cache of downloads may have, in bytes.
     pub cache_max_size: Option<u64>,
     /// Findings that are left, each with a reason and perhaps a last day.
@@ -84,6 +121,8 @@ pub struct Policy {
     pub repositories: Repositories,
     /// Whom to tell of a repair.
     pub notify: Vec<Target>,
+    /// What holds for some images only, the one that goes before the others last.
+    pub images: Vec<ImageOverride>,
 }
 
 /// How maintainer scripts are run.
@@ -92,6 +131,8 @@ pub struct Policy {
 pub enum Scripts {
     /// Evaluated in the virtual shell; what cannot be keeps its package at its version.
     Virtual,
+    /// As `Virtual`; what cannot be evaluated is run in namespaces of the kernel.
+    Sandbox,
     /// Not at all: packages that have scripts to run are left alone.
     Never,
 }
@@ -124,6 +165,10 @@ pub struct Repositories {
     pub image_sources_only: bool,
     /// A repository that cannot be used is an error.
     pub strict_repositories: bool,
+    /// A repository whose `Valid-Until` has passed is used.
+    pub allow_expired_index: bool,
+    /// A repository whose index is older than one that was seen is used.
+    pub allow_older_index: bool,
 }
 
 impl Policy {
@@ -134,8 +179,11 @@ impl Policy {
         let both = |base: Vec<String>, own: Vec<String>| [base, own].concat();
         let first = |own: Vec<String>, base: Vec<String>| if own.is_empty() { base } else { own };
         let (own, general) = (self.repositories, base.repositories);
+        let origins = values::origins(self.origins, base.origins);
         Policy {
             files: [base.files, self.files].concat(),
+            extends: [base.extends, self.extends].concat(),
+            origins,
             refused: [base.refused, self.refused].concat(),
             min_severity: self.min_severity.or(base.min_severity),
             fail_on: self.fail_on.or(base.fail_on),
@@ -144,6 +192,16 @@ impl Policy {
             original: self.original.or(base.original),
             scan_with: self.scan_with.or(base.scan_with),
             scan_timeout: self.scan_timeout.or(base.scan_timeout),
+            timeout: self.timeout.or(base.timeout),
+            max_script_time: self.max_script_time.or(base.max_script_time),
+            max_unpacked_size: self.max_unpacked_size.or(base.max_unpacked_size),
+            max_memory: self.max_memory.or(base.max_memory),
+            platforms: if self.platforms.is_empty() { base.platforms } else { self.platforms },
+            compression: self.compression.or(base.compression),
+            compression_level: self.compression_level.or(base.compression_level),
+            strict: self.strict || base.strict,
+            ca_files: [base.ca_files, self.ca_files].concat(),
+            cache_dir: self.cache_dir.or(base.cache_dir),
             cache_max_size: self.cache_max_size.or(base.cache_max_size),
             ignore: [base.ignore, self.ignore].concat(),
             allow: first(base.allow, self.allow),
@@ -155,14 +213,63 @@ impl Policy {
                 keyrings: if own.keyrings.is_empty() { general.keyrings } else { own.keyrings },
                 image_sources_only: own.image_sources_only || general.image_sources_only,
                 strict_repositories: own.strict_repositories || general.strict_repositories,
+                allow_expired_index: own.allow_expired_index || general.allow_expired_index,
+                allow_older_index: own.allow_older_index || general.allow_older_index,
             },
             notify: [base.notify, self.notify].concat(),
+            images: [base.images, self.images].concat(),
         }
+    }
+
+    /// The policy of one image: overrides that match it are put over the rest in their order, so
+    /// that of several which say the same the last one holds. Unlike a nearer file's, an
+    /// override's `packages.allow` takes the place of the rest's.
+    #[must_use]
+    pub fn of_image(mut self, image: &ImageName) -> Policy {
+        let overrides = std::mem::take(&mut self.images);
+        let matching = overrides.into_iter().filter(|one| one.pattern.matches(image));
+        matching.fold(self, |mut rest, one| {
+            if !one.policy.allow.is_empty() {
+                rest.allow.clear();
+                rest.origins.remove("packages.allow");
+            }
+            let files = std::mem::take(&mut rest.files);
+            Policy { files, ..Policy { files: Vec::new(), ..one.policy }.over(rest) }
+        })
+    }
+
+    /// The policy, whose every key is from `file`, as messages name it.
+    #[must_use]
+    pub fn read_from(mut self, file: &str) -> Policy {
+        let origins = |policy: &Policy| {
+            let keys = policy.values().into_iter().map(|(key, _)| key);
+            keys.map(|key| (key, vec![file.to_owned()])).collect()
+        };
+        self.files = vec![file.to_owned()];
+        self.origins = origins(&self);
+        for one in &mut self.images {
+            one.policy.files = vec![file.to_owned()];
+            one.policy.origins = origins(&one.policy);
+        }
+        self
+    }
+
+    /// Every ignore rule, those for some images only among them.
+    pub fn rules(&self) -> impl Iterator<Item = &IgnoreRule> {
+        let of_images = self.images.iter().flat_map(|one| &one.policy.ignore);
+        self.ignore.iter().chain(of_images)
     }
 
     /// Ignore rules that hold no more on a day, for a person to clean up.
     pub fn expired(&self, today: Date) -> impl Iterator<Item = &IgnoreRule> {
-        self.ignore.iter().filter(move |rule| rule.expires.is_some_and(|day| day <= today))
+        self.rules().filter(move |rule| rule.expires.is_some_and(|day| day <= today))
+    }
+
+    /// Ignore rules that hold on a day and will not 14 days later, for a person to look at again.
+    pub fn expiring(&self, today: Date) -> impl Iterator<Item = &IgnoreRule> {
+        self.rules().filter(move |rule| {
+            rule.expires.is_some_and(|day| day > today && (day - today).whole_days() <= NOTICE)
+        })
     }
 }
 
@@ -223,5 +330,67 @@ mod tests {
         assert_eq!(policy.repositories.sources, ["one"]);
         assert_eq!(policy.repositories.mirrors, ["http://a=http://c", "http://a=http://b"]);
         assert_eq!(near.clone().over(Policy::default()), near);
+    }
+
+    #[test]
+    fn what_is_said_of_an_image_goes_over_the_rest_of_its_file() {
+        let text = "min-severity = 'low'\nfail-on = 'high'\n[packages]\nallow = ['libc6']\n\
+             [[ignore]]\nid = 'CVE-1'\nreason = 'x'\n\
+             [[ignore]]\nid = 'CVE-2'\nreason = 'x'\nimage = 'registry.example/team/*'\n\
+             [[image]]\nmatch = 'registry.example/*'\nfail-on = 'critical'\nscripts = 'never'\n\
+             [[image]]\nmatch = 'registry.example/team/*'\nfail-on = 'medium'\n\
+             packages.allow = ['*']\n";
+        let read = || parse("x", text, Path::new("/p"), Standing::Trusted).unwrap();
+        let of = |image: &str| read().of_image(&ImageName::of(&image.parse().unwrap()));
+        let ids = |policy: &Policy| policy.rules().map(|rule| rule.id.clone()).collect::<Vec<_>>();
+        let team = of("registry.example/team/app:1");
+        assert_eq!(team.min_severity, Some(Severity::Low));
+        assert_eq!((team.fail_on, team.scripts), (Some(Severity::Medium), Some(Scripts::Never)));
+        assert_eq!(
+            (&team.allow[..], ids(&team)),
+            (&["*".to_owned()][..], vec!["CVE-1".to_owned(), "CVE-2".to_owned()])
+        );
+        let other = of("registry.example/app:1");
+        assert_eq!(
+            (other.fail_on, &other.allow[..]),
+            (Some(Severity::Critical), &["libc6".to_owned()][..])
+        );
+        let none = of("elsewhere.example/app:1");
+        assert_eq!((none.fail_on, none.scripts), (Some(Severity::High), None));
+        assert_eq!(ids(&none), ["CVE-1"]);
+        // A nearer file goes over all that a more general one says of the image.
+        let near = parse("y", "fail-on = 'low'", Path::new("/p"), Standing::Trusted).unwrap();
+        assert_eq!(near.over(team).fail_on, Some(Severity::Low));
+    }
+
+    #[test]
+    fn every_key_knows_its_file() {
+        let read = |text: &str, file: &str| {
+            parse("x", text, Path::new("/p"), Standing::Trusted).unwrap().read_from(file)
+        };
+        let base = read("fail-on = 'low'\nscripts = 'never'\n[packages]\ndeny = ['a']", "/base");
+        let near = read("fail-on = 'high'\n[packages]\ndeny = ['b']", "/near");
+        let policy = near.over(base);
+        assert_eq!(policy.files, ["/base", "/near"]);
+        let origins: Vec<(&str, String)> =
+            policy.origins.iter().map(|(key, files)| (*key, files.join(" "))).collect();
+        let want = [("fail-on", "/near"), ("packages.deny", "/base /near"), ("scripts", "/base")];
+        assert_eq!(origins, want.map(|(key, files)| (key, files.to_owned())));
+    }
+
+    #[test]
+    fn a_rule_is_named_two_weeks_before_it_ends() {
+        use time::macros::date;
+        let text = "[[ignore]]\nid = 'CVE-1'\nreason = 'x'\nexpires = 2027-01-31";
+        let policy = parse("x", text, Path::new("/p"), Standing::Trusted).unwrap();
+        for (today, expiring, expired) in [
+            (date!(2027 - 01 - 16), 0, 0),
+            (date!(2027 - 01 - 17), 1, 0),
+            (date!(2027 - 01 - 30), 1, 0),
+            (date!(2027 - 01 - 31), 0, 1),
+        ] {
+            let counts = (policy.expiring(today).count(), policy.expired(today).count());
+            assert_eq!(counts, (expiring, expired), "{today}");
+        }
     }
 }

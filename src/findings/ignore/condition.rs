@@ -19,6 +19,8 @@ pub enum Condition {
     Path(Vec<Pattern>),
     /// What is known of a fix.
     Fix(FixState),
+    /// No report knows of a version in which it is fixed.
+    NoFix,
 }
 
 /// What is known of a fix, in Grype's words.
@@ -44,6 +46,9 @@ impl Condition {
                 path.is_some_and(|path| all.iter().any(|pattern| pattern.matches(path)))
             }
             Condition::Fix(state) => *state == FixState::of(finding),
+            Condition::NoFix => {
+                FixState::of(finding) != FixState::Fixed && finding.also_fixed_in.is_empty()
+            }
         }
     }
 }
