@@ -574,6 +574,73 @@ fn robots_channels_and_files_are_told() {
 }
 
 #[test]
+fn cards_robots_and_events_are_sent_in_their_forms() {
+    let (cards, cards_got) = listener(&["202 1"]);
+    let (robots, robots_got) = listener(&["200 {\"code\":0,\"errcode\":0}"]);
+    let (events, events_got) = listener(&["202 {\"status\":\"success\"}"]);
+    let place = with_policy(&format!(
+        "[[notify]]\nkind = \"teams\"\nurl = \"{cards}/teams\"\n\
+         [[notify]]\nkind = \"discord\"\nurl = \"{cards}/discord\"\n\
+         [[notify]]\nkind = \"feishu\"\nurl = \"{robots}/feishu\"\nsecret-env = \"ROBOT_SECRET\"\n\
+         [[notify]]\nkind = \"wecom\"\nurl = \"{robots}/wecom\"\n\
+         [[notify]]\nkind = \"pagerduty\"\nurl = \"{events}/pagerduty\"\nsecret-env = \"PAGER_KEY\"\n\
+         [[notify]]\nkind = \"cloudevents\"\nurl = \"{events}/events\"\nsecret-env = \"HOOK_SECRET\"\n\
+         headers-env = {{ Authorization = \"HOOK_AUTH\" }}\n"
+    ));
+    let mut command = place.on("repair", &place.image("12"));
+    command.args(["-r", &report("debian-12.trivy"), "-vvv"]);
+    command.env("ROBOT_SECRET", "s3cret-robot").env("PAGER_KEY", "s3cret-key");
+    command.env("HOOK_SECRET", "s3cret-hook").env("HOOK_AUTH", "Bearer s3cret-token");
+    command.env("CI_JOB_URL", "https://gitlab.example/jobs/7");
+    let run = ran(&mut command).expect(0);
+    assert!(!run.stderr.contains("was not told"), "{}", run.stderr);
+    for text in [&run.stdout, &run.stderr] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+    let body = |got: &Got, path: &str| -> Value {
+        assert!(got.head.starts_with(&format!("POST {path} HTTP/1.1")), "{}", got.head);
+        assert!(got.body.contains("https://gitlab.example/jobs/7"), "{}", got.body);
+        serde_json::from_str(&got.body).unwrap()
+    };
+    let card = body(&next(&cards_got), "/teams");
+    assert_eq!(card["attachments"][0]["content"]["type"], "AdaptiveCard");
+    assert_eq!(
+        body(&next(&cards_got), "/discord")["allowed_mentions"]["parse"],
+        Value::from([""; 0].to_vec())
+    );
+    let feishu = body(&next(&robots_got), "/feishu");
+    assert_eq!(feishu["msg_type"], "interactive");
+    assert!(feishu["sign"].as_str().is_some_and(|sign| sign.len() == 44), "{feishu}");
+    assert_eq!(body(&next(&robots_got), "/wecom")["msgtype"], "text");
+    let event = body(&next(&events_got), "/pagerduty");
+    assert_eq!(
+        (&event["routing_key"], &event["event_action"]),
+        (&"s3cret-key".into(), &"trigger".into())
+    );
+    let got = next(&events_got);
+    let event = body(&got, "/events");
+    assert_eq!(
+        (&event["specversion"], &event["data"]["event"]),
+        (&"1.0".into(), &"repaired".into())
+    );
+    let header = |name: &str| {
+        let lines = got.head.lines().filter_map(|line| line.split_once(": "));
+        let mut found = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.to_owned()).unwrap_or_default()
+    };
+    assert_eq!(header("authorization"), "Bearer s3cret-token");
+    assert!(header("content-type").starts_with("application/cloudevents+json"), "{}", got.head);
+    // The signature over time and body, by another tool.
+    std::fs::write(place.path("signed"), format!("{}.{}", header("x-imgfix-timestamp"), got.body))
+        .unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["dgst", "-sha256", "-hmac", "s3cret-hook", "-r"]).arg(place.path("signed"));
+    let digest = ran(&mut openssl).expect(0).stdout;
+    let want = format!("sha256={}", digest.split(' ').next().unwrap());
+    assert_eq!(header("x-imgfix-signature-v2"), want);
+}
+
+#[test]
 fn a_notification_that_fails_is_a_warning_without_secrets() {
     let (url, _got) = listener(&["200 {\"errcode\":310000,\"errmsg\":\"sign not match\"}"]);
     let place = with_policy(

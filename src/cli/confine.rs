@@ -203,7 +203,7 @@ pub fn notifications(needs: &mut Needs, options: &ImageOptions, policy: &Policy)
     for target in &policy.notify {
         match &target.kind {
             Kind::File { path } => needs.add(path, confinement::Rights::Append),
-            Kind::Webhook { .. } | Kind::DingTalk { .. } | Kind::Slack { .. } => {
+            _ => {
                 needs.read(&options.ca_file);
                 network(needs);
             }

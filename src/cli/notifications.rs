@@ -30,7 +30,46 @@ pub fn send(targets: &[Target], event: Event<'_>, certificates: &[PathBuf], outp
         variable: &|name| std::env::var(name).ok(),
         now,
     };
-    for why in send_all(targets, &Message::of(event), &sender) {
+    let page = page_of_run(sender.variable);
+    for why in send_all(targets, &Message::of(event).linked(page.as_deref()), &sender) {
         progress.warn(&why);
+    }
+}
+
+/// The page of the run in the pipeline that this is a step of.
+///
+/// Source: <https://docs.github.com/actions/reference/workflows-and-actions/variables>,
+/// <https://docs.gitlab.com/ci/variables/predefined_variables/>, and Jenkins' `/env-vars.html`.
+fn page_of_run(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let github = || {
+        let (server, repository) = (set("GITHUB_SERVER_URL")?, set("GITHUB_REPOSITORY")?);
+        Some(format!("{server}/{repository}/actions/runs/{}", set("GITHUB_RUN_ID")?))
+    };
+    set("CI_JOB_URL").or_else(github).or_else(|| set("BUILD_URL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_a_run_is_known_where_pipelines_say_it() {
+        let page = |set: &[(&str, &str)]| {
+            let look = |name: &str| {
+                let found = set.iter().find(|(other, _)| *other == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            page_of_run(&look)
+        };
+        let github = [
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_REPOSITORY", "a/b"),
+            ("GITHUB_RUN_ID", "7"),
+        ];
+        assert_eq!(page(&github).as_deref(), Some("https://github.com/a/b/actions/runs/7"));
+        assert_eq!(page(&github[..2]), None);
+        assert_eq!(page(&[("CI_JOB_URL", "https://g/1")]).as_deref(), Some("https://g/1"));
+        assert_eq!(page(&[("CI_JOB_URL", ""), ("BUILD_URL", "j")]).as_deref(), Some("j"));
     }
 }

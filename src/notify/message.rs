@@ -1,4 +1,7 @@
-//! What is told: one message from what happened, in each receiver's form.
+//! What is told: one message from what happened, as data, as lines for people, and in a user's
+//! template. The forms of receivers are in [`super::chat`] and [`super::events`].
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -6,7 +9,17 @@ use super::When;
 use imgfix_model::finding::Severity;
 use imgfix_report::RepairReport;
 use imgfix_report::gate::Gate;
+use imgfix_report::summary::SeverityCounts;
 use imgfix_terminal::clean;
+
+/// How many packages a message for people names.
+const LISTED: usize = 10;
+
+/// How many packages the message as data names.
+const MAX_PACKAGES: usize = 1000;
+
+/// The longest address of a run's page.
+const MAX_LINK: usize = 1000;
 
 /// What happened.
 #[derive(Debug, Clone, Copy)]
@@ -22,36 +35,45 @@ pub enum Event<'a> {
     },
 }
 
-/// What is told of it. Every text is clean for terminals and logs.
+/// What is told of it. Every text is clean for terminals and logs, and images are named as people
+/// paste them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    image: String,
+    pub(super) image: String,
     /// The repaired image; the original when nothing was published, empty when the repair failed.
-    repaired: String,
-    digest: String,
-    published: bool,
-    vulnerabilities: usize,
-    source_packages: usize,
+    pub(super) repaired: String,
+    pub(super) digest: String,
+    pub(super) published: bool,
+    pub(super) vulnerabilities: usize,
+    pub(super) source_packages: usize,
     /// Of `repaired`.
-    fixed: usize,
+    pub(super) fixed: usize,
     /// Of `repaired`.
-    remaining: usize,
+    pub(super) remaining: usize,
+    /// By severity, before the repair.
+    pub(super) before: SeverityCounts,
+    /// By severity, in `repaired`.
+    pub(super) after: SeverityCounts,
+    /// `libc6 2.36-9 → 2.36-10`, each once.
+    pub(super) packages: Vec<String>,
     /// One sentence.
-    verdict: String,
+    pub(super) verdict: String,
     /// What was counted, in one sentence; empty when there was nothing.
-    counted: String,
-    gate: Option<ToldGate>,
-    failed: bool,
+    pub(super) counted: String,
+    pub(super) gate: Option<ToldGate>,
+    pub(super) failed: bool,
+    /// The page of the run; empty when nobody knows it.
+    pub(super) link: String,
 }
 
 /// What a gate says, for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct ToldGate {
+pub(super) struct ToldGate {
     /// `passed` or `failed`.
-    word: &'static str,
+    pub(super) word: &'static str,
     threshold: Severity,
     /// The first line, then one for each of what holds it, up to a bound.
-    lines: Vec<String>,
+    pub(super) lines: Vec<String>,
     held_by: usize,
 }
 
@@ -60,6 +82,17 @@ impl From<&Gate> for ToldGate {
         let (threshold, held_by) = (gate.threshold, gate.held_by.len());
         Self { word: gate.word(), threshold, lines: gate.lines(), held_by }
     }
+}
+
+/// How well it went, for colours and severities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// Nothing remains.
+    Good,
+    /// Findings remain.
+    Left,
+    /// The gate is not passed, or the repair failed.
+    Bad,
 }
 
 impl Message {
@@ -72,22 +105,26 @@ impl Message {
                 let output = report.output.as_ref().unwrap_or(&report.image);
                 let (fixed, remaining) = report.standing();
                 Self {
-                    image: clean(&report.image.reference),
-                    repaired: clean(&output.reference),
+                    image: as_pasted(&report.image.reference),
+                    repaired: as_pasted(&output.reference),
                     digest: output.digest.to_string(),
                     published: report.output.is_some(),
                     vulnerabilities: counted.total,
                     source_packages: counted.source_packages,
                     fixed,
                     remaining,
+                    before: counted.before,
+                    after: if report.is_done() { counted.after } else { counted.before },
+                    packages: packages(report),
                     verdict: report.verdict(),
                     counted: counted.sentence().unwrap_or_default(),
                     gate: report.gate.as_ref().map(ToldGate::from),
                     failed: false,
+                    link: String::new(),
                 }
             }
             Event::Failed { image, why } => Self {
-                image: clean(image),
+                image: as_pasted(image),
                 repaired: String::new(),
                 digest: String::new(),
                 published: false,
@@ -95,12 +132,28 @@ impl Message {
                 source_packages: 0,
                 fixed: 0,
                 remaining: 0,
+                before: SeverityCounts::default(),
+                after: SeverityCounts::default(),
+                packages: Vec::new(),
                 verdict: format!("the repair failed: {}", clean(why)),
                 counted: String::new(),
                 gate: None,
                 failed: true,
+                link: String::new(),
             },
         }
+    }
+
+    /// The message with the page of the run, when it is an address that a browser takes.
+    #[must_use]
+    pub fn linked(mut self, page: Option<&str>) -> Self {
+        let is_page = |text: &&str| {
+            let http = text.starts_with("https://") || text.starts_with("http://");
+            let plain = |c: char| c.is_ascii_graphic() && !"\"<>\\|`()[]{}".contains(c);
+            http && text.len() <= MAX_LINK && text.chars().all(plain)
+        };
+        self.link = page.filter(is_page).unwrap_or_default().to_owned();
+        self
     }
 
     /// Whether a target wants to know.
@@ -111,6 +164,69 @@ impl Message {
             When::Remaining => self.failed || self.remaining > 0,
             When::Failed => self.failed,
         }
+    }
+
+    /// How well it went.
+    pub(super) fn mood(&self) -> Mood {
+        let held = self.gate.as_ref().is_some_and(|gate| gate.held_by > 0);
+        match (self.failed || held, self.remaining) {
+            (true, _) => Mood::Bad,
+            (false, 0) => Mood::Good,
+            (false, _) => Mood::Left,
+        }
+    }
+
+    /// The first line.
+    pub(super) fn title(&self) -> String {
+        format!("imgfix: {}", self.verdict)
+    }
+
+    /// What there is to say, a fact a line, under its title; the page of the run is not among it.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("image", self.image.clone())];
+        if self.failed {
+            return facts;
+        }
+        facts.push(("repaired", format!("{} ({})", self.repaired, self.digest)));
+        if !self.counted.is_empty() {
+            facts.push(("counted", self.counted.clone()));
+        }
+        facts.push(("fixed", self.fixed.to_string()));
+        let severities = self.after.to_string();
+        facts.push(match (self.remaining, severities.is_empty()) {
+            (0, _) | (_, true) => ("remaining", self.remaining.to_string()),
+            (remaining, false) => ("remaining", format!("{remaining} ({severities})")),
+        });
+        if !self.packages.is_empty() {
+            facts.push(("packages", self.listed()));
+        }
+        facts
+    }
+
+    /// The first packages, and how many more there are.
+    fn listed(&self) -> String {
+        let first: Vec<&str> = self.packages.iter().take(LISTED).map(String::as_str).collect();
+        let more = self.packages.len().saturating_sub(LISTED);
+        match more {
+            0 => first.join(", "),
+            more => format!("{}, and {more} more", first.join(", ")),
+        }
+    }
+
+    /// What the gate says.
+    pub(super) fn gate_lines(&self) -> impl Iterator<Item = &str> {
+        self.gate.iter().flat_map(|gate| gate.lines.iter().map(String::as_str))
+    }
+
+    /// Facts, gate and page of the run as lines of plain text.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.facts().into_iter().map(|(name, fact)| format!("{name}: {fact}")).collect();
+        lines.extend(self.gate_lines().map(str::to_owned));
+        if !self.link.is_empty() {
+            lines.push(format!("run: {}", self.link));
+        }
+        lines
     }
 
     /// The message as data.
@@ -127,6 +243,8 @@ impl Message {
             "source_packages": self.source_packages,
             "fixed": self.fixed,
             "remaining": self.remaining,
+            "severities": {"before": self.before, "after": self.after},
+            "packages": self.packages,
             "verdict": self.verdict,
             "counted": self.counted,
             "gate": self.gate.as_ref().map(|gate| json!({
@@ -135,6 +253,7 @@ impl Message {
                 "held_by": gate.held_by,
                 "lines": gate.lines,
             })),
+            "link": if self.link.is_empty() { Value::Null } else { self.link.clone().into() },
         })
     }
 
@@ -150,33 +269,33 @@ impl Message {
             let quoted = Value::from(text).to_string();
             quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
         };
-        let values = [
-            ("image", value(&self.image)),
-            ("repaired", value(&self.repaired)),
-            ("digest", value(&self.digest)),
-            ("fixed", self.fixed.to_string()),
-            ("remaining", self.remaining.to_string()),
-            ("verdict", value(&self.verdict)),
-            ("vulnerabilities", self.vulnerabilities.to_string()),
-            ("counted", value(&self.counted)),
-            ("gate", self.gate.as_ref().map_or("none", |gate| gate.word).to_owned()),
-        ];
+        let of = |name: &str| match name {
+            "image" => value(&self.image),
+            "repaired" => value(&self.repaired),
+            "digest" => value(&self.digest),
+            "fixed" => self.fixed.to_string(),
+            "remaining" => self.remaining.to_string(),
+            "verdict" => value(&self.verdict),
+            "vulnerabilities" => self.vulnerabilities.to_string(),
+            "counted" => value(&self.counted),
+            "gate" => self.gate.as_ref().map_or("none", |gate| gate.word).to_owned(),
+            "severities" => value(&self.after.to_string()),
+            "packages" => value(&self.listed()),
+            "link" => value(&self.link),
+            _ => String::new(),
+        };
         // One pass, so that a value that looks like a placeholder stays what it is.
         let mut out = String::with_capacity(template.len());
         let mut rest = template;
         while let Some(at) = rest.find('{') {
             let (before, from) = rest.split_at(at);
             out.push_str(before);
-            let found = values.iter().find_map(|(name, value)| {
-                let tail = from.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}')?;
-                Some((value, tail))
-            });
-            rest = match found {
-                Some((value, tail)) => {
-                    out.push_str(value);
+            rest = match placeholder(from) {
+                Some((name, tail)) if PLACEHOLDERS.contains(&name) => {
+                    out.push_str(&of(name));
                     tail
                 }
-                None => {
+                _ => {
                     out.push('{');
                     from.get(1..).unwrap_or_default()
                 }
@@ -185,111 +304,62 @@ impl Message {
         out.push_str(rest);
         out
     }
-
-    /// The message as DingTalk's robots take it.
-    ///
-    /// Source: <https://open.dingtalk.com/document/orgapp/custom-bot-send-message-type>.
-    #[must_use]
-    pub fn dingtalk(&self) -> Value {
-        let title = format!("imgfix: {}", self.verdict);
-        let mut text = format!("### {}\n\n- image: {}\n", title, self.image);
-        if !self.repaired.is_empty() {
-            text.push_str(&format!("- repaired: {}\n- digest: {}\n", self.repaired, self.digest));
-            if !self.counted.is_empty() {
-                text.push_str(&format!("- {}\n", self.counted));
-            }
-            text.push_str(&format!("- fixed: {}\n- remaining: {}\n", self.fixed, self.remaining));
-        }
-        for line in self.gate.iter().flat_map(|gate| &gate.lines) {
-            text.push_str(&format!("- {}\n", line.trim_start()));
-        }
-        json!({"msgtype": "markdown", "markdown": {"title": title, "text": text}})
-    }
-
-    /// The message as Slack's incoming webhooks take it.
-    ///
-    /// Source: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>;
-    /// `&`, `<` and `>` are the three characters to escape.
-    #[must_use]
-    pub fn slack(&self) -> Value {
-        let escaped =
-            |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let mut text = format!("*imgfix: {}*\n{}", escaped(&self.verdict), escaped(&self.image));
-        if !self.repaired.is_empty() {
-            text.push_str(&format!(" → {} ({})", escaped(&self.repaired), self.digest));
-        }
-        if !self.counted.is_empty() {
-            text.push_str(&format!("\n{}", escaped(&self.counted)));
-        }
-        for line in self.gate.iter().flat_map(|gate| &gate.lines) {
-            text.push_str(&format!("\n{}", escaped(line)));
-        }
-        json!({"text": text})
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use imgfix_report::before_after::samples;
+/// What stands in braces in a template.
+const PLACEHOLDERS: [&str; 12] = [
+    "image",
+    "repaired",
+    "digest",
+    "fixed",
+    "remaining",
+    "verdict",
+    "vulnerabilities",
+    "counted",
+    "gate",
+    "severities",
+    "packages",
+    "link",
+];
 
-    #[test]
-    fn each_form_tells_the_same() {
-        let report = samples::report();
-        let message = Message::of(Event::Repaired(&report));
-        assert_eq!(message.json()["verdict"], "3 of 8 vulnerabilities are fixed");
-        assert_eq!(message.json()["event"], "repaired");
-        assert!(message.dingtalk()["markdown"]["text"].as_str().unwrap().contains("remaining: 5"));
-        assert!(message.slack()["text"].as_str().unwrap().contains("app:1.0_fix (sha256:"));
-        assert_eq!(message.fill("{fixed}/{remaining} {unknown} {"), "3/5 {unknown} {");
-    }
+/// The word in braces at the beginning of a text, and what follows it.
+fn placeholder(text: &str) -> Option<(&str, &str)> {
+    let (name, tail) = text.strip_prefix('{')?.split_once('}')?;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (!name.is_empty() && name.chars().all(is_word)).then_some((name, tail))
+}
 
-    #[test]
-    fn the_gate_is_told() {
-        let mut report = samples::report();
-        report.hold_against(Severity::Critical);
-        let message = Message::of(Event::Repaired(&report));
-        let gate = &message.json()["gate"];
-        assert_eq!((&gate["passed"], &gate["held_by"]), (&json!(false), &json!(1)));
-        let want = "gate: 1 vulnerability at or above critical is not fixed: CVE-2023-31484";
-        assert!(message.slack()["text"].as_str().unwrap().contains(want));
-        assert!(message.dingtalk()["markdown"]["text"].as_str().unwrap().contains(want));
-        assert_eq!(message.fill("{gate}: {counted}"), "failed: 8 vulnerabilities in 6 components");
-    }
+/// The first word in braces of a template that stands for nothing.
+pub(super) fn unknown_placeholder(template: &str) -> Option<&str> {
+    let starts = template.match_indices('{').map(|(at, _)| at);
+    let names = starts.filter_map(|at| Some(placeholder(template.get(at..)?)?.0));
+    names.into_iter().find(|name| !PLACEHOLDERS.contains(name))
+}
 
-    #[test]
-    fn what_a_gate_kept_from_being_published_is_not_told_as_fixed() {
-        let mut report = samples::report();
-        report.output = None;
-        report.hold_against(Severity::High);
-        let told = Message::of(Event::Repaired(&report)).json();
-        assert_eq!((&told["fixed"], &told["remaining"]), (&json!(0), &json!(8)));
-        assert_eq!(told["published"], false);
-        assert_eq!(told["repaired"], told["image"]);
-        assert!(told["verdict"].as_str().unwrap().contains("would be fixed"), "{told}");
-    }
+/// The name of an image as people paste it.
+fn as_pasted(reference: &str) -> String {
+    clean(reference.strip_prefix("docker://").unwrap_or(reference))
+}
 
-    #[test]
-    fn values_stay_values() {
-        let failed = Event::Failed { image: "a\"{fixed}<!x>", why: "line\nbreak" };
-        let message = Message::of(failed);
-        let text = message.fill(r#"{"text": "{image} {verdict}"}"#);
-        let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["text"], "a\"{fixed}<!x> the repair failed: line\\nbreak");
-        assert!(message.slack()["text"].as_str().unwrap().contains("&lt;!x&gt;"));
-    }
-
-    #[test]
-    fn who_wants_to_know_is_told() {
-        let report = samples::report();
-        let (left, failed) = (
-            Message::of(Event::Repaired(&report)),
-            Message::of(Event::Failed { image: "a", why: "b" }),
-        );
-        for (when, of_left, of_failed) in
-            [(When::Always, true, true), (When::Remaining, true, true), (When::Failed, false, true)]
-        {
-            assert_eq!((left.concerns(when), failed.concerns(when)), (of_left, of_failed));
+/// What was upgraded and installed on any platform, each once, in the order of installation.
+fn packages(report: &RepairReport) -> Vec<String> {
+    let all = report.platforms.iter().flat_map(|platform| &platform.packages);
+    let told = all.map(|change| {
+        let name = clean(&change.package.name.to_string());
+        let to = clean(&change.to.to_string());
+        match &change.from {
+            Some(from) => format!("{name} {} → {to}", clean(&from.to_string())),
+            None => format!("{name} {to} (new)"),
         }
+    });
+    let mut known = BTreeSet::new();
+    told.filter(|text| known.insert(text.clone())).take(MAX_PACKAGES).collect()
+}
+
+/// The beginning of a text, with what tells that something is missing.
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(longest.saturating_sub(1)).chain(['…']).collect(),
     }
 }

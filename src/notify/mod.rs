@@ -4,10 +4,14 @@
 //!
 //! Secrets come from the environment only: the file names variables, so it can be public.
 
+mod chat;
+mod events;
 mod message;
 mod send;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use message::{Event, Message};
 pub use send::{Sender, send_all};
-pub use target::{Entry, Kind, Target, When};
+pub use target::{Address, Entry, HeaderFrom, Kind, Target, When};

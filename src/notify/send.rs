@@ -7,13 +7,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
+use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::Value;
 use sha2::Sha256;
 use tokio::runtime::Runtime;
 
 use imgfix_host::http::{self, Retry};
 use imgfix_model::hex;
 
-use super::target::Address;
+use super::events::CLOUDEVENTS;
+use super::target::{Address, HeaderFrom};
 use super::{Kind, Message, Target};
 
 /// How failures that may pass are met; a notification does not hold a run for long.
@@ -29,18 +32,24 @@ pub struct Sender<'a> {
     pub certificates: &'a [Vec<u8>],
     /// Reads a variable of the environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// Seconds since the epoch: part of DingTalk's signature.
+    /// Seconds since 1970: part of signatures and events.
     pub now: i64,
 }
 
-/// A request, ready to go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The media type of JSON.
+const JSON: &str = "application/json";
+
+/// The largest answer that is looked at, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// A request, ready to go. It has secrets, and is not for showing.
 struct Post {
     url: String,
     body: String,
     content_type: &'static str,
-    /// `X-Imgfix-Signature`.
-    signature: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The key of the answer's JSON that is not 0 when it was refused.
+    refusal: &'static str,
 }
 
 /// Tells every target that wants to know; what failed comes back, one sentence each, without
@@ -55,7 +64,8 @@ fn send(target: &Target, message: &Message, sender: &Sender<'_>) -> Result<(), S
     match &target.kind {
         Kind::File { path } => append(path, message),
         kind => {
-            let (name, post) = post(kind, message, sender)?;
+            let name = kind.name();
+            let post = post(kind, message, sender)?;
             deliver(&post, sender).map_err(|why| format!("the {name} was not told: {why}"))
         }
     }
@@ -69,12 +79,7 @@ fn append(path: &Path, message: &Message) -> Result<(), String> {
     writeln!(file, "{}", message.json()).map_err(failed)
 }
 
-fn post(
-    kind: &Kind,
-    message: &Message,
-    sender: &Sender<'_>,
-) -> Result<(&'static str, Post), String> {
-    const JSON: &str = "application/json";
+fn post(kind: &Kind, message: &Message, sender: &Sender<'_>) -> Result<Post, String> {
     let variable = |name: &String| {
         let value = (sender.variable)(name).filter(|value| !value.is_empty());
         value.ok_or_else(|| format!("the variable {name} of a notification is not set"))
@@ -83,8 +88,37 @@ fn post(
         Address::Url(url) => Ok(url.clone()),
         Address::Environment(name) => variable(name),
     };
-    Ok(match kind {
-        Kind::Webhook { url, secret_env, template } => {
+    let secret = |name: &Option<String>| name.as_ref().map(variable).transpose();
+    let chat = |url: &Address, body: Value, refusal: &'static str| {
+        let (url, body) = (address(url)?, body.to_string());
+        Ok(Post { url, body, content_type: JSON, headers: Vec::new(), refusal })
+    };
+    let program = |url: &Address,
+                   secret_env: &Option<String>,
+                   from: &[HeaderFrom],
+                   body: String,
+                   content_type: &'static str| {
+        let mut headers = Vec::new();
+        for HeaderFrom { name, variable: source } in from {
+            // The value is in no message: it is a secret.
+            let value = HeaderValue::from_str(&variable(source)?).map_err(|_| {
+                format!("the variable {source} has what the header {name} cannot have")
+            })?;
+            headers.push((name.clone(), value));
+        }
+        if let Some(secret) = secret(secret_env)? {
+            headers.extend(signatures(&secret, sender.now, &body));
+        }
+        Ok::<_, String>(Post {
+            url: address(url)?,
+            body,
+            content_type,
+            headers,
+            refusal: "errcode",
+        })
+    };
+    match kind {
+        Kind::Webhook { url, secret_env, template, headers } => {
             let (body, content_type) = match template {
                 None => (message.json().to_string(), JSON),
                 Some(text) if text.trim_start().starts_with(['{', '[']) => {
@@ -92,29 +126,55 @@ fn post(
                 }
                 Some(text) => (message.fill(text), "text/plain; charset=utf-8"),
             };
-            let secret = secret_env.as_ref().map(variable).transpose()?;
-            let signature =
-                secret.map(|secret| format!("sha256={}", hex::encode(hmac(&secret, &body))));
-            ("webhook", Post { url: address(url)?, body, content_type, signature })
+            program(url, secret_env, headers, body, content_type)
+        }
+        Kind::CloudEvents { url, secret_env, headers } => {
+            let body = message.cloud_event(sender.now).to_string();
+            program(url, secret_env, headers, body, CLOUDEVENTS)
         }
         Kind::DingTalk { url, secret_env } => {
-            let secret = secret_env.as_ref().map(variable).transpose()?;
-            let url = match secret {
-                Some(secret) => signed(&address(url)?, &secret, sender.now.saturating_mul(1000)),
-                None => address(url)?,
-            };
-            let body = message.dingtalk().to_string();
-            ("DingTalk robot", Post { url, body, content_type: JSON, signature: None })
+            let mut post = chat(url, message.dingtalk(), "errcode")?;
+            if let Some(secret) = secret(secret_env)? {
+                post.url = signed(&post.url, &secret, sender.now.saturating_mul(1000));
+            }
+            Ok(post)
         }
-        Kind::Slack { url } => {
-            let body = message.slack().to_string();
-            (
-                "Slack channel",
-                Post { url: address(url)?, body, content_type: JSON, signature: None },
-            )
+        Kind::Feishu { url, secret_env } => {
+            let sign = |secret: String| (sender.now, feishu_signature(&secret, sender.now));
+            chat(url, message.feishu(secret(secret_env)?.map(sign)), "code")
         }
-        Kind::File { .. } => return Err("a file is not asked over HTTP".to_owned()),
+        Kind::WeCom { url } => chat(url, message.wecom(), "errcode"),
+        Kind::Slack { url } => chat(url, message.slack(), "errcode"),
+        Kind::Teams { url } => chat(url, message.teams(), "errcode"),
+        Kind::Discord { url } => chat(url, message.discord(), "errcode"),
+        Kind::PagerDuty { url, key_env } => {
+            chat(url, message.pagerduty(&variable(key_env)?), "errcode")
+        }
+        Kind::File { .. } => Err("a file is not asked over HTTP".to_owned()),
+    }
+}
+
+/// The headers that say who sent a body: `X-Imgfix-Signature` signs the body alone, for receivers
+/// of old; `X-Imgfix-Signature-V2` signs `TIMESTAMP.BODY`, so that nobody can send it again later.
+fn signatures(secret: &str, now: i64, body: &str) -> Vec<(HeaderName, HeaderValue)> {
+    let sign = |text: &str| format!("sha256={}", hex::encode(hmac(secret, text)));
+    [
+        ("x-imgfix-signature", sign(body)),
+        ("x-imgfix-timestamp", now.to_string()),
+        ("x-imgfix-signature-v2", sign(&format!("{now}.{body}"))),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
     })
+    .collect()
+}
+
+/// Feishu's signature: HMAC-SHA256 of nothing with `TIMESTAMP\nSECRET` as the key, in Base64.
+///
+/// Source: <https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>.
+fn feishu_signature(secret: &str, seconds: i64) -> String {
+    STANDARD.encode(hmac(&format!("{seconds}\n{secret}"), ""))
 }
 
 /// DingTalk's signature: HMAC-SHA256 of `TIMESTAMP\nSECRET` with the secret, in Base64.
@@ -171,11 +231,11 @@ enum Again {
 async fn once(client: &reqwest::Client, post: &Post) -> Result<(), Failed> {
     let mut request =
         client.post(&post.url).header("content-type", post.content_type).body(post.body.clone());
-    if let Some(signature) = &post.signature {
-        request = request.header("x-imgfix-signature", signature);
+    for (name, value) in &post.headers {
+        request = request.header(name, value);
     }
     // The address may be a secret: it is in no message.
-    let response = request.send().await.map_err(|error| {
+    let mut response = request.send().await.map_err(|error| {
         let again = if error.is_builder() { Again::Never } else { Again::After(None) };
         let why = http::cause(&error).unwrap_or_else(|| "the connection failed".to_owned());
         Failed { why, again }
@@ -188,15 +248,20 @@ async fn once(client: &reqwest::Client, post: &Post) -> Result<(), Failed> {
         };
         return Err(Failed { why: format!("it answered {status}"), again });
     }
-    // DingTalk says 200 to everything and tells in the body.
-    let body = response.bytes().await.unwrap_or_default();
-    let answer: serde_json::Value =
-        imgfix_json::read(body.get(..body.len().min(64 << 10)).unwrap_or_default())
-            .unwrap_or_default();
-    match answer["errcode"].as_i64() {
+    // DingTalk, Feishu and WeCom say 200 to everything and tell in the body.
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER {
+            body.truncate(MAX_ANSWER);
+            break;
+        }
+    }
+    let answer: Value = imgfix_json::read(&body).unwrap_or_default();
+    match answer[post.refusal].as_i64() {
         Some(code) if code != 0 => {
-            let text = imgfix_terminal::clean(answer["errmsg"].as_str().unwrap_or_default());
-            let text: String = text.chars().take(200).collect();
+            let text = answer["errmsg"].as_str().or(answer["msg"].as_str()).unwrap_or_default();
+            let text: String = imgfix_terminal::clean(text).chars().take(200).collect();
             Err(Failed { why: format!("it answered error {code}: {text}"), again: Again::Never })
         }
         _ => Ok(()),
@@ -219,6 +284,55 @@ mod tests {
             ),
             "https://oapi.example/robot/send?access_token=x&timestamp=1577262236757&sign=hmPWwU%2B7lVdm3ZZz0r9tSfx0L4Q26jWOZr9%2BGs6EZQM%3D"
         );
+    }
+
+    #[test]
+    fn feishu_is_signed_as_its_documentation_says() {
+        // Worked out with: printf '' | openssl dgst -sha256 -hmac "$(printf '1599360473\ndemo')"
+        //   -binary | base64
+        assert_eq!(
+            feishu_signature("demo", 1_599_360_473),
+            "l1N0gAcBjdwBvGm1xMjOF0XSyaLRpR7tuO5dHfhAYc8="
+        );
+    }
+
+    #[test]
+    fn a_webhook_is_signed_with_its_time() {
+        let told: Vec<(String, String)> = signatures("Jefe", 7, "body")
+            .into_iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        // Worked out with: printf 'body' (and '7.body') | openssl dgst -sha256 -hmac Jefe
+        let want = [
+            (
+                "x-imgfix-signature",
+                "sha256=c239b0de49898faf9ee7e03ab9753392c01efef4097df6c28c011a70e7f096bd",
+            ),
+            ("x-imgfix-timestamp", "7"),
+            (
+                "x-imgfix-signature-v2",
+                "sha256=8cb64c6a2b005eaab54a577ddac227f54e1201470d4cec57f3fca2b8f74ae347",
+            ),
+        ];
+        assert_eq!(told, want.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_a_header_cannot_have_is_said_without_it() {
+        let url = Address::Url("http://127.0.0.1:1/".to_owned());
+        let name = HeaderName::from_static("authorization");
+        let headers = vec![HeaderFrom { name, variable: "AUTH".to_owned() }];
+        let kind = Kind::Webhook { url, secret_env: None, template: None, headers };
+        let event = crate::notify::Event::Failed { image: "a", why: "b" };
+        let runtime = Runtime::new().unwrap();
+        let sender = Sender {
+            runtime: &runtime,
+            certificates: &[],
+            variable: &|_| Some("s3cret\nX: y".to_owned()),
+            now: 0,
+        };
+        let why = post(&kind, &Message::of(event), &sender).err().unwrap();
+        assert_eq!(why, "the variable AUTH has what the header authorization cannot have");
     }
 
     #[test]
