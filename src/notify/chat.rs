@@ -127,9 +127,9 @@ impl Message {
             out
         };
         let color = match self.mood() {
-            Mood::Good => 0x2e_7d_32,
-            Mood::Left => 0xf9_a8_25,
-            Mood::Bad => 0xc6_28_28,
+            Mood::Good => 0x002e_7d32,
+            Mood::Left => 0x00f9_a825,
+            Mood::Bad => 0x00c6_2828,
         };
         let field = |(name, fact): (&str, String)| json!({"name": name, "value": cut(&escaped(&fact), 1024)});
         let fields: Vec<Value> = self.facts().into_iter().map(field).collect();

@@ -345,10 +345,10 @@ fn as_pasted(reference: &str) -> String {
 fn packages(report: &RepairReport) -> Vec<String> {
     let all = report.platforms.iter().flat_map(|platform| &platform.packages);
     let told = all.map(|change| {
-        let name = clean(&change.package.name.to_string());
-        let to = clean(&change.to.to_string());
+        let name = clean(change.package.name.as_ref());
+        let to = clean(change.to.as_ref());
         match &change.from {
-            Some(from) => format!("{name} {} → {to}", clean(&from.to_string())),
+            Some(from) => format!("{name} {} → {to}", clean(from.as_ref())),
             None => format!("{name} {to} (new)"),
         }
     });
