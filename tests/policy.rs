@@ -100,6 +100,13 @@ fn a_policy_is_checked_and_a_slip_is_named() {
         "{}",
         run.stderr
     );
+    let rule = "[[ignore]]\npackage = \"x\"\nreason = \"old\"\nexpires = 2020-01-01\n";
+    let run = check(&with_policy(rule)).expect(0);
+    assert!(
+        run.stderr.contains("what a rule names has expired: imgfix.toml (old"),
+        "{}",
+        run.stderr
+    );
     let place = with_policy("min-severity = \"high\"\nfail_on = \"low\"\n");
     let run = check(&place).expect(2);
     assert!(run.stderr.contains("imgfix.toml:2:1: unknown field `fail_on`"), "{}", run.stderr);

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::policy;
 use crate::policy::{ImageName, Policy, Scripts};
-use imgfix_findings::Filter;
+use imgfix_findings::{Filter, IgnoreRule};
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::Plan;
 use imgfix_oci::Reference;
@@ -120,9 +120,13 @@ impl PolicyOptions {
 /// Names ignore rules that will not hold for long.
 fn warn_of_expiring(policy: &Policy, output: &Output) {
     for rule in policy.expiring(OffsetDateTime::now_utc().date()) {
-        let what = if rule.id.is_empty() { "a rule" } else { &rule.id };
-        output.progress().warn(&format!("{what} is not ignored for long: {}", rule.from));
+        output.progress().warn(&format!("{} is not ignored for long: {}", what(rule), rule.from));
     }
+}
+
+/// What a rule is about, for a message that names the rule.
+fn what(rule: &IgnoreRule) -> &str {
+    if rule.id.is_empty() { "what a rule names" } else { &rule.id }
 }
 
 /// Puts the policy under what the flags say of images.
@@ -232,7 +236,7 @@ fn check(file: Option<&PathBuf>, start: Start) -> CommandResult {
     let _confined = start.confined(&confine::of_policy());
     let today = OffsetDateTime::now_utc().date();
     for rule in policy.expired(today) {
-        output.progress().warn(&format!("{} has expired: {}", rule.id, rule.from));
+        output.progress().warn(&format!("{} has expired: {}", what(rule), rule.from));
     }
     warn_of_expiring(&policy, output);
     output.result(&format!(
