@@ -18,6 +18,7 @@ use imgfix_findings::ignore::MAX_IGNORE_FILE;
 use imgfix_findings::report::MAX_REPORT;
 use imgfix_findings::{Filter, parse_ignore_file};
 use imgfix_host::pace::Pace;
+use imgfix_model::advisory::Probability;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_oci::RegistryOptions;
@@ -163,6 +164,14 @@ pub struct FindingOptions {
     /// Leave findings below this severity alone
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     pub min_severity: Option<Severity>,
+    /// Only findings that a report says are known to be exploited, as CISA's catalogue (KEV)
+    /// has them
+    #[arg(long)]
+    pub only_kev: bool,
+    /// Leave findings below this EPSS score (0 to 1) alone, and those without a score; what a
+    /// report says is known to be exploited stays in any case
+    #[arg(long, value_name = "SCORE")]
+    pub min_epss: Option<Probability>,
     /// Only this finding id (repeatable)
     #[arg(long, value_name = "ID")]
     pub only: Vec<String>,
@@ -465,14 +474,16 @@ pub fn scan(options: &FindingOptions, others: OtherReports) -> Result<ScanInput,
     }
     let filter = Filter {
         min_severity: options.min_severity,
+        only_known_exploited: options.only_kev,
+        min_epss: options.min_epss,
         only: options.only.clone(),
         ignore: options.ignore.clone(),
         rules,
     };
     let without = reports.is_empty() && others == OtherReports::None;
     if without && filter != Filter::default() {
-        let why = "--min-severity, --only, --ignore and --ignore-file choose among findings: \
-                   give the scanner's report with -r";
+        let why = "--min-severity, --only-kev, --min-epss, --only, --ignore and --ignore-file \
+                   choose among findings: give the scanner's report with -r";
         return Err(Failure::Usage(why.to_owned()));
     }
     Ok(ScanInput { reports, filter, strict: options.strict })

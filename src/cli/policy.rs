@@ -176,6 +176,8 @@ pub fn under_findings(policy: &Policy, options: &FindingOptions, filter: &mut Fi
     if options.min_severity.is_none() {
         filter.min_severity = policy.min_severity;
     }
+    filter.only_known_exploited |= policy.only_kev == Some(true);
+    filter.min_epss = filter.min_epss.or(policy.min_epss);
     filter.rules.extend(policy.ignore.iter().cloned());
 }
 

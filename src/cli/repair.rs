@@ -58,7 +58,7 @@ pub struct RepairArguments {
     #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
     backup_suffix: Option<String>,
     /// Do exactly this plan, as `imgfix plan --save` wrote it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["min_severity", "only", "repository"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["min_severity", "only_kev", "min_epss", "only", "repository"])]
     plan: Option<PathBuf>,
     /// Run this scanner on the image before (without -r) and on the repaired image after, and
     /// compare: a command that prints a report, with {image} (the name), {layout} (an OCI

@@ -16,7 +16,8 @@ use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, aliases, documents, image_path, non_empty, split_versions, title, with_fixes,
+    Collector, EntryPath, aliases, documents, image_path, non_empty, split_versions, title,
+    with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
 use imgfix_model::finding::{Class, Finding, Naming, Severity};
@@ -68,7 +69,7 @@ pub(super) const FORMAT: Format = Format {
 struct Answer {
     #[serde(rename = "body")]
     body: Option<Box<Answer>>,
-    vulnerabilities: Option<Vec<RegistryEntry>>,
+    vulnerabilities: Option<Vec<RegistryVulnerability>>,
     vul_records: Option<Vec<VulRecord>>,
     baseline_result: Option<Vec<Baseline>>,
     baseline_item_infos: Option<Vec<BaselineItem>>,
@@ -80,7 +81,7 @@ struct Answer {
 /// Container Registry's.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
-struct RegistryEntry {
+struct RegistryVulnerability {
     cve_name: Option<String>,
     alias_name: Option<String>,
     severity: Option<String>,
@@ -225,7 +226,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn registry(&mut self, place: &Place<'_>, entry: RegistryEntry) -> Result<(), FindingsError> {
+    fn registry(
+        &mut self,
+        place: &EntryPath<'_>,
+        entry: RegistryVulnerability,
+    ) -> Result<(), FindingsError> {
         let id = place.required("CveName", entry.cve_name)?;
         let package = place.required("Feature", entry.feature)?;
         let severity = self.out.severity(place, entry.severity.as_deref());
@@ -317,7 +322,11 @@ impl Reader<'_> {
         });
     }
 
-    fn malicious(&mut self, place: &Place<'_>, entry: MaliciousFile) -> Result<(), FindingsError> {
+    fn malicious(
+        &mut self,
+        place: &EntryPath<'_>,
+        entry: MaliciousFile,
+    ) -> Result<(), FindingsError> {
         let id = non_empty(entry.malicious_name.clone()).or(entry.malicious_md5.clone());
         let id = place.required("MaliciousMd5", id)?;
         let severity = match entry.level.as_deref() {

@@ -7,9 +7,11 @@
 
 use serde::Deserialize;
 
+use super::advisory::lenient;
 use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, class_of_type, from_json, image_path, non_empty, split_versions, with_fixes,
+    Collector, EntryPath, class_of_type, from_json, image_path, non_empty, split_versions,
+    with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
 use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
@@ -45,7 +47,7 @@ pub(super) const FORMAT: Format = Format {
 struct Report {
     #[serde(alias = "imageDigest")]
     image_digest: Option<String>,
-    vulnerabilities: Option<Vec<Entry>>,
+    vulnerabilities: Option<Vec<Vulnerability>>,
     #[serde(rename = "securityEvaluation")]
     evaluation: Option<Vec<Evaluated>>,
     metadata: Option<Metadata>,
@@ -62,7 +64,7 @@ struct Metadata {
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct Entry {
+struct Vulnerability {
     vuln: Option<String>,
     #[serde(alias = "packageName")]
     package_name: Option<String>,
@@ -78,6 +80,8 @@ struct Entry {
     #[serde(alias = "willNotFix")]
     will_not_fix: Option<bool>,
     severity: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    url: Option<String>,
 }
 
 /// An entry of `securityEvaluation`.
@@ -116,7 +120,11 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     Ok(out.finish(ReportFormat::Anchore, artifact))
 }
 
-fn entries(out: &mut Collector<'_>, list: &str, entries: Vec<Entry>) -> Result<(), FindingsError> {
+fn entries(
+    out: &mut Collector<'_>,
+    list: &str,
+    entries: Vec<Vulnerability>,
+) -> Result<(), FindingsError> {
     for (at, entry) in entries.into_iter().enumerate() {
         let place = out.place(format!("{list}[{at}]"));
         let id = place.required("vuln", entry.vuln)?;
@@ -128,6 +136,7 @@ fn entries(out: &mut Collector<'_>, list: &str, entries: Vec<Entry>) -> Result<(
         let finding = Finding {
             severity,
             status: (entry.will_not_fix == Some(true)).then_some(FixStatus::WillNotFix),
+            advisory: entry.url,
             ..of_package(&id, &package, version, entry.package_type, entry.package_path)
         };
         out.findings.push(with_fixes(finding, fixes(entry.fix)));
@@ -136,7 +145,7 @@ fn entries(out: &mut Collector<'_>, list: &str, entries: Vec<Entry>) -> Result<(
 }
 
 fn evaluated(out: &mut Collector<'_>, path: String, entry: Evaluated) -> Result<(), FindingsError> {
-    let place: Place<'_> = out.place(path);
+    let place: EntryPath<'_> = out.place(path);
     let id = place.required("vulnerabilityId", entry.vulnerability_id)?;
     let package = place.required("package", entry.package)?;
     let (package, version) = split_package(&package);

@@ -7,6 +7,7 @@
 
 use serde::Deserialize;
 
+use super::advisory::{lenient, newest, number};
 use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, class_of_type, from_json, image_path, non_empty, split_versions, title, with_fixes,
@@ -50,7 +51,7 @@ struct Report {
     digest: Option<String>,
     os: Option<String>,
     version: Option<String>,
-    resources: Option<Vec<Entry>>,
+    resources: Option<Vec<ResourceScan>>,
     malware: Option<Vec<Malware>>,
     sensitive_data: Option<Vec<Sensitive>>,
     /// Of the API's first form, which has no resources.
@@ -69,7 +70,7 @@ struct Listed {
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct Entry {
+struct ResourceScan {
     resource: Resource,
     vulnerabilities: Option<Vec<Vulnerability>>,
 }
@@ -97,6 +98,26 @@ struct Vulnerability {
     nvd_severity: Option<String>,
     severity: Option<String>,
     acknowledged: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    nvd_url: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    nvd_score: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    nvd_vectors: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    nvd_score_v3: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    nvd_vectors_v3: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    vendor_url: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    vendor_score: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    vendor_vectors: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    vendor_score_v3: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    vendor_vectors_v3: Option<String>,
     ack_comment: Option<String>,
     /// In the API's forms, where no resource holds the entry.
     resource: Option<Resource>,
@@ -219,12 +240,26 @@ fn add(
     let package = place.required("resource.name", name.or_else(|| resource.cpe.clone()))?;
     let word = [entry.aqua_severity, entry.vendor_severity, entry.severity, entry.nvd_severity];
     let severity = out.severity(&place, word.into_iter().find_map(non_empty).as_deref());
+    let nvd = newest(
+        "NVD",
+        [(entry.nvd_score_v3, entry.nvd_vectors_v3), (entry.nvd_score, entry.nvd_vectors)],
+    );
+    let vendor = newest(
+        "vendor",
+        [
+            (entry.vendor_score_v3, entry.vendor_vectors_v3),
+            (entry.vendor_score, entry.vendor_vectors),
+        ],
+    );
     let finding = Finding {
         class: class_of_type(resource.format.as_deref().unwrap_or_default()),
         severity,
         architecture: non_empty(resource.arch.clone()),
         title: title(entry.description),
         path: file,
+        advisory: entry.vendor_url,
+        references: entry.nvd_url.into_iter().collect(),
+        cvss: nvd.into_iter().chain(vendor).collect(),
         // The source is in `src_name`.
         naming: Naming::Binary,
         ..Finding::system(&id, &package, resource.version.as_deref().unwrap_or_default())

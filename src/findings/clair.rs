@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::advisory::lenient;
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, class_of_name, from_json, split_versions, title, with_fixes};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
@@ -33,15 +34,15 @@ pub(super) const FORMAT: Format = Format {
 struct Report {
     /// klar: by severity.
     #[serde(rename = "Vulnerabilities")]
-    by_severity: Option<BTreeMap<String, Vec<Entry>>>,
+    by_severity: Option<BTreeMap<String, Vec<Vulnerability>>>,
     /// clair-scanner.
-    vulnerabilities: Option<Vec<Entry>>,
+    vulnerabilities: Option<Vec<Vulnerability>>,
     image: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct Entry {
+struct Vulnerability {
     #[serde(alias = "vulnerability", rename = "Name")]
     id: Option<String>,
     #[serde(alias = "featurename", rename = "FeatureName")]
@@ -57,6 +58,8 @@ struct Entry {
     severity: Option<String>,
     #[serde(alias = "description", rename = "Description")]
     description: Option<String>,
+    #[serde(alias = "link", rename = "Link", default, deserialize_with = "lenient")]
+    link: Option<String>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -78,7 +81,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     Ok(out.finish(ReportFormat::Clair, artifact))
 }
 
-fn add(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), FindingsError> {
+fn add(out: &mut Collector<'_>, path: String, entry: Vulnerability) -> Result<(), FindingsError> {
     let place = out.place(path);
     let id = place.required("Name", entry.id)?;
     let package = place.required("FeatureName", entry.package)?;
@@ -87,6 +90,7 @@ fn add(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), Findin
         class: class_of_name(&package),
         severity,
         title: title(entry.description),
+        advisory: entry.link,
         naming: naming(entry.namespace.as_deref().unwrap_or_default()),
         ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
     };

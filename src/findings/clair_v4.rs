@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::advisory::lenient;
 use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, documents, image_path, non_empty, split_versions, title, with_fixes,
@@ -63,6 +64,9 @@ struct Vulnerability {
     description: Option<String>,
     normalized_severity: Option<String>,
     fixed_in_version: Option<String>,
+    /// With blanks between them.
+    #[serde(default, deserialize_with = "lenient")]
+    links: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +119,7 @@ fn pair(
         .and_then(|all| all.get(package_id))
         .and_then(|places| places.as_ref()?.first()?.package_db.clone());
     let class = class(database.as_deref().unwrap_or_default());
+    let links = vulnerability.links.as_deref().unwrap_or_default();
     let finding = Finding {
         class,
         severity,
@@ -125,6 +130,7 @@ fn pair(
             _ => Naming::Either,
         },
         title: title(non_empty(vulnerability.description.clone()).or(Some(title_text))),
+        references: links.split_whitespace().map(str::to_owned).collect(),
         path: database.filter(|_| class == Class::Library).map(|database| {
             image_path(database.split_once(':').map_or(database.as_str(), |(_, path)| path))
         }),

@@ -12,12 +12,14 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
+use super::advisory::{Link, cvss, lenient};
 use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, class_of_type, from_json, is_no_problem, non_empty, severity_of_score,
+    Collector, EntryPath, class_of_type, from_json, is_no_problem, non_empty, severity_of_score,
     split_versions, title, with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl, vers};
+use imgfix_model::advisory::Cvss;
 use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity};
 
 const SCANNER: &str = "scanner";
@@ -87,18 +89,24 @@ pub(super) struct Vulnerability {
     pub analysis: Option<Analysis>,
     pub affects: Option<Vec<Affected>>,
     pub properties: Option<Vec<Property>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub advisories: Option<Vec<Link>>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 pub(super) struct Source {
     pub name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub url: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 pub(super) struct Reference {
     pub id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub source: Option<Source>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +115,11 @@ pub(super) struct Rating {
     pub source: Option<Source>,
     pub severity: Option<String>,
     pub score: Option<f64>,
+    /// `CVSSv31`, `OWASP`, `other`, ...
+    #[serde(default, deserialize_with = "lenient")]
+    pub method: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub vector: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -269,7 +282,7 @@ fn gather<'a>(into: &mut BTreeMap<&'a str, &'a Component>, components: &'a [Comp
 }
 
 fn finding(
-    place: &Place<'_>,
+    place: &EntryPath<'_>,
     id: &str,
     severity: Severity,
     entry: &Vulnerability,
@@ -311,9 +324,30 @@ fn finding(
         ),
         title: title(entry.description.clone()),
         path: component.and_then(|component| file(component)).filter(|_| class == Class::Library),
+        advisory: entry.source.as_ref().and_then(|source| source.url.clone()),
+        references: links(entry),
+        cvss: entry.ratings.iter().flatten().filter_map(|rating| said_by(rating, entry)).collect(),
         ..Finding::system(id, &package, &version)
     };
     Ok(with_fixes(finding, fixes(entry, &package)))
+}
+
+/// Where to read about a vulnerability, its own source apart.
+fn links(entry: &Vulnerability) -> Vec<String> {
+    let advisories = entry.advisories.iter().flatten().filter_map(|one| one.url.clone());
+    let elsewhere = entry.references.iter().flatten();
+    let elsewhere = elsewhere.filter_map(|one| one.source.as_ref()?.url.clone());
+    advisories.chain(elsewhere).collect()
+}
+
+/// What a rating says by CVSS, if it is by that. One without a source is of the vulnerability's.
+fn said_by(rating: &Rating, entry: &Vulnerability) -> Option<Cvss> {
+    let method = rating.method.as_deref().unwrap_or_default();
+    let vector = rating.vector.as_deref().unwrap_or_default();
+    let by_cvss = method.starts_with("CVSS") || method.is_empty() && vector.contains("AV:");
+    let source = rating.source.as_ref().or(entry.source.as_ref());
+    let source = source.and_then(|source| source.name.as_deref()).unwrap_or("CycloneDX");
+    cvss(source, rating.score, rating.vector.clone()).filter(|_| by_cvss)
 }
 
 /// The component's file: Trivy's `aquasecurity:trivy:FilePath`, Syft's `syft:location:0:path`.
@@ -352,7 +386,7 @@ fn recommended(text: &str, package: &str) -> Vec<String> {
 }
 
 /// The rating of the vulnerability's own source, else the worst.
-fn severity(out: &mut Collector<'_>, place: &Place<'_>, entry: &Vulnerability) -> Severity {
+fn severity(out: &mut Collector<'_>, place: &EntryPath<'_>, entry: &Vulnerability) -> Severity {
     let own = entry.source.as_ref().and_then(|source| source.name.as_deref());
     let ratings = || entry.ratings.iter().flatten();
     let of_source = ratings().find(|rating| {

@@ -7,6 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde::Deserialize;
 
+use super::advisory::Link;
 use super::cyclonedx::{
     self, Affected, AffectedVersion, Analysis, Component, Document, Metadata, Property, Rating,
 };
@@ -92,11 +93,24 @@ struct XmlVulnerability {
     analysis: Option<XmlAnalysis>,
     affects: Option<XmlAffects>,
     properties: Option<XmlProperties>,
+    advisories: Option<XmlAdvisories>,
+}
+
+#[derive(Deserialize)]
+struct XmlAdvisories {
+    #[serde(default)]
+    advisory: Vec<XmlAdvisory>,
+}
+
+#[derive(Deserialize)]
+struct XmlAdvisory {
+    url: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct XmlSource {
     name: Option<String>,
+    url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +122,7 @@ struct XmlReferences {
 #[derive(Deserialize)]
 struct XmlReference {
     id: Option<String>,
+    source: Option<XmlSource>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +136,8 @@ struct XmlRating {
     source: Option<XmlSource>,
     severity: Option<String>,
     score: Option<f64>,
+    method: Option<String>,
+    vector: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -247,7 +264,11 @@ fn document(bom: Bom) -> Document {
 fn tools(xml: XmlTools) -> Tools {
     let listed = xml.tool.into_iter().map(source);
     let components = xml.components.map(|list| list.component).unwrap_or_default();
-    Tools::List(listed.chain(components.into_iter().map(|one| Source { name: one.name })).collect())
+    Tools::List(
+        listed
+            .chain(components.into_iter().map(|one| Source { name: one.name, url: None }))
+            .collect(),
+    )
 }
 
 fn components(list: XmlComponents) -> Vec<Component> {
@@ -273,7 +294,7 @@ fn properties(list: XmlProperties) -> Vec<Property> {
 }
 
 fn source(xml: XmlSource) -> Source {
-    Source { name: xml.name }
+    Source { name: xml.name, url: xml.url }
 }
 
 fn vulnerability(xml: XmlVulnerability) -> Vulnerability {
@@ -281,13 +302,14 @@ fn vulnerability(xml: XmlVulnerability) -> Vulnerability {
         source: xml.source.map(source),
         severity: xml.severity,
         score: xml.score,
+        method: xml.method,
+        vector: xml.vector,
     };
+    let reference = |xml: XmlReference| Reference { id: xml.id, source: xml.source.map(source) };
     Vulnerability {
         id: xml.id,
         source: xml.source.map(source),
-        references: xml
-            .references
-            .map(|list| list.reference.into_iter().map(|one| Reference { id: one.id }).collect()),
+        references: xml.references.map(|list| list.reference.into_iter().map(reference).collect()),
         ratings: xml.ratings.map(|list| list.rating.into_iter().map(rating).collect()),
         description: xml.description,
         recommendation: xml.recommendation,
@@ -299,6 +321,9 @@ fn vulnerability(xml: XmlVulnerability) -> Vulnerability {
         }),
         affects: xml.affects.map(|list| list.target.into_iter().map(affected).collect()),
         properties: xml.properties.map(properties),
+        advisories: xml
+            .advisories
+            .map(|list| list.advisory.into_iter().map(|one| Link { url: one.url }).collect()),
     }
 }
 

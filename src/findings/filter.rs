@@ -8,6 +8,7 @@ use time::macros::format_description;
 
 use super::IgnoreRule;
 use super::ignore::is_called;
+use imgfix_model::advisory::Probability;
 use imgfix_model::finding::{Assessed, Finding, Severity};
 
 /// How days are written.
@@ -18,6 +19,11 @@ pub(super) const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[
 pub struct Filter {
     /// Findings below are left out; `unknown` is the lowest.
     pub min_severity: Option<Severity>,
+    /// Only findings that a report says are exploited.
+    pub only_known_exploited: bool,
+    /// Findings of a lower EPSS score are left out, and those without one, but not what is known
+    /// to be exploited. Zero leaves nothing out.
+    pub min_epss: Option<Probability>,
     /// When not empty: only findings with one of these ids or aliases.
     pub only: Vec<String>,
     /// Findings with one of these ids or aliases are left out.
@@ -29,15 +35,18 @@ pub struct Filter {
 /// A finding that the user's choice leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgnoredFinding {
+    /// What the report says.
     pub finding: Finding,
-    /// `--ignore CVE-2024-1`, `.trivyignore:3`, `--min-severity high`, `--only`.
+    /// `--ignore CVE-2024-1`, `.trivyignore:3`, `--min-severity high`, `--only`, `--only-kev`.
     pub by: String,
 }
 
 /// What a [`Filter`] makes of findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filtered {
+    /// Those to repair, in the order given.
     pub kept: Vec<Finding>,
+    /// Those left out, in the order given.
     pub ignored: Vec<IgnoredFinding>,
     /// What reports list and somebody assessed as no problem; no choice of the user's.
     pub assessed: Vec<Assessed>,
@@ -90,8 +99,18 @@ impl Filter {
             }
             expired.push(rule.from.clone());
         }
-        let least = self.min_severity?;
-        (finding.severity < least).then(|| format!("--min-severity {least}"))
+        if let Some(least) = self.min_severity.filter(|least| finding.severity < *least) {
+            return Some(format!("--min-severity {least}"));
+        }
+        if self.only_known_exploited && !finding.known_exploited {
+            return Some("--only-kev".to_owned());
+        }
+        let least = self.min_epss.filter(|least| *least > Probability::default())?;
+        if finding.known_exploited {
+            return None;
+        }
+        let likely = finding.epss.is_some_and(|epss| epss.score >= least);
+        (!likely).then(|| format!("--min-epss {least}"))
     }
 }
 
@@ -147,6 +166,42 @@ mod tests {
         ] {
             assert_eq!(ignored(&filter, today), want, "{filter:?}");
         }
+    }
+
+    #[test]
+    fn exploited_and_likely_findings_are_chosen() {
+        let epss = |score: f64| {
+            let score = Probability::new(score).unwrap();
+            Some(imgfix_model::advisory::Epss { score, percentile: None })
+        };
+        let all = || {
+            vec![
+                Finding {
+                    known_exploited: true,
+                    epss: epss(0.01),
+                    ..Finding::system("CVE-1", "kev", "1")
+                },
+                Finding { epss: epss(0.1), ..Finding::system("CVE-2", "likely", "1") },
+                Finding { epss: epss(0.09999), ..Finding::system("CVE-3", "unlikely", "1") },
+                Finding::system("CVE-4", "unsaid", "1"),
+                Finding { known_exploited: true, ..Finding::system("CVE-5", "kev-alone", "1") },
+            ]
+        };
+        let kept = |filter: &Filter| -> (Vec<String>, Vec<String>) {
+            let filtered = filter.apply(all(), date!(2026 - 01 - 01));
+            let reasons = filtered.ignored.into_iter().map(|one| one.by).collect();
+            (filtered.kept.into_iter().map(|one| one.package).collect(), reasons)
+        };
+        let likely = Filter { min_epss: Probability::new(0.1), ..Filter::default() };
+        let (names, reasons) = kept(&likely);
+        assert_eq!(names, ["kev", "likely", "kev-alone"]);
+        assert_eq!(reasons, ["--min-epss 0.1"; 2]);
+        let zero = Filter { min_epss: Probability::new(0.0), ..Filter::default() };
+        assert_eq!(kept(&zero).1, [""; 0]);
+        let exploited = Filter { only_known_exploited: true, ..Filter::default() };
+        let (names, reasons) = kept(&exploited);
+        assert_eq!(names, ["kev", "kev-alone"]);
+        assert_eq!(reasons, ["--only-kev"; 3]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub enum ReportFormat {
     ClairV4,
     /// klar and clair-scanner, for Clair 2.
     Clair,
+    /// Harbor's API, and the scanner adapters behind it.
     Harbor,
     /// AWS Inspector 2 and ECR.
     Inspector,
@@ -36,7 +37,9 @@ pub enum ReportFormat {
     Snyk,
     /// Anchore Enterprise and Anchore Engine.
     Anchore,
+    /// Aqua Security: `scannercli`, and the console's API.
     Aqua,
+    /// NeuVector's REST API (`/v1/scan`).
     NeuVector,
     /// `osv-scanner --format json`.
     Osv,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, from_json, image_path, non_empty, title};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::advisory::{Cvss, Epss};
 use imgfix_model::finding::{Assessed, Claim, Class, Finding, FixStatus, Naming};
 
 /// The value of `schema`.
@@ -24,9 +25,9 @@ pub(super) const FORMAT: Format = Format {
 struct Report {
     schema: String,
     image: Option<Image>,
-    findings: Vec<Entry>,
+    findings: Vec<GivenFinding>,
     #[serde(default)]
-    assessed: Vec<AssessedEntry>,
+    assessed: Vec<AssessedFinding>,
 }
 
 #[derive(Deserialize, Default)]
@@ -37,9 +38,10 @@ struct Image {
     platform: Option<String>,
 }
 
+/// One finding as the converter wrote it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-struct Entry {
+struct GivenFinding {
     id: String,
     package: Option<String>,
     #[serde(default)]
@@ -60,12 +62,20 @@ struct Entry {
     #[serde(default)]
     claims: Vec<Claim>,
     other_release: Option<String>,
+    advisory: Option<String>,
+    #[serde(default)]
+    references: Vec<String>,
+    #[serde(default)]
+    cvss: Vec<Cvss>,
+    epss: Option<Epss>,
+    #[serde(default)]
+    known_exploited: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-struct AssessedEntry {
-    finding: Entry,
+struct AssessedFinding {
+    finding: GivenFinding,
     assessment: String,
     by: Option<String>,
 }
@@ -105,7 +115,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
 fn finding(
     out: &mut Collector<'_>,
     path: String,
-    entry: Entry,
+    entry: GivenFinding,
     platform: Option<&str>,
 ) -> Result<Finding, FindingsError> {
     let place = out.place(path);
@@ -132,6 +142,11 @@ fn finding(
         naming: entry.naming.unwrap_or_default(),
         claims: entry.claims,
         other_release: non_empty(entry.other_release),
+        advisory: entry.advisory,
+        references: entry.references,
+        cvss: entry.cvss,
+        epss: entry.epss,
+        known_exploited: entry.known_exploited,
         ..Finding::system(&id, &package, &entry.installed)
     })
 }

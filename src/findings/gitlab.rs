@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
+use super::advisory::{Link, cvss, lenient, urls};
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, class_of_name, from_json, non_empty, title};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
@@ -29,7 +30,7 @@ pub(super) const FORMAT: Format = Format {
 #[serde(expecting = "an object")]
 struct Report {
     scan: Option<Scan>,
-    vulnerabilities: Vec<Entry>,
+    vulnerabilities: Vec<Vulnerability>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +47,7 @@ struct Scanner {
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct Entry {
+struct Vulnerability {
     id: Option<String>,
     name: Option<String>,
     message: Option<String>,
@@ -55,6 +56,19 @@ struct Entry {
     solution: Option<String>,
     location: Option<Location>,
     identifiers: Option<Vec<Identifier>>,
+    #[serde(default, deserialize_with = "lenient")]
+    links: Option<Vec<Link>>,
+    #[serde(default, deserialize_with = "lenient")]
+    cvss_vectors: Option<Vec<CvssVector>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct CvssVector {
+    #[serde(default, deserialize_with = "lenient")]
+    vendor: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    vector: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -121,12 +135,17 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         };
         let package = place.required("location.dependency.package.name", package)?;
         let text = non_empty(entry.message).or(entry.name).or(entry.description);
+        let vectors = entry.cvss_vectors.into_iter().flatten();
         out.findings.push(Finding {
             class: class_of_name(&package),
             severity,
             fixed: entry.solution.as_deref().and_then(fixed_version),
             aliases: aliases(&id, names.into_iter().map(|(_, name)| name)),
             title: title(text),
+            references: urls(entry.links),
+            cvss: vectors
+                .filter_map(|one| cvss(one.vendor.as_deref().unwrap_or(SCANNER), None, one.vector))
+                .collect(),
             naming,
             ..Finding::system(&id, &package, &version.unwrap_or_default())
         });

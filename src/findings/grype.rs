@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer};
 
+use super::advisory::{cvss, epss, lenient, number};
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, from_json, image_path, non_empty, title, with_fixes};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
@@ -28,17 +29,17 @@ pub(super) const FORMAT: Format = Format {
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 pub(super) struct Report {
-    matches: Option<Vec<MatchEntry>>,
+    matches: Option<Vec<Match>>,
     /// With `--show-suppressed`, and what the configuration ignores.
     #[serde(rename = "ignoredMatches")]
-    ignored_matches: Option<Vec<MatchEntry>>,
-    source: Option<SourceEntry>,
+    ignored_matches: Option<Vec<Match>>,
+    source: Option<Source>,
     distro: Option<Distro>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct SourceEntry {
+struct Source {
     #[serde(rename = "type")]
     kind: Option<String>,
     target: Option<Target>,
@@ -80,9 +81,9 @@ struct Distro {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct MatchEntry {
+struct Match {
     vulnerability: Vulnerability,
-    related_vulnerabilities: Option<Vec<Related>>,
+    related_vulnerabilities: Option<Vec<Vulnerability>>,
     artifact: Artifact,
     applied_ignore_rules: Option<Vec<IgnoreRule>>,
 }
@@ -102,6 +103,64 @@ struct Vulnerability {
     severity: Option<String>,
     description: Option<String>,
     fix: Option<Fix>,
+    #[serde(rename = "dataSource", default, deserialize_with = "lenient")]
+    data_source: Option<String>,
+    /// Whose data it is: `debian:distro:debian:12`, `nvd:cpe`.
+    #[serde(default, deserialize_with = "lenient")]
+    namespace: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    urls: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    cvss: Option<Vec<GrypeCvss>>,
+    /// One for each CVE that it is about.
+    #[serde(default, deserialize_with = "lenient")]
+    epss: Option<Vec<GrypeEpss>>,
+    /// Entries of CISA's catalogue.
+    #[serde(rename = "knownExploited", default, deserialize_with = "lenient")]
+    known_exploited: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct GrypeCvss {
+    #[serde(default, deserialize_with = "lenient")]
+    source: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    vector: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    metrics: Option<CvssMetrics>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct CvssMetrics {
+    #[serde(rename = "baseScore", default, deserialize_with = "number")]
+    base_score: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct GrypeEpss {
+    #[serde(default, deserialize_with = "number")]
+    epss: Option<f64>,
+    #[serde(default, deserialize_with = "number")]
+    percentile: Option<f64>,
+}
+
+impl Vulnerability {
+    /// What is said beside the fix; `finding` is given it.
+    fn say(self, finding: &mut Finding) {
+        let source = self.namespace.unwrap_or_else(|| SCANNER.to_owned());
+        finding.references.extend(self.urls.into_iter().flatten().chain(self.data_source));
+        finding.cvss.extend(self.cvss.into_iter().flatten().filter_map(|one| {
+            let score = one.metrics.and_then(|metrics| metrics.base_score);
+            cvss(one.source.as_deref().unwrap_or(&source), score, one.vector)
+        }));
+        let all = self.epss.into_iter().flatten();
+        let highest = all.filter_map(|one| epss(one.epss, one.percentile)).max();
+        finding.epss = finding.epss.max(highest);
+        finding.known_exploited |= self.known_exploited.is_some_and(|list| !list.is_empty());
+    }
 }
 
 #[derive(Deserialize)]
@@ -109,12 +168,6 @@ struct Vulnerability {
 struct Fix {
     versions: Option<Vec<String>>,
     state: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Related {
-    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -200,7 +253,7 @@ pub(super) fn entries(
     Ok(artifact)
 }
 
-fn identity(source: Option<SourceEntry>, distro: Option<Distro>) -> ArtifactIdentity {
+fn identity(source: Option<Source>, distro: Option<Distro>) -> ArtifactIdentity {
     let (family, version) = match distro {
         Some(distro) => (non_empty(distro.name), non_empty(distro.version)),
         None => (None, None),
@@ -235,35 +288,36 @@ fn identity(source: Option<SourceEntry>, distro: Option<Distro>) -> ArtifactIden
 fn finding(
     out: &mut Collector<'_>,
     path: String,
-    entry: MatchEntry,
+    entry: Match,
     platform: Option<&str>,
 ) -> Result<Finding, FindingsError> {
     let place = out.place(path);
-    let id = place.required("vulnerability.id", entry.vulnerability.id)?;
+    let mut about = entry.vulnerability;
+    let id = place.required("vulnerability.id", about.id.take())?;
     let package = place.required("artifact.name", entry.artifact.name)?;
-    let severity = out.severity(&place, entry.vulnerability.severity.as_deref());
+    let severity = out.severity(&place, about.severity.as_deref());
     let class = match entry.artifact.kind.as_deref() {
         Some("deb" | "apk" | "rpm" | "alpm" | "portage") => Class::System,
         _ => Class::Library,
     };
-    let (versions, state) = match entry.vulnerability.fix {
+    let (versions, state) = match about.fix.take() {
         Some(fix) => (fix.versions.unwrap_or_default(), fix.state),
         None => (Vec::new(), None),
     };
-    let aliases: BTreeSet<String> = entry
-        .related_vulnerabilities
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|related| related.id)
+    let related = entry.related_vulnerabilities.unwrap_or_default();
+    let aliases: BTreeSet<String> = related
+        .iter()
+        .filter_map(|related| related.id.clone())
         .filter(|alias| *alias != id)
         .collect();
-    let finding = Finding {
+    let mut finding = Finding {
         class,
         severity,
         architecture: entry.artifact.purl.and_then(|purl| purl::qualifier(&purl, "arch")),
         status: state.as_deref().and_then(status),
         aliases: aliases.into_iter().collect(),
-        title: title(entry.vulnerability.description),
+        title: title(about.description.take()),
+        advisory: about.data_source.take(),
         // A system package's locations are its records in the package database.
         path: match class {
             Class::System => None,
@@ -274,6 +328,8 @@ fn finding(
         naming: Naming::Binary,
         ..Finding::system(&id, &package, &entry.artifact.version.unwrap_or_default())
     };
+    about.say(&mut finding);
+    related.into_iter().for_each(|one| one.say(&mut finding));
     Ok(with_fixes(finding, versions))
 }
 

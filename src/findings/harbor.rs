@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::advisory::{lenient, newest, number};
 use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, class_of_name, from_json, non_empty, split_versions, title, with_fixes,
 };
 use super::shape::Shape;
+use super::trivy::{self, VendorCvss};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
 use imgfix_model::finding::{Finding, Naming};
 
@@ -50,7 +52,7 @@ pub(super) const FORMAT: Format = Format {
 struct Report {
     artifact: Option<Artifact>,
     scanner: Option<Scanner>,
-    vulnerabilities: Option<Vec<Entry>>,
+    vulnerabilities: Option<Vec<VulnerabilityItem>>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +70,7 @@ struct Artifact {
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct Entry {
+struct VulnerabilityItem {
     id: Option<String>,
     package: Option<String>,
     version: Option<String>,
@@ -78,6 +80,34 @@ struct Entry {
     status: Option<String>,
     description: Option<String>,
     artifact_digests: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    links: Option<Vec<String>>,
+    /// Of the source that the scanner prefers, which is not named.
+    #[serde(default, deserialize_with = "lenient")]
+    preferred_cvss: Option<PreferredCvss>,
+    #[serde(default, deserialize_with = "lenient")]
+    vendor_attributes: Option<VendorAttributes>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct PreferredCvss {
+    #[serde(default, deserialize_with = "number")]
+    score_v3: Option<f64>,
+    #[serde(default, deserialize_with = "number")]
+    score_v2: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    vector_v3: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    vector_v2: Option<String>,
+}
+
+/// What Trivy's adapter passes on.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct VendorAttributes {
+    #[serde(rename = "CVSS", default, deserialize_with = "lenient")]
+    cvss: Option<BTreeMap<String, VendorCvss>>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -112,11 +142,25 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
                 artifact.manifest_digests.push(digest);
             }
         }
+        let mut links = entry.links.unwrap_or_default().into_iter();
+        let by_source = trivy::cvss(entry.vendor_attributes.and_then(|vendor| vendor.cvss));
+        let preferred = entry.preferred_cvss.and_then(|one| {
+            let versions = [(one.score_v3, one.vector_v3), (one.score_v2, one.vector_v2)];
+            newest(if scanner.is_empty() { SCANNER } else { &scanner }, versions)
+        });
+        // Where sources are named, the preferred one is among them.
+        let cvss = match by_source.is_empty() {
+            true => preferred.into_iter().collect(),
+            false => by_source,
+        };
         let finding = Finding {
             class: class_of_name(&package),
             severity,
             title: title(entry.description),
             naming,
+            advisory: links.next(),
+            references: links.collect(),
+            cvss,
             ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
         };
         let finding = with_fixes(finding, split_versions(entry.fix_version.as_deref()));

@@ -30,23 +30,28 @@ pub struct ArtifactIdentity {
 /// What is known of one platform's image, to hold a report against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
+    /// What the image says that it is for.
     pub platform: Platform,
     /// The index (when there is one) and the platform's manifest.
     pub manifest_digests: Vec<Digest>,
+    /// Digest of the image's config, which Docker calls the image ID.
     pub config_digest: Digest,
-    /// Lowest first.
+    /// The layers' uncompressed digests, lowest first.
     pub diff_ids: Vec<DiffId>,
     /// The compressed layers as stored, lowest first.
     pub layer_digests: Vec<Digest>,
+    /// What the image's os-release(5) says; `None` when it has none.
     pub distribution: Option<Distribution>,
 }
 
 /// Whether a report is about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
+    /// A digest says that it is.
     Yes,
     /// The report is about something else.
     No {
+        /// The rest of a sentence about the report: `it is about ubuntu 22.04, and ...`.
         why: String,
     },
     /// The report says too little to tell.

@@ -7,12 +7,14 @@
 
 use serde::Deserialize;
 
+use super::advisory::{cvss, epss, lenient, number};
 use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, aliases, class_of_type, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::advisory::Cvss;
 use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "AWS Inspector";
@@ -34,7 +36,7 @@ pub(super) const FORMAT: Format = Format {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct Report {
-    findings: Option<Vec<Entry>>,
+    findings: Option<Vec<InspectorFinding>>,
     image_scan_findings: Option<ImageScan>,
     repository_name: Option<String>,
     image_id: Option<ImageId>,
@@ -50,7 +52,7 @@ struct ImageId {
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct ImageScan {
     findings: Option<Vec<Basic>>,
-    enhanced_findings: Option<Vec<Entry>>,
+    enhanced_findings: Option<Vec<InspectorFinding>>,
 }
 
 /// A finding of ECR's basic scanning.
@@ -73,7 +75,7 @@ struct Attribute {
 /// A finding of Inspector.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct Entry {
+struct InspectorFinding {
     finding_arn: Option<String>,
     severity: Option<String>,
     status: Option<String>,
@@ -83,6 +85,15 @@ struct Entry {
     description: Option<String>,
     package_vulnerability_details: Option<Details>,
     resources: Option<Vec<Resource>>,
+    #[serde(default, deserialize_with = "lenient")]
+    epss: Option<InspectorEpss>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct InspectorEpss {
+    #[serde(default, deserialize_with = "number")]
+    score: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +102,23 @@ struct Details {
     vulnerability_id: Option<String>,
     related_vulnerabilities: Option<Vec<String>>,
     vulnerable_packages: Option<Vec<Package>>,
+    #[serde(default, deserialize_with = "lenient")]
+    source_url: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    reference_urls: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    cvss: Option<Vec<InspectorCvss>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct InspectorCvss {
+    #[serde(default, deserialize_with = "lenient")]
+    source: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    base_score: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    scoring_vector: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +187,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
 }
 
 /// Several images in one list are all noted: the image at hand is one of them or not.
-fn identify(artifact: &mut ArtifactIdentity, entry: &Entry) {
+fn identify(artifact: &mut ArtifactIdentity, entry: &InspectorFinding) {
     let resources = entry.resources.iter().flatten();
     for image in resources.filter_map(|r| r.details.as_ref()?.aws_ecr_container_image.as_ref()) {
         if artifact.name.is_empty() {
@@ -203,7 +231,11 @@ fn basic_finding(out: &mut Collector<'_>, path: String, entry: Basic) -> Result<
     Ok(())
 }
 
-fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), FindingsError> {
+fn finding(
+    out: &mut Collector<'_>,
+    path: String,
+    entry: InspectorFinding,
+) -> Result<(), FindingsError> {
     let place = out.place(path.clone());
     // `CLOSED`: Inspector itself says that it is gone. `SUPPRESSED`: a rule leaves it out.
     let status = entry.status;
@@ -223,6 +255,14 @@ fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), Fi
     let id =
         place.required("packageVulnerabilityDetails.vulnerabilityId", details.vulnerability_id)?;
     let names = aliases(&id, details.related_vulnerabilities.unwrap_or_default());
+    let scores = details.cvss.into_iter().flatten();
+    let scores: Vec<Cvss> = scores
+        .filter_map(|one| {
+            let source = one.source.as_deref().unwrap_or(SCANNER);
+            cvss(source, one.base_score, one.scoring_vector)
+        })
+        .collect();
+    let likely = entry.epss.and_then(|of| epss(of.score, None));
     let text = title(non_empty(entry.description).or(entry.title));
     for (at, package) in details.vulnerable_packages.unwrap_or_default().into_iter().enumerate() {
         let place =
@@ -236,6 +276,10 @@ fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), Fi
             naming: Naming::Binary,
             aliases: names.clone(),
             title: text.clone(),
+            advisory: details.source_url.clone(),
+            references: details.reference_urls.clone().unwrap_or_default(),
+            cvss: scores.clone(),
+            epss: likely,
             path: non_empty(package.file_path.clone())
                 .filter(|_| class != Class::System)
                 .map(|path| image_path(&path)),

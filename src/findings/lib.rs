@@ -8,6 +8,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod advisory;
 mod alibaba;
 mod anchore;
 mod aqua;
@@ -60,6 +61,8 @@ pub use report::{MAX_REPORT, ScanReport, parse_report};
 
 #[cfg(test)]
 mod real_reports;
+#[cfg(test)]
+mod said_beside;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -3,17 +3,18 @@
 //! The order of the reports does not matter: a [`Merged`] is a set of findings, each with the
 //! report that it is from, and everything else is a function of that set.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ScanReport;
+use imgfix_model::advisory;
 use imgfix_model::finding::{Assessed, Claim, Class, Finding, Naming};
 
 /// The findings of all reports, each problem once: the same id (or a GHSA whose CVE another
 /// entry has), class, package, installed version, path and platform. Of duplicates the worst
 /// severity stays, every fixed version (with who names it, when reports disagree), and
-/// everything else that only one of them knows. A report that does not tell architecture or
-/// platform speaks of all those that another report names. Sorted, worst severity first.
+/// everything else that only one of them knows: all links, of each source of CVSS the highest
+/// score, the highest EPSS, and that one of them knows of exploitation. A report that does not tell architecture or
+/// platform speaks of all those that another report names. Sorted, the most urgent first.
 #[must_use]
 pub fn merge(reports: Vec<ScanReport>) -> Vec<Finding> {
     let mut merged = Merged::default();
@@ -28,13 +29,14 @@ pub fn merge(reports: Vec<ScanReport>) -> Vec<Finding> {
 pub fn assessed(reports: &[ScanReport]) -> Vec<Assessed> {
     let all: BTreeSet<&Assessed> = reports.iter().flat_map(|report| &report.assessed).collect();
     let mut all: Vec<Assessed> = all.into_iter().cloned().collect();
-    all.sort_by(|a, b| (Reverse(a.finding.severity), a).cmp(&(Reverse(b.finding.severity), b)));
+    all.sort_by(|a, b| (a.finding.urgency(), a).cmp(&(b.finding.urgency(), b)));
     all
 }
 
-/// Worst severity first, then by id, package and the rest: the order of every report.
+/// What is exploited first, then what is most likely to be, then the worst severity; see
+/// [`Finding::urgency`]: the order of every report.
 pub fn sort_for_people(findings: &mut [Finding]) {
-    findings.sort_by(|a, b| (Reverse(a.severity), a).cmp(&(Reverse(b.severity), b)));
+    findings.sort_by(|a, b| a.urgency().cmp(&b.urgency()));
 }
 
 /// Findings of reports, before duplicates become one.
@@ -79,7 +81,7 @@ impl Merged {
         self.entries.extend(other.entries);
     }
 
-    /// Each problem once, worst first.
+    /// Each problem once, the most urgent first.
     #[must_use]
     pub fn findings(self) -> Vec<Finding> {
         let mut spots: BTreeMap<Spot, Vec<Finding>> = BTreeMap::new();
@@ -182,6 +184,7 @@ fn absorb(into: &mut Finding, from: &Finding) {
     }
     into.claims.extend(from.claims.iter().cloned());
     into.aliases.extend(from.aliases.iter().cloned());
+    advisory::absorb(into, from);
 }
 
 /// A problem as it is shown: claims are told when reports disagree.
@@ -205,6 +208,7 @@ fn settled(mut finding: Finding) -> Finding {
     finding.aliases.sort();
     finding.aliases.dedup();
     finding.aliases.retain(|alias| *alias != finding.id);
+    advisory::bounded(&mut finding);
     finding
 }
 
@@ -212,6 +216,7 @@ fn settled(mut finding: Finding) -> Finding {
 mod tests {
     use super::super::{ArtifactIdentity, ReportFormat};
     use super::*;
+    use imgfix_model::advisory::{Cvss, CvssScore, Epss, MAX_CVSS, MAX_REFERENCES, Probability};
     use imgfix_model::finding::Severity;
 
     fn report(findings: Vec<Finding>) -> ScanReport {
@@ -292,9 +297,15 @@ mod tests {
             (word(&["CVE-1", "CVE-2", "GHSA-1"]), word(&["a", "b"]), maybe(&["1", "2", "3"])),
             (maybe(&["amd64", "i386"]), maybe(&["linux/amd64", "linux/386"]), maybe(&["CVE-1"])),
             (0..6_usize, proptest::sample::select(&[Naming::Binary, Naming::Source][..])),
+            any_said(),
         )
             .prop_map(
-                |((id, package, fixed), (architecture, platform, alias), (severity, naming))| {
+                |(
+                    (id, package, fixed),
+                    (architecture, platform, alias),
+                    (severity, naming),
+                    said,
+                )| {
                     Finding {
                         severity: Severity::WORST_FIRST[severity],
                         fixed: fixed.map(Into::into),
@@ -302,10 +313,54 @@ mod tests {
                         platform: platform.map(Into::into),
                         aliases: alias.map(Into::into).into_iter().collect(),
                         naming,
-                        ..Finding::system(id, package, "1")
+                        id: id.into(),
+                        package: package.into(),
+                        ..said
                     }
                 },
             )
+    }
+
+    /// A finding that says something of its advisory, as a report is read.
+    fn any_said() -> impl proptest::strategy::Strategy<Value = Finding> {
+        use proptest::prelude::*;
+        let link = || {
+            (0..30_u8, any::<bool>()).prop_map(|(at, safe)| {
+                format!("http{}://a.example/{at}", if safe { "s" } else { "" })
+            })
+        };
+        let score = || proptest::option::of((0..=100_u8).prop_map(|n| f64::from(n) / 10.0));
+        let cvss = (0..12_u8, score(), proptest::option::of(0..3_u8)).prop_map(
+            |(source, score, vector)| Cvss {
+                source: format!("s{source}"),
+                score: score.and_then(CvssScore::new),
+                vector: vector.map(|at| format!("AV:{at}")),
+            },
+        );
+        let probability = || (0..=10_u8).prop_map(|n| f64::from(n) / 10.0);
+        let epss = (probability(), proptest::option::of(probability())).prop_map(|(a, b)| {
+            let percentile = b.and_then(Probability::new);
+            Epss { score: Probability::new(a).unwrap_or_default(), percentile }
+        });
+        (
+            proptest::option::of(link()),
+            proptest::collection::vec(link(), 0..25),
+            proptest::collection::vec(cvss, 0..12),
+            proptest::option::of(epss),
+            any::<bool>(),
+        )
+            .prop_map(|(advisory, references, cvss, epss, known_exploited)| {
+                let mut finding = Finding {
+                    advisory,
+                    references,
+                    cvss,
+                    epss,
+                    known_exploited,
+                    ..Finding::system("", "", "1")
+                };
+                super::advisory::bounded(&mut finding);
+                finding
+            })
     }
 
     proptest::proptest! {
@@ -319,6 +374,10 @@ mod tests {
                 .map(|(at, list)| named(&format!("r{at}"), list.clone()))
                 .collect();
             let want = merge(reports.clone());
+            for finding in &want {
+                proptest::prop_assert!(finding.references.len() <= MAX_REFERENCES);
+                proptest::prop_assert!(finding.cvss.len() <= MAX_CVSS);
+            }
             for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
                 let reports = order.iter().map(|at| reports[*at].clone()).collect();
                 proptest::prop_assert_eq!(&merge(reports), &want);
@@ -371,6 +430,68 @@ mod tests {
         let arm = Finding { platform: Some("linux/arm64".into()), ..base.clone() };
         let amd = Finding { platform: Some("linux/amd64".into()), ..base };
         assert_eq!(merge(vec![report(vec![arm, amd])]).len(), 2);
+    }
+
+    #[test]
+    fn what_any_report_says_of_a_problem_is_kept() {
+        let cvss = |source: &str, score: f64| Cvss {
+            source: source.into(),
+            score: CvssScore::new(score),
+            vector: None,
+        };
+        let epss =
+            |score: f64| Probability::new(score).map(|score| Epss { score, percentile: None });
+        let base = finding(Some("amd64"), Severity::Low, None);
+        let merged = merge(vec![
+            report(vec![Finding {
+                advisory: Some("https://b.example/".into()),
+                references: vec!["https://c.example/".into()],
+                cvss: vec![cvss("nvd", 9.8), cvss("redhat", 5.0)],
+                epss: epss(0.1),
+                ..base.clone()
+            }]),
+            report(vec![Finding {
+                advisory: Some("https://a.example/".into()),
+                references: vec!["https://c.example/".into()],
+                cvss: vec![cvss("nvd", 7.0), cvss("vendor", 6.0)],
+                epss: epss(0.2),
+                known_exploited: true,
+                ..base.clone()
+            }]),
+            report(vec![base.clone()]),
+        ]);
+        let want = Finding {
+            advisory: Some("https://a.example/".into()),
+            references: vec!["https://b.example/".into(), "https://c.example/".into()],
+            cvss: vec![cvss("nvd", 9.8), cvss("vendor", 6.0), cvss("redhat", 5.0)],
+            epss: epss(0.2),
+            known_exploited: true,
+            ..base
+        };
+        assert_eq!(merged, [want]);
+    }
+
+    #[test]
+    fn what_is_exploited_comes_first_then_what_is_likely_to_be() {
+        let epss =
+            |score: f64| Probability::new(score).map(|score| Epss { score, percentile: None });
+        let merged = merge(vec![report(vec![
+            Finding { id: "CVE-4".into(), ..finding(None, Severity::Critical, None) },
+            Finding { id: "CVE-3".into(), epss: epss(0.1), ..finding(None, Severity::High, None) },
+            Finding { id: "CVE-2".into(), epss: epss(0.5), ..finding(None, Severity::Low, None) },
+            Finding {
+                id: "CVE-5".into(),
+                epss: epss(0.1),
+                ..finding(None, Severity::Critical, None)
+            },
+            Finding {
+                id: "CVE-1".into(),
+                known_exploited: true,
+                ..finding(None, Severity::Unknown, None)
+            },
+        ])]);
+        let ids: Vec<&str> = merged.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["CVE-1", "CVE-2", "CVE-5", "CVE-3", "CVE-4"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 
+use super::advisory::{lenient, newest, number};
 use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, aliases, class_of_name, from_json, image_path, non_empty, split_versions, title,
@@ -63,6 +64,17 @@ struct Vulnerability {
     fixed_version: Option<String>,
     file_name: Option<String>,
     cves: Option<Vec<String>>,
+    /// Version 2 of CVSS.
+    #[serde(default, deserialize_with = "number")]
+    score: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    vectors: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    score_v3: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    vectors_v3: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    link: Option<String>,
     /// `accepted` when somebody has accepted it.
     tags: Option<Vec<String>>,
 }
@@ -149,6 +161,10 @@ fn vulnerability(
         aliases: aliases(&id, entry.cves.unwrap_or_default()),
         title: title(entry.description),
         path: file,
+        advisory: entry.link,
+        cvss: newest(SCANNER, [(entry.score_v3, entry.vectors_v3), (entry.score, entry.vectors)])
+            .into_iter()
+            .collect(),
         ..Finding::system(&id, &package, &entry.package_version.unwrap_or_default())
     };
     let finding = with_fixes(finding, split_versions(entry.fixed_version.as_deref()));

@@ -6,11 +6,13 @@
 
 use serde::Deserialize;
 
+use super::advisory::{cvss, lenient};
 use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, aliases, from_json, image_path, non_empty, severity_of_score, title, with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use imgfix_model::advisory::Cvss;
 use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity};
 
 const SCANNER: &str = "OSV-Scanner";
@@ -79,7 +81,7 @@ struct Layer {
 #[serde(expecting = "an object")]
 struct Source {
     source: Option<SourceInfo>,
-    packages: Option<Vec<PackageEntry>>,
+    packages: Option<Vec<PackageVulns>>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +92,7 @@ struct SourceInfo {
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct PackageEntry {
+struct PackageVulns {
     package: Package,
     vulnerabilities: Option<Vec<Vulnerability>>,
     groups: Option<Vec<Group>>,
@@ -116,6 +118,52 @@ struct Vulnerability {
     details: Option<String>,
     affected: Option<Vec<Affected>>,
     database_specific: Option<DatabaseSpecific>,
+    #[serde(rename = "severity", default, deserialize_with = "lenient")]
+    vectors: Option<Vec<OsvSeverity>>,
+    #[serde(default, deserialize_with = "lenient")]
+    references: Option<Vec<OsvReference>>,
+}
+
+/// <https://ossf.github.io/osv-schema/#severity-field>.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct OsvSeverity {
+    /// `CVSS_V2`, `CVSS_V3`, `CVSS_V4`, or a distribution's name.
+    #[serde(rename = "type", default, deserialize_with = "lenient")]
+    kind: Option<String>,
+    /// A vector, or a distribution's word.
+    #[serde(default, deserialize_with = "lenient")]
+    score: Option<String>,
+}
+
+/// <https://ossf.github.io/osv-schema/#references-field>.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct OsvReference {
+    #[serde(rename = "type", default, deserialize_with = "lenient")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    url: Option<String>,
+}
+
+/// The vector of the newest version of CVSS that a record has, and the score that OSV-Scanner
+/// worked out for its group.
+fn said_by_cvss(id: &str, record: &Vulnerability, groups: &[Group]) -> Vec<Cvss> {
+    let vectors = record.vectors.iter().flatten();
+    let vectors = vectors.filter(|one| one.kind.as_deref().unwrap_or_default().starts_with("CVSS"));
+    let newest = vectors.max_by_key(|one| one.kind.clone()).and_then(|one| one.score.clone());
+    cvss("OSV", None, newest)
+        .into_iter()
+        .chain(cvss(SCANNER, group_score(id, groups), None))
+        .collect()
+}
+
+/// The highest score of the records of an id's group.
+fn group_score(id: &str, groups: &[Group]) -> Option<f64> {
+    groups
+        .iter()
+        .find(|group| group.ids.iter().flatten().any(|one| one == id))
+        .and_then(|group| group.max_severity.as_deref()?.parse().ok())
 }
 
 #[derive(Deserialize)]
@@ -187,7 +235,7 @@ fn package(
     out: &mut Collector<'_>,
     path: &str,
     file: Option<&str>,
-    entry: PackageEntry,
+    entry: PackageVulns,
 ) -> Result<(), FindingsError> {
     let about = entry.package;
     let ecosystem = about.ecosystem.clone().unwrap_or_default();
@@ -206,8 +254,11 @@ fn package(
         let name = non_empty(about.os_package_name.clone()).or_else(|| about.name.clone());
         let package = out.place(format!("{path}.package")).required("name", name)?;
         let severity = severity(&id, &vulnerability, &groups);
+        let cvss = said_by_cvss(&id, &vulnerability, &groups);
         let fixes = fixed_versions(&vulnerability, &about);
         let unending = never_ends(&vulnerability.affected, &about);
+        let links = vulnerability.references.unwrap_or_default();
+        let advisory = links.iter().find(|link| link.kind.as_deref() == Some("ADVISORY"));
         let names = vulnerability.aliases.into_iter().chain(vulnerability.upstream).flatten();
         let finding = Finding {
             class: match &id {
@@ -222,6 +273,9 @@ fn package(
             status: (fixes.is_empty() && unending).then_some(FixStatus::Affected),
             path: file.filter(|_| !is_system).map(image_path),
             naming,
+            advisory: advisory.and_then(|link| link.url.clone()),
+            references: links.into_iter().filter_map(|link| link.url).collect(),
+            cvss,
             ..Finding::system(&id, &package, about.version.as_deref().unwrap_or_default())
         };
         out.findings.push(with_fixes(finding, fixes));
@@ -238,13 +292,7 @@ fn severity(id: &str, vulnerability: &Vulnerability, groups: &[Group]) -> Severi
         "important" => Some(Severity::High),
         word => word.parse().ok(),
     };
-    known.unwrap_or_else(|| {
-        groups
-            .iter()
-            .find(|group| group.ids.iter().flatten().any(|one| one == id))
-            .and_then(|group| group.max_severity.as_deref()?.parse().ok())
-            .map_or(Severity::Unknown, severity_of_score)
-    })
+    known.unwrap_or_else(|| group_score(id, groups).map_or(Severity::Unknown, severity_of_score))
 }
 
 /// The fixed versions of the records that are about this very package and release.

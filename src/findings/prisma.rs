@@ -7,6 +7,7 @@
 
 use serde::Deserialize;
 
+use super::advisory::{cvss, lenient, number};
 use super::format::{Form, Format, Outline};
 use super::identity::system_of_text;
 use super::report::{
@@ -64,6 +65,12 @@ struct Vulnerability {
     package_version: Option<String>,
     package_path: Option<String>,
     package_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    link: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    cvss: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    vector: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +168,8 @@ fn vulnerability(
         class,
         severity,
         title: title(entry.description),
+        advisory: entry.link,
+        cvss: cvss(SCANNER, entry.cvss, entry.vector).into_iter().collect(),
         path: file.filter(|_| class == Class::Library),
         ..Finding::system(&id, &package, &version)
     };

@@ -39,6 +39,7 @@ pub struct PackageUrl {
     pub name: String,
     /// With an RPM's epoch; empty when the URL has none.
     pub version: String,
+    /// The qualifier `arch`, as the URL writes it.
     pub architecture: Option<String>,
 }
 

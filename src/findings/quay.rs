@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use super::advisory::lenient;
 use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, class_of_name, from_json, non_empty, split_versions, title, with_fixes,
@@ -66,6 +67,9 @@ struct Vulnerability {
     severity: Option<String>,
     fixed_by: Option<String>,
     description: Option<String>,
+    /// With blanks between them, when there are several.
+    #[serde(default, deserialize_with = "lenient")]
+    link: Option<String>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -91,10 +95,12 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
                 Some("python" | "java" | "maven" | "gem" | "npm" | "go") => Class::Library,
                 _ => class_of_name(&package),
             };
+            let links = entry.link.unwrap_or_default();
             let finding = Finding {
                 class,
                 severity,
                 title: title(non_empty(entry.description)),
+                references: links.split_whitespace().map(str::to_owned).collect(),
                 ..Finding::system(&id, &package, feature.version.as_deref().unwrap_or_default())
             };
             out.findings.push(with_fixes(finding, split_versions(entry.fixed_by.as_deref())));

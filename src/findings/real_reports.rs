@@ -180,6 +180,63 @@ fn versions_and_classes_of_real_reports_are_understood() {
     }
 }
 
+/// What jq must count of what is said beside the fix: entries with a link, with CVSS, and with
+/// EPSS.
+const SAID: &[(&str, [&str; 3])] = &[
+    (
+        "trivy-debian-buster.json",
+        [
+            "[.Results[].Vulnerabilities[]? | select(.PrimaryURL or .References)] | length",
+            "[.Results[].Vulnerabilities[]? | select(.CVSS)] | length",
+            "0",
+        ],
+    ),
+    (
+        "trivy-alpine-310.sarif",
+        ["[.runs[].results[]] | length", "[.runs[].results[]] | length", "0"],
+    ),
+    (
+        "anchore_grype-many_vulns4.json",
+        [
+            "[.matches[] | select(.vulnerability.dataSource)] | length",
+            "[.matches[] | select([.vulnerability, .relatedVulnerabilities[]?] | any(.cvss // [] | length > 0))] | length",
+            "0",
+        ],
+    ),
+    (
+        "aws_inspector2-aws_inspector2_many_vul.json",
+        [
+            "[.findings[].packageVulnerabilityDetails | select(.sourceUrl) | .vulnerablePackages[]] | length",
+            "[.findings[].packageVulnerabilityDetails | select(.cvss | length > 0) | .vulnerablePackages[]] | length",
+            "[.findings[] | select(.epss) | .packageVulnerabilityDetails.vulnerablePackages[]] | length",
+        ],
+    ),
+    (
+        "harbor_vulnerability-harbor-trivy-vuln.json",
+        [
+            "[.[].vulnerabilities[] | select(.links | length > 0)] | length",
+            "[.[].vulnerabilities[] | select(.preferred_cvss.score_v3 or .vendor_attributes.CVSS)] | length",
+            "0",
+        ],
+    ),
+];
+
+#[test]
+fn what_real_reports_say_beside_the_fix_is_kept() {
+    let Some(folder) = folder() else { return };
+    for (file, filters) in SAID {
+        let path = folder.join(file);
+        let report = parse_report(file, &std::fs::read(&path).unwrap()).unwrap();
+        let all = || report.findings.iter().chain(report.assessed.iter().map(|one| &one.finding));
+        let read = [
+            all().filter(|one| one.link().is_some()).count(),
+            all().filter(|one| !one.cvss.is_empty()).count(),
+            all().filter(|one| one.epss.is_some()).count(),
+        ];
+        assert_eq!(read, filters.map(|filter| jq(filter, &path)), "{file}");
+    }
+}
+
 #[test]
 fn a_real_report_cut_anywhere_is_one_error_with_name_and_place() {
     let Some(folder) = folder() else { return };

@@ -18,6 +18,7 @@ pub const MAX_REPORT: u64 = 512 << 20;
 pub struct ScanReport {
     /// The report's name as given (its file name), for messages.
     pub name: String,
+    /// Told from the content.
     pub format: ReportFormat,
     /// What the report says it is about.
     pub artifact: ArtifactIdentity,
@@ -142,12 +143,12 @@ impl<'a> Collector<'a> {
     }
 
     /// The entry at a JSON path.
-    pub fn place(&self, path: String) -> Place<'a> {
-        Place { name: self.name, scanner: self.scanner, path }
+    pub fn place(&self, path: String) -> EntryPath<'a> {
+        EntryPath { name: self.name, scanner: self.scanner, path }
     }
 
     /// The severity that a word at `place` means.
-    pub fn severity(&mut self, place: &Place<'_>, word: Option<&str>) -> Severity {
+    pub fn severity(&mut self, place: &EntryPath<'_>, word: Option<&str>) -> Severity {
         place.severity(word, &mut self.warnings)
     }
 
@@ -178,11 +179,10 @@ impl<'a> Collector<'a> {
     /// The report, every finding in the normal form.
     pub fn finish(mut self, format: ReportFormat, artifact: ArtifactIdentity) -> ScanReport {
         let family = artifact.os_family.as_deref();
-        for finding in &mut self.findings {
+        let assessed = self.assessed.iter_mut().map(|assessed| &mut assessed.finding);
+        for finding in self.findings.iter_mut().chain(assessed) {
             names::normalise(finding, family);
-        }
-        for assessed in &mut self.assessed {
-            names::normalise(&mut assessed.finding, family);
+            imgfix_model::advisory::bounded(finding);
         }
         ScanReport {
             name: self.name.to_owned(),
@@ -196,15 +196,17 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// What an entry must have.
-pub(super) struct Place<'a> {
+/// Where an entry stands, and what it must have: errors and warnings about it say so.
+pub(super) struct EntryPath<'a> {
+    /// The report's name.
     pub name: &'a str,
+    /// The tool to run again when the entry is bad.
     pub scanner: &'static str,
     /// JSON path of the entry.
     pub path: String,
 }
 
-impl Place<'_> {
+impl EntryPath<'_> {
     pub fn error(&self, field: &str, why: impl Into<String>) -> FindingsError {
         FindingsError::Entry {
             name: self.name.to_owned(),

@@ -12,9 +12,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
+use super::advisory::{cvss, lenient};
 use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, class_of_type, from_json, image_path, non_empty, severity_of_score,
+    Collector, EntryPath, class_of_type, from_json, image_path, non_empty, severity_of_score,
     split_versions, title, with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
@@ -39,7 +40,7 @@ struct Log {
 #[serde(expecting = "an object")]
 struct Run {
     tool: Option<Tool>,
-    results: Option<Vec<Entry>>,
+    results: Option<Vec<SarifResult>>,
     properties: Option<RunProperties>,
 }
 
@@ -73,6 +74,8 @@ struct Rule {
     name: Option<String>,
     short_description: Option<Message>,
     help: Option<Message>,
+    #[serde(default, deserialize_with = "lenient")]
+    help_uri: Option<String>,
     properties: Option<RuleProperties>,
 }
 
@@ -89,6 +92,9 @@ struct RuleProperties {
     purls: Option<Vec<String>>,
     /// Docker Scout's.
     fixed_version: Option<String>,
+    /// Trivy's.
+    #[serde(rename = "cvssv3_vector", default, deserialize_with = "lenient")]
+    vector: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +105,7 @@ struct Message {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct Entry {
+struct SarifResult {
     rule_id: Option<String>,
     rule_index: Option<i64>,
     /// In the place of `ruleId` and `ruleIndex`.
@@ -194,7 +200,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     Ok(out.finish(ReportFormat::Sarif, artifact))
 }
 
-impl Entry {
+impl SarifResult {
     fn id(&self) -> Option<&str> {
         let reference = || self.rule.as_ref()?.id.as_deref();
         self.rule_id.as_deref().or_else(reference)
@@ -223,9 +229,9 @@ impl Entry {
 
 fn finding(
     out: &mut Collector<'_>,
-    place: &Place<'_>,
+    place: &EntryPath<'_>,
     tool: &str,
-    entry: &Entry,
+    entry: &SarifResult,
     rule: Option<&Rule>,
 ) -> Result<Finding, FindingsError> {
     let own = entry.id().map(str::to_owned);
@@ -243,6 +249,7 @@ fn finding(
     let id = said.get(&["vulnerability"]).filter(|id| rule_id.starts_with(id)).unwrap_or(&rule_id);
     let text = rule.and_then(|rule| rule.short_description.as_ref()?.text.clone());
     let kind = rule.and_then(|rule| rule.name.as_deref()).unwrap_or_default();
+    let advisory = rule.and_then(|rule| rule.help_uri.clone());
     let Some(package) = package else {
         let about = if kind.is_empty() { tool } else { kind };
         let about = if about.is_empty() { "configuration" } else { about };
@@ -251,9 +258,12 @@ fn finding(
             severity,
             title: title(text.or_else(|| message.map(str::to_owned))),
             path: uri.map(|path| image_path(&path)),
+            advisory,
             ..Finding::system(id, &about.to_ascii_lowercase(), "")
         });
     };
+    let score = properties.and_then(|properties| properties.score.as_deref()?.trim().parse().ok());
+    let vector = properties.and_then(|properties| properties.vector.clone());
     let class = match (package.class, kind) {
         (Some(class), _) => class,
         (None, "OsPackageVulnerability") => Class::System,
@@ -273,6 +283,10 @@ fn finding(
         title: title(text),
         path: uri.filter(|_| class == Class::Library).map(|path| image_path(&path)),
         naming: naming(tool),
+        advisory,
+        cvss: cvss(if tool.is_empty() { "SARIF" } else { tool }, score, vector)
+            .into_iter()
+            .collect(),
         ..Finding::system(id, &package.name, &package.version)
     };
     Ok(with_fixes(finding, split_versions(fixed.filter(|_| !unfixed))))
@@ -376,8 +390,8 @@ fn grype_message(message: &str) -> Option<(String, String, String)> {
 /// The scanner's word where there is one; else what the score or, last, the level says.
 fn severity(
     out: &mut Collector<'_>,
-    place: &Place<'_>,
-    entry: &Entry,
+    place: &EntryPath<'_>,
+    entry: &SarifResult,
     said: &Said,
     properties: Option<&RuleProperties>,
 ) -> Severity {

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use super::advisory::{cvss, epss, lenient, number};
 use super::format::{Form, Format, Outline};
 use super::identity::{platform_text, system_of_text};
 use super::report::{
@@ -78,12 +79,34 @@ struct Vulnerability {
     /// `not fixed` when there is none.
     fixed_by: Option<String>,
     cvss: Option<Cvss>,
+    /// Where the source has it.
+    #[serde(default, deserialize_with = "lenient")]
+    source: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    url: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    cisa_exploited: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    epss: Option<Epss>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Epss {
+    #[serde(default, deserialize_with = "number")]
+    score: Option<f64>,
+    #[serde(default, deserialize_with = "number")]
+    percentile: Option<f64>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 struct Cvss {
     severity: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    score: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    vector: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -174,7 +197,10 @@ fn vulnerability(
     let id = place.required("source_id", entry.source_id)?;
     let package = purl::parse(url)
         .ok_or_else(|| place.error("purl", format!("{url:?} is not a package URL")))?;
-    let severity = out.severity(&place, entry.cvss.and_then(|cvss| cvss.severity).as_deref());
+    let word = entry.cvss.as_ref().and_then(|cvss| cvss.severity.as_deref());
+    let severity = out.severity(&place, word);
+    let source = entry.source.as_deref().unwrap_or(SCANNER);
+    let score = entry.cvss.and_then(|of| cvss(source, of.score, of.vector));
     let unfixed = entry.fixed_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case("not fixed"));
     let class = class_of_type(&package.kind);
     let finding = Finding {
@@ -183,6 +209,10 @@ fn vulnerability(
         architecture: package.architecture,
         status: unfixed.then_some(FixStatus::Affected),
         title: title(entry.description),
+        advisory: entry.url,
+        cvss: score.into_iter().collect(),
+        epss: entry.epss.and_then(|of| epss(of.score, of.percentile)),
+        known_exploited: entry.cisa_exploited == Some(true),
         platform: platform.map(str::to_owned),
         // Scout merges a distribution's packages into their source.
         naming: if class == Class::System { Naming::Source } else { Naming::Either },

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::advisory::{Link, cvss, epss, lenient, number, urls};
 use super::format::{Form, Format, Outline};
 use super::report::{Collector, aliases, documents, image_path, non_empty, title, with_fixes};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
@@ -28,7 +29,7 @@ pub(super) const FORMAT: Format = Format {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct Report {
-    vulnerabilities: Option<Vec<Entry>>,
+    vulnerabilities: Option<Vec<Issue>>,
     applications: Option<Vec<Report>>,
     /// What `.snyk` and the organisation's settings leave out.
     filtered: Option<Filtered>,
@@ -42,8 +43,8 @@ struct Report {
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 struct Filtered {
-    ignore: Option<Vec<Entry>>,
-    patch: Option<Vec<Entry>>,
+    ignore: Option<Vec<Issue>>,
+    patch: Option<Vec<Issue>>,
 }
 
 /// In an entry of [`Filtered`].
@@ -68,7 +69,7 @@ struct Docker {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct Entry {
+struct Issue {
     id: Option<String>,
     title: Option<String>,
     description: Option<String>,
@@ -83,6 +84,37 @@ struct Entry {
     package_manager: Option<String>,
     malicious: Option<bool>,
     identifiers: Option<BTreeMap<String, Option<Vec<String>>>>,
+    #[serde(default, deserialize_with = "lenient")]
+    references: Option<Vec<Link>>,
+    #[serde(rename = "CVSSv3", default, deserialize_with = "lenient")]
+    cvss_v3: Option<String>,
+    #[serde(default, deserialize_with = "number")]
+    cvss_score: Option<f64>,
+    /// What others say.
+    #[serde(default, deserialize_with = "lenient")]
+    cvss_details: Option<Vec<CvssDetail>>,
+    #[serde(default, deserialize_with = "lenient")]
+    epss_details: Option<EpssDetails>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct CvssDetail {
+    #[serde(default, deserialize_with = "lenient")]
+    assigner: Option<String>,
+    #[serde(rename = "cvssV3Vector", default, deserialize_with = "lenient")]
+    vector: Option<String>,
+    #[serde(rename = "cvssV3BaseScore", default, deserialize_with = "number")]
+    score: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct EpssDetails {
+    #[serde(default, deserialize_with = "number")]
+    probability: Option<f64>,
+    #[serde(default, deserialize_with = "number")]
+    percentile: Option<f64>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -164,7 +196,7 @@ fn finding(
     out: &mut Collector<'_>,
     path: String,
     about: &About,
-    entry: Entry,
+    entry: Issue,
 ) -> Result<Finding, FindingsError> {
     let place = out.place(path);
     let id = place.required("id", entry.id)?;
@@ -196,6 +228,8 @@ fn finding(
     // Snyk's text says in this sentence that its data knows of no fix.
     let said = entry.description.unwrap_or_default();
     let none = fixes.is_empty() && said.contains("There is no fixed version for");
+    let details = entry.cvss_details.into_iter().flatten();
+    let details = details.filter_map(|of| cvss(of.assigner.as_deref()?, of.score, of.vector));
     let finding = Finding {
         class,
         severity,
@@ -205,6 +239,9 @@ fn finding(
         path: about.file.clone(),
         platform: about.platform.clone(),
         naming,
+        references: urls(entry.references),
+        cvss: cvss(SCANNER, entry.cvss_score, entry.cvss_v3).into_iter().chain(details).collect(),
+        epss: entry.epss_details.and_then(|of| epss(of.probability, of.percentile)),
         ..Finding::system(&id, &package, &entry.version.unwrap_or_default())
     };
     Ok(with_fixes(finding, fixes))

@@ -6,16 +6,18 @@
 //! <https://trivy.dev/latest/docs/configuration/reporting/#json>. `Results[]` has one element
 //! a package store or file; its `Class` says what the element's lists hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::advisory::{lenient, newest, number};
 use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, from_json, image_path, non_empty, split_versions, title, with_fixes,
+    Collector, EntryPath, from_json, image_path, non_empty, split_versions, title, with_fixes,
 };
 use super::shape::Shape;
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
+use imgfix_model::advisory::Cvss;
 use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "Trivy";
@@ -63,7 +65,7 @@ struct Report {
     artifact_name: Option<String>,
     artifact_type: Option<String>,
     metadata: Option<Metadata>,
-    results: Option<Vec<ResultEntry>>,
+    results: Option<Vec<TrivyResult>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -99,7 +101,7 @@ struct ImageConfig {
 /// An element of `Results`; Veracode's container scan has the same.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
-pub(super) struct ResultEntry {
+pub(super) struct TrivyResult {
     target: Option<String>,
     class: Option<String>,
     #[serde(rename = "Type")]
@@ -139,6 +141,44 @@ struct Vulnerability {
     status: Option<String>,
     severity: Option<String>,
     title: Option<String>,
+    #[serde(rename = "PrimaryURL", default, deserialize_with = "lenient")]
+    primary_url: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    references: Option<Vec<String>>,
+    #[serde(rename = "CVSS", default, deserialize_with = "lenient")]
+    cvss: Option<BTreeMap<String, VendorCvss>>,
+}
+
+/// What one source says by CVSS: an element of `VendorCVSS` (`trivy-db/pkg/types/types.go`).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
+pub(super) struct VendorCvss {
+    #[serde(rename = "V40Vector", default, deserialize_with = "lenient")]
+    v40_vector: Option<String>,
+    #[serde(rename = "V40Score", default, deserialize_with = "number")]
+    v40_score: Option<f64>,
+    #[serde(rename = "V3Vector", default, deserialize_with = "lenient")]
+    v3_vector: Option<String>,
+    #[serde(rename = "V3Score", default, deserialize_with = "number")]
+    v3_score: Option<f64>,
+    #[serde(rename = "V2Vector", default, deserialize_with = "lenient")]
+    v2_vector: Option<String>,
+    #[serde(rename = "V2Score", default, deserialize_with = "number")]
+    v2_score: Option<f64>,
+}
+
+/// CVSS of each source that a report names.
+pub(super) fn cvss(sources: Option<BTreeMap<String, VendorCvss>>) -> Vec<Cvss> {
+    let sources = sources.into_iter().flatten();
+    let said = sources.filter_map(|(source, of)| {
+        let versions = [
+            (of.v40_score, of.v40_vector),
+            (of.v3_score, of.v3_vector),
+            (of.v2_score, of.v2_vector),
+        ];
+        newest(&source, versions)
+    });
+    said.collect()
 }
 
 #[derive(Deserialize)]
@@ -196,14 +236,14 @@ struct Cluster {
 struct Resource {
     kind: Option<String>,
     name: Option<String>,
-    results: Option<Vec<ResultEntry>>,
+    results: Option<Vec<TrivyResult>>,
 }
 
 /// Reads a report that was recognised as Trivy's.
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     if is_list {
-        let results: Vec<ResultEntry> = from_json(name, SCANNER, bytes)?;
+        let results: Vec<TrivyResult> = from_json(name, SCANNER, bytes)?;
         let mut reader = Reader::new(name, None);
         reader.results("", results)?;
         return Ok(reader.out.finish(ReportFormat::Trivy, ArtifactIdentity::default()));
@@ -310,16 +350,16 @@ impl<'a> Reader<'a> {
     }
 
     /// `path` is the list's in the report.
-    pub fn results(&mut self, path: &str, results: Vec<ResultEntry>) -> Result<(), FindingsError> {
+    pub fn results(&mut self, path: &str, results: Vec<TrivyResult>) -> Result<(), FindingsError> {
         for (index, result) in results.into_iter().enumerate() {
             self.result(&format!("{path}[{index}]"), result)?;
         }
         Ok(())
     }
 
-    fn result(&mut self, path: &str, result: ResultEntry) -> Result<(), FindingsError> {
+    fn result(&mut self, path: &str, result: TrivyResult) -> Result<(), FindingsError> {
         let name = self.out.name();
-        let place = |list: &str, at: usize| Place {
+        let place = |list: &str, at: usize| EntryPath {
             name,
             scanner: SCANNER,
             path: format!("{path}.{list}[{at}]"),
@@ -364,7 +404,7 @@ impl<'a> Reader<'a> {
     /// An entry that Trivy took out of its lists, or would have.
     fn modified(
         &mut self,
-        place: &Place<'_>,
+        place: &EntryPath<'_>,
         target: &Target,
         entry: Modified,
     ) -> Result<(), FindingsError> {
@@ -391,7 +431,7 @@ impl<'a> Reader<'a> {
 
     fn vulnerability(
         &mut self,
-        place: &Place<'_>,
+        place: &EntryPath<'_>,
         target: &Target,
         entry: Vulnerability,
     ) -> Result<Finding, FindingsError> {
@@ -417,6 +457,9 @@ impl<'a> Reader<'a> {
                 .or_else(|| target.file.clone()),
             platform: self.platform.clone(),
             naming: Naming::Binary,
+            advisory: entry.primary_url,
+            references: entry.references.unwrap_or_default(),
+            cvss: cvss(entry.cvss),
             ..Finding::system(&id, &package, &entry.installed_version.unwrap_or_default())
         };
         Ok(with_fixes(finding, fixes))
@@ -424,7 +467,7 @@ impl<'a> Reader<'a> {
 
     fn misconfiguration(
         &mut self,
-        place: &Place<'_>,
+        place: &EntryPath<'_>,
         target: &Target,
         entry: Misconfiguration,
     ) -> Result<Finding, FindingsError> {
@@ -435,7 +478,7 @@ impl<'a> Reader<'a> {
 
     fn secret(
         &mut self,
-        place: &Place<'_>,
+        place: &EntryPath<'_>,
         target: &Target,
         entry: Secret,
     ) -> Result<Finding, FindingsError> {
@@ -444,7 +487,7 @@ impl<'a> Reader<'a> {
         Ok(self.baseline(&id, severity, "secret", target.file.clone(), entry.title))
     }
 
-    fn license(&mut self, place: &Place<'_>, entry: License) -> Result<Finding, FindingsError> {
+    fn license(&mut self, place: &EntryPath<'_>, entry: License) -> Result<Finding, FindingsError> {
         let id = place.required("Name", entry.name)?;
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
         let package = non_empty(entry.pkg_name).unwrap_or_else(|| "license".to_owned());
@@ -474,7 +517,7 @@ impl<'a> Reader<'a> {
 
 /// An entry that was kept as a value until its kind was known.
 fn read<T: serde::de::DeserializeOwned>(
-    place: &Place<'_>,
+    place: &EntryPath<'_>,
     value: serde_json::Value,
 ) -> Result<T, FindingsError> {
     serde_json::from_value(value).map_err(|error| place.error("Finding", error.to_string()))

@@ -5,9 +5,10 @@
 
 use serde::Deserialize;
 
+use super::advisory::{cvss, lenient, number};
 use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, class_of_type, from_json, image_path, non_empty, split_versions, title,
+    Collector, EntryPath, class_of_type, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
@@ -80,6 +81,13 @@ struct Vulnerability {
     package_path: Option<String>,
     #[serde(rename = "packagePURL")]
     purl: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    primary_link: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    links: Option<Vec<String>>,
+    /// Of the source that Trivy prefers, which is not named.
+    #[serde(default, deserialize_with = "number")]
+    score: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -202,7 +210,7 @@ fn entries(out: &mut Collector<'_>, path: &str, report: Report) -> Result<(), Fi
 
 fn vulnerability(
     out: &mut Collector<'_>,
-    place: &Place<'_>,
+    place: &EntryPath<'_>,
     entry: Vulnerability,
 ) -> Result<Finding, FindingsError> {
     let id = place.required("vulnerabilityID", entry.id)?;
@@ -225,6 +233,9 @@ fn vulnerability(
         naming: Naming::Binary,
         title: title(entry.title),
         path: non_empty(entry.package_path).map(|path| image_path(&path)),
+        advisory: entry.primary_link,
+        references: entry.links.unwrap_or_default(),
+        cvss: cvss("Trivy", entry.score, None).into_iter().collect(),
         ..Finding::system(&id, &package, &entry.installed_version.unwrap_or_default())
     };
     Ok(with_fixes(finding, fixes))

@@ -45,7 +45,7 @@ struct Report {
     vulnerabilities: Option<grype::Report>,
     configs: Option<Results>,
     secrets: Option<Results>,
-    findings: Option<Vec<Entry>>,
+    findings: Option<Vec<VeracodeFinding>>,
     #[serde(rename = "_embedded")]
     embedded: Option<Embedded>,
 }
@@ -54,19 +54,19 @@ struct Report {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
 struct Results {
-    results: Option<Vec<trivy::ResultEntry>>,
+    results: Option<Vec<trivy::TrivyResult>>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 struct Embedded {
-    findings: Option<Vec<Entry>>,
+    findings: Option<Vec<VeracodeFinding>>,
     issues: Option<Vec<Issue>>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
-struct Entry {
+struct VeracodeFinding {
     description: Option<String>,
     finding_status: Option<Status>,
     finding_details: Details,
@@ -174,7 +174,11 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     Ok(out.finish(ReportFormat::Veracode, artifact))
 }
 
-fn finding(out: &mut Collector<'_>, path: String, entry: Entry) -> Result<(), FindingsError> {
+fn finding(
+    out: &mut Collector<'_>,
+    path: String,
+    entry: VeracodeFinding,
+) -> Result<(), FindingsError> {
     let place = out.place(path);
     let details = entry.finding_details;
     let severity = match details.severity {

@@ -10,18 +10,22 @@ use imgfix_versions::VersionOrder;
 /// Constraints of one range; more is no range that somebody wrote.
 const MAX_CONSTRAINTS: usize = 1000;
 
+/// The orders of versions by the range's scheme: a package URL's type, or the specification's
+/// own word for it. Where several orders stand, they differ in some versions, and which one the
+/// image follows is not known here: such a range is not decided. Families are no help: they know
+/// their type, and this room knows no family.
+const ORDERS: &[(&[&str], &[VersionOrder])] = &[
+    (&["deb", "debian"], &[VersionOrder::DPKG]),
+    (&["apk", "alpine"], &[VersionOrder::APK2, VersionOrder::APK3]),
+];
+
 /// Whether a range holds a version; `None` when that cannot be told.
 pub(super) fn contains(range: &str, version: &str) -> Option<bool> {
     let (scheme, constraints) = range.trim().strip_prefix("vers:")?.split_once('/')?;
     if constraints.trim() == "*" {
         return Some(true);
     }
-    // Where apk 2 and 3 differ, the range cannot be decided without the image.
-    let orders: &[VersionOrder] = match scheme {
-        "deb" | "debian" => &[VersionOrder::DPKG],
-        "apk" | "alpine" => &[VersionOrder::APK2, VersionOrder::APK3],
-        _ => return None,
-    };
+    let (_, orders) = ORDERS.iter().find(|(schemes, _)| schemes.contains(&scheme))?;
     let compare = |bound: &str| {
         let mut answers = orders.iter().map(|order| order.compare(version, bound));
         let first = answers.next()??;

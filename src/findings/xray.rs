@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
 use super::report::{
-    Collector, Place, aliases, from_json, image_path, non_empty, title, with_fixes,
+    Collector, EntryPath, aliases, from_json, image_path, non_empty, title, with_fixes,
 };
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
 use imgfix_model::finding::{Class, Finding, Naming};
@@ -302,7 +302,7 @@ impl About {
 
 fn finding(
     out: &mut Collector<'_>,
-    place: &Place<'_>,
+    place: &EntryPath<'_>,
     said: Said,
     about: About,
 ) -> Result<Finding, FindingsError> {

@@ -1,7 +1,10 @@
 //! [`Finding`]: one thing that a scanner found, of any of the four [`Class`]es of risk, in
 //! imgfix's own words. The readers of scanners' formats make them; planner and judge ask them.
 
+use std::cmp::Reverse;
 use std::fmt;
+
+use crate::advisory::{Cvss, Epss, web_link};
 
 /// How bad a finding is. Scanners agree on the order, though not on every word.
 #[derive(
@@ -216,6 +219,22 @@ pub struct Finding {
     /// image's: its fixed versions say nothing about this image.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub other_release: Option<String>,
+    /// Where to read about it, as the scanner links it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub advisory: Option<String>,
+    /// Further links: `http` and `https` only, at most [`MAX_REFERENCES`](crate::advisory::MAX_REFERENCES).
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub references: Vec<String>,
+    /// CVSS by source, the highest score first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub cvss: Vec<Cvss>,
+    /// How likely it is to be exploited, the highest when reports disagree.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub epss: Option<Epss>,
+    /// A report says that it is in a catalogue of exploited vulnerabilities, as CISA's KEV.
+    /// `false`: no report says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub known_exploited: bool,
 }
 
 impl Finding {
@@ -240,6 +259,25 @@ impl Finding {
             naming: Naming::Either,
             claims: Vec::new(),
             other_release: None,
+            advisory: None,
+            references: Vec::new(),
+            cvss: Vec::new(),
+            epss: None,
+            known_exploited: false,
         }
+    }
+
+    /// Where to read about it first.
+    #[must_use]
+    pub fn link(&self) -> Option<&str> {
+        self.advisory.as_ref().or(self.references.first()).and_then(|text| web_link(text))
+    }
+
+    /// The order of lists for people: what is known to be exploited, what is most likely to be,
+    /// the worst; then by id, package and the rest.
+    #[must_use]
+    pub fn urgency(&self) -> impl Ord + '_ {
+        let epss = self.epss.map(|epss| epss.score);
+        (Reverse(self.known_exploited), Reverse(epss), Reverse(self.severity), self)
     }
 }

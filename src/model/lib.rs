@@ -3,6 +3,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod advisory;
 mod blame;
 pub mod changelog;
 pub mod checksum;

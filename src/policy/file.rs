@@ -16,6 +16,7 @@ use crate::scanner::ScannerCommand;
 use crate::size;
 use imgfix_findings::IgnoreRule;
 use imgfix_findings::ignore::{Condition, Pattern};
+use imgfix_model::advisory::Probability;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_vfs::Compression;
@@ -65,6 +66,8 @@ macro_rules! tables {
 
 tables! {
     min_severity: Option<Spanned<String>>,
+    only_kev: Option<bool>,
+    min_epss: Option<Spanned<f64>>,
     fail_on: Option<Spanned<String>>,
     strict: bool,
     scripts: Option<Scripts>,
@@ -260,6 +263,8 @@ impl PolicyText<'_> {
         let scanner = "a scanner needs at least 1 second";
         Ok(Policy {
             min_severity: all.min_severity.map(|word| self.severity(&word)).transpose()?,
+            only_kev: all.only_kev,
+            min_epss: all.min_epss.map(|score| self.probability(&score)).transpose()?,
             fail_on: all.fail_on.map(|word| self.severity(&word)).transpose()?,
             strict: all.strict,
             scripts: all.scripts,
@@ -319,6 +324,11 @@ impl PolicyText<'_> {
             return Err(self.error(suffix, &why));
         }
         Ok(text.clone())
+    }
+
+    fn probability(&self, score: &Spanned<f64>) -> Result<Probability, PolicyError> {
+        let parsed = Probability::try_from(*score.get_ref());
+        parsed.map_err(|error| self.error(score, &error.to_string()))
     }
 
     fn seconds(&self, seconds: &Spanned<u32>, why: &str) -> Result<Duration, PolicyError> {
@@ -582,6 +592,9 @@ mod tests {
         for (text, want) in [
             ("min-severty = 'low'", "imgfix.toml:1:1: unknown field `min-severty`"),
             ("\nmin-severity = 'bad'", "imgfix.toml:2:16: \"bad\" is not a severity"),
+            ("min-epss = 1.5", "imgfix.toml:1:12: a probability is 0 to 1"),
+            ("min-epss = 'x'", "imgfix.toml:1:12: invalid type"),
+            ("only-kev = 1", "imgfix.toml:1:12: invalid type"),
             ("min-severity = 3", "imgfix.toml:1:16: invalid type"),
             ("tag-suffix = 'a b'", "imgfix.toml:1:14: \"a b\" cannot end a tag"),
             ("original = 'burn'", "imgfix.toml:1:12: unknown variant `burn`"),

@@ -22,6 +22,7 @@ use time::Date;
 use crate::notify::Target;
 use crate::scanner::ScannerCommand;
 use imgfix_findings::IgnoreRule;
+use imgfix_model::advisory::Probability;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_vfs::Compression;
@@ -76,6 +77,11 @@ pub struct Policy {
     pub refused: Vec<&'static str>,
     /// Findings below it are ignored.
     pub min_severity: Option<Severity>,
+    /// Only findings that a report says are exploited are repaired.
+    pub only_kev: Option<bool>,
+    /// Findings of a lower EPSS score, or without one, are ignored unless they are known to be
+    /// exploited.
+    pub min_epss: Option<Probability>,
     /// What remains at or above it makes the run end with exit code 3.
     pub fail_on: Option<Severity>,
     /// How maintainer scripts are run.
@@ -186,6 +192,8 @@ impl Policy {
             origins,
             refused: [base.refused, self.refused].concat(),
             min_severity: self.min_severity.or(base.min_severity),
+            only_kev: self.only_kev.or(base.only_kev),
+            min_epss: self.min_epss.or(base.min_epss),
             fail_on: self.fail_on.or(base.fail_on),
             scripts: self.scripts.or(base.scripts),
             tag_suffix: self.tag_suffix.or(base.tag_suffix),

@@ -38,6 +38,8 @@ const fn named(name: &'static str, option: &'static str, default: &'static str) 
 /// and overrides are lists of tables, and not among them.
 pub const KEYS: &[Key] = &[
     one("min-severity", "unknown"),
+    one("only-kev", "false"),
+    one("min-epss", "0"),
     one("fail-on", ""),
     one("strict", "false"),
     one("scripts", "virtual"),
@@ -105,6 +107,8 @@ impl Policy {
         };
         let all = [
             ("min-severity", text(self.min_severity.map(|it| it.to_string()))),
+            ("only-kev", self.only_kev.map(Value::Bool)),
+            ("min-epss", self.min_epss.map(|it| json!(f64::from(it)))),
             ("fail-on", text(self.fail_on.map(|it| it.to_string()))),
             ("strict", switch(self.strict)),
             ("scripts", text(self.scripts.map(|it| word_of_scripts(it).to_owned()))),

@@ -323,8 +323,8 @@ pub struct EffectNote {
 }
 
 impl RepairReport {
-    /// Puts the report together: findings are brought into the order of reports (worst
-    /// first) and counted.
+    /// Puts the report together: findings are brought into the order of reports
+    /// ([`Finding::urgency`]) and counted.
     #[must_use]
     pub fn new(
         image: NamedImage,
@@ -333,9 +333,7 @@ impl RepairReport {
         warnings: Vec<String>,
     ) -> Self {
         for platform in &mut platforms {
-            platform.findings.sort_by(|a, b| {
-                b.finding.severity.cmp(&a.finding.severity).then_with(|| a.finding.cmp(&b.finding))
-            });
+            platform.findings.sort_by(|a, b| a.finding.urgency().cmp(&b.finding.urgency()));
         }
         Self {
             schema: SCHEMA,
@@ -372,10 +370,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_finding_comes_first() {
+    fn what_is_exploited_comes_first_then_the_worst() {
         let report = samples::report();
-        let severities: Vec<Severity> =
-            report.platforms[0].findings.iter().map(|judged| judged.finding.severity).collect();
+        let (first, rest) = report.platforms[0].findings.split_first().unwrap();
+        assert!(first.finding.known_exploited);
+        let severities: Vec<Severity> = rest.iter().map(|judged| judged.finding.severity).collect();
         assert!(severities.windows(2).all(|pair| pair[0] >= pair[1]), "{severities:?}");
     }
 }

@@ -50,10 +50,6 @@ pub struct ComponentStep<'a> {
     pub fixed: Vec<Named<'a>>,
 }
 
-fn named<'a>(problem: &Problem<'a>) -> Named<'a> {
-    Named { id: problem.id, severity: problem.severity, title: problem.title }
-}
-
 /// Every source package of which something was changed or fixed: what fixes the worst first,
 /// then by name.
 #[must_use]
@@ -84,7 +80,7 @@ pub fn packages<'a>(
     };
     for problem in problems.iter().filter(of_packages) {
         ways.entry(problem.source).or_default();
-        fixed.entry(problem.source).or_default().push(named(problem));
+        fixed.entry(problem.source).or_default().push(problem.named());
     }
     let mut all: Vec<SourceChange<'a>> = ways
         .into_iter()
@@ -122,7 +118,7 @@ pub fn components<'a>(
                 && problem.outcome == Outcome::Fixed
                 && problem.source == change.component
         };
-        let fixed = problems.iter().filter(of_it).map(named).collect();
+        let fixed = problems.iter().filter(of_it).map(Problem::named).collect();
         let (component, store) = (&change.component, &change.store);
         all.push(ComponentStep { component, from, to, store, fixed });
     }

@@ -5,6 +5,7 @@
 use imgfix_findings::{FINDINGS_SCHEMA, ScanReport};
 use imgfix_model::finding::{Assessed, Finding};
 
+use super::exploitation;
 use super::summary::SeverityCounts;
 use imgfix_terminal::{Accent, Style, Table, clean, count};
 
@@ -29,21 +30,36 @@ pub fn table(reports: &[ScanReport], findings: &[Finding], style: Style) -> Stri
         let name = clean(&report.name);
         out.push_str(&format!("{name}: {}, {findings}{assessed}{passed}{about}\n", report.format));
     }
-    let mut rows =
-        Table::new(&["severity", "class", "id", "package", "installed", "fixed in"], &[]);
+    let mut columns = vec!["severity", "class", "id", "package", "installed", "fixed in"];
+    let says = |one: &Finding| one.known_exploited || one.epss.is_some();
+    let exploited = findings.iter().any(says);
+    if exploited {
+        columns.push("exploited");
+    }
+    let mut rows = Table::new(&columns, &[]);
     let mut counts = SeverityCounts::default();
     for finding in findings {
         counts.add(finding.severity);
         let fixed: Vec<&str> =
             finding.fixed.iter().chain(&finding.also_fixed_in).map(String::as_str).collect();
-        rows.row([
-            &finding.severity.to_string(),
-            &finding.class.to_string(),
-            &finding.id,
-            &place(finding),
-            &finding.installed,
-            &fixed.join(", "),
-        ]);
+        let (severity, class) = (finding.severity.to_string(), finding.class.to_string());
+        let (package, fixed) = (place(finding), fixed.join(", "));
+        let known = [&severity, &class, &finding.id, &package, &finding.installed, &fixed];
+        match exploited {
+            true => {
+                let [a, b, c, d, e, f] = known;
+                rows.row([
+                    a,
+                    b,
+                    c,
+                    d,
+                    e,
+                    f,
+                    &exploitation::words(finding.known_exploited, finding.epss),
+                ]);
+            }
+            false => rows.row(known.map(String::as_str)),
+        }
     }
     if !rows.is_empty() {
         out.push('\n');
@@ -180,6 +196,32 @@ mod tests {
         let again = parse_report("again", text.as_bytes()).unwrap();
         assert_eq!(again.artifact.name, "app:1.0");
         assert_eq!(again.assessed, report.assessed);
+        assert_eq!(merge(vec![again]), findings);
+    }
+
+    #[test]
+    fn what_is_said_of_exploitation_has_a_column() {
+        let text = serde_json::json!({"schema": "imgfix/findings/v1", "findings": [
+            {"id": "CVE-2024-1", "package": "a", "severity": "critical"},
+            {"id": "CVE-2024-2", "package": "a", "known_exploited": true, "epss": {"score": 0.5},
+             "advisory": "https://a.example/2", "references": ["https://b.example"],
+             "cvss": [{"source": "nvd", "score": 9.8, "vector": "CVSS:3.1/AV:N"}]}]});
+        let report = parse_report("r.json", text.to_string().as_bytes()).unwrap();
+        let findings = merge(vec![report.clone()]);
+        let table = table(std::slice::from_ref(&report), &findings, Style::default());
+        let mut lines = table.lines().skip(2);
+        assert!(lines.next().unwrap().contains("exploited"), "{table}");
+        let first = lines.find(|line| line.contains("CVE-")).unwrap();
+        assert!(
+            first.contains("CVE-2024-2") && first.contains("known exploited, EPSS 0.5"),
+            "{table}"
+        );
+        let text = json(&[report], &findings);
+        super::super::schema_check::assert_valid(
+            include_str!("../../docs/findings.schema.json"),
+            &text,
+        );
+        let again = parse_report("again", text.as_bytes()).unwrap();
         assert_eq!(merge(vec![again]), findings);
     }
 

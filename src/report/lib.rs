@@ -13,6 +13,7 @@ pub mod before_after;
 pub mod by_source;
 pub mod diff;
 pub mod effects;
+pub mod exploitation;
 pub mod findings_list;
 pub mod gate;
 pub mod inventory;

@@ -5,10 +5,12 @@
 //! In come the reports on the platforms; out go [`Problem`]s, worst first. Every rendering and
 //! the counts ([`super::summary`]) are made of these.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::before_after::PlatformReport;
 use super::text::{assessed_by, became};
+use imgfix_model::advisory::Epss;
 use imgfix_model::finding::{Class, Finding, Severity};
 use imgfix_model::platform::Platform;
 use imgfix_model::verdict::{JudgedFinding, Outcome};
@@ -28,6 +30,12 @@ pub struct Problem<'a> {
     pub outcome: Outcome,
     /// One line for people, when a scanner gives one.
     pub title: Option<&'a str>,
+    /// Where to read about it, when a scanner links it; `http` or `https`.
+    pub link: Option<&'a str>,
+    /// A report says that it is known to be exploited.
+    pub known_exploited: bool,
+    /// How likely it is to be exploited, the highest that a finding of it says.
+    pub epss: Option<Epss>,
     /// Its findings, in the order of platforms and reports; never empty.
     pub findings: Vec<Found<'a>>,
 }
@@ -67,6 +75,26 @@ impl<'a> Problem<'a> {
         self.decisive().map(|one| one.judged.finding.package.as_str()).collect()
     }
 
+    /// The problem in few words.
+    #[must_use]
+    pub fn named(&self) -> Named<'a> {
+        Named {
+            id: self.id,
+            severity: self.severity,
+            title: self.title,
+            link: self.link,
+            known_exploited: self.known_exploited,
+            epss: self.epss,
+        }
+    }
+
+    /// The order of lists, as that of findings (`Finding::urgency`): what is known to be
+    /// exploited, what is most likely to be, the worst, then by id.
+    fn urgency(&self) -> impl Ord + '_ {
+        let likely = Reverse(self.epss.map(|epss| epss.score));
+        (Reverse(self.known_exploited), likely, Reverse(self.severity), self.id, self.source)
+    }
+
     /// What to call the place of it in one word: the package when only one has it, else the
     /// source package.
     #[must_use]
@@ -91,7 +119,7 @@ fn rank(outcome: Outcome) -> u8 {
     }
 }
 
-/// Every problem of an image, the worst first, then by id.
+/// Every problem of an image, the most urgent first.
 #[must_use]
 pub fn problems(platforms: &[PlatformReport]) -> Vec<Problem<'_>> {
     let mut all: BTreeMap<(Class, &str, &str), Problem<'_>> = BTreeMap::new();
@@ -108,6 +136,9 @@ pub fn problems(platforms: &[PlatformReport]) -> Vec<Problem<'_>> {
                 severity: finding.severity,
                 outcome,
                 title: None,
+                link: None,
+                known_exploited: false,
+                epss: None,
                 findings: Vec::new(),
             });
             problem.severity = problem.severity.max(finding.severity);
@@ -115,13 +146,14 @@ pub fn problems(platforms: &[PlatformReport]) -> Vec<Problem<'_>> {
                 problem.outcome = outcome;
             }
             problem.title = problem.title.or(finding.title.as_deref());
+            problem.link = problem.link.or(finding.link());
+            problem.known_exploited |= finding.known_exploited;
+            problem.epss = problem.epss.max(finding.epss);
             problem.findings.push(found);
         }
     }
     let mut all: Vec<Problem<'_>> = all.into_values().collect();
-    all.sort_by(|a, b| {
-        b.severity.cmp(&a.severity).then_with(|| (a.id, a.source).cmp(&(b.id, b.source)))
-    });
+    all.sort_by(|a, b| a.urgency().cmp(&b.urgency()));
     all
 }
 
@@ -138,7 +170,7 @@ pub struct Row<'a> {
     pub paths: BTreeSet<&'a str>,
     /// What became of them, as half a sentence.
     pub outcome: String,
-    /// Id, severity and title of each, the worst first; never empty.
+    /// Each in few words, the most urgent first; never empty.
     pub ids: Vec<Named<'a>>,
 }
 
@@ -151,6 +183,12 @@ pub struct Named<'a> {
     pub severity: Severity,
     /// One line for people, when a scanner gives one.
     pub title: Option<&'a str>,
+    /// Where to read about it, when a scanner links it; `http` or `https`.
+    pub link: Option<&'a str>,
+    /// A report says that it is known to be exploited.
+    pub known_exploited: bool,
+    /// How likely it is to be exploited.
+    pub epss: Option<Epss>,
 }
 
 impl<'a> Row<'a> {
@@ -167,7 +205,7 @@ impl<'a> Row<'a> {
     /// The worst of its problems.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        self.ids.first().map_or(Severity::Unknown, |named| named.severity)
+        self.ids.iter().map(|named| named.severity).max().unwrap_or(Severity::Unknown)
     }
 
     /// The versions that were seen, each once.
@@ -185,7 +223,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The rows of one outcome: the order is that of the worst problem in each.
+/// The rows of one outcome: the order is that of the most urgent problem in each.
 #[must_use]
 pub fn rows<'a>(problems: &[Problem<'a>], outcome: Outcome) -> Vec<Row<'a>> {
     let mut rows: Vec<Row<'a>> = Vec::new();
@@ -198,7 +236,7 @@ pub fn rows<'a>(problems: &[Problem<'a>], outcome: Outcome) -> Vec<Row<'a>> {
             rows.len() - 1
         });
         let Some(row) = rows.get_mut(place) else { continue };
-        row.ids.push(Named { id: problem.id, severity: problem.severity, title: problem.title });
+        row.ids.push(problem.named());
         problem.decisive().for_each(|one| row.add(&one.judged.finding));
     }
     rows
@@ -228,14 +266,21 @@ pub fn assessed(platforms: &[PlatformReport]) -> Vec<Row<'_>> {
         let row = rows.entry((class, source, by.clone())).or_insert(Row::new(class, source, by));
         let severity = findings.iter().map(|finding| finding.severity).max();
         let title = findings.iter().find_map(|finding| finding.title.as_deref());
-        row.ids.push(Named { id, severity: severity.unwrap_or(Severity::Unknown), title });
+        row.ids.push(Named {
+            id,
+            severity: severity.unwrap_or(Severity::Unknown),
+            title,
+            link: findings.iter().find_map(|finding| finding.link()),
+            known_exploited: findings.iter().any(|finding| finding.known_exploited),
+            epss: findings.iter().filter_map(|finding| finding.epss).max(),
+        });
         findings.into_iter().for_each(|finding| row.add(finding));
     }
     let mut rows: Vec<Row<'_>> = rows.into_values().collect();
     for row in &mut rows {
         row.ids.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(b.id)));
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.severity()));
+    rows.sort_by_key(|row| Reverse(row.severity()));
     rows
 }
 

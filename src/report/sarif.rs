@@ -65,7 +65,7 @@ fn rule(judged: &JudgedFinding) -> Value {
         Class::Baseline => "Misconfiguration",
         Class::Malicious => "MaliciousFile",
     };
-    json!({
+    let mut rule = json!({
         "id": finding.id,
         "name": name,
         "shortDescription": {"text": finding.title.as_deref().unwrap_or(&finding.id)},
@@ -74,7 +74,11 @@ fn rule(judged: &JudgedFinding) -> Value {
             "tags": ["security", finding.severity.to_string().to_uppercase()],
             "security-severity": score(finding.severity),
         },
-    })
+    });
+    if let Some(link) = finding.link() {
+        rule["helpUri"] = json!(link);
+    }
+    rule
 }
 
 /// Where a finding is.

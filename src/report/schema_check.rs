@@ -1,6 +1,6 @@
 //! Test help: holds JSON against the part of JSON Schema that our schemas use (`$ref` within
 //! the file, `type`, `const`, `enum`, `required`, `properties`, `additionalProperties` that is `false` or a schema,
-//! `items`, `oneOf`, `pattern`). A keyword it does not know is a failure, so that a
+//! `items`, `maxItems`, `minimum`, `maximum`, `oneOf`, `pattern`). A keyword it does not know is a failure, so that a
 //! schema cannot promise what is not checked.
 
 use serde_json::Value;
@@ -30,7 +30,9 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
             },
             "const" => rule == value,
             "enum" => rule.as_array().is_some_and(|words| words.contains(value)),
-            "minimum" => value.as_u64() >= rule.as_u64(),
+            "minimum" => value.as_f64() >= rule.as_f64(),
+            "maximum" => value.as_f64() <= rule.as_f64(),
+            "maxItems" => value.as_array().map(|list| list.len() as u64) <= rule.as_u64(),
             "pattern" => match regex::Regex::new(text) {
                 Ok(pattern) => value.as_str().is_some_and(|t| pattern.is_match(t)),
                 Err(why) => return Err(format!("{at}: the pattern {text}: {why}")),
@@ -108,6 +110,7 @@ fn is_type(name: Option<&str>, value: &Value) -> bool {
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
         Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
         Some("boolean") => value.is_boolean(),
         Some("null") => value.is_null(),
         _ => false,

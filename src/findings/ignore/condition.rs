@@ -26,9 +26,13 @@ pub enum Condition {
 /// What is known of a fix, in Grype's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FixState {
+    /// `fixed`: a fixed version is named.
     Fixed,
+    /// `not-fixed`: affected, and no fix is out.
     NotFixed,
+    /// `wont-fix`: no fix will come, or the release gets none any more.
     WontFix,
+    /// `unknown`: the report does not say.
     Unknown,
 }
 

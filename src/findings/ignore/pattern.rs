@@ -83,6 +83,7 @@ impl Pattern {
         Some(Self { text: text.to_owned(), regex })
     }
 
+    /// Whether the whole of `text` fits.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.regex.is_match(text)

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "the functions say what they are")]
 
 use super::*;
+use imgfix_model::advisory::{Cvss, CvssScore, Epss, Probability};
 use imgfix_model::finding::Finding;
 use imgfix_model::verdict::Outcome;
 use imgfix_model::verdict::Verdict;
@@ -88,7 +89,19 @@ pub fn report() -> RepairReport {
                 Reason::NoFixedVersion,
             ),
             left(
-                finding("CVE-2023-4911", Severity::High, "perl-base", "5.36.0-7"),
+                Finding {
+                    advisory: Some("https://security.example/CVE-2023-4911?a=1&b=2".into()),
+                    references: vec!["https://kernel.example/".into()],
+                    cvss: vec![Cvss {
+                        source: "nvd".into(),
+                        score: CvssScore::new(7.8),
+                        vector: Some("CVSS:3.1/AV:L".into()),
+                    }],
+                    epss: Probability::new(0.75)
+                        .map(|score| Epss { score, percentile: Probability::new(0.98) }),
+                    known_exploited: true,
+                    ..finding("CVE-2023-4911", Severity::High, "perl-base", "5.36.0-7")
+                },
                 Reason::NeedsScripts {
                     package: "perl-base".into(),
                     script: "postinst".into(),

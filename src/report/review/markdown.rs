@@ -15,6 +15,7 @@ use super::{Review, config, layer};
 use crate::before_after::{FileCounts, RepairReport, Stage};
 use crate::by_source::{self, VersionStep};
 use crate::diff::ImageDiff;
+use crate::exploitation;
 use crate::gate::LISTED;
 use crate::problems::{self, Named, Row, problems, rows};
 use crate::summary::thousands;
@@ -126,8 +127,23 @@ enum Cell {
     Other(String),
     /// Texts of others: the first few, and how many more.
     List(Vec<String>),
+    /// Ids, each with what is said of its exploitation and its link: the first few, and how many
+    /// more.
+    Ids(Vec<(String, String, Option<String>)>),
     /// A version, and the one that follows.
     Versions(Option<String>, Option<String>),
+}
+
+/// Longest link of a table, in characters: many have to fit in a comment.
+const MAX_LINK: usize = 200;
+
+/// The first few of a list, and how many more there are.
+fn first_of<T>(items: &[T], limit: usize, text: impl Fn(&T) -> String) -> String {
+    let shown: Vec<String> = items.iter().take(limit).map(text).collect();
+    match items.len().saturating_sub(limit) {
+        0 => shown.join(", "),
+        more => format!("{} and {} more", shown.join(", "), thousands(more)),
+    }
 }
 
 impl Cell {
@@ -136,14 +152,16 @@ impl Cell {
         match self {
             Cell::Own(text) => text.clone(),
             Cell::Other(text) => cell(text),
-            Cell::List(items) => {
-                let shown: Vec<String> =
-                    items.iter().take(limits.items).map(|item| cell(item)).collect();
-                match items.len().saturating_sub(limits.items) {
-                    0 => shown.join(", "),
-                    more => format!("{} and {} more", shown.join(", "), thousands(more)),
-                }
-            }
+            Cell::List(items) => first_of(items, limits.items, |item| cell(item)),
+            Cell::Ids(items) => first_of(items, limits.items, |(id, words, link)| {
+                let id = cell(id);
+                // A link has no blanks and nothing that ends this form (CommonMark, section 6.3).
+                let id = match link.as_ref().filter(|link| link.len() <= MAX_LINK) {
+                    Some(link) => format!("[{id}](<{link}>)"),
+                    None => id,
+                };
+                if words.is_empty() { id } else { format!("{id} ({words})") }
+            }),
             Cell::Versions(from, to) => {
                 let from = from.as_ref().map_or("(new)".to_owned(), |from| cell(from));
                 let to = to.as_ref().map_or("(removed)".to_owned(), |to| cell(to));
@@ -425,7 +443,11 @@ const THEN: &[&str] = &["severity", "source package", "packages", "findings", "t
 const BY: &[&str] = &["severity", "source package", "packages", "findings", "by"];
 
 fn ids(named: &[Named<'_>]) -> Cell {
-    Cell::List(named.iter().map(|one| one.id.to_owned()).collect())
+    let one = |one: &Named<'_>| {
+        let words = exploitation::words(one.known_exploited, one.epss);
+        (one.id.to_owned(), words, one.link.map(str::to_owned))
+    };
+    Cell::Ids(named.iter().map(one).collect())
 }
 
 fn of_rows(
@@ -559,7 +581,7 @@ mod tests {
         let text = render(&samples::hostile());
         assert!(!text.contains('\x1b') && !text.contains('\u{202e}'));
         use pulldown_cmark::{Event, Options, Parser, Tag};
-        let mut spans = 0;
+        let (mut spans, mut links) = (0, 0);
         for event in Parser::new_ext(&text, Options::ENABLE_TABLES) {
             match event {
                 Event::Html(html) | Event::InlineHtml(html) => {
@@ -567,12 +589,18 @@ mod tests {
                     let rest = own.iter().fold(html.to_string(), |rest, tag| rest.replace(tag, ""));
                     assert!(!rest.contains('<'), "{html}");
                 }
-                Event::Start(Tag::Link { .. } | Tag::Image { .. }) => panic!("a link:\n{text}"),
+                Event::Start(Tag::Image { .. }) => panic!("an image:\n{text}"),
+                // The report's own link, and no text of others.
+                Event::Start(Tag::Link { dest_url, .. }) => {
+                    assert_eq!(&*dest_url, "https://a.example/(x)[y]&z=1", "{text}");
+                    links += 1;
+                }
                 Event::Code(code) => spans += usize::from(code.contains("<script>")),
                 Event::Text(plain) => assert!(!plain.contains("@team"), "{plain}"),
                 _ => {}
             }
         }
         assert!(spans > 20, "only {spans} of the hostile texts are shown");
+        assert!(links > 0, "no finding is linked");
     }
 }

@@ -297,6 +297,8 @@ pub fn hostile() -> Review {
         finding.installed = EVIL.into();
         finding.title = Some(EVIL.into());
         finding.path = Some(EVIL.into());
+        finding.advisory = Some("https://a.example/(x)[y]&z=1".into());
+        finding.references = vec![EVIL.into(), "javascript:alert(1)".into()];
         match &mut judged.verdict {
             Verdict::Fixed { version }
             | Verdict::Mitigated { how: version }

@@ -7,6 +7,7 @@ use super::verdict::chip;
 use super::{number, scrolling, shown};
 use crate::before_after::RepairReport;
 use crate::by_source::by_severity;
+use crate::exploitation;
 use crate::problems::{self, Named, Problem, Row, rows};
 use imgfix_model::finding::Severity;
 use imgfix_model::verdict::Outcome;
@@ -110,8 +111,10 @@ fn row(row: &Row<'_>) -> Markup {
 pub(super) fn ids(ids: &[Named<'_>], of_row: Option<Severity>) -> Markup {
     let list = html! {
         ul.ids { @for one in ids { li {
-            (shown(one.id))
+            (linked(one))
             @if Some(one.severity) != of_row { " " (chip(one.severity)) }
+            @let exploited = exploitation::words(one.known_exploited, one.epss);
+            @if !exploited.is_empty() { " " b { (exploited) } }
             @if let Some(title) = one.title { " " span.title { (shown(title)) } }
         } } }
     };
@@ -121,6 +124,16 @@ pub(super) fn ids(ids: &[Named<'_>], of_row: Option<Severity>) -> Markup {
             (list)
         } @else {
             details.ids { summary { (number(ids.len())) ": " (by_severity(ids)) } (list) }
+        }
+    }
+}
+
+/// The id, as a link where a report has one.
+fn linked(named: &Named<'_>) -> Markup {
+    html! {
+        @match named.link {
+            Some(link) => a href=(link) rel="noopener noreferrer" { (shown(named.id)) },
+            None => (shown(named.id)),
         }
     }
 }
