@@ -76,11 +76,11 @@ pub fn plan_platform(
     image: &Image<'_>,
     index: &PackageIndex,
     requests: &Requests,
-    banned: &BTreeMap<PackageId, Reason>,
+    barred: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
     let universe = ApkUniverse::for_requests(image, index, requests, Effort::default());
-    plan(&universe, requests, banned, context)
+    plan(&universe, requests, barred, context)
 }
 
 /// The image and its repositories as a [`Family`](imgfix_repair::planner::Family).

@@ -33,12 +33,12 @@ pub fn plan_platform(
     index: &PackageIndex,
     policy: &AptPolicy,
     requests: &Requests,
-    banned: &BTreeMap<PackageId, Reason>,
+    barred: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
     let universe =
         DpkgUniverse::for_requests(inventory, index, policy, requests, Effort::default());
-    plan(&universe, requests, banned, context)
+    plan(&universe, requests, barred, context)
 }
 
 /// What apt would be asked to do.

@@ -20,7 +20,7 @@ use imgfix_model::package::PackageId;
 use imgfix_model::plan::{Archive, PlatformPlan, Removal};
 use imgfix_model::platform::Platform;
 use imgfix_model::reason::Reason;
-use imgfix_solve::order::Edge;
+use imgfix_solve::order::Precedence;
 use imgfix_solve::solver::{Name, Solvable, Universe};
 use imgfix_versions::{VersionOrder, VersionText};
 
@@ -139,7 +139,7 @@ pub trait Family: Universe {
         Vec::new()
     }
     /// Which of these steps want which.
-    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge>;
+    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Precedence>;
     /// Installed names that go when nothing needs them ([`Task::may_go`]); none of them is in
     /// [`Family::keep`]. With dpkg and apt everything stays.
     fn may_go(&self) -> BTreeSet<Name> {

@@ -19,7 +19,7 @@ pub enum Strength {
 /// Step `later` wants to find step `earlier` installed; both are positions in the list of steps,
 /// from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Edge {
+pub struct Precedence {
     /// The step that is wanted, and comes first.
     pub earlier: usize,
     /// The step that wants it.
@@ -31,7 +31,7 @@ pub struct Edge {
 /// The positions `0..count` in the order of installation. Of several steps that wait for nothing,
 /// the first in the list comes first.
 #[must_use]
-pub fn order(count: usize, edges: &BTreeSet<Edge>) -> Vec<usize> {
+pub fn order(count: usize, edges: &BTreeSet<Precedence>) -> Vec<usize> {
     let mut wants: Vec<BTreeSet<(usize, Strength)>> = vec![BTreeSet::new(); count];
     for edge in edges.iter().filter(|edge| edge.earlier != edge.later && edge.earlier < count) {
         if let Some(wanted) = wants.get_mut(edge.later) {
@@ -85,8 +85,10 @@ mod tests {
 
     use super::*;
 
-    fn edges(list: &[(usize, usize, Strength)]) -> BTreeSet<Edge> {
-        list.iter().map(|&(earlier, later, strength)| Edge { earlier, later, strength }).collect()
+    fn edges(list: &[(usize, usize, Strength)]) -> BTreeSet<Precedence> {
+        list.iter()
+            .map(|&(earlier, later, strength)| Precedence { earlier, later, strength })
+            .collect()
     }
 
     #[test]

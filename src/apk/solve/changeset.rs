@@ -22,12 +22,12 @@ use std::collections::BTreeSet;
 use self::walk::{Change, Walk};
 use super::ApkUniverse;
 use imgfix_model::plan::{Because, Removal};
-use imgfix_solve::order::{Edge, Strength};
+use imgfix_solve::order::{Precedence, Strength};
 use imgfix_solve::solver::{Solvable, Universe as _, smallest};
 
 impl ApkUniverse<'_> {
     /// Edges from each step to the next.
-    pub(super) fn changeset_edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
+    pub(super) fn changeset_edges(&self, steps: &[Solvable]) -> BTreeSet<Precedence> {
         let order = self.changeset(steps);
         let at: Vec<usize> = order
             .iter()
@@ -38,9 +38,11 @@ impl ApkUniverse<'_> {
             .collect();
         at.windows(2)
             .filter_map(|pair| match pair {
-                [earlier, later] => {
-                    Some(Edge { earlier: *earlier, later: *later, strength: Strength::Unpacked })
-                }
+                [earlier, later] => Some(Precedence {
+                    earlier: *earlier,
+                    later: *later,
+                    strength: Strength::Unpacked,
+                }),
                 _ => None,
             })
             .collect()

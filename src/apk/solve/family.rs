@@ -9,7 +9,7 @@ use imgfix_model::package::PackageId;
 use imgfix_model::plan::Removal;
 use imgfix_repair::planner::{Companion, Family, Slot, StepFacts};
 use imgfix_repair::pooled;
-use imgfix_solve::order::Edge;
+use imgfix_solve::order::Precedence;
 use imgfix_solve::solver::{Name, Solvable};
 use imgfix_versions::VersionOrder;
 
@@ -48,7 +48,7 @@ impl Family for ApkUniverse<'_> {
         pooled::step(self, solvable, available.archive()?)
     }
 
-    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
+    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Precedence> {
         self.changeset_edges(steps)
     }
 

@@ -75,9 +75,9 @@ fn planned(
     image: &[&str],
     repository: &[&str],
     requests: &Requests,
-    banned: &BTreeMap<PackageId, Reason>,
+    barred: &BTreeMap<PackageId, Reason>,
 ) -> Planned {
-    planned_by(Generation::Apk2, (world, image, repository), requests, banned)
+    planned_by(Generation::Apk2, (world, image, repository), requests, barred)
 }
 
 /// The same with the rules of a generation of apk.
@@ -85,12 +85,12 @@ fn planned_by(
     generation: Generation,
     (world, image, repository): (&str, &[&str], &[&str]),
     requests: &Requests,
-    banned: &BTreeMap<PackageId, Reason>,
+    barred: &BTreeMap<PackageId, Reason>,
 ) -> Planned {
     let records: Vec<Record> = image.iter().map(|line| record(line)).collect();
     let world = Dependency::parse_list(world).unwrap();
     let image = Image { packages: records.iter().collect(), world: &world, generation };
-    plan_platform(&image, &index(repository), requests, banned, &context())
+    plan_platform(&image, &index(repository), requests, barred, &context())
 }
 
 fn everything(world: &str, image: &[&str], repository: &[&str]) -> Planned {
@@ -181,9 +181,9 @@ fn what_is_newer_and_what_satisfies_is_for_the_images_apk_to_say() {
         ),
     ] {
         for (generation, want) in [(Generation::Apk2, by_apk_2), (Generation::Apk3, by_apk_3)] {
-            let banned = BTreeMap::new();
+            let barred = BTreeMap::new();
             let system = (world, image, repository);
-            let planned = planned_by(generation, system, &Requests::Everything, &banned);
+            let planned = planned_by(generation, system, &Requests::Everything, &barred);
             assert_eq!(steps(&planned).join(" "), want, "{what}, {generation:?}");
         }
     }

@@ -9,7 +9,7 @@ use super::package_version::{Field, PackageVersion};
 use imgfix_model::package::PackageId;
 use imgfix_repair::planner::{Family, Slot, StepFacts};
 use imgfix_repair::pooled;
-use imgfix_solve::order::{Edge, Strength};
+use imgfix_solve::order::{Precedence, Strength};
 use imgfix_solve::pool::Pooled as _;
 use imgfix_solve::solver::{Name, Solvable};
 use imgfix_versions::VersionOrder;
@@ -61,7 +61,7 @@ impl Family for DpkgUniverse<'_> {
         self.recommended(changes)
     }
 
-    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Edge> {
+    fn edges(&self, steps: &[Solvable]) -> BTreeSet<Precedence> {
         let versions: Vec<Rc<PackageVersion>> =
             steps.iter().filter_map(|&solvable| self.pool.get(solvable)).collect();
         let mut at: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -83,7 +83,7 @@ impl Family for DpkgUniverse<'_> {
                             self.is_satisfied(relation, &version.architecture, other)
                         });
                         if satisfies {
-                            edges.insert(Edge { earlier, later, strength });
+                            edges.insert(Precedence { earlier, later, strength });
                         }
                         if edges.len() >= MAX_EDGES {
                             return edges;

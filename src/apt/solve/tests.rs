@@ -107,7 +107,7 @@ struct Case<'a> {
     repository: &'a [&'a str],
     requests: Requests,
     pins: &'a str,
-    banned: BTreeMap<PackageId, Reason>,
+    barred: BTreeMap<PackageId, Reason>,
 }
 
 impl<'a> Case<'a> {
@@ -117,7 +117,7 @@ impl<'a> Case<'a> {
             repository,
             requests: Requests::Everything,
             pins: "",
-            banned: BTreeMap::new(),
+            barred: BTreeMap::new(),
         }
     }
 
@@ -129,7 +129,7 @@ impl<'a> Case<'a> {
             &index(self.repository),
             &policy,
             &self.requests,
-            &self.banned,
+            &self.barred,
             &context(),
         )
     }
@@ -433,7 +433,7 @@ fn bans_lock_a_package_and_what_needs_it() {
         let requests = findings(&["A a 1 > 2", "B b 1 > 2", "C c 1 > 2"]);
         let repository = &["a 2; Depends: b (>= 2), n", "b 2", "c 2", "n 1"];
         let mut case = Case { requests, ..Case::new(&["a 1", "b 1", "c 1"], repository) };
-        case.banned.insert(id(ban), scripts(ban));
+        case.barred.insert(id(ban), scripts(ban));
         let planned = case.plan();
         let mut unfixed = vec![("A".to_owned(), scripts(ban))];
         if ban == "b" {

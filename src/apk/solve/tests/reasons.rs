@@ -96,16 +96,16 @@ fn conflicts_are_explained() {
 }
 
 #[test]
-fn banned_packages_are_neither_upgraded_nor_added() {
+fn barred_packages_are_neither_upgraded_nor_added() {
     let ban = Reason::Held { package: "n".to_owned(), by: "the policy".to_owned() };
     let id = |name: &str| PackageId { name: name.into(), architecture: "x86_64".into() };
-    for banned in ["n", "a"] {
+    for barred in ["n", "a"] {
         let planned = planned(
             "a b",
             &["a 1", "b 1"],
             &["a 2; D: n", "n 1", "b 2"],
             &findings(&["C a 1 > 2", "D b 1 > 2"]),
-            &BTreeMap::from([(id(banned), ban.clone())]),
+            &BTreeMap::from([(id(barred), ban.clone())]),
         );
         assert_eq!(steps(&planned), ["b 1>2"]);
         assert_eq!(reason(&planned), &ban);
