@@ -23,6 +23,7 @@ mod policy_files;
 mod policy_show;
 pub mod repair;
 pub mod report_files;
+mod schema;
 pub mod shell_pages;
 mod variables;
 pub mod version;
@@ -69,6 +70,8 @@ enum Command {
     Config(policy::ConfigArguments),
     /// Work with the cache of downloads
     Cache(cache::CacheArguments),
+    /// Print the JSON Schema of something that imgfix reads or writes
+    Schema(schema::SchemaArguments),
     /// Log in to a registry, for this program and for docker
     Login(login::LoginArguments),
     /// Forget a login
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Findings(arguments) => findings::run(arguments, start),
         Command::Config(arguments) => policy::run(arguments, start),
         Command::Cache(arguments) => cache::run(arguments, start),
+        Command::Schema(arguments) => schema::run(&arguments, start),
         Command::Login(arguments) => login::log_in(arguments, start),
         Command::Logout(arguments) => login::log_out(arguments, start),
         Command::Version(arguments) => version::run(&arguments, start),

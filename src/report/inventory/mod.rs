@@ -214,11 +214,18 @@ mod tests {
 
     const TIME: i64 = 1_767_225_600;
 
+    fn keeps_to_its_schema(text: &str) {
+        let schema = include_str!("../../../docs/inventory.schema.json");
+        crate::schema_check::assert_valid(schema, text);
+    }
+
     #[test]
     fn renderings_are_as_they_were() {
         let contents = packages();
         insta::assert_snapshot!("table", table(&subject(), &contents, Style::default()));
-        insta::assert_snapshot!("json", json(&[(subject(), contents.clone())]));
+        let text = json(&[(subject(), contents.clone())]);
+        keeps_to_its_schema(&text);
+        insta::assert_snapshot!("json", text);
         insta::assert_snapshot!("cyclonedx", cyclonedx(&subject(), &contents, TIME).unwrap());
         insta::assert_snapshot!("spdx", spdx(&subject(), &contents, TIME).unwrap());
     }
@@ -228,7 +235,9 @@ mod tests {
         let mut contents = Contents { libraries: libraries(), ..packages() };
         contents.packages.as_mut().unwrap().packages.truncate(1);
         insta::assert_snapshot!("libraries_table", table(&subject(), &contents, Style::default()));
-        insta::assert_snapshot!("libraries_json", json(&[(subject(), contents.clone())]));
+        let text = json(&[(subject(), contents.clone())]);
+        keeps_to_its_schema(&text);
+        insta::assert_snapshot!("libraries_json", text);
         let document = cyclonedx(&subject(), &contents, TIME).unwrap();
         insta::assert_snapshot!("libraries_cyclonedx", document);
         insta::assert_snapshot!("libraries_spdx", spdx(&subject(), &contents, TIME).unwrap());
@@ -239,7 +248,9 @@ mod tests {
         let mut contents = Contents { packages: None, libraries: libraries() };
         contents.libraries.truncate(1);
         insta::assert_snapshot!("alone_table", table(&subject(), &contents, Style::default()));
-        insta::assert_snapshot!("alone_json", json(&[(subject(), contents.clone())]));
+        let text = json(&[(subject(), contents.clone())]);
+        keeps_to_its_schema(&text);
+        insta::assert_snapshot!("alone_json", text);
         let read = |text: String| -> serde_json::Value { serde_json::from_str(&text).unwrap() };
         let bom = read(cyclonedx(&subject(), &contents, TIME).unwrap());
         assert_eq!(bom["components"].as_array().unwrap().len(), 2);
