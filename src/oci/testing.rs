@@ -23,7 +23,9 @@ pub struct MemorySource {
 /// A manifest that was added.
 #[derive(Debug, Clone)]
 pub struct Added {
+    /// As it was stored.
     pub manifest: RawManifest,
+    /// The config that it names.
     pub config: Bytes,
 }
 
@@ -41,11 +43,13 @@ impl Added {
 }
 
 impl MemorySource {
+    /// A source without blobs; `reference` is how errors call it.
     pub fn new(reference: &str) -> Self {
         let reference = reference.parse().expect("reference");
         Self { reference, blobs: BTreeMap::new(), root: None }
     }
 
+    /// Stores a blob; the descriptor that names it.
     pub fn add_blob(&mut self, media_type: &str, bytes: impl Into<Bytes>) -> Descriptor {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
@@ -54,6 +58,7 @@ impl MemorySource {
         descriptor
     }
 
+    /// An OCI image of uncompressed layers.
     pub fn add_image(&mut self, platform: &str, layers: &[&[u8]]) -> Added {
         self.add_image_with(platform, layers, |_| ())
     }
@@ -89,16 +94,19 @@ impl MemorySource {
         Added { manifest, config }
     }
 
+    /// Stores a manifest or an index.
     pub fn add_manifest(&mut self, media_type: &str, bytes: impl Into<Bytes>) -> RawManifest {
         let bytes = bytes.into();
         self.add_blob(media_type, bytes.clone());
         RawManifest { media_type: media_type.into(), digest: Digest::of(&bytes), bytes }
     }
 
+    /// Stores what the reference leads to.
     pub fn set_root(&mut self, media_type: &str, value: &Value) {
         self.root = Some(self.add_manifest(media_type, value.to_string()));
     }
 
+    /// The reference leads to this manifest.
     pub fn set_root_manifest(&mut self, added: &Added) {
         self.root = Some(added.manifest.clone());
     }

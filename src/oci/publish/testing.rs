@@ -7,6 +7,7 @@ use imgfix_vfs::Compression;
 /// The bytes of the patch layer.
 pub const PATCH: &[u8] = b"patch";
 
+/// A layer whose stored bytes are [`PATCH`].
 pub fn patch() -> PatchLayer {
     PatchLayer {
         digest: Digest::of(PATCH),
@@ -16,6 +17,7 @@ pub fn patch() -> PatchLayer {
     }
 }
 
+/// Facts of a repair of `oci:app:1`.
 pub fn provenance() -> Provenance {
     Provenance {
         newest: std::collections::BTreeMap::from([("0123456789abcdef".to_owned(), 7)]),
