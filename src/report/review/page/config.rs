@@ -3,6 +3,8 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use imgfix_terminal::count;
+
 use super::{scrolling, shown};
 use crate::diff::ConfigChange;
 use crate::review::{Review, config};
@@ -17,12 +19,10 @@ pub(super) fn section(review: &Review) -> Markup {
             p { (sentence) }
             @for one in &review.platforms {
                 @if let Some(diff) = one.diff.as_ref().filter(|diff| !diff.config.is_empty()) {
+                    @let of = if several { format!(" of {}", one.platform) } else { String::new() };
                     details {
-                        summary {
-                            "All " (diff.config.len()) " differences"
-                            @if several { " of " (shown(&one.platform.to_string())) }
-                        }
-                        (scrolling("Changes of the image's config", &table(&diff.config)))
+                        summary { (count(diff.config.len(), "difference")) (shown(&of)) }
+                        (scrolling(&format!("Changes of the config{}", shown(&of)), &table(&diff.config)))
                     }
                 }
             }

@@ -124,6 +124,14 @@ impl Scope {
         format!("{}{name}", self.prefix)
     }
 
+    /// A name of a part, which no other platform's has.
+    fn label(&self, name: &str) -> String {
+        match &self.name {
+            Some(platform) => format!("{name}, {}", shown(platform)),
+            None => name.to_owned(),
+        }
+    }
+
     /// What a heading adds when there are several platforms.
     fn of_platform(&self) -> Markup {
         html! { @if let Some(name) = &self.name { small { " " (shown(name)) } } }

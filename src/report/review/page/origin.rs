@@ -76,9 +76,11 @@ fn archives(report: Option<&PlatformReport>) -> Markup {
             } } }
         }
     };
+    let platform = report.map(|report| report.platform.to_string()).unwrap_or_default();
+    let label = format!("Package archives of {}", shown(&platform));
     html! {
         @if !packages.is_empty() {
-            details { summary { "Package archives" } (scrolling("Package archives", &table)) }
+            details { summary { "Package archives" } (scrolling(&label, &table)) }
         }
     }
 }

@@ -244,7 +244,7 @@ pub(super) fn compared(scope: &Scope, diff: &ImageDiff) -> Markup {
         @if !packages.is_empty() {
             section aria-labelledby=(scope.id("packages")) {
                 h2 id=(scope.id("packages")) { "Packages" (scope.of_platform()) }
-                (scrolling("Packages that differ", &table))
+                (scrolling(&scope.label("Packages that differ"), &table))
             }
         }
     }
