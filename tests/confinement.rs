@@ -267,7 +267,7 @@ fn a_closed_network_stays_closed() {
 // --- the program under way ----------------------------------------------------------------
 
 /// What a run says when the tag has moved.
-const DONE: &str = "bytes sent";
+const DONE: &str = "blobs: ";
 
 /// A repair that waits at its end, for a reader of its report.
 struct Waiting {

@@ -76,7 +76,7 @@ fn undisturbed(place: &Place) -> (String, usize) {
     let digest = ran(&mut place.repair(&place.image("12"))).expect(0).digest();
     fresh_image(place);
     let mut running = Running::start(&mut endless(place, &place.image("12")));
-    while running.line() && !running.said.iter().any(|line| line.contains("bytes sent")) {}
+    while running.line() && !running.said.iter().any(|line| line.contains("blobs: ")) {}
     let lines = running.said.len();
     assert!(lines > 10, "{:?}", running.said);
     running.signalled("-KILL");
