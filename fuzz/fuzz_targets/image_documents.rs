@@ -2,7 +2,7 @@
 //! keeps its bytes, and a config fits a manifest or the difference is an error.
 #![no_main]
 
-use imgfix_oci::manifest::media_type;
+use imgfix_oci::media_type;
 use imgfix_model::digest::Digest;
 use imgfix_oci::{Document, ImageConfig, ImageManifest, RawManifest};
 use libfuzzer_sys::fuzz_target;
