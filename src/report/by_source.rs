@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::before_after::PlatformReport;
 use super::problems::{Named, Problem};
 use super::summary::SeverityCounts;
-use imgfix_model::finding::Class;
+use imgfix_model::finding::{Class, Severity};
 use imgfix_model::platform::Platform;
 use imgfix_model::verdict::Outcome;
 
@@ -18,8 +18,15 @@ pub struct SourceChange<'a> {
     pub source: &'a str,
     /// Usually one; several when its packages got different versions.
     pub steps: Vec<VersionStep<'a>>,
-    /// The problems of it that are fixed, the worst first.
+    /// The problems of it that are fixed, the most urgent first.
     pub fixed: Vec<Named<'a>>,
+}
+
+impl SourceChange<'_> {
+    /// The worst that is fixed, which need not be the most urgent.
+    fn worst(&self) -> Option<Severity> {
+        self.fixed.iter().map(|named| named.severity).max()
+    }
 }
 
 /// The packages of a source package that went the same way.
@@ -46,7 +53,7 @@ pub struct ComponentStep<'a> {
     pub to: Option<&'a str>,
     /// Where it is.
     pub store: &'a str,
-    /// The problems of it that are fixed, the worst first.
+    /// The problems of it that are fixed, the most urgent first.
     pub fixed: Vec<Named<'a>>,
 }
 
@@ -95,7 +102,7 @@ pub fn packages<'a>(
             SourceChange { source, steps, fixed: fixed.remove(source).unwrap_or_default() }
         })
         .collect();
-    all.sort_by_key(|one| (Reverse(one.fixed.first().map(|named| named.severity)), one.source));
+    all.sort_by_key(|one| (Reverse(one.worst()), one.source));
     all
 }
 
@@ -150,6 +157,22 @@ mod tests {
     use super::super::before_after::samples;
     use super::super::problems::problems;
     use super::*;
+
+    #[test]
+    fn a_change_is_worth_the_worst_that_it_fixes_whatever_is_named_first() {
+        let named = |id, severity, known_exploited| Named {
+            id,
+            severity,
+            title: None,
+            link: None,
+            known_exploited,
+            epss: None,
+        };
+        let fixed =
+            vec![named("CVE-1", Severity::Low, true), named("CVE-2", Severity::Critical, false)];
+        let change = SourceChange { source: "zlib", steps: Vec::new(), fixed };
+        assert_eq!(change.worst(), Some(Severity::Critical));
+    }
 
     #[test]
     fn binaries_and_platforms_of_one_source_package_are_one_row() {
