@@ -92,16 +92,16 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == namespaces::SUBCOMMAND) {
         return helper::main(words);
     }
+    let command = Arguments::command();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let merged =
-        match variables::merge(&Arguments::command(), arguments, |name| std::env::var_os(name)) {
-            Ok(merged) => merged,
-            Err(why) => {
-                eprintln!("{}", log_lines::lines(&format!("error: {why}")));
-                return ExitCode::from(exit::USAGE);
-            }
-        };
-    let arguments = Arguments::command()
+    let merged = match variables::merge(&command, arguments, |name| std::env::var_os(name)) {
+        Ok(merged) => merged,
+        Err(why) => {
+            eprintln!("{}", log_lines::lines(&format!("error: {why}")));
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let arguments = command
         .try_get_matches_from(&merged.arguments)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match arguments {

@@ -4,6 +4,7 @@
 //! Docker Hub's short names and the full ones mean the same, and `docker://` says nothing.
 
 use imgfix_oci::Reference;
+use imgfix_repair::choice::is_like;
 
 use super::Policy;
 
@@ -73,19 +74,6 @@ pub struct ImageOverride {
     pub pattern: ImagePattern,
     /// What is said of them; it has no overrides of its own.
     pub policy: Policy,
-}
-
-/// Whether a text is as the pattern: its parts between `*` follow one another in the text.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = rest.split('*').collect();
-    let Some((last, middle)) = parts.split_last() else { return true };
-    for part in middle {
-        let Some(at) = text.find(part) else { return false };
-        text = text.get(at + part.len()..).unwrap_or_default();
-    }
-    text.ends_with(last)
 }
 
 #[cfg(test)]

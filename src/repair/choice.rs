@@ -18,18 +18,20 @@ impl PackageChoice {
     pub fn refusal(&self, id: &PackageId) -> Option<Reason> {
         let name = id.name.as_ref();
         let held = |by: String| Some(Reason::Held { package: name.to_owned(), by });
-        if let Some(pattern) = self.deny.iter().find(|pattern| matches(pattern, name)) {
+        if let Some(pattern) = self.deny.iter().find(|pattern| is_like(pattern, name)) {
             return held(format!("the policy (denied: {pattern})"));
         }
-        if !self.allow.is_empty() && !self.allow.iter().any(|pattern| matches(pattern, name)) {
+        if !self.allow.is_empty() && !self.allow.iter().any(|pattern| is_like(pattern, name)) {
             return held("the policy (not among the allowed packages)".to_owned());
         }
         None
     }
 }
 
-/// Whether a name is as the pattern: its parts between `*` follow one another in the name.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a name is as the pattern, in which `*` is any text: its parts between `*` follow one
+/// another in the name.
+#[must_use]
+pub fn is_like(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(first) else { return false };
     let parts: Vec<&str> = rest.split('*').collect();
@@ -59,7 +61,7 @@ mod tests {
             ("a*a", "a", false),
             ("a**b", "ab", true),
         ] {
-            assert_eq!(matches(pattern, name), want, "{pattern} {name}");
+            assert_eq!(is_like(pattern, name), want, "{pattern} {name}");
         }
     }
 

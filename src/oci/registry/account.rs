@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::connection::Connection;
-use super::credentials::{Credentials, Login, Variable, helper_of};
+use super::credentials::{Credentials, DOCKER_HUB, Login, Variable, docker_file, helper_of};
 use super::failure::Access;
 use super::{RegistryOptions, connection};
 use crate::{ImageError, Reference};
@@ -22,8 +22,6 @@ use imgfix_host::unfinished::Unfinished;
 
 /// The largest file of logins, in bytes.
 const MAX_FILE: u64 = 4 << 20;
-/// Under which key docker keeps the login for Docker Hub.
-const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// Where a login is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,11 +137,10 @@ fn key(host: &str) -> &str {
 /// The file that logins are written to: the one that was named, else docker's.
 fn file(auth_file: Option<&Path>, variable: Variable<'_>) -> Result<PathBuf, String> {
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let docker = || variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")));
     auth_file
         .map(Path::to_owned)
         .or_else(|| variable("REGISTRY_AUTH_FILE"))
-        .or_else(|| Some(docker()?.join("config.json")))
+        .or_else(|| docker_file(&variable))
         .ok_or_else(|| "there is no home directory; name a file with --authfile".to_owned())
 }
 

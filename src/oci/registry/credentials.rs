@@ -19,6 +19,9 @@ use docker_credential::{CredentialRetrievalError, DockerCredential};
 /// as for docker: no helper is run for it.
 pub const TEXT: &str = "DOCKER_AUTH_CONFIG";
 
+/// Under which key docker keeps the login for Docker Hub.
+pub(super) const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
 /// What is presented to a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Login {
@@ -153,11 +156,8 @@ fn candidates(auth_file: Option<&Path>, variable: Variable<'_>) -> Vec<AuthFile>
         return vec![AuthFile { path: path.to_owned(), keys: Keys::Namespace }];
     }
     let home = variable("HOME");
-    let docker_config = variable("DOCKER_CONFIG");
-    let explicit_docker = docker_config.is_some();
-    let docker = docker_config
-        .or_else(|| home.as_ref().map(|home| home.join(".docker")))
-        .map(|dir| AuthFile { path: dir.join("config.json"), keys: Keys::Host });
+    let explicit_docker = variable("DOCKER_CONFIG").is_some();
+    let docker = docker_file(&variable).map(|path| AuthFile { path, keys: Keys::Host });
     let containers = [
         variable("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
         variable("XDG_CONFIG_HOME")
@@ -177,6 +177,13 @@ fn candidates(auth_file: Option<&Path>, variable: Variable<'_>) -> Vec<AuthFile>
     files
 }
 
+/// Docker's own file of logins.
+pub(super) fn docker_file(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let folder =
+        variable("DOCKER_CONFIG").or_else(|| variable("HOME").map(|home| home.join(".docker")));
+    Some(folder?.join("config.json"))
+}
+
 /// The keys under which a file may have the credentials, the most specific first.
 fn keys(style: Keys, host: &str, repository: &str) -> Vec<String> {
     let mut keys = Vec::new();
@@ -188,7 +195,7 @@ fn keys(style: Keys, host: &str, repository: &str) -> Vec<String> {
         }
     }
     if host == "docker.io" {
-        keys.push("https://index.docker.io/v1/".to_owned());
+        keys.push(DOCKER_HUB.to_owned());
         keys.push("index.docker.io".to_owned());
     }
     keys.push(host.to_owned());
