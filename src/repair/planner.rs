@@ -122,7 +122,7 @@ pub struct Companion {
 pub trait Family: Universe {
     /// All installed packages, sorted by id.
     fn slots(&self) -> &[Slot];
-    /// The names that the solver must keep ([`Task::keep`]).
+    /// The names that the solver must keep ([`keep`](imgfix_solve::solver::Task::keep)).
     fn keep(&self) -> Vec<Name>;
     /// The installed version with the name of `solvable`.
     fn installed(&self, solvable: Solvable) -> Option<Solvable>;
@@ -140,8 +140,9 @@ pub trait Family: Universe {
     }
     /// Which of these steps want which.
     fn edges(&self, steps: &[Solvable]) -> BTreeSet<Precedence>;
-    /// Installed names that go when nothing needs them ([`Task::may_go`]); none of them is in
-    /// [`Family::keep`]. With dpkg and apt everything stays.
+    /// Installed names that go when nothing needs them
+    /// ([`may_go`](imgfix_solve::solver::Task::may_go)); none of them is in [`Family::keep`].
+    /// With dpkg and apt everything stays.
     fn may_go(&self) -> BTreeSet<Name> {
         BTreeSet::new()
     }

@@ -324,7 +324,7 @@ pub struct EffectNote {
 
 impl RepairReport {
     /// Puts the report together: findings are brought into the order of reports
-    /// ([`Finding::urgency`]) and counted.
+    /// ([`imgfix_model::finding::Finding::urgency`]) and counted.
     #[must_use]
     pub fn new(
         image: NamedImage,
