@@ -10,7 +10,9 @@ use imgfix_json::pretty;
 use imgfix_model::component::{Contents, Libraries, Library};
 use imgfix_model::package::{Installed, Inventory};
 
-use super::{InventoryError, Subject, Unique, document_uuid, libraries, package_url, rfc3339};
+use super::{
+    InventoryError, Subject, Unique, document_uuid, image_url, libraries, package_url, rfc3339,
+};
 
 /// One platform's image as a CycloneDX document: the image as the described component; the
 /// distribution, its packages, and libraries as components. `created`: seconds since the epoch.
@@ -83,6 +85,7 @@ fn image_component(subject: &Subject, image_ref: &str) -> Result<Component, Inve
         .bom_ref(image_ref)
         .name(subject.reference.as_str())
         .version(subject.manifest.to_string())
+        .purl(image_url(&subject.reference, &subject.manifest, &subject.platform))
         .hashes(vec![Hash { alg: HashAlg::Sha256, content: subject.manifest.hex() }])
         .properties(vec![property("imgfix:platform", &subject.platform.to_string())])
         .build()

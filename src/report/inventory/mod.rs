@@ -10,10 +10,11 @@ mod libraries;
 mod listing;
 mod purl;
 mod spdx;
+mod spdx_document;
 
 pub use cyclonedx::cyclonedx;
 pub use listing::{json, table};
-pub use purl::package_url;
+pub use purl::{image_url, package_url};
 pub use spdx::spdx;
 
 use sha1::{Digest as _, Sha1};

@@ -1,11 +1,63 @@
-//! Package URLs of installed packages.
+//! Package URLs of images and of installed packages.
 //!
-//! Source: the `deb`, `apk` and `rpm` sections of
+//! Source: the `oci`, `deb`, `apk` and `rpm` sections of
 //! <https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst>; `upstream` (the
 //! source package) as Syft and Grype write and read it.
 
 use imgfix_findings::purl::{encode, system_space};
+use imgfix_model::digest::Digest;
 use imgfix_model::package::{Installed, Inventory};
+use imgfix_model::platform::Platform;
+
+/// The transports of references whose image is on disk: no registry has it under that name.
+const LOCAL: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
+
+/// `pkg:oci/app@sha256:...?arch=amd64&repository_url=registry.example/team/app&tag=1.0`: one
+/// platform's image, by the digest of its manifest. `reference` is the image as it is shown
+/// (`docker://registry.example/team/app:1.0`). An image on disk has no repository.
+#[must_use]
+pub fn image_url(reference: &str, manifest: &Digest, platform: &Platform) -> String {
+    let on_disk = LOCAL.iter().find_map(|transport| reference.strip_prefix(transport));
+    let place = on_disk.unwrap_or_else(|| reference.trim_start_matches("docker://"));
+    let place = place.split('@').next().unwrap_or_default();
+    let folder = place.rfind('/').map_or("", |slash| &place[..=slash]);
+    let last = &place[folder.len()..];
+    let (whole, tag) = last.rsplit_once(':').unwrap_or((last, ""));
+    // An archive's name of the image stands behind the file's: `app.tar:app:1.0`.
+    let name = whole.rsplit(':').next().filter(|name| !name.is_empty()).unwrap_or("image");
+    let mut url =
+        format!("pkg:oci/{}@{}", encode(&name.to_lowercase()), encode(&manifest.to_string()));
+    let mut qualifiers = Qualifiers::of(&mut url);
+    qualifiers.add("arch", &platform.architecture);
+    if on_disk.is_none() {
+        qualifiers.add("repository_url", &format!("{folder}{name}"));
+    }
+    qualifiers.add("tag", tag);
+    url
+}
+
+/// Writes qualifiers behind a package URL. The canonical form wants them in the order of their
+/// names.
+struct Qualifiers<'a> {
+    url: &'a mut String,
+    separator: char,
+}
+
+impl<'a> Qualifiers<'a> {
+    fn of(url: &'a mut String) -> Self {
+        Self { url, separator: '?' }
+    }
+
+    /// Adds one; one without a value is left out. The canonical form leaves `/` in a value.
+    fn add(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            let value = encode(value).replace("%2F", "/");
+            self.url.push(self.separator);
+            self.url.push_str(&format!("{key}={value}"));
+            self.separator = '&';
+        }
+    }
+}
 
 /// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl`.
 #[must_use]
@@ -15,28 +67,21 @@ pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
     url.push_str(&encode(&package.id.name.0.to_lowercase()));
     url.push('@');
     url.push_str(&encode(&package.version.0));
-    // Qualifiers in the order of their names, as the canonical form asks for.
-    let mut separator = '?';
-    let mut qualifier = |key: &str, value: &str| {
-        if !value.is_empty() {
-            url.push_str(&format!("{separator}{key}={}", encode(value)));
-            separator = '&';
-        }
-    };
-    qualifier("arch", &package.id.architecture.0);
+    let mut qualifiers = Qualifiers::of(&mut url);
+    qualifiers.add("arch", &package.id.architecture.0);
     if !distribution.id.is_empty() {
         let release = match distribution.version_id.as_str() {
             "" => &distribution.codename,
             version => version,
         };
         let distro = format!("{}-{release}", distribution.id);
-        qualifier("distro", distro.trim_end_matches('-'));
+        qualifiers.add("distro", distro.trim_end_matches('-'));
     }
     if let Some((name, version)) = &package.source {
         if version == &package.version {
-            qualifier("upstream", &name.0);
+            qualifiers.add("upstream", &name.0);
         } else {
-            qualifier("upstream", &format!("{name}@{version}"));
+            qualifiers.add("upstream", &format!("{name}@{version}"));
         }
     }
     url
@@ -47,6 +92,35 @@ mod tests {
     use super::*;
     use imgfix_model::package::{Distribution, PackageId};
     use imgfix_versions::VersionOrder;
+
+    #[test]
+    fn images_are_named_by_digest_and_where_they_are_served() {
+        let manifest = Digest::of(b"manifest");
+        let platform = "linux/arm64/v8".parse().unwrap();
+        for (reference, name, rest) in [
+            (
+                "docker://registry.example:5000/Team/app:1.0",
+                "app",
+                "&repository_url=registry.example:5000/Team/app&tag=1.0",
+            ),
+            ("registry.example/app@sha256:1234", "app", "&repository_url=registry.example/app"),
+            (
+                "registry.example/app:1.0@sha256:1234",
+                "app",
+                "&repository_url=registry.example/app&tag=1.0",
+            ),
+            ("app", "app", "&repository_url=app"),
+            ("oci:/srv/My image:12", "my%20image", "&tag=12"),
+            ("oci-archive:app.tar", "app.tar", ""),
+            ("docker-archive:/tmp/app.tar:team/app:1.0", "app", "&tag=1.0"),
+            ("docker-archive:app.tar:app:1.0", "app", "&tag=1.0"),
+            ("docker-archive:app.tar:@0", "app.tar", ""),
+            ("oci:/", "image", ""),
+        ] {
+            let want = format!("pkg:oci/{name}@{manifest}?arch=arm64{rest}");
+            assert_eq!(image_url(reference, &manifest, &platform), want, "{reference}");
+        }
+    }
 
     #[test]
     fn every_part_is_encoded() {
