@@ -436,6 +436,50 @@ fn the_network_is_gone_when_everything_is_fetched() {
     assert_eq!(tags[0], tags[1]);
 }
 
+/// While the policy files are read: of a pipe nobody knows whether it extends others, so that the
+/// run may read more, and nothing else.
+#[test]
+fn policy_files_are_read_by_a_confined_process() {
+    for subcommand in [["config", "check"].as_slice(), &["config", "show", "--config"]] {
+        let place = Place::new();
+        let fifo = place.path("policy.toml");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
+        let mut command = place.imgfix();
+        command.args(subcommand).arg(&fifo).stdout(Stdio::piped()).stderr(Stdio::null());
+        let child = command.spawn().expect("the program");
+        // Opened when the program opens it, too.
+        let mut writer = fs::File::options().write(true).open(&fifo).unwrap();
+        let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+        let confined = number_in(&status, "NoNewPrivs");
+        writer.write_all(b"strict = true\n").unwrap();
+        drop(writer);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{subcommand:?}");
+        if landlock().is_some() {
+            assert_eq!(confined, Some(1), "{subcommand:?}");
+        }
+    }
+    // Without the word, only the file is read, and no connection is made.
+    let place = Place::new();
+    for (text, want) in [
+        ("strict = true\n", "policy files: confined to"),
+        ("extends = ['other.toml']\n", "policy files: confined to"),
+    ] {
+        fs::write(place.path("policy.toml"), text).unwrap();
+        fs::write(place.path("other.toml"), "strict = true\n").unwrap();
+        let run = ran(place.imgfix().args(["config", "check", "-v", "policy.toml"])).expect(0);
+        let mut lines = run.stderr.lines().filter(|line| line.contains("confined to"));
+        if landlock().is_some() {
+            let first = lines.next().unwrap();
+            assert!(first.contains(want), "{}", run.stderr);
+            assert_eq!(first.contains("without network"), !text.contains("extends"), "{first}");
+            assert!(lines.next().unwrap().contains("without network"), "{}", run.stderr);
+        }
+    }
+}
+
 /// What a plan names is fetched before any of it is unpacked.
 #[test]
 fn a_saved_plan_is_done_without_network() {

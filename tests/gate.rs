@@ -90,7 +90,7 @@ fn a_failed_gate_keeps_the_image_from_being_published() {
 fn a_gate_that_cannot_keep_its_word_is_a_wrong_command_line() {
     let place = Place::debian();
     let run = ran(&mut on(&place, "repair", &["--no-publish-on-failed-gate"])).expect(2);
-    assert!(run.stderr.contains("say with --fail-on what it is"), "{}", run.stderr);
+    assert!(run.stderr.contains("there is no gate; say with --fail-on"), "{}", run.stderr);
     let scan = ["--no-publish-on-failed-gate", "--fail-on", "low", "--scan-with", "true {archive}"];
     ran(&mut on(&place, "repair", &scan)).expect(2);
     std::fs::write(place.path("imgfix.toml"), "scan-with = \"true {archive}\"\n").unwrap();
@@ -99,6 +99,49 @@ fn a_gate_that_cannot_keep_its_word_is_a_wrong_command_line() {
     let run = ran(&mut on(&place, "repair", &policy)).expect(2);
     assert!(run.stderr.contains("known only when that is published"), "{}", run.stderr);
     assert_eq!(place.tagged("12_fix"), None);
+}
+
+/// The file of a policy that says this.
+fn policy(place: &Place, text: &str) -> String {
+    std::fs::write(place.path("imgfix.toml"), text).unwrap();
+    place.path("imgfix.toml").display().to_string()
+}
+
+#[test]
+fn the_gate_of_the_policy_holds_for_repairs_and_plans_where_no_flag_is_given() {
+    let place = Place::debian();
+    let config = policy(&place, "fail-on = \"critical\"\n");
+    let line = "imgfix: gate: 1 vulnerability at or above critical";
+    for subcommand in ["repair", "plan"] {
+        let run = ran(&mut on(&place, subcommand, &["--config", &config])).expect(3);
+        assert!(run.stderr.starts_with(line), "{subcommand}: {}", run.stderr);
+        assert!(run.stdout.contains("gate: 1 vulnerability"), "{subcommand}: {}", run.stdout);
+        let flag = ["--config", &config, "--fail-on", "high"];
+        let run = ran(&mut on(&place, subcommand, &flag)).expect(3);
+        let line = "imgfix: gate: 2 vulnerabilities at or above high";
+        assert!(run.stderr.starts_with(line), "the flag goes first: {}", run.stderr);
+        let passed = ["--config", &config, "--only", FIXABLE];
+        ran(&mut on(&place, subcommand, &passed)).expect(0);
+    }
+}
+
+#[test]
+fn the_policy_says_when_nothing_is_published() {
+    let place = Place::debian();
+    let text = "fail-on = \"high\"\nno-publish-on-failed-gate = true\nskip-unchanged = true\n";
+    let config = policy(&place, text);
+    let run = ran(&mut on(&place, "repair", &["--config", &config])).expect(3);
+    assert!(run.stdout.contains("because the gate is not passed"), "{}", run.stdout);
+    let nothing = ["--config", &config, "--only", UNFIXABLE];
+    let run = ran(&mut on(&place, "repair", &nothing)).expect(0);
+    let said = "The only vulnerability cannot be fixed; nothing was published";
+    assert!(run.stdout.starts_with(said), "{}", run.stdout);
+    assert_eq!(place.tagged("12_fix"), None);
+    ran(&mut on(&place, "repair", &["--config", &config, "--only", FIXABLE])).expect(0);
+    assert!(place.tagged("12_fix").is_some(), "a good repair is published");
+    let config = policy(&place, "no-publish-on-failed-gate = true\n");
+    let run = ran(&mut on(&place, "repair", &["--config", &config])).expect(2);
+    assert!(run.stderr.contains("or with fail-on in the policy"), "{}", run.stderr);
 }
 
 #[test]

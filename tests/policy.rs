@@ -339,6 +339,36 @@ fn the_original_is_backed_up_before_it_is_replaced() {
     assert_ne!(place.tagged("12"), Some(before));
 }
 
+#[test]
+fn a_choice_by_what_no_report_says_is_warned_of() {
+    let place = Place::debian();
+    let run = |arguments: &[&str]| {
+        let mut command = place.on("repair", &place.image("12"));
+        command.args(["--format", "json", "-r", &report("debian-12.trivy")]).args(arguments);
+        ran(&mut command).expect(0)
+    };
+    for (arguments, want) in [
+        (["--only-kev"].as_slice(), "--only-kev: no report says of any vulnerability that it is"),
+        (&["--min-epss", "0.2"], "--min-epss: no report has EPSS scores"),
+    ] {
+        let run = run(arguments);
+        assert_eq!(run.stderr.matches(want).count(), 1, "{want}: {}", run.stderr);
+        let report = run.json();
+        let warnings = report["warnings"].as_array().unwrap();
+        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+        assert!(warning.as_str().unwrap().starts_with(want), "{warning}");
+        assert_eq!(report["summary"]["packages"], 0);
+    }
+    let run = run(&["--min-epss", "0"]);
+    assert!(
+        !run.stderr.contains("--min-epss")
+            && run
+                .json()
+                .get("warnings")
+                .is_none_or(|warnings| warnings.as_array().unwrap().is_empty())
+    );
+}
+
 /// Warnings of a JSON report about the original.
 fn about_the_original(run: &Ran) -> Vec<String> {
     let report = run.json();

@@ -14,6 +14,7 @@ use super::exit::Failure;
 use super::options::CacheOptions;
 use super::output::Output;
 use super::policy::PolicyOptions;
+use super::registry_options::RegistryAccess;
 use super::{CommandResult, exit};
 
 /// Arguments of `imgfix cache`.
@@ -52,7 +53,7 @@ pub fn run(arguments: CacheArguments, start: Start) -> CommandResult {
         CacheCommand::Info { cache } => info(&place(&cache)?, output),
         CacheCommand::Prune { mut cache, policy } => {
             let dir = place(&cache)?;
-            let policy = policy.load(None, &[], output)?;
+            let policy = policy.load(None, &RegistryAccess::default(), output)?;
             cache.cache_max_size = cache.cache_max_size.or(policy.cache_max_size);
             prune(&dir, &cache, output)
         }

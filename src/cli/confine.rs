@@ -19,6 +19,8 @@ use imgfix_repair::edge::ScriptsMode;
 use super::interrupt::Watcher;
 use super::options::{self, FindingOptions, ImageOptions, RepositoryOptions};
 use super::output::Output;
+use super::policy_files::Places;
+use super::registry_options::RegistryAccess;
 
 /// Options that every subcommand takes.
 #[derive(Debug, Args)]
@@ -71,6 +73,15 @@ impl Start {
         confined
     }
 
+    /// Gives up everything but `needs` for now: [`Start::confined`] gives up the rest. No thread
+    /// starts, and a signal ends the process at once.
+    pub fn confined_for_now(&self, needs: &Needs) {
+        if !self.unconfined {
+            let confined = confinement::confine(needs, self.output.unfinished());
+            self.output.progress().detail(&format!("policy files: {confined}"));
+        }
+    }
+
     /// For what reads and removes the user's own files only.
     pub fn unconfined(mut self) {
         self.watch();
@@ -95,6 +106,20 @@ pub fn of_findings(reports: &[PathBuf]) -> Needs {
     let mut needs = Needs { network: Network::None, ..Needs::default() };
     machine::needs(&mut needs, None);
     needs.read(reports);
+    needs
+}
+
+/// What `imgfix config` needs while it reads the policy files. What they extend is known only when
+/// they are read, and may be anywhere on this machine, behind a URL or in a registry.
+#[must_use]
+pub fn of_policy_files(places: &Places, access: &RegistryAccess) -> Needs {
+    let mut needs = of_policy();
+    needs.read(&places.files);
+    if places.extend {
+        needs.add("/", confinement::Rights::Read);
+        network(&mut needs);
+        needs.program = credentials::any_helper(access.authfile.as_deref(), &variable);
+    }
     needs
 }
 
@@ -123,8 +148,8 @@ pub fn of_images(options: &ImageOptions, images: &[&Reference]) -> Needs {
 fn registry(needs: &mut Needs, options: &ImageOptions, image: &Reference) {
     let Reference::Registry(name) = image else { return };
     network(needs);
-    needs.read(&options.ca_file);
-    let authfile = options.authfile.as_deref();
+    needs.read(&options.registry.ca_file);
+    let authfile = options.registry.authfile.as_deref();
     needs.read(&credentials::files(authfile, &variable));
     let helper = credentials::helper(authfile, name.registry(), name.repository(), &variable);
     needs.program = needs.program.take().or(helper);
@@ -204,7 +229,7 @@ pub fn notifications(needs: &mut Needs, options: &ImageOptions, policy: &Policy)
         match &target.kind {
             Kind::File { path } => needs.add(path, confinement::Rights::Append),
             _ => {
-                needs.read(&options.ca_file);
+                needs.read(&options.registry.ca_file);
                 network(needs);
             }
         }

@@ -11,13 +11,23 @@ use imgfix_oci::registry::account::{self, Account, Kept};
 
 use super::confine::Start;
 use super::exit::{self, Failure};
+use super::registry_options::RegistryAccess;
 use super::{CommandResult, output::Output};
 
 /// The longest password or token, in bytes.
 const MAX_PASSWORD: u64 = 64 << 10;
 
+/// What `--authfile` is to a login.
+const KEPT_IN: &str =
+    "Keep the login in this file [default: docker's config.json, or the helper that it names]";
+
 /// Arguments of `imgfix login`.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("authfile", |arg| arg.help(KEPT_IN)),
+    mut_arg("ca_file", |arg| arg.help("Trust the certificates in this PEM file too (repeatable)")),
+    mut_arg("insecure_skip_tls_verify", |arg| arg.help("Take any certificate of the registry")),
+)]
 pub struct LoginArguments {
     /// The registry, HOST or HOST:PORT
     #[arg(default_value = "docker.io")]
@@ -28,18 +38,8 @@ pub struct LoginArguments {
     /// Read the password from stdin
     #[arg(long)]
     password_stdin: bool,
-    /// Keep the login in this file [default: docker's config.json, or the helper that it names]
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
-    authfile: Option<PathBuf>,
-    /// Trust the certificates in this PEM file too (repeatable)
-    #[arg(long, value_name = "FILE")]
-    ca_file: Vec<PathBuf>,
-    /// Speak plain HTTP to the registry (loopback addresses: always allowed)
-    #[arg(long)]
-    plain_http: bool,
-    /// Take any certificate of the registry
-    #[arg(long)]
-    insecure_skip_tls_verify: bool,
+    #[command(flatten)]
+    registry: RegistryAccess,
 }
 
 /// Arguments of `imgfix logout`.
@@ -75,14 +75,10 @@ pub fn log_in(arguments: LoginArguments, start: Start) -> CommandResult {
         return Err(Failure::Usage(why.to_owned()));
     }
     let account = Account { host: arguments.host, user, password };
-    let options = RegistryOptions {
-        ca_files: arguments.ca_file,
-        plain_http: arguments.plain_http,
-        skip_tls_verify: arguments.insecure_skip_tls_verify,
-        ..RegistryOptions::default()
-    };
+    // The file is where the login goes, not where one is taken from.
+    let options = RegistryOptions { auth_file: None, ..arguments.registry.options() };
     account::check(&account, &options)?;
-    let file = arguments.authfile.as_deref();
+    let file = arguments.registry.authfile.as_deref();
     let kept = account::keep(&account, file, &|name| std::env::var_os(name), output.unfinished())
         .map_err(|why| Failure::Work(why.into()))?;
     match kept {

@@ -20,7 +20,10 @@ mod output_file;
 pub mod plan;
 pub mod policy;
 mod policy_files;
+#[cfg(test)]
+mod policy_keys;
 mod policy_show;
+mod registry_options;
 pub mod repair;
 pub mod report_files;
 mod schema;

@@ -37,6 +37,7 @@ use imgfix_vfs::limits::{LayerLimits, Scale};
 
 use super::exit::Failure;
 use super::output::Output;
+use super::registry_options::RegistryAccess;
 
 /// The largest key, certificate or ignore file, in bytes.
 const MAX_KEYS: u64 = 16 << 20;
@@ -51,18 +52,9 @@ pub struct ImageOptions {
     /// Only this platform of a multi-platform image (repeatable) [default: all Linux platforms]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Vec<Platform>,
-    /// Registry credentials [default: docker's config.json]
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
-    pub authfile: Option<PathBuf>,
-    /// Trust the certificates in this PEM file too, for registries and repositories (repeatable)
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Vec<PathBuf>,
-    /// Speak plain HTTP to the registry (loopback addresses: always allowed)
-    #[arg(long)]
-    pub plain_http: bool,
-    /// Take any certificate of a registry; the report says so
-    #[arg(long)]
-    pub insecure_skip_tls_verify: bool,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registry: RegistryAccess,
     /// Give up a transfer that takes longer than this, and than its size at 32 KiB a second
     /// [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -245,7 +237,7 @@ pub fn environment(
     confine: impl FnOnce() -> Result<Confined, Failure>,
 ) -> Result<Environment, Failure> {
     let mut certificates = Vec::new();
-    for path in &images.ca_file {
+    for path in &images.registry.ca_file {
         certificates.push(read_file("--ca-file", path, MAX_KEYS)?);
     }
     let (keyring, rsa_keyring) = keyrings(&repositories.keyring)?;
@@ -273,14 +265,10 @@ pub fn environment(
     Ok(Environment {
         kinds: families::KINDS,
         registry: RegistryOptions {
-            ca_files: images.ca_file.clone(),
-            plain_http: images.plain_http,
-            skip_tls_verify: images.insecure_skip_tls_verify,
-            auth_file: images.authfile.clone(),
             runtime: Some(Arc::clone(&runtime)),
             limits,
             pace,
-            ..RegistryOptions::default()
+            ..images.registry.options()
         },
         limits,
         edge: Edge {

@@ -56,8 +56,8 @@ pub struct PlanArguments {
 /// Usage, or no plan could be made.
 pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     let output = &*start.output();
-    let (image, certificates) = (&arguments.image, &arguments.images.ca_file);
-    let policy = arguments.policy.load(Some(image), certificates, output)?;
+    let (image, registry) = (&arguments.image, &arguments.images.registry);
+    let policy = arguments.policy.load(Some(image), registry, output)?;
     policy::under_images(&policy, &mut arguments.images);
     arguments.findings.strict |= policy.strict;
     policy::under_repositories(&policy, &mut arguments.repositories);
@@ -85,7 +85,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     let planned = pipeline::plan(&request, None, &environment)?;
     let Preview { mut report, evidence } =
         pipeline::preview(&planned, files.evidence(), &environment)?;
-    if let Some(threshold) = arguments.fail_on {
+    if let Some(threshold) = arguments.fail_on.or(policy.fail_on) {
         report.hold_against(threshold);
     }
     let mut json = serde_json::to_string_pretty(&planned.plan)?;

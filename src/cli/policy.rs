@@ -20,8 +20,9 @@ use super::confine::{self, Start};
 use super::exit::Failure;
 use super::options::{FindingOptions, ImageOptions, RepositoryOptions};
 use super::output::Output;
-use super::policy_files::Reader;
+use super::policy_files::{Places, Reader};
 use super::policy_show::ShowArguments;
+use super::registry_options::RegistryAccess;
 use super::{CommandResult, exit, policy_files, policy_show};
 
 /// Which policy holds.
@@ -45,22 +46,22 @@ pub struct PolicyOptions {
 }
 
 impl PolicyOptions {
-    /// The policy that holds here, for an image where there is one. `certificates` are for what is
-    /// extended from a URL.
+    /// The policy that holds here, for an image where there is one. `registry` is how what it
+    /// extends is fetched.
     ///
     /// # Errors
     /// The file, or what it extends, cannot be read or followed.
     pub fn load(
         &self,
         image: Option<&Reference>,
-        certificates: &[PathBuf],
+        registry: &RegistryAccess,
         output: &Output,
     ) -> Result<Policy, Failure> {
         if self.no_config {
             return Ok(Policy::default());
         }
         let image = image.map(ImageName::of);
-        let reader = Reader { image: image.as_ref(), certificates, output };
+        let reader = Reader { image: image.as_ref(), registry, output };
         let policy = match policy_files::named(self.config.as_ref()) {
             Some(path) => reader.named(&path)?,
             None => reader.others()?.unwrap_or_default(),
@@ -134,7 +135,7 @@ pub fn under_images(policy: &Policy, options: &mut ImageOptions) {
     if options.platform.is_empty() {
         options.platform.clone_from(&policy.platforms);
     }
-    options.ca_file.extend(policy.ca_files.iter().cloned());
+    options.registry.ca_file.extend(policy.ca_files.iter().cloned());
     let seconds = policy.timeout.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
     options.timeout = options.timeout.or(seconds);
     options.max_unpacked_size = options.max_unpacked_size.or(policy.max_unpacked_size);
@@ -188,13 +189,19 @@ pub struct ConfigArguments {
     command: ConfigCommand,
 }
 
+/// Arguments of `imgfix config check`.
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The file [default: those that hold here]
+    file: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Registry options")]
+    registry: RegistryAccess,
+}
+
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Read a policy file and say what is wrong with it
-    Check {
-        /// The file [default: those that hold here]
-        file: Option<PathBuf>,
-    },
+    Check(CheckArguments),
     /// Show every setting, and from which file each comes
     Show(ShowArguments),
     /// Write an imgfix.toml in which everything is explained and nothing said
@@ -213,19 +220,20 @@ enum ConfigCommand {
 /// There is no policy file, or it cannot be followed; the new one cannot be written.
 pub fn run(arguments: ConfigArguments, start: Start) -> CommandResult {
     match arguments.command {
-        ConfigCommand::Check { file } => check(file.as_ref(), start),
+        ConfigCommand::Check(arguments) => check(&arguments, start),
         ConfigCommand::Show(arguments) => policy_show::show(arguments, start),
         ConfigCommand::Init { file } => policy_show::init(&file, start),
         ConfigCommand::Schema => policy_show::schema(start),
     }
 }
 
-fn check(file: Option<&PathBuf>, start: Start) -> CommandResult {
+fn check(arguments: &CheckArguments, start: Start) -> CommandResult {
     let output = &*start.output();
-    let reader = Reader { image: None, certificates: &[], output };
-    // What is extended is known only when the files are read, so that they are read before the
-    // rest is given up, as a repair does it.
-    let policy = match policy_files::named(file) {
+    let named = policy_files::named(arguments.file.as_ref());
+    let places = Places::of(named.as_deref());
+    start.confined_for_now(&confine::of_policy_files(&places, &arguments.registry));
+    let reader = Reader { image: None, registry: &arguments.registry, output };
+    let policy = match named {
         Some(path) => reader.named(&path)?,
         None => reader.others()?.ok_or_else(|| {
             let name = policy::FILE_NAME;

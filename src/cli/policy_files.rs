@@ -14,14 +14,17 @@ use etcetera::BaseStrategy as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::policy;
-use crate::policy::{Extended, ImageName, PinnedUrl, Policy, Standing};
+use crate::policy::{Extended, ImageName, PinnedArtifact, PinnedUrl, Policy, Standing};
 use imgfix_host::ownership::Caller;
+use imgfix_host::pace::Pace;
 use imgfix_host::{http, staging};
 use imgfix_model::hex;
+use imgfix_oci::{RegistryOptions, artifact, open_source};
 
 use super::exit::Failure;
 use super::options::read_file;
 use super::output::Output;
+use super::registry_options::RegistryAccess;
 
 /// The largest policy file read, in bytes.
 const MAX_POLICY: u64 = 1 << 20;
@@ -31,6 +34,17 @@ const MAX_DEPTH: usize = 8;
 
 /// How many texts one policy may be read from.
 const MAX_TEXTS: usize = 32;
+
+/// What the layer of an artifact may be: what people who push a file by its type call TOML, and
+/// what `oras push` calls a file whose type nobody gave.
+const ARTIFACT_TYPES: [&str; 6] = [
+    "application/vnd.imgfix.policy.v1+toml",
+    "application/toml",
+    "text/toml",
+    "text/plain",
+    "application/octet-stream",
+    "application/vnd.oci.image.layer.v1.tar",
+];
 
 /// How long the text behind a URL may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,12 +64,54 @@ pub fn named(flag: Option<&PathBuf>) -> Option<PathBuf> {
     flag.cloned().or_else(|| variable().map(PathBuf::from))
 }
 
+/// Where policy files are looked for: the one that is named, or else every place.
+#[derive(Debug)]
+pub struct Places {
+    /// Files, which may not be there.
+    pub files: Vec<PathBuf>,
+    /// Whether one of them may extend another, wherever that is. Nothing is made of their texts
+    /// before the process is confined: the word is enough.
+    pub extend: bool,
+}
+
+impl Places {
+    /// Looks at the files, and reads them for one word.
+    #[must_use]
+    pub fn of(named: Option<&Path>) -> Self {
+        let files: Vec<PathBuf> = match named {
+            Some(path) => vec![path.to_owned()],
+            None => {
+                let here = std::env::current_dir().unwrap_or_default();
+                let own = own_places().into_iter().map(|folder| folder.join(policy::FILE_NAME));
+                own.chain(policy::found(&here)).collect()
+            }
+        };
+        let extend = files.iter().any(|path| may_extend(path));
+        Self { files, extend }
+    }
+}
+
+/// Whether a file has the word, or is none whose text can be looked at twice.
+fn may_extend(path: &Path) -> bool {
+    const WORD: &[u8] = b"extends";
+    match std::fs::metadata(path) {
+        Err(_) => false,
+        Ok(meta) if !meta.is_file() => true,
+        Ok(_) => {
+            let mut bytes = Vec::new();
+            let read = File::open(path).and_then(|it| it.take(MAX_POLICY).read_to_end(&mut bytes));
+            read.is_ok() && bytes.windows(WORD.len()).any(|part| part == WORD)
+        }
+    }
+}
+
 /// How policy files are read.
 pub struct Reader<'a> {
     /// Whose policy is wanted; `None`: what is said of some images only stays apart.
     pub image: Option<&'a ImageName>,
-    /// PEM files of further certificate authorities, for what is extended from a URL.
-    pub certificates: &'a [PathBuf],
+    /// How registries are reached, and whom TLS trusts besides, for what is extended from a
+    /// registry or a URL.
+    pub registry: &'a RegistryAccess,
     /// Where warnings go.
     pub output: &'a Output,
 }
@@ -218,6 +274,13 @@ impl<'a> Chain<'a> {
                 let short = shown.rsplit('/').next().filter(|last| !last.is_empty());
                 return self.text(&name, &shown, short.unwrap_or(&shown), folder, bytes).map(Some);
             }
+            Extended::Artifact(artifact) => {
+                let bytes = self.pulled(artifact).map_err(|why| fail(artifact, &why))?;
+                let shown = artifact.to_string();
+                // Without the digest, which would fill people's lines.
+                let short = shown.split('@').next().unwrap_or(&shown);
+                return self.text(&shown, &shown, short, folder, bytes).map(Some);
+            }
         };
         let real = path.canonicalize().map_err(|error| fail(&path.display(), &error))?;
         let bytes = match &self.trust {
@@ -239,7 +302,7 @@ impl<'a> Chain<'a> {
     /// The text behind an address, when it is the one that the file means.
     fn fetched(&self, url: &PinnedUrl) -> Result<Vec<u8>, String> {
         let mut certificates = Vec::new();
-        for path in self.reader.certificates {
+        for path in &self.reader.registry.ca_file {
             let read = std::fs::read(path);
             certificates.push(read.map_err(|error| format!("{}: {error}", path.display()))?);
         }
@@ -252,6 +315,22 @@ impl<'a> Chain<'a> {
             true => Ok(bytes),
             false => Err(format!("its SHA-256 is {found}, not {}", url.sha256())),
         }
+    }
+
+    /// The file of an artifact, which has the digest that the policy names.
+    fn pulled(&self, wanted: &PinnedArtifact) -> Result<Vec<u8>, String> {
+        let pace = Pace::new(TIMEOUT);
+        // Its runtime has threads, which are gone with the source: before the process is confined.
+        let options = RegistryOptions { pace, retries: 2, ..self.reader.registry.options() };
+        let pulled = open_source(wanted.reference(), &options)
+            .and_then(|source| artifact::read_file(&*source, &ARTIFACT_TYPES, MAX_POLICY));
+        pulled.map(|bytes| bytes.to_vec()).map_err(|error| {
+            let why = error.to_string();
+            let place = format!("{}: ", wanted.reference());
+            let why = why.strip_prefix(&place).unwrap_or(&why);
+            // The option is of images.
+            why.replace("; wait longer with --timeout", "")
+        })
     }
 }
 

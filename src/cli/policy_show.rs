@@ -16,7 +16,8 @@ use super::confine::{self, Start};
 use super::exit::Failure;
 use super::image_argument::parse_reference;
 use super::options::Format;
-use super::policy_files::{self, Reader};
+use super::policy_files::{self, Places, Reader};
+use super::registry_options::RegistryAccess;
 use super::variables::variable_of;
 use super::{CommandResult, exit};
 
@@ -41,6 +42,8 @@ pub struct ShowArguments {
     /// How the settings are written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    #[command(flatten, next_help_heading = "Registry options")]
+    registry: RegistryAccess,
 }
 
 /// Runs `imgfix config show`.
@@ -50,8 +53,11 @@ pub struct ShowArguments {
 pub fn show(arguments: ShowArguments, start: Start) -> CommandResult {
     let output = &*start.output();
     let image = arguments.image.as_ref().map(ImageName::of);
-    let reader = Reader { image: image.as_ref(), certificates: &[], output };
-    let policy = match policy_files::named(arguments.config.as_ref()) {
+    let named = policy_files::named(arguments.config.as_ref());
+    let places = Places::of(named.as_deref());
+    start.confined_for_now(&confine::of_policy_files(&places, &arguments.registry));
+    let reader = Reader { image: image.as_ref(), registry: &arguments.registry, output };
+    let policy = match named {
         Some(path) => reader.named(&path)?,
         None => reader.others()?.unwrap_or_default(),
     };

@@ -139,13 +139,13 @@ impl From<CompressionName> for Compression {
 /// Usage, or the repair failed; nothing was published then, unless the failure says so.
 pub fn run(mut arguments: RepairArguments, start: Start) -> CommandResult {
     let output = &*start.output();
-    let (image, certificates) = (&arguments.image, &arguments.images.ca_file);
-    let policy = arguments.policy.load(Some(image), certificates, output)?;
+    let (image, registry) = (&arguments.image, &arguments.images.registry);
+    let policy = arguments.policy.load(Some(image), registry, output)?;
     policy::under_images(&policy, &mut arguments.images);
     arguments.findings.strict |= policy.strict;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let image = arguments.image.to_string();
-    let certificates = arguments.images.ca_file.clone();
+    let certificates = arguments.images.registry.ca_file.clone();
     let result = repaired(arguments, &policy, start)
         .map_err(|failure| failure.after(&output.unfinished().published()));
     match &result {
@@ -155,7 +155,8 @@ pub fn run(mut arguments: RepairArguments, start: Start) -> CommandResult {
         }
         Err(failure) => {
             let why = failure.to_string();
-            let event = Event::Failed { image: &image, why: &why };
+            let published = output.unfinished().published();
+            let event = Event::Failed { image: &image, why: &why, published: &published };
             notifications::send(&policy.notify, event, &certificates, output);
         }
     }
@@ -199,7 +200,7 @@ fn repaired(
     }
     check_names(&arguments, &suffix, &original)?;
     let fail_on = arguments.fail_on.or(policy.fail_on);
-    let withhold = withhold(&arguments, fail_on, command.is_some())?;
+    let withhold = withhold(&arguments, policy, fail_on, command.is_some())?;
     let saved = arguments.plan.as_deref().map(|path| saved_plan(path, &arguments, policy));
     let saved = saved.transpose()?;
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
@@ -258,11 +259,12 @@ fn repaired(
 /// When nothing is to be published.
 fn withhold(
     arguments: &RepairArguments,
+    policy: &Policy,
     fail_on: Option<Severity>,
     scans: bool,
 ) -> Result<Withhold, Failure> {
-    let unchanged = arguments.skip_unchanged;
-    if !arguments.no_publish_on_failed_gate {
+    let unchanged = arguments.skip_unchanged || policy.skip_unchanged;
+    if !arguments.no_publish_on_failed_gate && !policy.no_publish_on_failed_gate {
         return Ok(Withhold { at_or_above: None, unchanged });
     }
     let usage = |why: &str| Failure::Usage(format!("--no-publish-on-failed-gate: {why}"));
@@ -273,7 +275,9 @@ fn withhold(
         ));
     }
     if fail_on.is_none() {
-        return Err(usage("there is no gate; say with --fail-on what it is"));
+        return Err(usage(
+            "there is no gate; say with --fail-on, or with fail-on in the policy, what it is",
+        ));
     }
     Ok(Withhold { at_or_above: fail_on, unchanged })
 }

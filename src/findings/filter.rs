@@ -54,6 +54,29 @@ pub struct Filtered {
     pub unmatched: Vec<String>,
     /// Rules that would have left a finding out, had they not expired (`.trivyignore:3`).
     pub expired: Vec<String>,
+    /// Choices by what no report says of any finding, so that nothing, or next to nothing, is
+    /// left to repair.
+    pub unsaid: Vec<Unsaid>,
+}
+
+/// A choice by what no report says, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsaid {
+    /// `--only-kev`, and no finding is said to be known to be exploited.
+    #[error(
+        "--only-kev: no report says of any vulnerability that it is known to be exploited, so \
+         that every finding is left alone; give a report that has this too (of a current Grype, \
+         of Docker Scout, or imgfix/findings/v1 with known_exploited), or leave out --only-kev"
+    )]
+    KnownExploited,
+    /// `--min-epss`, and no finding has a score.
+    #[error(
+        "--min-epss: no report has EPSS scores, so that every finding is left alone that is not \
+         known to be exploited; give a report that has them too (of a current Grype, of \
+         Docker Scout, Snyk or Amazon Inspector, or imgfix/findings/v1 with epss), or leave out \
+         --min-epss"
+    )]
+    Epss,
 }
 
 impl Filter {
@@ -68,6 +91,7 @@ impl Filter {
                 .filter(|id| !findings.iter().any(|finding| is_called(finding, id)))
                 .cloned()
                 .collect(),
+            unsaid: self.unsaid(&findings),
             ..Filtered::default()
         };
         for finding in findings {
@@ -79,6 +103,24 @@ impl Filter {
         out.expired.sort();
         out.expired.dedup();
         out
+    }
+
+    /// Which choices are by what none of the findings has.
+    fn unsaid(&self, findings: &[Finding]) -> Vec<Unsaid> {
+        let none = |has: fn(&Finding) -> bool| !findings.is_empty() && !findings.iter().any(has);
+        let mut unsaid = Vec::new();
+        if self.only_known_exploited && none(|finding| finding.known_exploited) {
+            unsaid.push(Unsaid::KnownExploited);
+        }
+        if self.least_epss().is_some() && none(|finding| finding.epss.is_some()) {
+            unsaid.push(Unsaid::Epss);
+        }
+        unsaid
+    }
+
+    /// The score below which findings are left out; zero leaves none out.
+    fn least_epss(&self) -> Option<Probability> {
+        self.min_epss.filter(|least| *least > Probability::default())
     }
 
     fn ignored_by(
@@ -105,7 +147,7 @@ impl Filter {
         if self.only_known_exploited && !finding.known_exploited {
             return Some("--only-kev".to_owned());
         }
-        let least = self.min_epss.filter(|least| *least > Probability::default())?;
+        let least = self.least_epss()?;
         if finding.known_exploited {
             return None;
         }
@@ -118,6 +160,7 @@ impl Filter {
 mod tests {
     use super::super::parse_ignore_file;
     use super::*;
+    use imgfix_model::advisory::Epss;
     use time::macros::date;
 
     fn findings() -> Vec<Finding> {
@@ -172,7 +215,7 @@ mod tests {
     fn exploited_and_likely_findings_are_chosen() {
         let epss = |score: f64| {
             let score = Probability::new(score).unwrap();
-            Some(imgfix_model::advisory::Epss { score, percentile: None })
+            Some(Epss { score, percentile: None })
         };
         let all = || {
             vec![
@@ -202,6 +245,31 @@ mod tests {
         let (names, reasons) = kept(&exploited);
         assert_eq!(names, ["kev", "kev-alone"]);
         assert_eq!(reasons, ["--only-kev"; 3]);
+    }
+
+    #[test]
+    fn a_choice_by_what_no_report_says_is_named() {
+        let epss = Epss { score: Probability::new(0.5).unwrap(), percentile: None };
+        let plain = || Finding::system("CVE-1", "a", "1");
+        let exploited = || Finding { known_exploited: true, ..plain() };
+        let scored = || Finding { epss: Some(epss), ..plain() };
+        let kev = Filter { only_known_exploited: true, ..Filter::default() };
+        let likely = Filter { min_epss: Probability::new(0.1), ..Filter::default() };
+        let zero = Filter { min_epss: Probability::new(0.0), ..Filter::default() };
+        let both = Filter { min_epss: likely.min_epss, ..kev.clone() };
+        for (filter, findings, want) in [
+            (&kev, vec![plain(), scored()], vec![Unsaid::KnownExploited]),
+            (&kev, vec![plain(), exploited()], vec![]),
+            (&kev, vec![], vec![]),
+            (&likely, vec![plain(), exploited()], vec![Unsaid::Epss]),
+            (&likely, vec![plain(), scored()], vec![]),
+            (&zero, vec![plain()], vec![]),
+            (&both, vec![plain()], vec![Unsaid::KnownExploited, Unsaid::Epss]),
+            (&Filter::default(), vec![plain()], vec![]),
+        ] {
+            let filtered = filter.apply(findings.clone(), date!(2026 - 01 - 01));
+            assert_eq!(filtered.unsaid, want, "{filter:?} {findings:?}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ mod wiz;
 mod xray;
 
 pub use error::FindingsError;
-pub use filter::{Filter, Filtered, IgnoredFinding};
+pub use filter::{Filter, Filtered, IgnoredFinding, Unsaid};
 pub use format::ReportFormat;
 pub use generic::SCHEMA as FINDINGS_SCHEMA;
 pub use identity::{ArtifactIdentity, ImageFacts, Match, matches_image, other_release};

@@ -52,8 +52,11 @@ impl Message {
             }]}));
         }
         let mut text = format!("*{}*\n{}", escaped(&self.title()), escaped(&self.image));
-        if !self.repaired.is_empty() {
+        if !self.digest.is_empty() {
             text.push_str(&format!(" → {} ({})", escaped(&self.repaired), self.digest));
+        }
+        if self.is_failed() {
+            text.push_str(&format!("\n{}", escaped(&self.verdict)));
         }
         if !self.counted.is_empty() {
             text.push_str(&format!("\n{}", escaped(&self.counted)));
@@ -136,10 +139,12 @@ impl Message {
         let gate: Vec<String> = self.gate_lines().map(escaped).collect();
         let mut embed = json!({
             "title": cut(&escaped(&self.title()), 256),
-            "description": cut(&gate.join("\n"), 2000),
             "color": color,
             "fields": fields,
         });
+        if !gate.is_empty() {
+            embed["description"] = json!(cut(&gate.join("\n"), 2000));
+        }
         if !self.link.is_empty() {
             embed["url"] = json!(self.link);
         }

@@ -30,7 +30,7 @@ impl Message {
         let (action, severity) = match self.mood() {
             Mood::Good => ("resolve", "info"),
             Mood::Left => ("trigger", "warning"),
-            Mood::Bad if self.failed => ("trigger", "error"),
+            Mood::Bad if self.is_failed() => ("trigger", "error"),
             Mood::Bad => ("trigger", "critical"),
         };
         let mut event = json!({
@@ -39,7 +39,7 @@ impl Message {
             "dedup_key": dedup_key,
             "client": "imgfix",
             "payload": {
-                "summary": cut(&format!("{}: {}", self.title(), self.image), 1024),
+                "summary": cut(&format!("imgfix: {}: {}", self.verdict, self.image), 1024),
                 "source": cut(&self.image, 1024),
                 "severity": severity,
                 "class": "vulnerabilities",
@@ -65,7 +65,7 @@ impl Message {
             "specversion": "1.0",
             "id": id.get(..32).unwrap_or_default(),
             "source": "urn:imgfix",
-            "type": if self.failed { "imgfix.repair.failed" } else { "imgfix.repair.finished" },
+            "type": if self.is_failed() { "imgfix.repair.failed" } else { "imgfix.repair.finished" },
             "subject": self.image,
             "time": time.format(&Rfc3339).unwrap_or_default(),
             "datacontenttype": "application/json",

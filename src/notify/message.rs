@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::When;
+use imgfix_host::unfinished::Published;
 use imgfix_model::finding::Severity;
 use imgfix_report::RepairReport;
 use imgfix_report::gate::Gate;
@@ -26,12 +27,14 @@ const MAX_LINK: usize = 1000;
 pub enum Event<'a> {
     /// A repair came to its end; whether it was published stands in the report.
     Repaired(&'a RepairReport),
-    /// The repair failed, and nothing was published unless `why` says so.
+    /// The repair failed.
     Failed {
         /// As the user named it.
         image: &'a str,
         /// A sentence.
         why: &'a str,
+        /// What was published before.
+        published: &'a Published,
     },
 }
 
@@ -40,20 +43,14 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub(super) image: String,
-    /// The repaired image; the original when nothing was published, empty when the repair failed.
+    /// The repaired image; the original when nothing was published. Empty when the repair failed,
+    /// unless it is known that this was published before.
     pub(super) repaired: String,
     pub(super) digest: String,
-    pub(super) published: bool,
-    pub(super) vulnerabilities: usize,
-    pub(super) source_packages: usize,
-    /// Of `repaired`.
-    pub(super) fixed: usize,
-    /// Of `repaired`.
-    pub(super) remaining: usize,
-    /// By severity, before the repair.
-    pub(super) before: SeverityCounts,
-    /// By severity, in `repaired`.
-    pub(super) after: SeverityCounts,
+    /// `None`: nobody knows.
+    published: Option<bool>,
+    /// `None` when the repair failed: nobody has counted.
+    pub(super) counts: Option<Counts>,
     /// `libc6 2.36-9 → 2.36-10`, each once.
     pub(super) packages: Vec<String>,
     /// One sentence.
@@ -61,9 +58,33 @@ pub struct Message {
     /// What was counted, in one sentence; empty when there was nothing.
     pub(super) counted: String,
     pub(super) gate: Option<ToldGate>,
-    pub(super) failed: bool,
+    /// Why the repair failed, and what was published before.
+    failure: Option<ToldFailure>,
     /// The page of the run; empty when nobody knows it.
     pub(super) link: String,
+}
+
+/// How many there were, and what became of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Counts {
+    vulnerabilities: usize,
+    source_packages: usize,
+    /// Of the repaired image.
+    fixed: usize,
+    /// Of the repaired image.
+    remaining: usize,
+    /// By severity, before the repair.
+    before: SeverityCounts,
+    /// By severity, in the repaired image.
+    after: SeverityCounts,
+}
+
+/// Why a repair failed, for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ToldFailure {
+    why: String,
+    /// What was published: a name, or a word.
+    published: String,
 }
 
 /// What a gate says, for a message.
@@ -108,40 +129,65 @@ impl Message {
                     image: as_pasted(&report.image.reference),
                     repaired: as_pasted(&output.reference),
                     digest: output.digest.to_string(),
-                    published: report.output.is_some(),
-                    vulnerabilities: counted.total,
-                    source_packages: counted.source_packages,
-                    fixed,
-                    remaining,
-                    before: counted.before,
-                    after: if report.is_done() { counted.after } else { counted.before },
+                    published: Some(report.output.is_some()),
+                    counts: Some(Counts {
+                        vulnerabilities: counted.total,
+                        source_packages: counted.source_packages,
+                        fixed,
+                        remaining,
+                        before: counted.before,
+                        after: if report.is_done() { counted.after } else { counted.before },
+                    }),
                     packages: packages(report),
                     verdict: report.verdict(),
                     counted: counted.sentence().unwrap_or_default(),
                     gate: report.gate.as_ref().map(ToldGate::from),
-                    failed: false,
+                    failure: None,
                     link: String::new(),
                 }
             }
-            Event::Failed { image, why } => Self {
-                image: as_pasted(image),
-                repaired: String::new(),
-                digest: String::new(),
-                published: false,
-                vulnerabilities: 0,
-                source_packages: 0,
-                fixed: 0,
-                remaining: 0,
-                before: SeverityCounts::default(),
-                after: SeverityCounts::default(),
-                packages: Vec::new(),
-                verdict: format!("the repair failed: {}", clean(why)),
-                counted: String::new(),
-                gate: None,
-                failed: true,
-                link: String::new(),
-            },
+            Event::Failed { image, why, published } => {
+                let why = clean(why);
+                let (known, repaired, told) = match published {
+                    Published::Nothing => (Some(false), String::new(), "nothing".to_owned()),
+                    Published::Perhaps(tag) => {
+                        (None, String::new(), format!("perhaps {}", as_pasted(tag)))
+                    }
+                    Published::Tag(tag) => (Some(true), as_pasted(tag), as_pasted(tag)),
+                };
+                Self {
+                    image: as_pasted(image),
+                    repaired,
+                    digest: String::new(),
+                    published: known,
+                    counts: None,
+                    packages: Vec::new(),
+                    // What failed after publishing says so itself.
+                    verdict: match known {
+                        Some(true) => why.clone(),
+                        _ => format!("the repair failed: {why}"),
+                    },
+                    counted: String::new(),
+                    gate: None,
+                    failure: Some(ToldFailure { why, published: told }),
+                    link: String::new(),
+                }
+            }
         }
+    }
+
+    /// Whether the repair failed.
+    pub(super) fn is_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Whether the gate is not passed.
+    fn is_held(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.held_by > 0)
+    }
+
+    fn remaining(&self) -> usize {
+        self.counts.as_ref().map_or(0, |counts| counts.remaining)
     }
 
     /// The message with the page of the run, when it is an address that a browser takes.
@@ -161,40 +207,47 @@ impl Message {
     pub fn concerns(&self, when: When) -> bool {
         match when {
             When::Always => true,
-            When::Remaining => self.failed || self.remaining > 0,
-            When::Failed => self.failed,
+            When::Remaining => self.is_failed() || self.remaining() > 0,
+            When::Failed => self.is_failed(),
         }
     }
 
     /// How well it went.
     pub(super) fn mood(&self) -> Mood {
-        let held = self.gate.as_ref().is_some_and(|gate| gate.held_by > 0);
-        match (self.failed || held, self.remaining) {
+        match (self.is_failed() || self.is_held(), self.remaining()) {
             (true, _) => Mood::Bad,
             (false, 0) => Mood::Good,
             (false, _) => Mood::Left,
         }
     }
 
-    /// The first line.
+    /// The first line. A run that failed, one whose gate is not passed, and one that is good begin
+    /// with other words; why it failed is a fact of its own, which may be long.
     pub(super) fn title(&self) -> String {
-        format!("imgfix: {}", self.verdict)
+        match (self.is_failed(), self.published) {
+            (true, Some(true)) => "imgfix: published, but a later step failed".to_owned(),
+            (true, _) => "imgfix: the repair failed".to_owned(),
+            (false, _) if self.is_held() => format!("imgfix: gate not passed: {}", self.verdict),
+            (false, _) => format!("imgfix: {}", self.verdict),
+        }
     }
 
     /// What there is to say, a fact a line, under its title; the page of the run is not among it.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = vec![("image", self.image.clone())];
-        if self.failed {
-            return facts;
+        if let Some(failure) = &self.failure {
+            facts.push(("reason", failure.why.clone()));
+            facts.push(("published", failure.published.clone()));
         }
+        let Some(counts) = &self.counts else { return facts };
         facts.push(("repaired", format!("{} ({})", self.repaired, self.digest)));
         if !self.counted.is_empty() {
             facts.push(("counted", self.counted.clone()));
         }
-        facts.push(("fixed", self.fixed.to_string()));
-        let severities = self.after.to_string();
-        facts.push(match (self.remaining, severities.is_empty()) {
-            (0, _) | (_, true) => ("remaining", self.remaining.to_string()),
+        facts.push(("fixed", counts.fixed.to_string()));
+        let severities = counts.after.to_string();
+        facts.push(match (counts.remaining, severities.is_empty()) {
+            (0, _) | (_, true) => ("remaining", counts.remaining.to_string()),
             (remaining, false) => ("remaining", format!("{remaining} ({severities})")),
         });
         if !self.packages.is_empty() {
@@ -229,21 +282,23 @@ impl Message {
         lines
     }
 
-    /// The message as data.
+    /// The message as data. What nobody knows is `null`.
     #[must_use]
     pub fn json(&self) -> Value {
+        let text = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
+        let counts = self.counts.as_ref();
         json!({
             "schema": "imgfix/notification/v1",
-            "event": if self.failed { "failed" } else { "repaired" },
+            "event": if self.is_failed() { "failed" } else { "repaired" },
             "image": self.image,
-            "repaired": self.repaired,
-            "digest": self.digest,
+            "repaired": text(&self.repaired),
+            "digest": text(&self.digest),
             "published": self.published,
-            "vulnerabilities": self.vulnerabilities,
-            "source_packages": self.source_packages,
-            "fixed": self.fixed,
-            "remaining": self.remaining,
-            "severities": {"before": self.before, "after": self.after},
+            "vulnerabilities": counts.map(|it| it.vulnerabilities),
+            "source_packages": counts.map(|it| it.source_packages),
+            "fixed": counts.map(|it| it.fixed),
+            "remaining": counts.map(|it| it.remaining),
+            "severities": counts.map(|it| json!({"before": it.before, "after": it.after})),
             "packages": self.packages,
             "verdict": self.verdict,
             "counted": self.counted,
@@ -253,12 +308,13 @@ impl Message {
                 "held_by": gate.held_by,
                 "lines": gate.lines,
             })),
-            "link": if self.link.is_empty() { Value::Null } else { self.link.clone().into() },
+            "link": text(&self.link),
         })
     }
 
     /// A template with its placeholders filled. In a template that is JSON (it begins with `{`
-    /// or `[`) values are escaped for a JSON string.
+    /// or `[`) values are escaped for a JSON string. A number that nobody knows is `unknown`, in
+    /// JSON `null`.
     #[must_use]
     pub fn fill(&self, template: &str) -> String {
         let is_json = template.trim_start().starts_with(['{', '[']);
@@ -269,17 +325,25 @@ impl Message {
             let quoted = Value::from(text).to_string();
             quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
         };
+        let counts = self.counts.as_ref();
+        let number = |of: fn(&Counts) -> usize| match counts {
+            Some(counts) => of(counts).to_string(),
+            None if is_json => "null".to_owned(),
+            None => "unknown".to_owned(),
+        };
         let of = |name: &str| match name {
             "image" => value(&self.image),
             "repaired" => value(&self.repaired),
             "digest" => value(&self.digest),
-            "fixed" => self.fixed.to_string(),
-            "remaining" => self.remaining.to_string(),
+            "fixed" => number(|counts| counts.fixed),
+            "remaining" => number(|counts| counts.remaining),
             "verdict" => value(&self.verdict),
-            "vulnerabilities" => self.vulnerabilities.to_string(),
+            "vulnerabilities" => number(|counts| counts.vulnerabilities),
             "counted" => value(&self.counted),
             "gate" => self.gate.as_ref().map_or("none", |gate| gate.word).to_owned(),
-            "severities" => value(&self.after.to_string()),
+            "severities" => {
+                value(&counts.map(|counts| counts.after.to_string()).unwrap_or_default())
+            }
             "packages" => value(&self.listed()),
             "link" => value(&self.link),
             _ => String::new(),

@@ -323,7 +323,8 @@ mod tests {
         let name = HeaderName::from_static("authorization");
         let headers = vec![HeaderFrom { name, variable: "AUTH".to_owned() }];
         let kind = Kind::Webhook { url, secret_env: None, template: None, headers };
-        let event = crate::notify::Event::Failed { image: "a", why: "b" };
+        let published = imgfix_host::unfinished::Published::Nothing;
+        let event = crate::notify::Event::Failed { image: "a", why: "b", published: &published };
         let runtime = Runtime::new().unwrap();
         let sender = Sender {
             runtime: &runtime,

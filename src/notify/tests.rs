@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Event, Message, When};
+use imgfix_host::unfinished::Published;
 use imgfix_model::finding::Severity;
 use imgfix_report::before_after::samples;
 
@@ -16,9 +17,13 @@ fn held() -> Message {
     Message::of(Event::Repaired(&report)).linked(Some("https://ci.example/runs/7?attempt=1"))
 }
 
+fn failure<'a>(image: &'a str, why: &'a str) -> Event<'a> {
+    Event::Failed { image, why, published: &Published::Nothing }
+}
+
 fn failed() -> Message {
     let why = "<at id=all></at> *no* <@here> such tag";
-    Message::of(Event::Failed { image: "docker://registry.example/app:1.0", why })
+    Message::of(failure("docker://registry.example/app:1.0", why))
 }
 
 /// Compares a body with the file of its name.
@@ -103,8 +108,56 @@ fn what_a_gate_kept_from_being_published_is_not_told_as_fixed() {
 }
 
 #[test]
+fn a_good_run_a_gate_and_a_failure_begin_with_other_words() {
+    let mut passed = samples::report();
+    for platform in &mut passed.platforms {
+        platform.findings.clear();
+    }
+    passed.summary = imgfix_report::summary::Summary::of(&passed.platforms);
+    let of = |published: &Published| {
+        Message::of(Event::Failed { image: "docker://r.example/a:1", why: "no disk", published })
+    };
+    let tag = || "docker://r.example/a:1_fix".to_owned();
+    let (good, late) = (Message::of(Event::Repaired(&passed)), of(&Published::Tag(tag())));
+    let (nothing, perhaps) = (of(&Published::Nothing), of(&Published::Perhaps(tag())));
+    let known = |message: &Message| {
+        let json = message.json();
+        (json["event"].clone(), json["published"].clone(), json["repaired"].clone())
+    };
+    for (message, title, facts, data) in [
+        (&held(), "imgfix: gate not passed: 3 of 8", "remaining: 5", ("repaired", json!(true))),
+        (&good, "imgfix: 3 packages upgraded", "remaining: 0", ("repaired", json!(true))),
+        (&nothing, "imgfix: the repair failed", "published: nothing", ("failed", json!(false))),
+        (
+            &perhaps,
+            "imgfix: the repair failed",
+            "published: perhaps r.example/a:1_fix",
+            ("failed", Value::Null),
+        ),
+        (
+            &late,
+            "imgfix: published, but a later step failed",
+            "published: r.example/a:1_fix",
+            ("failed", json!(true)),
+        ),
+    ] {
+        assert!(message.title().starts_with(title), "{}", message.title());
+        let lines = message.lines().join("\n");
+        assert!(lines.contains(facts), "{facts}: {lines}");
+        let (event, published, _) = known(message);
+        assert_eq!((event, published), (json!(data.0), data.1), "{title}");
+    }
+    assert_eq!(known(&late).2, "r.example/a:1_fix");
+    assert_eq!(known(&perhaps).2, Value::Null);
+    // What nobody has counted is no zero.
+    assert_eq!(nothing.fill("{fixed} {remaining}"), "unknown unknown");
+    assert_eq!(nothing.fill(r#"{"fixed": {fixed}}"#), r#"{"fixed": null}"#);
+    assert_eq!(nothing.json()["remaining"], Value::Null);
+}
+
+#[test]
 fn values_stay_values() {
-    let failed = Event::Failed { image: "a\"{fixed}<!x>", why: "line\nbreak" };
+    let failed = failure("a\"{fixed}<!x>", "line\nbreak");
     let message = Message::of(failed);
     let text = message.fill(r#"{"text": "{image} {verdict}"}"#);
     let value: Value = serde_json::from_str(&text).unwrap();
@@ -134,7 +187,7 @@ fn only_an_address_is_a_page() {
 #[test]
 fn long_messages_keep_to_the_bounds_of_their_receivers() {
     let long = "ä*".repeat(20_000);
-    let message = Message::of(Event::Failed { image: &long, why: &long });
+    let message = Message::of(failure(&long, &long));
     assert!(message.wecom()["text"]["content"].as_str().unwrap().len() <= 2048);
     let slack = message.slack();
     let header = slack["blocks"][0]["text"]["text"].as_str().unwrap();
@@ -168,10 +221,7 @@ fn an_incident_is_opened_and_closed_for_one_image() {
 #[test]
 fn who_wants_to_know_is_told() {
     let report = samples::report();
-    let (left, failed) = (
-        Message::of(Event::Repaired(&report)),
-        Message::of(Event::Failed { image: "a", why: "b" }),
-    );
+    let (left, failed) = (Message::of(Event::Repaired(&report)), Message::of(failure("a", "b")));
     for (when, of_left, of_failed) in
         [(When::Always, true, true), (When::Remaining, true, true), (When::Failed, false, true)]
     {

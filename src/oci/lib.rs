@@ -8,6 +8,7 @@
 
 pub mod archive;
 pub mod archive_sink;
+pub mod artifact;
 pub mod exact_numbers;
 pub mod image_config;
 pub mod image_index;

@@ -269,7 +269,7 @@ pub(super) fn check_manifest_type(descriptor: &Descriptor, place: &str) -> Resul
 /// The media type of a manifest: its own `mediaType` field and what the transport said must
 /// agree; a transport that does not know ([`GENERIC`]) leaves it to the field, and without one
 /// to the other fields.
-fn resolve_media_type(
+pub(super) fn resolve_media_type(
     transport: &str,
     value: &Value,
     place: &str,

@@ -63,6 +63,8 @@ pub struct PlannedImage {
     pub fetcher: Fetcher,
     /// The plans of all platforms, as one document.
     pub plan: Plan,
+    /// What the report has to say of the user's choice among findings.
+    pub warnings: Vec<String>,
 }
 
 /// The digest that names the image as the user gave it: of the original, when the image is a
@@ -155,7 +157,9 @@ pub fn plan(
         image_digest,
         platforms: platforms.iter().map(|one| one.repaired.plan.clone()).collect(),
     };
-    Ok(PlannedImage { source, set, platforms, fetcher, plan })
+    let unsaid = findings.iter().flat_map(|all| &all.unsaid);
+    let warnings = unsaid.map(ToString::to_string).collect();
+    Ok(PlannedImage { source, set, platforms, fetcher, plan, warnings })
 }
 
 /// The images of the wanted platforms; all when none is named.

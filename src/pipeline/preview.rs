@@ -38,7 +38,7 @@ pub fn preview(
     }
     let plan = &planned.plan;
     let image = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
-    let mut report = RepairReport::new(image, None, reports, Vec::new());
+    let mut report = RepairReport::new(image, None, reports, planned.warnings.clone());
     report.stage = Stage::Planned;
     Ok(Preview { report, evidence: all })
 }

@@ -91,7 +91,7 @@ pub fn repair(
     let planned = planning::plan(&request.plan, request.saved.as_ref(), environment)?;
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
-    let PlannedImage { source, set, platforms, plan, fetcher } = planned;
+    let PlannedImage { source, set, platforms, plan, fetcher, mut warnings } = planned;
     let manager = platforms.first().and_then(|one| one.stores.package_manager());
     let package_space = manager.map(|manager| {
         let inventory = manager.inventory();
@@ -108,7 +108,7 @@ pub fn repair(
         evidence.extend(done.evidence);
     }
     let before = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
-    let warnings = unverified(&[source.reference(), &output], environment);
+    warnings.extend(unverified(&[source.reference(), &output], environment));
     let mut report = RepairReport::new(before, None, reports, warnings);
     let current =
         SourceImage { reference: source.reference().clone(), digest: set.root.raw().digest };

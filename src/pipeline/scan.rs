@@ -96,6 +96,9 @@ pub fn findings(
     for id in &filtered.unmatched {
         environment.edge.progress.warn(&format!("--only {id}: no report has this id"));
     }
+    for unsaid in &filtered.unsaid {
+        environment.edge.progress.warn(&unsaid.to_string());
+    }
     for rule in &filtered.expired {
         environment.edge.progress.warn(&format!("{rule} has expired and is not followed any more"));
     }

@@ -69,6 +69,8 @@ tables! {
     only_kev: Option<bool>,
     min_epss: Option<Spanned<f64>>,
     fail_on: Option<Spanned<String>>,
+    no_publish_on_failed_gate: bool,
+    skip_unchanged: bool,
     strict: bool,
     scripts: Option<Scripts>,
     max_script_time: Option<Spanned<u32>>,
@@ -266,6 +268,8 @@ impl PolicyText<'_> {
             only_kev: all.only_kev,
             min_epss: all.min_epss.map(|score| self.probability(&score)).transpose()?,
             fail_on: all.fail_on.map(|word| self.severity(&word)).transpose()?,
+            no_publish_on_failed_gate: all.no_publish_on_failed_gate,
+            skip_unchanged: all.skip_unchanged,
             strict: all.strict,
             scripts: all.scripts,
             max_script_time: all.max_script_time.map(Spanned::into_inner),
@@ -535,6 +539,7 @@ mod tests {
         assert_eq!(team.policy.ignore[0].conditions.len(), 3);
         assert_eq!(of_image.policy.fail_on, Some(Severity::High));
         assert_eq!((policy.timeout, policy.strict), (Some(Duration::from_secs(300)), true));
+        assert_eq!((policy.skip_unchanged, policy.no_publish_on_failed_gate), (true, false));
         assert_eq!((policy.max_memory, policy.platforms.len()), (Some(2 << 30), 2));
         assert_eq!(policy.ca_files, [Path::new("/project/keys/ca.pem")]);
         assert_eq!((policy.allow.len(), policy.deny.len()), (1, 1));

@@ -27,7 +27,7 @@ use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_vfs::Compression;
 
-pub use extends::{Extended, PinnedUrl};
+pub use extends::{Extended, PinnedArtifact, PinnedUrl};
 pub use file::parse;
 pub use image::{ImageName, ImageOverride, ImagePattern};
 pub use values::{KEYS, Key};
@@ -84,6 +84,10 @@ pub struct Policy {
     pub min_epss: Option<Probability>,
     /// What remains at or above it makes the run end with exit code 3.
     pub fail_on: Option<Severity>,
+    /// When something remains at or above `fail_on`, nothing is published.
+    pub no_publish_on_failed_gate: bool,
+    /// When nothing can be upgraded, nothing is published.
+    pub skip_unchanged: bool,
     /// How maintainer scripts are run.
     pub scripts: Option<Scripts>,
     /// What the tag of the repaired image adds, `_fix` unless it is said.
@@ -195,6 +199,9 @@ impl Policy {
             only_kev: self.only_kev.or(base.only_kev),
             min_epss: self.min_epss.or(base.min_epss),
             fail_on: self.fail_on.or(base.fail_on),
+            no_publish_on_failed_gate: self.no_publish_on_failed_gate
+                || base.no_publish_on_failed_gate,
+            skip_unchanged: self.skip_unchanged || base.skip_unchanged,
             scripts: self.scripts.or(base.scripts),
             tag_suffix: self.tag_suffix.or(base.tag_suffix),
             original: self.original.or(base.original),

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::before_after::RepairReport;
+use super::exploitation;
 use super::gate::Gate;
 use imgfix_model::plan::{Because, Plan, PlatformPlan, Unfixed};
 use imgfix_model::reason::Reason;
@@ -146,9 +147,17 @@ fn unfixed(platform: &PlatformPlan, style: Style) -> String {
     let mut table = Table::new(&["severity", "package", "findings", "why not"], &[2, 3]);
     for ((package, reason), of) in rows {
         let severity = worst(&of).map(|severity| severity.to_string()).unwrap_or_default();
-        let mut ids: Vec<String> = of.iter().map(|unfixed| unfixed.finding.id.clone()).collect();
-        ids.sort();
-        ids.dedup();
+        // What is known to be exploited stands first, and is never among those that are counted.
+        let mut all: BTreeMap<(bool, &str), String> = BTreeMap::new();
+        for Unfixed { finding, .. } in &of {
+            let words = exploitation::words(finding.known_exploited, None);
+            let id = match words.is_empty() {
+                true => finding.id.clone(),
+                false => format!("{} ({words})", finding.id),
+            };
+            all.insert((!finding.known_exploited, &finding.id), id);
+        }
+        let ids: Vec<String> = all.into_values().collect();
         let findings = match style.detail {
             Detail::Normal if ids.len() > SHOWN_IDS => {
                 format!("{} and {} more", join(&ids, SHOWN_IDS), ids.len() - SHOWN_IDS)
@@ -202,6 +211,11 @@ mod tests {
         Unfixed { finding: Finding { severity, ..Finding::system(id, package, "1") }, reason }
     }
 
+    fn exploited(mut unfixed: Unfixed) -> Unfixed {
+        unfixed.finding.known_exploited = true;
+        unfixed
+    }
+
     #[test]
     fn a_plan_reads_well_and_commands_no_terminal() {
         let fixes: Vec<String> = (1..=5).map(|n| format!("CVE-2024-{n}")).collect();
@@ -229,6 +243,7 @@ mod tests {
                 unfixed: vec![
                     unfixed("CVE-9", "zlib1g", Severity::Low, Reason::NoFixedVersion),
                     unfixed("CVE-8", "zlib1g", Severity::Low, Reason::NoFixedVersion),
+                    exploited(unfixed("CVE-99", "zlib1g", Severity::Low, Reason::NoFixedVersion)),
                     unfixed("CVE-7", "a", Severity::Critical, conflict),
                 ],
                 removals: vec![Removal {

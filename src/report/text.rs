@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::before_after::{PlatformReport, RepairReport, Stage};
 use super::by_source::{self, by_severity, some_of};
+use super::exploitation;
 use super::problems::{self, Named, Problem, Row};
 use super::summary::{count, thousands};
 use imgfix_model::finding::{Assessed, Severity};
@@ -179,7 +180,7 @@ fn packages(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> St
     let mut table = Table::new(&columns, &[1, 4]);
     for change in by_source::packages(&report.platforms, problems) {
         let fixes = match style.detail {
-            Detail::Normal => by_severity(&change.fixed),
+            Detail::Normal => fixes(&change.fixed),
             Detail::Full => ids(&change.fixed, style),
         };
         // What was taken away is told apart, with the reason.
@@ -222,7 +223,7 @@ fn components(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> 
     let mut table = Table::new(&["component", "from", "to", "fixes", "where"], &[3, 4]);
     for change in by_source::components(&report.platforms, problems) {
         let (from, to) = (change.from.unwrap_or_default(), change.to.unwrap_or_default());
-        table.row([change.component, from, to, &by_severity(&change.fixed), change.store]);
+        table.row([change.component, from, to, &fixes(&change.fixed), change.store]);
     }
     section("Changed", table, style)
 }
@@ -240,7 +241,17 @@ fn kept_back(report: &RepairReport, style: Style) -> String {
 }
 
 fn ids(problems: &[Named<'_>], style: Style) -> String {
-    some_of(problems.iter().map(|named| named.id), shown(style))
+    let ids: Vec<String> = problems.iter().map(exploitation::id).collect();
+    some_of(ids.iter().map(String::as_str), shown(style))
+}
+
+/// What a change fixes: `1 critical, 2 high (1 known exploited)`.
+fn fixes(problems: &[Named<'_>]) -> String {
+    let (severities, exploited) = (by_severity(problems), exploitation::counted(problems));
+    match exploited.is_empty() {
+        true => severities,
+        false => format!("{severities} ({exploited})"),
+    }
 }
 
 /// What is not fixed and what is ignored. A row gathers what a source package has with one

@@ -142,6 +142,19 @@ pub fn helper(
     Some(format!("docker-credential-{name}"))
 }
 
+/// A program that may be run for credentials when it is not known yet for which registry.
+#[must_use]
+pub fn any_helper(auth_file: Option<&Path>, variable: Variable<'_>) -> Option<String> {
+    let named = |file: AuthFile| {
+        let config: serde_json::Value = imgfix_json::read(&std::fs::read(file.path).ok()?).ok()?;
+        let helpers = config.get("credHelpers").and_then(serde_json::Value::as_object);
+        let first = helpers.and_then(|all| all.values().next());
+        Some(shown_helper(first.or_else(|| config.get("credsStore"))?.as_str()?))
+    };
+    let name = auth_files(auth_file, variable).into_iter().find_map(named)?;
+    Some(format!("docker-credential-{name}"))
+}
+
 fn auth_files(auth_file: Option<&Path>, variable: Variable<'_>) -> Vec<AuthFile> {
     let mut files = candidates(auth_file, variable);
     if auth_file.is_none() {
@@ -265,7 +278,11 @@ pub(super) fn helper_of(path: &Path, key: &str) -> Option<String> {
     let config: serde_json::Value = imgfix_json::read(&std::fs::read(path).ok()?).ok()?;
     let named = config.get("credHelpers").and_then(|helpers| helpers.get(key));
     let named = named.or_else(|| config.get("credsStore"))?.as_str()?;
-    Some(named.chars().filter(|c| !c.is_control()).take(100).collect())
+    Some(shown_helper(named))
+}
+
+fn shown_helper(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 #[cfg(test)]
@@ -307,6 +324,21 @@ mod tests {
 
     fn basic() -> Login {
         Login::Basic("user".into(), "secret".into())
+    }
+
+    #[test]
+    fn a_helper_of_any_registry_is_known() {
+        for (config, want) in [
+            (r#"{"credHelpers":{"gcr.io":"gcloud"}}"#, Some("docker-credential-gcloud")),
+            (r#"{"credsStore":"desktop"}"#, Some("docker-credential-desktop")),
+            (r#"{"credHelpers":{}}"#, None),
+            (&auths("ghcr.io"), None),
+        ] {
+            let home = Home::new(&[(".docker/config.json", config.to_owned())]);
+            let path = home.0.path().as_os_str().to_owned();
+            let found = any_helper(None, &|name| (name == "HOME").then(|| path.clone()));
+            assert_eq!(found.as_deref(), want, "{config}");
+        }
     }
 
     #[test]
