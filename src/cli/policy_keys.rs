@@ -32,7 +32,6 @@ const OPTIONS_ONLY: &[(&str, &str)] = &[
     ("verbose", "how much one run says"),
     ("quiet", "how much one run says"),
     ("color", "of the caller's terminal"),
-    ("progress", "of the caller's terminal"),
     ("help", "clap's own"),
     ("version", "clap's own"),
 ];

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::before_after::{PlatformReport, RepairReport, Stage};
 use super::by_source::{self, by_severity, some_of};
-use super::exploitation;
 use super::problems::{self, Named, Problem, Row};
 use super::summary::{count, thousands};
 use imgfix_model::finding::{Assessed, Severity};
@@ -36,7 +35,7 @@ pub fn assessed_by(one: &Assessed) -> String {
 #[must_use]
 pub fn render(report: &RepairReport, style: Style) -> String {
     let problems = problems::problems(&report.platforms);
-    let mut out = verdict(report, style);
+    let mut out = verdict(report, &problems, style);
     for warning in &report.warnings {
         let word = style.paint(Accent::Note, "warning:");
         out.push_str(&format!("{word} {}\n", clean(warning)));
@@ -122,7 +121,7 @@ fn notes(platform: &PlatformReport, style: Style) -> String {
     format!("\n{}\n{lines}", style.paint(Accent::Heading, "Notes"))
 }
 
-fn verdict(report: &RepairReport, style: Style) -> String {
+fn verdict(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> String {
     let counted = &report.summary.vulnerabilities;
     let accent = match (counted.not_fixed, report.is_held()) {
         (0, false) => Accent::Good,
@@ -131,7 +130,7 @@ fn verdict(report: &RepairReport, style: Style) -> String {
     let mut out = format!("{}\n", style.paint(accent, &clean(&report.verdict())));
     let apart = counted.apart().map(|apart| format!("apart from these {apart}"));
     let lines = [counted.sentence(), apart];
-    for line in lines.into_iter().flatten() {
+    for line in lines.into_iter().flatten().chain(exploited(report, problems, style)) {
         out.push_str(&format!("  {line}\n"));
     }
     if let Some(gate) = &report.gate {
@@ -148,6 +147,23 @@ fn verdict(report: &RepairReport, style: Style) -> String {
         out.push_str(&image("repaired", output));
     }
     out
+}
+
+/// What is known to be exploited, by what became of it: `known exploited and not fixed:
+/// CVE-2021-44228 liblog4j2-java`.
+fn exploited(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> Vec<String> {
+    let words = match report.is_done() {
+        true => [(Outcome::Left, "not fixed"), (Outcome::Fixed, "fixed")],
+        false => [(Outcome::Left, "would not be fixed"), (Outcome::Fixed, "would be fixed")],
+    };
+    let others = [(Outcome::Mitigated, "mitigated"), (Outcome::Ignored, "ignored")];
+    let line = |(outcome, became): (Outcome, &str)| {
+        let of = problems.iter().filter(|one| one.known_exploited && one.outcome == outcome);
+        let named: Vec<String> = of.map(|one| format!("{} {}", one.id, one.place())).collect();
+        let named = some_of(named.iter().map(String::as_str), shown(style));
+        (!named.is_empty()).then(|| clean(&format!("known exploited and {became}: {named}")))
+    };
+    words.into_iter().chain(others).filter_map(line).collect()
 }
 
 fn counts(report: &RepairReport, style: Style) -> String {
@@ -180,7 +196,7 @@ fn packages(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> St
     let mut table = Table::new(&columns, &[1, 4]);
     for change in by_source::packages(&report.platforms, problems) {
         let fixes = match style.detail {
-            Detail::Normal => fixes(&change.fixed),
+            Detail::Normal => by_severity(&change.fixed),
             Detail::Full => ids(&change.fixed, style),
         };
         // What was taken away is told apart, with the reason.
@@ -223,7 +239,7 @@ fn components(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> 
     let mut table = Table::new(&["component", "from", "to", "fixes", "where"], &[3, 4]);
     for change in by_source::components(&report.platforms, problems) {
         let (from, to) = (change.from.unwrap_or_default(), change.to.unwrap_or_default());
-        table.row([change.component, from, to, &fixes(&change.fixed), change.store]);
+        table.row([change.component, from, to, &by_severity(&change.fixed), change.store]);
     }
     section("Changed", table, style)
 }
@@ -241,17 +257,7 @@ fn kept_back(report: &RepairReport, style: Style) -> String {
 }
 
 fn ids(problems: &[Named<'_>], style: Style) -> String {
-    let ids: Vec<String> = problems.iter().map(exploitation::id).collect();
-    some_of(ids.iter().map(String::as_str), shown(style))
-}
-
-/// What a change fixes: `1 critical, 2 high (1 known exploited)`.
-fn fixes(problems: &[Named<'_>]) -> String {
-    let (severities, exploited) = (by_severity(problems), exploitation::counted(problems));
-    match exploited.is_empty() {
-        true => severities,
-        false => format!("{severities} ({exploited})"),
-    }
+    some_of(problems.iter().map(|named| named.id), shown(style))
 }
 
 /// What is not fixed and what is ignored. A row gathers what a source package has with one
@@ -321,6 +327,27 @@ mod tests {
         insta::assert_snapshot!("untouched_text", render(&samples::untouched(), at(100)));
         insta::assert_snapshot!("index_text", render(&samples::index(), at(100)));
         insta::assert_snapshot!("planned_text", render(&samples::planned(), at(100)));
+    }
+
+    #[test]
+    fn what_is_known_to_be_exploited_is_said_with_what_became_of_it() {
+        let mut report = samples::report();
+        let said = |report: &RepairReport| {
+            let text = render(report, Style::default());
+            let lines = text.lines().filter(|line| line.contains("known exploited"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(said(&report), ["  known exploited and not fixed: CVE-2023-4911 perl-base"]);
+        for judged in &mut report.platforms[0].findings {
+            judged.finding.known_exploited = judged.verdict.outcome() == Outcome::Fixed;
+        }
+        let fixed = said(&report);
+        let [line] = &fixed[..] else { panic!("{fixed:?}") };
+        assert!(line.starts_with("  known exploited and fixed: CVE-"), "{line}");
+        for judged in &mut report.platforms[0].findings {
+            judged.finding.known_exploited = false;
+        }
+        assert!(said(&report).is_empty());
     }
 
     #[test]
