@@ -12,9 +12,7 @@ use common::cli::{Place, Ran, ran, report};
 use common::registry::{Registry, Setup};
 use imgfix_host::unfinished::Unfinished;
 use imgfix_model::digest::Digest;
-use imgfix_oci::{
-    BlobReader, RawManifest, RegistryOptions, Sink, descriptor, media_type, open_sink,
-};
+use imgfix_oci::{BlobReader, RawManifest, RegistryOptions, descriptor, media_type, open_sink};
 
 const TOML: &str = "application/vnd.imgfix.policy.v1+toml";
 
