@@ -31,10 +31,15 @@ pub fn trusting(
     if pem.is_empty() {
         return Ok(builder);
     }
-    Ok(builder.tls_backend_preconfigured(configuration(pem)?))
+    Ok(builder.tls_backend_preconfigured(configuration(pem, &[b"h2".as_slice(), b"http/1.1"])?))
 }
 
-fn configuration(pem: &[Vec<u8>]) -> Result<rustls::ClientConfig, String> {
+/// What a client of TLS is made of that trusts the certificates in these PEM texts besides the
+/// machine's authorities, and that speaks one of `protocols` (ALPN); none: it does not say.
+///
+/// # Errors
+/// A text has a certificate that cannot be read; there is nobody to trust.
+pub fn configuration(pem: &[Vec<u8>], protocols: &[&[u8]]) -> Result<rustls::ClientConfig, String> {
     let mut named = Vec::new();
     for text in pem {
         for certificate in CertificateDer::pem_slice_iter(text) {
@@ -49,7 +54,7 @@ fn configuration(pem: &[Vec<u8>]) -> Result<rustls::ClientConfig, String> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    configuration.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(configuration)
 }
 
@@ -271,6 +276,6 @@ mod tests {
     #[test]
     fn a_text_that_is_no_certificate_is_refused() {
         let bad = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec();
-        assert!(configuration(&[bad]).is_err());
+        assert!(configuration(&[bad], &[]).is_err());
     }
 }

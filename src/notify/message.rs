@@ -312,12 +312,19 @@ impl Message {
         })
     }
 
-    /// A template with its placeholders filled. In a template that is JSON (it begins with `{`
-    /// or `[`) values are escaped for a JSON string. A number that nobody knows is `unknown`, in
-    /// JSON `null`.
+    /// A template with its placeholders filled. In a template that is JSON ([`is_json`]) values
+    /// are escaped for a JSON string. A number that nobody knows is `unknown`, in JSON `null`.
     #[must_use]
     pub fn fill(&self, template: &str) -> String {
-        let is_json = template.trim_start().starts_with(['{', '[']);
+        self.filled(template, is_json(template))
+    }
+
+    /// A template with its placeholders filled, whatever it looks like.
+    pub(super) fn fill_text(&self, template: &str) -> String {
+        self.filled(template, false)
+    }
+
+    fn filled(&self, template: &str, is_json: bool) -> String {
         let value = |text: &str| {
             if !is_json {
                 return text.to_owned();
@@ -385,6 +392,13 @@ const PLACEHOLDERS: [&str; 12] = [
     "packages",
     "link",
 ];
+
+/// Whether a template is JSON: it begins with `{` that opens no placeholder, or with `[`.
+pub(super) fn is_json(template: &str) -> bool {
+    let text = template.trim_start();
+    let is_word = placeholder(text).is_some_and(|(name, _)| PLACEHOLDERS.contains(&name));
+    text.starts_with(['{', '[']) && !is_word
+}
 
 /// The word in braces at the beginning of a text, and what follows it.
 fn placeholder(text: &str) -> Option<(&str, &str)> {

@@ -6,12 +6,15 @@
 
 mod chat;
 mod events;
+mod mail;
 mod message;
 mod send;
+mod smtp;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use mail::{Letter, Starttls};
 pub use message::{Event, Message};
 pub use send::{Sender, send_all};
 pub use target::{Address, Entry, HeaderFrom, Kind, Target, When};

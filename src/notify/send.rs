@@ -16,6 +16,9 @@ use imgfix_host::http::{self, Retry};
 use imgfix_model::hex;
 
 use super::events::CLOUDEVENTS;
+use super::mail::{Letter, Server, Starttls};
+use super::message::is_json;
+use super::smtp;
 use super::target::{Address, HeaderFrom};
 use super::{Kind, Message, Target};
 
@@ -63,6 +66,11 @@ pub fn send_all(targets: &[Target], message: &Message, sender: &Sender<'_>) -> V
 fn send(target: &Target, message: &Message, sender: &Sender<'_>) -> Result<(), String> {
     match &target.kind {
         Kind::File { path } => append(path, message),
+        Kind::Email { url, starttls, login, letter } => {
+            let mail = Mail { url, starttls: *starttls, login: login.as_ref(), letter };
+            let name = target.kind.name();
+            mail.send(message, sender).map_err(|why| format!("the {name} was not told: {why}"))
+        }
         kind => {
             let name = kind.name();
             let post = post(kind, message, sender)?;
@@ -79,15 +87,59 @@ fn append(path: &Path, message: &Message) -> Result<(), String> {
     writeln!(file, "{}", message.json()).map_err(failed)
 }
 
-fn post(kind: &Kind, message: &Message, sender: &Sender<'_>) -> Result<Post, String> {
-    let variable = |name: &String| {
-        let value = (sender.variable)(name).filter(|value| !value.is_empty());
+impl Sender<'_> {
+    /// A variable that a target names.
+    fn variable(&self, name: &str) -> Result<String, String> {
+        let value = (self.variable)(name).filter(|value| !value.is_empty());
         value.ok_or_else(|| format!("the variable {name} of a notification is not set"))
-    };
-    let address = |address: &Address| match address {
-        Address::Url(url) => Ok(url.clone()),
-        Address::Environment(name) => variable(name),
-    };
+    }
+
+    fn address(&self, address: &Address) -> Result<String, String> {
+        match address {
+            Address::Url(url) => Ok(url.clone()),
+            Address::Environment(name) => self.variable(name),
+        }
+    }
+}
+
+/// What a target of mail says.
+struct Mail<'a> {
+    url: &'a Address,
+    starttls: Option<Starttls>,
+    login: Option<&'a (String, String)>,
+    letter: &'a Letter,
+}
+
+impl Mail<'_> {
+    fn send(&self, message: &Message, sender: &Sender<'_>) -> Result<(), String> {
+        let url = sender.address(self.url)?;
+        let server = Server::parse(&url, self.starttls, self.login.is_some())?;
+        let login = self.login.map(|(user, password)| {
+            Ok::<_, String>((sender.variable(user)?, sender.variable(password)?))
+        });
+        let login = login.transpose()?;
+        let mail = message.mail(self.letter, sender.now)?;
+        tried(|| {
+            let sent = smtp::hand_over(&server, login.clone(), &mail, sender.certificates);
+            let sent = async { tokio::time::timeout(TIMEOUT, sent).await };
+            match sender.runtime.block_on(sent) {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(refused)) => {
+                    let again = if refused.may_pass { Again::After(None) } else { Again::Never };
+                    Err(Failed { why: refused.why, again })
+                }
+                Err(_) => {
+                    let why = format!("it did not take the mail within {} s", TIMEOUT.as_secs());
+                    Err(Failed { why, again: Again::After(None) })
+                }
+            }
+        })
+    }
+}
+
+fn post(kind: &Kind, message: &Message, sender: &Sender<'_>) -> Result<Post, String> {
+    let variable = |name: &String| sender.variable(name);
+    let address = |address: &Address| sender.address(address);
     let secret = |name: &Option<String>| name.as_ref().map(variable).transpose();
     let chat = |url: &Address, body: Value, refusal: &'static str| {
         let (url, body) = (address(url)?, body.to_string());
@@ -121,9 +173,7 @@ fn post(kind: &Kind, message: &Message, sender: &Sender<'_>) -> Result<Post, Str
         Kind::Webhook { url, secret_env, template, headers } => {
             let (body, content_type) = match template {
                 None => (message.json().to_string(), JSON),
-                Some(text) if text.trim_start().starts_with(['{', '[']) => {
-                    (message.fill(text), JSON)
-                }
+                Some(text) if is_json(text) => (message.fill(text), JSON),
                 Some(text) => (message.fill(text), "text/plain; charset=utf-8"),
             };
             program(url, secret_env, headers, body, content_type)
@@ -150,7 +200,7 @@ fn post(kind: &Kind, message: &Message, sender: &Sender<'_>) -> Result<Post, Str
         Kind::PagerDuty { url, key_env } => {
             chat(url, message.pagerduty(&variable(key_env)?), "errcode")
         }
-        Kind::File { .. } => Err("a file is not asked over HTTP".to_owned()),
+        Kind::File { .. } | Kind::Email { .. } => Err("it is not asked over HTTP".to_owned()),
     }
 }
 
@@ -200,9 +250,14 @@ fn deliver(post: &Post, sender: &Sender<'_>) -> Result<(), String> {
     // A machine without certificates can still notify over http.
     let limited = |builder: reqwest::ClientBuilder| builder.timeout(TIMEOUT);
     let (client, _) = http::client_or_plain(sender.certificates, limited)?;
+    tried(|| sender.runtime.block_on(once(&client, post)))
+}
+
+/// Tries until it is done, fails for good, or was tried often enough.
+fn tried(mut once: impl FnMut() -> Result<(), Failed>) -> Result<(), String> {
     let mut attempt = 0;
     loop {
-        let Failed { why, again } = match sender.runtime.block_on(once(&client, post)) {
+        let Failed { why, again } = match once() {
             Ok(()) => return Ok(()),
             Err(failed) => failed,
         };

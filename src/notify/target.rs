@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::header::HeaderName;
 use serde::Deserialize;
 
+use super::mail::{Letter, Server, Starttls};
 use super::message::unknown_placeholder;
 
 /// Where PagerDuty takes events.
@@ -32,6 +33,18 @@ pub struct Entry {
     /// A webhook's body, with `{image}`, `{repaired}`, ...; default: JSON.
     template: Option<String>,
     path: Option<PathBuf>,
+    /// The sender of mail.
+    from: Option<String>,
+    /// Whom mail is sent to.
+    #[serde(default)]
+    to: Vec<String>,
+    /// Of mail, with placeholders as in a template.
+    subject: Option<String>,
+    /// The variables with the login at a server of mail.
+    username_env: Option<String>,
+    password_env: Option<String>,
+    /// Whether mail is only sent encrypted.
+    starttls: Option<Starttls>,
     #[serde(default)]
     when: When,
 }
@@ -48,6 +61,7 @@ enum EntryKind {
     Teams,
     Discord,
     Pagerduty,
+    Email,
     File,
 }
 
@@ -158,6 +172,17 @@ pub enum Kind {
         /// The variable with the integration key.
         key_env: String,
     },
+    /// A mail.
+    Email {
+        /// The server.
+        url: Address,
+        /// Whether it is only told anything encrypted; `None`: unless it is this machine.
+        starttls: Option<Starttls>,
+        /// The variables with the user's name and password.
+        login: Option<(String, String)>,
+        /// Who writes to whom.
+        letter: Letter,
+    },
     /// A file that gets a line of JSON for each notification.
     File {
         /// Absolute.
@@ -179,6 +204,7 @@ impl Kind {
             Kind::Teams { .. } => "Teams channel",
             Kind::Discord { .. } => "Discord channel",
             Kind::PagerDuty { .. } => "PagerDuty service",
+            Kind::Email { .. } => "server of mail",
             Kind::File { .. } => "file",
         }
     }
@@ -199,7 +225,17 @@ impl Entry {
     /// # Errors
     /// What is missing or too much, as a sentence.
     pub fn check(self, folder: &Path) -> Result<Target, String> {
-        let Entry { kind, url, url_env, secret_env, headers_env, template, path, when } = self;
+        if self.kind == EntryKind::Email {
+            return self.check_mail();
+        }
+        let of_mail = self.from.is_some() || !self.to.is_empty() || self.subject.is_some();
+        let of_login = self.username_env.is_some() || self.password_env.is_some();
+        if of_mail || of_login || self.starttls.is_some() {
+            return Err("only kind = \"email\" has from, to, subject, username-env, password-env \
+                        and starttls"
+                .to_owned());
+        }
+        let Entry { kind, url, url_env, secret_env, headers_env, template, path, when, .. } = self;
         let url = match (kind, &url, &url_env) {
             (EntryKind::Pagerduty, None, None) => Some(PAGERDUTY.to_owned()),
             _ => url,
@@ -240,6 +276,7 @@ impl Entry {
             (EntryKind::File, _, Some(path)) => Kind::File { path: folder.join(path) },
             (EntryKind::File, _, None) => return Err("a path is missing".to_owned()),
             (_, None, _) => return Err("a url or url-env is missing".to_owned()),
+            (EntryKind::Email, ..) => return Err("email is checked by itself".to_owned()),
             (EntryKind::Webhook, Some(url), _) => {
                 Kind::Webhook { url, secret_env, template, headers }
             }
@@ -261,6 +298,43 @@ impl Entry {
                 }
             },
         };
+        Ok(Target { kind, when })
+    }
+}
+
+impl Entry {
+    /// Checks what mail needs.
+    fn check_mail(self) -> Result<Target, String> {
+        let Entry { kind: _, url, url_env, secret_env, headers_env, template, path, when, .. } =
+            self;
+        let (from, to, subject) = (self.from, self.to, self.subject);
+        let starttls = self.starttls;
+        let others = secret_env.is_some() || template.is_some() || path.is_some();
+        if others || !headers_env.is_empty() {
+            return Err("email has no secret-env, headers-env, template and path; its keys are \
+                        url or url-env, from, to, subject, username-env, password-env, starttls \
+                        and when"
+                .to_owned());
+        }
+        let login = match (self.username_env, self.password_env) {
+            (Some(user), Some(password)) => Some((user, password)),
+            (None, None) => None,
+            _ => return Err("username-env and password-env: give both".to_owned()),
+        };
+        let url = match (url, url_env) {
+            (Some(text), None) => {
+                Server::parse(&text, starttls, login.is_some())?;
+                Address::Url(text)
+            }
+            (None, Some(name)) => Address::Environment(name),
+            (Some(_), Some(_)) => return Err("url and url-env: give one of them".to_owned()),
+            (None, None) => return Err("a url or url-env is missing".to_owned()),
+        };
+        if let Some(name) = subject.as_deref().and_then(unknown_placeholder) {
+            return Err(format!("the subject has {{{name}}}, which stands for nothing"));
+        }
+        let letter = Letter::of(from.as_deref(), &to, subject)?;
+        let kind = Kind::Email { url, starttls, login, letter };
         Ok(Target { kind, when })
     }
 }
@@ -326,6 +400,27 @@ mod tests {
             assert!(why.starts_with(want), "{text}: {why}");
             assert!(!why.contains("s3cret"), "{why}");
         }
+        let mail = "kind = 'email'\nurl = 'smtp://mail.example'\nfrom = 'ci@a.example'\n\
+                    to = ['team@a.example']\n";
+        let checked = check(mail).unwrap();
+        let Kind::Email { starttls: None, login: None, letter, .. } = checked.kind else {
+            panic!("{checked:?}")
+        };
+        assert_eq!((letter.to.len(), letter.subject), (1, None));
+        for (more, want) in [
+            ("subject = '{fixedd}'", "the subject has {fixedd}, which"),
+            ("username-env = 'U'", "username-env and password-env: give both"),
+            ("url-env = 'U'", "url and url-env: give one"),
+            ("template = 'x'", "email has no secret-env,"),
+            ("starttls = 'never'\nusername-env = 'U'\npassword-env = 'P'", "starttls = \"never\""),
+        ] {
+            let why = check(&format!("{mail}{more}")).unwrap_err();
+            assert!(why.starts_with(want), "{more}: {why}");
+        }
+        let why = check("kind = 'email'\nfrom = 'ci@a.example'\nto = ['b@a.example']").unwrap_err();
+        assert_eq!(why, "a url or url-env is missing");
+        let why = check("kind = 'slack'\nurl-env = 'U'\nto = ['a@b.example']").unwrap_err();
+        assert!(why.starts_with("only kind = \"email\" has"), "{why}");
         let known = "kind = 'webhook'\nurl-env = 'U'\n\
                      template = '{\"a\": \"{image} {packages} {link}\", \"b\": {}, \"c\": {fixed}}'";
         assert!(check(known).is_ok());

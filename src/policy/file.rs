@@ -544,7 +544,7 @@ mod tests {
         assert_eq!(policy.ca_files, [Path::new("/project/keys/ca.pem")]);
         assert_eq!((policy.allow.len(), policy.deny.len()), (1, 1));
         assert_eq!(policy.repositories.keyrings, [Path::new("/project/keys/mirror.gpg")]);
-        assert_eq!(policy.notify.len(), 5);
+        assert_eq!(policy.notify.len(), 6);
         assert_eq!(policy.expired(date!(2027 - 01 - 31)).count(), 1);
         assert_eq!(policy.expired(date!(2027 - 01 - 30)).count(), 0);
     }

@@ -206,7 +206,9 @@ fn write_htpasswd(dir: &Path, user: &str, password: &str) -> String {
     format!("auth:\n  htpasswd:\n    realm: test\n    path: {}/htpasswd\n", dir.display())
 }
 
-fn write_certificates(dir: &Path, kind: Certificate) {
+/// Writes a server's certificate and key (`server.pem`, `server.key`) and whom to trust for it
+/// (`ca.pem`).
+pub fn write_certificates(dir: &Path, kind: Certificate) {
     match kind {
         Certificate::Signed => write_signed_certificate(dir),
         Certificate::Authority => write_own_certificate(dir, "CA:TRUE"),
