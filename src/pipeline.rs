@@ -24,7 +24,7 @@ pub mod scan;
 pub mod second_opinion;
 pub mod seen_versions;
 
-pub use compare::{diff, inventories};
+pub use compare::{Depth, diff, inventories};
 pub use environment::{
     AfterFetching, CacheChoice, Edge, Environment, RepositoryChoice, ScriptsMode,
 };

@@ -12,7 +12,8 @@ fuzz_target!(|data: &[u8]| {
     }
     let written =
         serde_json::json!({"name": found.name(), "version": found.version()}).to_string();
-    assert_eq!(identity(written.as_bytes()).as_ref(), Ok(&found));
+    let again = identity(written.as_bytes()).expect("it was read before");
+    assert_eq!((again.name(), again.version()), (found.name(), found.version()));
     let there = ORDER.compare(found.version(), "1.0.0-rc.1");
     let back = ORDER.compare("1.0.0-rc.1", found.version());
     assert_eq!(there, back.map(std::cmp::Ordering::reverse));

@@ -15,8 +15,9 @@ use crate::index::Available;
 use crate::install::{InstallError, NewPackage, Options, Purge, install};
 use crate::inventory::ApkInventory;
 use crate::record::Record;
-use crate::solve::{ApkUniverse, Image, unsatisfiable};
+use crate::solve::{ApkUniverse, Image, Needs, unsatisfiable};
 use imgfix_model::checksum::ArchiveChecksum;
+use imgfix_model::description::{Description, License, Party};
 use imgfix_model::left_out::LeftOut;
 use imgfix_model::package::{Inventory, PackageId};
 use imgfix_model::path::ImagePath;
@@ -122,6 +123,23 @@ impl PackageManager for Apk {
             }
         }
         Ok(owners)
+    }
+
+    fn descriptions(
+        &self,
+        _fs: &dyn FileSystem,
+    ) -> Result<BTreeMap<PackageId, Description>, Cause> {
+        let needs = Needs::of(&self.own.database);
+        let described = self.own.database.packages.iter().map(|package| {
+            let record = &package.record;
+            let description = Description {
+                supplier: record.maintainer.as_deref().and_then(Party::parse),
+                license: License::text(&record.license),
+                needs: Some(needs.of_package(record)),
+            };
+            (record.id(), description)
+        });
+        Ok(described.collect())
     }
 
     fn offers<'a>(

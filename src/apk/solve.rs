@@ -23,6 +23,7 @@ mod candidates;
 mod changeset;
 mod family;
 mod install_if;
+mod needs;
 mod package_version;
 mod pinning;
 mod presence;
@@ -33,6 +34,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use self::needs::Needs;
 use self::package_version::{PackageVersion, Source, admits, is_about, provided};
 use self::pinning::Pinning;
 pub use self::world_check::unsatisfiable;

@@ -19,9 +19,10 @@ use imgfix_dpkg::install::{InstallError, Mark, NewPackage, Options, distroless, 
 use imgfix_dpkg::inventory::{DpkgInventory, Record, STATUS};
 use imgfix_dpkg::relations::{parse_clauses, parse_provides};
 use imgfix_dpkg::status_stanza::canonical_version;
-use imgfix_dpkg::{distroless::STATUS_D, owners};
+use imgfix_dpkg::{descriptions, distroless::STATUS_D, owners};
 use imgfix_dpkg_tools as commands;
 use imgfix_model::changelog::Changelog;
+use imgfix_model::description::Description;
 use imgfix_model::left_out::LeftOut;
 use imgfix_model::package::{Inventory, PackageId};
 use imgfix_model::path::ImagePath;
@@ -66,6 +67,10 @@ impl Kind for Debian {
         wanted::is_kept(path, size, &WANTED)
     }
 
+    fn describes(&self, path: &ImagePath, size: u64) -> bool {
+        descriptions::wants(path, size)
+    }
+
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
         let Some(dpkg) = Dpkg::open(fs)? else { return Ok(Vec::new()) };
         let place = if is_distroless(&dpkg.own) { STATUS_D } else { STATUS };
@@ -106,6 +111,10 @@ impl PackageManager for Dpkg {
         paths: &BTreeSet<ImagePath>,
     ) -> Result<BTreeMap<ImagePath, PackageId>, Cause> {
         Ok(owners::owners(fs, &self.own, paths)?)
+    }
+
+    fn descriptions(&self, fs: &dyn FileSystem) -> Result<BTreeMap<PackageId, Description>, Cause> {
+        Ok(descriptions::descriptions(&self.own, fs)?)
     }
 
     fn offers<'a>(

@@ -3,10 +3,12 @@
 use clap::{Args, ValueEnum};
 
 use crate::pipeline;
+use crate::pipeline::Depth;
 use imgfix_model::component::Contents;
+use imgfix_model::description::Party;
 use imgfix_oci::Reference;
 use imgfix_report::inventory;
-use imgfix_report::inventory::Subject;
+use imgfix_report::inventory::{Issue, Subject};
 
 use super::confine::{self, Start};
 use super::exit::Failure;
@@ -23,6 +25,12 @@ pub struct InventoryArguments {
     /// How the list is written; the SBOM formats describe one platform
     #[arg(long, value_enum, default_value = "table")]
     format: ListFormat,
+    /// Who has the SBOM made, to be named in it as its author: 'NAME' or 'NAME <MAIL>'
+    #[arg(long, value_name = "NAME", value_parser = parse_party)]
+    author: Option<Party>,
+    /// Who supplies the image, to be named in the SBOM [default: what labels of the image say]
+    #[arg(long, value_name = "NAME", value_parser = parse_party)]
+    supplier: Option<Party>,
     #[command(flatten)]
     images: ImageOptions,
 }
@@ -38,11 +46,27 @@ enum ListFormat {
     Spdx,
 }
 
+impl ListFormat {
+    fn is_sbom(self) -> bool {
+        matches!(self, Self::Cyclonedx | Self::Spdx)
+    }
+}
+
+fn parse_party(text: &str) -> Result<Party, String> {
+    Party::parse(text)
+        .ok_or_else(|| "it must be a name of one line, as in 'NAME <MAIL>'".to_owned())
+}
+
 /// Runs `imgfix inventory`.
 ///
 /// # Errors
 /// Usage, or the image cannot be read.
 pub fn run(arguments: InventoryArguments, start: Start) -> CommandResult {
+    let is_sbom = arguments.format.is_sbom();
+    if !is_sbom && (arguments.author.is_some() || arguments.supplier.is_some()) {
+        let why = "--author and --supplier are for SBOMs: add --format cyclonedx or --format spdx";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     let output = &*start.output();
     let needs = confine::of_images(&arguments.images, &[&arguments.image]);
     let environment =
@@ -50,9 +74,14 @@ pub fn run(arguments: InventoryArguments, start: Start) -> CommandResult {
             Ok(start.confined(&needs))
         })?;
     let platforms = &arguments.images.platform;
-    let all = pipeline::inventories(&arguments.image, platforms, &environment)?;
-    // Documents say when they were made; SOURCE_DATE_EPOCH makes them reproducible.
-    let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
+    let depth = if is_sbom { Depth::Descriptions } else { Depth::Names };
+    let all = pipeline::inventories(&arguments.image, platforms, depth, &environment)?;
+    let issue = Issue {
+        // Documents say when they were made; SOURCE_DATE_EPOCH makes them reproducible.
+        created: environment.edge.source_date_epoch.unwrap_or(environment.edge.now),
+        author: arguments.author,
+        supplier: arguments.supplier,
+    };
     let text = match arguments.format {
         ListFormat::Table => {
             let tables = all.iter().map(|(s, c)| inventory::table(s, c, output.style()));
@@ -61,11 +90,11 @@ pub fn run(arguments: InventoryArguments, start: Start) -> CommandResult {
         ListFormat::Json => inventory::json(&all),
         ListFormat::Cyclonedx => {
             let (subject, contents) = single(&all)?;
-            inventory::cyclonedx(subject, contents, created)?
+            inventory::cyclonedx(subject, contents, &issue)?
         }
         ListFormat::Spdx => {
             let (subject, contents) = single(&all)?;
-            inventory::spdx(subject, contents, created)?
+            inventory::spdx(subject, contents, &issue)?
         }
     };
     output.result(&text)?;

@@ -139,6 +139,8 @@ pub struct InstalledPackage {
     pub version: Version,
     /// Source package and its version, when the stanza has a `Source` field.
     pub source: Option<(PackageName, Version)>,
+    /// As in `Maintainer:`; empty when absent.
+    pub maintainer: String,
     /// What the stanza's fields say.
     pub relations: Relations,
     /// As in `Multi-Arch:`.
@@ -331,6 +333,7 @@ impl StanzaReader<'_> {
         let yes = |field| stanza.get(field).is_some_and(|v| v.eq_ignore_ascii_case("yes"));
         Ok(InstalledPackage {
             source: self.source(stanza, &name, &version)?,
+            maintainer: stanza.get("Maintainer").unwrap_or_default().to_owned(),
             relations: self.relations(stanza, &name)?,
             multi_arch: MultiArch::from_field(stanza.get("Multi-Arch")),
             essential: yes("Essential"),

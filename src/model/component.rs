@@ -2,11 +2,13 @@
 //! it is recorded in; [`Libraries`]: what a store of an application's libraries holds. How a
 //! store is written is its own room's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use imgfix_versions::{VersionOrder, VersionText};
 
-use super::package::{Installed, Inventory};
+use super::description::Description;
+use super::package::{Installed, Inventory, PackageId};
 use super::path::ImagePath;
 
 /// Which store of an image: `python at /opt/venv/lib/python3.12/site-packages`.
@@ -91,6 +93,9 @@ pub struct Library {
     /// repairs change it, and nothing else does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// What its record says of it.
+    #[serde(skip)]
+    pub description: Description,
 }
 
 impl<'a> From<&'a Library> for Component<'a> {
@@ -139,4 +144,6 @@ pub struct Contents {
     pub packages: Option<Inventory>,
     /// Sorted by kind, then place.
     pub libraries: Vec<Libraries>,
+    /// What the package manager's records say of its packages; empty when it was not asked.
+    pub descriptions: BTreeMap<PackageId, Description>,
 }

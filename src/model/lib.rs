@@ -8,6 +8,7 @@ mod blame;
 pub mod changelog;
 pub mod checksum;
 pub mod component;
+pub mod description;
 pub mod digest;
 pub mod document;
 pub mod effects;

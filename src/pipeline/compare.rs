@@ -1,20 +1,22 @@
 //! Looking at images without repairing them: what is installed, and what differs.
 
 use imgfix_model::component::Contents;
+use imgfix_model::description::Party;
 use imgfix_model::package::Inventory;
 use imgfix_model::platform::Platform;
 use imgfix_oci as image;
-use imgfix_oci::Reference;
+use imgfix_oci::{ImageConfig, Reference};
 use imgfix_report::diff::{DiffOptions, ImageDiff, Side, diff_images};
 use imgfix_report::inventory::Subject;
 
 use super::load::{self, LoadedImage, View};
 use super::{Environment, RepairError, planning};
 
-/// Every wanted platform of an image, as it is.
+/// Every wanted platform of an image.
 fn open(
     reference: &Reference,
     platforms: &[Platform],
+    view: View,
     environment: &Environment,
 ) -> Result<Vec<LoadedImage>, RepairError> {
     let name = reference.to_string();
@@ -23,8 +25,30 @@ fn open(
     let set = image::load(&*source, None)?;
     planning::chosen(&set, platforms, &name)?
         .into_iter()
-        .map(|one| load::load(&source, one, View::AsIs, environment))
+        .map(|one| load::load(&source, one, view, environment))
         .collect()
+}
+
+/// Labels of an image that name who supplies it, the first that is there
+/// (<https://github.com/opencontainers/image-spec/blob/main/annotations.md>; `maintainer` is
+/// what Dockerfiles had before).
+const SUPPLIERS: [&str; 3] =
+    ["org.opencontainers.image.vendor", "org.opencontainers.image.authors", "maintainer"];
+
+/// Who supplies an image, as its config says.
+fn supplier(config: &ImageConfig) -> Option<Party> {
+    let labels = SUPPLIERS.iter().filter_map(|label| config.label(label));
+    let author = config.value().get("author").and_then(|author| author.as_str());
+    labels.chain(author).find_map(Party::parse)
+}
+
+/// How much of what is installed is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Names, versions and places.
+    Names,
+    /// Suppliers, licences and needs, too.
+    Descriptions,
 }
 
 /// What is installed in each platform's image.
@@ -34,14 +58,25 @@ fn open(
 pub fn inventories(
     reference: &Reference,
     platforms: &[Platform],
+    depth: Depth,
     environment: &Environment,
 ) -> Result<Vec<(Subject, Contents)>, RepairError> {
     let name = reference.to_string();
-    open(reference, platforms, environment)?
+    let view = match depth {
+        Depth::Names => View::AsIs,
+        Depth::Descriptions => View::Described,
+    };
+    open(reference, platforms, view, environment)?
         .into_iter()
         .map(|loaded| {
             let stores = planning::stores(&name, &loaded, environment)?;
-            let contents = stores.contents();
+            let contents = match depth {
+                Depth::Names => stores.contents(),
+                Depth::Descriptions => stores.described(&*loaded.tree).map_err(|source| {
+                    let image = format!("{name} ({})", loaded.platform);
+                    RepairError::Inventory { image, source }
+                })?,
+            };
             if contents.libraries.is_empty() {
                 planning::manager(&name, &loaded, &stores)?;
             }
@@ -49,6 +84,7 @@ pub fn inventories(
                 reference: name.clone(),
                 platform: loaded.platform.clone(),
                 manifest: loaded.manifest.digest(),
+                supplier: supplier(&loaded.config),
             };
             Ok((subject, contents))
         })
@@ -65,13 +101,13 @@ pub fn diff(
     platforms: &[Platform],
     environment: &Environment,
 ) -> Result<Vec<(Platform, ImageDiff)>, RepairError> {
-    let old = open(before, platforms, environment)?;
+    let old = open(before, platforms, View::AsIs, environment)?;
     let wanted: Vec<Platform> = match (platforms, old.as_slice()) {
         // two single images are compared whatever their platforms are called
         ([], [_]) => Vec::new(),
         _ => old.iter().map(|one| one.platform.clone()).collect(),
     };
-    let new = open(after, &wanted, environment)?;
+    let new = open(after, &wanted, View::AsIs, environment)?;
     let mut diffs = Vec::with_capacity(old.len());
     for (at, one) in old.iter().enumerate() {
         let partner = new

@@ -53,6 +53,8 @@ pub enum View {
     Original,
     /// The image as it is.
     AsIs,
+    /// The image as it is, with the content of files that describe what is installed.
+    Described,
 }
 
 /// Reads the layers of an image, or of the original that it was repaired from.
@@ -68,7 +70,7 @@ pub fn load(
     let current = image.manifest.digest();
     let repaired_from = match view {
         View::Original => original_of(&image.manifest, &image.config),
-        View::AsIs => None,
+        View::AsIs | View::Described => None,
     };
     let (manifest, config) = match &repaired_from {
         Some(parts) => {
@@ -98,11 +100,17 @@ pub fn load(
             Ok(Counted::new(blob, &*environment.edge.progress, &name, descriptor.size()))
         },
         &budget,
-        Wanted { keep: &|path, size| environment.wants(path, size), note: &ldconfig::note },
+        Wanted { keep: &|path, size| keeps(environment, view, path, size), note: &ldconfig::note },
     )?;
     let loader = loader(source, &manifest, &specs);
     let tree = Arc::new(merge(parsed, Arc::new(loader))?);
     Ok(LoadedImage { platform: image.platform, manifest, config, current, repaired_from, tree })
+}
+
+fn keeps(environment: &Environment, view: View, path: &ImagePath, size: u64) -> bool {
+    environment.wants(path, size)
+        || (view == View::Described
+            && environment.kinds.iter().any(|kind| kind.describes(path, size)))
 }
 
 fn specs(

@@ -2,11 +2,13 @@
 //! (<https://packaging.python.org/en/latest/specifications/core-metadata/>): lines as in an
 //! e-mail, before a description of any length.
 //!
-//! In come bytes of a stranger; out come Name and Version, or what is wrong. Lines end and are
+//! In come bytes of a stranger; out come Name and Version and what is said of supplier and
+//! licence, or what is wrong. Lines end and are
 //! continued as in Python's `email.parser`, with which pip and `importlib.metadata` read them: a
 //! lone carriage return ends a line, a line that begins with a blank continues the one before,
 //! and the first line that is no header ends the headers.
 
+use imgfix_model::description::{License, Party};
 use imgfix_repair::library_records::Identity;
 
 /// The most headers that are read. A distribution with a thousand dependencies has some two
@@ -20,6 +22,7 @@ const MAX_HEADERS: usize = 20_000;
 /// same; one is not text, or nothing that can be shown. Half a sentence.
 pub fn identity(record: &[u8]) -> Result<Identity, String> {
     let (mut name, mut version) = (None, None);
+    let mut said = Said::default();
     for (count, header) in Headers(record).enumerate() {
         if count == MAX_HEADERS {
             return Err(format!("it has more than {MAX_HEADERS} headers"));
@@ -27,7 +30,10 @@ pub fn identity(record: &[u8]) -> Result<Identity, String> {
         let slot = match header.name {
             key if key.eq_ignore_ascii_case(b"name") => &mut name,
             key if key.eq_ignore_ascii_case(b"version") => &mut version,
-            _ => continue,
+            _ => {
+                said.take(&header);
+                continue;
+            }
         };
         let what = String::from_utf8_lossy(header.name);
         if header.is_continued {
@@ -42,7 +48,69 @@ pub fn identity(record: &[u8]) -> Result<Identity, String> {
     }
     let name = name.ok_or("it has no Name")?;
     let version = version.ok_or("it has no Version")?;
-    Identity::new(name, version)
+    Ok(Identity::new(name, version)?.described(said.supplier(), said.license()))
+}
+
+/// Headers that describe a distribution, the first of each.
+const DESCRIBING: [&str; 6] =
+    ["maintainer", "maintainer-email", "author", "author-email", "license-expression", "license"];
+
+/// What the classifiers of licences begin with.
+const LICENSE_CLASSIFIER: &str = "License :: ";
+
+/// What headers say beside: texts of one line each.
+#[derive(Default)]
+struct Said<'a> {
+    /// In the order of [`DESCRIBING`].
+    values: [Option<&'a str>; DESCRIBING.len()],
+    /// The licences among the classifiers.
+    classified: Vec<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    fn take(&mut self, header: &Header<'a>) {
+        let value = std::str::from_utf8(header.value.trim_ascii()).ok();
+        let Some(value) = value.filter(|value| !header.is_continued && !value.is_empty()) else {
+            return;
+        };
+        let is = |name: &&str| header.name.eq_ignore_ascii_case(name.as_bytes());
+        if let Some(slot) = DESCRIBING.iter().position(is) {
+            self.values.get_mut(slot).map(|slot| slot.get_or_insert(value));
+        } else if is(&"classifier") {
+            let name = value.strip_prefix(LICENSE_CLASSIFIER);
+            let name = name.and_then(|path| path.rsplit(" :: ").next());
+            self.classified.extend(name.filter(|name| *name != "OSI Approved"));
+        }
+    }
+
+    /// Who maintains it, or made it. Tools write `Name <mail>` to the header of addresses.
+    fn supplier(&self) -> Option<Party> {
+        let [maintainer, maintainer_mail, author, author_mail, ..] = self.values;
+        let of = |name: Option<&str>, mail: Option<&str>| {
+            // Of several addresses the first.
+            let mail = mail.and_then(|mail| mail.split(',').next());
+            match (name.and_then(Party::parse), mail.and_then(Party::parse)) {
+                (Some(Party { name, email }), Some(mail)) => {
+                    let address =
+                        mail.email.or_else(|| Some(mail.name).filter(|one| one.contains('@')));
+                    Some(Party { name, email: email.or(address) })
+                }
+                (name, mail) => name.or(mail),
+            }
+        };
+        of(maintainer, maintainer_mail).or_else(|| of(author, author_mail))
+    }
+
+    /// What it declares; of classifiers only one alone says what applies.
+    fn license(&self) -> Option<License> {
+        let [.., expression, license] = self.values;
+        let declared = expression.or(license).filter(|text| *text != "UNKNOWN");
+        let classified = match self.classified.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        };
+        declared.and_then(License::text).or_else(|| classified.and_then(License::text))
+    }
 }
 
 struct Header<'a> {
@@ -140,6 +208,47 @@ mod tests {
         }
         assert_eq!(read(b"Name: a\nVersion: 1\nDescription: \xff\n"), "a 1");
         assert_eq!(read(b"Name: \xff\nVersion: 1\n"), "its Name is not UTF-8");
+    }
+
+    #[test]
+    fn suppliers_and_licences_are_headers_too() {
+        for (text, want) in [
+            ("Author: Armin Ronacher\nAuthor-email: a@b.example\nLicense: BSD-3-Clause", {
+                "Armin Ronacher|a@b.example|BSD-3-Clause"
+            }),
+            ("Author: A\nMaintainer: Pallets\nMaintainer-email: contact@b.example", {
+                "Pallets|contact@b.example|"
+            }),
+            (
+                "Author-email: \"A\" <a@b.example>, B <b@b.example>\nLicense-Expression: MIT OR 0BSD\nLicense: x",
+                { "A|a@b.example|MIT OR 0BSD" },
+            ),
+            ("Author: A\nAuthor-email: B <a@b.example>", "A|a@b.example|"),
+            ("Author: A\nAuthor: B\nLicense: UNKNOWN", "A||"),
+            ("License: Permission is hereby granted\n to all", "||"),
+            (
+                "License: \nClassifier: License :: OSI Approved :: MIT License\nClassifier: X :: Y",
+                { "||MIT License" },
+            ),
+            ("Classifier: License :: OSI Approved\nClassifier: License :: Public Domain", {
+                "||Public Domain"
+            }),
+            ("Classifier: License :: A\nClassifier: License :: B", "||"),
+        ] {
+            let text = format!("Name: a\nVersion: 1\n{text}\n\nLicense: no\n");
+            let identity = identity(text.as_bytes()).unwrap();
+            let description = identity.description().clone();
+            let (name, email) = match description.supplier {
+                Some(Party { name, email }) => (name, email.unwrap_or_default()),
+                None => Default::default(),
+            };
+            let license = match description.license {
+                Some(License::Text(text)) => text,
+                None => String::new(),
+                other => format!("{other:?}"),
+            };
+            assert_eq!(format!("{name}|{email}|{license}"), want, "{text}");
+        }
     }
 
     #[test]

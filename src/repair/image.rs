@@ -87,7 +87,19 @@ impl Stores {
         let packages = self.package_manager().map(|one| one.inventory().clone());
         let mut libraries: Vec<_> = self.iter().filter_map(Repairer::libraries).cloned().collect();
         libraries.sort_by(|a, b| a.store.cmp(&b.store));
-        Contents { packages, libraries }
+        Contents { packages, libraries, descriptions: BTreeMap::new() }
+    }
+
+    /// Everything that is installed, with what records say of it.
+    ///
+    /// # Errors
+    /// A record cannot be read.
+    pub fn described(&self, fs: &dyn FileSystem) -> Result<Contents, Cause> {
+        let descriptions = match self.package_manager() {
+            Some(manager) => manager.descriptions(fs)?,
+            None => BTreeMap::new(),
+        };
+        Ok(Contents { descriptions, ..self.contents() })
     }
 
     /// Plans for `requests`, and applies the plan over `tree`: each store in its turn, over what

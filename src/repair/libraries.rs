@@ -132,6 +132,7 @@ impl Repairer for LibraryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imgfix_model::description::Description;
     use imgfix_versions::VersionOrder;
 
     #[test]
@@ -142,6 +143,7 @@ mod tests {
             version: version.into(),
             path: place.join(format!("{name}/METADATA")).unwrap(),
             owner: owner.map(str::to_owned),
+            description: Description::default(),
         };
         let store = LibraryStore::new(
             Libraries {

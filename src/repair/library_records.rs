@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use imgfix_model::component::{Libraries, Library, StoreId, Unread};
+use imgfix_model::description::{Description, License, Party};
 use imgfix_model::path::ImagePath;
 use imgfix_versions::{VersionOrder, VersionText};
 use imgfix_vfs::{Content, Entry, FileSystem, Kind};
@@ -41,6 +42,7 @@ pub struct Ecosystem {
 pub struct Identity {
     name: String,
     version: String,
+    description: Description,
 }
 
 impl Identity {
@@ -60,7 +62,14 @@ impl Identity {
                 return Err(format!("its {what} has control characters"));
             }
         }
-        Ok(Self { name: name.to_owned(), version: version.to_owned() })
+        let description = Description::default();
+        Ok(Self { name: name.to_owned(), version: version.to_owned(), description })
+    }
+
+    /// With what the record says beside.
+    #[must_use]
+    pub fn described(self, supplier: Option<Party>, license: Option<License>) -> Self {
+        Self { description: Description { supplier, license, needs: None }, ..self }
     }
 
     /// As the record writes it.
@@ -73,6 +82,12 @@ impl Identity {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// What the record says beside.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
     }
 }
 
@@ -98,9 +113,9 @@ impl Ecosystem {
         for Record { place, path } in records {
             let store = stores.entry(place).or_insert_with_key(|place| self.empty(place));
             match self.library(fs, &path, &mut left) {
-                Ok(Identity { name, version }) => {
+                Ok(Identity { name, version, description }) => {
                     let version = VersionText(version);
-                    store.libraries.push(Library { name, version, path, owner: None });
+                    store.libraries.push(Library { name, version, path, owner: None, description });
                 }
                 Err(why) => store.unread.push(Unread { path, why }),
             }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::planner::{Family, Requests};
 use imgfix_model::changelog::Changelog;
+use imgfix_model::description::Description;
 use imgfix_model::effects::Effect;
 use imgfix_model::left_out::LeftOut;
 use imgfix_model::package::Inventory;
@@ -39,6 +40,17 @@ pub trait PackageManager {
         fs: &dyn FileSystem,
         paths: &BTreeSet<ImagePath>,
     ) -> Result<BTreeMap<ImagePath, PackageId>, Cause>;
+
+    /// What its records say of the installed packages beside names and versions.
+    ///
+    /// # Errors
+    /// A file of the image cannot be read.
+    fn descriptions(
+        &self,
+        _fs: &dyn FileSystem,
+    ) -> Result<BTreeMap<PackageId, Description>, Cause> {
+        Ok(BTreeMap::new())
+    }
 
     /// Asks the repositories: the image's own, or those that the user names.
     ///

@@ -32,6 +32,12 @@ pub trait Kind: Sync {
     /// stream by. What is not wanted can be read all the same: from its layer again.
     fn wants(&self, path: &ImagePath, size: u64) -> bool;
 
+    /// Whether the content of this file, of `size` bytes, says of what is installed more than
+    /// name and version: it stays in memory, too, when that is asked for.
+    fn describes(&self, _path: &ImagePath, _size: u64) -> bool {
+        false
+    }
+
     /// How its packages are checked, when indexes know them by their identity instead of by the
     /// checksum of the whole archive.
     fn identity_check(&self) -> Option<IdentityCheck> {

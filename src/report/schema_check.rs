@@ -1,27 +1,83 @@
-//! Test help: holds JSON against the part of JSON Schema that our schemas use (`$ref` within
-//! the file, `type`, `const`, `enum`, `required`, `properties`, `additionalProperties` that is `false` or a schema,
-//! `items`, `maxItems`, `minimum`, `maximum`, `oneOf`, `pattern`). A keyword it does not know is a failure, so that a
-//! schema cannot promise what is not checked.
+//! Test help: holds JSON against the part of JSON Schema that our schemas use, and those of the
+//! SBOM formats. A keyword or a format that it does not know is a failure, so that a schema
+//! cannot promise what is not checked.
+
+use std::collections::HashSet;
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Panics with the place of the first disagreement.
 pub fn assert_valid(schema: &str, document: &str) {
-    let schema: Value = serde_json::from_str(schema).expect("the schema is JSON");
-    let document: Value = serde_json::from_str(document).expect("the document is JSON");
-    if let Err(why) = check(&schema, &schema, &document, "$") {
+    assert_valid_beside(schema, &[], document);
+}
+
+/// As [`assert_valid`], for a schema that refers to others: file names, as it writes them, with
+/// their texts.
+pub fn assert_valid_beside(schema: &str, others: &[(&str, &str)], document: &str) {
+    let read = |text: &str| -> Value { serde_json::from_str(text).expect("it is JSON") };
+    let schema = read(schema);
+    let others = others.iter().map(|(name, text)| ((*name).to_owned(), read(text))).collect();
+    let root = Root { schema: &schema, others };
+    if let Err(why) = root.check(&schema, &read(document), "$") {
         panic!("{why}");
     }
 }
 
-fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+/// What references lead into.
+struct Root<'a> {
+    schema: &'a Value,
+    others: Vec<(String, Value)>,
+}
+
+impl Root<'_> {
+    fn referred(&self, reference: &str) -> Option<&Value> {
+        match reference.strip_prefix('#') {
+            Some(pointer) => self.schema.pointer(pointer),
+            None => self.others.iter().find(|(name, _)| name == reference).map(|(_, one)| one),
+        }
+    }
+
+    fn check(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+        check(self, schema, value, at)
+    }
+}
+
+fn check(root: &Root<'_>, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    let length = || value.as_str().map(|text| text.chars().count() as u64);
+    let number = |list: &Value| list.as_array().map(|list| list.len() as u64);
+    // A keyword about texts or lists says nothing of other values.
+    let fits = |is: Option<u64>, rule: &Value, holds: fn(u64, u64) -> bool| {
+        is.is_none_or(|is| rule.as_u64().is_some_and(|rule| holds(is, rule)))
+    };
     for (keyword, rule) in schema.as_object().ok_or(format!("{at}: schema is no object"))? {
         let text = rule.as_str().unwrap_or_default();
         let ok = match keyword.as_str() {
-            "$schema" | "$id" | "title" | "description" | "$defs" => true,
+            "$schema" | "$id" | "$comment" | "title" | "description" | "$defs" | "definitions"
+            | "examples" | "default" | "deprecated" | "meta:enum" => true,
             "$ref" => {
-                let target = text.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-                check(root, target.ok_or(format!("{at}: no {text}"))?, value, at)?;
+                check(root, root.referred(text).ok_or(format!("{at}: no {text}"))?, value, at)?;
+                true
+            }
+            "format" => is_format(text, value)?,
+            "minLength" => fits(length(), rule, |is, least| is >= least),
+            "maxLength" => fits(length(), rule, |is, most| is <= most),
+            "minItems" => fits(number(value), rule, |is, least| is >= least),
+            "uniqueItems" => {
+                let mut seen = HashSet::new();
+                let mut all = value.as_array().into_iter().flatten();
+                rule != true || all.all(|item| seen.insert(item.to_string()))
+            }
+            "allOf" | "anyOf" => {
+                let options = rule.as_array().ok_or(format!("{at}: {keyword} is no list"))?;
+                let results: Vec<_> =
+                    options.iter().map(|option| check(root, option, value, at)).collect();
+                match keyword.as_str() {
+                    "allOf" => results.into_iter().collect::<Result<(), _>>()?,
+                    _ if results.iter().any(Result::is_ok) => {}
+                    _ => return Err(format!("{at}: none of anyOf: {results:?}")),
+                }
                 true
             }
             "type" => match rule {
@@ -54,6 +110,7 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                 let known = schema.get("properties").and_then(Value::as_object);
                 let keys = value.as_object().into_iter().flatten().map(|(key, _)| key);
                 match rule {
+                    Value::Bool(true) => true,
                     Value::Bool(false) => {
                         for key in keys {
                             if !known.is_some_and(|known| known.contains_key(key)) {
@@ -72,10 +129,23 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                     }
                     _ => {
                         return Err(format!(
-                            "{at}: additionalProperties must be false or a schema"
+                            "{at}: additionalProperties must be a truth or a schema"
                         ));
                     }
                 }
+            }
+            "items" if rule.is_array() => {
+                let rules = rule.as_array().into_iter().flatten();
+                for (index, (item, rule)) in
+                    value.as_array().into_iter().flatten().zip(rules).enumerate()
+                {
+                    check(root, rule, item, &format!("{at}[{index}]"))?;
+                }
+                true
+            }
+            "additionalItems" => {
+                let most = schema.get("items").and_then(number);
+                rule != false || number(value) <= most
             }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -104,6 +174,19 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
     Ok(())
 }
 
+/// Whether a text has a format. Of addresses only what no address has is refused.
+fn is_format(name: &str, value: &Value) -> Result<bool, String> {
+    let Some(text) = value.as_str() else { return Ok(true) };
+    match name {
+        "date-time" => Ok(OffsetDateTime::parse(text, &Rfc3339).is_ok()),
+        "iri-reference" | "uri" => Ok(!text.contains([' ', '<', '>', '"', '\\'])),
+        "idn-email" => Ok(text.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace)
+        })),
+        other => Err(format!("the format {other} is not known to the check")),
+    }
+}
+
 fn is_type(name: Option<&str>, value: &Value) -> bool {
     match name {
         Some("object") => value.is_object(),
@@ -121,16 +204,49 @@ fn is_type(name: Option<&str>, value: &Value) -> bool {
 fn the_check_can_fail() {
     let schema = serde_json::json!({
         "type": "object", "required": ["a"], "additionalProperties": false,
-        "properties": {"a": {"$ref": "#/$defs/word"}}, "$defs": {"word": {"enum": ["x", "y"]}}
+        "properties": {
+            "a": {"$ref": "#/$defs/word"},
+            "time": {"format": "date-time"},
+            "mail": {"format": "idn-email"},
+            "place": {"format": "iri-reference"},
+            "list": {"uniqueItems": true, "minItems": 1, "maxItems": 2},
+            "text": {"minLength": 1, "maxLength": 2},
+            "any": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "all": {"allOf": [{"type": "integer"}, {"minimum": 2}]},
+            "other": {"$ref": "other.json"},
+            "lost": {"$ref": "lost.json"},
+            "odd": {"format": "odd"},
+            "new": {"new": 1},
+        },
+        "$defs": {"word": {"enum": ["x", "y"]}}
     });
+    let others = vec![("other.json".to_owned(), serde_json::json!({"const": 1}))];
+    let root = Root { schema: &schema, others };
     for (document, want) in [
         (serde_json::json!({"a": "x"}), None),
         (serde_json::json!({"a": "z"}), Some("$.a: enum")),
         (serde_json::json!({}), Some("$: required")),
         (serde_json::json!({"a": "x", "b": 1}), Some("$: b is not in the schema")),
         (serde_json::json!([]), Some("$: type")),
+        (serde_json::json!({"a": "x", "time": "2026-01-31T12:00:00Z", "mail": "a@b"}), None),
+        (serde_json::json!({"a": "x", "time": "2026-01-31"}), Some("$.time: format")),
+        (serde_json::json!({"a": "x", "mail": "a@b c"}), Some("$.mail: format")),
+        (serde_json::json!({"a": "x", "place": "a b"}), Some("$.place: format")),
+        (serde_json::json!({"a": "x", "list": [1, 2], "text": "ab", "any": null, "all": 2}), None),
+        (serde_json::json!({"a": "x", "list": [1, 1]}), Some("$.list: uniqueItems")),
+        (serde_json::json!({"a": "x", "list": []}), Some("$.list: minItems")),
+        (serde_json::json!({"a": "x", "list": [1, 2, 3]}), Some("$.list: maxItems")),
+        (serde_json::json!({"a": "x", "text": ""}), Some("$.text: minLength")),
+        (serde_json::json!({"a": "x", "text": "abc"}), Some("$.text: maxLength")),
+        (serde_json::json!({"a": "x", "any": 1}), Some("$.any: none of anyOf")),
+        (serde_json::json!({"a": "x", "all": 1}), Some("$.all: minimum")),
+        (serde_json::json!({"a": "x", "other": 1}), None),
+        (serde_json::json!({"a": "x", "other": 2}), Some("$.other: const")),
+        (serde_json::json!({"a": "x", "lost": 1}), Some("$.lost: no lost.json")),
+        (serde_json::json!({"a": "x", "odd": "x"}), Some("the format odd")),
+        (serde_json::json!({"a": "x", "new": 1}), Some("$.new: keyword new")),
     ] {
-        match (check(&schema, &schema, &document, "$"), want) {
+        match (root.check(&schema, &document, "$"), want) {
             (Ok(()), None) => {}
             (Err(why), Some(want)) => assert!(why.starts_with(want), "{why}"),
             (result, want) => panic!("{document}: {result:?}, wanted {want:?}"),

@@ -54,6 +54,7 @@ mod tests {
                 version: version.into(),
                 path: place.clone(),
                 owner: None,
+                description: Default::default(),
             };
             let store = Libraries {
                 store: StoreId::new("x", &place),

@@ -2,11 +2,13 @@
 //! [`imgfix_model::component::Contents`] as a table, as JSON, and as the two SBOM formats.
 //!
 //! In come contents of images and what they were taken from ([`Subject`]); out go strings that are
-//! the same for the same input: identifiers come from the image's digest, and the time of
-//! creation is a value that the caller passes.
+//! the same for the same input: identifiers come from the image's digest and what the caller
+//! says of the document ([`Issue`]), the time of its creation among it.
 
 mod cyclonedx;
+mod cyclonedx_document;
 mod libraries;
+mod licenses;
 mod listing;
 mod purl;
 mod spdx;
@@ -21,7 +23,9 @@ use sha1::{Digest as _, Sha1};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use imgfix_model::description::Party;
 use imgfix_model::digest::Digest;
+use imgfix_model::package::Distribution;
 use imgfix_model::platform::Platform;
 
 /// The image that an inventory describes.
@@ -33,6 +37,25 @@ pub struct Subject {
     pub platform: Platform,
     /// Digest of the platform's manifest.
     pub manifest: Digest,
+    /// Who supplies it, as its config says.
+    pub supplier: Option<Party>,
+}
+
+/// What an SBOM says of itself, and of the image what its config does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Issue {
+    /// When it is made, in seconds since the epoch.
+    pub created: i64,
+    /// Who has it made; `None`: the tool alone.
+    pub author: Option<Party>,
+    /// Who supplies the image, whatever its config says.
+    pub supplier: Option<Party>,
+}
+
+impl Issue {
+    fn supplier_of<'a>(&'a self, subject: &'a Subject) -> Option<&'a Party> {
+        self.supplier.as_ref().or(subject.supplier.as_ref())
+    }
 }
 
 /// Why an inventory cannot be rendered.
@@ -41,14 +64,6 @@ pub enum InventoryError {
     /// The time that the document would say, in seconds since the epoch, is none.
     #[error("the creation time {0} (seconds since 1970) is outside the years 0 to 9999")]
     Time(i64),
-    /// The library that writes `format` refuses the document.
-    #[error("cannot render the inventory as {format}: {why}")]
-    Render {
-        /// `CycloneDX` or `SPDX`.
-        format: &'static str,
-        /// What the library says.
-        why: String,
-    },
 }
 
 /// `2026-01-31T12:00:00Z`.
@@ -65,9 +80,30 @@ const NAME_SPACE: [u8; 16] = [
     0xf3, 0xd8, 0x82, 0x9f, 0x8e, 0xd8, 0x4a, 0xab, 0xad, 0xe8, 0x19, 0xfb, 0x4d, 0x3f, 0x17, 0x6c,
 ];
 
+/// Who supplies the packages of a distribution that name no maintainer; `None`: it has no name.
+fn distribution_party(distribution: &Distribution) -> Option<Party> {
+    let name = match distribution.id.as_str() {
+        "" => return None,
+        "alpine" => "Alpine Linux",
+        "chainguard" => "Chainguard",
+        "debian" => "Debian",
+        "ubuntu" => "Ubuntu",
+        "wolfi" => "Wolfi",
+        id => id,
+    };
+    Party::parse(name)
+}
+
+/// The release of a distribution: its number or, where it has none, its code name.
+fn release(distribution: &Distribution) -> Option<&str> {
+    let names = [&distribution.version_id, &distribution.codename];
+    names.into_iter().map(String::as_str).find(|name| !name.is_empty())
+}
+
 /// A document's identity: a version 5 UUID (RFC 9562, section 5.5) of the format, the tool
-/// that wrote it and the image.
-fn document_uuid(format: &str, subject: &Subject) -> String {
+/// that wrote it, the image, and what is said of the document. Another time makes another.
+fn document_uuid(format: &str, subject: &Subject, issue: &Issue) -> String {
+    let party = |party: Option<&Party>| party.map(|one| format!("{one:?}")).unwrap_or_default();
     let mut hash = Sha1::new();
     hash.update(NAME_SPACE);
     for part in [
@@ -76,6 +112,9 @@ fn document_uuid(format: &str, subject: &Subject) -> String {
         &subject.reference,
         &subject.platform.to_string(),
         &subject.manifest.to_string(),
+        &issue.created.to_string(),
+        &party(issue.author.as_ref()),
+        &party(issue.supplier_of(subject)),
     ] {
         hash.update(part.as_bytes());
         hash.update(b"\0");
@@ -111,6 +150,7 @@ impl Unique {
 mod tests {
     use super::*;
     use imgfix_model::component::{Contents, Libraries, Library, StoreId, Unread};
+    use imgfix_model::description::{Description, License};
     use imgfix_model::package::{Distribution, Installed, Inventory, PackageId};
     use imgfix_model::path::ImagePath;
     use imgfix_terminal::Style;
@@ -150,7 +190,31 @@ mod tests {
     }
 
     fn packages() -> Contents {
-        Contents { packages: Some(inventory()), libraries: Vec::new() }
+        let party = |text: &str| Party::parse(text).unwrap();
+        let text = |text: &str| License::text(text).unwrap();
+        let id =
+            |name: &str, arch: &str| PackageId { name: name.into(), architecture: arch.into() };
+        let bash = Description {
+            supplier: Some(party("Matthias Klose <doko@debian.org>")),
+            license: License::all(vec![
+                text("GPL-3.0-or-later"),
+                License::Any(vec![text("GPL-2.0-or-later"), text("Artistic")]),
+            ]),
+            needs: Some(vec![id("libc6", "amd64"), id("tar", "amd64"), id("absent", "all")]),
+        };
+        let libc = Description {
+            supplier: Some(party("GNU Libc Maintainers (glibc) <debian-glibc@lists.debian.org>")),
+            license: Some(text("LGPL-2.1-or-later")),
+            needs: Some(Vec::new()),
+        };
+        let tar = Description { license: Some(text("public-domain")), ..libc.clone() };
+        let descriptions =
+            [(id("bash", "amd64"), bash), (id("libc6", "amd64"), libc), (id("tar", "amd64"), tar)];
+        Contents {
+            packages: Some(inventory()),
+            libraries: Vec::new(),
+            descriptions: descriptions.into(),
+        }
     }
 
     fn libraries() -> Vec<Libraries> {
@@ -167,6 +231,12 @@ mod tests {
                 version: version.into(),
                 path: ImagePath::literal(path),
                 owner: owner.map(Into::into),
+                description: Description {
+                    supplier: Party::parse("Author of Libraries <author@lib.example>")
+                        .filter(|_| owner.is_some()),
+                    license: License::text("MIT"),
+                    needs: None,
+                },
             };
         let npm = "/usr/lib/node_modules/npm/package.json";
         let ip = "/usr/lib/node_modules/npm/node_modules/ip/package.json";
@@ -210,10 +280,26 @@ mod tests {
             reference: "registry.example/app:1.0".into(),
             platform: "linux/amd64".parse().unwrap(),
             manifest: Digest::of(b"manifest"),
+            supplier: Party::parse("Example"),
         }
     }
 
     const TIME: i64 = 1_767_225_600;
+
+    fn issue() -> Issue {
+        Issue { created: TIME, ..Issue::default() }
+    }
+
+    /// The official schemas; what else is there that a document must have is for
+    /// `tests/sbom/run` to find out.
+    fn keeps_to_the_standard(cyclonedx: &str, spdx: &str) {
+        let spdx_ids = include_str!("../../../fixtures/schemas/spdx.schema.json");
+        let others = [("spdx.schema.json", spdx_ids)];
+        let schema = include_str!("../../../fixtures/schemas/bom-1.6.schema.json");
+        crate::schema_check::assert_valid_beside(schema, &others, cyclonedx);
+        let schema = include_str!("../../../fixtures/schemas/spdx-2.3.schema.json");
+        crate::schema_check::assert_valid(schema, spdx);
+    }
 
     fn keeps_to_its_schema(text: &str) {
         let schema = include_str!("../../../docs/inventory.schema.json");
@@ -227,8 +313,11 @@ mod tests {
         let text = json(&[(subject(), contents.clone())]);
         keeps_to_its_schema(&text);
         insta::assert_snapshot!("json", text);
-        insta::assert_snapshot!("cyclonedx", cyclonedx(&subject(), &contents, TIME).unwrap());
-        insta::assert_snapshot!("spdx", spdx(&subject(), &contents, TIME).unwrap());
+        let bom = cyclonedx(&subject(), &contents, &issue()).unwrap();
+        let document = spdx(&subject(), &contents, &issue()).unwrap();
+        keeps_to_the_standard(&bom, &document);
+        insta::assert_snapshot!("cyclonedx", bom);
+        insta::assert_snapshot!("spdx", document);
     }
 
     #[test]
@@ -239,33 +328,49 @@ mod tests {
         let text = json(&[(subject(), contents.clone())]);
         keeps_to_its_schema(&text);
         insta::assert_snapshot!("libraries_json", text);
-        let document = cyclonedx(&subject(), &contents, TIME).unwrap();
-        insta::assert_snapshot!("libraries_cyclonedx", document);
-        insta::assert_snapshot!("libraries_spdx", spdx(&subject(), &contents, TIME).unwrap());
+        let issue = Issue {
+            author: Party::parse("Release Team <release@example.org>"),
+            supplier: Party::parse("Example Ltd <info@example.org>"),
+            ..issue()
+        };
+        let bom = cyclonedx(&subject(), &contents, &issue).unwrap();
+        let document = spdx(&subject(), &contents, &issue).unwrap();
+        keeps_to_the_standard(&bom, &document);
+        insta::assert_snapshot!("libraries_cyclonedx", bom);
+        insta::assert_snapshot!("libraries_spdx", document);
     }
 
     #[test]
     fn an_image_without_a_package_manager_has_libraries_all_the_same() {
-        let mut contents = Contents { packages: None, libraries: libraries() };
+        let mut contents =
+            Contents { packages: None, libraries: libraries(), descriptions: Default::default() };
         contents.libraries.truncate(1);
         insta::assert_snapshot!("alone_table", table(&subject(), &contents, Style::default()));
         let text = json(&[(subject(), contents.clone())]);
         keeps_to_its_schema(&text);
         insta::assert_snapshot!("alone_json", text);
         let read = |text: String| -> serde_json::Value { serde_json::from_str(&text).unwrap() };
-        let bom = read(cyclonedx(&subject(), &contents, TIME).unwrap());
+        let bom = read(cyclonedx(&subject(), &contents, &issue()).unwrap());
         assert_eq!(bom["components"].as_array().unwrap().len(), 2);
-        let document = read(spdx(&subject(), &contents, TIME).unwrap());
+        let document = read(spdx(&subject(), &contents, &issue()).unwrap());
         assert_eq!(document["packages"].as_array().unwrap().len(), 3);
     }
 
     #[test]
     fn the_same_image_gives_the_same_document_and_another_a_different_one() {
-        let a = document_uuid("x", &subject());
-        assert_eq!(a, document_uuid("x", &subject()));
-        assert_ne!(a, document_uuid("y", &subject()));
+        let a = document_uuid("x", &subject(), &issue());
+        assert_eq!(a, document_uuid("x", &subject(), &issue()));
+        assert_ne!(a, document_uuid("y", &subject(), &issue()));
         let other = Subject { manifest: Digest::of(b"other"), ..subject() };
-        assert_ne!(a, document_uuid("x", &other));
+        assert_ne!(a, document_uuid("x", &other, &issue()));
+        let author = Party::parse("A");
+        for issue in [
+            Issue { created: TIME + 1, ..issue() },
+            Issue { author: author.clone(), ..issue() },
+            Issue { supplier: author, ..issue() },
+        ] {
+            assert_ne!(a, document_uuid("x", &subject(), &issue));
+        }
         assert_eq!((a.len(), &a[14..15]), (36, "5"));
     }
 
@@ -273,7 +378,7 @@ mod tests {
     fn identifiers_stay_unique_when_packages_are_not() {
         let mut inventory = inventory();
         inventory.packages.extend(inventory.packages.clone());
-        let contents = Contents { packages: Some(inventory), libraries: libraries() };
+        let contents = Contents { packages: Some(inventory), libraries: libraries(), ..packages() };
         let libraries = contents.libraries.iter().map(|store| store.libraries.len());
         let number = 14 + libraries.sum::<usize>();
         let read = |text: String| -> serde_json::Value { serde_json::from_str(&text).unwrap() };
@@ -282,34 +387,20 @@ mod tests {
                 list.as_array().unwrap().iter().map(|item| item[key].to_string()).collect();
             all.len()
         };
-        let bom = read(cyclonedx(&subject(), &contents, TIME).unwrap());
+        let bom = read(cyclonedx(&subject(), &contents, &issue()).unwrap());
         assert_eq!(ids(&bom["components"], "bom-ref"), number + 1);
-        let document = read(spdx(&subject(), &contents, TIME).unwrap());
-        assert_eq!(ids(&document["packages"], "SPDXID"), number + 1);
+        let document = read(spdx(&subject(), &contents, &issue()).unwrap());
+        assert_eq!(ids(&document["packages"], "SPDXID"), number + 2);
     }
 
     #[test]
     fn an_impossible_time_is_an_error() {
         for time in [i64::MAX, i64::MIN] {
-            assert!(matches!(
-                cyclonedx(&subject(), &packages(), time),
-                Err(InventoryError::Time(_))
-            ));
-            assert!(matches!(spdx(&subject(), &packages(), time), Err(InventoryError::Time(_))));
+            let issue = Issue { created: time, ..issue() };
+            let bom = cyclonedx(&subject(), &packages(), &issue);
+            assert!(matches!(bom, Err(InventoryError::Time(_))));
+            let document = spdx(&subject(), &packages(), &issue);
+            assert!(matches!(document, Err(InventoryError::Time(_))));
         }
-    }
-
-    /// Writes the documents for other people's validators: checked with cyclonedx-python-lib
-    /// (strict JSON validation), spdx-tools (`validate_full_spdx_document`) and
-    /// packageurl-python (canonical form).
-    #[test]
-    #[ignore = "writes files for validators: set SBOM_OUT to a folder"]
-    fn documents_for_validators() {
-        let out = std::path::PathBuf::from(std::env::var_os("SBOM_OUT").unwrap());
-        let contents = Contents { libraries: libraries(), ..packages() };
-        let write =
-            |name: &str, document: String| std::fs::write(out.join(name), document).unwrap();
-        write("bom.cdx.json", cyclonedx(&subject(), &contents, TIME).unwrap());
-        write("bom.spdx.json", spdx(&subject(), &contents, TIME).unwrap());
     }
 }

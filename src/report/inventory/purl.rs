@@ -9,6 +9,8 @@ use imgfix_model::digest::Digest;
 use imgfix_model::package::{Installed, Inventory};
 use imgfix_model::platform::Platform;
 
+use super::release;
+
 /// The transports of references whose image is on disk: no registry has it under that name.
 const LOCAL: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
@@ -70,11 +72,7 @@ pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
     let mut qualifiers = Qualifiers::of(&mut url);
     qualifiers.add("arch", &package.id.architecture.0);
     if !distribution.id.is_empty() {
-        let release = match distribution.version_id.as_str() {
-            "" => &distribution.codename,
-            version => version,
-        };
-        let distro = format!("{}-{release}", distribution.id);
+        let distro = format!("{}-{}", distribution.id, release(distribution).unwrap_or_default());
         qualifiers.add("distro", distro.trim_end_matches('-'));
     }
     if let Some((name, version)) = &package.source {

@@ -16,6 +16,8 @@ pub struct Document {
     pub name: String,
     pub document_namespace: String,
     pub creation_info: CreationInfo,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub has_extracted_licensing_infos: Vec<ExtractedLicense>,
     pub packages: Vec<Package>,
     pub relationships: Vec<Relationship>,
 }
@@ -27,6 +29,15 @@ pub struct CreationInfo {
     pub created: String,
 }
 
+/// A licence that is not on SPDX's list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtractedLicense {
+    pub license_id: String,
+    pub extracted_text: String,
+    pub name: String,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Package {
@@ -35,12 +46,16 @@ pub struct Package {
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_info: Option<String>,
+    /// `Organization: NAME (MAIL)`, or [`NO_ASSERTION`].
+    pub supplier: String,
     pub download_location: &'static str,
     pub files_analyzed: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checksums: Vec<Checksum>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_info: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license_declared: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub external_refs: Vec<ExternalRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,10 +69,12 @@ impl Package {
             name: name.to_owned(),
             id,
             version_info: None,
+            supplier: NO_ASSERTION.to_owned(),
             download_location: NO_ASSERTION,
             files_analyzed: false,
             checksums: Vec::new(),
             source_info: None,
+            license_declared: None,
             external_refs: Vec::new(),
             primary_package_purpose: None,
         }
