@@ -295,7 +295,7 @@ fn the_gitlab_component_repairs_and_hands_on_its_results() {
     let want = format!("IMGFIX_REPAIRED_IMAGE={}\nIMGFIX_DIGEST=sha256:", step.image("1.0_fix"));
     assert!(step.text("imgfix.env").starts_with(&want));
     let artifacts = yaml(job, &["imgfix", "artifacts"]);
-    let reports = [&artifacts["reports"]["dotenv"], &artifacts["reports"]["junit"]];
+    let reports = ["dotenv", "junit", "container_scanning"].map(|kind| &artifacts["reports"][kind]);
     let paths = artifacts["paths"].as_sequence().unwrap().iter().chain(reports);
     for path in paths {
         assert!(!step.text(path.as_str().unwrap()).is_empty(), "{path:?} is made by the script");

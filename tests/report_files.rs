@@ -5,14 +5,16 @@
 mod common;
 
 use common::cli::{Place, Ran, ran, tagged};
+use imgfix_report::schema_check::assert_keeps_to;
 use serde_json::Value;
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("--report-file", "report.json"),
     ("--html", "review.html"),
     ("--markdown", "review.md"),
     ("--review-json", "review.json"),
     ("--sarif", "left.sarif"),
+    ("--gitlab", "gitlab.json"),
     ("--openvex", "fixed.vex.json"),
     ("--junit", "junit.xml"),
 ];
@@ -71,12 +73,66 @@ fn every_form_tells_of_the_same_repair() {
 
     let sarif = json(&place, "left.sarif");
     assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len() as u64, left_findings);
+    let gitlab = json(&place, "gitlab.json");
+    let vulnerabilities = gitlab["vulnerabilities"].as_array().unwrap();
+    assert_eq!(vulnerabilities.len() as u64, left_findings);
+    assert_eq!(vulnerabilities[0]["location"]["operating_system"], "debian 12");
+    assert_eq!(gitlab["scan"]["end_time"], "2023-11-14T22:13:20");
     let vex = json(&place, "fixed.vex.json");
     assert_eq!(vex["timestamp"], "2023-11-14T22:13:20Z");
-    assert!(!vex["statements"].as_array().unwrap().is_empty());
+    let of_status = |status: &str| {
+        let all = vex["statements"].as_array().unwrap().iter();
+        all.filter(|one| one["status"] == status).collect::<Vec<_>>()
+    };
+    assert!(!of_status("fixed").is_empty() && !of_status("affected").is_empty(), "{vex}");
+    let manifest = report["platforms"][0]["manifest"].as_str().unwrap();
+    let product = &of_status("fixed")[0]["products"][0];
+    assert_eq!(format!("sha256:{}", product["hashes"]["sha-256"].as_str().unwrap()), manifest);
+    let parts = vex.to_string();
+    assert!(parts.contains("?arch=amd64&distro=debian-12"), "{parts}");
+    for (schema, name) in [
+        ("sarif-2.1.0.schema.json", "left.sarif"),
+        ("gitlab-container-scanning-15.0.7.schema.json", "gitlab.json"),
+        ("openvex-0.2.0.schema.json", "fixed.vex.json"),
+    ] {
+        assert_keeps_to(schema, &text(&place, name));
+    }
     let junit = text(&place, "junit.xml");
     assert_eq!(junit.matches("<testcase ").count() as u64, fixed + left);
     assert_eq!(junit.matches("<failure ").count() as u64, left);
+}
+
+#[test]
+fn without_a_finding_there_is_no_openvex_document_and_it_is_said() {
+    let place = Place::debian();
+    let file = place.path("fixed.vex.json");
+    let mut command = place.on("repair", &place.image("12"));
+    let run = ran(command.arg("--openvex").arg(&file)).expect(0);
+    let want = format!("--openvex {} is not written", file.display());
+    assert!(run.stderr.contains(&want), "{}", run.stderr);
+    assert!(!file.exists());
+}
+
+#[test]
+fn an_openvex_document_has_the_author_that_is_named_and_no_fix_that_nobody_published() {
+    let place = Place::debian();
+    std::fs::write(place.path("policy.toml"), "vex-author = \"Team <team@a.example>\"").unwrap();
+    let vex = |more: &[&str], code| {
+        let mut command = place.repair(&place.image("12"));
+        command.arg("--openvex").arg(place.path("vex.json")).args(more);
+        ran(&mut command).expect(code);
+        json(&place, "vex.json")
+    };
+    let policy = place.path("policy.toml").display().to_string();
+    assert_eq!(vex(&[], 0)["author"], "imgfix");
+    assert_eq!(vex(&["--config", &policy], 0)["author"], "Team <team@a.example>");
+    assert_eq!(vex(&["--config", &policy, "--vex-author", "Ann"], 0)["author"], "Ann");
+    let withheld = vex(&["--fail-on", "low", "--no-publish-on-failed-gate"], 3);
+    let statements = withheld["statements"].as_array().unwrap();
+    assert!(statements.iter().all(|one| one["status"] != "fixed"), "{withheld}");
+    let action = |one: &Value| one["action_statement"].as_str().map(str::to_owned);
+    let actions: Vec<String> = statements.iter().filter_map(action).collect();
+    assert!(actions.iter().any(|text| text.contains("was withheld")), "{actions:?}");
 }
 
 #[test]

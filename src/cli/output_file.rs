@@ -66,6 +66,12 @@ impl OutputFile {
         self.option
     }
 
+    /// Option and path, for messages.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("{} {}", self.option, self.path.display())
+    }
+
     /// Whether one would take the other's place.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {

@@ -83,7 +83,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     };
     let files = files.unwrap_or_default();
     let planned = pipeline::plan(&request, None, &environment)?;
-    let Preview { mut report, evidence } =
+    let Preview { mut report, evidence, contents } =
         pipeline::preview(&planned, files.evidence(), &environment)?;
     if let Some(threshold) = arguments.fail_on.or(policy.fail_on) {
         report.hold_against(threshold);
@@ -98,8 +98,9 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
         Format::Text => explain::render(&planned.plan, Some(&report), output.style()),
     })?;
     let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
-    let told = Told { report: &report, evidence: &evidence, package_space: "", created };
-    files.write(&told)?;
+    let (evidence, contents) = (&evidence[..], &contents[..]);
+    let told = Told { report: &report, evidence, contents, vex_author: None, created };
+    files.write(&told, output)?;
     if let Some(gate) = &report.gate {
         output.gate(gate);
     }

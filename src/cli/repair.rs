@@ -209,6 +209,7 @@ fn repaired(
     if let Some(command) = command.as_ref().filter(|_| scan.reports.is_empty()) {
         scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);
     }
+    let vex_author = arguments.files.vex_author.clone().or_else(|| policy.vex_author.clone());
     let request = RepairRequest {
         plan: PlanRequest {
             image: arguments.image,
@@ -244,9 +245,10 @@ fn repaired(
     }
     let report = &outcome.report;
     let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
-    let (evidence, package_space) = (&outcome.evidence, &outcome.package_space);
+    let (evidence, contents) = (&outcome.evidence[..], &outcome.contents[..]);
+    let vex_author = vex_author.as_deref();
     files
-        .write(&Told { report, evidence, package_space, created })
+        .write(&Told { report, evidence, contents, vex_author, created }, output)
         .and_then(|()| tell(report, arguments.format, output))
         .map_err(|failure| but_published(report, failure))?;
     if let Some(gate) = &report.gate {

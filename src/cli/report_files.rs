@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::pipeline::Evidence;
+use imgfix_model::component::Contents;
 use imgfix_report as report;
 use imgfix_report::RepairReport;
 use imgfix_report::review;
@@ -35,9 +36,15 @@ pub struct ReportFiles {
     /// Write what is left as SARIF to this file
     #[arg(long, value_name = "FILE")]
     pub sarif: Option<PathBuf>,
-    /// Write what was fixed as OpenVEX to this file
+    /// Write what is left as a GitLab container-scanning report to this file
+    #[arg(long, value_name = "FILE")]
+    pub gitlab: Option<PathBuf>,
+    /// Write what became of every vulnerability as OpenVEX to this file
     #[arg(long, value_name = "FILE")]
     pub openvex: Option<PathBuf>,
+    /// Who answers for the OpenVEX document [default: imgfix]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub vex_author: Option<String>,
     /// Write the findings as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -58,6 +65,7 @@ enum Form {
     Markdown,
     ReviewJson,
     Sarif,
+    Gitlab,
     OpenVex,
     Junit,
     Outputs,
@@ -77,6 +85,9 @@ pub struct PlanFiles {
     /// Write what would be left as SARIF to this file
     #[arg(long, value_name = "FILE")]
     pub sarif: Option<PathBuf>,
+    /// Write what would be left as a GitLab container-scanning report to this file
+    #[arg(long, value_name = "FILE")]
+    pub gitlab: Option<PathBuf>,
     /// Write the findings as JUnit XML to this file: what would be left fails
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -93,11 +104,12 @@ pub struct PlanFiles {
 type Wanted<'a> = (Form, &'static str, Option<&'a PathBuf>);
 
 impl PlanFiles {
-    fn all(&self) -> [Wanted<'_>; 6] {
+    fn all(&self) -> [Wanted<'_>; 7] {
         [
             (Form::Html, "--html", self.html.as_ref()),
             (Form::Markdown, "--markdown", self.markdown.as_ref()),
             (Form::Sarif, "--sarif", self.sarif.as_ref()),
+            (Form::Gitlab, "--gitlab", self.gitlab.as_ref()),
             (Form::Junit, "--junit", self.junit.as_ref()),
             (Form::Outputs, "--outputs", self.outputs.as_ref()),
             (Form::Dotenv, "--dotenv", self.dotenv.as_ref()),
@@ -147,13 +159,14 @@ fn open(
 }
 
 impl ReportFiles {
-    fn all(&self) -> [Wanted<'_>; 9] {
+    fn all(&self) -> [Wanted<'_>; 10] {
         [
             (Form::Json, "--report-file", self.report_file.as_ref()),
             (Form::Html, "--html", self.html.as_ref()),
             (Form::Markdown, "--markdown", self.markdown.as_ref()),
             (Form::ReviewJson, "--review-json", self.review_json.as_ref()),
             (Form::Sarif, "--sarif", self.sarif.as_ref()),
+            (Form::Gitlab, "--gitlab", self.gitlab.as_ref()),
             (Form::OpenVex, "--openvex", self.openvex.as_ref()),
             (Form::Junit, "--junit", self.junit.as_ref()),
             (Form::Outputs, "--outputs", self.outputs.as_ref()),
@@ -212,12 +225,18 @@ impl OpenReports {
         }
     }
 
-    /// Writes every file that can be.
+    /// Writes every file that can be. One whose form cannot say that there is nothing stays away,
+    /// and `output` is told so.
     ///
     /// # Errors
     /// The first file that the disk does not take.
-    pub fn write(self, told: &Told<'_>) -> Result<(), Failure> {
+    pub fn write(self, told: &Told<'_>, output: &Output) -> Result<(), Failure> {
         let report = told.report;
+        let issue = report::openvex::Issue {
+            author: told.vex_author.unwrap_or(report::openvex::DEFAULT_AUTHOR),
+            created: told.created,
+            contents: told.contents,
+        };
         let review = Review::of_repair(report.clone(), told.evidence.to_vec(), self.command_line);
         let mut result = Ok(());
         for (form, file) in self.files {
@@ -227,7 +246,18 @@ impl OpenReports {
                 Form::Markdown => review::markdown::render(&review),
                 Form::ReviewJson => review.to_json(),
                 Form::Sarif => report::sarif::render(report),
-                Form::OpenVex => report::openvex::render(report, told.package_space, told.created),
+                Form::Gitlab => report::gitlab::render(report, told.contents, told.created),
+                Form::OpenVex => match report::openvex::render(report, &issue) {
+                    Some(text) => text,
+                    None => {
+                        output.progress().message(&format!(
+                            "{} is not written: an OpenVEX document needs a statement, and no \
+                             vulnerability was found that there could be one about",
+                            file.shown()
+                        ));
+                        continue;
+                    }
+                },
                 Form::Junit => report::junit::render(report),
                 Form::Outputs => {
                     let separator = match self.former.as_str() {
@@ -251,8 +281,10 @@ pub struct Told<'a> {
     pub report: &'a RepairReport,
     /// One a platform, when [`OpenReports::evidence`] asked for it.
     pub evidence: &'a [PlatformReview],
-    /// What package URLs of system packages begin with (`deb/debian`).
-    pub package_space: &'a str,
+    /// What is installed in the image that the report ends with, one a platform.
+    pub contents: &'a [Contents],
+    /// Who answers for statements, when somebody is named.
+    pub vex_author: Option<&'a str>,
     /// The time that documents with a date say, in seconds since the epoch.
     pub created: i64,
 }

@@ -2,6 +2,7 @@
 //! written. In comes a planned image, whose plan was tried in memory; out go the report and the
 //! evidence that a repair gives, with verdicts on what the trial left.
 
+use imgfix_model::component::Contents;
 use imgfix_repair::image::Stores;
 use imgfix_report::RepairReport;
 use imgfix_report::before_after::{NamedImage, PlatformReport, Stage};
@@ -18,6 +19,8 @@ pub struct Preview {
     pub report: RepairReport,
     /// One a platform; empty unless it was asked for.
     pub evidence: Vec<PlatformReview>,
+    /// What is installed in the image as it is, one a platform.
+    pub contents: Vec<Contents>,
 }
 
 /// Judges what the trial of the plan left.
@@ -40,7 +43,8 @@ pub fn preview(
     let image = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
     let mut report = RepairReport::new(image, None, reports, planned.warnings.clone());
     report.stage = Stage::Planned;
-    Ok(Preview { report, evidence: all })
+    let contents = planned.platforms.iter().map(|one| one.stores.contents()).collect();
+    Ok(Preview { report, evidence: all, contents })
 }
 
 fn one(

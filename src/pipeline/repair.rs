@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::policy::OriginalPolicy;
+use imgfix_model::component::Contents;
 use imgfix_model::digest::Digest;
 use imgfix_model::finding::Severity;
 use imgfix_model::plan::{Plan, PlatformPlan};
@@ -65,8 +66,9 @@ pub struct RepairOutcome {
     pub report: RepairReport,
     /// One a platform; empty unless [`RepairRequest::evidence`] asks for it.
     pub evidence: Vec<PlatformReview>,
-    /// What package URLs of its system packages begin with (`deb/debian`, `apk/alpine`).
-    pub package_space: String,
+    /// What is installed in the image that is there now, one a platform: the published one, or the
+    /// original when nothing was published.
+    pub contents: Vec<Contents>,
     /// What the user named, which may be a repaired image.
     pub source: SourceImage,
 }
@@ -92,20 +94,18 @@ pub fn repair(
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
     let PlannedImage { source, set, platforms, plan, fetcher, mut warnings } = planned;
-    let manager = platforms.first().and_then(|one| one.stores.package_manager());
-    let package_space = manager.map(|manager| {
-        let inventory = manager.inventory();
-        imgfix_findings::purl::system_space(inventory.purl_type, &inventory.distribution.id)
-    });
     let mut new = Vec::with_capacity(platforms.len());
     let mut reports = Vec::with_capacity(platforms.len());
     let mut evidence = Vec::new();
+    let (mut before_repair, mut after_repair) = (Vec::new(), Vec::new());
     let job = Job { provenance: &provenance, request, fetcher: &fetcher, environment };
     for platform in platforms {
         let done = job.one(platform)?;
         new.push(done.new);
         reports.push(done.report);
         evidence.extend(done.evidence);
+        before_repair.push(done.before);
+        after_repair.push(done.after);
     }
     let before = NamedImage { reference: plan.image.clone(), digest: plan.image_digest };
     warnings.extend(unverified(&[source.reference(), &output], environment));
@@ -126,8 +126,8 @@ pub fn repair(
             report.output = Some(NamedImage { reference: output.to_string(), digest });
         }
     }
-    let package_space = package_space.unwrap_or_default();
-    Ok(RepairOutcome { report, evidence, package_space, source: current })
+    let contents = if report.output.is_some() { after_repair } else { before_repair };
+    Ok(RepairOutcome { report, evidence, contents, source: current })
 }
 
 /// Why nothing is published, when the user wants it so.
@@ -164,6 +164,8 @@ struct Done {
     new: NewPlatform,
     report: PlatformReport,
     evidence: Option<PlatformReview>,
+    before: Contents,
+    after: Contents,
 }
 
 /// Where the repaired image goes.
@@ -230,7 +232,9 @@ impl Job<'_> {
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
             let evidence = gathers.then_some(untouched);
-            return Ok(Done { new: unchanged(loaded), report, evidence });
+            let contents = stores.contents();
+            let (before, after) = (contents.clone(), contents);
+            return Ok(Done { new: unchanged(loaded), report, evidence, before, after });
         };
         edge.progress.message(&format!("{}: writing {}", loaded.platform, changes(&plan)));
         let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
@@ -273,7 +277,8 @@ impl Job<'_> {
         let patch = Some((layer_descriptor, layer));
         let LoadedImage { platform, current, .. } = loaded;
         let new = NewPlatform { platform, current, manifest, config, patch };
-        Ok(Done { new, report, evidence })
+        let (before, after) = (stores.contents(), after.contents());
+        Ok(Done { new, report, evidence, before, after })
     }
 }
 

@@ -78,6 +78,7 @@ tables! {
     tag_suffix: Option<Spanned<String>>,
     original: Option<Original>,
     backup_suffix: Option<Spanned<String>>,
+    vex_author: Option<Spanned<String>>,
     compression: Option<CompressionWord>,
     compression_level: Option<u32>,
     scan_with: Option<Spanned<String>>,
@@ -137,6 +138,7 @@ impl Settings {
             ("tag-suffix", self.tag_suffix.take().is_some()),
             ("original", self.original.take_if(|original| *original != Original::Keep).is_some()),
             ("backup-suffix", self.backup_suffix.take().is_some()),
+            ("vex-author", self.vex_author.take().is_some()),
             ("scripts", self.scripts.take_if(|scripts| *scripts == Scripts::Sandbox).is_some()),
             ("max-script-time", self.max_script_time.take().is_some()),
             ("max-unpacked-size", self.max_unpacked_size.take().is_some()),
@@ -280,6 +282,7 @@ impl PolicyText<'_> {
                 .collect::<Result<_, _>>()?,
             tag_suffix: all.tag_suffix.map(|suffix| self.suffix(&suffix)).transpose()?,
             original: self.original(all.original, all.backup_suffix)?,
+            vex_author: all.vex_author.map(|name| self.author(&name)).transpose()?,
             compression,
             compression_level: all.compression_level,
             scan_with: all.scan_with.map(|text| self.scanner(&text)).transpose()?,
@@ -328,6 +331,13 @@ impl PolicyText<'_> {
             return Err(self.error(suffix, &why));
         }
         Ok(text.clone())
+    }
+
+    fn author(&self, name: &Spanned<String>) -> Result<String, PolicyError> {
+        match name.get_ref().trim() {
+            "" => Err(self.error(name, "an author needs a name")),
+            text => Ok(text.to_owned()),
+        }
     }
 
     fn probability(&self, score: &Spanned<f64>) -> Result<Probability, PolicyError> {
@@ -473,6 +483,7 @@ mod tests {
             "tag-suffix",
             "original",
             "backup-suffix",
+            "vex-author",
             "max-script-time",
             "max-unpacked-size",
             "max-memory",
@@ -489,6 +500,7 @@ mod tests {
             scan_with: None,
             tag_suffix: None,
             original: None,
+            vex_author: None,
             max_script_time: None,
             max_unpacked_size: None,
             max_memory: None,
@@ -525,6 +537,7 @@ mod tests {
         assert_eq!(policy.fail_on, Some(Severity::Critical));
         assert_eq!(policy.scripts, Some(Scripts::Virtual));
         assert_eq!(policy.tag_suffix.as_deref(), Some("_fix"));
+        assert!(policy.vex_author.is_some());
         assert_eq!(policy.original, Some(OriginalPolicy::Backup { suffix: "_original".into() }));
         assert!(policy.scan_with.is_some());
         assert_eq!(policy.scan_timeout, Some(Duration::from_secs(600)));
@@ -601,6 +614,7 @@ mod tests {
             ("min-epss = 'x'", "imgfix.toml:1:12: invalid type"),
             ("only-kev = 1", "imgfix.toml:1:12: invalid type"),
             ("min-severity = 3", "imgfix.toml:1:16: invalid type"),
+            ("vex-author = ' '", "imgfix.toml:1:14: an author needs a name"),
             ("tag-suffix = 'a b'", "imgfix.toml:1:14: \"a b\" cannot end a tag"),
             ("original = 'burn'", "imgfix.toml:1:12: unknown variant `burn`"),
             (

@@ -94,6 +94,8 @@ pub struct Policy {
     pub tag_suffix: Option<String>,
     /// What becomes of the original's tag.
     pub original: Option<OriginalPolicy>,
+    /// Who answers for OpenVEX documents.
+    pub vex_author: Option<String>,
     /// The scanner that runs before and after the repair.
     pub scan_with: Option<ScannerCommand>,
     /// How long one run of a scanner may take.
@@ -205,6 +207,7 @@ impl Policy {
             scripts: self.scripts.or(base.scripts),
             tag_suffix: self.tag_suffix.or(base.tag_suffix),
             original: self.original.or(base.original),
+            vex_author: self.vex_author.or(base.vex_author),
             scan_with: self.scan_with.or(base.scan_with),
             scan_timeout: self.scan_timeout.or(base.scan_timeout),
             timeout: self.timeout.or(base.timeout),

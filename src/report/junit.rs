@@ -159,8 +159,109 @@ fn failure(writer: &mut Writer<Vec<u8>>, kind: &str, message: &str, text: &str) 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use quick_xml::events::BytesStart;
+
     use super::super::before_after::samples;
     use super::*;
+
+    /// What the schema lets an element have.
+    #[derive(Default)]
+    struct Element {
+        attributes: BTreeSet<String>,
+        required: BTreeSet<String>,
+        children: BTreeSet<String>,
+    }
+
+    fn attributes(element: &BytesStart<'_>) -> BTreeMap<String, String> {
+        let text = |bytes: &str| bytes.to_owned();
+        let all = element.attributes().map(|one| one.unwrap());
+        all.map(|one| (text(one.key.as_ref()), text(&one.value))).collect()
+    }
+
+    /// Reads the part of XML Schema that Jenkins's schema consists of: elements that name their
+    /// attributes and refer to their children.
+    fn schema() -> BTreeMap<String, Element> {
+        let mut reader =
+            quick_xml::Reader::from_str(include_str!("../../fixtures/schemas/junit-10.xsd"));
+        let mut all: BTreeMap<String, Element> = BTreeMap::new();
+        let (mut depth, mut current) = (0, String::new());
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(tag) => {
+                    if depth == 1 && tag.local_name().as_ref() == "element" {
+                        current = attributes(&tag).remove("name").unwrap();
+                        all.entry(current.clone()).or_default();
+                    }
+                    depth += 1;
+                }
+                Event::End(_) => depth -= 1,
+                Event::Empty(tag) if depth > 1 => {
+                    let mut values = attributes(&tag);
+                    let element = all.entry(current.clone()).or_default();
+                    match (tag.local_name().as_ref(), values.remove("ref")) {
+                        ("attribute", _) => {
+                            let name = values.remove("name").unwrap();
+                            if values.get("use").is_some_and(|value| value == "required") {
+                                element.required.insert(name.clone());
+                            }
+                            element.attributes.insert(name);
+                        }
+                        ("element", Some(child)) => {
+                            element.children.insert(child);
+                        }
+                        _ => {}
+                    }
+                }
+                Event::Eof => return all,
+                _ => {}
+            }
+        }
+    }
+
+    /// Holds a document against Jenkins's schema: elements, where they stand, attributes.
+    fn assert_valid(document: &str) {
+        let schema = schema();
+        assert!(schema["testsuite"].required.contains("errors"), "the schema was read");
+        let mut reader = quick_xml::Reader::from_str(document);
+        let mut open: Vec<String> = Vec::new();
+        loop {
+            let event = reader.read_event().unwrap();
+            let (Event::Start(tag) | Event::Empty(tag)) = &event else {
+                match event {
+                    Event::End(_) => drop(open.pop()),
+                    Event::Eof => return,
+                    _ => {}
+                }
+                continue;
+            };
+            let name = tag.name().as_ref().to_owned();
+            let element = schema.get(&name).unwrap_or_else(|| panic!("no element {name}"));
+            if let Some(parent) = open.last() {
+                assert!(schema[parent].children.contains(&name), "{name} in {parent}");
+            } else {
+                assert_eq!(name, "testsuites");
+            }
+            let has: BTreeSet<String> = attributes(tag).into_keys().collect();
+            assert!(has.is_subset(&element.attributes), "{name} has {has:?}");
+            assert!(element.required.is_subset(&has), "{name} has only {has:?}");
+            if matches!(event, Event::Start(_)) {
+                open.push(name);
+            }
+        }
+    }
+
+    #[test]
+    fn jenkins_takes_the_document() {
+        let mut gated = samples::report();
+        gated.hold_against(imgfix_model::finding::Severity::High);
+        for report in [samples::report(), samples::planned(), samples::untouched(), gated] {
+            assert_valid(&render(&report));
+        }
+        let wrong = "<testsuites skipped=\"1\"></testsuites>";
+        assert!(std::panic::catch_unwind(|| assert_valid(wrong)).is_err());
+    }
 
     #[test]
     fn the_document_is_as_it_was() {

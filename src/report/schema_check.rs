@@ -1,8 +1,9 @@
-//! Test help: holds JSON against the part of JSON Schema that our schemas use, and those of the
-//! SBOM formats. A keyword or a format that it does not know is a failure, so that a schema
+//! Test help: holds JSON against the part of JSON Schema that our schemas use, and those of
+//! the formats of others. A keyword or a format that it does not know is a failure, so that a schema
 //! cannot promise what is not checked.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -23,6 +24,12 @@ pub fn assert_valid_beside(schema: &str, others: &[(&str, &str)], document: &str
     if let Err(why) = root.check(&schema, &read(document), "$") {
         panic!("{why}");
     }
+}
+
+/// As [`assert_valid`], for a schema of `fixtures/schemas`.
+pub fn assert_keeps_to(schema: &str, document: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/schemas");
+    assert_valid(&std::fs::read_to_string(folder.join(schema)).expect(schema), document);
 }
 
 /// What references lead into.
@@ -77,6 +84,20 @@ fn check(root: &Root<'_>, schema: &Value, value: &Value, at: &str) -> Result<(),
                     "allOf" => results.into_iter().collect::<Result<(), _>>()?,
                     _ if results.iter().any(Result::is_ok) => {}
                     _ => return Err(format!("{at}: none of anyOf: {results:?}")),
+                }
+                true
+            }
+            "if" => {
+                let then = schema.get("then").ok_or(format!("{at}: an if without then"))?;
+                if check(root, rule, value, at).is_ok() {
+                    check(root, then, value, at)?;
+                }
+                true
+            }
+            "then" => schema.get("if").is_some(),
+            "propertyNames" => {
+                for key in value.as_object().into_iter().flatten().map(|(key, _)| key) {
+                    check(root, rule, &Value::from(key.as_str()), &format!("{at}.{key}"))?;
                 }
                 true
             }
@@ -179,7 +200,7 @@ fn is_format(name: &str, value: &Value) -> Result<bool, String> {
     let Some(text) = value.as_str() else { return Ok(true) };
     match name {
         "date-time" => Ok(OffsetDateTime::parse(text, &Rfc3339).is_ok()),
-        "iri-reference" | "uri" => Ok(!text.contains([' ', '<', '>', '"', '\\'])),
+        "iri-reference" | "uri" | "uri-reference" => Ok(!text.contains([' ', '<', '>', '"', '\\'])),
         "idn-email" => Ok(text.split_once('@').is_some_and(|(user, host)| {
             !user.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace)
         })),
@@ -213,6 +234,8 @@ fn the_check_can_fail() {
             "text": {"minLength": 1, "maxLength": 2},
             "any": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "all": {"allOf": [{"type": "integer"}, {"minimum": 2}]},
+            "when": {"if": {"const": 1}, "then": {"const": 2}},
+            "names": {"propertyNames": {"enum": ["n"]}},
             "other": {"$ref": "other.json"},
             "lost": {"$ref": "lost.json"},
             "odd": {"format": "odd"},
@@ -240,6 +263,9 @@ fn the_check_can_fail() {
         (serde_json::json!({"a": "x", "text": "abc"}), Some("$.text: maxLength")),
         (serde_json::json!({"a": "x", "any": 1}), Some("$.any: none of anyOf")),
         (serde_json::json!({"a": "x", "all": 1}), Some("$.all: minimum")),
+        (serde_json::json!({"a": "x", "when": 3, "names": {"n": 1}}), None),
+        (serde_json::json!({"a": "x", "when": 1}), Some("$.when: const")),
+        (serde_json::json!({"a": "x", "names": {"m": 1}}), Some("$.names.m: enum")),
         (serde_json::json!({"a": "x", "other": 1}), None),
         (serde_json::json!({"a": "x", "other": 2}), Some("$.other: const")),
         (serde_json::json!({"a": "x", "lost": 1}), Some("$.lost: no lost.json")),

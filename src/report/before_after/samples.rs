@@ -3,9 +3,12 @@
 
 use super::*;
 use imgfix_model::advisory::{Cvss, CvssScore, Epss, Probability};
+use imgfix_model::component::Contents;
 use imgfix_model::finding::Finding;
+use imgfix_model::package::{Distribution, Installed, Inventory};
 use imgfix_model::verdict::Outcome;
 use imgfix_model::verdict::Verdict;
+use imgfix_versions::VersionOrder;
 
 fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
@@ -257,4 +260,37 @@ pub fn planned() -> RepairReport {
     }
     report.hold_against(Severity::High);
     report
+}
+
+/// What is installed in the repaired image of [`report`].
+pub fn contents() -> Contents {
+    let package = |name: &str, version: &str, source: &str| Installed {
+        id: PackageId { name: name.into(), architecture: "amd64".into() },
+        version: version.into(),
+        source: (!source.is_empty()).then(|| (source.into(), version.into())),
+        held: false,
+    };
+    let packages = Inventory {
+        family: "dpkg",
+        purl_type: "deb",
+        order: VersionOrder::DPKG,
+        distribution: Distribution {
+            id: "debian".into(),
+            version_id: "12".into(),
+            codename: "bookworm".into(),
+            ..Distribution::default()
+        },
+        packages: vec![
+            package("apt", "2.6.1", ""),
+            package("bash", "5.2.15-2", ""),
+            package("libc6", "2.36-9+deb12u9", "glibc"),
+            package("libssl3", "3.0.15-1~deb12u1", "openssl"),
+            package("libsystemd0", "252.1", "systemd"),
+            package("openssl", "3.0.15-1~deb12u1", ""),
+            package("perl-base", "1:5.36.0-7", "perl"),
+        ],
+        unfinished: Vec::new(),
+    };
+    let descriptions = std::collections::BTreeMap::new();
+    Contents { packages: Some(packages), libraries: Vec::new(), descriptions }
 }

@@ -8,6 +8,7 @@ use imgfix_model::component::{Libraries, Library};
 
 /// `pkg:pypi/zope.interface@5.0`, `pkg:npm/%40babel/core@7.0.0`. Names are in the form that
 /// their type wants: lower-case, and PyPI's with `-` for `_`.
+#[must_use]
 pub fn package_url(store: &Libraries, library: &Library) -> String {
     let name = library.name.to_lowercase();
     let name = match store.purl_type {

@@ -15,14 +15,15 @@ mod spdx;
 mod spdx_document;
 
 pub use cyclonedx::cyclonedx;
+pub use libraries::package_url as library_url;
 pub use listing::{json, table};
 pub use purl::{image_url, package_url};
 pub use spdx::spdx;
 
-use sha1::{Digest as _, Sha1};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::name_uuid::name_uuid;
 use imgfix_model::description::Party;
 use imgfix_model::digest::Digest;
 use imgfix_model::package::Distribution;
@@ -75,11 +76,6 @@ fn rfc3339(seconds: i64) -> Result<String, InventoryError> {
         .ok_or(InventoryError::Time(seconds))
 }
 
-/// imgfix's own name space for name-based UUIDs (a random UUID, drawn once).
-const NAME_SPACE: [u8; 16] = [
-    0xf3, 0xd8, 0x82, 0x9f, 0x8e, 0xd8, 0x4a, 0xab, 0xad, 0xe8, 0x19, 0xfb, 0x4d, 0x3f, 0x17, 0x6c,
-];
-
 /// Who supplies the packages of a distribution that name no maintainer; `None`: it has no name.
 fn distribution_party(distribution: &Distribution) -> Option<Party> {
     let name = match distribution.id.as_str() {
@@ -104,9 +100,7 @@ fn release(distribution: &Distribution) -> Option<&str> {
 /// that wrote it, the image, and what is said of the document. Another time makes another.
 fn document_uuid(format: &str, subject: &Subject, issue: &Issue) -> String {
     let party = |party: Option<&Party>| party.map(|one| format!("{one:?}")).unwrap_or_default();
-    let mut hash = Sha1::new();
-    hash.update(NAME_SPACE);
-    for part in [
+    name_uuid(&[
         format,
         env!("CARGO_PKG_VERSION"),
         &subject.reference,
@@ -115,18 +109,7 @@ fn document_uuid(format: &str, subject: &Subject, issue: &Issue) -> String {
         &issue.created.to_string(),
         &party(issue.author.as_ref()),
         &party(issue.supplier_of(subject)),
-    ] {
-        hash.update(part.as_bytes());
-        hash.update(b"\0");
-    }
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(hash.finalize()) {
-        *to = from;
-    }
-    bytes[6] = (bytes[6] & 0x0f) | 0x50;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex = imgfix_model::hex::encode(bytes);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    ])
 }
 
 /// Hands out identifiers, each once: a second taker of the same name gets a number behind it.

@@ -1,0 +1,202 @@
+//! The package URLs of what a finding is about.
+//!
+//! In come what is installed on a platform and a finding; out go the URLs of the packages that it
+//! concerns, each in two forms, because tools that join by them compare differently: Syft and
+//! Grype compare the whole URL, as an SBOM has it; Trivy asks whether all that a document's URL
+//! says is said of the package, and writes a Debian epoch as a qualifier and the release with its
+//! point (`distro=debian-12.5`), so that a URL for it says neither release nor source package.
+//! Source: `PurlMatches` of <https://github.com/openvex/go-vex/blob/main/pkg/vex/vex.go>,
+//! `pkg/purl` of Trivy.
+
+use imgfix_findings::purl::{encode, system_space};
+use imgfix_model::component::{Contents, Library};
+use imgfix_model::finding::{Class, Finding, Naming};
+use imgfix_model::package::{Installed, Inventory};
+
+use super::inventory::{library_url, package_url};
+
+/// One package under the names that tools have for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PackageUrl {
+    /// As SBOMs have it, with `distro` and `upstream`.
+    pub whole: String,
+    /// What it has in common with the URLs of every tool.
+    pub common: String,
+}
+
+impl PackageUrl {
+    fn only(url: String) -> Self {
+        Self { whole: url.clone(), common: url }
+    }
+}
+
+/// The packages that a finding is about, as they are installed, each once; never empty. What is
+/// not installed (any more) is named without a version, or with `version` when that is known.
+#[must_use]
+pub fn of_finding(
+    contents: Option<&Contents>,
+    finding: &Finding,
+    version: Option<&str>,
+) -> Vec<PackageUrl> {
+    let mut all = match finding.class {
+        Class::System => system(contents, finding),
+        _ => libraries(contents, finding),
+    };
+    if all.is_empty() {
+        all.push(PackageUrl::only(not_installed(contents, finding, version)));
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn system(contents: Option<&Contents>, finding: &Finding) -> Vec<PackageUrl> {
+    let Some(inventory) = contents.and_then(|all| all.packages.as_ref()) else { return Vec::new() };
+    let wanted = finding.architecture.as_deref();
+    let fits = |one: &&Installed| wanted.is_none_or(|wanted| one.id.architecture.0 == wanted);
+    let named = |by: fn(&Installed) -> &str| {
+        let all = inventory.present().filter(fits).filter(|one| by(one) == finding.package);
+        all.map(|one| system_url(inventory, one)).collect::<Vec<_>>()
+    };
+    match finding.naming {
+        Naming::Source => named(Installed::source_name),
+        Naming::Binary => named(|one| one.id.name.as_ref()),
+        Naming::Either => {
+            let binary = named(|one| one.id.name.as_ref());
+            if binary.is_empty() { named(Installed::source_name) } else { binary }
+        }
+    }
+}
+
+fn system_url(inventory: &Inventory, package: &Installed) -> PackageUrl {
+    let version = package.version.as_ref();
+    let (epoch, version) = match version.split_once(':') {
+        Some((epoch, rest)) if inventory.purl_type == "deb" => (Some(epoch), rest),
+        _ => (None, version),
+    };
+    let epoch = epoch.map(|epoch| format!("&epoch={}", encode(epoch))).unwrap_or_default();
+    let common = format!(
+        "pkg:{}/{}@{}?arch={}{epoch}",
+        system_space(inventory.purl_type, &inventory.distribution.id),
+        encode(&package.id.name.0.to_lowercase()),
+        encode(version),
+        encode(package.id.architecture.as_ref()),
+    );
+    PackageUrl { whole: package_url(inventory, package), common }
+}
+
+fn libraries(contents: Option<&Contents>, finding: &Finding) -> Vec<PackageUrl> {
+    let path = finding.path.as_deref().map(|path| path.trim_start_matches('/'));
+    let here = |one: &Library| {
+        let own = one.path.to_string();
+        path.is_none_or(|path| own.trim_start_matches('/') == path)
+    };
+    let stores = contents.into_iter().flat_map(|all| &all.libraries);
+    stores
+        .flat_map(|store| store.libraries.iter().map(move |library| (store, library)))
+        .filter(|(_, library)| library.name.eq_ignore_ascii_case(&finding.package))
+        .filter(|(_, library)| here(library))
+        .map(|(store, library)| PackageUrl::only(library_url(store, library)))
+        .collect()
+}
+
+fn not_installed(contents: Option<&Contents>, finding: &Finding, version: Option<&str>) -> String {
+    let inventory = contents.and_then(|all| all.packages.as_ref());
+    let space = match (finding.class, inventory) {
+        (Class::System, Some(inventory)) => {
+            system_space(inventory.purl_type, &inventory.distribution.id)
+        }
+        _ => "generic".to_owned(),
+    };
+    let version = version.filter(|text| !text.is_empty());
+    let version = version.map(|version| format!("@{}", encode(version))).unwrap_or_default();
+    let arch = finding.architecture.as_deref().map(|arch| format!("?arch={}", encode(arch)));
+    format!("pkg:{space}/{}{version}{}", encode(&finding.package), arch.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::before_after::samples;
+    use super::*;
+    use imgfix_model::component::{Libraries, StoreId};
+    use imgfix_model::description::Description;
+    use imgfix_model::path::ImagePath;
+    use imgfix_versions::VersionOrder;
+
+    fn wholes(finding: &Finding) -> Vec<String> {
+        let contents = samples::contents();
+        of_finding(Some(&contents), finding, None).into_iter().map(|one| one.whole).collect()
+    }
+
+    #[test]
+    fn a_source_package_is_all_that_was_built_from_it() {
+        let finding = |naming| Finding { naming, ..Finding::system("CVE-1", "openssl", "3") };
+        let both = [
+            "pkg:deb/debian/libssl3@3.0.15-1~deb12u1?arch=amd64&distro=debian-12&upstream=openssl",
+            "pkg:deb/debian/openssl@3.0.15-1~deb12u1?arch=amd64&distro=debian-12",
+        ];
+        assert_eq!(wholes(&finding(Naming::Source)), both);
+        assert_eq!(wholes(&finding(Naming::Either)), both[1..]);
+        assert_eq!(wholes(&finding(Naming::Binary)), both[1..]);
+        let glibc = Finding::system("CVE-2", "glibc", "2");
+        assert_eq!(
+            wholes(&glibc),
+            ["pkg:deb/debian/libc6@2.36-9%2Bdeb12u9?arch=amd64&distro=debian-12&upstream=glibc"]
+        );
+    }
+
+    #[test]
+    fn an_epoch_is_a_qualifier_for_those_who_write_it_so() {
+        let contents = samples::contents();
+        let finding = Finding::system("CVE-1", "perl-base", "1:5.36.0-7");
+        assert_eq!(
+            of_finding(Some(&contents), &finding, None),
+            [PackageUrl {
+                whole: "pkg:deb/debian/perl-base@1:5.36.0-7?arch=amd64&distro=debian-12\
+                        &upstream=perl"
+                    .into(),
+                common: "pkg:deb/debian/perl-base@5.36.0-7?arch=amd64&epoch=1".into(),
+            }]
+        );
+    }
+
+    #[test]
+    fn what_is_not_installed_is_named_all_the_same() {
+        let gone =
+            Finding { architecture: Some("amd64".into()), ..Finding::system("C", "x+", "1") };
+        assert_eq!(wholes(&gone), ["pkg:deb/debian/x%2B?arch=amd64"]);
+        let url = of_finding(None, &gone, Some("1"));
+        assert_eq!(url[0].common, "pkg:generic/x%2B@1?arch=amd64");
+    }
+
+    #[test]
+    fn a_library_has_the_name_of_its_own_kind() {
+        let place = ImagePath::literal("/app/node_modules");
+        let mut contents = samples::contents();
+        contents.libraries.push(Libraries {
+            store: StoreId::new("node", &place),
+            purl_type: "npm",
+            order: VersionOrder::DPKG,
+            libraries: vec![Library {
+                name: "@babel/core".into(),
+                version: "7.0.0".into(),
+                path: ImagePath::literal("/app/node_modules/@babel/core/package.json"),
+                owner: None,
+                description: Description::default(),
+            }],
+            unread: Vec::new(),
+        });
+        let finding = |path: Option<&str>| Finding {
+            class: Class::Library,
+            path: path.map(str::to_owned),
+            ..Finding::system("GHSA-1", "@babel/core", "7.0.0")
+        };
+        for (path, want) in [
+            (None, "pkg:npm/%40babel/core@7.0.0"),
+            (Some("app/node_modules/@babel/core/package.json"), "pkg:npm/%40babel/core@7.0.0"),
+            (Some("/elsewhere"), "pkg:generic/%40babel%2Fcore"),
+        ] {
+            assert_eq!(of_finding(Some(&contents), &finding(path), None)[0].whole, want);
+        }
+    }
+}
