@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::notify::{Event, Kind, Target};
@@ -93,6 +94,14 @@ pub struct RepairArguments {
     skip_unchanged: bool,
     #[command(flatten)]
     files: ReportFiles,
+    /// Who answers for the OpenVEX document [default: imgfix]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new(),
+        help_heading = "Report options"
+    )]
+    vex_author: Option<String>,
     #[command(flatten)]
     policy: PolicyOptions,
     #[command(flatten)]
@@ -209,7 +218,7 @@ fn repaired(
     if let Some(command) = command.as_ref().filter(|_| scan.reports.is_empty()) {
         scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);
     }
-    let vex_author = arguments.files.vex_author.clone().or_else(|| policy.vex_author.clone());
+    let vex_author = arguments.vex_author.clone().or_else(|| policy.vex_author.clone());
     let request = RepairRequest {
         plan: PlanRequest {
             image: arguments.image,

@@ -42,9 +42,6 @@ pub struct ReportFiles {
     /// Write what became of every vulnerability as OpenVEX to this file
     #[arg(long, value_name = "FILE")]
     pub openvex: Option<PathBuf>,
-    /// Who answers for the OpenVEX document [default: imgfix]
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub vex_author: Option<String>,
     /// Write the findings as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
