@@ -128,7 +128,7 @@ fn an_artifact_that_is_no_policy_is_one_clear_error() {
         (push(&registry, "two:1", &[one, one]), "it has 2 layers, and must have one"),
         (push(&registry, "json:1", &[("application/json", "{}")]), "want a layer of application"),
         (push(&registry, "large:1", &[(TOML, &large)]), "more than the 1048576 allowed"),
-        (push(&registry, "text:1", &[(TOML, "\u{1}nonsense")]), "text:1:1:1: "),
+        (push(&registry, "text:1", &[(TOML, "\u{1}nonsense")]), "text:1:1:10: key with no value"),
         (slip, "slip:1:1:10: invalid type"),
         (format!("{name}@sha256:{zeros}"), "not found"),
         (name.to_owned(), "wants the digest of its manifest"),

@@ -121,7 +121,10 @@ mod tests {
             (artifact(&[toml, ("text/plain", "b")], none), "it has 2 layers, and must have one"),
             (artifact(&[("application/x-tar", "a")], none), "want a layer of application/toml or"),
             (artifact(&[("text/plain", "0123456789abcdefg")], none), "17 bytes, more than the 16"),
-            (artifact(&[toml], |it| it["layers"][0]["size"] = 4.into()), "it is longer than the 4"),
+            (
+                artifact(&[toml], |it| it["layers"][0]["size"] = 4.into()),
+                "its content has the digest",
+            ),
             (artifact(&[toml], |it| *it = index), "this is an index of several"),
             (artifact(&[toml], |it| it["manifests"] = json!([])), "its kind is ambiguous"),
             (artifact(&[toml], |it| *it = json!({"schemaVersion": 1})), "schema 1 was retired"),
