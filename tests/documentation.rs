@@ -191,3 +191,24 @@ fn messages_that_are_explained_are_messages_of_the_program() {
     }
     assert!(checked > 15, "{checked} parts of messages were looked for");
 }
+
+/// Who reads the list of dependencies wants to know what each is for.
+#[test]
+fn each_direct_dependency_has_its_reason() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let page = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let reasons = page.split("## Why each direct dependency").nth(1).unwrap();
+    let direct = manifest["workspace"]["dependencies"].as_table().unwrap();
+    let named = |name: &&String| !reasons.contains(&format!("`{name}`"));
+    let outside = direct.keys().filter(|name| !name.starts_with("imgfix-"));
+    let missing: Vec<&String> = outside.filter(named).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/dependencies.md does not say what these are for: {missing:?}"
+    );
+    for word in reasons.split('`').skip(1).step_by(2) {
+        let known = direct.contains_key(word) || word == "zlib-rs";
+        assert!(known, "docs/dependencies.md gives a reason for {word}, which is no dependency");
+    }
+}

@@ -6,6 +6,7 @@ pub mod cache;
 pub mod command_line;
 mod confine;
 pub mod diff;
+mod examples;
 pub mod exit;
 pub mod findings;
 pub mod image_argument;
@@ -60,28 +61,40 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Repair an image and write it under the tag `<tag>_fix`
+    #[command(after_help = examples::REPAIR)]
     Repair(Box<repair::RepairArguments>),
     /// Show what a repair would do, and why, without writing an image
+    #[command(after_help = examples::PLAN)]
     Plan(Box<plan::PlanArguments>),
     /// List the packages of an image, also as CycloneDX or SPDX
+    #[command(after_help = examples::INVENTORY)]
     Inventory(inventory::InventoryArguments),
     /// Compare two images: packages, files, configuration
+    #[command(after_help = examples::DIFF)]
     Diff(diff::DiffArguments),
     /// Show what scanners' reports say, in one form
+    #[command(after_help = examples::FINDINGS)]
     Findings(findings::FindingsArguments),
     /// Work with the policy file, imgfix.toml
+    #[command(after_help = examples::CONFIG)]
     Config(policy::ConfigArguments),
     /// Work with the cache of downloads
+    #[command(after_help = examples::CACHE)]
     Cache(cache::CacheArguments),
     /// Print the JSON Schema of something that imgfix reads or writes
+    #[command(after_help = examples::SCHEMA)]
     Schema(schema::SchemaArguments),
     /// Log in to a registry, for this program and for docker
+    #[command(after_help = examples::LOGIN)]
     Login(login::LoginArguments),
     /// Forget a login
+    #[command(after_help = examples::LOGOUT)]
     Logout(login::LogoutArguments),
     /// Say which build this is: version, commit, target
+    #[command(after_help = examples::VERSION)]
     Version(version::VersionArguments),
     /// Write a script for a shell that completes imgfix's subcommands and options
+    #[command(after_help = examples::COMPLETIONS)]
     Completions(shell_pages::CompletionsArguments),
     /// Write the manual pages; packages of imgfix are made with it
     #[command(hide = true)]

@@ -2,6 +2,7 @@
 //! editors and for programs that check what they get.
 
 use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
 
 use super::confine::Start;
 use super::{CommandResult, exit};
@@ -25,19 +26,84 @@ enum Name {
     Diff,
     /// `findings --format json`
     Findings,
+    /// `plan --format json`, `plan --save`
+    Plan,
+    /// `repair --review-json`
+    Review,
+    /// What a webhook or a file is told of a repair
+    Notification,
+    /// `version --format json`
+    Version,
     /// The policy file, `imgfix.toml`
     Config,
 }
 
 impl Name {
-    fn text(self) -> &'static str {
+    /// The file in `docs/`.
+    fn file(self) -> &'static str {
         match self {
             Name::Report => include_str!("../../docs/report.schema.json"),
             Name::Inventory => include_str!("../../docs/inventory.schema.json"),
             Name::Diff => include_str!("../../docs/diff.schema.json"),
             Name::Findings => include_str!("../../docs/findings.schema.json"),
+            Name::Plan => include_str!("../../docs/plan.schema.json"),
+            Name::Review => include_str!("../../docs/review.schema.json"),
+            Name::Notification => include_str!("../../docs/notification.schema.json"),
+            Name::Version => include_str!("../../docs/version.schema.json"),
             Name::Config => include_str!("../../docs/imgfix.schema.json"),
         }
+    }
+}
+
+/// The beginning of every `$id`.
+const URN: &str = "urn:imgfix:schema:";
+
+/// The schema, and in its `$defs` those that it refers to, so that it stands alone: a compound
+/// document (JSON Schema 2020-12 core, 9.3.1). Schemas without such a reference are printed as
+/// they are in `docs/`.
+fn standalone(name: Name) -> serde_json::Result<String> {
+    let text = name.file();
+    let mut schema: Value = serde_json::from_str(text)?;
+    let own = schema["$id"].as_str().unwrap_or_default().to_owned();
+    let mut wanted = Vec::new();
+    references(&schema, &mut wanted);
+    let mut bundled: Map<String, Value> = Map::new();
+    while let Some(id) = wanted.pop() {
+        if id == own || bundled.contains_key(&id) {
+            continue;
+        }
+        for other in Name::value_variants() {
+            let other: Value = serde_json::from_str(other.file())?;
+            if other["$id"] == *id {
+                references(&other, &mut wanted);
+                bundled.insert(id.clone(), other);
+            }
+        }
+    }
+    if bundled.is_empty() {
+        return Ok(text.to_owned());
+    }
+    bundled.sort_keys();
+    match schema.get_mut("$defs") {
+        Some(Value::Object(defs)) => defs.extend(bundled),
+        _ => schema["$defs"] = bundled.into(),
+    }
+    Ok(format!("{}\n", serde_json::to_string_pretty(&schema)?))
+}
+
+/// Adds the ids of other schemas that `value` refers to.
+fn references(value: &Value, ids: &mut Vec<String>) {
+    match value {
+        Value::Object(keys) => {
+            if let Some(target) = keys.get("$ref").and_then(Value::as_str)
+                && target.starts_with(URN)
+            {
+                ids.extend(target.split('#').next().map(str::to_owned));
+            }
+            keys.values().for_each(|below| references(below, ids));
+        }
+        Value::Array(items) => items.iter().for_each(|below| references(below, ids)),
+        _ => {}
     }
 }
 
@@ -49,7 +115,7 @@ pub fn run(arguments: &SchemaArguments, start: Start) -> CommandResult {
     let output = start.output();
     // It reads nothing.
     start.unconfined();
-    output.result(arguments.name.text())?;
+    output.result(&standalone(arguments.name)?)?;
     Ok(exit::DONE)
 }
 
@@ -65,8 +131,22 @@ mod tests {
         });
         assert_eq!(files.count(), Name::value_variants().len());
         for name in Name::value_variants() {
-            let schema: serde_json::Value = serde_json::from_str(name.text()).unwrap();
+            let schema: Value = serde_json::from_str(name.file()).unwrap();
             assert!(schema["title"].is_string() && schema["$id"].is_string(), "{name:?}");
+        }
+    }
+    #[test]
+    fn a_schema_that_is_printed_refers_to_nothing_that_is_not_in_it() {
+        for name in Name::value_variants() {
+            let schema: Value = serde_json::from_str(&standalone(*name).unwrap()).unwrap();
+            let mut wanted = Vec::new();
+            references(&schema, &mut wanted);
+            for id in wanted {
+                assert!(
+                    schema["$id"] == *id || schema["$defs"][&id]["$id"] == *id,
+                    "{name:?}: {id}"
+                );
+            }
         }
     }
 }

@@ -65,7 +65,8 @@ fn section(title: &str, table: Table, style: Style) -> String {
 }
 
 fn steps(platform: &PlatformPlan, style: Style) -> String {
-    let mut table = Table::new(&["package", "from", "to", "size", "repository", "why"], &[5]);
+    let mut table = Table::new(&["package", "from", "to", "size", "repository", "why"], &[4, 5])
+        .stacking(1, 2, "→ ");
     for step in &platform.steps {
         table.row([
             &step.package.to_string(),
@@ -92,7 +93,7 @@ fn removals(platform: &PlatformPlan, style: Style) -> String {
 fn stores(platform: &PlatformPlan, style: Style) -> String {
     let mut out = String::new();
     for plan in &platform.stores {
-        let mut table = Table::new(&["component", "from", "to", "why"], &[3]);
+        let mut table = Table::new(&["component", "from", "to", "why"], &[3]).stacking(1, 2, "→ ");
         for step in &plan.steps {
             let version = |version: &Option<VersionText>| {
                 version.as_ref().map(ToString::to_string).unwrap_or_default()

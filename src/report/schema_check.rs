@@ -19,8 +19,15 @@ pub fn assert_valid(schema: &str, document: &str) {
 pub fn assert_valid_beside(schema: &str, others: &[(&str, &str)], document: &str) {
     let read = |text: &str| -> Value { serde_json::from_str(text).expect("it is JSON") };
     let schema = read(schema);
-    let others = others.iter().map(|(name, text)| ((*name).to_owned(), read(text))).collect();
-    let root = Root { schema: &schema, others };
+    let mut others: Vec<(String, Value)> =
+        others.iter().map(|(name, text)| ((*name).to_owned(), read(text))).collect();
+    // Schemas that are bundled in this one are found by their ids.
+    let bundled = schema["$defs"].as_object().into_iter().flatten();
+    others.extend(bundled.filter_map(|(_, below)| {
+        let id = below["$id"].as_str()?;
+        Some((id.to_owned(), below.clone()))
+    }));
+    let root = Root { schema: &schema, others: &others };
     if let Err(why) = root.check(&schema, &read(document), "$") {
         panic!("{why}");
     }
@@ -32,26 +39,30 @@ pub fn assert_keeps_to(schema: &str, document: &str) {
     assert_valid(&std::fs::read_to_string(folder.join(schema)).expect(schema), document);
 }
 
-/// What references lead into.
+/// What references lead into: the document that a schema is a part of, and the others.
+#[derive(Clone, Copy)]
 struct Root<'a> {
     schema: &'a Value,
-    others: Vec<(String, Value)>,
+    others: &'a [(String, Value)],
 }
 
-impl Root<'_> {
-    fn referred(&self, reference: &str) -> Option<&Value> {
-        match reference.strip_prefix('#') {
-            Some(pointer) => self.schema.pointer(pointer),
-            None => self.others.iter().find(|(name, _)| name == reference).map(|(_, one)| one),
-        }
+impl<'a> Root<'a> {
+    /// What `reference` names, and the document that it is a part of.
+    fn referred(self, reference: &str) -> Option<(Root<'a>, &'a Value)> {
+        let (name, pointer) = reference.split_once('#').unwrap_or((reference, ""));
+        let schema = match name {
+            "" => self.schema,
+            name => self.others.iter().find(|(other, _)| other == name).map(|(_, one)| one)?,
+        };
+        Some((Root { schema, ..self }, schema.pointer(pointer)?))
     }
 
-    fn check(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    fn check(self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
         check(self, schema, value, at)
     }
 }
 
-fn check(root: &Root<'_>, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+fn check(root: Root<'_>, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let length = || value.as_str().map(|text| text.chars().count() as u64);
     let number = |list: &Value| list.as_array().map(|list| list.len() as u64);
     // A keyword about texts or lists says nothing of other values.
@@ -64,7 +75,8 @@ fn check(root: &Root<'_>, schema: &Value, value: &Value, at: &str) -> Result<(),
             "$schema" | "$id" | "$comment" | "title" | "description" | "$defs" | "definitions"
             | "examples" | "default" | "deprecated" | "meta:enum" => true,
             "$ref" => {
-                check(root, root.referred(text).ok_or(format!("{at}: no {text}"))?, value, at)?;
+                let (root, target) = root.referred(text).ok_or(format!("{at}: no {text}"))?;
+                check(root, target, value, at)?;
                 true
             }
             "format" => is_format(text, value)?,
@@ -107,7 +119,7 @@ fn check(root: &Root<'_>, schema: &Value, value: &Value, at: &str) -> Result<(),
             },
             "const" => rule == value,
             "enum" => rule.as_array().is_some_and(|words| words.contains(value)),
-            "minimum" => value.as_f64() >= rule.as_f64(),
+            "minimum" => !value.is_number() || value.as_f64() >= rule.as_f64(),
             "maximum" => value.as_f64() <= rule.as_f64(),
             "maxItems" => value.as_array().map(|list| list.len() as u64) <= rule.as_u64(),
             "pattern" => match regex::Regex::new(text) {
@@ -244,7 +256,7 @@ fn the_check_can_fail() {
         "$defs": {"word": {"enum": ["x", "y"]}}
     });
     let others = vec![("other.json".to_owned(), serde_json::json!({"const": 1}))];
-    let root = Root { schema: &schema, others };
+    let root = Root { schema: &schema, others: &others };
     for (document, want) in [
         (serde_json::json!({"a": "x"}), None),
         (serde_json::json!({"a": "z"}), Some("$.a: enum")),

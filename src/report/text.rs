@@ -193,7 +193,7 @@ fn shown(style: Style) -> usize {
 
 fn packages(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> String {
     let columns = ["source package", "packages", "from", "to", "fixes"];
-    let mut table = Table::new(&columns, &[1, 4]);
+    let mut table = Table::new(&columns, &[1, 4]).stacking(2, 3, "→ ");
     for change in by_source::packages(&report.platforms, problems) {
         let fixes = match style.detail {
             Detail::Normal => by_severity(&change.fixed),
@@ -236,7 +236,8 @@ fn removed(report: &RepairReport, style: Style) -> String {
 }
 
 fn components(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> String {
-    let mut table = Table::new(&["component", "from", "to", "fixes", "where"], &[3, 4]);
+    let mut table =
+        Table::new(&["component", "from", "to", "fixes", "where"], &[3, 4]).stacking(1, 2, "→ ");
     for change in by_source::components(&report.platforms, problems) {
         let (from, to) = (change.from.unwrap_or_default(), change.to.unwrap_or_default());
         table.row([change.component, from, to, &by_severity(&change.fixed), change.store]);
@@ -278,7 +279,7 @@ fn findings(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> St
 
 fn rows_table(title: &'static str, rows: &[Row<'_>], style: Style) -> String {
     let columns = ["severity", "source package", "packages", "installed", "findings", "why"];
-    let mut table = Table::new(&columns, &[2, 4, 5]);
+    let mut table = Table::new(&columns, &[2, 4, 5]).stacking(1, 3, "");
     for row in rows {
         let source = match row.paths.first() {
             Some(path) if row.paths.len() == 1 => format!("{} in {path}", row.source),

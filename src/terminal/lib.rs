@@ -157,20 +157,43 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A table of cleaned cells. When a width is given, the columns named in `wrapping` give way.
+/// A table of cleaned cells. When a width is given, the columns named in `wrapping` give way;
+/// when that is not enough, one column goes below another ([`Table::stacking`]); when that is not
+/// either, all columns are squeezed.
 pub struct Table {
     header: Vec<&'static str>,
     wrapping: &'static [usize],
+    stacked: Option<Stack>,
     rows: Vec<Vec<String>>,
 }
 
-/// What a wrapping column needs at least before the others are squeezed too.
-const LEAST_WRAPPED: usize = 16;
+/// Two columns that may become one: the cells of `lower` below those of `upper`.
+#[derive(Debug, Clone, Copy)]
+struct Stack {
+    upper: usize,
+    lower: usize,
+    /// What stands before a lower cell that is not empty.
+    mark: &'static str,
+}
+
+/// What a wrapping column needs at least before the others are squeezed too, with the space
+/// behind it.
+const LEAST_WRAPPED: usize = 14;
+
+/// The space before each line.
+const INDENT: usize = 2;
 
 impl Table {
     /// A table without rows. `wrapping` are positions in `header`, from 0.
     pub fn new(header: &[&'static str], wrapping: &'static [usize]) -> Self {
-        Self { header: header.to_vec(), wrapping, rows: Vec::new() }
+        Self { header: header.to_vec(), wrapping, stacked: None, rows: Vec::new() }
+    }
+
+    /// The same table, in which, where width is short, the cells of column `lower` stand below
+    /// those of `upper`, behind `mark`: so versions are not broken.
+    #[must_use]
+    pub fn stacking(self, upper: usize, lower: usize, mark: &'static str) -> Self {
+        Self { stacked: Some(Stack { upper, lower, mark }), ..self }
     }
 
     /// Cells are cleaned here: callers hand over what they got.
@@ -185,44 +208,95 @@ impl Table {
 
     /// The table with each line indented by two spaces, ending in a newline.
     pub fn render(self, style: Style) -> String {
-        const INDENT: usize = 2;
+        let header = self.header.iter().map(|name| (*name).to_owned()).collect();
+        let mut layout = Layout::new(header, &self.rows, self.wrapping.to_vec());
+        if let Some(width) = style.width
+            && !layout.fits(width)
+            && let Some(stack) = self.stacked
+        {
+            layout = self.stacked_layout(stack);
+        }
+        layout.render(style)
+    }
+
+    fn stacked_layout(&self, stack: Stack) -> Layout {
+        let stacked = |upper: &str, lower: &str| match lower {
+            "" => upper.to_owned(),
+            lower => format!("{upper}\n{}{lower}", stack.mark),
+        };
+        let merge = |cells: Vec<&str>| -> Vec<String> {
+            let lower = cells.get(stack.lower).copied().unwrap_or_default();
+            let columns = cells.iter().enumerate().filter(|(at, _)| *at != stack.lower);
+            columns
+                .map(|(at, cell)| match at == stack.upper {
+                    true => stacked(cell, lower),
+                    false => (*cell).to_owned(),
+                })
+                .collect()
+        };
+        let rows: Vec<Vec<String>> =
+            self.rows.iter().map(|row| merge(row.iter().map(String::as_str).collect())).collect();
+        let wrapping = self.wrapping.iter().filter(|at| **at != stack.lower);
+        let wrapping = wrapping.map(|at| at - usize::from(*at > stack.lower)).collect();
+        Layout::new(merge(self.header.clone()), &rows, wrapping)
+    }
+}
+
+/// A table whose columns are decided.
+struct Layout {
+    grid: Grid,
+    /// Columns that are not broken while there is room, with the widest cell of each.
+    rigid: Vec<(usize, usize)>,
+    /// How many columns give way.
+    wrapping: usize,
+}
+
+impl Layout {
+    fn new(header: Vec<String>, rows: &[Vec<String>], wrapping: Vec<usize>) -> Self {
         let mut grid = Grid::new();
         grid.load_style(presets::NOTHING);
-        grid.set_header(self.header.clone());
-        for row in &self.rows {
+        grid.set_header(header);
+        for row in rows {
             grid.add_row(row.clone());
         }
-        let mut rigid = 0;
-        let mut rigid_columns = Vec::new();
-        for (index, width) in grid.column_max_content_widths().into_iter().enumerate() {
-            if !self.wrapping.contains(&index) {
-                rigid += usize::from(width) + 2;
-                rigid_columns.push(index);
-            }
+        for column in grid.column_iter_mut() {
+            column.set_padding((0, 2));
         }
+        let widths = grid.column_max_content_widths().into_iter().map(usize::from).enumerate();
+        let rigid = widths.filter(|(at, _)| !wrapping.contains(at)).collect();
+        Self { grid, rigid, wrapping: wrapping.len() }
+    }
+
+    fn fits(&self, width: u16) -> bool {
+        let rigid: usize = self.rigid.iter().map(|(_, widest)| widest + 2).sum();
+        rigid + LEAST_WRAPPED * self.wrapping + INDENT <= usize::from(width)
+    }
+
+    fn render(mut self, style: Style) -> String {
         match style.width {
             None => {
-                grid.set_content_arrangement(ContentArrangement::Disabled);
+                self.grid.set_content_arrangement(ContentArrangement::Disabled);
             }
             Some(width) => {
-                grid.set_content_arrangement(ContentArrangement::Dynamic);
-                grid.set_width(width.saturating_sub(INDENT as u16).max(20));
-                if rigid + LEAST_WRAPPED * self.wrapping.len() + INDENT <= usize::from(width) {
-                    for index in rigid_columns {
-                        if let Some(column) = grid.column_mut(index) {
+                self.grid.set_content_arrangement(ContentArrangement::Dynamic);
+                self.grid.set_width(width.saturating_sub(INDENT as u16).max(20));
+                if self.fits(width) {
+                    for (index, _) in &self.rigid {
+                        if let Some(column) = self.grid.column_mut(*index) {
                             column.set_constraint(ColumnConstraint::ContentWidth);
                         }
                     }
                 }
             }
         }
-        for column in grid.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
+        // The lines of the head come before those of the first row.
+        let head = self.grid.header().map_or(1, |row| {
+            row.cell_iter().map(|cell| cell.content().lines().count()).max().unwrap_or(1)
+        });
         let mut out = String::new();
-        for (index, line) in grid.lines().enumerate() {
+        for (index, line) in self.grid.lines().enumerate() {
             let line = line.trim_end();
-            let line = if index == 0 {
+            let line = if index < head {
                 style.paint(Accent::Heading, line)
             } else {
                 paint_severity(style, line)
@@ -295,6 +369,30 @@ mod tests {
             let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(longest <= usize::from(width.max(22)), "{width}:\n{text}");
         }
+    }
+
+    /// Versions are copied from a terminal into a search: broken ones are of no use.
+    #[test]
+    fn a_column_goes_below_another_before_versions_are_broken() {
+        let (old, new) = ("8:6.9.11.60+dfsg-1.6+deb12u11", "8:6.9.11.60+dfsg-1.6+deb12u15");
+        let table = || {
+            let header = ["source package", "packages", "from", "to", "fixes"];
+            let mut table = Table::new(&header, &[1, 4]).stacking(2, 3, "→ ");
+            table.row(["imagemagick", "imagemagick-6-common", old, new, "10 critical, 34 high"]);
+            table.row(["tar", "", "1.34", "", "1 low"]);
+            table
+        };
+        let at = |width| table().render(Style { width: Some(width), ..Style::default() });
+        insta::assert_snapshot!(at(80));
+        for width in 80..140 {
+            let text = at(width);
+            assert!(text.contains(old) && text.contains(new), "{width}:\n{text}");
+            assert_eq!(text.contains("→"), width < 105, "{width}:\n{text}");
+        }
+        let coloured = Style { width: Some(80), colour: Colour::Always, ..Style::default() };
+        let text = table().render(coloured);
+        assert_eq!(text.matches("\x1b[1m").count(), 2, "{text:?}");
+        assert!(!table().render(Style::default()).contains('→'));
     }
 
     #[test]
