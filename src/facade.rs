@@ -20,8 +20,9 @@ use tokio::runtime::Runtime;
 use crate::machine;
 use crate::pipeline::families::Kinds;
 use crate::pipeline::{
-    self, AfterFetching, Edge, Environment, Evidence, NamedReport, PlanRequest, RepairError,
-    RepairOutcome, RepairRequest, RepositoryChoice, ScanInput, ScriptsMode, Withhold, families,
+    self, AfterFetching, Edge, Environment, Evidence, IdenticalPolicy, NamedReport, PlanRequest,
+    RepairError, RepairOutcome, RepairRequest, RepositoryChoice, ScanInput, ScriptsMode, Withhold,
+    families,
 };
 use crate::policy::OriginalPolicy;
 
@@ -31,6 +32,7 @@ pub struct Repair {
     output: Option<Reference>,
     reports: Vec<NamedReport>,
     repositories: RepositoryChoice,
+    identical: IdenticalPolicy,
     kinds: Kinds,
     progress: SharedProgress,
 }
@@ -47,6 +49,7 @@ impl Repair {
             output: None,
             reports: Vec::new(),
             repositories: RepositoryChoice::default(),
+            identical: IdenticalPolicy::default(),
             kinds: families::KINDS,
             progress: Arc::new(Silent),
         })
@@ -64,6 +67,13 @@ impl Repair {
     #[must_use]
     pub fn repository(mut self, line: &str) -> Self {
         self.repositories.lines.push(line.to_owned());
+        self
+    }
+
+    /// Leaves files out of the layer that differ from the original's in nothing but their time.
+    #[must_use]
+    pub fn skip_identical(mut self) -> Self {
+        self.identical = IdenticalPolicy::LeftOut;
         self
     }
 
@@ -130,11 +140,13 @@ impl Repair {
                 platforms: Vec::new(),
                 scan: ScanInput { reports: self.reports, ..ScanInput::default() },
                 packages: imgfix_repair::choice::PackageChoice::default(),
+                digests: self.identical.digests(),
             },
             saved: None,
             output: self.output,
             suffix: pipeline::DEFAULT_SUFFIX.to_owned(),
             layer: LayerOptions { compression: Compression::Gzip, level: None },
+            identical: self.identical,
             original: OriginalPolicy::Keep,
             evidence: Evidence::None,
             withhold: Withhold::default(),

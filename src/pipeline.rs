@@ -28,6 +28,7 @@ pub use compare::{Depth, diff, inventories};
 pub use environment::{
     AfterFetching, CacheChoice, Edge, Environment, RepositoryChoice, ScriptsMode,
 };
+pub use patch::IdenticalPolicy;
 pub use planning::{PlanRequest, PlannedImage, plan};
 pub use preview::{Preview, preview};
 pub use repair::{RepairOutcome, RepairRequest, SourceImage, Withhold, repair};

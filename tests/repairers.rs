@@ -27,6 +27,86 @@ struct Files {
     name: &'static str,
 }
 
+/// A store that writes a file anew as it was, but for its time, whatever is asked.
+struct Toucher;
+
+/// The file.
+const TOUCHED: &str = "/etc/debian_version";
+
+impl Kind for Toucher {
+    fn wants(&self, _path: &ImagePath, _size: u64) -> bool {
+        false
+    }
+
+    fn detect(&self, _fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
+        let path = ImagePath::literal(TOUCHED);
+        Ok(vec![Box::new(Touched(StoreId::new("touched", &path)))])
+    }
+}
+
+struct Touched(StoreId);
+
+impl Touched {
+    fn write(&self, mut overlay: Overlay) -> Result<Done, RepairerError> {
+        let path = ImagePath::literal(TOUCHED);
+        let text = overlay.read(&path).unwrap();
+        let was = overlay.lstat(&path).unwrap().clone();
+        let anew = Entry::file(text, was.mode, was.mtime + 1);
+        overlay.set(path, Entry { uid: was.uid, gid: was.gid, ..anew }).unwrap();
+        let step = StoreStep {
+            component: TOUCHED.to_owned(),
+            from: None,
+            to: None,
+            archive: None,
+            because: vec![Because::Newer],
+        };
+        let part = Part::Store(StorePlan { store: self.0.clone(), steps: vec![step] });
+        Ok(Done { part, ..Done::unchanged(overlay) })
+    }
+}
+
+impl Repairer for Touched {
+    fn store(&self) -> &StoreId {
+        &self.0
+    }
+
+    fn components(&self) -> Components<'_> {
+        Components { all: Vec::new(), order: VersionOrder::DPKG, same_name: |a, b| a == b }
+    }
+
+    fn claims(&self, _finding: &Finding) -> bool {
+        false
+    }
+
+    fn repair(
+        &self,
+        _requests: &Requests,
+        _work: &Work<'_>,
+        overlay: Overlay,
+    ) -> Result<Done, RepairerError> {
+        self.write(overlay)
+    }
+
+    fn follow(
+        &self,
+        _plan: &PlatformPlan,
+        _work: &Work<'_>,
+        overlay: Overlay,
+    ) -> Result<Done, RepairerError> {
+        self.write(overlay)
+    }
+
+    fn verdict(
+        &self,
+        _finding: &Finding,
+        _after: Option<&dyn Repairer>,
+        _plan: &PlatformPlan,
+        planned: Option<&Reason>,
+    ) -> Verdict {
+        Verdict::NotFixed { reason: planned.cloned().unwrap_or(Reason::NotOwned) }
+    }
+}
+
 const BEFORE: Files = Files { name: "before" };
 const AFTER: Files = Files { name: "after" };
 
@@ -254,6 +334,33 @@ fn stores_before_and_after_dpkg_share_one_overlay_and_are_judged_by_themselves()
     assert_eq!(layers("12_fix"), layers("12") + 1);
     let schema = include_str!("../docs/report.schema.json");
     imgfix_report::schema_check::assert_valid(schema, &imgfix_report::json::render(report));
+}
+
+#[test]
+fn no_layer_is_published_that_would_be_empty() {
+    let own = serde_json::json!({"schema": "imgfix/findings/v1", "findings": []}).to_string();
+    let repair = |place: &Place| {
+        Repair::of(&place.image("12"))
+            .unwrap()
+            .kinds(&[&imgfix_apt::repairer::Debian, &Toucher])
+            .report("own.json", own.clone().into_bytes())
+            .repository(&cli::repository_line(&fixture("repository")))
+    };
+    let layers = |place: &Place, tag| {
+        let manifest = cli::manifest(&place.path("image"), tag);
+        manifest["layers"].as_array().unwrap().len()
+    };
+    let place = Place::debian();
+    repair(&place).run().unwrap();
+    assert_eq!(layers(&place, "12_fix"), layers(&place, "12") + 1, "a time is a change");
+
+    let place = Place::debian();
+    let done = repair(&place).skip_identical().run().unwrap();
+    let [platform] = done.report.platforms.as_slice() else { panic!() };
+    assert_eq!((platform.layer.as_ref(), platform.manifest), (None, None));
+    assert_eq!(platform.files.left_out.map(|one| one.files), Some(1));
+    assert_eq!(platform.size.before, platform.size.after);
+    assert_eq!(place.tagged("12_fix"), place.tagged("12"), "the image is as it was");
 }
 
 #[test]

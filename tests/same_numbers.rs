@@ -136,6 +136,10 @@ fn of_people(text: &str) -> Numbers {
         r"(?i)image size ([\d.]+ \w+) → ([\d.]+ \w+): one layer of ([\d.]+ \w+) \(([\d.]+ \w+) unpacked\)",
         &["size before {at}", "size after {at}", "layer {at}", "unpacked {at}"],
     );
+    find(
+        r"([\d,]+) files? left out, identical but for (?:its|their) time: ([\d.]+ \w+)",
+        &["left out {at}", "bytes left out {at}"],
+    );
     for severity in SEVERITIES {
         let names = [format!("{severity} before"), format!("{severity} after")];
         let names = [names[0].as_str(), names[1].as_str()];
@@ -179,6 +183,10 @@ fn of_json(report: &Value) -> Numbers {
         out.insert(format!("size after {at}"), bytes(&platform["size"]["after"]));
         out.insert(format!("layer {at}"), bytes(&layer["size"]));
         out.insert(format!("unpacked {at}"), bytes(&layer["unpacked_size"]));
+        if let Some(left_out) = files.get("left_out") {
+            out.insert(format!("left out {at}"), left_out["files"].to_string());
+            out.insert(format!("bytes left out {at}"), bytes(&left_out["bytes"]));
+        }
         at += 1;
     }
     if let Some(gate) = report.get("gate") {
@@ -306,6 +314,21 @@ fn of_a_repair() {
     let numbers = check(&debian(&[], 0));
     assert_eq!(numbers["findings"], "137", "jq has two packages of one source package");
     assert_eq!((&*numbers["total"], &*numbers["source packages"]), ("136", "9"));
+}
+
+#[test]
+fn with_identical_files_left_out() {
+    let exact = check(&debian(&[], 0));
+    let run = debian(&["--skip-identical"], 0);
+    let numbers = check(&run);
+    let (_, times) = run.agree();
+    assert!(times["left out 0"] >= 4 && times["bytes left out 0"] >= 4, "{times:?}");
+    // nothing else is another number, but for sizes
+    for (name, value) in exact.iter().filter(|(name, _)| {
+        !["size after", "layer", "unpacked"].iter().any(|size| name.starts_with(size))
+    }) {
+        assert_eq!(numbers.get(name), Some(value), "{name}");
+    }
 }
 
 #[test]

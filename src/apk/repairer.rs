@@ -13,7 +13,7 @@ use crate::archive_check;
 use crate::commands;
 use crate::index::Available;
 use crate::install::{InstallError, NewPackage, Options, Purge, install};
-use crate::inventory::ApkInventory;
+use crate::inventory::{ApkInventory, DIRECTORIES};
 use crate::record::Record;
 use crate::solve::{ApkUniverse, Image, Needs, unsatisfiable};
 use imgfix_model::checksum::ArchiveChecksum;
@@ -140,6 +140,13 @@ impl PackageManager for Apk {
             (record.id(), description)
         });
         Ok(described.collect())
+    }
+
+    fn database(&self, fs: &dyn FileSystem) -> Vec<ImagePath> {
+        DIRECTORIES
+            .into_iter()
+            .filter_map(|folder| fs.resolve(&ImagePath::literal(folder)).ok())
+            .collect()
     }
 
     fn offers<'a>(

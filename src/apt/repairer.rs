@@ -49,6 +49,9 @@ use imgfix_vfs::{FileSystem, Memory, Overlay, Spool};
 /// Stores of Debian's packages: dpkg's database, or what distroless images have in its place.
 pub struct Debian;
 
+/// dpkg's database.
+const DATABASE: &str = "/var/lib/dpkg";
+
 /// What apt and dpkg read, beside what scripts do.
 const WANTED: [&[u8]; 8] = [
     b"/var/cache/debconf/",
@@ -115,6 +118,10 @@ impl PackageManager for Dpkg {
 
     fn descriptions(&self, fs: &dyn FileSystem) -> Result<BTreeMap<PackageId, Description>, Cause> {
         Ok(descriptions::descriptions(&self.own, fs)?)
+    }
+
+    fn database(&self, fs: &dyn FileSystem) -> Vec<ImagePath> {
+        fs.resolve(&ImagePath::literal(DATABASE)).into_iter().collect()
     }
 
     fn offers<'a>(

@@ -9,6 +9,7 @@ use crate::pipeline::{PlanRequest, Preview};
 use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
 use imgfix_report::plan as explain;
+use imgfix_vfs::layer_reader::Digests;
 
 use super::confine::{self, Start};
 use super::image_argument::parse_reference;
@@ -80,6 +81,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
         platforms: arguments.images.platform.clone(),
         scan,
         packages: arguments.policy.packages(&policy),
+        digests: Digests::Left,
     };
     let files = files.unwrap_or_default();
     let planned = pipeline::plan(&request, None, &environment)?;

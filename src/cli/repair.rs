@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::notify::{Event, Kind, Target};
 use crate::pipeline;
 use crate::pipeline::{
-    Environment, PlanRequest, RepairError, RepairRequest, Withhold, second_opinion,
+    Environment, IdenticalPolicy, PlanRequest, RepairError, RepairRequest, Withhold, second_opinion,
 };
 use crate::policy::{OriginalPolicy, Policy};
 use crate::scanner::{DEFAULT_TIMEOUT, ScannerCommand};
@@ -80,6 +80,10 @@ pub struct RepairArguments {
     /// Compression level: gzip 0 to 9 [default: 3], zstd 1 to 19 [default: 3]
     #[arg(long, value_name = "N")]
     compression_level: Option<u32>,
+    /// Leave out of the patch layer files that differ from the original's in nothing but the time
+    /// of modification: the layer is smaller, and these files keep the original's times
+    #[arg(long)]
+    skip_identical: bool,
     /// How the report on stdout is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -219,18 +223,24 @@ fn repaired(
         scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);
     }
     let vex_author = arguments.vex_author.clone().or_else(|| policy.vex_author.clone());
+    let identical = match arguments.skip_identical || policy.skip_identical == Some(true) {
+        true => IdenticalPolicy::LeftOut,
+        false => IdenticalPolicy::Written,
+    };
     let request = RepairRequest {
         plan: PlanRequest {
             image: arguments.image,
             platforms: arguments.images.platform.clone(),
             scan,
             packages: arguments.policy.packages(policy),
+            digests: identical.digests(),
         },
         saved,
         output: arguments.output,
         suffix,
         original,
         layer,
+        identical,
         evidence: files.evidence(),
         withhold,
     };

@@ -8,6 +8,7 @@ use imgfix_oci as image;
 use imgfix_oci::{ImageConfig, Reference};
 use imgfix_report::diff::{DiffOptions, ImageDiff, Side, diff_images};
 use imgfix_report::inventory::Subject;
+use imgfix_vfs::layer_reader::Digests;
 
 use super::load::{self, LoadedImage, View};
 use super::{Environment, RepairError, planning};
@@ -25,7 +26,7 @@ fn open(
     let set = image::load(&*source, None)?;
     planning::chosen(&set, platforms, &name)?
         .into_iter()
-        .map(|one| load::load(&source, one, view, environment))
+        .map(|one| load::load(&source, one, view, Digests::Left, environment))
         .collect()
 }
 

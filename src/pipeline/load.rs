@@ -13,7 +13,7 @@ use imgfix_oci::{
     BlobReader, ImageConfig, ImageManifest, PlatformImage, Source, compression_of, digest_of,
 };
 use imgfix_tools::ldconfig;
-use imgfix_vfs::layer_reader::{LayerSpec, Wanted, read_layers};
+use imgfix_vfs::layer_reader::{Digests, LayerSpec, Wanted, read_layers};
 use imgfix_vfs::limits::Budget;
 use imgfix_vfs::loader::LayerLoader;
 use imgfix_vfs::merge::{merge, merge_over};
@@ -57,7 +57,8 @@ pub enum View {
     Described,
 }
 
-/// Reads the layers of an image, or of the original that it was repaired from.
+/// Reads the layers of an image, or of the original that it was repaired from. `digests`: whether
+/// contents will be compared.
 ///
 /// # Errors
 /// A layer is missing, damaged, not what manifest and config say, or too large.
@@ -65,6 +66,7 @@ pub fn load(
     source: &Arc<dyn Source>,
     image: PlatformImage,
     view: View,
+    digests: Digests,
     environment: &Environment,
 ) -> Result<LoadedImage, RepairError> {
     let current = image.manifest.digest();
@@ -100,7 +102,11 @@ pub fn load(
             Ok(Counted::new(blob, &*environment.edge.progress, &name, descriptor.size()))
         },
         &budget,
-        Wanted { keep: &|path, size| keeps(environment, view, path, size), note: &ldconfig::note },
+        Wanted {
+            keep: &|path, size| keeps(environment, view, path, size),
+            note: &ldconfig::note,
+            digests,
+        },
     )?;
     let loader = loader(source, &manifest, &specs);
     let tree = Arc::new(merge(parsed, Arc::new(loader))?);

@@ -6,13 +6,15 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use imgfix_model::path::ImagePath;
 use imgfix_model::plan::PlatformPlan;
 use imgfix_oci::BlobReader;
 use imgfix_oci::publish::PatchLayer;
 use imgfix_repair::image::Stores;
-use imgfix_report::before_after::FileCounts;
+use imgfix_report::before_after::{FileCounts, IdenticalFiles};
+use imgfix_vfs::identical::{self, Identical};
 use imgfix_vfs::layer::{Compression, LayerOptions, WrittenLayer, write_layer};
-use imgfix_vfs::layer_reader::LayerSpec;
+use imgfix_vfs::layer_reader::{Digests, LayerSpec};
 use imgfix_vfs::{Change, FileSystem, Overlay, Tree};
 
 use super::load::{self, LoadedImage};
@@ -56,7 +58,7 @@ impl TemporaryLayer {
     }
 
     /// Reads the layer over the original; every changed path and every step must show in the
-    /// result, whose stores are returned.
+    /// result, whose stores are returned, and every path of `kept` must be the original's.
     ///
     /// # Errors
     /// The repaired image is not what overlay and steps say.
@@ -64,6 +66,7 @@ impl TemporaryLayer {
         &self,
         loaded: &LoadedImage,
         overlay: &Overlay,
+        kept: &[ImagePath],
         plan: &PlatformPlan,
         environment: &Environment,
     ) -> Result<Stores, RepairError> {
@@ -76,6 +79,7 @@ impl TemporaryLayer {
         let open = move || from_its_beginning(&file);
         let tree = load::patched(&loaded.tree, open, &spec, environment)?;
         same_view(&tree, overlay)?;
+        same_as_before(&tree, &loaded.tree, kept)?;
         let after = environment.detect(&tree).map_err(|source| RepairError::Inventory {
             image: format!("the repaired image ({})", loaded.platform),
             source,
@@ -124,6 +128,62 @@ fn same_view(tree: &Tree, overlay: &Overlay) -> Result<(), RepairError> {
         }
     }
     Ok(())
+}
+
+/// Every path that was left out of the layer must be what it was, with its time.
+fn same_as_before(tree: &Tree, original: &Tree, kept: &[ImagePath]) -> Result<(), RepairError> {
+    match kept.iter().find(|path| tree.lstat(path) != original.lstat(path)) {
+        Some(path) => Err(RepairError::Verification(format!(
+            "{path} was left out of the layer and is not what it was"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether files that are written anew and differ in nothing but their time are in the layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IdenticalPolicy {
+    /// They are: the image is path by path what the package manager would make.
+    #[default]
+    Written,
+    /// They are not: the original's stay, with their times.
+    LeftOut,
+}
+
+impl IdenticalPolicy {
+    /// Whether contents of the original will be compared.
+    #[must_use]
+    pub fn digests(self) -> Digests {
+        match self {
+            Self::Written => Digests::Left,
+            Self::LeftOut => Digests::Taken,
+        }
+    }
+
+    /// Takes what is left out away from `overlay`, and says what it is; `None` when everything is
+    /// written. Of `stores` the database of the package manager stays as it is.
+    ///
+    /// # Errors
+    /// Contents cannot be read.
+    pub fn apply(
+        self,
+        overlay: &mut Overlay,
+        stores: &Stores,
+    ) -> Result<Option<Identical>, RepairError> {
+        if self == Self::Written {
+            return Ok(None);
+        }
+        let manager = stores.package_manager();
+        let database = manager.map(|one| one.database(overlay)).unwrap_or_default();
+        Ok(Some(identical::leave_out(overlay, &database)?))
+    }
+}
+
+/// What was left out, for the report.
+#[must_use]
+pub fn identical_files(identical: &Identical) -> IdenticalFiles {
+    let files = u64::try_from(identical.paths.len()).unwrap_or(u64::MAX);
+    IdenticalFiles { files, bytes: identical.bytes }
 }
 
 /// How many files the repair adds, changes and removes.

@@ -20,6 +20,7 @@ use imgfix_repair::package_manager::PackageManager;
 use imgfix_repair::planner::{Context, Request, Requests};
 use imgfix_repair::repairer::Work;
 use imgfix_repository::Fetcher;
+use imgfix_vfs::layer_reader::Digests;
 
 use super::load::{self, LoadedImage, View};
 use super::scan::{self, ScanInput};
@@ -35,6 +36,8 @@ pub struct PlanRequest {
     pub scan: ScanInput,
     /// Which packages may be changed.
     pub packages: PackageChoice,
+    /// Whether digests of the image's files are taken: for who leaves identical files out.
+    pub digests: Digests,
 }
 
 /// One platform, loaded and planned.
@@ -90,7 +93,7 @@ pub fn plan(
     let chosen = chosen(&set, &request.platforms, &name)?;
     let loaded: Vec<LoadedImage> = chosen
         .into_iter()
-        .map(|one| load::load(&source, one, View::Original, environment))
+        .map(|one| load::load(&source, one, View::Original, request.digests, environment))
         .collect::<Result<_, _>>()?;
     let image_digest = original_digest(&set, &loaded);
     if let Some(saved) = saved

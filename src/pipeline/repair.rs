@@ -12,19 +12,21 @@ use imgfix_oci as image;
 use imgfix_oci::Reference;
 use imgfix_oci::publish;
 use imgfix_oci::publish::{Provenance, Rebuilt};
-use imgfix_repair::image::Repaired;
+use imgfix_repair::image::{Repaired, Stores};
 use imgfix_repair::repairer::Account;
 use imgfix_report::RepairReport;
-use imgfix_report::before_after::{LayerReport, NamedImage, PlatformReport};
+use imgfix_report::before_after::{FileCounts, LayerReport, NamedImage, PlatformReport};
 use imgfix_report::platform::{AppliedFacts, PlatformFacts};
 use imgfix_report::review::PlatformReview;
 use imgfix_report::sources::Sources;
 use imgfix_repository::Fetcher;
+use imgfix_vfs::Overlay;
+use imgfix_vfs::identical::Identical;
 use imgfix_vfs::layer::LayerOptions;
 
 use super::export;
 use super::load::LoadedImage;
-use super::patch::TemporaryLayer;
+use super::patch::{self, IdenticalPolicy, TemporaryLayer};
 use super::planning::{self, PlanRequest, PlannedImage, PlannedPlatform};
 use super::publication::{self, NewPlatform, Original};
 use super::review::{self, Evidence};
@@ -43,6 +45,8 @@ pub struct RepairRequest {
     pub suffix: String,
     /// How the new layer is compressed.
     pub layer: LayerOptions,
+    /// Whether the layer has files that differ in nothing but their time.
+    pub identical: IdenticalPolicy,
     /// What becomes of the original. Deletion comes later: [`super::original::delete`].
     pub original: OriginalPolicy,
     /// Whether the evidence for a review is gathered.
@@ -223,11 +227,28 @@ impl Job<'_> {
             notes,
         };
         let repositories = review::signed(&repositories);
+        let (overlay, left_out) = self.without_identical(overlay, &loaded, &stores)?;
         let Some(overlay) = overlay else {
-            edge.progress.message(&format!("{}: nothing can be upgraded", loaded.platform));
+            // Steps that change nothing must be done already; else nothing would show them.
+            Stores::show(&plan, &stores).map_err(RepairError::Verification)?;
+            let what = match &left_out {
+                None => "nothing can be upgraded",
+                Some(_) => "nothing differs but times of files",
+            };
+            edge.progress.message(&format!("{}: {what}", loaded.platform));
             let findings = stores.judge(&findings, &stores, &plan);
             let sources = review::sources(&stores, &stores);
-            let report = PlatformReport::new(PlatformFacts { findings, sources, ..facts });
+            let applied = left_out.as_ref().map(|identical| AppliedFacts {
+                written: None,
+                files: FileCounts {
+                    left_out: Some(patch::identical_files(identical)),
+                    ..FileCounts::default()
+                },
+                effects: &effects,
+                stale,
+            });
+            let facts = PlatformFacts { findings, sources, applied, ..facts };
+            let report = PlatformReport::new(facts);
             let platform = loaded.platform.clone();
             let untouched =
                 PlatformReview { platform, diff: None, changelogs: Vec::new(), repositories };
@@ -238,7 +259,8 @@ impl Job<'_> {
         };
         edge.progress.message(&format!("{}: writing {}", loaded.platform, changes(&plan)));
         let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
-        let after = layer.verify(&loaded, &overlay, &plan, self.environment)?;
+        let kept = left_out.as_ref().map_or(&[][..], |identical| &identical.paths);
+        let after = layer.verify(&loaded, &overlay, kept, &plan, self.environment)?;
         let provenance = Provenance { newest, ..self.provenance.clone() };
         let Rebuilt { manifest, config, layer_descriptor, .. } =
             publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), &provenance)?;
@@ -266,7 +288,10 @@ impl Job<'_> {
         };
         let applied = AppliedFacts {
             written: Some((manifest.digest, layer_report)),
-            files: review::files(&overlay, evidence.as_ref()),
+            files: FileCounts {
+                left_out: left_out.as_ref().map(patch::identical_files),
+                ..review::files(&overlay, evidence.as_ref())
+            },
             effects: &effects,
             stale,
         };
@@ -279,6 +304,25 @@ impl Job<'_> {
         let new = NewPlatform { platform, current, manifest, config, patch };
         let (before, after) = (stores.contents(), after.contents());
         Ok(Done { new, report, evidence, before, after })
+    }
+}
+
+impl Job<'_> {
+    /// The overlay without what is to be left out, and what that is. No overlay when nothing is
+    /// changed in what remains.
+    fn without_identical(
+        &self,
+        overlay: Option<Overlay>,
+        loaded: &LoadedImage,
+        stores: &Stores,
+    ) -> Result<(Option<Overlay>, Option<Identical>), RepairError> {
+        let Some(mut overlay) = overlay else { return Ok((None, None)) };
+        if self.request.identical == IdenticalPolicy::LeftOut {
+            let what = format!("{}: looking for identical files", loaded.platform);
+            self.environment.edge.progress.message(&what);
+        }
+        let left_out = self.request.identical.apply(&mut overlay, stores)?;
+        Ok(((!overlay.is_unchanged()).then_some(overlay), left_out))
     }
 }
 

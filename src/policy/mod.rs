@@ -114,6 +114,8 @@ pub struct Policy {
     pub compression: Option<Compression>,
     /// How much, on the scale of the compression.
     pub compression_level: Option<u32>,
+    /// Files that differ in nothing but their time are left out of the layer.
+    pub skip_identical: Option<bool>,
     /// A report that is about another image is refused.
     pub strict: bool,
     /// PEM files of further certificate authorities.
@@ -217,6 +219,7 @@ impl Policy {
             platforms: if self.platforms.is_empty() { base.platforms } else { self.platforms },
             compression: self.compression.or(base.compression),
             compression_level: self.compression_level.or(base.compression_level),
+            skip_identical: self.skip_identical.or(base.skip_identical),
             strict: self.strict || base.strict,
             ca_files: [base.ca_files, self.ca_files].concat(),
             cache_dir: self.cache_dir.or(base.cache_dir),

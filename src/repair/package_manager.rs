@@ -52,6 +52,10 @@ pub trait PackageManager {
         Ok(BTreeMap::new())
     }
 
+    /// The folders of its database, where the image's links lead. The times of files there say
+    /// when packages were installed.
+    fn database(&self, fs: &dyn FileSystem) -> Vec<ImagePath>;
+
     /// Asks the repositories: the image's own, or those that the user names.
     ///
     /// # Errors

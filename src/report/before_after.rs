@@ -309,6 +309,20 @@ pub struct FileCounts {
     /// compared, which only a review asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differing: Option<u64>,
+    /// What the layer leaves out on demand, and is in no other number here. `None`: nobody asked
+    /// for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<IdenticalFiles>,
+}
+
+/// Files that the changes write anew and that are what they were, but for their time: the
+/// original's are kept, with their times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct IdenticalFiles {
+    /// How many paths, those of links among them, directories not.
+    pub files: u64,
+    /// Bytes of their contents.
+    pub bytes: u64,
 }
 
 /// One sentence on what an installation did (`a changed conffile was kept: ...`).

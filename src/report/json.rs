@@ -12,7 +12,7 @@ pub fn render(report: &RepairReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::before_after::samples;
+    use super::super::before_after::{IdenticalFiles, samples};
     use super::super::schema_check;
     use super::*;
 
@@ -28,6 +28,7 @@ mod tests {
         let mut held = samples::index();
         held.hold_against(imgfix_model::finding::Severity::Low);
         held.platforms[0].files.differing = Some(3);
+        held.platforms[0].files.left_out = Some(IdenticalFiles { files: 2, bytes: 9 });
         let others = [samples::untouched(), samples::scanned(), samples::planned(), held];
         for report in [samples::report()].into_iter().chain(others) {
             schema_check::assert_valid(schema, &render(&report));

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::before_after::{FileCounts, PlatformReport, RepairReport, Stage};
+use super::before_after::{FileCounts, IdenticalFiles, PlatformReport, RepairReport, Stage};
 use super::diff::FilesDiff;
 use super::problems::{Problem, problems};
 use imgfix_model::finding::{Class, Severity};
@@ -402,13 +402,14 @@ impl FileCounts {
             changed: self.changed.max(differing),
             removed: number(files.removed.len()),
             differing: Some(differing),
+            ..self
         }
     }
 
     /// `5 added, 2,056 changed, 2 removed; 4,215 more are written anew as they were`.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let Self { added, changed, removed, differing } = *self;
+        let Self { added, changed, removed, differing, .. } = *self;
         let number = |value: u64| thousands(usize::try_from(value).unwrap_or(usize::MAX));
         let mut text = format!("{} added, ", number(added));
         match differing {
@@ -427,13 +428,27 @@ impl FileCounts {
     }
 }
 
+impl IdenticalFiles {
+    /// `4,059 files left out, identical but for their time: 80.1 MB`; `None` when there is none.
+    fn sentence(self) -> Option<String> {
+        let (whose, files) = match self.files {
+            0 => return None,
+            1 => ("its", "1 file".to_owned()),
+            many => ("their", count(usize::try_from(many).unwrap_or(usize::MAX), "file")),
+        };
+        Some(format!("{files} left out, identical but for {whose} time: {}", bytes(self.bytes)))
+    }
+}
+
 impl PlatformReport {
     /// What was done to the platform's image: `48.1 MB → 50.4 MB: one layer of 2.3 MB (8.1 MB
     /// unpacked). Files: 5 added, ...`
     #[must_use]
     pub fn sentence(&self) -> String {
         let (before, after) = (bytes(self.size.before), bytes(self.size.after));
-        let files = self.files.sentence();
+        let left_out = self.files.left_out.and_then(IdenticalFiles::sentence);
+        let left_out = left_out.map(|sentence| format!("; {sentence}")).unwrap_or_default();
+        let files = format!("{}{left_out}", self.files.sentence());
         match &self.layer {
             None if !self.is_changed() => format!("image size {before}, as it was"),
             None => format!("image size {before} now; files: {files}"),
@@ -567,13 +582,31 @@ mod tests {
 
     #[test]
     fn files_are_told_in_one_way() {
-        let files = FileCounts { added: 5, changed: 6271, removed: 2, differing: None };
+        let files = FileCounts { added: 5, changed: 6271, removed: 2, ..FileCounts::default() };
         assert_eq!(files.sentence(), "5 added, 6,271 written anew, 2 removed");
         let compared = FileCounts { differing: Some(2056), ..files };
         assert_eq!(
             compared.sentence(),
             "5 added, 2,056 changed, 2 removed; 4,215 more are written anew as they were"
         );
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_where_the_size_of_the_layer_is() {
+        let mut platform = samples::report().platforms.remove(0);
+        let mut told = |left_out| {
+            platform.files.left_out = left_out;
+            platform.sentence()
+        };
+        let plain = told(None);
+        assert_eq!(told(Some(IdenticalFiles::default())), plain);
+        for (files, bytes, want) in [
+            (1, 0, "; 1 file left out, identical but for its time: 0 B"),
+            (4059, 80_123_456, "; 4,059 files left out, identical but for their time: 80.1 MB"),
+        ] {
+            let left_out = Some(IdenticalFiles { files, bytes });
+            assert_eq!(told(left_out), format!("{plain}{want}"));
+        }
     }
 
     #[test]

@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
-use super::layer_reader::{LayerError, LayerSpec, Wanted};
+use super::layer_reader::{Digests, LayerError, LayerSpec, Wanted};
 use super::limits::Budget;
 use super::tar_reader::{Member, MemberKind, TarReader};
 use super::whiteout::{self, Name};
 use super::{Content, Entry, FileData, Kind, LayerId};
+use imgfix_model::digest::Digest;
 use imgfix_model::path::ImagePath;
 
 /// What one member of a layer's archive changes.
@@ -52,6 +54,8 @@ pub(super) struct ChangeReader<'a> {
     pub(super) wanted: Wanted<'a>,
     /// Where notes go, by the index of the member.
     pub(super) notes: &'a RefCell<BTreeMap<u32, Bytes>>,
+    /// Where digests go, by the index of the member.
+    pub(super) digests: &'a RefCell<BTreeMap<u32, Digest>>,
 }
 
 impl ChangeReader<'_> {
@@ -168,7 +172,17 @@ impl ChangeReader<'_> {
             && (member.size == 0 || (self.wanted.keep)(path, member.size))
             && self.budget.take_inline(member.size);
         if !kept {
-            let note = (self.wanted.note)(path, member.size, tar).map_err(corrupt)?;
+            let mut content = Hashed { inner: tar, hash: Sha256::new() };
+            let note = match self.wanted.digests {
+                Digests::Left => (self.wanted.note)(path, member.size, &mut *content.inner),
+                Digests::Taken => (self.wanted.note)(path, member.size, &mut content),
+            };
+            let note = note.map_err(corrupt)?;
+            // Those that do not fit are taken when they are asked for, from the layer.
+            if self.wanted.digests == Digests::Taken && self.budget.take_inline(DIGEST_COST) {
+                let digest = content.finish().map_err(corrupt)?;
+                self.digests.borrow_mut().insert(index, digest);
+            }
             if let Some(note) = note.filter(|note| self.budget.take_inline(note.len() as u64)) {
                 self.notes.borrow_mut().insert(index, note);
             }
@@ -177,6 +191,31 @@ impl ChangeReader<'_> {
         let mut bytes = Vec::new();
         tar.read_to_end(&mut bytes).map_err(corrupt)?;
         Ok(Content::Inline(bytes.into()))
+    }
+}
+
+/// What a digest takes in memory, about, with its place in the map.
+const DIGEST_COST: u64 = 64;
+
+/// Hashes what is read through it.
+struct Hashed<'a, R> {
+    inner: &'a mut R,
+    hash: Sha256,
+}
+
+impl<R: Read> Hashed<'_, R> {
+    /// The digest of everything, what was not read yet with it.
+    fn finish(mut self) -> io::Result<Digest> {
+        io::copy(self.inner, &mut self.hash)?;
+        Ok(Digest::from_sha256(self.hash.finalize().into()))
+    }
+}
+
+impl<R: Read> Read for Hashed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        self.hash.update(buffer.get(..got).unwrap_or_default());
+        Ok(got)
     }
 }
 
@@ -279,13 +318,39 @@ mod tests {
         let keep = |path: &ImagePath, _: u64| path.file_name() == b"keep";
         let layers = [Archive::new().file("low", "x").bytes(), blob];
         let budget = Budget::new(LayerLimits::default());
-        let wanted = Wanted { keep: &keep, note: &note };
         let specs = [spec(None), spec(None)];
-        let parsed = read_layers(&specs, |at| Ok(&layers[at][..]), &budget, wanted).unwrap();
-        let tree = merge(parsed, Arc::new(NoLayers)).unwrap();
-        let note = |layer, index| tree.note(LayerId::Original(layer), index);
-        assert_eq!(note(1, 1).map(|note| &note[..]), Some(&b"a3"[..]));
-        assert_eq!([(0, 0), (1, 0), (1, 2)].map(|(l, i)| note(l, i)), [None; 3]);
+        for digests in [Digests::Left, Digests::Taken] {
+            let wanted = Wanted { keep: &keep, note: &note, digests };
+            let parsed = read_layers(&specs, |at| Ok(&layers[at][..]), &budget, wanted).unwrap();
+            let tree = merge(parsed, Arc::new(NoLayers)).unwrap();
+            let note = |layer, index| tree.note(LayerId::Original(layer), index);
+            assert_eq!(note(1, 1).map(|note| &note[..]), Some(&b"a3"[..]));
+            assert_eq!([(0, 0), (1, 0), (1, 2)].map(|(l, i)| note(l, i)), [None; 3]);
+            // what a note has read of a file is hashed, too
+            let taken = |text: &[u8]| (digests == Digests::Taken).then(|| Digest::of(text));
+            let digest = |layer, index| tree.digest(LayerId::Original(layer), index).copied();
+            assert_eq!((digest(0, 0), digest(1, 1)), (taken(b"x"), taken(b"abc")));
+            assert_eq!((digest(1, 0), digest(1, 2)), (None, taken(b"d")));
+        }
+    }
+
+    #[test]
+    fn digests_are_taken_within_the_budget_and_of_holes_too() {
+        let blob = Archive::new()
+            .pax(&[("GNU.sparse.size", b"8"), ("GNU.sparse.map", b"3,1,6,1")])
+            .file("holes", "ab")
+            .file("plain", "abc")
+            .bytes();
+        let digests_of = |max_inline| {
+            let budget = Budget::new(LayerLimits { max_inline, ..LayerLimits::default() });
+            let none = |_: &ImagePath, _: u64| false;
+            let wanted = Wanted { digests: Digests::Taken, ..Wanted::kept(&none) };
+            let mut all = read_layers(&[spec(None)], |_| Ok(&blob[..]), &budget, wanted).unwrap();
+            all.remove(0).digests
+        };
+        let (holes, plain) = (Digest::of(b"\0\0\0a\0\0b\0"), Digest::of(b"abc"));
+        assert_eq!(digests_of(1 << 20), [(0, holes), (1, plain)].into());
+        assert_eq!(digests_of(DIGEST_COST), [(0, holes)].into());
     }
 
     #[test]

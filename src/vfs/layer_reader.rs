@@ -134,6 +134,17 @@ pub type Keep<'a> = &'a (dyn Fn(&ImagePath, u64) -> bool + Sync);
 pub type Note<'a> =
     &'a (dyn Fn(&ImagePath, u64, &mut dyn Read) -> io::Result<Option<Bytes>> + Sync);
 
+/// Whether the digests of files are taken while their layers are read. It costs the hashing of
+/// everything, and saves who compares contents later from reading the layers again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Digests {
+    /// They are not.
+    #[default]
+    Left,
+    /// They are, of every file whose content is not kept.
+    Taken,
+}
+
 /// What is wanted of files besides their metadata.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
@@ -141,13 +152,15 @@ pub struct Wanted<'a> {
     pub keep: Keep<'a>,
     /// What is noted of the others.
     pub note: Note<'a>,
+    /// Whether the others' digests are taken.
+    pub digests: Digests,
 }
 
 impl<'a> Wanted<'a> {
     /// Contents only.
     #[must_use]
     pub fn kept(keep: Keep<'a>) -> Self {
-        Self { keep, note: &|_, _, _| Ok(None) }
+        Self { keep, note: &|_, _, _| Ok(None), digests: Digests::Left }
     }
 }
 
@@ -164,6 +177,8 @@ pub struct ParsedLayer {
     pub changes: Vec<LayerChange>,
     /// Notes of files by their index among the changes.
     pub notes: BTreeMap<u32, Bytes>,
+    /// Digests of files by their index among the changes, where they were taken.
+    pub digests: BTreeMap<u32, Digest>,
 }
 
 /// Reads one layer to the end of its stream and checks its diff ID.
@@ -335,8 +350,8 @@ fn parse(
 ) -> Result<ParsedLayer, LayerError> {
     let mut tar = TarReader::new(chunks);
     let mut changes = Vec::new();
-    let notes = RefCell::default();
-    let reader = ChangeReader { spec, budget, wanted, notes: &notes };
+    let (notes, digests) = (RefCell::default(), RefCell::default());
+    let reader = ChangeReader { spec, budget, wanted, notes: &notes, digests: &digests };
     let failed =
         |error: TarError| LayerError::Corrupt { layer: spec.name.clone(), why: error.to_string() };
     while let Some(member) = tar.next_member().map_err(failed)? {
@@ -365,6 +380,7 @@ fn parse(
         unpacked,
         changes,
         notes: notes.into_inner(),
+        digests: digests.into_inner(),
     })
 }
 

@@ -13,6 +13,7 @@ pub mod compression;
 pub mod entry;
 pub mod fault;
 pub mod filesystem;
+pub mod identical;
 pub mod layer;
 pub mod layer_changes;
 pub mod layer_reader;

@@ -19,6 +19,7 @@ use super::layer_reader::{LayerError, ParsedLayer};
 use super::loader::{LayerLoader, WithPatch};
 use super::tree::{below, children};
 use super::{Content, ContentLoader, Entry, Kind, LayerId, LinkId, Tree};
+use imgfix_model::digest::Digest;
 use imgfix_model::path::ImagePath;
 
 /// Merges layers, the lowest first.
@@ -28,16 +29,20 @@ use imgfix_model::path::ImagePath;
 /// symbolic links.
 pub fn merge(layers: Vec<ParsedLayer>, loader: Arc<dyn ContentLoader>) -> Result<Tree, LayerError> {
     let lowest = LayerId::Original(0);
-    let mut merge =
-        Merge { nodes: BTreeMap::new(), layer: lowest, next_link: 0, notes: BTreeMap::new() };
+    let mut merge = Merge {
+        nodes: BTreeMap::new(),
+        layer: lowest,
+        next_link: 0,
+        notes: BTreeMap::new(),
+        digests: BTreeMap::new(),
+    };
     let root = Node { entry: Entry::directory(0o755, 0), layer: lowest };
     merge.nodes.insert(ImagePath::root(), root);
     for (number, layer) in (0..).zip(layers) {
         merge.layer = LayerId::Original(number);
         merge.add(layer)?;
     }
-    let notes = std::mem::take(&mut merge.notes);
-    Ok(Tree::new(merge.finish(), loader).with_notes(notes))
+    Ok(merge.into_tree(loader))
 }
 
 /// Puts the patch layer over a merged tree: the image as it will be with that layer. `patch`
@@ -51,12 +56,12 @@ pub fn merge_over(base: &Tree, layer: ParsedLayer, patch: LayerLoader) -> Result
         (path.clone(), Node { entry: entry.clone(), layer: LayerId::Original(0) })
     };
     let nodes = base.iter().map(lower).collect();
-    let notes = base.notes().clone();
-    let mut merge = Merge { nodes, layer: LayerId::Patch, next_link: base.next_link(), notes };
+    let (notes, digests) = (base.notes().clone(), base.digests().clone());
+    let next_link = base.next_link();
+    let mut merge = Merge { nodes, layer: LayerId::Patch, next_link, notes, digests };
     merge.add(layer)?;
-    let notes = std::mem::take(&mut merge.notes);
     let loader = Arc::new(WithPatch { original: Arc::clone(base.loader()), patch });
-    Ok(Tree::new(merge.finish(), loader).with_notes(notes))
+    Ok(merge.into_tree(loader))
 }
 
 struct Node {
@@ -72,12 +77,15 @@ struct Merge {
     next_link: u64,
     /// By layer and index.
     notes: BTreeMap<(LayerId, u32), Bytes>,
+    /// By layer and index.
+    digests: BTreeMap<(LayerId, u32), Digest>,
 }
 
 impl Merge {
     fn add(&mut self, layer: ParsedLayer) -> Result<(), LayerError> {
         let number = self.layer;
         self.notes.extend(layer.notes.into_iter().map(|(index, note)| ((number, index), note)));
+        self.digests.extend(layer.digests.into_iter().map(|(index, one)| ((number, index), one)));
         for LayerChange { path, action } in layer.changes {
             self.apply(&path, action).map_err(|why| LayerError::Entry {
                 layer: layer.name.clone(),
@@ -203,6 +211,12 @@ impl Merge {
         if is_lower && !path.is_root() && children(&self.nodes, path).next().is_none() {
             self.nodes.remove(path);
         }
+    }
+
+    fn into_tree(mut self, loader: Arc<dyn ContentLoader>) -> Tree {
+        let notes = std::mem::take(&mut self.notes);
+        let digests = std::mem::take(&mut self.digests);
+        Tree::new(self.finish(), loader).with_aside(notes, digests)
     }
 
     /// The merged entries; a hard link whose other names are gone is none.

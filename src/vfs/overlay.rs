@@ -149,6 +149,18 @@ impl Overlay {
         Ok(())
     }
 
+    /// Takes back what was done to `path` itself: it is again what the tree has there, and what is
+    /// below it stays as it is here. Does nothing where the tree has none, or where one of both
+    /// is a directory and the other is not.
+    pub fn revert(&mut self, path: &ImagePath) {
+        let was = self.tree.lstat(path).map(Entry::is_dir);
+        if let Some(Change::Set(now)) = self.upper.get(path)
+            && was == Some(now.is_dir())
+        {
+            self.forget(path);
+        }
+    }
+
     /// The effective changes in byte order: entries equal to the tree's are left out, removed
     /// paths are those that the tree has, only the topmost of a removed subtree. When a
     /// removed directory was recreated with other children, the vanished children are listed
@@ -161,6 +173,12 @@ impl Overlay {
                 Change::Removed => true,
             })
             .map(|(path, change)| (path, change.clone()))
+    }
+
+    /// Whether nothing is changed: [`Overlay::changes`] gives none.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.changes().next().is_none()
     }
 
     /// Whether something is recorded for exactly this path.

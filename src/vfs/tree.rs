@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::filesystem::Visitor;
 use super::{Content, Entry, FileSystem, Kind, LayerId, LinkId, RootfsError};
+use imgfix_model::digest::Digest;
 use imgfix_model::path::ImagePath;
 
 /// Reads a layer member's content again, for files too large to keep in memory.
@@ -87,6 +88,7 @@ pub struct Tree {
     loader: Arc<dyn ContentLoader>,
     next_link: u64,
     notes: BTreeMap<(LayerId, u32), Bytes>,
+    digests: BTreeMap<(LayerId, u32), Digest>,
 }
 
 impl Tree {
@@ -116,12 +118,16 @@ impl Tree {
     pub(super) fn new(entries: BTreeMap<ImagePath, Entry>, loader: Arc<dyn ContentLoader>) -> Self {
         let links = entries.values().filter_map(link);
         let next_link = links.map(|id| id.0.saturating_add(1)).max().unwrap_or(0);
-        Self { entries, loader, next_link, notes: BTreeMap::new() }
+        Self { entries, loader, next_link, notes: BTreeMap::new(), digests: BTreeMap::new() }
     }
 
-    /// This tree with notes that were made of files while their layers were read.
-    pub(super) fn with_notes(self, notes: BTreeMap<(LayerId, u32), Bytes>) -> Self {
-        Self { notes, ..self }
+    /// This tree with notes and digests that were made of files while their layers were read.
+    pub(super) fn with_aside(
+        self,
+        notes: BTreeMap<(LayerId, u32), Bytes>,
+        digests: BTreeMap<(LayerId, u32), Digest>,
+    ) -> Self {
+        Self { notes, digests, ..self }
     }
 
     pub(super) fn notes(&self) -> &BTreeMap<(LayerId, u32), Bytes> {
@@ -132,6 +138,17 @@ impl Tree {
     #[must_use]
     pub fn note(&self, layer: LayerId, index: u32) -> Option<&Bytes> {
         self.notes.get(&(layer, index))
+    }
+
+    pub(super) fn digests(&self) -> &BTreeMap<(LayerId, u32), Digest> {
+        &self.digests
+    }
+
+    /// The digest of the content of member `index` of `layer`, where it was taken when the layer
+    /// was read ([`Digests`](super::layer_reader::Digests)).
+    #[must_use]
+    pub fn digest(&self, layer: LayerId, index: u32) -> Option<&Digest> {
+        self.digests.get(&(layer, index))
     }
 
     /// Number of entries, the root included.

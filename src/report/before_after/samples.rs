@@ -146,7 +146,7 @@ pub fn report() -> RepairReport {
             assessment: "not_affected".into(),
             by: "the report (code_not_reachable)".into(),
         }],
-        files: FileCounts { added: 5, changed: 40, removed: 2, differing: None },
+        files: FileCounts { added: 5, changed: 40, removed: 2, ..FileCounts::default() },
         scripts: vec![ScriptNote {
             package: "tzdata:all".into(),
             script: "postinst".to_owned(),

@@ -246,7 +246,7 @@ pub fn large() -> Review {
             repository: "http://deb.debian.org/debian bookworm main".into(),
         })
         .collect();
-    platform.files = FileCounts { added: 10_000, changed: 10_000, removed: 0, differing: None };
+    platform.files = FileCounts { added: 10_000, changed: 10_000, ..FileCounts::default() };
     let file = |number: usize| {
         format!(
             "/usr/lib/x86_64-linux-gnu/package-{}/directory-{}/some-file-name-{number}.so.1",
