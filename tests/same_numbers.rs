@@ -137,6 +137,10 @@ fn of_people(text: &str) -> Numbers {
         &["size before {at}", "size after {at}", "layer {at}", "unpacked {at}"],
     );
     find(
+        r"hangelogs? of (?:the )?([\d,]+) packages? names? ([\d,]+) vulnerabilit",
+        &["naming packages", "named"],
+    );
+    find(
         r"([\d,]+) files? left out, identical but for (?:its|their) time: ([\d.]+ \w+)",
         &["left out {at}", "bytes left out {at}"],
     );
@@ -163,6 +167,10 @@ fn of_json(report: &Value) -> Numbers {
         ("assessed", "assessed"),
     ] {
         out.insert(name.to_owned(), counted[key].to_string());
+    }
+    if let Some(named) = report["summary"].get("named_in_changelogs") {
+        out.insert("naming packages".to_owned(), named["packages"].to_string());
+        out.insert("named".to_owned(), named["vulnerabilities"].to_string());
     }
     let left: u64 = SEVERITIES.iter().map(|one| counted["after"][one].as_u64().unwrap()).sum();
     out.insert("left".to_owned(), left.to_string());
@@ -204,6 +212,8 @@ fn word(passed: bool) -> String {
 fn of_lines(lines: &str) -> Numbers {
     let values: BTreeMap<&str, &str> =
         lines.lines().filter_map(|line| line.split_once('=')).collect();
+    let named = values.get("named-in-changelogs");
+    let named = named.map(|number| ("named".to_owned(), (*number).to_owned()));
     [
         ("fixed", "fixed"),
         ("not fixed", "remaining"),
@@ -213,6 +223,7 @@ fn of_lines(lines: &str) -> Numbers {
     ]
     .into_iter()
     .map(|(name, key)| (name.to_owned(), values[key].to_owned()))
+    .chain(named)
     .collect()
 }
 
@@ -314,6 +325,36 @@ fn of_a_repair() {
     let numbers = check(&debian(&[], 0));
     assert_eq!(numbers["findings"], "137", "jq has two packages of one source package");
     assert_eq!((&*numbers["total"], &*numbers["source packages"]), ("136", "9"));
+}
+
+#[test]
+fn without_a_report_what_changelogs_name_is_told_apart() {
+    let place = Place::debian();
+    let mut command = place.on("repair", &place.image("12"));
+    command.arg("-q");
+    let run = Run::new(place, command, 0);
+    let (numbers, times) = run.agree();
+    assert!(times["named"] >= 5 && times["naming packages"] >= 4, "{times:?}");
+    for name in ["total", "fixed", "not fixed"] {
+        assert_eq!(numbers[name], "0", "{name}: none is judged");
+    }
+    let report = run.json("report.json");
+    let packages = report["platforms"][0]["packages"].as_array().unwrap();
+    let ids = |name: &str| -> Vec<String> {
+        let package = packages.iter().find(|one| one["name"] == name).expect(name);
+        let all = package["named_in_changelogs"].as_array().expect(name).iter();
+        all.map(|id| id.as_str().unwrap().to_owned()).collect()
+    };
+    // from the image, or where it keeps no documentation, from the package
+    assert!(ids("libexpat1").contains(&"CVE-2024-28757".to_owned()), "{:?}", ids("libexpat1"));
+    assert_eq!(ids("jq"), ids("libjq1"), "one source package");
+    assert!(run.ran.stdout.contains("Named in changelogs, not judged by a scanner"));
+    let words = "Named in changelogs, not judged by a scanner";
+    assert!(run.text("page.html").contains(words) && run.text("comment.md").contains(words));
+    let schema = include_str!("../docs/report.schema.json");
+    imgfix_report::schema_check::assert_valid(schema, &report.to_string());
+    // none of it is in what is about findings
+    assert!(!run.text("junit.xml").contains("CVE-"), "{}", run.text("junit.xml"));
 }
 
 #[test]

@@ -108,7 +108,6 @@ fn compare(layout: &Path, original: &str, database: &'static str, small: &Value)
     // those whose time is the same, too, are left out as well
     assert!(left_out["files"].as_u64().unwrap() >= files, "{left_out} and {files}");
     assert!(left_out["bytes"].as_u64().unwrap() >= bytes, "{left_out} and {bytes}");
-    assert!(files > 0, "the fixture has such files");
     left_out.clone()
 }
 
@@ -128,15 +127,12 @@ fn the_images_differ_in_times_of_equal_files_only() {
     let layout = place.path("image");
     let left_out = compare(&layout, "12", "/var/lib/dpkg", &small);
 
+    assert!(left_out["files"].as_u64() > Some(10), "the fixture has such files: {left_out}");
     let page = std::fs::read_to_string(&html).unwrap();
     let bytes = imgfix_terminal::bytes(left_out["bytes"].as_u64().unwrap());
     let said =
         format!("{} files left out, identical but for their time: {bytes}", left_out["files"]);
     assert_eq!(page.matches(&said).count(), 1, "{said}");
-    // hard links are whole: unzip and zipinfo changed together
-    let names = names_of_layer(&layout, "small");
-    assert!(names.contains("usr/bin/unzip") && names.contains("usr/bin/zipinfo"), "{names:?}");
-
     let of = |json: &Value, key: &str| json["platforms"][0][key].clone();
     let (layer, files) = (of(&small, "layer"), of(&small, "files"));
     assert!(layer["size"].as_u64() < of(&exact, "layer")["size"].as_u64(), "{layer}");
@@ -163,6 +159,7 @@ fn option_variable_and_policy_make_the_same_image_whatever_was_there() {
     let config = place.path("imgfix.toml").display().to_string();
     let by_policy = ran(&mut debian(&place, "policy", &["--config", &config])).expect(0);
     assert_eq!(by_policy.digest(), digest);
+    std::fs::remove_file(place.path("imgfix.toml")).unwrap();
     // a repaired image is repaired from its original: nothing of the smaller layer is left
     let exact = ran(&mut debian(&place, "exact", &[])).expect(0);
     let mut again = place.repair(&place.image("small"));

@@ -3,6 +3,8 @@
 //! Source: deb-changelog(5). An entry is a line `package (version) suites; urgency=...`,
 //! indented lines, and a line ` -- maintainer <address>  date`.
 
+use std::collections::BTreeSet;
+
 use imgfix_model::changelog::{ChangelogEntry, ChangelogPart};
 use imgfix_versions::dpkg::Version;
 
@@ -52,6 +54,44 @@ pub fn newer_than(text: &str, from: &Version) -> ChangelogPart {
     part
 }
 
+/// Ids kept at most of one package: a kernel that is a year old has some thousands.
+const MAX_IDS: usize = 20_000;
+
+/// The CVE ids that the entries of `text` newer than `from` name, in capitals. It is the whole
+/// text that counts, not only what [`newer_than`] shows.
+#[must_use]
+pub fn named_newer_than(text: &str, from: &Version) -> BTreeSet<String> {
+    let is_old = |line: &&str| {
+        let header = header(line);
+        header.is_some_and(|(version, _)| Version::parse(version).is_ok_and(|one| one <= *from))
+    };
+    let newer = text.lines().take_while(|line| !is_old(line));
+    newer.flat_map(ids).take(MAX_IDS).collect()
+}
+
+/// `CVE-`, the year, and a number of at least four digits
+/// (<https://www.cve.org/ResourcesSupport/FAQs#pc_cve_recordsrecord_cve_numbering>).
+fn ids(line: &str) -> Vec<String> {
+    const PREFIX: &str = "CVE-";
+    /// Digits of a number at most, as the record's schema has it.
+    const DIGITS: std::ops::RangeInclusive<usize> = 4..=19;
+    let line = line.to_ascii_uppercase();
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices(PREFIX) {
+        let before = line.get(..at).and_then(|before| before.chars().next_back());
+        let rest = line.get(at + PREFIX.len()..).unwrap_or_default();
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let year = digits(rest);
+        let number = rest.get(year..).and_then(|rest| rest.strip_prefix('-')).map_or(0, digits);
+        let apart = !before.is_some_and(|c| c.is_ascii_alphanumeric());
+        if apart && year == 4 && DIGITS.contains(&number) {
+            let id = rest.get(..year + 1 + number).unwrap_or_default();
+            found.push(format!("{PREFIX}{id}"));
+        }
+    }
+    found
+}
+
 /// Version and target of an entry's first line.
 fn header(line: &str) -> Option<(&str, &str)> {
     if !line.starts_with(|c: char| c.is_ascii_alphanumeric()) {
@@ -97,6 +137,29 @@ glibc (2.36-9+deb12u7) bookworm; urgency=medium
         assert_eq!(versions("2.36-9+deb12u8"), ["2.36-9+deb12u9"]);
         assert_eq!(versions("2.36-9+deb12u9"), [""; 0]);
         assert_eq!(versions("1").len(), 3);
+    }
+
+    #[test]
+    fn ids_of_newer_entries_are_found_in_whatever_form() {
+        let text = "a (3) x; urgency=low\n\n  * Fix CVE-2024-33599, cve-2024-1234.\n  * \
+                    (CVE-2023-12345678)/CVE-2024-1234\n\n -- x <y>  z\n\n\
+                    a (2) x; urgency=low\n  * XCVE-2024-9999 CVE-24-1234 CVE-2024-123 CVE-2024- \
+                    CVE-20240-1234 \u{e9}CVE-2022-0001 CVE-2024-12345678901234567890\n\
+                    a (1) x; urgency=low\n  * CVE-2020-1111\n";
+        let named = |from: &str| -> Vec<String> {
+            named_newer_than(text, &Version::parse(from).unwrap()).into_iter().collect()
+        };
+        let newest = ["CVE-2023-12345678", "CVE-2024-1234", "CVE-2024-33599"];
+        assert_eq!(named("2"), newest);
+        assert_eq!(named("1"), [&["CVE-2022-0001"], &newest[..]].concat());
+        assert_eq!(named("3"), [""; 0]);
+        assert!(named("0").contains(&"CVE-2020-1111".to_owned()));
+        // also below what is shown of a long changelog
+        let long: String = (0..1000)
+            .rev()
+            .map(|n| format!("a (1.{n}) x; urgency=low\n\n  * CVE-2024-{:05}\n\n", n))
+            .collect();
+        assert_eq!(named_newer_than(&long, &Version::parse("1.0").unwrap()).len(), 999);
     }
 
     #[test]

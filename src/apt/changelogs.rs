@@ -1,20 +1,22 @@
-//! What upgraded Debian packages say of themselves, for a review: the new part of their
-//! changelogs, from the repaired image or from the packages' archives.
+//! What upgraded Debian packages say of themselves: the new part of their changelogs, from the
+//! repaired image or from the packages' archives, with the vulnerabilities that it names.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
 
 use crate::changelog;
 use imgfix_dpkg::deb::{PayloadKind, unpack};
-use imgfix_model::changelog::Changelog;
-use imgfix_model::changelog::ChangelogPart;
+use imgfix_model::changelog::{Changelog, Changelogs};
+use imgfix_model::package::{Inventory, PackageId};
 use imgfix_model::path::ImagePath;
 use imgfix_model::plan::Step;
 use imgfix_repair::apply::open_archive;
 use imgfix_repair::archive::Limits;
 use imgfix_repair::error::RepairerError;
 use imgfix_repository::Fetcher;
+use imgfix_versions::VersionText;
 use imgfix_versions::dpkg::Version;
 use imgfix_vfs::{Content, FileSystem, Overlay, RootfsError, Spool, fault};
 
@@ -22,27 +24,33 @@ use imgfix_vfs::{Content, FileSystem, Overlay, RootfsError, Spool, fault};
 const MAX_CHANGELOG: u64 = 16 << 20;
 
 /// The changelogs of upgraded packages: from the repaired image, or where the image keeps no
-/// documentation (path-exclude), from the package's archive.
+/// documentation (path-exclude), from the package's archive. `installed` has what the image had:
+/// a changelog counts the versions of the source package.
 ///
 /// # Errors
 /// This machine cannot read a file, or an archive cannot be fetched or unpacked.
 pub fn gather(
     steps: &[Step],
+    installed: &Inventory,
     overlay: &Overlay,
     fetcher: &Fetcher,
-) -> Result<Vec<Changelog>, RepairerError> {
-    let mut parts = Vec::new();
+) -> Result<Changelogs, RepairerError> {
+    let sources: BTreeMap<&PackageId, &VersionText> =
+        installed.packages.iter().map(|one| (&one.id, one.source_version())).collect();
+    let (mut parts, mut named) = (Vec::new(), BTreeMap::new());
     for step in steps {
         let Some(from) = &step.from else { continue };
+        let from = sources.get(&step.package).copied().unwrap_or(from);
         let Ok(from) = Version::parse(from.as_ref()) else { continue };
         let text = match in_image(step, overlay)? {
             Some(text) => Some(text),
             None => in_archive(step, fetcher)?,
         };
-        let part = text.map(|text| changelog::newer_than(&text, &from));
-        parts.push((step.package.to_string(), part.unwrap_or_else(ChangelogPart::default)));
+        let Some(text) = text else { continue };
+        named.insert(step.package.clone(), changelog::named_newer_than(&text, &from));
+        parts.push((step.package.to_string(), changelog::newer_than(&text, &from)));
     }
-    Ok(Changelog::gather(parts))
+    Ok(Changelogs { entries: Changelog::gather(parts), named })
 }
 
 /// Where a package's changelog is: of the Debian package, or of a native one.

@@ -21,7 +21,7 @@ use imgfix_dpkg::relations::{parse_clauses, parse_provides};
 use imgfix_dpkg::status_stanza::canonical_version;
 use imgfix_dpkg::{descriptions, distroless::STATUS_D, owners};
 use imgfix_dpkg_tools as commands;
-use imgfix_model::changelog::Changelog;
+use imgfix_model::changelog::Changelogs;
 use imgfix_model::description::Description;
 use imgfix_model::left_out::LeftOut;
 use imgfix_model::package::{Inventory, PackageId};
@@ -162,8 +162,8 @@ impl PackageManager for Dpkg {
         steps: &[Step],
         overlay: &Overlay,
         fetcher: &Fetcher,
-    ) -> Result<Vec<Changelog>, RepairerError> {
-        super::changelogs::gather(steps, overlay, fetcher)
+    ) -> Result<Option<Changelogs>, RepairerError> {
+        super::changelogs::gather(steps, &self.inventory, overlay, fetcher).map(Some)
     }
 }
 

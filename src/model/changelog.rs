@@ -1,6 +1,19 @@
-//! What upgraded packages say of their changes, for people who review an upgrade.
+//! What upgraded packages say of their changes, for people who review an upgrade; and which
+//! vulnerabilities they name there, which is no more than that: nobody has judged it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::package::PackageId;
+
+/// What the changelogs of upgraded packages say between the installed and the new version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changelogs {
+    /// For people to read; packages with the same entries share them.
+    pub entries: Vec<Changelog>,
+    /// The ids (`CVE-2024-2961`) that they name, of each package whose changelog was found; of
+    /// one that names none, an empty set.
+    pub named: BTreeMap<PackageId, BTreeSet<String>>,
+}
 
 /// What changed in one version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

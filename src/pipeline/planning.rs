@@ -8,7 +8,7 @@ use imgfix_findings::Filtered;
 use imgfix_model::digest::Digest;
 use imgfix_model::finding::{Assessed, Finding};
 use imgfix_model::package::Inventory;
-use imgfix_model::plan::{Plan, PlatformPlan};
+use imgfix_model::plan::{Because, Plan, PlatformPlan};
 use imgfix_model::platform::Platform;
 use imgfix_model::reason::Reason;
 use imgfix_oci as image;
@@ -68,6 +68,8 @@ pub struct PlannedImage {
     pub plan: Plan,
     /// What the report has to say of the user's choice among findings.
     pub warnings: Vec<String>,
+    /// Whether no report says what is to be repaired, so that everything newer is taken.
+    pub unreported: bool,
 }
 
 /// The digest that names the image as the user gave it: of the original, when the image is a
@@ -162,7 +164,14 @@ pub fn plan(
     };
     let unsaid = findings.iter().flat_map(|all| &all.unsaid);
     let warnings = unsaid.map(ToString::to_string).collect();
-    Ok(PlannedImage { source, set, platforms, fetcher, plan, warnings })
+    let unreported = findings.is_none() && saved.is_none_or(takes_everything);
+    Ok(PlannedImage { source, set, platforms, fetcher, plan, warnings, unreported })
+}
+
+/// Whether a saved plan was made without a report.
+fn takes_everything(plan: &Plan) -> bool {
+    let steps = plan.platforms.iter().flat_map(|platform| &platform.steps);
+    steps.flat_map(|step| &step.because).any(|because| matches!(because, Because::Newer))
 }
 
 /// The images of the wanted platforms; all when none is named.

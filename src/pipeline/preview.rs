@@ -10,7 +10,7 @@ use imgfix_report::platform::{AppliedFacts, PlatformFacts};
 use imgfix_report::review::PlatformReview;
 
 use super::planning::{PlannedImage, PlannedPlatform};
-use super::review::{self, Evidence, Repaired};
+use super::review::{self, Evidence, Repaired, Said};
 use super::{Environment, RepairError};
 
 /// What a plan would do.
@@ -66,6 +66,13 @@ fn one(
         }
     };
     let stores_after: &Stores = after.as_ref().map_or(stores, |(_, after)| after);
+    let said = match &repaired.overlay {
+        None => Said::default(),
+        Some(overlay) => {
+            let (unreported, fetcher) = (planned.unreported, &planned.fetcher);
+            review::said(&plan.steps, stores, overlay, evidence, unreported, fetcher)?
+        }
+    };
     let reviewed = match (&after, gathers) {
         (_, false) => None,
         (None, true) => {
@@ -79,9 +86,9 @@ fn one(
                 config: loaded.config.value(),
                 before: stores,
                 after,
-                steps: &plan.steps,
+                changelogs: said.entries,
             };
-            let review = review::of_repaired(&repaired, &planned.fetcher, environment)?;
+            let review = review::of_repaired(repaired, environment)?;
             Some(PlatformReview { repositories, ..review })
         }
     };
@@ -100,7 +107,8 @@ fn one(
         findings: stores.judge(findings, stores_after, plan),
         assessed: assessed.clone(),
         applied,
-        notes: account.notes.clone(),
+        named_in_changelogs: said.named,
+        notes: account.notes.iter().cloned().chain(said.note).collect(),
     });
     Ok((report, reviewed))
 }

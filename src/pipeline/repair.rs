@@ -97,12 +97,12 @@ pub fn repair(
     let planned = planning::plan(&request.plan, request.saved.as_ref(), environment)?;
     let output = output_of(request, &planned)?;
     let provenance = provenance(&planned, environment);
-    let PlannedImage { source, set, platforms, plan, fetcher, mut warnings } = planned;
+    let PlannedImage { source, set, platforms, plan, fetcher, mut warnings, unreported } = planned;
     let mut new = Vec::with_capacity(platforms.len());
     let mut reports = Vec::with_capacity(platforms.len());
     let mut evidence = Vec::new();
     let (mut before_repair, mut after_repair) = (Vec::new(), Vec::new());
-    let job = Job { provenance: &provenance, request, fetcher: &fetcher, environment };
+    let job = Job { provenance: &provenance, request, fetcher: &fetcher, environment, unreported };
     for platform in platforms {
         let done = job.one(platform)?;
         new.push(done.new);
@@ -161,6 +161,8 @@ struct Job<'a> {
     request: &'a RepairRequest,
     fetcher: &'a Fetcher,
     environment: &'a Environment,
+    /// Whether no report says what is to be repaired.
+    unreported: bool,
 }
 
 /// One platform, repaired and not published yet.
@@ -224,6 +226,7 @@ impl Job<'_> {
             findings: Vec::new(),
             assessed,
             applied: None,
+            named_in_changelogs: None,
             notes,
         };
         let repositories = review::signed(&repositories);
@@ -264,6 +267,9 @@ impl Job<'_> {
         let provenance = Provenance { newest, ..self.provenance.clone() };
         let Rebuilt { manifest, config, layer_descriptor, .. } =
             publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), &provenance)?;
+        let (unreported, gathering) = (self.unreported, self.request.evidence);
+        let said =
+            review::said(&plan.steps, &stores, &overlay, gathering, unreported, self.fetcher)?;
         let evidence = match gathers {
             false => None,
             true => {
@@ -273,9 +279,9 @@ impl Job<'_> {
                     config: &imgfix_json::read_of_image(&config).unwrap_or_default(),
                     before: &stores,
                     after: &after,
-                    steps: &plan.steps,
+                    changelogs: said.entries,
                 };
-                let evidence = review::of_repaired(&repaired, self.fetcher, self.environment)?;
+                let evidence = review::of_repaired(repaired, self.environment)?;
                 Some(PlatformReview { repositories, ..evidence })
             }
         };
@@ -297,7 +303,15 @@ impl Job<'_> {
         };
         let findings = stores.judge(&findings, &after, &plan);
         let sources = review::sources(&stores, &after);
-        let facts = PlatformFacts { findings, sources, applied: Some(applied), ..facts };
+        let notes = facts.notes.iter().cloned().chain(said.note).collect();
+        let facts = PlatformFacts {
+            findings,
+            sources,
+            applied: Some(applied),
+            named_in_changelogs: said.named,
+            notes,
+            ..facts
+        };
         let report = PlatformReport::new(facts);
         let patch = Some((layer_descriptor, layer));
         let LoadedImage { platform, current, .. } = loaded;

@@ -2,7 +2,10 @@
 //! the upgraded packages say of themselves, and who signed the repositories. Gathered only when
 //! a rendering wants it: it reads files that a repair itself does not need.
 
-use imgfix_model::package::Inventory;
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgfix_model::changelog::Changelog;
+use imgfix_model::package::{Inventory, PackageId};
 use imgfix_model::plan::Step;
 use imgfix_repair::image::Stores;
 use imgfix_report::before_after::{FileCounts, RepositoryState};
@@ -39,8 +42,8 @@ pub struct Repaired<'a> {
     pub before: &'a Stores,
     /// The stores that were read back from the repaired image.
     pub after: &'a Stores,
-    /// The packages that were installed; their changelogs are read.
-    pub steps: &'a [Step],
+    /// What the packages that were installed say of their changes.
+    pub changelogs: Vec<Changelog>,
 }
 
 /// What a person wants to know of a repaired platform.
@@ -48,8 +51,7 @@ pub struct Repaired<'a> {
 /// # Errors
 /// A file of the image or a package archive cannot be read.
 pub fn of_repaired(
-    repaired: &Repaired<'_>,
-    fetcher: &Fetcher,
+    repaired: Repaired<'_>,
     environment: &Environment,
 ) -> Result<PlatformReview, RepairError> {
     let loaded = repaired.loaded;
@@ -75,16 +77,53 @@ pub fn of_repaired(
         contents: &opened,
     };
     let diff = diff_images(&before, &after, DiffOptions::default())?;
-    let changelogs = match repaired.before.package_manager() {
-        Some(manager) => manager.changelogs(repaired.steps, repaired.overlay, fetcher)?,
-        None => Vec::new(),
-    };
     Ok(PlatformReview {
         platform: loaded.platform.clone(),
         diff: Some(diff),
-        changelogs,
+        changelogs: repaired.changelogs,
         repositories: Vec::new(),
     })
+}
+
+/// What upgraded packages say of their changes, as far as somebody wants it.
+#[derive(Default)]
+pub struct Said {
+    /// For a review.
+    pub entries: Vec<Changelog>,
+    /// The vulnerabilities that each package's changelog names; `None`: a report says what is to
+    /// be repaired, or packages carry no changelogs.
+    pub named: Option<BTreeMap<PackageId, BTreeSet<String>>>,
+    /// That they carry none, where it would be wanted.
+    pub note: Option<String>,
+}
+
+/// Reads the changelogs of `steps`, which are installed in `overlay`, when evidence is gathered
+/// or when no report says what is repaired.
+///
+/// # Errors
+/// A file of the image or a package archive cannot be read.
+pub fn said(
+    steps: &[Step],
+    before: &Stores,
+    overlay: &Overlay,
+    evidence: Evidence,
+    unreported: bool,
+    fetcher: &Fetcher,
+) -> Result<Said, RepairError> {
+    let Some(manager) = before.package_manager() else { return Ok(Said::default()) };
+    if steps.is_empty() || (evidence == Evidence::None && !unreported) {
+        return Ok(Said::default());
+    }
+    let Some(changelogs) = manager.changelogs(steps, overlay, fetcher)? else {
+        let family = manager.inventory().family;
+        let note = format!(
+            "packages of {family} carry no changelogs: which vulnerabilities these upgrades fix is \
+             known only with a scanner's report (-r)"
+        );
+        return Ok(Said { note: unreported.then_some(note), ..Said::default() });
+    };
+    let named = unreported.then_some(changelogs.named);
+    Ok(Said { entries: changelogs.entries, named, note: None })
 }
 
 fn inventory(stores: &Stores) -> Option<&Inventory> {

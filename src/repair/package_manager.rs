@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::planner::{Family, Requests};
-use imgfix_model::changelog::Changelog;
+use imgfix_model::changelog::Changelogs;
 use imgfix_model::description::Description;
 use imgfix_model::effects::Effect;
 use imgfix_model::left_out::LeftOut;
@@ -73,8 +73,8 @@ pub trait PackageManager {
     /// No temporary file can be made.
     fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairerError>;
 
-    /// What the upgraded packages say of their changes; packages that keep no changelog (apk's)
-    /// say nothing.
+    /// What the upgraded packages say of their changes; `None`: packages of this family carry no
+    /// changelogs (apk's).
     ///
     /// # Errors
     /// A package archive cannot be read.
@@ -83,8 +83,8 @@ pub trait PackageManager {
         _steps: &[Step],
         _overlay: &Overlay,
         _fetcher: &Fetcher,
-    ) -> Result<Vec<Changelog>, RepairerError> {
-        Ok(Vec::new())
+    ) -> Result<Option<Changelogs>, RepairerError> {
+        Ok(None)
     }
 }
 

@@ -239,6 +239,11 @@ pub struct PackageChange {
     pub checksum: ArchiveChecksum,
     /// The repository that has the archive, for people.
     pub repository: String,
+    /// Without a scanner's report: the vulnerabilities that the package's changelog names between
+    /// the two versions, sorted. They are no findings: nobody judged them. `None`: there was a
+    /// report, or no changelog was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named_in_changelogs: Option<Vec<String>>,
 }
 
 /// A package that the package manager took away, because another is in its place or nothing

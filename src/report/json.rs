@@ -30,6 +30,7 @@ mod tests {
         held.platforms[0].files.differing = Some(3);
         held.platforms[0].files.left_out = Some(IdenticalFiles { files: 2, bytes: 9 });
         let others = [samples::untouched(), samples::scanned(), samples::planned(), held];
+        let others = others.into_iter().chain([samples::unreported()]);
         for report in [samples::report()].into_iter().chain(others) {
             schema_check::assert_valid(schema, &render(&report));
         }

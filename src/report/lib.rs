@@ -11,6 +11,7 @@
 
 pub mod before_after;
 pub mod by_source;
+pub mod changelogs;
 pub mod diff;
 pub mod effects;
 pub mod exploitation;

@@ -53,6 +53,9 @@ pub fn render(report: &RepairReport, names: Names) -> String {
         ("source-packages", counted.source_packages.to_string()),
         ("gate", report.gate.as_ref().map_or("none", Gate::word).to_owned()),
     ]);
+    if let Some(named) = report.summary.named_in_changelogs {
+        values.push(("named-in-changelogs", named.vulnerabilities.to_string()));
+    }
     let line = |(key, value): (&str, String)| {
         let key = match names {
             Names::Outputs => key.to_owned(),
@@ -81,6 +84,15 @@ mod tests {
         );
         assert!(render(&report, Names::Variables).starts_with(
             "IMGFIX_REPAIRED_IMAGE=registry.example/app:1.0_fix\nIMGFIX_DIGEST=sha256:"
+        ));
+    }
+
+    #[test]
+    fn what_changelogs_name_has_a_line_of_its_own() {
+        let text = render(&samples::unreported(), Names::Outputs);
+        assert!(text.contains("\nfixed=0\n"), "{text}");
+        assert!(text.ends_with(
+            "\nvulnerabilities=0\nsource-packages=0\ngate=none\nnamed-in-changelogs=3\n"
         ));
     }
 

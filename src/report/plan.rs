@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::before_after::RepairReport;
+use super::changelogs::NamedInChangelogs;
 use super::exploitation;
 use super::gate::Gate;
 use imgfix_model::plan::{Because, Plan, PlatformPlan, Unfixed};
@@ -27,7 +28,8 @@ pub fn render(plan: &Plan, preview: Option<&RepairReport>, style: Style) -> Stri
         let counted = &report.summary.vulnerabilities;
         let apart = counted.apart().map(|apart| format!("apart from these {apart}"));
         let gate = report.gate.iter().flat_map(Gate::lines);
-        let counted = counted.sentence().into_iter().chain(apart).chain(gate);
+        let named = report.summary.named_in_changelogs.map(NamedInChangelogs::sentence);
+        let counted = counted.sentence().into_iter().chain(apart).chain(named).chain(gate);
         out.push_str(&format!("{}\n", report.verdict()));
         counted.for_each(|line| out.push_str(&format!("  {line}\n")));
     }

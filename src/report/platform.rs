@@ -1,11 +1,12 @@
 //! The report on one platform as a function of what was planned, what was done and what became
 //! of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imgfix_model::digest::Digest;
 use imgfix_model::effects::Effect;
 use imgfix_model::finding::Assessed;
+use imgfix_model::package::PackageId;
 use imgfix_model::plan::{KeptBack, PlatformPlan, Removal, Step, StorePlan};
 use imgfix_model::verdict::JudgedFinding;
 
@@ -34,6 +35,9 @@ pub struct PlatformFacts<'a> {
     pub assessed: Vec<Assessed>,
     /// What the changes are; `None`: the platform is as it was.
     pub applied: Option<AppliedFacts<'a>>,
+    /// The vulnerabilities that changelogs name, of the upgraded packages whose changelog was
+    /// found; `None`: a report says what is to be repaired, or packages carry no changelogs.
+    pub named_in_changelogs: Option<BTreeMap<PackageId, BTreeSet<String>>>,
     /// For people.
     pub notes: Vec<String>,
 }
@@ -81,7 +85,11 @@ impl PlatformReport {
             layer,
             size: ImageSize { before, after: before.saturating_add(added) },
             repositories: facts.repositories,
-            packages: plan.steps.iter().map(change).collect(),
+            packages: plan
+                .steps
+                .iter()
+                .map(|step| change(step, facts.named_in_changelogs.as_ref()))
+                .collect(),
             removed: plan.removals.iter().map(removed).collect(),
             components: plan.stores.iter().flat_map(components).collect(),
             kept_back: plan.kept_back.iter().map(kept).collect(),
@@ -97,8 +105,10 @@ impl PlatformReport {
     }
 }
 
-fn change(step: &Step) -> PackageChange {
+fn change(step: &Step, named: Option<&BTreeMap<PackageId, BTreeSet<String>>>) -> PackageChange {
+    let named = named.and_then(|named| named.get(&step.package));
     PackageChange {
+        named_in_changelogs: named.map(|ids| ids.iter().cloned().collect()),
         package: step.package.clone(),
         from: step.from.clone(),
         to: step.to.clone(),

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::before_after::{FileCounts, IdenticalFiles, PlatformReport, RepairReport, Stage};
+use super::changelogs::NamedInChangelogs;
 use super::diff::FilesDiff;
 use super::problems::{Problem, problems};
 use imgfix_model::finding::{Class, Severity};
@@ -166,6 +167,9 @@ pub struct Summary {
     pub after: SeverityCounts,
     /// Packages upgraded or installed, added up over platforms.
     pub packages: usize,
+    /// Without a report: what changelogs name, which is in no other number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named_in_changelogs: Option<NamedInChangelogs>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -207,6 +211,7 @@ impl Summary {
         summary.findings = summary.fixed + summary.mitigated + summary.not_fixed;
         summary.assessed = platforms.iter().map(|platform| platform.assessed.len()).sum();
         summary.packages = platforms.iter().map(|platform| platform.packages.len()).sum();
+        summary.named_in_changelogs = NamedInChangelogs::of(platforms);
         summary
     }
 }

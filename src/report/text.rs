@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::before_after::{PlatformReport, RepairReport, Stage};
 use super::by_source::{self, by_severity, some_of};
+use super::changelogs::{self, NamedInChangelogs};
 use super::problems::{self, Named, Problem, Row};
 use super::summary::{count, thousands};
 use imgfix_model::finding::{Assessed, Severity};
@@ -45,6 +46,7 @@ pub fn render(report: &RepairReport, style: Style) -> String {
         out.push_str(&format!("\n{}\n", clean(&scan.sentence())));
     }
     out.push_str(&packages(report, &problems, style));
+    out.push_str(&named_in_changelogs(report, style));
     out.push_str(&removed(report, style));
     out.push_str(&components(report, &problems, style));
     out.push_str(&kept_back(report, style));
@@ -129,7 +131,8 @@ fn verdict(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> Str
     };
     let mut out = format!("{}\n", style.paint(accent, &clean(&report.verdict())));
     let apart = counted.apart().map(|apart| format!("apart from these {apart}"));
-    let lines = [counted.sentence(), apart];
+    let named = report.summary.named_in_changelogs.map(NamedInChangelogs::sentence);
+    let lines = [counted.sentence(), apart, named];
     for line in lines.into_iter().flatten().chain(exploited(report, problems, style)) {
         out.push_str(&format!("  {line}\n"));
     }
@@ -221,6 +224,16 @@ fn packages(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> St
         Stage::Planned => "To upgrade",
     };
     section(title, table, style)
+}
+
+/// Without a report: what the changelogs of the packages name.
+fn named_in_changelogs(report: &RepairReport, style: Style) -> String {
+    let mut table = Table::new(&["packages", "named"], &[0, 1]);
+    for (packages, ids) in changelogs::rows(&report.platforms) {
+        let of = |all: BTreeSet<&str>| some_of(all.into_iter(), shown(style));
+        table.row([&of(packages), &of(ids)]);
+    }
+    section(changelogs::TITLE, table, style)
 }
 
 fn removed(report: &RepairReport, style: Style) -> String {
@@ -328,6 +341,9 @@ mod tests {
         insta::assert_snapshot!("untouched_text", render(&samples::untouched(), at(100)));
         insta::assert_snapshot!("index_text", render(&samples::index(), at(100)));
         insta::assert_snapshot!("planned_text", render(&samples::planned(), at(100)));
+        let unreported = render(&samples::unreported(), at(100));
+        assert!(unreported.contains("\n  changelogs of 3 packages name 3 vulnerabilities ("));
+        assert!(unreported.contains("\nNamed in changelogs, not judged by a scanner\n"));
     }
 
     #[test]

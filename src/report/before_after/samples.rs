@@ -39,6 +39,7 @@ fn change(name: &str, from: Option<&str>, to: &str) -> PackageChange {
         url: format!("http://deb.debian.org/debian-security/pool/{name}.deb"),
         checksum: ArchiveChecksum::Sha256(digest(name)),
         repository: "http://deb.debian.org/debian-security bookworm-security main".into(),
+        named_in_changelogs: None,
     }
 }
 
@@ -247,6 +248,24 @@ pub fn index() -> RepairReport {
         }
     }
     RepairReport::new(all.image, all.output, vec![platform, other], Vec::new())
+}
+
+/// A repair without a scanner's report: everything newer was taken.
+pub fn unreported() -> RepairReport {
+    let mut all = report();
+    let mut platform = all.platforms.remove(0);
+    platform.findings.clear();
+    platform.assessed.clear();
+    let named = [vec!["CVE-2024-2961"], vec!["CVE-2024-5535", "CVE-2024-6119"]];
+    for (change, ids) in platform.packages.iter_mut().zip(named) {
+        change.named_in_changelogs = Some(ids.into_iter().map(str::to_owned).collect());
+    }
+    let (mut openssl, mut silent) =
+        (platform.packages[1].clone(), change("zlib1g", Some("1.2.13"), "1.2.14"));
+    openssl.package.name = "openssl".into();
+    silent.named_in_changelogs = Some(Vec::new());
+    platform.packages.extend([openssl, silent]);
+    RepairReport::new(all.image, all.output, vec![platform], Vec::new())
 }
 
 /// The same plan, before anything is written.

@@ -14,6 +14,7 @@ use super::attention::{Look, looks};
 use super::{Review, config, layer};
 use crate::before_after::{FileCounts, RepairReport, Stage};
 use crate::by_source::{self, VersionStep};
+use crate::changelogs;
 use crate::diff::ImageDiff;
 use crate::exploitation;
 use crate::gate::LISTED;
@@ -312,7 +313,9 @@ fn counted(review: &Review, report: &RepairReport) -> String {
         out.push_str(&format!("> ⚠️ {}\n\n", cell(warning, MAX_NAME)));
     }
     let apart = counted.apart().map(|apart| format!("Apart from these {apart}."));
-    let sentences = [counted.sentence().map(|text| format!("{text}.")), apart];
+    let named =
+        report.summary.named_in_changelogs.map(|named| format!("No report: {}.", named.sentence()));
+    let sentences = [counted.sentence().map(|text| format!("{text}.")), apart, named];
     let sentences: Vec<String> = sentences.into_iter().flatten().collect();
     if !sentences.is_empty() {
         out.push_str(&format!("{}\n\n", sentences.join(" ")));
@@ -388,6 +391,10 @@ fn repair(out: &mut Vec<Block>, report: &RepairReport) {
         }
     }
     out.extend(table("Packages", fixes, packages, Weight::Essential));
+    let list = |all: BTreeSet<&str>| Cell::List(all.into_iter().map(str::to_owned).collect());
+    let named = changelogs::rows(&report.platforms).into_iter();
+    let named = named.map(|(packages, ids)| vec![list(packages), list(ids)]).collect();
+    out.extend(table(changelogs::TITLE, &["packages", "named"], named, Weight::Light));
     let components = by_source::components(&report.platforms, &all).into_iter().map(|change| {
         let text = |version: Option<&str>| version.map(str::to_owned);
         let versions = Cell::Versions(text(change.from), text(change.to));

@@ -244,6 +244,7 @@ pub fn large() -> Review {
             url: format!("http://deb.debian.org/debian/pool/main/l/lib/lib-package-{number}.deb"),
             checksum: ArchiveChecksum::Sha256(Digest::of(number.to_string().as_bytes())),
             repository: "http://deb.debian.org/debian bookworm main".into(),
+            named_in_changelogs: None,
         })
         .collect();
     platform.files = FileCounts { added: 10_000, changed: 10_000, ..FileCounts::default() };

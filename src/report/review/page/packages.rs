@@ -9,6 +9,7 @@ use super::findings::ids;
 use super::{Scope, number, scrolling, shown, shown_line};
 use crate::before_after::RepairReport;
 use crate::by_source::{self, ComponentStep, SourceChange, VersionStep};
+use crate::changelogs;
 use crate::diff::ImageDiff;
 use crate::problems::Problem;
 use crate::review::Review;
@@ -46,6 +47,7 @@ pub(super) fn section(review: &Review, report: &RepairReport, problems: &[Proble
                 (scrolling("Packages by source package", &table))
             }
         }
+        (named_in_changelogs(report))
         (components(report, problems))
         (kept(report))
     }
@@ -148,6 +150,22 @@ fn components(report: &RepairReport, problems: &[Problem<'_>]) -> Markup {
             section.of-fixed aria-labelledby="components" {
                 h2 #components { "Libraries and other components " span.count { (number(changes.len())) } }
                 (scrolling("Changed components", &table))
+            }
+        }
+    }
+}
+
+/// Without a report: what the changelogs of the packages name.
+fn named_in_changelogs(report: &RepairReport) -> Markup {
+    let rows = changelogs::rows(&report.platforms);
+    let list = |all: &BTreeSet<&str>| all.iter().copied().collect::<Vec<_>>().join(", ");
+    html! {
+        @if let (Some(named), false) = (report.summary.named_in_changelogs, rows.is_empty()) {
+            section.rest aria-labelledby="named" {
+                h2 #named { (changelogs::TITLE) " " span.count { (number(named.vulnerabilities)) } }
+                ul.plain { @for (packages, ids) in &rows {
+                    li { b { (shown(&list(packages))) } " " (shown(&list(ids))) }
+                } }
             }
         }
     }

@@ -77,6 +77,8 @@ fn lead(report: &RepairReport) -> Vec<String> {
     let counted = &report.summary.vulnerabilities;
     let mut out = Vec::new();
     out.extend(counted.sentence().map(|text| format!("{text}.")));
+    let named = report.summary.named_in_changelogs;
+    out.extend(named.map(|named| format!("{}.", capital(&named.sentence()))));
     let mut rest = Vec::new();
     if counted.after.total() > 0 {
         let left = if report.is_done() { "left" } else { "would be left" };
