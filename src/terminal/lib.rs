@@ -387,7 +387,7 @@ mod tests {
         for width in 80..140 {
             let text = at(width);
             assert!(text.contains(old) && text.contains(new), "{width}:\n{text}");
-            assert_eq!(text.contains("→"), width < 105, "{width}:\n{text}");
+            assert_eq!(text.contains("→"), width < 108, "{width}:\n{text}");
         }
         let coloured = Style { width: Some(80), colour: Colour::Always, ..Style::default() };
         let text = table().render(coloured);
