@@ -46,8 +46,14 @@ struct Pair {
 /// A layer or a temporary file cannot be read; the overlay is then as it was.
 pub fn leave_out(overlay: &mut Overlay, kept: &[ImagePath]) -> Result<Identical, RootfsError> {
     let mut pairs = alike(overlay, kept);
-    let directories: Vec<ImagePath> =
-        pairs.extract_if(.., |_, pair| pair.now.is_dir()).map(|(path, _)| path).collect();
+    let mut directories = Vec::new();
+    pairs.retain(|path, pair| {
+        let is_directory = pair.now.is_dir();
+        if is_directory {
+            directories.push(path.clone());
+        }
+        !is_directory
+    });
     keep_same_contents(overlay, &mut pairs)?;
     keep_whole_links(overlay, &mut pairs);
     for path in pairs.keys() {
