@@ -61,9 +61,9 @@ const URN: &str = "urn:imgfix:schema:";
 /// The schema, and in its `$defs` those that it refers to, so that it stands alone: a compound
 /// document (JSON Schema 2020-12 core, 9.3.1). Schemas without such a reference are printed as
 /// they are in `docs/`.
-fn standalone(name: Name) -> serde_json::Result<String> {
+fn standalone(name: Name) -> Result<String, imgfix_json::JsonError> {
     let text = name.file();
-    let mut schema: Value = serde_json::from_str(text)?;
+    let mut schema: Value = imgfix_json::read(text.as_bytes())?;
     let own = schema["$id"].as_str().unwrap_or_default().to_owned();
     let mut wanted = Vec::new();
     references(&schema, &mut wanted);
@@ -73,7 +73,7 @@ fn standalone(name: Name) -> serde_json::Result<String> {
             continue;
         }
         for other in Name::value_variants() {
-            let other: Value = serde_json::from_str(other.file())?;
+            let other: Value = imgfix_json::read(other.file().as_bytes())?;
             if other["$id"] == *id {
                 references(&other, &mut wanted);
                 bundled.insert(id.clone(), other);
@@ -88,7 +88,7 @@ fn standalone(name: Name) -> serde_json::Result<String> {
         Some(Value::Object(defs)) => defs.extend(bundled),
         _ => schema["$defs"] = bundled.into(),
     }
-    Ok(format!("{}\n", serde_json::to_string_pretty(&schema)?))
+    Ok(imgfix_json::pretty(&schema))
 }
 
 /// Adds the ids of other schemas that `value` refers to.

@@ -230,7 +230,7 @@ fn packages(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> St
 fn named_in_changelogs(report: &RepairReport, style: Style) -> String {
     let mut table = Table::new(&["packages", "named"], &[0, 1]);
     for (packages, ids) in changelogs::rows(&report.platforms) {
-        let of = |all: BTreeSet<&str>| some_of(all.into_iter(), shown(style));
+        let of = |all: BTreeSet<&str>| some_of(all, shown(style));
         table.row([&of(packages), &of(ids)]);
     }
     section(changelogs::TITLE, table, style)
