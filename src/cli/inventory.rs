@@ -18,6 +18,7 @@ use super::{CommandResult, exit};
 
 /// Arguments of `imgfix inventory`.
 #[derive(Debug, Args)]
+#[allow(rustdoc::invalid_html_tags, reason = "`NAME <MAIL>` is help, no markup")]
 pub struct InventoryArguments {
     /// The image, as for 'imgfix repair'
     #[arg(value_parser = parse_reference)]
