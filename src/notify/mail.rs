@@ -4,7 +4,6 @@
 //! Addresses are parsed, never pasted; header lines are written by `lettre`, which encodes what
 //! they cannot have. No line of a header comes from outside as it is.
 
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
@@ -16,6 +15,7 @@ use url::{Host, Url};
 
 use super::Message;
 use super::message::cut;
+use imgfix_host::loopback::is_loopback;
 use imgfix_model::hex;
 
 /// How many may be written to.
@@ -147,14 +147,6 @@ impl Server {
             Encryption::None => 25,
         };
         Ok(Self { host, port: url.port().unwrap_or(usual), encryption })
-    }
-}
-
-/// Whether a host is this machine.
-fn is_loopback(host: &str) -> bool {
-    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +23,7 @@ use crate::ImageError;
 use crate::manifest::MAX_MANIFEST;
 use crate::media_type;
 use imgfix_host::http::{self, Retry};
+use imgfix_host::loopback;
 use imgfix_host::pace::Pace;
 
 /// How long to wait for the next bytes of an answer.
@@ -386,10 +386,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    let name = name.trim_end_matches('.');
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    loopback::is_loopback(name.trim_end_matches('.'))
 }
 
 /// A loopback registry speaks TLS or plain HTTP; only asking tells. A certificate that is not
