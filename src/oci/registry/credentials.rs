@@ -14,6 +14,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+use serde_json::{Map, Value};
 
 /// The variable with logins as text, in the form of docker's `config.json`. Only its `auths` count,
 /// as for docker: no helper is run for it.
@@ -145,12 +146,7 @@ pub fn helper(
 /// A program that may be run for credentials when it is not known yet for which registry.
 #[must_use]
 pub fn any_helper(auth_file: Option<&Path>, variable: Variable<'_>) -> Option<String> {
-    let named = |file: AuthFile| {
-        let config: serde_json::Value = imgfix_json::read(&std::fs::read(file.path).ok()?).ok()?;
-        let helpers = config.get("credHelpers").and_then(serde_json::Value::as_object);
-        let first = helpers.and_then(|all| all.values().next());
-        Some(shown_helper(first.or_else(|| config.get("credsStore"))?.as_str()?))
-    };
+    let named = |file: AuthFile| helper_in(&file.path, |helpers| helpers.values().next());
     let name = auth_files(auth_file, variable).into_iter().find_map(named)?;
     Some(format!("docker-credential-{name}"))
 }
@@ -275,14 +271,15 @@ fn look_up(
 
 /// The helper that a file names for a key, without its prefix; for an error.
 pub(super) fn helper_of(path: &Path, key: &str) -> Option<String> {
-    let config: serde_json::Value = imgfix_json::read(&std::fs::read(path).ok()?).ok()?;
-    let named = config.get("credHelpers").and_then(|helpers| helpers.get(key));
-    let named = named.or_else(|| config.get("credsStore"))?.as_str()?;
-    Some(shown_helper(named))
+    helper_in(path, |helpers| helpers.get(key))
 }
 
-fn shown_helper(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(100).collect()
+/// What a file's `credHelpers` have for `pick`, or else its `credsStore`.
+fn helper_in(path: &Path, pick: impl Fn(&Map<String, Value>) -> Option<&Value>) -> Option<String> {
+    let config: Value = imgfix_json::read(&std::fs::read(path).ok()?).ok()?;
+    let named = config.get("credHelpers").and_then(Value::as_object).and_then(pick);
+    let named = named.or_else(|| config.get("credsStore"))?.as_str()?;
+    Some(named.chars().filter(|c| !c.is_control()).take(100).collect())
 }
 
 #[cfg(test)]
