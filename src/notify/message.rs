@@ -10,6 +10,7 @@ use imgfix_host::unfinished::Published;
 use imgfix_model::finding::Severity;
 use imgfix_report::RepairReport;
 use imgfix_report::gate::Gate;
+use imgfix_report::image_name;
 use imgfix_report::summary::SeverityCounts;
 use imgfix_terminal::clean;
 
@@ -123,7 +124,7 @@ impl Message {
         match event {
             Event::Repaired(report) => {
                 let counted = &report.summary.vulnerabilities;
-                let output = report.output.as_ref().unwrap_or(&report.image);
+                let output = report.standing_image();
                 let (fixed, remaining) = report.standing();
                 Self {
                     image: as_pasted(&report.image.reference),
@@ -416,7 +417,7 @@ pub(super) fn unknown_placeholder(template: &str) -> Option<&str> {
 
 /// The name of an image as people paste it.
 fn as_pasted(reference: &str) -> String {
-    clean(reference.strip_prefix("docker://").unwrap_or(reference))
+    clean(image_name::pasted(reference))
 }
 
 /// What was upgraded and installed on any platform, each once, in the order of installation.

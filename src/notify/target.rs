@@ -219,6 +219,22 @@ pub enum Address {
     Environment(String),
 }
 
+impl Address {
+    /// What `url` or `url-env` says; a URL is one that `check` takes.
+    fn of(
+        url: Option<String>,
+        variable: Option<String>,
+        check: impl FnOnce(&str) -> Result<(), String>,
+    ) -> Result<Self, String> {
+        match (url, variable) {
+            (Some(url), None) => check(&url).map(|()| Self::Url(url)),
+            (None, Some(name)) => Ok(Self::Environment(name)),
+            (Some(_), Some(_)) => Err("url and url-env: give one of them".to_owned()),
+            (None, None) => Err("a url or url-env is missing".to_owned()),
+        }
+    }
+}
+
 impl Entry {
     /// Checks that what the kind needs is there and nothing else is. Paths count from `folder`.
     ///
@@ -243,16 +259,13 @@ impl Entry {
         let address = match (kind, url, url_env) {
             (EntryKind::File, None, None) => None,
             (EntryKind::File, ..) => return Err("a file has a path, not a url".to_owned()),
-            (_, Some(url), None) => {
+            (_, url, url_env) => Some(Address::of(url, url_env, |url| {
                 let http = url.starts_with("https://") || url.starts_with("http://");
-                if !http || url::Url::parse(&url).is_err() {
-                    return Err("url is not an http:// or https:// address".to_owned());
+                match http && url::Url::parse(url).is_ok() {
+                    true => Ok(()),
+                    false => Err("url is not an http:// or https:// address".to_owned()),
                 }
-                Some(Address::Url(url))
-            }
-            (_, None, Some(name)) => Some(Address::Environment(name)),
-            (_, Some(_), Some(_)) => return Err("url and url-env: give one of them".to_owned()),
-            (_, None, None) => return Err("a url or url-env is missing".to_owned()),
+            })?),
         };
         if path.is_some() && kind != EntryKind::File {
             return Err("only kind = \"file\" has a path".to_owned());
@@ -300,9 +313,7 @@ impl Entry {
         };
         Ok(Target { kind, when })
     }
-}
 
-impl Entry {
     /// Checks what mail needs.
     fn check_mail(self) -> Result<Target, String> {
         let Entry { kind: _, url, url_env, secret_env, headers_env, template, path, when, .. } =
@@ -321,15 +332,9 @@ impl Entry {
             (None, None) => None,
             _ => return Err("username-env and password-env: give both".to_owned()),
         };
-        let url = match (url, url_env) {
-            (Some(text), None) => {
-                Server::parse(&text, starttls, login.is_some())?;
-                Address::Url(text)
-            }
-            (None, Some(name)) => Address::Environment(name),
-            (Some(_), Some(_)) => return Err("url and url-env: give one of them".to_owned()),
-            (None, None) => return Err("a url or url-env is missing".to_owned()),
-        };
+        let url = Address::of(url, url_env, |url| {
+            Server::parse(url, starttls, login.is_some()).map(drop)
+        })?;
         if let Some(name) = subject.as_deref().and_then(unknown_placeholder) {
             return Err(format!("the subject has {{{name}}}, which stands for nothing"));
         }

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::before_after::{FileCounts, IdenticalFiles, PlatformReport, RepairReport, Stage};
+use super::before_after::{
+    FileCounts, IdenticalFiles, NamedImage, PlatformReport, RepairReport, Stage,
+};
 use super::changelogs::NamedInChangelogs;
 use super::diff::FilesDiff;
 use super::problems::{Problem, problems};
@@ -533,6 +535,18 @@ impl RepairReport {
             true => (counted.fixed, counted.not_fixed),
             false => (0, counted.total),
         }
+    }
+
+    /// The image that users get now: the repaired one, or the original when nothing was published.
+    #[must_use]
+    pub fn standing_image(&self) -> &NamedImage {
+        self.output.as_ref().unwrap_or(&self.image)
+    }
+
+    /// The title of what is left.
+    #[must_use]
+    pub fn title_of_left(&self) -> &'static str {
+        if self.is_done() { "Not fixed" } else { "Would not be fixed" }
     }
 
     /// Whether verdicts are of an image that is there: of a plan, and of what a gate kept from
