@@ -12,7 +12,10 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::before_after::{PlatformReport, RepairReport};
+use super::cut::cut;
+use super::finding_identity::identity;
 use super::image_name;
+use super::inventory::release;
 use super::name_uuid::name_uuid;
 use super::problem_pages;
 use imgfix_model::advisory::web_link;
@@ -91,11 +94,7 @@ fn operating_system(contents: Option<&Contents>) -> String {
     let inventory = contents.and_then(|all| all.packages.as_ref());
     let distribution = inventory.map(|inventory| &inventory.distribution);
     let text = distribution.map_or_else(String::new, |one| {
-        let release = match one.version_id.as_str() {
-            "" => &one.codename,
-            version => version,
-        };
-        clean(format!("{} {release}", one.id).trim())
+        clean(format!("{} {}", one.id, release(one).unwrap_or_default()).trim())
     });
     if text.is_empty() { "unknown".to_owned() } else { text }
 }
@@ -109,7 +108,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn one(&self, finding: &Finding, reason: &Reason) -> Value {
-        let image = self.report.output.as_ref().unwrap_or(&self.report.image);
+        let image = self.report.standing_image();
         let title = finding.title.as_deref().unwrap_or(&finding.id);
         let links: Vec<Value> = problem_pages::page(finding)
             .iter()
@@ -139,17 +138,7 @@ impl Place<'_> {
 
     /// The same for every tag, and after every repair: without versions and digests.
     fn id(&self, finding: &Finding) -> String {
-        let said = json!([
-            image_name::stable(&self.report.image.reference),
-            self.platform.platform.to_string(),
-            finding.class,
-            self.platform.sources.of_finding(finding),
-            finding.package,
-            finding.architecture,
-            finding.path,
-            finding.id,
-        ]);
-        name_uuid(&["container_scanning", &said.to_string()])
+        name_uuid(&["container_scanning", &identity(self.report, self.platform, finding)])
     }
 
     fn details(&self, finding: &Finding, reason: &Reason) -> Value {
@@ -164,18 +153,13 @@ impl Place<'_> {
         add("source_package", "Source package", self.platform.sources.of_finding(finding));
         add("fixed_version", "Fixed version", finding.fixed.as_deref().unwrap_or_default());
         add("path", "File", finding.path.as_deref().unwrap_or_default());
-        add("reason", state(self.report), &reason.to_string());
+        add("reason", self.report.title_of_left(), &reason.to_string());
         Value::Object(details)
     }
 }
 
-/// What is said of a finding that is left.
-fn state(report: &RepairReport) -> &'static str {
-    if report.is_done() { "Not fixed" } else { "Would not be fixed" }
-}
-
 fn solution(finding: &Finding, reason: &Reason, report: &RepairReport) -> String {
-    let state = state(report);
+    let state = report.title_of_left();
     match &finding.fixed {
         Some(fixed) => format!("Upgrade {} to {fixed}. {state}: {reason}", finding.package),
         None => format!("{state}: {reason}"),
@@ -221,13 +205,6 @@ fn severity(severity: Severity) -> &'static str {
         Severity::Low => "Low",
         Severity::Negligible => "Info",
         Severity::Unknown => "Unknown",
-    }
-}
-
-fn cut(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => text.chars().take(most.saturating_sub(3)).chain("...".chars()).collect(),
-        false => text.to_owned(),
     }
 }
 

@@ -37,7 +37,7 @@ fn suites(writer: &mut Writer<Vec<u8>>, report: &RepairReport) -> Result {
     let gate = report.gate.as_ref();
     let of_gate = gate.map_or([0; 3], |gate| [1, usize::from(!gate.passed), 0]);
     let [tests, failures, _] = add(own, of_gate);
-    let image = report.output.as_ref().unwrap_or(&report.image);
+    let image = report.standing_image();
     let name = match report.stage {
         Stage::Repaired => image.reference.clone(),
         Stage::Planned => format!("plan for {}", image.reference),

@@ -12,9 +12,11 @@
 pub mod before_after;
 pub mod by_source;
 pub mod changelogs;
+mod cut;
 pub mod diff;
 pub mod effects;
 pub mod exploitation;
+mod finding_identity;
 pub mod findings_list;
 pub mod gate;
 pub mod gitlab;

@@ -10,11 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::before_after::{PlatformReport, RepairReport};
-use super::inventory::image_url;
+use super::inventory::{image_url, rfc3339};
 use super::name_uuid::name_uuid;
 use super::package_urls::{self, PackageUrl};
 use imgfix_findings::purl::encode;
@@ -42,10 +40,7 @@ pub struct Issue<'a> {
 /// valid document says.
 #[must_use]
 pub fn render(report: &RepairReport, issue: &Issue<'_>) -> Option<String> {
-    let timestamp = OffsetDateTime::from_unix_timestamp(issue.created)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned());
+    let timestamp = rfc3339(issue.created).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned());
     let statements: Vec<Value> = report
         .platforms
         .iter()

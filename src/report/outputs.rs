@@ -26,7 +26,7 @@ pub fn render(report: &RepairReport, names: Names) -> String {
     let mut values = Vec::new();
     match report.stage {
         Stage::Repaired => {
-            let image = report.output.as_ref().unwrap_or(&report.image);
+            let image = report.standing_image();
             let reference = image.reference.strip_prefix("docker://").unwrap_or(&image.reference);
             let published = report.output.is_some();
             let (fixed, remaining) = report.standing();

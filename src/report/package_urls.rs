@@ -13,7 +13,7 @@ use imgfix_model::component::{Contents, Library};
 use imgfix_model::finding::{Class, Finding, Naming};
 use imgfix_model::package::{Installed, Inventory};
 
-use super::inventory::{library_url, package_url};
+use super::inventory::{all_libraries, library_url, package_url};
 
 /// One package under the names that tools have for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,9 +91,8 @@ fn libraries(contents: Option<&Contents>, finding: &Finding) -> Vec<PackageUrl> 
         let own = one.path.to_string();
         path.is_none_or(|path| own.trim_start_matches('/') == path)
     };
-    let stores = contents.into_iter().flat_map(|all| &all.libraries);
-    stores
-        .flat_map(|store| store.libraries.iter().map(move |library| (store, library)))
+    let stores = contents.map(|all| all.libraries.as_slice()).unwrap_or_default();
+    all_libraries(stores)
         .filter(|(_, library)| library.name.eq_ignore_ascii_case(&finding.package))
         .filter(|(_, library)| here(library))
         .map(|(store, library)| PackageUrl::only(library_url(store, library)))

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::before_after::{PlatformReport, RepairReport, Stage};
+use super::cut::cut;
+use super::finding_identity::identity;
 use super::image_name;
 use super::problem_pages;
 use imgfix_model::digest::Digest;
@@ -43,7 +45,7 @@ pub fn render(report: &RepairReport) -> String {
 }
 
 fn rendered(report: &RepairReport, most: usize) -> String {
-    let image = report.output.as_ref().unwrap_or(&report.image);
+    let image = report.standing_image();
     let mut left: Vec<Left<'_>> = Vec::new();
     for platform in &report.platforms {
         let all = platform.findings.iter().filter(|one| is_left(one.verdict.outcome()));
@@ -51,7 +53,7 @@ fn rendered(report: &RepairReport, most: usize) -> String {
     }
     // Stable: of equals, those of the first platform come first.
     left.sort_by_key(|one| Reverse(one.judged.finding.severity));
-    let cut = left.split_off(left.len().min(most));
+    let left_out = left.split_off(left.len().min(most));
     let rules = rules(&left);
     let numbers: BTreeMap<&str, usize> = rules.keys().copied().zip(0..).collect();
     let mut seen = BTreeMap::new();
@@ -74,7 +76,7 @@ fn rendered(report: &RepairReport, most: usize) -> String {
                 "rules": rules.into_iter().map(|(id, worst)| rule(id, worst)).collect::<Vec<_>>(),
             }},
             "automationDetails": {"id": run_of(report)},
-            "invocations": [invocation(&cut, most)],
+            "invocations": [invocation(&left_out, most)],
             "results": results,
             "columnKind": "utf16CodeUnits",
             "properties": {
@@ -101,13 +103,13 @@ fn run_of(report: &RepairReport) -> String {
     format!("{kind}/{}/", image_name::stable(&report.image.reference))
 }
 
-fn invocation(cut: &[Left<'_>], most: usize) -> Value {
+fn invocation(left_out: &[Left<'_>], most: usize) -> Value {
     let mut invocation = json!({"executionSuccessful": true});
-    if let Some(worst) = cut.first() {
+    if let Some(worst) = left_out.first() {
         let text = format!(
             "{} left out: a code-scanning page takes {most} of one run, and these are the least \
              severe, {} and below; the JSON report has all",
-            count(cut.len(), "finding"),
+            count(left_out.len(), "finding"),
             worst.judged.finding.severity
         );
         invocation["toolExecutionNotifications"] =
@@ -137,7 +139,7 @@ fn rule(id: &str, finding: &Finding) -> Value {
         Class::Baseline => "Misconfiguration",
         Class::Malicious => "MaliciousFile",
     };
-    let title = cut_text(finding.title.as_deref().unwrap_or(id));
+    let title = cut(finding.title.as_deref().unwrap_or(id), MAX_TEXT);
     let severity = finding.severity.to_string().to_uppercase();
     let page = problem_pages::page(finding);
     let linked = match &page {
@@ -167,13 +169,6 @@ fn rule(id: &str, finding: &Finding) -> Value {
         rule["helpUri"] = json!(page);
     }
     rule
-}
-
-fn cut_text(text: &str) -> String {
-    match text.chars().count() > MAX_TEXT {
-        true => text.chars().take(MAX_TEXT - 3).chain("...".chars()).collect(),
-        false => text.to_owned(),
-    }
 }
 
 /// Text of others is only text: marks of Markdown and HTML say nothing.
@@ -209,18 +204,8 @@ fn fingerprints(
     report: &RepairReport,
     seen: &mut BTreeMap<String, usize>,
 ) -> Value {
-    let finding = &one.judged.finding;
-    let said = json!([
-        image_name::stable(&report.image.reference),
-        one.platform.platform.to_string(),
-        finding.class,
-        one.platform.sources.of_finding(finding),
-        finding.package,
-        finding.architecture,
-        finding.path,
-        finding.id,
-    ]);
-    let hash: String = Digest::of(said.to_string().as_bytes()).hex().chars().take(16).collect();
+    let said = identity(report, one.platform, &one.judged.finding);
+    let hash: String = Digest::of(said.as_bytes()).hex().chars().take(16).collect();
     let times = seen.entry(hash.clone()).or_default();
     *times += 1;
     let fingerprint = format!("{hash}:{times}");
@@ -230,16 +215,15 @@ fn fingerprints(
 fn result(one: &Left<'_>, rule: usize, report: &RepairReport) -> Value {
     let Left { platform, judged } = one;
     let finding = &judged.finding;
-    let image = &report.output.as_ref().unwrap_or(&report.image).reference;
+    let image = &report.standing_image().reference;
     let why = match &judged.verdict {
         Verdict::NotFixed { reason } => reason.to_string(),
         Verdict::Mitigated { how } => how.clone(),
         Verdict::Fixed { .. } | Verdict::NotAffected { .. } => String::new(),
     };
-    let state = match (judged.verdict.outcome(), report.is_done()) {
-        (Outcome::Mitigated, _) => "Mitigated",
-        (_, true) => "Not fixed",
-        (_, false) => "Would not be fixed",
+    let state = match judged.verdict.outcome() {
+        Outcome::Mitigated => "Mitigated",
+        _ => report.title_of_left(),
     };
     let message = format!(
         "Package: {}\nInstalled Version: {}\nVulnerability {}\nSeverity: {}\nFixed Version: {}\n\
@@ -250,7 +234,7 @@ fn result(one: &Left<'_>, rule: usize, report: &RepairReport) -> Value {
         finding.severity.to_string().to_uppercase(),
         finding.fixed.as_deref().unwrap_or_default(),
         platform.platform,
-        cut_text(&why),
+        cut(&why, MAX_TEXT),
     );
     let stable = image_name::stable(&report.image.reference);
     let uri = finding.path.as_deref().map_or(stable, |path| path.trim_start_matches('/'));

@@ -278,7 +278,7 @@ fn ids(problems: &[Named<'_>], style: Style) -> String {
 /// reason, and is as bad as the worst of it.
 fn findings(report: &RepairReport, problems: &[Problem<'_>], style: Style) -> String {
     let of = |outcome| problems::rows(problems, outcome);
-    let left = if report.is_done() { "Not fixed" } else { "Would not be fixed" };
+    let left = report.title_of_left();
     let mut out = rows_table(left, &of(Outcome::Left), style);
     out.push_str(&rows_table("Mitigated", &of(Outcome::Mitigated), style));
     if style.detail == Detail::Full {

@@ -14,7 +14,7 @@ use super::cyclonedx_document::{
 use super::licenses::{Declared, Licenses};
 use super::{
     InventoryError, Issue, Subject, Unique, distribution_party, document_uuid, image_url,
-    libraries, package_url, release, rfc3339,
+    libraries, package_supplier, package_url, release, rfc3339,
 };
 use crate::before_after::Tool;
 
@@ -107,8 +107,7 @@ impl Bom {
             properties.push(property("imgfix:held", "true"));
         }
         let description = contents.descriptions.get(&package.id);
-        let supplier = description.and_then(|one| one.supplier.clone());
-        let supplier = supplier.or_else(|| distribution_party(&inventory.distribution));
+        let supplier = package_supplier(description, &inventory.distribution);
         let bom_ref = self.refs.take(&purl, '#');
         self.packages.entry(package.id.clone()).or_insert_with(|| bom_ref.clone());
         let licenses = self.choices(description.and_then(|one| one.license.as_ref()));

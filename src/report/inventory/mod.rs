@@ -15,6 +15,7 @@ mod spdx;
 mod spdx_document;
 
 pub use cyclonedx::cyclonedx;
+pub(super) use libraries::all as all_libraries;
 pub use libraries::package_url as library_url;
 pub use listing::{json, table};
 pub use purl::{image_url, package_url};
@@ -24,7 +25,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::name_uuid::name_uuid;
-use imgfix_model::description::Party;
+use imgfix_model::description::{Description, Party};
 use imgfix_model::digest::Digest;
 use imgfix_model::package::Distribution;
 use imgfix_model::platform::Platform;
@@ -68,7 +69,7 @@ pub enum InventoryError {
 }
 
 /// `2026-01-31T12:00:00Z`.
-fn rfc3339(seconds: i64) -> Result<String, InventoryError> {
+pub(super) fn rfc3339(seconds: i64) -> Result<String, InventoryError> {
     OffsetDateTime::from_unix_timestamp(seconds)
         .ok()
         .filter(|time| (0..=9999).contains(&time.year()))
@@ -90,8 +91,14 @@ fn distribution_party(distribution: &Distribution) -> Option<Party> {
     Party::parse(name)
 }
 
+/// Who supplies a package: whom its record names, or else the distribution.
+fn package_supplier(described: Option<&Description>, distribution: &Distribution) -> Option<Party> {
+    let named = described.and_then(|one| one.supplier.clone());
+    named.or_else(|| distribution_party(distribution))
+}
+
 /// The release of a distribution: its number or, where it has none, its code name.
-fn release(distribution: &Distribution) -> Option<&str> {
+pub(super) fn release(distribution: &Distribution) -> Option<&str> {
     let names = [&distribution.version_id, &distribution.codename];
     names.into_iter().map(String::as_str).find(|name| !name.is_empty())
 }
@@ -133,7 +140,7 @@ impl Unique {
 mod tests {
     use super::*;
     use imgfix_model::component::{Contents, Libraries, Library, StoreId, Unread};
-    use imgfix_model::description::{Description, License};
+    use imgfix_model::description::License;
     use imgfix_model::package::{Distribution, Installed, Inventory, PackageId};
     use imgfix_model::path::ImagePath;
     use imgfix_terminal::Style;

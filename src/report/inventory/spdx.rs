@@ -14,7 +14,7 @@ use super::spdx_document::{
 };
 use super::{
     InventoryError, Issue, Subject, Unique, distribution_party, document_uuid, image_url,
-    libraries, package_url, release, rfc3339,
+    libraries, package_supplier, package_url, release, rfc3339,
 };
 use crate::before_after::Tool;
 
@@ -104,8 +104,7 @@ impl List {
         let id = self.ids.take(&identifier("Package", &name), '-');
         self.system.entry(name).or_insert_with(|| id.clone());
         let source = package.source.as_ref();
-        let named = description.and_then(|one| one.supplier.clone());
-        let named = named.or_else(|| distribution_party(&inventory.distribution));
+        let named = package_supplier(description, &inventory.distribution);
         let license_declared = self.license(description.and_then(|one| one.license.as_ref()));
         self.packages.push(Package {
             version_info: Some(package.version.0.clone()),

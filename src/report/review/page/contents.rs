@@ -36,8 +36,7 @@ fn links(review: &Review, problems: &[Problem<'_>], looks: &[Look]) -> Vec<Link>
     if let Some(report) = &review.repair {
         let counted = &report.summary.vulnerabilities;
         if !problems.is_empty() {
-            let title = if report.is_done() { "Not fixed" } else { "Would not be fixed" };
-            add("left", title, Some(counted.not_fixed));
+            add("left", report.title_of_left(), Some(counted.not_fixed));
         }
         if counted.mitigated > 0 {
             add("mitigated", "Mitigated", Some(counted.mitigated));

@@ -20,7 +20,7 @@ const LIST_UP_TO: usize = 6;
 /// What the repaired image still has.
 pub(super) fn open(report: &RepairReport, problems: &[Problem<'_>]) -> Markup {
     let (left, mitigated) = (rows(problems, Outcome::Left), rows(problems, Outcome::Mitigated));
-    let title = if report.is_done() { "Not fixed" } else { "Would not be fixed" };
+    let title = report.title_of_left();
     html! {
         @if !problems.is_empty() { (section("left", title, "Why", &left, "of-left")) }
         @if !mitigated.is_empty() {
