@@ -67,17 +67,16 @@ fn standalone(name: Name) -> Result<String, imgfix_json::JsonError> {
     let own = schema["$id"].as_str().unwrap_or_default().to_owned();
     let mut wanted = Vec::new();
     references(&schema, &mut wanted);
+    let all = Name::value_variants().iter().map(|name| imgfix_json::read(name.file().as_bytes()));
+    let all: Vec<Value> = all.collect::<Result<_, _>>()?;
     let mut bundled: Map<String, Value> = Map::new();
     while let Some(id) = wanted.pop() {
         if id == own || bundled.contains_key(&id) {
             continue;
         }
-        for other in Name::value_variants() {
-            let other: Value = imgfix_json::read(other.file().as_bytes())?;
-            if other["$id"] == *id {
-                references(&other, &mut wanted);
-                bundled.insert(id.clone(), other);
-            }
+        if let Some(other) = all.iter().find(|other| other["$id"] == *id) {
+            references(other, &mut wanted);
+            bundled.insert(id, other.clone());
         }
     }
     if bundled.is_empty() {
