@@ -187,6 +187,10 @@ impl Progress for Lines {
         }
         Box::new(NoTask)
     }
+    fn step(&self, text: &str) -> Box<dyn Task> {
+        self.message(text);
+        Box::new(NoTask)
+    }
     fn message(&self, text: &str) {
         if self.level >= Level::Normal {
             eprintln!("imgfix: {}", log_lines::message(text));
@@ -228,6 +232,19 @@ impl Drop for BarTask {
     }
 }
 
+impl Bars {
+    /// Shows a bar until its task is dropped.
+    fn show(&self, bar: ProgressBar, template: &str, what: &str) -> Box<dyn Task> {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        let bar = self.multi.add(bar);
+        bar.set_message(log_lines::message(what));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Box::new(BarTask { bar, multi: self.multi.clone() })
+    }
+}
+
 impl Progress for Bars {
     fn start(&self, what: &str, total: Option<u64>) -> Box<dyn Task> {
         let bar = match total {
@@ -238,13 +255,11 @@ impl Progress for Bars {
             Some(_) => "{msg:40!} {bar:20} {bytes:>10}/{total_bytes:<10} {bytes_per_sec}",
             None => "{msg:40!} {spinner} {bytes:>10} {bytes_per_sec}",
         };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        let bar = self.multi.add(bar);
-        bar.set_message(log_lines::message(what));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Box::new(BarTask { bar, multi: self.multi.clone() })
+        self.show(bar, template, what)
+    }
+    fn step(&self, text: &str) -> Box<dyn Task> {
+        self.message(text);
+        self.show(ProgressBar::new_spinner(), "{wide_msg} {spinner} {elapsed:>4}", text)
     }
     fn message(&self, text: &str) {
         let _ = self.multi.println(log_lines::message(text));

@@ -10,7 +10,10 @@ pub trait Progress: Send + Sync {
     /// A named unit of work starts (`"layer sha256:1234…"`, `"libc6_2.36-9_amd64.deb"`).
     /// `total` is its size in bytes when known. The returned task ends when dropped.
     fn start(&self, what: &str, total: Option<u64>) -> Box<dyn Task>;
-    /// One line for the reader: a step that has no size.
+    /// A step starts that has no size (`"linux/amd64: planning"`): one line for the reader, and on
+    /// a terminal a sign that it goes on, and for how long, until the returned task is dropped.
+    fn step(&self, text: &str) -> Box<dyn Task>;
+    /// One line for the reader.
     fn message(&self, text: &str);
     /// A line that is shown at every verbosity but `-q`: something the user should look at.
     fn warn(&self, text: &str);
@@ -36,6 +39,9 @@ impl Task for SilentTask {
 
 impl Progress for Silent {
     fn start(&self, _what: &str, _total: Option<u64>) -> Box<dyn Task> {
+        Box::new(SilentTask)
+    }
+    fn step(&self, _text: &str) -> Box<dyn Task> {
         Box::new(SilentTask)
     }
     fn message(&self, _text: &str) {}

@@ -260,10 +260,12 @@ impl Job<'_> {
             let (before, after) = (contents.clone(), contents);
             return Ok(Done { new: unchanged(loaded), report, evidence, before, after });
         };
-        edge.progress.message(&format!("{}: writing {}", loaded.platform, changes(&plan)));
+        let what = format!("{}: writing {}", loaded.platform, changes(&plan));
+        let writing = edge.progress.step(&what);
         let layer = TemporaryLayer::write(&overlay, &self.request.layer)?;
         let kept = left_out.as_ref().map_or(&[][..], |identical| &identical.paths);
         let after = layer.verify(&loaded, &overlay, kept, &plan, self.environment)?;
+        drop(writing);
         let provenance = Provenance { newest, ..self.provenance.clone() };
         let Rebuilt { manifest, config, layer_descriptor, .. } =
             publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), &provenance)?;
@@ -331,10 +333,10 @@ impl Job<'_> {
         stores: &Stores,
     ) -> Result<(Option<Overlay>, Option<Identical>), RepairError> {
         let Some(mut overlay) = overlay else { return Ok((None, None)) };
-        if self.request.identical == IdenticalPolicy::LeftOut {
+        let _looking = (self.request.identical == IdenticalPolicy::LeftOut).then(|| {
             let what = format!("{}: looking for identical files", loaded.platform);
-            self.environment.edge.progress.message(&what);
-        }
+            self.environment.edge.progress.step(&what)
+        });
         let left_out = self.request.identical.apply(&mut overlay, stores)?;
         Ok(((!overlay.is_unchanged()).then_some(overlay), left_out))
     }

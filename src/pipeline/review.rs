@@ -55,7 +55,8 @@ pub fn of_repaired(
     environment: &Environment,
 ) -> Result<PlatformReview, RepairError> {
     let loaded = repaired.loaded;
-    environment.edge.progress.message(&format!("{}: comparing with the original", loaded.platform));
+    let what = format!("{}: comparing with the original", loaded.platform);
+    let _comparing = environment.edge.progress.step(&what);
     let side = |label: &str| label.to_owned();
     let before = Side {
         label: side("the original image"),

@@ -15,6 +15,7 @@ use imgfix_model::reason::Reason;
 use imgfix_repository::freshness;
 use imgfix_repository::newest::short_name;
 use imgfix_solve::effort::MOST;
+use imgfix_terminal::count;
 use imgfix_vfs::{FileSystem, Overlay};
 
 use crate::error::{Cause, RepairerError};
@@ -72,9 +73,9 @@ impl Repairer for Packages {
         overlay: Overlay,
     ) -> Result<Done, RepairerError> {
         let (progress, platform) = (&work.edge.progress, &work.context.platform);
-        progress.message(&format!("{platform}: reading the repositories"));
+        let reading = progress.step(&format!("{platform}: reading the repositories"));
         let offers = self.manager.offers(&overlay, work.fetcher, work.edge)?;
-        progress.message(&format!("{platform}: planning"));
+        drop(reading);
         let trial = Trial { manager: &*self.manager, work, original: &overlay };
         let Settled { mut planned, applied, newest } = trial.settle(&*offers, requests)?;
         let steps = work.edge.effort.taken();
@@ -174,6 +175,9 @@ impl Trial<'_> {
         let universe = &*offers.universe(requests, effort.clone());
         let mut barred: BTreeMap<PackageId, Reason> = BTreeMap::new();
         let mut workshop = self.manager.workshop()?;
+        let (progress, platform) = (&self.work.edge.progress, &context.platform);
+        let _planning = progress.step(&format!("{platform}: planning"));
+        let mut trying = None;
         loop {
             let before = effort.taken();
             let mut planned = planner::plan(universe, requests, &barred, context);
@@ -195,6 +199,10 @@ impl Trial<'_> {
                 barred.extend(refused);
                 continue;
             }
+            // told once, however many plans it takes
+            trying.get_or_insert_with(|| {
+                progress.step(&format!("{platform}: trying {}", count(steps.len(), "package")))
+            });
             let paths = self.fetch(steps)?;
             let outcome =
                 workshop.install(self.original.clone(), &planned.plan, &paths, self.work.edge)?;
@@ -205,7 +213,7 @@ impl Trial<'_> {
             );
             if !others.is_empty() {
                 for (id, reason) in &others {
-                    self.work.edge.progress.warn(&format!("{id} is left alone: {reason}"));
+                    progress.warn(&format!("{id} is left alone: {reason}"));
                 }
                 barred.extend(others);
                 continue;
@@ -223,7 +231,7 @@ impl Trial<'_> {
                 }
                 TrialOutcome::Barred(id, reason) => {
                     let note = format!("{id} is left alone: {reason}");
-                    self.work.edge.progress.detail(&note);
+                    progress.detail(&note);
                     barred.insert(id, reason);
                     if self.work.edge.script_time.is_used_up() {
                         // Each further try would bar one package more, and take its time.
