@@ -16,7 +16,7 @@ use imgfix_model::reason::Reason;
 use imgfix_terminal::{Accent, Detail, Style, Table, bytes, clean, count};
 use imgfix_versions::VersionText;
 
-/// How many finding ids a step shows unless everything is asked for.
+/// How many finding ids a reason shows unless everything is asked for.
 const SHOWN_IDS: usize = 3;
 
 /// The whole plan as text, ending in a newline. `preview` is what the plan would do, from which
@@ -67,19 +67,25 @@ fn section(title: &str, table: Table, style: Style) -> String {
 }
 
 fn steps(platform: &PlatformPlan, style: Style) -> String {
-    let mut table = Table::new(&["package", "from", "to", "size", "repository", "why"], &[4, 5])
-        .stacking(1, 2, "→ ");
+    let mut table =
+        Table::new(&["package", "from", "to", "size", "why"], &[4]).stacking(1, 2, "→ ");
+    let mut repositories: BTreeMap<&str, usize> = BTreeMap::new();
     for step in &platform.steps {
         table.row([
             &step.package.to_string(),
             step.from.as_ref().map_or("(new)", |version| version.as_ref()),
             step.to.as_ref(),
             &bytes(step.archive.size),
-            &step.archive.repository,
             &why(&step.because, style.detail),
         ]);
+        *repositories.entry(&step.archive.repository).or_default() += 1;
     }
-    section("", table, style)
+    let mut out = section("", table, style);
+    for (repository, packages) in repositories {
+        let packages = count(packages, "package");
+        out.push_str(&format!("  {packages} from {}\n", clean(repository)));
+    }
+    out
 }
 
 fn removals(platform: &PlatformPlan, style: Style) -> String {
@@ -112,17 +118,10 @@ fn why(because: &[Because], detail: Detail) -> String {
     let parts: Vec<String> = because
         .iter()
         .map(|because| match because {
-            Because::Fixes { findings } => {
-                let shown = match detail {
-                    Detail::Normal => SHOWN_IDS,
-                    Detail::Full => findings.len(),
-                };
-                let mut text = format!("fixes {}", join(findings, shown));
-                if findings.len() > shown {
-                    text.push_str(&format!(" and {} more", findings.len() - shown));
-                }
-                text
-            }
+            Because::Fixes { findings } => match (detail, findings.len()) {
+                (Detail::Normal, 2..) => format!("fixes {}", count(findings.len(), "finding")),
+                _ => format!("fixes {}", findings.join(", ")),
+            },
             Because::Newer => "is newer".to_owned(),
             Because::Unneeded => "nothing needs it any more".to_owned(),
             Because::Needed { package, relation } => {
