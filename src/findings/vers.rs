@@ -17,6 +17,7 @@ const MAX_CONSTRAINTS: usize = 1000;
 const ORDERS: &[(&[&str], &[VersionOrder])] = &[
     (&["deb", "debian"], &[VersionOrder::DPKG]),
     (&["apk", "alpine"], &[VersionOrder::APK2, VersionOrder::APK3]),
+    (&["rpm"], &[VersionOrder::RPM]),
 ];
 
 /// Whether a range holds a version; `None` when that cannot be told.
@@ -91,6 +92,8 @@ mod tests {
             ("vers:deb/>1.0~rc1", "1.0", Some(true)),
             ("vers:alpine/>=1.2.3-r0|<1.2.3-r4", "1.2.3-r1", Some(true)),
             ("vers:alpine/<1.016-r0", "1.04-r0", None),
+            ("vers:rpm/<1:3.0.7-27.el9", "1:3.0.7-25.el9_3", Some(true)),
+            ("vers:rpm/<1:3.0.7-27.el9", "1:3.0.7-27.el9", Some(false)),
             ("vers:deb/*", "1", Some(true)),
             ("vers:npm/<1", "0", None),
             ("vers:deb/<", "1", None),

@@ -8,6 +8,7 @@
 
 pub mod apk;
 pub mod dpkg;
+pub mod rpm;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -51,6 +52,8 @@ impl VersionOrder {
     pub const APK2: Self = Self::new("apk 2", apk2_order, ZeroFix::NeverAffected);
     /// apk-tools 3, which orders some versions the other way round.
     pub const APK3: Self = Self::new("apk 3", apk3_order, ZeroFix::NeverAffected);
+    /// rpm's, as `rpm-version(7)` has it; a text without a release is below all that have one.
+    pub const RPM: Self = Self::new("rpm", rpm_order, ZeroFix::Unknown);
 
     /// An order with a name that no other has. `compare` gives `None` when one of the texts is
     /// no version; `zero` is what `0` says as a fixed version in the security data that counts
@@ -99,6 +102,11 @@ impl fmt::Debug for VersionOrder {
 
 fn dpkg_order(a: &str, b: &str) -> Option<Ordering> {
     let parse = |text: &str| dpkg::Version::parse_recorded(text).ok();
+    Some(parse(a)?.cmp(&parse(b)?))
+}
+
+fn rpm_order(a: &str, b: &str) -> Option<Ordering> {
+    let parse = |text: &str| rpm::Evr::parse(text).ok();
     Some(parse(a)?.cmp(&parse(b)?))
 }
 
