@@ -3,3 +3,21 @@
 //! headers, payloads and changes. Repositories and choices are `imgfix-dnf`'s.
 //!
 //! rpm's formats: <https://rpm.org/docs/latest/manual/format_v4.html>.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod header;
+#[cfg(test)]
+mod testing;
+
+pub use header::Header;
+
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// The digests of a whole archive that rpm 6 keeps in its database: the numbers of their hashes
+/// (RFC 9580), hexadecimal.
+#[must_use]
+pub fn archive_digests(archive: &[u8]) -> [(u32, String); 2] {
+    use imgfix_model::hex::encode;
+    [(8, encode(Sha256::digest(archive))), (10, encode(Sha512::digest(archive)))]
+}
