@@ -8,6 +8,7 @@
 //! <https://rpm-software-management.github.io/rpm/manual/format_header.html>.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -184,7 +185,7 @@ pub struct Header {
     /// Without magic.
     blob: Bytes,
     /// Sorted by tag, one a tag, without the region's.
-    entries: Box<[Entry]>,
+    entries: Arc<[Entry]>,
     region: Option<Region>,
     /// Where the data begins in `blob`.
     data_at: usize,
@@ -455,7 +456,7 @@ fn find_region(index: &[u8], data: &[u8], place: Place) -> Result<Option<Region>
     let len = trailer.offset.wrapping_neg();
     let entries = len / ENTRY as u32;
     let all = index.len() / ENTRY;
-    if len as usize % ENTRY != 0 || entries == 0 || entries as usize > all {
+    if !(len as usize).is_multiple_of(ENTRY) || entries == 0 || entries as usize > all {
         return Err(fail("it has more entries than the index, or none"));
     }
     let region = Region { tag: Tag(first.tag), entries, data: first.offset + ENTRY as u32 };
@@ -486,7 +487,7 @@ fn check_entry(
     if count == 0 || count as usize > data.len() || (kind != Type::Bin && count > MAX_VALUES) {
         return Err(fail("too many values, or none"));
     }
-    if offset % kind.alignment() != 0 {
+    if !offset.is_multiple_of(kind.alignment()) {
         return Err(fail("its data is not aligned"));
     }
     let rest = data.get(offset as usize..).ok_or_else(|| fail("its data is outside"))?;

@@ -7,10 +7,14 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod header;
+pub mod package;
+pub mod relation;
 #[cfg(test)]
 mod testing;
 
 pub use header::Header;
+pub use package::Package;
+pub use relation::Relation;
 
 use sha2::{Digest as _, Sha256, Sha512};
 

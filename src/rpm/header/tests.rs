@@ -157,7 +157,16 @@ fn real_headers_are_read() {
     let mut read = 0;
     for file in testing::files(&data, "rpm") {
         let bytes = Bytes::from(std::fs::read(&file).unwrap());
+        let name = file.display().to_string();
+        if bytes.is_empty() {
+            continue;
+        }
         let signature = Header::parse_in_archive(&bytes.slice(96..), tag::HEADERSIGNATURES);
+        // Damaged on purpose by rpm's own tests.
+        if name.ends_with("badima.rpm") {
+            assert!(matches!(signature, Err(HeaderError::Region { .. })));
+            continue;
+        }
         let signature = signature.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let at = 96 + (signature.blob().len() + MAGIC.len()).next_multiple_of(8);
         let header = Header::parse_in_archive(&bytes.slice(at..), tag::HEADERIMMUTABLE);
@@ -200,7 +209,7 @@ fn installed_headers_are_what_real_rpms_stored() {
     for (database, headers) in testing::sqlite_databases(&golden) {
         for blob in headers {
             let stored = Header::parse(blob).unwrap();
-            if stored.region().is_none() {
+            if stored.text(tag::NAME) == Some("gpg-pubkey") {
                 continue;
             }
             let own = stored.as_in_archive();
