@@ -3,9 +3,18 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod filelists;
 pub mod ini;
 pub mod locks;
+pub mod mirrors;
+pub mod modules;
 pub mod options;
+pub mod primary;
+pub mod repomd;
 pub mod sources;
 pub mod spec;
+mod strings;
+pub mod unpack;
+pub mod updateinfo;
 pub mod variables;
+mod xml;
