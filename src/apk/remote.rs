@@ -225,7 +225,7 @@ fn verified(
         .map_err(|source| RepositoryError::Archive { url: url.to_owned(), source })?;
     let made = made(&archive);
     let signer = Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: made };
-    let verified = Verified { repository: source.url.clone(), date: date(made), made, signer };
+    let verified = Verified { repository: source.url.clone(), date: date(made), made, signer: Some(signer) };
     Ok((archive, verified))
 }
 
@@ -307,7 +307,7 @@ mod tests {
         online.archives(&[&archive]).unwrap();
         let verified = &loaded.verified[0];
         assert_eq!(verified.repository, format!("{}r", server.url));
-        assert_eq!(verified.signer.user_id, "test.rsa.pub");
+        assert_eq!(verified.signer.as_ref().unwrap().user_id, "test.rsa.pub");
         assert_eq!(verified.date.as_deref(), Some("Thu, 01 Jan 1970 00:00:07 UTC"));
         let before = server.requests().len();
         let offline = FetchOptions { offline: true, ..can_check() };

@@ -209,7 +209,8 @@ fn open<'a>(
         leaving_out.leave_out(source.describe(), error.to_string())?;
     }
     let repository = source.describe();
-    let verified = Verified { repository, date: release.date.clone(), made, signer };
+    let date = release.date.clone();
+    let verified = Verified { repository, date, made, signer: Some(signer) };
     Ok(Some(Opened { source, verified, files }))
 }
 

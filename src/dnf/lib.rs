@@ -3,14 +3,19 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod arch;
+pub mod default_repositories;
 pub mod filelists;
 pub mod ini;
+pub mod keys;
 pub mod locks;
 pub mod mirrors;
 pub mod modules;
 pub mod options;
 pub mod primary;
+pub mod remote;
 pub mod repomd;
+pub mod repositories;
 pub mod sources;
 pub mod spec;
 mod strings;

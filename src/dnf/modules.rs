@@ -477,7 +477,7 @@ mod tests {
             );
         }
         text += "</metadata>";
-        PrimaryFile::read(text.as_bytes(), |_| true, &Memory::default()).unwrap()
+        PrimaryFile::read(text.as_bytes(), &|_| true, &Memory::default()).unwrap()
     }
 
     fn seen(modules: &Modules, state: &ModuleState) -> Vec<String> {

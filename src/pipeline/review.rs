@@ -165,12 +165,16 @@ pub fn stored_size(loaded: &LoadedImage) -> u64 {
 /// Who signed the repositories that were asked.
 #[must_use]
 pub fn signed(repositories: &[Verified]) -> Vec<SignedRepository> {
-    let signed = |one: &Verified| SignedRepository {
-        repository: one.repository.clone(),
-        date: one.date.clone(),
-        fingerprint: one.signer.fingerprint.clone(),
-        signer: one.signer.user_id.clone(),
-        signed: one.signer.created,
+    let signed = |one: &Verified| {
+        let signer = one.signer.as_ref();
+        let text = |text: Option<&String>| text.cloned().unwrap_or_default();
+        SignedRepository {
+            repository: one.repository.clone(),
+            date: one.date.clone(),
+            fingerprint: text(signer.map(|signer| &signer.fingerprint)),
+            signer: text(signer.map(|signer| &signer.user_id)),
+            signed: signer.map_or(one.made, |signer| signer.created),
+        }
     };
     repositories.iter().map(signed).collect()
 }

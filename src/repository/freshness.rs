@@ -192,11 +192,7 @@ mod tests {
             repository: repository.to_owned(),
             date: None,
             made: AT - days * 86_400,
-            signer: crate::Signer {
-                fingerprint: String::new(),
-                user_id: String::new(),
-                created: 0,
-            },
+            signer: None,
         };
         let said = old(&[of("release", 900), of("updates", 31)], AT).unwrap_or_default();
         assert!(said.contains("of updates, is 31 days old"), "{said}");

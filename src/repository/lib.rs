@@ -41,6 +41,7 @@ pub struct Verified {
     pub date: Option<String>,
     /// The same in seconds since the epoch.
     pub made: i64,
-    /// Whose signature over the index counted.
-    pub signer: Signer,
+    /// Whose signature over the index counted; `None`: it has none, and each package's own
+    /// counts (rpm's).
+    pub signer: Option<Signer>,
 }

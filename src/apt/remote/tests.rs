@@ -117,7 +117,8 @@ fn a_signed_repository_is_loaded_and_the_second_time_from_the_cache() {
     let found = loaded.index.versions("a");
     assert_eq!(found[0].archive().url, format!("{}d/pool/a.deb", server.url));
     assert_eq!(found[0].repository.archive, "stable");
-    assert_eq!(loaded.verified[0].signer.fingerprint, repository.key.fingerprint());
+    let signer = loaded.verified[0].signer.as_ref().unwrap();
+    assert_eq!(signer.fingerprint, repository.key.fingerprint());
     let first = ["/d/dists/x/InRelease".to_owned(), format!("/d/dists/x/{PACKAGES}.xz")];
     assert_eq!(server.paths(), first);
     load_lenient(&sources, &fetcher, &options()).unwrap();

@@ -33,10 +33,10 @@ struct Current {
     relations: [Vec<Relation>; RelationKind::ALL.len()],
 }
 
-struct Builder {
+struct Builder<'a> {
     file: PrimaryFile,
     reserved: Reserved,
-    wanted: fn(&str) -> bool,
+    wanted: &'a dyn Fn(&str) -> bool,
 }
 
 impl PrimaryFile {
@@ -47,7 +47,7 @@ impl PrimaryFile {
     /// Not the XML that it should be, or more than `memory` has room for.
     pub fn read(
         text: impl BufRead,
-        wanted: fn(&str) -> bool,
+        wanted: &dyn Fn(&str) -> bool,
         memory: &Memory,
     ) -> Result<Self, PrimaryError> {
         let file = Self {
@@ -70,7 +70,7 @@ impl PrimaryFile {
     }
 }
 
-impl Builder {
+impl Builder<'_> {
     fn document<R: BufRead>(&mut self, xml: &mut Xml<R>) -> Result<(), PrimaryError> {
         let mut rooted = false;
         loop {

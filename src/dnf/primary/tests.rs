@@ -20,7 +20,7 @@ fn read(packages: &str) -> Result<PrimaryFile, PrimaryError> {
     let text = format!(
         "<?xml version=\"1.0\"?><metadata xmlns=\"c\" xmlns:rpm=\"r\" packages=\"1\">{packages}</metadata>"
     );
-    PrimaryFile::read(text.as_bytes(), |architecture| architecture != "src", &Memory::default())
+    PrimaryFile::read(text.as_bytes(), &|architecture| architecture != "src", &Memory::default())
 }
 
 fn names<'a>(packages: impl Iterator<Item = Package<'a>>) -> Vec<&'a str> {
@@ -84,12 +84,12 @@ fn what_cannot_be_fetched_is_left_out() {
 fn other_documents_are_refused_and_memory_is_bounded() {
     let memory = Memory::default();
     for text in ["", "<html/>", "<metadata><package>", "<!DOCTYPE x><metadata/>"] {
-        assert!(PrimaryFile::read(text.as_bytes(), |_| true, &memory).is_err(), "{text}");
+        assert!(PrimaryFile::read(text.as_bytes(), &|_| true, &memory).is_err(), "{text}");
     }
     let many: String = (0..200).map(|n| package(&format!("p{n}"), RELATIONS)).collect();
     let text = format!("<metadata>{many}</metadata>");
     let small = Memory::fixed(20_000);
-    let error = PrimaryFile::read(text.as_bytes(), |_| true, &small).unwrap_err();
+    let error = PrimaryFile::read(text.as_bytes(), &|_| true, &small).unwrap_err();
     assert!(matches!(error, PrimaryError::Memory(_)), "{error}");
     drop(error);
     assert_eq!(small.used(), 0);
@@ -106,7 +106,7 @@ fn a_real_repository_is_read() {
     let reader = std::fs::File::open(path.join(name)).unwrap();
     let reader = flate2::bufread::MultiGzDecoder::new(std::io::BufReader::new(reader));
     let memory = Memory::default();
-    let file = PrimaryFile::read(std::io::BufReader::new(reader), |_| true, &memory).unwrap();
+    let file = PrimaryFile::read(std::io::BufReader::new(reader), &|_| true, &memory).unwrap();
     assert_eq!((file.len(), file.left_out()), (1384, None));
     let newest = file.named("postgresql13").filter(|one| one.evr() == "13.14-1PGDG.rhel8");
     assert_eq!(newest.count(), 1);

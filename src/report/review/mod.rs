@@ -76,11 +76,12 @@ pub struct SignedRepository {
     pub repository: String,
     /// `Date` of its Release file.
     pub date: Option<String>,
-    /// The key's fingerprint in upper-case hexadecimal.
+    /// The key's fingerprint in upper-case hexadecimal; empty: the index has no signature, and
+    /// each package's own counts.
     pub fingerprint: String,
     /// The key's user id, as its owner wrote it.
     pub signer: String,
-    /// When it was signed, seconds since the epoch.
+    /// When it was signed, or else made, seconds since the epoch.
     pub signed: i64,
 }
 

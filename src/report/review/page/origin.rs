@@ -56,8 +56,13 @@ fn repositories(platform: &PlatformReview) -> Markup {
             h3 { "Repositories and who signed them" }
             ul.plain { @for one in &platform.repositories {
                 li {
-                    code { (shown(&one.repository)) } " signed " (date(one.signed)) " by "
-                    (shown(&one.signer)) " " code { (shown(&one.fingerprint)) }
+                    code { (shown(&one.repository)) }
+                    @if one.fingerprint.is_empty() {
+                        " made " (date(one.signed)) ", not signed itself: its packages are"
+                    } @else {
+                        " signed " (date(one.signed)) " by "
+                        (shown(&one.signer)) " " code { (shown(&one.fingerprint)) }
+                    }
                     @if let Some(date) = &one.date { ", Release of " (shown(date)) }
                 }
             } }

@@ -1,0 +1,117 @@
+//! The repositories of one platform's image, loaded: the image's own sources or the user's, with
+//! their keys.
+//!
+//! In come the image's files, its settings and what the user wants; out come [`Repositories`].
+
+use super::default_repositories;
+use super::keys::{self, KeysError};
+use super::options::{Options, Tool};
+use super::remote::{LoadOptions, Repositories, SignedSource, load};
+use super::sources::{self, RpmSource};
+use super::variables::Variables;
+use imgfix_model::left_out::LeftOut;
+use imgfix_model::package::Distribution;
+use imgfix_repair::edge::Edge;
+use imgfix_repair::error::RepairerError;
+use imgfix_repository::Fetcher;
+use imgfix_repository::leaving_out::LeavingOut;
+use imgfix_repository::signature::Keyring;
+use imgfix_vfs::FileSystem;
+
+/// What is known of an image before its repositories are asked.
+pub struct Known<'a> {
+    /// From os-release(5).
+    pub distribution: &'a Distribution,
+    /// rpm's name of the machine: `x86_64`.
+    pub architecture: &'a str,
+    /// What `$releasever` stands for.
+    pub release: &'a str,
+    /// Settings of its package manager.
+    pub options: &'a Options,
+    /// The keys of its rpm database.
+    pub installed_keys: &'a Keyring,
+    /// Whether a package of this name is installed.
+    pub is_installed: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
+/// Loads everything the image may be upgraded from.
+///
+/// # Errors
+/// A source is malformed; or none can be used; or one cannot be, and the user wants all.
+pub fn of_image(
+    fs: &dyn FileSystem,
+    known: &Known<'_>,
+    fetcher: &Fetcher,
+    edge: &Edge,
+) -> Result<Repositories, RepairerError> {
+    let choice = &edge.repositories;
+    let variables =
+        Variables::read(fs, known.architecture, known.release).map_err(RepairerError::family)?;
+    let mut leaving_out = LeavingOut::new(choice.strictness);
+    let all = named(fs, known, &variables, edge, &mut leaving_out)?;
+    if let Some(proxy) = &known.options.proxy {
+        edge.progress.detail(&format!(
+            "the image reaches its repositories by the proxy {proxy}; imgfix uses this machine's own"
+        ));
+    }
+    let read_host = |path: &str| std::fs::read(path);
+    let mut signed = Vec::with_capacity(all.len());
+    for source in all {
+        let keyring = match &choice.keyring {
+            Some(keyring) => Ok(keyring.clone()),
+            None => keys::keyring_for(
+                &source,
+                fs,
+                known.installed_keys,
+                &known.distribution.id,
+                &read_host,
+            ),
+        };
+        match keyring {
+            Ok(keyring) => signed.push(SignedSource { source, keyring }),
+            Err(KeysError::Read(error)) => return Err(RepairerError::family(error)),
+            Err(KeysError::Signature(error)) => {
+                leaving_out.leave_out(source.describe(), error.to_string())?;
+            }
+        }
+    }
+    let options = LoadOptions {
+        architecture: known.architecture,
+        variables: &variables,
+        now: edge.now,
+        memory: edge.memory.clone(),
+        advised: known.is_installed,
+        modules: known.options.tool == Tool::Dnf,
+    };
+    load(&signed, leaving_out, fetcher, &options).map_err(RepairerError::family)
+}
+
+/// The sources to use: the user's, or the image's, or those that its distribution is known to have.
+fn named(
+    fs: &dyn FileSystem,
+    known: &Known<'_>,
+    variables: &Variables,
+    edge: &Edge,
+    leaving_out: &mut LeavingOut,
+) -> Result<Vec<RpmSource>, RepairerError> {
+    let choice = &edge.repositories;
+    if !choice.lines.is_empty() {
+        let lines = choice.lines.iter().map(|line| sources::parse_option(line, variables));
+        return lines.collect::<Result<_, _>>().map_err(RepairerError::family);
+    }
+    let own = sources::read(fs, known.options, variables).map_err(RepairerError::family)?;
+    let count = own.sources.len() + own.left_out.len() + own.disabled;
+    for LeftOut { source, why } in own.left_out {
+        leaving_out.leave_out(source, why)?;
+    }
+    let mut all = own.sources;
+    if !choice.image_sources_only {
+        let added = default_repositories::missing(known.distribution, known.architecture, count);
+        for source in &added {
+            edge.progress
+                .detail(&format!("adding {}, as the image names no repository", source.describe()));
+        }
+        all.extend(added);
+    }
+    Ok(all)
+}
