@@ -183,6 +183,22 @@ impl Repository {
         }
     }
 
+    /// One that offers what a file says, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_primary(source: RpmSource, primary: PrimaryFile) -> Self {
+        let url = format!("{}/", source.place());
+        Self {
+            url: url.clone(),
+            primary,
+            advisories: Advisories::none(&Memory::default()),
+            keyring: Keyring::default(),
+            modules: Vec::new(),
+            filelists: None,
+            urls: vec![url],
+            source,
+        }
+    }
+
     /// Adds the files at `paths` that its `filelists.xml` knows.
     ///
     /// # Errors

@@ -1,0 +1,186 @@
+use super::*;
+use crate::modules::Modules;
+use crate::options::Tool;
+use crate::testing::{installed, repository};
+use imgfix_model::digest::Digest;
+use imgfix_vfs::Memory;
+
+pub(super) fn context() -> Context {
+    Context { platform: "linux/amd64".parse().unwrap(), manifest_digest: Digest::of(b"") }
+}
+
+pub(super) struct System {
+    pub(super) packages: Vec<InstalledPackage>,
+    pub(super) repositories: Vec<Repository>,
+    pub(super) options: Options,
+    locks: Locks,
+    modules: ModuleState,
+    pub(super) filter: ModuleFilter,
+}
+
+pub(super) fn system(image: &[&str], offered: &[&str]) -> System {
+    System {
+        packages: image.iter().map(|text| installed(text)).collect(),
+        repositories: vec![repository(offered)],
+        options: Options { protected: Vec::new(), ..Options::default() },
+        locks: Locks::default(),
+        modules: ModuleState::default(),
+        filter: ModuleFilter::default(),
+    }
+}
+
+impl System {
+    fn everything(self) -> Planned {
+        let image = Image {
+            architecture: "x86_64",
+            packages: &self.packages,
+            options: self.options,
+            locks: self.locks,
+            modules: self.modules,
+        };
+        let barred = BTreeMap::new();
+        let all = Requests::Everything;
+        plan_platform(&image, &self.repositories, &self.filter, &all, &barred, &context())
+    }
+}
+
+fn steps(planned: &Planned) -> Vec<String> {
+    let mut steps: Vec<String> = planned
+        .plan
+        .steps
+        .iter()
+        .map(|step| {
+            let from = step.from.as_ref().map(|from| format!("{from}>")).unwrap_or_default();
+            format!("{} {from}{}", step.package.name, step.to)
+        })
+        .collect();
+    steps.sort();
+    steps
+}
+
+fn upgraded(image: &[&str], offered: &[&str]) -> Vec<String> {
+    steps(&system(image, offered).everything())
+}
+
+#[test]
+fn the_newest_that_fits_is_taken() {
+    for (what, image, offered, want) in [
+        ("plain", &["a 1"][..], &["a 2", "a 3", "a 1"][..], &["a 1-1>3-1"][..]),
+        ("epochs", &["a 1:1"], &["a 9", "a 1:2"], &["a 1:1-1>1:2-1"]),
+        ("nothing newer", &["a 2"], &["a 1", "a 2"], &[]),
+        ("other machines", &["a 1"], &["a.aarch64 2", "a.i686 2"], &[]),
+        (
+            "noarch and back",
+            &["a 1", "b.noarch 1"],
+            &["a.noarch 2", "b 2"],
+            &["a 1-1>2-1", "b 1-1>2-1"],
+        ),
+        ("both lines", &["a 1", "a.i686 1"], &["a 2", "a.i686 2"], &["a 1-1>2-1", "a 1-1>2-1"]),
+        ("with a library", &["a 1"], &["a 2; R: l >= 2", "l 1", "l 2"], &["a 1-1>2-1", "l 2-1"]),
+        (
+            "the machine's own",
+            &["a 1"],
+            &["a 2; R: c", "l.i686 9; P: c", "l 2; P: c"],
+            &["a 1-1>2-1", "l 2-1"],
+        ),
+        (
+            "a file",
+            &["a 1"],
+            &["a 2; R: /usr/bin/l", "l 1; F: /usr/bin/l"],
+            &["a 1-1>2-1", "l 1-1"],
+        ),
+        ("a file that is there", &["a 1", "l 1; F: /opt/x"], &["a 2; R: /opt/x"], &["a 1-1>2-1"]),
+        ("rich", &["a 1", "d 1"], &["a 2; R: (c if d)", "c 1"], &["a 1-1>2-1", "c 1-1"]),
+        ("rich, without", &["a 1"], &["a 2; R: (c if d)", "c 1"], &["a 1-1>2-1"]),
+        ("what it needs is not there", &["a 1"], &["a 2; R: no"], &[]),
+        ("broken before", &["a 1; R: no"], &["a 2; R: no"], &["a 1-1>2-1"]),
+        ("conflicts", &["a 1", "b 1"], &["a 2; C: b < 2"], &[]),
+        (
+            "conflicts, both newer",
+            &["a 1", "b 1"],
+            &["a 2; C: b < 2", "b 2"],
+            &["a 1-1>2-1", "b 1-1>2-1"],
+        ),
+        ("rpm's own", &["a 1"], &["a 2; R: rpmlib(X) <= 4"], &["a 1-1>2-1"]),
+    ] {
+        assert_eq!(upgraded(image, offered), want, "{what}");
+    }
+}
+
+#[test]
+fn what_is_obsoleted_gives_way() {
+    let planned =
+        system(&["old 1", "u 1; R: old"], &["new 2; O: old < 2; P: old = 2"]).everything();
+    assert_eq!(steps(&planned), ["new 2-1"]);
+    let [removal] = planned.plan.removals.as_slice() else { panic!("{:?}", planned.plan) };
+    assert_eq!(removal.package.name.as_ref(), "old");
+    // what still needs it keeps it
+    assert!(upgraded(&["old 1", "u 1; R: old"], &["new 2; O: old"]).is_empty());
+    let mut protected = system(&["old 1"], &["new 2; O: old"]);
+    protected.options.protected = vec![crate::spec::Spec::new("old").unwrap()];
+    assert!(steps(&protected.everything()).is_empty());
+}
+
+#[test]
+fn recommended_packages_come_along_when_they_are_new() {
+    let offered = ["a 2; W: w", "w 1"];
+    assert_eq!(upgraded(&["a 1"], &offered), ["a 1-1>2-1", "w 1-1"]);
+    assert_eq!(upgraded(&["a 1; W: w"], &offered), ["a 1-1>2-1"]);
+    assert_eq!(upgraded(&["a 1"], &["a 2; W: w", "w 1; R: no"]), ["a 1-1>2-1"]);
+    let mut without = system(&["a 1"], &offered);
+    without.options.weak_dependencies = false;
+    assert_eq!(steps(&without.everything()), ["a 1-1>2-1"]);
+}
+
+fn why(planned: &Planned) -> String {
+    planned.plan.kept_back.iter().map(|one| one.reason.to_string()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn settings_of_the_image_hold_packages_back() {
+    let spec = |text| crate::spec::Spec::new(text).unwrap();
+    let mut excluded = system(&["a 1"], &["a 2"]);
+    excluded.options.excluded = vec![spec("a*")];
+    let planned = excluded.everything();
+    assert!(
+        steps(&planned).is_empty() && why(&planned).contains("excludepkgs"),
+        "{}",
+        why(&planned)
+    );
+
+    let mut zypper =
+        system(&["a 1; V: SUSE LLC", "b 1; V: Me"], &["a 2; V: openSUSE", "b 2; V: You"]);
+    zypper.options = Options::of(Tool::Zypper);
+    let planned = zypper.everything();
+    assert_eq!(steps(&planned), ["a 1-1>2-1"]);
+    assert!(why(&planned).contains("vendors stay"), "{}", why(&planned));
+
+    let planned = system(&["k 1; P: installonlypkg(kernel)"], &["k 2"]).everything();
+    assert!(why(&planned).contains("installonlypkgs"), "{}", why(&planned));
+
+    let mut two = system(&["a 1"], &["a 2"]);
+    two.repositories.push(repository(&["a 3"]));
+    two.repositories[0].source.priority = 10;
+    assert_eq!(steps(&two.everything()), ["a 1-1>2-1"], "the better repository");
+}
+
+#[test]
+fn modules_decide_what_is_seen() {
+    let yaml = "---\ndocument: modulemd\nversion: 2\ndata:\n  name: m\n  stream: s\n  version: 1\n  \
+                context: c\n  artifacts:\n    rpms:\n    - a-0:2-1.x86_64\n...\n";
+    let mut modules = Modules::none(&Memory::default());
+    modules.add(yaml.as_bytes()).unwrap();
+    let with = |image: &str, enabled: bool| {
+        let mut system = system(&[image], &["a 2", "a 3"]);
+        if enabled {
+            system.modules.enabled.insert("m".to_owned(), "s".to_owned());
+        }
+        system.filter = modules.filter(&system.modules);
+        system.everything()
+    };
+    assert_eq!(steps(&with("a 1; M: m:s", true)), ["a 1-1>2-1"]);
+    assert_eq!(steps(&with("a 1", false)), ["a 1-1>3-1"]);
+    let lost = with("a 1; M: m:s", false);
+    assert!(steps(&lost).is_empty(), "{:?}", steps(&lost));
+    assert!(why(&lost).contains("m:s"), "{}", why(&lost));
+}
