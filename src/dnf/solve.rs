@@ -3,7 +3,7 @@
 //! In come what is installed, the repositories, and the settings of the image's package manager;
 //! out comes a [`Family`](imgfix_repair::planner::Family) that the planner asks, which does what
 //! `dnf upgrade PACKAGE...` does. What relations mean is in [`relation`], what a version is in
-//! [`package_version`], which newer version is the candidate in [`candidates`], how the solver's
+//! [`package_version`], which newer version is the candidate in [`candidates`] and [`lowering`], how the solver's
 //! questions are answered in [`rules`], and the planner's in [`family`].
 //!
 //! Three rules are ours. Nothing installed goes but what a newer package obsoletes. Conditions of
@@ -11,7 +11,10 @@
 //! may stay broken.
 
 mod candidates;
+#[cfg(test)]
+mod differential;
 mod family;
+mod lowering;
 mod package_version;
 pub mod relation;
 mod rules;
@@ -62,7 +65,8 @@ pub fn plan_platform(
     barred: &BTreeMap<PackageId, Reason>,
     context: &Context,
 ) -> Planned {
-    let universe = RpmUniverse::new(image, repositories, filter, Effort::default());
+    let effort = Effort::default();
+    let universe = RpmUniverse::for_requests(image, repositories, filter, requests, effort);
     plan(&universe, requests, barred, context)
 }
 
@@ -80,6 +84,23 @@ pub struct RpmUniverse<'a> {
 }
 
 impl<'a> RpmUniverse<'a> {
+    /// Image and repositories for a plan that is to do `requests`: everything newer is settled
+    /// together.
+    #[must_use]
+    pub fn for_requests(
+        image: &'a Image<'a>,
+        repositories: &'a [Repository],
+        filter: &'a ModuleFilter,
+        requests: &Requests,
+        effort: Effort,
+    ) -> Self {
+        let mut universe = Self::new(image, repositories, filter, effort);
+        if *requests == Requests::Everything {
+            universe.settle_together();
+        }
+        universe
+    }
+
     /// Numbers the installed packages and their newer versions.
     #[must_use]
     pub fn new(
@@ -104,6 +125,7 @@ impl<'a> RpmUniverse<'a> {
         universe.slots = slots;
         universe.pool.broken = broken(&universe);
         universe.pool.keep = with_a_choice(&universe);
+        universe.settle_candidates();
         universe
     }
 
