@@ -225,7 +225,8 @@ fn verified(
         .map_err(|source| RepositoryError::Archive { url: url.to_owned(), source })?;
     let made = made(&archive);
     let signer = Signer { fingerprint: signed.fingerprint, user_id: signed.key, created: made };
-    let verified = Verified { repository: source.url.clone(), date: date(made), made, signer: Some(signer) };
+    let verified =
+        Verified { repository: source.url.clone(), date: date(made), made, signer: Some(signer) };
     Ok((archive, verified))
 }
 
