@@ -75,6 +75,27 @@ pub enum SignatureError {
     },
 }
 
+/// What may count in signatures and keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// SHA-1, in signatures over data.
+    pub sha1: bool,
+    /// DSA keys.
+    pub dsa: bool,
+    /// The form of signatures before RFC 2440 (version 3).
+    pub old_format: bool,
+    /// The shortest RSA modulus, in bits.
+    pub min_rsa: u16,
+    /// Whether a key counts that was valid when it signed, and has expired since.
+    pub expired_since: bool,
+}
+
+impl Policy {
+    /// gpgv's, for what is signed anew all the time: indexes of repositories.
+    pub const INDEX: Self =
+        Self { sha1: false, dsa: false, old_format: false, min_rsa: MIN_RSA, expired_since: false };
+}
+
 /// Public keys that may sign, from one or several files.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
@@ -277,7 +298,8 @@ pub fn verify_cleartext(
         .map_err(|why| malformed(format!("not a clear-signed OpenPGP message: {why}")))?;
     let parsed = read_signatures(split.signature);
     let signatures: Vec<&Signature> = parsed.iter().map(|one| &one.signature).collect();
-    let signer = accept(name, &split.signed_octets(), &signatures, keyring, now)?;
+    let signed = split.signed_octets();
+    let signer = accept(name, &signed, &signatures, keyring, now, &Policy::INDEX)?;
     let text = String::from_utf8(split.text())
         .map_err(|_| malformed("the signed text is not UTF-8".to_owned()))?;
     Ok((text, signer))
@@ -303,7 +325,27 @@ pub fn verify_detached(
         return Err(malformed("there is no OpenPGP signature in its signature file".to_owned()));
     }
     let signatures: Vec<&Signature> = parsed.iter().map(|one| &one.signature).collect();
-    accept(name, data, &signatures, keyring, now)
+    accept(name, data, &signatures, keyring, now, &Policy::INDEX)
+}
+
+/// As [`verify_detached`], of a signature that is signed once and kept: of a package.
+///
+/// # Errors
+/// Not a signature, or no signature by a key of `keyring` that `policy` accepts.
+pub fn verify_by_policy(
+    name: &str,
+    data: &[u8],
+    signature: &[u8],
+    keyring: &Keyring,
+    now: i64,
+    policy: &Policy,
+) -> Result<Signer, SignatureError> {
+    let parsed = match signature.len() <= MAX_SIGNED {
+        true => read_signatures(signature),
+        false => Vec::new(),
+    };
+    let signatures: Vec<&Signature> = parsed.iter().map(|one| &one.signature).collect();
+    accept(name, data, &signatures, keyring, now, policy)
 }
 
 /// One good signature is enough, unless another one, by a known key, does not fit the content:
@@ -314,6 +356,7 @@ fn accept(
     signatures: &[&Signature],
     keyring: &Keyring,
     now: i64,
+    policy: &Policy,
 ) -> Result<Signer, SignatureError> {
     if signatures.is_empty() {
         let why = "it has no signature that can be read".to_owned();
@@ -324,7 +367,7 @@ fn accept(
     let mut reasons = Vec::new();
     for signature in signatures.iter().take(MAX_SIGNATURES) {
         for certificate in &keyring.certificates {
-            match check(data, signature, certificate, now) {
+            match check(data, signature, certificate, now, policy) {
                 Some(Ok(())) => {
                     signer.get_or_insert_with(|| Signer {
                         fingerprint: fingerprint(certificate),
@@ -372,14 +415,20 @@ fn check(
     signature: &Signature,
     certificate: &SignedPublicKey,
     now: i64,
+    policy: &Policy,
 ) -> Option<Result<(), Refusal>> {
+    // When keys have to be valid.
+    let valid_at = match (policy.expired_since, created(signature)) {
+        (true, Some(made)) => made.min(now),
+        _ => now,
+    };
     let primary = &certificate.primary_key;
     if by(signature, primary) {
-        return Some(check_primary(data, signature, certificate, now));
+        return Some(check_primary(data, signature, certificate, now, valid_at, policy));
     }
     let subkey = certificate.public_subkeys.iter().find(|subkey| by(signature, &subkey.key))?;
     let key = &subkey.key;
-    let bound = usable(certificate, now).and_then(|_| {
+    let bound = usable(certificate, valid_at).and_then(|_| {
         let named = fingerprint(key);
         let valid = |one: &&Signature| one.verify_subkey_binding(primary, key).is_ok();
         let of_type =
@@ -396,9 +445,10 @@ fn check(
         if !binding.key_flags().sign() || !back {
             return Err(format!("the key {named} is not meant for signing"));
         }
-        not_expired(key, binding, now)
+        not_expired(key, binding, valid_at)
     });
-    Some(bound.map_err(Refusal::from).and_then(|()| check_data(data, signature, key, now)))
+    let bound = bound.map_err(Refusal::from);
+    Some(bound.and_then(|()| check_data(data, signature, key, now, policy)))
 }
 
 fn check_primary(
@@ -406,8 +456,10 @@ fn check_primary(
     signature: &Signature,
     certificate: &SignedPublicKey,
     now: i64,
+    valid_at: i64,
+    policy: &Policy,
 ) -> Result<(), Refusal> {
-    let own = usable(certificate, now)?;
+    let own = usable(certificate, valid_at)?;
     let flags = own.key_flags();
     // a self-signature without key flags leaves every use open
     let any = flags.certify() || flags.sign() || flags.encrypt_comms() || flags.encrypt_storage();
@@ -415,7 +467,7 @@ fn check_primary(
         let named = fingerprint(certificate);
         return Err(format!("the key {named} is not meant for signing").into());
     }
-    check_data(data, signature, &certificate.primary_key, now)
+    check_data(data, signature, &certificate.primary_key, now, policy)
 }
 
 /// The newest valid self-signature of a certificate that is neither revoked nor expired.
@@ -468,8 +520,9 @@ fn check_data(
     signature: &Signature,
     key: &impl VerifyingKey,
     now: i64,
+    policy: &Policy,
 ) -> Result<(), Refusal> {
-    acceptable(signature, key, now)?;
+    acceptable(signature, key, now, policy)?;
     signature.verify(key, data).map_err(|_| {
         let named = fingerprint(key);
         Refusal::Changed(format!(
@@ -479,10 +532,17 @@ fn check_data(
 }
 
 /// Whether a signature of this kind, by a key of this kind, made at this time, may count.
-fn acceptable(signature: &Signature, key: &impl VerifyingKey, now: i64) -> Result<(), String> {
+fn acceptable(
+    signature: &Signature,
+    key: &impl VerifyingKey,
+    now: i64,
+    policy: &Policy,
+) -> Result<(), String> {
     let named = fingerprint(key);
-    if !matches!(signature.version(), SignatureVersion::V4 | SignatureVersion::V6) {
-        return Err(format!("the signature by {named} has an old format"));
+    match signature.version() {
+        SignatureVersion::V4 | SignatureVersion::V6 => {}
+        SignatureVersion::V3 if policy.old_format => {}
+        _ => return Err(format!("the signature by {named} has an old format")),
     }
     match signature.hash_alg() {
         Some(
@@ -492,15 +552,18 @@ fn acceptable(signature: &Signature, key: &impl VerifyingKey, now: i64) -> Resul
             | HashAlgorithm::Sha3_256
             | HashAlgorithm::Sha3_512,
         ) => {}
+        Some(HashAlgorithm::Sha1) if policy.sha1 => {}
         other => {
             let hash = other.map_or_else(|| "an unknown hash".to_owned(), |h| h.to_string());
             return Err(format!("the signature by {named} uses {hash}, which is too weak"));
         }
     }
     match key.public_params() {
-        PublicParams::RSA(_) if rsa_bits(key.public_params()) < MIN_RSA => {
-            return Err(format!("the RSA key {named} is shorter than 2048 bits"));
+        PublicParams::RSA(_) if rsa_bits(key.public_params()) < policy.min_rsa => {
+            let least = policy.min_rsa;
+            return Err(format!("the RSA key {named} is shorter than {least} bits"));
         }
+        PublicParams::DSA(_) if policy.dsa => {}
         PublicParams::DSA(_) | PublicParams::Elgamal(_) => {
             return Err(format!("the key {named} is of a kind that is too weak"));
         }

@@ -6,9 +6,11 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod archive;
 pub mod header;
 pub mod package;
 pub mod relation;
+pub mod signature;
 #[cfg(test)]
 mod testing;
 

@@ -12,7 +12,7 @@ use crate::relation::{Flags, Relation, RelationError};
 pub mod files;
 pub mod scripts;
 
-pub use files::{File, Files, FilesError};
+pub use files::{File, FileHash, Files, FilesError};
 pub use scripts::{Scriptlet, ScriptletKind, Trigger, TriggerKind, TriggersError};
 
 /// A package, installed or in an archive. Clones share the header's bytes.

@@ -61,3 +61,19 @@ pub fn sqlite_databases(folder: &Path) -> Vec<(String, Vec<Bytes>)> {
     };
     files(folder, "sqlite").into_iter().map(read).collect()
 }
+
+/// The first file below a folder with this name.
+pub fn named(folder: &Path, name: &str) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.ends_with(name) => return path,
+                false => {}
+            }
+        }
+    }
+    panic!("no {name}")
+}

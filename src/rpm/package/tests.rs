@@ -2,7 +2,6 @@ use std::process::Command;
 
 use bytes::Bytes;
 
-use super::files::FileHash;
 use super::*;
 use crate::header::NewHeader;
 use crate::testing;
