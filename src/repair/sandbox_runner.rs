@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::script_run::{Ran, ScriptCall, ScriptRunner, argv};
+use super::script_run::{Ran, ScriptCall, ScriptRunner};
 use super::virtual_runner::VirtualRunner;
 use imgfix_model::path::ImagePath;
 use imgfix_shell::Stop;
@@ -34,7 +34,7 @@ impl SandboxRunner {
         &mut self,
         overlay: &mut Overlay,
         call: &impl ScriptCall,
-        command: &Command,
+        command: Result<Command, Stop>,
     ) -> Result<Ran, Stop> {
         let before = overlay.clone();
         let stop = match self.evaluator.run(overlay, call) {
@@ -44,7 +44,8 @@ impl SandboxRunner {
             Err(stop) => stop,
         };
         *overlay = before;
-        self.run_inside(overlay, command).map_err(|inside| Stop {
+        let ran = command.and_then(|command| self.run_inside(overlay, &command));
+        ran.map_err(|inside| Stop {
             detail: format!("{}; in a sandbox: {}", stop.detail, inside.detail),
             is_of_this_machine: inside.is_of_this_machine,
             ..stop
@@ -67,11 +68,9 @@ impl<C: ScriptCall> ScriptRunner<C> for SandboxRunner {
             Some((text, _)) => Some(Placed::put(overlay, call.path(), text)?),
             None => None,
         };
-        let command = Command {
-            argv: argv(call.name(), call),
-            environment: call.environment().into_iter().collect(),
-        };
-        let ran = self.run_either(overlay, call, &command)?;
+        let environment = call.environment().into_iter().collect();
+        let command = call.command().map(|argv| Command { argv, environment });
+        let ran = self.run_either(overlay, call, command)?;
         if let Some(placed) = placed {
             placed.take_away(overlay);
         }

@@ -6,7 +6,7 @@ use bstr::BString;
 use bytes::Bytes;
 
 use imgfix_model::path::ImagePath;
-use imgfix_shell::{Environment, Stop};
+use imgfix_shell::{Environment, Machine, Status, Stop};
 use imgfix_vfs::Overlay;
 
 /// One call of a script, as its package manager makes it. All of them call scripts in the root
@@ -32,10 +32,24 @@ pub trait ScriptCall {
     fn in_memory(&self) -> Option<(&Bytes, BString)> {
         None
     }
+
+    /// Evaluates it where its family does more than to start a script (rpm's Lua, what a trigger
+    /// reads); `None` where it is a program like others.
+    fn evaluate(&self, _machine: &mut Machine) -> Option<Status> {
+        None
+    }
+
+    /// What a sandbox starts, the script being at its path.
+    ///
+    /// # Errors
+    /// There is no program for it.
+    fn command(&self) -> Result<Vec<BString>, Stop> {
+        Ok(argv(self.name(), self))
+    }
 }
 
 /// Name and arguments.
-pub(crate) fn argv(name: BString, call: &impl ScriptCall) -> Vec<BString> {
+pub(crate) fn argv<C: ScriptCall + ?Sized>(name: BString, call: &C) -> Vec<BString> {
     let arguments = call.arguments().iter().map(|word| BString::from(word.as_str()));
     std::iter::once(name).chain(arguments).collect()
 }

@@ -58,17 +58,12 @@ pub fn program(argv: Vec<BString>, environment: Environment) -> Call {
 impl<C: ScriptCall> ScriptRunner<C> for VirtualRunner {
     fn run(&mut self, overlay: &mut Overlay, call: &C) -> Result<Ran, Stop> {
         let called = |name| program(argv(name, call), call.environment());
-        let (status, transcript) = match call.in_memory() {
-            Some((text, name)) => {
-                let (text, program) = (text.clone(), called(name));
-                let run = |machine: &mut Machine| machine.execute_text(text, program);
-                self.on_machine(overlay, call.package(), run)?
-            }
-            None => {
-                let program = called(call.name());
-                self.on_machine(overlay, call.package(), |machine| machine.execute(program))?
-            }
+        let work = |machine: &mut Machine| match (call.evaluate(machine), call.in_memory()) {
+            (Some(status), _) => status,
+            (None, Some((text, name))) => machine.execute_text(text.clone(), called(name)),
+            (None, None) => machine.execute(called(call.name())),
         };
+        let (status, transcript) = self.on_machine(overlay, call.package(), work)?;
         Ok(Ran { status, transcript })
     }
 }

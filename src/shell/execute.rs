@@ -144,14 +144,18 @@ impl Machine {
         }
     }
 
-    /// The dialect of a shell that is called by a path: busybox is ash by any name.
+    /// The dialect of a shell that is called by a path: busybox is ash by any name, and `sh` is bash
+    /// where it leads to bash.
     ///
     /// # Errors
     /// The path belongs to a running system.
     pub fn dialect_of(&self, program: &[u8], dialect: Dialect) -> Result<Dialect, Stop> {
         let real = self.follow(&ImagePath::root(), program)?;
-        let busybox = real.is_ok_and(|real| real.file_name() == b"busybox");
-        Ok(if busybox { Dialect::Ash } else { dialect })
+        Ok(match real.as_ref().map_or(&b""[..], |real| real.file_name()) {
+            b"busybox" => Dialect::Ash,
+            b"bash" => Dialect::Bash,
+            _ => dialect,
+        })
     }
 
     fn overlay_entry(&self, path: &ImagePath) -> Option<&Entry> {

@@ -39,7 +39,7 @@ pub mod syntax;
 mod table;
 
 pub use errno::Errno;
-pub use machine::{Machine, Settings};
+pub use machine::{Machine, Moment, Settings};
 pub use process::{Call, Environment, Process};
 pub use resources::{Resources, TimeLimit};
 pub use stop::{ScriptLine, Stop};

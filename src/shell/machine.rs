@@ -78,6 +78,14 @@ pub struct Machine {
     pub(super) names: u64,
 }
 
+/// A machine's state at one moment, as far as scripts see it.
+#[derive(Clone)]
+pub struct Moment {
+    overlay: Overlay,
+    transcript: Vec<u8>,
+    names: u64,
+}
+
 impl Machine {
     /// A machine that no script has run on; `table` has the commands that scripts may call.
     #[must_use]
@@ -119,6 +127,19 @@ impl Machine {
         });
         *overlay = machine.overlay;
         result.map(|value| (value, machine.transcript))
+    }
+
+    /// The state now, to return to: what a process would have that is forked here.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let (overlay, transcript) = (self.overlay.clone(), self.transcript.clone());
+        Moment { overlay, transcript, names: self.names }
+    }
+
+    /// Makes the machine what it was; work that was counted stays counted.
+    pub fn return_to(&mut self, moment: &Moment) {
+        let Moment { overlay, transcript, names } = moment.clone();
+        (self.overlay, self.transcript, self.names) = (overlay, transcript, names);
     }
 
     /// Counts work.

@@ -124,7 +124,7 @@ pub fn whoami(process: &mut Process<'_>) -> Status {
 
 /// What `uname -r` says: a kernel on which images are built today. Scripts compare it with the oldest
 /// kernel that a package supports (libc6); no script keeps it.
-const KERNEL: &str = "6.1.0-imgfix";
+pub const KERNEL: &str = "6.1.0-imgfix";
 
 /// `uname` with `-s`, `-o`, `-m` or `-r`; everything else is the running kernel's.
 ///

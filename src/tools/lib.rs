@@ -66,6 +66,7 @@ mod wc;
 mod which;
 mod xargs;
 
+pub use identity::KERNEL;
 use imgfix_shell::Command;
 
 /// All commands of this folder by name.

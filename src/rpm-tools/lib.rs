@@ -1,0 +1,44 @@
+//! What scriptlets of rpm's packages run, over the machine's files.
+//!
+//! Installation says "run this": it makes a [`Scriptlet`] of the tags of a header (program, body,
+//! flags), with the counts that rpm gives it and, for a file trigger, the paths that it reads. A
+//! scriptlet is a [`ScriptCall`](imgfix_repair::script_run::ScriptCall), so that what runs it is
+//! that of every family, with [`table`] as its commands:
+//!
+//! ```ignore
+//! let scripts = imgfix_repair::scripts::Scripts::new(table(), "x86_64", timestamp, edge)?;
+//! let mut runner = scripts.runner::<Scriptlet>();     // never, virtual or sandbox
+//! let post = Scriptlet::new("bash", "%post(bash-5.2.15-1.x86_64)")
+//!     .with_program(["<lua>"])
+//!     .with_body(body)
+//!     .with_counts(&[2]);
+//! let ran = runner.run(&mut overlay, &post)?;         // Err: a Stop, with place and reason
+//! match ran.trouble() { ... }                         // an exit status other than 0
+//! ```
+//!
+//! Which failures end an element and which only warn is the caller's to know, as are the order of
+//! scriptlets and their counts.
+//!
+//! - [`scriptlet`]: the entry
+//! - [`lua`]: Lua scriptlets
+//! - [`macros`]: what `%post -e` may hold
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod lua;
+mod macros;
+pub mod scriptlet;
+mod version;
+
+use imgfix_shell::{Command, Table};
+
+pub use scriptlet::{Expansion, Scriptlet};
+
+/// All commands of this folder by name.
+pub const COMMANDS: &[(&str, Command)] = &[];
+
+/// What scriptlets may call: these commands, and those of every family.
+#[must_use]
+pub fn table() -> Table {
+    Table::new().with(imgfix_tools::COMMANDS).with(COMMANDS)
+}
