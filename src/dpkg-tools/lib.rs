@@ -6,15 +6,14 @@
 //! a [`Stop`](imgfix_shell::Stop). Programs of the image that are shell scripts
 //! (`invoke-rc.d`, `dpkg-maintscript-helper`) are evaluated and have no file here.
 //!
-//! - `files`, `command_line`: what the programs share
-//! - `database`, `accounts`: the image's packages, its users and groups
+//! - `command_line`: what the programs share, besides what every family's do
+//! - `database`: the image's packages
 //! - `interpreters`: the few programs in other languages that are known
 //! - `java`, `postgresql`: OpenJDK's programs and those of PostgreSQL, with what Debian adds
 //! - [`debconf`]: the frontend and the tools of debconf
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod accounts;
 mod adduser;
 mod command_line;
 mod compare_versions;
@@ -30,7 +29,6 @@ mod dpkg_statoverride;
 mod dpkg_trigger;
 mod files;
 mod format;
-mod getent;
 mod groups;
 mod init;
 mod interpreters;
@@ -38,22 +36,21 @@ mod java;
 mod mountpoint;
 mod pam_auth_update;
 mod postgresql;
-mod shadow;
 mod start_stop_daemon;
 mod su;
-mod systemctl;
-mod systemd_sysusers;
-mod systemd_tmpfiles;
 #[cfg(test)]
 mod tests;
 mod ucfq;
-mod unit_file;
 mod update_alternatives;
 mod update_mime;
+mod update_passwd;
 mod update_rc_d;
 
 use imgfix_shell::{Command, Table};
 use imgfix_tools as commands;
+use imgfix_tools::{
+    accounts, getent, shadow, systemctl, systemd_sysusers, systemd_tmpfiles, unit_file,
+};
 
 /// All commands of this folder by name.
 pub const COMMANDS: &[(&str, Command)] = &[
@@ -84,7 +81,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("update-grub", init::boot),
     ("update-initramfs", init::boot),
     ("update-mime", update_mime::run),
-    ("update-passwd", systemd_sysusers::update_passwd),
+    ("update-passwd", update_passwd::run),
     ("update-rc.d", update_rc_d::run),
     ("vigr", groups::interactive),
     ("vipw", groups::interactive),

@@ -22,23 +22,44 @@
 //! - [`scriptlet`]: the entry
 //! - [`lua`]: Lua scriptlets
 //! - [`macros`]: what `%post -e` may hold
+//! - `alternatives`, `glibc`, `programs`: the commands
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod alternatives;
+mod glibc;
 pub mod lua;
 mod macros;
+mod programs;
+#[cfg(test)]
+mod real_scripts;
 pub mod scriptlet;
 mod version;
 
 use imgfix_shell::{Command, Table};
+use imgfix_tools::{getent, shadow, systemctl, systemd_sysusers, systemd_tmpfiles};
 
 pub use scriptlet::{Expansion, Scriptlet};
 
 /// All commands of this folder by name.
-pub const COMMANDS: &[(&str, Command)] = &[];
+pub const COMMANDS: &[(&str, Command)] = &[
+    ("alternatives", alternatives::run),
+    ("getent", getent::run),
+    ("glibc_post_upgrade.aarch64", glibc::post_upgrade),
+    ("glibc_post_upgrade.x86_64", glibc::post_upgrade),
+    ("iconvconfig", glibc::iconvconfig),
+    ("install-info", programs::install_info),
+    ("restorecon", programs::restorecon),
+    ("systemctl", systemctl::run),
+    ("systemd-sysctl", programs::of_the_kernel),
+    ("systemd-sysusers", systemd_sysusers::run),
+    ("systemd-tmpfiles", systemd_tmpfiles::run),
+    ("udevadm", programs::of_the_kernel),
+    ("update-alternatives", alternatives::run),
+];
 
 /// What scriptlets may call: these commands, and those of every family.
 #[must_use]
 pub fn table() -> Table {
-    Table::new().with(imgfix_tools::COMMANDS).with(COMMANDS)
+    Table::new().with(imgfix_tools::COMMANDS).with(shadow::COMMANDS).with(COMMANDS)
 }

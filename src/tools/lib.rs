@@ -3,9 +3,13 @@
 //!
 //! One file a command. Each knows the options that real scripts use; any other option is a
 //! [`Stop`](imgfix_shell::Stop), so that a script is never evaluated as if it had not asked for it.
+//!
+//! What distributions with systemd and shadow share is here, too, in modules of their own: their
+//! families put it into their tables.
 
 #![cfg_attr(not(any(test, feature = "testing")), warn(clippy::disallowed_methods))]
 
+pub mod accounts;
 mod awk;
 mod base64;
 #[cfg(test)]
@@ -24,7 +28,9 @@ mod destination;
 #[cfg(test)]
 mod differential;
 mod expr;
+pub mod files;
 mod find;
+pub mod getent;
 mod getopt;
 mod glib;
 mod grep;
@@ -50,11 +56,15 @@ mod remove;
 mod run_parts;
 mod sed;
 mod seq;
+pub mod shadow;
 #[cfg(test)]
 mod shell_cases;
 pub mod shells;
 mod sort;
 mod stat;
+pub mod systemctl;
+pub mod systemd_sysusers;
+pub mod systemd_tmpfiles;
 mod test;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -62,6 +72,7 @@ mod touch;
 mod tr;
 mod truth;
 mod uniq;
+pub mod unit_file;
 mod wc;
 mod which;
 mod xargs;
@@ -88,6 +99,8 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("find", find::run),
     ("grep", grep::run),
     ("gio-querymodules", glib::query_modules),
+    ("gio-querymodules-32", glib::query_modules),
+    ("gio-querymodules-64", glib::query_modules),
     ("glib-compile-schemas", glib::compile_schemas),
     ("install", install::run),
     ("ldconfig", ldconfig::run),

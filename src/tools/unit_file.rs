@@ -7,11 +7,14 @@ use imgfix_shell::{Process, Stop};
 /// Whose manager a unit is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instance {
+    /// The system's.
     System,
+    /// Every user's.
     User,
 }
 
 impl Instance {
+    /// Its name in paths.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -39,7 +42,9 @@ pub enum Reading {
 /// A link that enabling a unit makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
+    /// Where it is.
     pub path: String,
+    /// What it leads to.
     pub target: String,
 }
 

@@ -26,6 +26,7 @@ const ASKING: &[&str] = &[
     "reload-or-restart",
     "reset-failed",
     "restart",
+    "set-property",
     "show",
     "start",
     "status",

@@ -9,7 +9,9 @@ use imgfix_vfs::account_lines::{GroupLine, UserLine};
 /// A user, as far as programs ask for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
+    /// As in `/etc/passwd`.
     pub name: String,
+    /// Its number.
     pub uid: u32,
     /// The group at login.
     pub gid: u32,
@@ -18,7 +20,9 @@ pub struct User {
 /// A group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    /// As in `/etc/group`.
     pub name: String,
+    /// Its number.
     pub gid: u32,
     /// Users whom the group's line names: those who have it at login are not among them.
     pub members: Vec<String>,
@@ -51,7 +55,9 @@ fn lossy(name: &[u8]) -> String {
 /// [`imgfix_vfs::Accounts`] is enough.
 #[derive(Debug, Clone, Default)]
 pub struct AccountList {
+    /// In the order of `/etc/passwd`.
     pub users: Vec<User>,
+    /// In the order of `/etc/group`.
     pub groups: Vec<Group>,
 }
 
@@ -69,21 +75,25 @@ impl AccountList {
         })
     }
 
+    /// The user of a name.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
     }
 
+    /// The group of a name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == name)
     }
 
+    /// The first user with a number.
     #[must_use]
     pub fn user_numbered(&self, uid: u32) -> Option<&User> {
         self.users.iter().find(|user| user.uid == uid)
     }
 
+    /// The first group with a number.
     #[must_use]
     pub fn group_numbered(&self, gid: u32) -> Option<&Group> {
         self.groups.iter().find(|group| group.gid == gid)
