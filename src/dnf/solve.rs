@@ -7,7 +7,8 @@
 //! questions are answered in [`rules`], and the planner's in [`family`].
 //!
 //! Three rules are ours. Nothing installed goes but what a newer package obsoletes. Conditions of
-//! rich dependencies are judged by what the image has. And relations that the image breaks already
+//! rich dependencies are judged by what the image has; where they do not hold, their absence is a
+//! thing that a need may be met by. And relations that the image breaks already
 //! may stay broken.
 
 mod candidates;
@@ -19,6 +20,7 @@ mod package_version;
 pub mod relation;
 mod rules;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::package_version::{Facts, PackageVersion, Place, Words};
@@ -37,7 +39,7 @@ use imgfix_repair::planner::{Context, Planned, Requests, Slot, plan};
 use imgfix_solve::effort::Effort;
 use imgfix_solve::pool::Pool;
 use imgfix_solve::rules::{broken, with_a_choice};
-use imgfix_solve::solver::Name;
+use imgfix_solve::solver::{Name, Solvable};
 use imgfix_versions::rpm::Evr;
 
 /// The image, as far as plans depend on it.
@@ -81,6 +83,8 @@ pub struct RpmUniverse<'a> {
     there: BTreeMap<&'a str, Vec<usize>>,
     slots: Vec<Slot>,
     pool: Pool<PackageVersion>,
+    /// Absences that are numbered, by their names.
+    absences: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> RpmUniverse<'a> {
@@ -117,6 +121,7 @@ impl<'a> RpmUniverse<'a> {
             there: BTreeMap::new(),
             slots: Vec::new(),
             pool: Pool::new(effort),
+            absences: RefCell::default(),
         };
         universe.find_installed();
         let mut slots: Vec<Slot> =
@@ -189,6 +194,20 @@ impl<'a> RpmUniverse<'a> {
             files: self.paths.iter().filter(has).copied().collect(),
         };
         Some(PackageVersion::new(name, facts, &words, &|relation| self.is_there(relation)))
+    }
+
+    /// Numbers a version, and the absences that its needs may be met by.
+    fn number(&self, version: PackageVersion) -> Solvable {
+        for absence in &version.absences {
+            if !self.absences.borrow_mut().insert(absence.token.clone()) {
+                continue;
+            }
+            let states = PackageVersion::absence(self.pool.new_name(), absence);
+            for state in states.into_iter().flatten() {
+                self.pool.number(state);
+            }
+        }
+        self.pool.number(version)
     }
 
     fn package(&self, place: Place) -> Option<Package<'a>> {

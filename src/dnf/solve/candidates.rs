@@ -56,7 +56,7 @@ impl<'a> RpmUniverse<'a> {
         let is_key = package.name == "gpg-pubkey";
         let slot_id = facts.id.clone();
         let version = PackageVersion::new(name, facts, &words, &|relation| self.is_there(relation));
-        self.pool.number(version);
+        self.number(version);
         let mut names = self.pool.names_of(&package.name);
         names.push(name);
         self.pool.file(&package.name, names);
@@ -99,7 +99,7 @@ impl<'a> RpmUniverse<'a> {
         for one in &allowed {
             let Some(version) = self.offered(one.place, name) else { continue };
             let offer = version.facts.offer();
-            let solvable = self.pool.number(version);
+            let solvable = self.number(version);
             candidate.get_or_insert((solvable, offer));
         }
         let passed_over = passed_over
@@ -272,7 +272,7 @@ impl<'a> RpmUniverse<'a> {
             return None;
         }
         let offer = version.facts.offer();
-        Some((self.pool.number(version), offer))
+        Some((self.number(version), offer))
     }
 
     /// Numbers a package that is not installed: one name for each line of machines.
@@ -297,7 +297,7 @@ impl<'a> RpmUniverse<'a> {
             let name = self.pool.new_name();
             for one in list {
                 if let Some(version) = self.offered(one.place, name) {
-                    self.pool.number(version);
+                    self.number(version);
                 }
             }
             names.push(name);

@@ -117,8 +117,9 @@ impl Family for RpmUniverse<'_> {
                 if before.contains(&text.to_string()) || holds_now(&text, &is_there) {
                     continue;
                 }
-                let wanted = needs(&text, "Recommends", &is_there);
-                let [need] = wanted.as_slice() else { continue };
+                let mut absences = Vec::new();
+                let wanted = needs(&text, "Recommends", &is_there, &mut absences);
+                let ([need], []) = (wanted.as_slice(), absences.as_slice()) else { continue };
                 let met = changes.iter().any(|other| {
                     let other = self.pool.get(*other);
                     other.is_some_and(|other| need.one_of.iter().any(|one| other.is_about(one)))
@@ -154,6 +155,7 @@ impl RpmUniverse<'_> {
         }
         let any = self.pool.all_installed().into_iter().next()?.1;
         let found = self.alternatives(need, &any, &mut width).ok()?;
-        found.into_iter().next()
+        // what would take the place of an installed package is no addition
+        found.into_iter().find(|one| self.pool.installed(*one).is_none())
     }
 }

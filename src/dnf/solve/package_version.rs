@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::relation::{Ban, Besides, IsThere, Need, Relation, bans, needs};
+use super::relation::{Absence, Ban, Besides, IsThere, Need, Relation, bans, needs};
 use crate::primary::{Flag, PackageNumber, RelationText};
 use imgfix_model::package::PackageId;
 use imgfix_repair::planner::Offer;
@@ -95,9 +95,57 @@ pub struct PackageVersion {
     pub(super) files: BTreeSet<String>,
     needs: Vec<Need>,
     bans: Vec<Ban>,
+    /// What its needs may be met by the absence of.
+    pub(super) absences: Vec<Absence>,
+    kind: Kind,
+}
+
+/// What a version is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Installed,
+    Offered,
+    /// No package: that something is not there.
+    Absence,
+    /// No package: that it may be there.
+    NoAbsence,
 }
 
 impl PackageVersion {
+    /// The two states of an absence, under a name of its own: that it holds, which is so as the
+    /// image is, and that it does not.
+    pub(super) fn absence(name: Name, absence: &Absence) -> Option<[Self; 2]> {
+        let id = PackageId { name: absence.token.as_str().into(), architecture: "".into() };
+        let evr = Evr::parse("0").ok()?;
+        let facts = Facts { id, evr, source: String::new(), place: None };
+        let ban = |relation: &Relation| Ban {
+            relation: relation.clone(),
+            by_name: false,
+            text: format!("a condition that wants it absent: {relation}"),
+        };
+        let state = |provides, bans, kind| Self {
+            name,
+            facts: facts.clone(),
+            provides,
+            files: BTreeSet::new(),
+            needs: Vec::new(),
+            bans,
+            absences: Vec::new(),
+            kind,
+        };
+        let token = Provide { name: absence.token.clone(), flag: Flag::Any, evr: None };
+        let bans = absence.of.iter().map(ban).collect();
+        Some([
+            state(vec![token], bans, Kind::Absence),
+            state(Vec::new(), Vec::new(), Kind::NoAbsence),
+        ])
+    }
+
+    /// Whether it is a package.
+    pub(super) fn is_package(&self) -> bool {
+        matches!(self.kind, Kind::Installed | Kind::Offered)
+    }
+
     /// A version with its relations. Conditions are judged by what the image has.
     pub(super) fn new(name: Name, facts: Facts, words: &Words<'_>, is_there: IsThere<'_>) -> Self {
         let provide = |text: &RelationText<'_>| {
@@ -111,8 +159,9 @@ impl PackageVersion {
             provides.push(Provide { name, flag: Flag::Equal, evr });
         }
         let mut all_needs: Vec<Need> = Vec::new();
+        let mut absences = Vec::new();
         for text in &words.requires {
-            for need in needs(text, "Requires", is_there) {
+            for need in needs(text, "Requires", is_there, &mut absences) {
                 if !all_needs.contains(&need) {
                     all_needs.push(need);
                 }
@@ -123,7 +172,8 @@ impl PackageVersion {
             all_bans.extend(list.iter().flat_map(|text| bans(text, label, is_there)));
         }
         let files = words.files.iter().map(|path| (*path).to_owned()).collect();
-        Self { name, facts, provides, files, needs: all_needs, bans: all_bans }
+        let kind = if facts.place.is_some() { Kind::Offered } else { Kind::Installed };
+        Self { name, facts, provides, files, needs: all_needs, bans: all_bans, absences, kind }
     }
 
     /// Whether it is what a relation of a need names.
@@ -169,7 +219,7 @@ impl Pooled for PackageVersion {
     }
 
     fn is_offered(&self) -> bool {
-        self.facts.place.is_some()
+        matches!(self.kind, Kind::Offered | Kind::NoAbsence)
     }
 
     fn names(&self) -> BTreeSet<&str> {
@@ -203,6 +253,9 @@ impl Pooled for PackageVersion {
 
     fn label(&self) -> String {
         let Facts { id, evr, .. } = &self.facts;
+        if !self.is_package() {
+            return id.name.to_string();
+        }
         format!("{}-{evr}.{}", id.name, id.architecture)
     }
 

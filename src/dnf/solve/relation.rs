@@ -34,6 +34,16 @@ pub enum Besides {
     Without,
 }
 
+/// That something is not there, by a name that stands for it: what `(a if b)` may be met by
+/// instead of `a`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// `not b`: no package provides what is called so.
+    pub token: String,
+    /// What is not there.
+    pub of: Vec<Relation>,
+}
+
 /// Relations of which one has to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
@@ -117,10 +127,16 @@ enum Expression {
 }
 
 /// What has to be there for a relation of the kind that `label` names. Conditions (`if`) are
-/// judged by what the image has: `is_there`. What cannot be read asks for itself by its text,
-/// which nothing provides.
+/// judged by what the image has: `is_there`. Where a condition does not hold as it is, its absence
+/// is one of the things that will do, and is added to `absences`. What cannot be read asks for
+/// itself by its text, which nothing provides.
 #[must_use]
-pub fn needs(text: &RelationText<'_>, label: &str, is_there: IsThere<'_>) -> Vec<Need> {
+pub fn needs(
+    text: &RelationText<'_>,
+    label: &str,
+    is_there: IsThere<'_>,
+    absences: &mut Vec<Absence>,
+) -> Vec<Need> {
     // rpm's own features, which the program has that installs
     if text.name.starts_with("rpmlib(") {
         return Vec::new();
@@ -134,7 +150,7 @@ pub fn needs(text: &RelationText<'_>, label: &str, is_there: IsThere<'_>) -> Vec
         true => parse(text.name).unwrap_or_else(unknown),
         false => Relation::plain(text).map_or_else(unknown, Expression::Plain),
     };
-    let clauses = clauses(&expression, is_there);
+    let clauses = clauses(&expression, is_there, absences);
     let clauses = clauses.unwrap_or_else(|| {
         vec![vec![match unknown() {
             Expression::Plain(relation) => relation,
@@ -208,20 +224,24 @@ fn holds(expression: &Expression, is_there: IsThere<'_>) -> bool {
 }
 
 /// The expression as relations of which in each list one has to hold; `None`: too many.
-fn clauses(expression: &Expression, is_there: IsThere<'_>) -> Option<Vec<Vec<Relation>>> {
+fn clauses(
+    expression: &Expression,
+    is_there: IsThere<'_>,
+    absences: &mut Vec<Absence>,
+) -> Option<Vec<Vec<Relation>>> {
     let out = match expression {
         Expression::Plain(relation) => vec![vec![relation.clone()]],
         Expression::And(list) => {
             let mut all = Vec::new();
             for one in list {
-                all.extend(clauses(one, is_there)?);
+                all.extend(clauses(one, is_there, absences)?);
             }
             all
         }
         Expression::Or(list) => {
             let mut all: Vec<Vec<Relation>> = vec![Vec::new()];
             for one in list {
-                let further = clauses(one, is_there)?;
+                let further = clauses(one, is_there, absences)?;
                 if all.len().checked_mul(further.len())? > MAX_CLAUSES {
                     return None;
                 }
@@ -235,13 +255,52 @@ fn clauses(expression: &Expression, is_there: IsThere<'_>) -> Option<Vec<Vec<Rel
         Expression::If(what, condition, other) | Expression::Unless(what, condition, other) => {
             let wanted = matches!(expression, Expression::If(..));
             match (holds(condition, is_there) == wanted, other) {
-                (true, _) => clauses(what, is_there)?,
-                (false, Some(other)) => clauses(other, is_there)?,
+                (true, _) => clauses(what, is_there, absences)?,
+                (false, Some(other)) => clauses(other, is_there, absences)?,
+                (false, None) if wanted => {
+                    let Some(absence) = absence(condition, is_there) else {
+                        return Some(Vec::new());
+                    };
+                    let mut all = clauses(what, is_there, absences)?;
+                    let token = Relation {
+                        name: absence.token.clone(),
+                        flag: Flag::Any,
+                        evr: None,
+                        besides: Vec::new(),
+                    };
+                    all.iter_mut().for_each(|one_of| one_of.insert(0, token.clone()));
+                    if !absences.contains(&absence) {
+                        absences.push(absence);
+                    }
+                    all
+                }
                 (false, None) => Vec::new(),
             }
         }
     };
     (out.len() <= MAX_CLAUSES).then_some(out)
+}
+
+/// What is not there while a condition does not hold: of several that have to be there together,
+/// the first that is not.
+fn absence(condition: &Expression, is_there: IsThere<'_>) -> Option<Absence> {
+    fn absent(condition: &Expression, is_there: IsThere<'_>) -> Option<Vec<Relation>> {
+        match condition {
+            Expression::Plain(relation) => Some(vec![relation.clone()]),
+            Expression::And(list) => {
+                let mut missing = list.iter().filter(|one| !holds(one, is_there));
+                missing.find_map(|one| absent(one, is_there))
+            }
+            Expression::Or(list) => {
+                let lists: Option<Vec<_>> = list.iter().map(|one| absent(one, is_there)).collect();
+                lists.map(|lists| lists.concat())
+            }
+            Expression::If(..) | Expression::Unless(..) => None,
+        }
+    }
+    let of = absent(condition, is_there)?;
+    let names: Vec<String> = of.iter().map(ToString::to_string).collect();
+    Some(Absence { token: format!("not {}", names.join(" or ")), of })
 }
 
 /// Reads `(a and (b or c >= 1))`.
@@ -392,7 +451,9 @@ mod tests {
 
     fn shown(name: &str, there: &[&str]) -> Vec<String> {
         let is_there = |relation: &Relation| there.contains(&relation.name.as_str());
-        let needs = needs(&text(name, Flag::Any, ""), "Requires", &is_there).into_iter();
+        let mut absences = Vec::new();
+        let text = text(name, Flag::Any, "");
+        let needs = needs(&text, "Requires", &is_there, &mut absences).into_iter();
         needs
             .map(|need| {
                 let names = need.one_of.iter().map(ToString::to_string);
@@ -406,7 +467,9 @@ mod tests {
         for (name, there, want) in [
             ("(a or b >= 1:2-3)", &[][..], &["a | b >= 1:2-3"][..]),
             ("(a and libx.so(V1)(64bit))", &[], &["a", "libx.so(V1)(64bit)"]),
-            ("(a if b)", &[], &[]),
+            ("(a if b)", &[], &["not b | a"]),
+            ("(a if (b or c))", &[], &["not b or c | a"]),
+            ("(a if (b and c))", &["b"], &["not c | a"]),
             ("(a if b)", &["b"], &["a"]),
             ("(a if b else c)", &[], &["c"]),
             ("((a or b) if (c and d))", &["c", "d"], &["a | b"]),
@@ -419,7 +482,8 @@ mod tests {
         ] {
             assert_eq!(shown(name, there), want, "{name}");
         }
-        let with = needs(&text("(a >= 1 with a < 2)", Flag::Any, ""), "Requires", &|_| false);
+        let with = text("(a >= 1 with a < 2)", Flag::Any, "");
+        let with = needs(&with, "Requires", &|_| false, &mut Vec::new());
         assert_eq!(with[0].one_of[0].besides.len(), 1);
     }
 

@@ -69,6 +69,10 @@ impl Rules for RpmUniverse<'_> {
                 }
             }
         }
+        // of `(a or b)`, what is named first
+        let position = |version: &PackageVersion| {
+            need.one_of.iter().position(|relation| version.is_about(relation))
+        };
         let called = |version: &PackageVersion| {
             need.one_of.iter().any(|one| one.name == version.facts.id.name.as_ref())
         };
@@ -81,6 +85,7 @@ impl Rules for RpmUniverse<'_> {
                 .cmp(change_b)
                 .then_with(|| self.priority(version_a).cmp(&self.priority(version_b)))
                 .then_with(|| distance(version_a).cmp(&distance(version_b)))
+                .then_with(|| position(version_a).cmp(&position(version_b)))
                 .then_with(by_name)
                 .then_with(|| match version_a.name == version_b.name {
                     true => version_b.facts.evr.cmp(&version_a.facts.evr),
