@@ -12,6 +12,7 @@ pub mod keys;
 pub mod locks;
 pub mod mirrors;
 pub mod modules;
+pub mod offers;
 pub mod options;
 pub mod primary;
 pub mod remote;

@@ -269,7 +269,7 @@ fn wanted_paths<'a>(image: &'a Image<'a>, repositories: &'a [Repository]) -> BTr
 }
 
 /// The paths of a relation, rich ones included.
-fn paths_in(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn paths_in(name: &str) -> impl Iterator<Item = &str> {
     let rich = name.starts_with('(');
     let words = name.split(move |c: char| rich && (c.is_whitespace() || c == '(' || c == ')'));
     words.filter(|word| word.starts_with('/'))
