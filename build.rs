@@ -41,8 +41,9 @@ fn features() -> Vec<String> {
 /// The commit of a crate as `cargo package` makes it. It has no date.
 fn published(root: &Path) -> Option<(String, Option<String>)> {
     let file = root.join(".cargo_vcs_info.json");
+    let text = std::fs::read_to_string(&file).ok()?;
+    // One that is not there must not be named: cargo would run this anew, and compile the program, each time.
     println!("cargo:rerun-if-changed={}", file.display());
-    let text = std::fs::read_to_string(file).ok()?;
     let (_, rest) = text.split_once("\"sha1\"")?;
     let commit = rest.split('"').nth(1)?;
     is_commit(commit).then(|| (commit.to_owned(), None))
