@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod archive;
+pub mod database;
 pub mod header;
 pub mod package;
 pub mod relation;
