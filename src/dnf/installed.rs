@@ -1,9 +1,26 @@
 //! What is installed, as far as plans depend on it.
 //!
-//! In comes what rpm's database says; out come [`InstalledPackage`]s, whatever the database's
-//! format. Who reads the database fills them.
+//! In come the headers of rpm's database; out come [`InstalledPackage`]s, whatever the database's
+//! format, and what `$releasever` stands for.
 
 use super::primary::{Flag, RelationText};
+use imgfix_rpm::package::RelationKind;
+use imgfix_rpm::relation::Flags;
+use imgfix_rpm::{Package, Relation};
+
+/// What a release's package provides, in dnf's order: the version of it is `$releasever`.
+const RELEASES: [&str; 4] =
+    ["system-release(releasever)", "system-release", "distribution-release", "redhat-release"];
+
+/// A package whose header says what cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the header of {package} is not understood: {why}")]
+pub struct InstalledError {
+    /// Its name.
+    pub package: String,
+    /// What is wrong, for people.
+    pub why: String,
+}
 
 /// A relation, as a header has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +34,26 @@ pub struct InstalledRelation {
 }
 
 impl InstalledRelation {
+    /// As a header has it.
+    fn of(relation: &Relation) -> Self {
+        let flags = relation.flags();
+        let flag =
+            match (flags.has(Flags::LESS), flags.has(Flags::GREATER), flags.has(Flags::EQUAL)) {
+                (true, false, false) => Flag::Less,
+                (true, false, true) => Flag::LessEqual,
+                (false, false, true) => Flag::Equal,
+                (false, true, true) => Flag::GreaterEqual,
+                (false, true, false) => Flag::Greater,
+                _ => Flag::Any,
+            };
+        match relation.evr() {
+            Some(evr) if flag != Flag::Any => {
+                Self { name: relation.name().to_owned(), flag, evr: evr.to_string() }
+            }
+            _ => Self { name: relation.name().to_owned(), ..Self::default() },
+        }
+    }
+
     /// As metadata would have it.
     #[must_use]
     pub fn text(&self) -> RelationText<'_> {
@@ -54,6 +91,35 @@ pub struct InstalledPackage {
 }
 
 impl InstalledPackage {
+    /// What a header says.
+    ///
+    /// # Errors
+    /// Its version, relations or files are not understood.
+    pub fn of(package: &Package) -> Result<Self, InstalledError> {
+        let fail = |why: String| InstalledError { package: package.name().to_owned(), why };
+        let relations = |kind| -> Result<Vec<InstalledRelation>, InstalledError> {
+            let all = package.relations(kind).map_err(|error| fail(error.to_string()))?;
+            Ok(all.iter().map(InstalledRelation::of).collect())
+        };
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let files = package.files().map_err(|error| fail(error.to_string()))?;
+        Ok(Self {
+            name: package.name().to_owned(),
+            architecture: package.arch().to_owned(),
+            evr: package.evr().map_err(|error| fail(error.to_string()))?.to_string(),
+            vendor: text(package.vendor()),
+            source: text(package.source_rpm()),
+            module: text(package.modularity_label()),
+            provides: relations(RelationKind::Provides)?,
+            requires: relations(RelationKind::Requires)?,
+            conflicts: relations(RelationKind::Conflicts)?,
+            obsoletes: relations(RelationKind::Obsoletes)?,
+            recommends: relations(RelationKind::Recommends)?,
+            // no dependency names a path that is no text
+            files: files.iter().filter_map(|file| String::from_utf8(file.path()).ok()).collect(),
+        })
+    }
+
     /// Module and stream.
     #[must_use]
     pub fn stream(&self) -> Option<(&str, &str)> {
@@ -62,5 +128,55 @@ impl InstalledPackage {
             (Some(module), Some(stream)) if !module.is_empty() => Some((module, stream)),
             _ => None,
         }
+    }
+}
+
+/// What `$releasever` stands for: the version that the release's package provides it in, or its
+/// own. `None`: no installed package is one.
+#[must_use]
+pub fn release(packages: &[InstalledPackage]) -> Option<String> {
+    RELEASES.iter().find_map(|name| {
+        packages.iter().find_map(|package| {
+            let provided = package.provides.iter().find(|one| one.name == **name)?;
+            let evr = if provided.evr.is_empty() { &package.evr } else { &provided.evr };
+            let version = evr.rsplit_once('-').map_or(evr.as_str(), |(version, _)| version);
+            Some(version.split_once(':').map_or(version, |(_, version)| version).to_owned())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imgfix_rpm::header::{NewHeader, tag};
+
+    #[test]
+    fn headers_become_packages() {
+        let mut header = NewHeader::default();
+        for (tag, text) in
+            [(tag::NAME, "a"), (tag::VERSION, "2"), (tag::RELEASE, "3.el9"), (tag::ARCH, "noarch")]
+        {
+            header.string(tag, text.as_bytes());
+        }
+        header.number(tag::EPOCH, 1);
+        header.strings(tag::REQUIRENAME, &[b"/bin/sh", b"b", b"(c if d)"]);
+        header.numbers(tag::REQUIREFLAGS, &[1 << 9, 12, 0]);
+        header.strings(tag::REQUIREVERSION, &[b"", b"1:7", b""]);
+        let header = header.plain().unwrap();
+        let package = InstalledPackage::of(&Package::new(header).unwrap()).unwrap();
+        assert_eq!((package.name.as_str(), package.evr.as_str()), ("a", "1:2-3.el9"));
+        let requires = package.requires.iter().map(|one| one.text().to_string());
+        assert_eq!(requires.collect::<Vec<_>>(), ["/bin/sh", "b >= 1:7", "(c if d)"]);
+        assert!(package.files.is_empty() && package.stream().is_none());
+    }
+
+    #[test]
+    fn the_releases_package_says_the_release() {
+        let release = |line: &str| release(&[crate::testing::installed(line)]);
+        assert_eq!(release("r 9.4; P: system-release = 9.4-1.el9").as_deref(), Some("9.4"));
+        assert_eq!(release("r 1:9.4; P: system-release").as_deref(), Some("9.4"));
+        let both = "r 9.4; P: system-release = 9.4; P: system-release(releasever) = 9";
+        assert_eq!(release(both).as_deref(), Some("9"));
+        assert_eq!(release("a 1"), None);
     }
 }
