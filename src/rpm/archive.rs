@@ -29,7 +29,7 @@ use digests::{Expected, Hashing};
 
 mod compression;
 pub mod cpio;
-mod digests;
+pub(crate) mod digests;
 
 /// Bytes of the lead.
 const LEAD: usize = 96;
@@ -127,6 +127,13 @@ pub struct RpmPackage {
 }
 
 impl RpmPackage {
+    /// As if it were unpacked.
+    #[cfg(test)]
+    pub(crate) fn for_test(headers: Headers, payload: Vec<PayloadEntry>) -> Self {
+        let held = Arc::new(imgfix_vfs::Memory::default().share());
+        Self { headers, payload, held }
+    }
+
     /// Bytes of the budget that its entries take.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {

@@ -9,6 +9,7 @@
 pub mod archive;
 pub mod database;
 pub mod header;
+pub mod install;
 pub mod package;
 pub mod relation;
 pub mod signature;

@@ -10,7 +10,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 use crate::package::FileHash;
 
 /// A hash that is being computed.
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     Md5(Md5),
     Sha1(Sha1),
     Sha224(Sha224),

@@ -1,0 +1,302 @@
+//! Installing packages into an image: what `rpm -U` does in one transaction, over an [`Overlay`].
+//!
+//! In come unpacked packages, the installed ones, the steps in rpm's order, and the image; out
+//! comes the overlay with what rpm would have made of it, the [`Effect`]s worth telling, and the
+//! changes of the package database in their order. The behaviour is that of rpm 4.11 to 6, as far
+//! as they differ that of the image's [`Release`]. Source: rpm `lib/transaction.cc`, `lib/psm.cc`,
+//! `lib/fsm.cc`.
+//!
+//! - `element`: packages that come and go
+//! - `fate`: a file that meets another one; `disposition`: all files of a transaction
+//! - `unpack`: a package's files come; `erase`: they go
+//! - `owners`: numbers for owners' names; `capabilities`: file capabilities
+//!
+//! A directory gets the time that its package says. That its time changes again when something
+//! comes into it or goes, rpm leaves to the machine, and here it is left out: it would be the time
+//! of the run.
+
+mod capabilities;
+mod disposition;
+mod element;
+mod erase;
+mod fate;
+mod owners;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+use std::sync::Arc;
+
+pub use imgfix_model::effects::{Effect, EffectKind};
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{Overlay, RootfsError};
+
+use crate::archive::RpmPackage;
+use crate::header::Header;
+use crate::header::installed::{Installation, InstalledError, Writer, installed};
+use crate::package::{FilesError, Package};
+use element::{Element, Part};
+
+/// A package that comes.
+#[derive(Debug, Clone)]
+pub struct NewPackage {
+    /// Shared by the tries of a run.
+    pub package: Arc<RpmPackage>,
+    /// Digests of the archive, for the database of rpm 6: [`archive_digests`](crate::archive_digests).
+    pub archive_digests: Vec<(u32, String)>,
+}
+
+/// A package that the image has.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// Its number in the database.
+    pub number: u32,
+    /// As the database has it.
+    pub package: Package,
+}
+
+/// A step of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A package of the set comes: its place in it.
+    Install(usize),
+    /// An installed package goes.
+    Erase {
+        /// Its number in the database.
+        number: u32,
+        /// The package of the set for which it goes, by being older or obsoleted; `None`: it is
+        /// removed for itself.
+        replaced_by: Option<usize>,
+    },
+}
+
+/// The release of rpm that the image has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Release {
+    /// 4 or 6.
+    pub major: u32,
+    /// The second number: 16 of 4.16.1.
+    pub minor: u32,
+}
+
+impl Release {
+    /// By its two numbers.
+    #[must_use]
+    pub const fn new(major: u32, minor: u32) -> Self {
+        Self { major, minor }
+    }
+
+    /// How it writes headers into its database.
+    #[must_use]
+    pub fn writer(self) -> Writer {
+        match self {
+            _ if self >= Self::new(5, 0) => Writer::Rpm6,
+            _ if self >= Self::new(4, 16) => Writer::Rpm4_16,
+            _ => Writer::Rpm4_11,
+        }
+    }
+
+    /// Since 4.18 `SOURCE_DATE_EPOCH` counts on with each package.
+    fn counts_time(self) -> bool {
+        self >= Self::new(4, 18)
+    }
+}
+
+/// What the caller decides, and what the image's settings say.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The rpm that the image has.
+    pub release: Release,
+    /// When the transaction is, in seconds since the epoch: its number in the database, and the
+    /// time of directories that no package has.
+    pub timestamp: u32,
+    /// The colours of the machine: 3 where 32-bit packages can be beside 64-bit ones, 0 elsewhere.
+    pub colour: u32,
+    /// Documentation is left out (`tsflags=nodocs`).
+    pub no_documentation: bool,
+    /// Files for other languages are left out (`%_install_langs`); `None`: for none of them.
+    pub languages: Option<Vec<String>>,
+}
+
+/// A change of the package database.
+#[derive(Debug, Clone)]
+pub enum DatabaseChange {
+    /// A package comes: its header with what rpm adds to it.
+    Add(Header),
+    /// A package goes: its number.
+    Erase(u32),
+    /// What the database says of a file of an installed package is another: another package's
+    /// file is in its place now.
+    FileState {
+        /// The installed package's number.
+        number: u32,
+        /// The place of the file in it.
+        file: usize,
+        /// As `FILESTATES` has it.
+        state: u8,
+    },
+}
+
+/// What an installation made, besides the overlay.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// For people.
+    pub effects: Vec<Effect>,
+    /// For the package database, in this order.
+    pub changes: Vec<DatabaseChange>,
+}
+
+/// Why a set of packages cannot be installed. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// A path of the image cannot be followed or changed, or a file cannot be read from its layer.
+    #[error(transparent)]
+    Rootfs(#[from] RootfsError),
+    /// A step is about a package that is not there.
+    #[error("no package is there for the step {0:?}")]
+    Step(Step),
+    /// The files of a header are damaged.
+    #[error("package {package}: {source}")]
+    Files {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        source: FilesError,
+    },
+    /// The header for the database cannot be made.
+    #[error("package {package}: {source}")]
+    Header {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        source: InstalledError,
+    },
+    /// Two packages have a file, and it is not the same.
+    #[error("file {path} of package {package} conflicts with the one of package {owner}")]
+    Overwrite {
+        /// The package that comes.
+        package: String,
+        /// The file.
+        path: ImagePath,
+        /// The package that has it.
+        owner: String,
+    },
+    /// A file of a package cannot be put in its place.
+    #[error("package {package}, {path}: {problem}")]
+    File {
+        /// The package.
+        package: String,
+        /// The file, as the package has it.
+        path: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// Runs a transaction, all of it or nothing, in the order of `steps`. `installed` is all that the
+/// database has, by number. On success `overlay` has the result, on error it is as it was.
+///
+/// # Errors
+/// What rpm would end with an error for.
+pub fn install(
+    overlay: &mut Overlay,
+    installed: &[Installed],
+    packages: &[NewPackage],
+    steps: &[Step],
+    options: &Options,
+) -> Result<Outcome, InstallError> {
+    let mut elements = Element::of(steps, packages, installed)?;
+    let mut result = overlay.clone();
+    let replaced = disposition::decide(&mut elements, installed, &result, options)?;
+    let mut run = Run {
+        overlay: &mut result,
+        elements: &elements,
+        options,
+        outcome: Outcome::default(),
+        clock: options.timestamp,
+    };
+    for (at, element) in elements.iter().enumerate() {
+        match element.part {
+            Part::Install(new) => {
+                run.unpack(element, new)?;
+                run.add(element, new)?;
+                for one in replaced.iter().filter(|one| one.by == at) {
+                    let (number, file, state) = (one.number, one.file, one.state as u8);
+                    run.outcome.changes.push(DatabaseChange::FileState { number, file, state });
+                }
+            }
+            Part::Erase(installed) => {
+                run.erase(element)?;
+                run.outcome.changes.push(DatabaseChange::Erase(installed.number));
+            }
+        }
+    }
+    let outcome = run.outcome;
+    *overlay = result;
+    Ok(outcome)
+}
+
+/// The state of one call of [`install`].
+struct Run<'r, 'a> {
+    overlay: &'r mut Overlay,
+    elements: &'r [Element<'a>],
+    options: &'r Options,
+    outcome: Outcome,
+    /// When the next package is installed.
+    clock: u32,
+}
+
+impl Run<'_, '_> {
+    /// Puts a package's header into the database.
+    fn add(&mut self, element: &Element<'_>, new: &NewPackage) -> Result<(), InstallError> {
+        let package = &new.package.headers;
+        let states: Vec<u8> = element.actions.iter().map(|action| action.state() as u8).collect();
+        let installation = Installation {
+            writer: self.options.release.writer(),
+            time: self.clock,
+            transaction: self.options.timestamp,
+            colour: self.options.colour,
+            states: &states,
+            archive_digests: &new.archive_digests,
+        };
+        let header = installed(&package.signature, package.package.header(), &installation)
+            .map_err(|source| InstallError::Header { package: element.package.label(), source })?;
+        if self.options.release.counts_time() {
+            self.clock = self.clock.saturating_add(1);
+        }
+        self.outcome.changes.push(DatabaseChange::Add(header));
+        let former = self.elements.iter().find(|other| {
+            !other.is_install()
+                && other.package.name() == element.package.name()
+                && other
+                    .replaced_by
+                    .and_then(|at| self.elements.get(at))
+                    .is_some_and(|by| std::ptr::eq(by.package, element.package))
+        });
+        let version = |package: &Package| format!("{}-{}", evr(package), package.release());
+        let from = former.map(|former| version(former.package));
+        self.tell(element, EffectKind::Installed { from, to: version(element.package) });
+        Ok(())
+    }
+
+    fn tell(&mut self, element: &Element<'_>, kind: EffectKind) {
+        let package = format!("{}:{}", element.package.name(), element.package.arch());
+        self.outcome.effects.push(Effect { package, kind });
+    }
+}
+
+/// Version with epoch.
+fn evr(package: &Package) -> String {
+    let epoch = package.epoch().map(|epoch| format!("{epoch}:")).unwrap_or_default();
+    format!("{epoch}{}", package.version())
+}
+
+/// The former form of a path: with something behind it.
+fn beside(path: &ImagePath, suffix: &str) -> Option<ImagePath> {
+    ImagePath::new([path.as_bytes(), suffix.as_bytes()].concat()).ok()
+}
+
+/// Bytes of a path, for messages.
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
