@@ -9,6 +9,8 @@
 //! - `element`: packages that come and go
 //! - `fate`: a file that meets another one; `disposition`: all files of a transaction
 //! - `unpack`: a package's files come; `erase`: they go
+//! - `transaction`: what happens when
+//! - `scripts`: scriptlets; `triggers`: scripts that others set off
 //! - `owners`: numbers for owners' names; `capabilities`: file capabilities
 //!
 //! A directory gets the time that its package says. That its time changes again when something
@@ -21,21 +23,28 @@ mod element;
 mod erase;
 mod fate;
 mod owners;
+mod scripts;
 #[cfg(test)]
 mod tests;
+mod transaction;
+mod triggers;
 mod unpack;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use imgfix_model::effects::{Effect, EffectKind};
 use imgfix_model::path::ImagePath;
+use imgfix_repair::script_run;
 use imgfix_vfs::{Overlay, RootfsError};
 
 use crate::archive::RpmPackage;
 use crate::header::Header;
 use crate::header::installed::{Installation, InstalledError, Writer, installed};
-use crate::package::{FilesError, Package};
-use element::{Element, Part};
+use crate::package::{FilesError, Package, PackageError, TriggersError};
+use element::Element;
+pub use scripts::{ScriptCall, Scripts, Warning};
+use triggers::Present;
 
 /// A package that comes.
 #[derive(Debug, Clone)]
@@ -144,6 +153,10 @@ pub struct Outcome {
     pub effects: Vec<Effect>,
     /// For the package database, in this order.
     pub changes: Vec<DatabaseChange>,
+    /// Scripts that failed, after which rpm goes on.
+    pub warnings: Vec<Warning>,
+    /// The highest number that was given while scripts ran; the database gives its own.
+    last_number: u32,
 }
 
 /// Why a set of packages cannot be installed. Nothing was changed then.
@@ -171,6 +184,37 @@ pub enum InstallError {
         /// What is wrong.
         source: InstalledError,
     },
+    /// What is to be in the database is no package.
+    #[error("package {package}: {source}")]
+    Package {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        source: PackageError,
+    },
+    /// The triggers of a header are damaged.
+    #[error("package {package}: {source}")]
+    Triggers {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        source: TriggersError,
+    },
+    /// A script that keeps its package from being installed or removed fails, or one cannot be
+    /// run.
+    #[error("{}", script_run::sentence(package, None, script, *line, detail))]
+    Script {
+        /// Whose script it is: `name:arch`.
+        package: String,
+        /// What rpm calls it: `prein`.
+        script: String,
+        /// Where in it, from 1, if that is known.
+        line: Option<u32>,
+        /// What happened, for people.
+        detail: String,
+        /// The fault is this machine's, and not the package's.
+        is_of_this_machine: bool,
+    },
     /// Two packages have a file, and it is not the same.
     #[error("file {path} of package {package} conflicts with the one of package {owner}")]
     Overwrite {
@@ -193,62 +237,91 @@ pub enum InstallError {
     },
 }
 
-/// Runs a transaction, all of it or nothing, in the order of `steps`. `installed` is all that the
-/// database has, by number. On success `overlay` has the result, on error it is as it was.
+/// Runs transactions, all of them or nothing, each in the order of its steps. dnf makes one of
+/// everything, zypper one of each package. `installed` is all that the database has, by number. On
+/// success `overlay` has the result, on error it is as it was.
 ///
 /// # Errors
-/// What rpm would end with an error for.
+/// What rpm would end with an error for, and a script that cannot be run.
 pub fn install(
     overlay: &mut Overlay,
     installed: &[Installed],
     packages: &[NewPackage],
-    steps: &[Step],
+    transactions: &[Vec<Step>],
     options: &Options,
+    scripts: &mut dyn Scripts,
 ) -> Result<Outcome, InstallError> {
-    let mut elements = Element::of(steps, packages, installed)?;
     let mut result = overlay.clone();
-    let replaced = disposition::decide(&mut elements, installed, &result, options)?;
-    let mut run = Run {
-        overlay: &mut result,
-        elements: &elements,
-        options,
-        outcome: Outcome::default(),
-        clock: options.timestamp,
-    };
-    for (at, element) in elements.iter().enumerate() {
-        match element.part {
-            Part::Install(new) => {
-                run.unpack(element, new)?;
-                run.add(element, new)?;
-                for one in replaced.iter().filter(|one| one.by == at) {
-                    let (number, file, state) = (one.number, one.file, one.state as u8);
-                    run.outcome.changes.push(DatabaseChange::FileState { number, file, state });
-                }
-            }
-            Part::Erase(installed) => {
-                run.erase(element)?;
-                run.outcome.changes.push(DatabaseChange::Erase(installed.number));
-            }
-        }
+    let mut outcome = Outcome::default();
+    let mut installed = installed.to_vec();
+    installed.sort_by_key(|one| one.number);
+    for steps in transactions {
+        let elements = Element::of(steps, packages, &installed)?;
+        let going = |one: &Installed| {
+            steps
+                .iter()
+                .any(|step| matches!(step, Step::Erase { number, .. } if *number == one.number))
+        };
+        let present = installed.iter().map(|one| Present {
+            number: one.number,
+            package: one.package.clone(),
+            is_going: going(one),
+            is_new: false,
+        });
+        let mut run = Run {
+            overlay: &mut result,
+            present: present.collect(),
+            elements: Vec::new(),
+            options,
+            outcome,
+            clock: options.timestamp,
+            scripts: &mut *scripts,
+            removed_triggers: BTreeSet::new(),
+        };
+        run.transaction(elements, &installed)?;
+        let present = run.present;
+        outcome = run.outcome;
+        installed = present
+            .into_iter()
+            .map(|one| Installed { number: one.number, package: one.package })
+            .collect();
     }
-    let outcome = run.outcome;
     *overlay = result;
     Ok(outcome)
 }
 
-/// The state of one call of [`install`].
+/// The state of one transaction.
 struct Run<'r, 'a> {
     overlay: &'r mut Overlay,
-    elements: &'r [Element<'a>],
-    options: &'r Options,
+    /// What the database has now, by number.
+    present: Vec<Present>,
+    /// Without those that are worked on.
+    elements: Vec<ElementLine>,
+    options: &'a Options,
     outcome: Outcome,
     /// When the next package is installed.
     clock: u32,
+    scripts: &'r mut dyn Scripts,
+    /// Transaction file triggers that are due at the end: priority, package, place.
+    removed_triggers: BTreeSet<(std::cmp::Reverse<u32>, u32, usize)>,
+}
+
+/// What is asked of elements while others are worked on.
+struct ElementLine {
+    replaced_by: Option<usize>,
+    /// Version and release.
+    version: String,
+    name: String,
 }
 
 impl Run<'_, '_> {
     /// Puts a package's header into the database.
-    fn add(&mut self, element: &Element<'_>, new: &NewPackage) -> Result<(), InstallError> {
+    fn add(
+        &mut self,
+        at: usize,
+        element: &Element<'_>,
+        new: &NewPackage,
+    ) -> Result<(), InstallError> {
         let package = &new.package.headers;
         let states: Vec<u8> = element.actions.iter().map(|action| action.state() as u8).collect();
         let installation = Installation {
@@ -259,22 +332,23 @@ impl Run<'_, '_> {
             states: &states,
             archive_digests: &new.archive_digests,
         };
+        let name = || element.package.label();
         let header = installed(&package.signature, package.package.header(), &installation)
-            .map_err(|source| InstallError::Header { package: element.package.label(), source })?;
+            .map_err(|source| InstallError::Header { package: name(), source })?;
         if self.options.release.counts_time() {
             self.clock = self.clock.saturating_add(1);
         }
+        let package = Package::new(header.clone())
+            .map_err(|source| InstallError::Package { package: name(), source })?;
+        let number = self.present.last().map_or(0, |last| last.number).saturating_add(1);
+        let number = number.max(self.outcome.last_number.saturating_add(1));
+        self.outcome.last_number = number;
+        self.present.push(Present { number, package, is_going: false, is_new: true });
         self.outcome.changes.push(DatabaseChange::Add(header));
-        let former = self.elements.iter().find(|other| {
-            !other.is_install()
-                && other.package.name() == element.package.name()
-                && other
-                    .replaced_by
-                    .and_then(|at| self.elements.get(at))
-                    .is_some_and(|by| std::ptr::eq(by.package, element.package))
-        });
-        let version = |package: &Package| format!("{}-{}", evr(package), package.release());
-        let from = former.map(|former| version(former.package));
+        let is_former = |other: &&ElementLine| {
+            other.replaced_by == Some(at) && other.name == element.package.name()
+        };
+        let from = self.elements.iter().find(is_former).map(|former| former.version.clone());
         self.tell(element, EffectKind::Installed { from, to: version(element.package) });
         Ok(())
     }
@@ -285,10 +359,10 @@ impl Run<'_, '_> {
     }
 }
 
-/// Version with epoch.
-fn evr(package: &Package) -> String {
+/// Epoch, version and release.
+fn version(package: &Package) -> String {
     let epoch = package.epoch().map(|epoch| format!("{epoch}:")).unwrap_or_default();
-    format!("{epoch}{}", package.version())
+    format!("{epoch}{}-{}", package.version(), package.release())
 }
 
 /// The former form of a path: with something behind it.

@@ -9,6 +9,7 @@ use super::*;
 use crate::archive::{Headers, Owner, PayloadEntry, PayloadKind};
 use crate::header::installed::FileState;
 use crate::header::{NewHeader, tag};
+use imgfix_repair::script_run::{Ran, Trouble};
 use imgfix_vfs::{Content, Entry, Xattrs};
 
 mod rules;
@@ -164,6 +165,15 @@ fn options() -> Options {
     }
 }
 
+/// For packages without scripts.
+struct NoCalls;
+
+impl Scripts for NoCalls {
+    fn run(&mut self, _: &mut Overlay, call: &ScriptCall) -> Result<Ran, Trouble> {
+        panic!("{call:?}")
+    }
+}
+
 /// An image, and what its database has.
 struct Image {
     overlay: Overlay,
@@ -223,8 +233,17 @@ impl Image {
         self.run(&[], &[Step::Erase { number, replaced_by: None }])
     }
 
+    fn install(
+        &mut self,
+        packages: &[NewPackage],
+        steps: &[Step],
+    ) -> Result<Outcome, InstallError> {
+        let (overlay, installed) = (&mut self.overlay, &self.installed);
+        install(overlay, installed, packages, &[steps.to_vec()], &self.options, &mut NoCalls)
+    }
+
     fn run(&mut self, packages: &[NewPackage], steps: &[Step]) -> Result<Outcome, InstallError> {
-        let outcome = install(&mut self.overlay, &self.installed, packages, steps, &self.options)?;
+        let outcome = self.install(packages, steps)?;
         self.apply(&outcome.changes);
         Ok(outcome)
     }
