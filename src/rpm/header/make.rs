@@ -73,7 +73,7 @@ impl NewHeader {
     }
 
     /// The values of another header's tag, as they stand there, under another tag.
-    pub(super) fn copy(&mut self, from: &Header, tag: Tag, to: Tag) {
+    pub(crate) fn copy(&mut self, from: &Header, tag: Tag, to: Tag) {
         let Some(entry) = from.entry(tag) else { return };
         let at = entry.offset as usize;
         let data = from.data().get(at..at + entry.len as usize).unwrap_or_default();

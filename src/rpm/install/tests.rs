@@ -276,3 +276,67 @@ impl Image {
         found.package.files().unwrap().iter().map(|file| file.state).collect()
     }
 }
+
+/// Writes down what it is to run; scripts whose text is `false` fail.
+#[derive(Default)]
+struct Recorder(Vec<String>);
+
+impl Scripts for Recorder {
+    fn run(&mut self, _: &mut Overlay, call: &ScriptCall) -> Result<Ran, Trouble> {
+        let paths: Vec<_> = call.paths.iter().map(|path| String::from_utf8_lossy(path)).collect();
+        self.0.push(format!("{} {:?} {}", call.title, call.counts, paths.join(" ")));
+        let fails = call.body.as_deref() == Some(b"false");
+        Ok(Ran { status: fails.into(), transcript: Vec::new() })
+    }
+}
+
+#[test]
+fn scripts_run_at_their_moments() {
+    let with = |new: &NewPackage, fails: bool| {
+        let header = new.package.headers.package.header();
+        let mut more = NewHeader::default();
+        for entry in header.entries() {
+            more.copy(header, entry.tag, entry.tag);
+        }
+        for tag in [tag::PRETRANS, tag::PREIN, tag::POSTIN, tag::PREUN, tag::POSTUN, tag::POSTTRANS]
+        {
+            more.string(tag, if fails && tag == tag::POSTIN { b"false" } else { b"true" });
+        }
+        let headers = Headers {
+            signature: new.package.headers.signature.clone(),
+            package: Package::new(more.region(tag::HEADERIMMUTABLE).unwrap()).unwrap(),
+        };
+        let package = RpmPackage::for_test(headers, new.package.payload.clone());
+        NewPackage { package: Arc::new(package), archive_digests: Vec::new() }
+    };
+    let mut image = Image::new();
+    for (version, steps) in [
+        ("1", vec![Step::Install(0)]),
+        ("2", vec![Step::Install(0), Step::Erase { number: 1, replaced_by: Some(0) }]),
+    ] {
+        let new = with(&new_package("a", version, &[file("/d/x", "1")]), version == "2");
+        let mut recorder = Recorder::default();
+        let (overlay, installed) = (&mut image.overlay, &image.installed);
+        let outcome = install(overlay, installed, &[new], &[steps], &image.options, &mut recorder);
+        let outcome = outcome.unwrap();
+        image.apply(&outcome.changes);
+        let want: &[&str] = match version {
+            "1" => &[
+                "%pretrans(a-1-1.noarch) [1] ",
+                "%prein(a-1-1.noarch) [1] ",
+                "%post(a-1-1.noarch) [1] ",
+                "%posttrans(a-1-1.noarch) [1] ",
+            ],
+            _ => &[
+                "%pretrans(a-2-1.noarch) [2] ",
+                "%prein(a-2-1.noarch) [2] ",
+                "%post(a-2-1.noarch) [2] ",
+                "%preun(a-1-1.noarch) [1] ",
+                "%postun(a-1-1.noarch) [1] ",
+                "%posttrans(a-2-1.noarch) [2] ",
+            ],
+        };
+        assert_eq!(recorder.0, want);
+        assert_eq!(outcome.warnings.len(), usize::from(version == "2"));
+    }
+}
