@@ -34,7 +34,6 @@ mod programs;
 #[cfg(test)]
 mod real_scripts;
 pub mod scriptlet;
-mod version;
 
 use imgfix_shell::{Command, Table};
 use imgfix_tools::{getent, shadow, systemctl, systemd_sysusers, systemd_tmpfiles};

@@ -11,13 +11,12 @@
 //! - `unpack`: a package's files come; `erase`: they go
 //! - `transaction`: what happens when
 //! - `scripts`: scriptlets; `triggers`: scripts that others set off
-//! - `owners`: numbers for owners' names; `capabilities`: file capabilities
+//! - `owners`: numbers for owners' names
 //!
 //! A directory gets the time that its package says. That its time changes again when something
 //! comes into it or goes, rpm leaves to the machine, and here it is left out: it would be the time
 //! of the run.
 
-mod capabilities;
 mod disposition;
 mod element;
 mod erase;

@@ -9,6 +9,7 @@
 
 pub mod account_lines;
 pub mod accounts;
+pub mod capabilities;
 pub mod compression;
 pub mod entry;
 pub mod fault;

@@ -202,7 +202,8 @@ fn expand(lua: &Lua, host: &mut Host, arguments: &Arguments) -> Returned {
 
 fn vercmp(lua: &Lua, _: &mut Host, arguments: &Arguments) -> Returned {
     let (a, b) = (arguments.text(lua, 1)?, arguments.text(lua, 2)?);
-    let order = match crate::version::compare(&a, &b) {
+    let (a, b) = (String::from_utf8_lossy(&a), String::from_utf8_lossy(&b));
+    let order = match imgfix_versions::rpm::compare(&a, &b) {
         std::cmp::Ordering::Less => -1,
         std::cmp::Ordering::Equal => 0,
         std::cmp::Ordering::Greater => 1,

@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 
 use imgfix_model::path::ImagePath;
-use imgfix_vfs::{Entry, FileData, FileSystem, Kind, LinkId, Xattrs};
+use imgfix_vfs::{Entry, FileData, FileSystem, Kind, LinkId, Xattrs, capabilities};
 
 use super::element::Element;
 use super::fate::Action;
 use super::owners::{Owners, Ownership};
-use super::{EffectKind, InstallError, NewPackage, Run, beside, capabilities, shown};
+use super::{EffectKind, InstallError, NewPackage, Run, beside, shown};
 use crate::archive::{PayloadEntry, PayloadKind};
 use crate::package::File;
 use crate::package::files::FileFlags;
@@ -60,11 +60,11 @@ impl Run<'_, '_> {
             let place = folder.join(file.name).map_err(|_| wrong(element, file, "no such path"))?;
             match action {
                 Action::Touch if self.overlay.lstat(&place).is_some() => {
-                    self.touch(&place, file, unpacking.owners.of(file))?;
+                    self.touch(element, &place, file, unpacking.owners.of(file))?;
                 }
                 _ if file.is_directory() => {
                     self.make_way(element, file, *action, &place)?;
-                    self.make_directory(&place, file, unpacking.owners.of(file))?;
+                    self.make_directory(element, &place, file, unpacking.owners.of(file))?;
                 }
                 _ => later.push((at, place)),
             }
@@ -201,11 +201,12 @@ impl Run<'_, '_> {
     /// What stays gets what the package says of it.
     fn touch(
         &mut self,
+        element: &Element<'_>,
         place: &ImagePath,
         file: &File<'_>,
         ownership: Ownership,
     ) -> Result<(), InstallError> {
-        let capabilities = capabilities::value(file.caps);
+        let capabilities = capabilities_of(element, file)?;
         self.overlay.modify(place, |entry| {
             (entry.uid, entry.gid) = (ownership.uid, ownership.gid);
             entry.mtime = file.mtime.into();
@@ -215,11 +216,9 @@ impl Run<'_, '_> {
             if entry.is_file() {
                 // Changing the owner takes them away.
                 entry.xattrs.remove(capabilities::ATTRIBUTE);
-                entry.xattrs.extend(
-                    capabilities
-                        .filter(|_| !file.caps.is_empty())
-                        .map(|value| (capabilities::ATTRIBUTE.to_vec(), value)),
-                );
+                entry
+                    .xattrs
+                    .extend(capabilities.map(|value| (capabilities::ATTRIBUTE.to_vec(), value)));
             }
         })?;
         Ok(())
@@ -229,6 +228,7 @@ impl Run<'_, '_> {
     /// permissions; anything else gives way.
     fn make_directory(
         &mut self,
+        element: &Element<'_>,
         place: &ImagePath,
         file: &File<'_>,
         ownership: Ownership,
@@ -244,7 +244,7 @@ impl Run<'_, '_> {
             _ => None,
         };
         match leads_to {
-            Some(directory) => self.touch(&directory, file, ownership),
+            Some(directory) => self.touch(element, &directory, file, ownership),
             None => {
                 let made = Entry::directory(ownership.mode, file.mtime.into());
                 let made = Entry { uid: ownership.uid, gid: ownership.gid, ..made };
@@ -277,9 +277,9 @@ impl Run<'_, '_> {
         }
         let ownership = unpacking.owners.of(source);
         let mut xattrs = Xattrs::new();
-        if matches!(kind, Kind::File(_)) && !source.caps.is_empty() {
-            let value = capabilities::value(source.caps)
-                .ok_or_else(|| wrong(element, file, "its capabilities are not understood"))?;
+        if matches!(kind, Kind::File(_))
+            && let Some(value) = capabilities_of(element, source)?
+        {
             xattrs.insert(capabilities::ATTRIBUTE.to_vec(), value);
         }
         let mode = match kind {
@@ -305,6 +305,18 @@ impl Run<'_, '_> {
         self.tell(element, EffectKind::ConffileKept { path: place, shipped_as });
         Ok(())
     }
+}
+
+/// A file's capabilities as the attribute has them; `None`: it has none.
+fn capabilities_of(
+    element: &Element<'_>,
+    file: &File<'_>,
+) -> Result<Option<Vec<u8>>, InstallError> {
+    if file.caps.is_empty() {
+        return Ok(None);
+    }
+    let value = capabilities::value(file.caps);
+    value.map(Some).ok_or_else(|| wrong(element, file, "its capabilities are not understood"))
 }
 
 fn wrong(element: &Element<'_>, file: &File<'_>, problem: &'static str) -> InstallError {

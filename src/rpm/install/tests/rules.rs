@@ -1,3 +1,5 @@
+use imgfix_vfs::capabilities;
+
 use super::*;
 
 /// What somebody did to the file.
