@@ -5,7 +5,6 @@
 
 use super::primary::{Flag, RelationText};
 use imgfix_rpm::package::RelationKind;
-use imgfix_rpm::relation::Flags;
 use imgfix_rpm::{Package, Relation};
 
 /// What a release's package provides, in dnf's order: the version of it is `$releasever`.
@@ -36,16 +35,7 @@ pub struct InstalledRelation {
 impl InstalledRelation {
     /// As a header has it.
     fn of(relation: &Relation) -> Self {
-        let flags = relation.flags();
-        let flag =
-            match (flags.has(Flags::LESS), flags.has(Flags::GREATER), flags.has(Flags::EQUAL)) {
-                (true, false, false) => Flag::Less,
-                (true, false, true) => Flag::LessEqual,
-                (false, false, true) => Flag::Equal,
-                (false, true, true) => Flag::GreaterEqual,
-                (false, true, false) => Flag::Greater,
-                _ => Flag::Any,
-            };
+        let flag = Flag::from(relation.flags());
         match relation.evr() {
             Some(evr) if flag != Flag::Any => {
                 Self { name: relation.name().to_owned(), flag, evr: evr.to_string() }

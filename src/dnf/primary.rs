@@ -15,6 +15,7 @@ use std::ops::Range;
 use super::strings::{Id, Strings};
 use super::xml::XmlError;
 use imgfix_model::digest::Digest;
+use imgfix_rpm::relation::Flags;
 use imgfix_vfs::{OverBudget, Reserved};
 
 /// The most unpacked bytes of one file that are read.
@@ -69,6 +70,19 @@ impl Flag {
         }
     }
 
+    /// As headers write it.
+    #[must_use]
+    pub fn flags(self) -> Flags {
+        match self {
+            Self::Any => Flags::ANY,
+            Self::Less => Flags::LESS,
+            Self::LessEqual => Flags::LESS | Flags::EQUAL,
+            Self::Equal => Flags::EQUAL,
+            Self::GreaterEqual => Flags::GREATER | Flags::EQUAL,
+            Self::Greater => Flags::GREATER,
+        }
+    }
+
     /// As people write it; empty for [`Flag::Any`].
     #[must_use]
     pub fn sign(self) -> &'static str {
@@ -79,6 +93,20 @@ impl Flag {
             Self::Equal => "=",
             Self::GreaterEqual => ">=",
             Self::Greater => ">",
+        }
+    }
+}
+
+/// What flags of headers say of a version.
+impl From<Flags> for Flag {
+    fn from(flags: Flags) -> Self {
+        match (flags.has(Flags::LESS), flags.has(Flags::GREATER), flags.has(Flags::EQUAL)) {
+            (true, false, false) => Self::Less,
+            (true, false, true) => Self::LessEqual,
+            (false, false, true) => Self::Equal,
+            (false, true, true) => Self::GreaterEqual,
+            (false, true, false) => Self::Greater,
+            _ => Self::Any,
         }
     }
 }

@@ -290,7 +290,8 @@ impl fmt::Display for Relation {
 
 /// Whether two ranges of versions have one in common. Where only one has a release, the other one
 /// means all releases of its version.
-fn versions_overlap(a: &Evr, of_a: Flags, b: &Evr, of_b: Flags) -> bool {
+#[must_use]
+pub fn versions_overlap(a: &Evr, of_a: Flags, b: &Evr, of_b: Flags) -> bool {
     let order = a.epoch().cmp(&b.epoch()).then_with(|| compare(a.version(), b.version()));
     let release = |evr: &'_ Evr| evr.release().is_some_and(|release| !release.is_empty());
     let order = match (order, release(a), release(b)) {

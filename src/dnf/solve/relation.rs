@@ -4,6 +4,7 @@
 //! plain [`Relation`]s, as the solver asks for them. Source: rpm's `lib/rpmds.c`
 //! (`rpmdsCompareIndex`) and <https://rpm.org/docs/latest/manual/boolean_dependencies.html>.
 
+use imgfix_rpm::relation::{Rich, versions_overlap};
 use imgfix_versions::rpm::Evr;
 
 use crate::primary::{Flag, RelationText};
@@ -83,7 +84,18 @@ impl Relation {
     #[must_use]
     pub fn meets(&self, flag: Flag, evr: Option<&Evr>) -> bool {
         let (Some(wanted), Some(evr)) = (&self.evr, evr) else { return true };
-        overlap(flag, evr, self.flag, wanted)
+        versions_overlap(evr, flag.flags(), wanted, self.flag.flags())
+    }
+}
+
+impl From<&imgfix_rpm::Relation> for Relation {
+    fn from(relation: &imgfix_rpm::Relation) -> Self {
+        Self {
+            name: relation.name().to_owned(),
+            flag: relation.flags().into(),
+            evr: relation.evr().cloned(),
+            besides: Vec::new(),
+        }
     }
 }
 
@@ -92,23 +104,6 @@ impl std::fmt::Display for Relation {
         match &self.evr {
             Some(evr) => write!(f, "{} {} {evr}", self.name, self.flag.sign()),
             None => f.write_str(&self.name),
-        }
-    }
-}
-
-/// Whether two ranges of versions have one in common.
-fn overlap(a_flag: Flag, a: &Evr, b_flag: Flag, b: &Evr) -> bool {
-    use std::cmp::Ordering::{Equal, Greater, Less};
-    let less = |flag| matches!(flag, Flag::Less | Flag::LessEqual);
-    let greater = |flag| matches!(flag, Flag::Greater | Flag::GreaterEqual);
-    let equal = |flag| matches!(flag, Flag::Equal | Flag::LessEqual | Flag::GreaterEqual);
-    match a.cmp_as_dependency(b) {
-        Less => greater(a_flag) || less(b_flag),
-        Greater => less(a_flag) || greater(b_flag),
-        Equal => {
-            (equal(a_flag) && equal(b_flag))
-                || (less(a_flag) && less(b_flag))
-                || (greater(a_flag) && greater(b_flag))
         }
     }
 }
@@ -305,117 +300,47 @@ fn absence(condition: &Expression, is_there: IsThere<'_>) -> Option<Absence> {
 
 /// Reads `(a and (b or c >= 1))`.
 fn parse(text: &str) -> Option<Expression> {
-    let mut rest = text.trim();
-    let expression = group(&mut rest, 0)?;
-    rest.trim().is_empty().then_some(expression)
+    expression(&Rich::parse(text.trim()).ok()?, 0)
 }
 
-/// A group in parentheses, from its first to its last.
-fn group(rest: &mut &str, depth: usize) -> Option<Expression> {
-    if depth > MAX_DEPTH {
+/// A rich dependency with `with` and `without` as conditions of one relation; `None`: they are
+/// about more than that, or it is too deep or too wide.
+fn expression(rich: &Rich, depth: usize) -> Option<Expression> {
+    if depth > MAX_DEPTH && !matches!(rich, Rich::Plain(_)) {
         return None;
     }
-    *rest = rest.trim_start().strip_prefix('(')?;
-    let first = operand(rest, depth)?;
-    let mut operands = vec![first];
-    let mut operator: Option<&str> = None;
-    let mut other: Option<Expression> = None;
-    loop {
-        *rest = rest.trim_start();
-        if let Some(after) = rest.strip_prefix(')') {
-            *rest = after;
-            break;
+    let of = |one: &Rich| expression(one, depth + 1);
+    let boxed = |one: &Rich| of(one).map(Box::new);
+    let list = |all: &[Rich]| -> Option<Vec<Expression>> {
+        (all.len() <= MAX_CLAUSES).then(|| all.iter().map(of).collect())?
+    };
+    let besides = |kind: Besides, all: &[Rich]| -> Option<Expression> {
+        let mut all = list(all)?.into_iter();
+        let Expression::Plain(mut relation) = all.next()? else { return None };
+        for one in all {
+            let Expression::Plain(one) = one else { return None };
+            relation.besides.push((kind, one));
         }
-        let end = rest.find(|c: char| c.is_whitespace() || c == '(')?;
-        let (word, after) = rest.split_at_checked(end)?;
-        *rest = after;
-        let next = operand(rest, depth)?;
-        match (word, operator) {
-            ("else", Some("if" | "unless")) if other.is_none() => other = Some(next),
-            ("and" | "or" | "with" | "without" | "if" | "unless", None) => {
-                operator = Some(word);
-                operands.push(next);
-            }
-            // chains of one operator
-            ("and" | "or" | "with", Some(same)) if same == word => operands.push(next),
-            _ => return None,
-        }
-        if operands.len() > MAX_CLAUSES {
-            return None;
-        }
-    }
-    let mut all = operands.into_iter();
-    Some(match operator {
-        None => all.next()?,
-        Some("and") => Expression::And(all.collect()),
-        Some("or") => Expression::Or(all.collect()),
-        Some(kind @ ("with" | "without")) => {
-            let Expression::Plain(mut relation) = all.next()? else { return None };
-            let besides = if kind == "with" { Besides::With } else { Besides::Without };
-            for one in all {
-                let Expression::Plain(one) = one else { return None };
-                relation.besides.push((besides, one));
-            }
-            Expression::Plain(relation)
-        }
-        Some(kind) => {
-            let (what, condition) = (Box::new(all.next()?), Box::new(all.next()?));
-            let other = other.map(Box::new);
-            match kind {
-                "if" => Expression::If(what, condition, other),
-                _ => Expression::Unless(what, condition, other),
+        Some(Expression::Plain(relation))
+    };
+    Some(match rich {
+        Rich::Plain(relation) => Expression::Plain(Relation::from(relation)),
+        Rich::And(all) => Expression::And(list(all)?),
+        Rich::Or(all) => Expression::Or(list(all)?),
+        Rich::With(all) => besides(Besides::With, all)?,
+        Rich::Without(two) => besides(Besides::Without, two.as_slice())?,
+        Rich::If(what) | Rich::Unless(what) => {
+            let (then, condition) = (boxed(&what.then)?, boxed(&what.condition)?);
+            let otherwise = match &what.otherwise {
+                Some(otherwise) => Some(boxed(otherwise)?),
+                None => None,
+            };
+            match rich {
+                Rich::If(_) => Expression::If(then, condition, otherwise),
+                _ => Expression::Unless(then, condition, otherwise),
             }
         }
     })
-}
-
-/// A group, or a capability with its version. Names have parentheses of their own, which are
-/// closed before the next space.
-fn operand(rest: &mut &str, depth: usize) -> Option<Expression> {
-    *rest = rest.trim_start();
-    if rest.starts_with('(') {
-        return group(rest, depth + 1);
-    }
-    let word = |rest: &mut &str| -> Option<String> {
-        let mut open = 0_usize;
-        let mut end = rest.len();
-        for (at, c) in rest.char_indices() {
-            match c {
-                '(' => open += 1,
-                ')' if open == 0 => {
-                    end = at;
-                    break;
-                }
-                ')' => open -= 1,
-                c if c.is_whitespace() && open == 0 => {
-                    end = at;
-                    break;
-                }
-                _ => {}
-            }
-        }
-        let (word, after) = rest.split_at_checked(end)?;
-        *rest = after;
-        (!word.is_empty()).then(|| word.to_owned())
-    };
-    let name = word(rest)?;
-    let mut ahead = rest.trim_start();
-    let sign = ahead.split_whitespace().next().unwrap_or_default();
-    let flag = match sign {
-        "<" => Flag::Less,
-        "<=" => Flag::LessEqual,
-        "=" | "==" => Flag::Equal,
-        ">=" => Flag::GreaterEqual,
-        ">" => Flag::Greater,
-        _ => {
-            let relation = Relation { name, flag: Flag::Any, evr: None, besides: Vec::new() };
-            return Some(Expression::Plain(relation));
-        }
-    };
-    ahead = ahead.get(sign.len()..)?.trim_start();
-    *rest = ahead;
-    let evr = Evr::parse(&word(rest)?).ok()?;
-    Some(Expression::Plain(Relation { name, flag, evr: Some(evr), besides: Vec::new() }))
 }
 
 #[cfg(test)]

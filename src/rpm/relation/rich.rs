@@ -127,6 +127,11 @@ impl fmt::Display for Rich {
     }
 }
 
+/// What parts words, as rpm has it: its `risspace` and the comma.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r' | ',')
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -144,7 +149,7 @@ impl<'a> Parser<'a> {
 
     fn blanks(&mut self) {
         let rest = self.rest();
-        self.at += rest.len() - rest.trim_start_matches([' ', '\t', ',']).len();
+        self.at += rest.len() - rest.trim_start_matches(is_blank).len();
     }
 
     fn take(&mut self, what: char) -> bool {
@@ -219,7 +224,7 @@ impl<'a> Parser<'a> {
         if rest.is_empty() {
             return Err(self.fail("a ')' was to come"));
         }
-        let word = rest.split([' ', '\t', ',', ')', '(']).next().unwrap_or_default();
+        let word = rest.split(|c| is_blank(c) || matches!(c, '(' | ')')).next().unwrap_or_default();
         let operator = OPERATORS.into_iter().find(|&operator| operator == word);
         let operator = operator.ok_or_else(|| self.fail("no such operator"))?;
         self.at += operator.len();
@@ -264,7 +269,7 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         let mut open = 0_usize;
         let end = rest.find(|c: char| match c {
-            ' ' | '\t' | ',' => true,
+            c if is_blank(c) => true,
             '(' => {
                 open += 1;
                 false
