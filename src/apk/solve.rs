@@ -8,7 +8,7 @@
 //! - `world` asks like a package that is always there; a version that it does not allow is no
 //!   candidate. What it pins to a tag, and what that needs, may come from repositories with
 //!   that tag ([`pinning`]).
-//! - Of versions that cannot be reached lower ones are taken ([`candidates`]).
+//! - Of versions that cannot be reached lower ones are taken ([`imgfix_repair::lowering`]).
 //! - What has an `install_if` comes along when all of it holds ([`install_if`]).
 //! - Steps are in the order of apk's changeset ([`changeset`]).
 //! - What `world` reaches no more goes, be it in the way of what is wanted or not needed any
@@ -19,7 +19,6 @@
 //! (there apk agrees, without `--available`). And relations that the image breaks already may
 //! stay broken.
 
-mod candidates;
 mod changeset;
 mod family;
 mod install_if;
@@ -44,6 +43,7 @@ use super::inventory::ApkInventory;
 use super::record::Record;
 use imgfix_model::package::PackageId;
 use imgfix_model::reason::Reason;
+use imgfix_repair::lowering::{settle_candidates, settle_together};
 use imgfix_repair::planner::{Context, Lock, Offer, Planned, Requests, Slot, plan};
 use imgfix_solve::effort::Effort;
 use imgfix_solve::pool::Pool;
@@ -106,7 +106,7 @@ impl<'a> ApkUniverse<'a> {
     ) -> Self {
         let mut universe = Self::new(image, index, effort);
         if *requests == Requests::Everything {
-            universe.settle_together();
+            settle_together(&mut universe);
         }
         universe
     }
@@ -134,7 +134,7 @@ impl<'a> ApkUniverse<'a> {
         universe.pool.broken = broken(&universe);
         universe.pool.may_go = universe.reached_by_need();
         universe.pool.keep = with_a_choice(&universe);
-        universe.settle_candidates();
+        settle_candidates(&mut universe);
         universe
     }
 

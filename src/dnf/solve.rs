@@ -3,7 +3,8 @@
 //! In come what is installed, the repositories, and the settings of the image's package manager;
 //! out comes a [`Family`](imgfix_repair::planner::Family) that the planner asks, which does what
 //! `dnf upgrade PACKAGE...` does. What relations mean is in [`relation`], what a version is in
-//! [`package_version`], which newer version is the candidate in [`candidates`] and [`lowering`], how the solver's
+//! [`package_version`], which newer version is the candidate in [`candidates`] and
+//! [`imgfix_repair::lowering`], how the solver's
 //! questions are answered in [`rules`], and the planner's in [`family`].
 //!
 //! Three rules are ours. Nothing installed goes but what a newer package obsoletes. Conditions of
@@ -15,7 +16,6 @@ mod candidates;
 #[cfg(test)]
 mod differential;
 mod family;
-mod lowering;
 mod package_version;
 pub mod relation;
 mod rules;
@@ -35,6 +35,7 @@ use super::remote::Repository;
 use super::spec::Subject;
 use imgfix_model::package::PackageId;
 use imgfix_model::reason::Reason;
+use imgfix_repair::lowering::{settle_candidates, settle_together};
 use imgfix_repair::planner::{Context, Planned, Requests, Slot, plan};
 use imgfix_solve::effort::Effort;
 use imgfix_solve::pool::Pool;
@@ -100,7 +101,7 @@ impl<'a> RpmUniverse<'a> {
     ) -> Self {
         let mut universe = Self::new(image, repositories, filter, effort);
         if *requests == Requests::Everything {
-            universe.settle_together();
+            settle_together(&mut universe);
         }
         universe
     }
@@ -130,7 +131,7 @@ impl<'a> RpmUniverse<'a> {
         universe.slots = slots;
         universe.pool.broken = broken(&universe);
         universe.pool.keep = with_a_choice(&universe);
-        universe.settle_candidates();
+        settle_candidates(&mut universe);
         universe
     }
 

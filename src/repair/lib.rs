@@ -15,6 +15,7 @@ pub mod image;
 pub mod judge;
 pub mod libraries;
 pub mod library_records;
+pub mod lowering;
 pub mod os_release;
 pub mod package_manager;
 pub mod packages;

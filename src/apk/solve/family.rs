@@ -3,15 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use super::ApkUniverse;
-use super::package_version::Source;
+use super::package_version::{PackageVersion, Source};
+use super::{ApkUniverse, offer};
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::Removal;
-use imgfix_repair::planner::{Companion, Family, Slot, StepFacts};
+use imgfix_repair::lowering::Lowering;
+use imgfix_repair::planner::{Companion, Family, Offer, Slot, StepFacts};
 use imgfix_repair::pooled;
 use imgfix_solve::order::Precedence;
+use imgfix_solve::pool::Pool;
 use imgfix_solve::solver::{Name, Solvable};
 use imgfix_versions::VersionOrder;
+
+impl Lowering for ApkUniverse<'_> {
+    fn parts(&mut self) -> (&mut Pool<PackageVersion>, &mut Vec<Slot>) {
+        (&mut self.pool, &mut self.slots)
+    }
+
+    fn offer(version: &PackageVersion) -> Offer {
+        offer(version.record())
+    }
+}
 
 impl Family for ApkUniverse<'_> {
     fn slots(&self) -> &[Slot] {

@@ -8,14 +8,25 @@ use super::relation::{holds_now, needs};
 use crate::primary::RelationKind;
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::{Because, Removal};
-use imgfix_repair::planner::{Companion, Family, Slot, StepFacts};
+use imgfix_repair::lowering::Lowering;
+use imgfix_repair::planner::{Companion, Family, Offer, Slot, StepFacts};
 use imgfix_repair::pooled;
 use imgfix_solve::effort::Width;
 use imgfix_solve::order::{Precedence, Strength};
-use imgfix_solve::pool::Pooled as _;
+use imgfix_solve::pool::{Pool, Pooled as _};
 use imgfix_solve::rules::number_providers;
 use imgfix_solve::solver::{Name, Solvable};
 use imgfix_versions::VersionOrder;
+
+impl Lowering for RpmUniverse<'_> {
+    fn parts(&mut self) -> (&mut Pool<PackageVersion>, &mut Vec<Slot>) {
+        (&mut self.pool, &mut self.slots)
+    }
+
+    fn offer(version: &PackageVersion) -> Offer {
+        version.facts.offer()
+    }
+}
 
 impl Family for RpmUniverse<'_> {
     fn slots(&self) -> &[Slot] {
