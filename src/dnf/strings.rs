@@ -78,7 +78,6 @@ impl Strings {
     fn place(&self, text: &str) -> Result<Id, usize> {
         let mask = self.table.len() - 1;
         // the mask keeps what fits a table
-        #[allow(clippy::cast_possible_truncation)]
         let mut at = self.hasher.hash_one(text) as usize & mask;
         loop {
             match self.table.get(at).copied().unwrap_or(0) {

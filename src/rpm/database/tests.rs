@@ -8,15 +8,6 @@ use imgfix_vfs::{Entry, NoLayers, Tree};
 use super::*;
 use crate::header::Header;
 
-/// The folder with real databases; without it the test says so.
-pub(super) fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("IMGFIX_RPM_DATA").map(PathBuf::from);
-    if folder.is_none() {
-        eprintln!("NOT RUN: IMGFIX_RPM_DATA names no folder with real rpm databases");
-    }
-    folder
-}
-
 pub(super) fn tree(files: &[(&str, Vec<u8>)]) -> Tree {
     let entry = |(path, bytes): &(&str, Vec<u8>)| {
         (ImagePath::new(path).unwrap(), Entry::file(bytes.clone(), 0o644, 0))
@@ -33,7 +24,7 @@ fn records_of(path: &str, bytes: Vec<u8>) -> Vec<Record> {
 /// The numbers are what `rpm -qa | wc -l` of rpm 4.18 says of the same files.
 #[test]
 fn real_databases_have_as_many_packages_as_rpm_says() {
-    let Some(data) = data() else { return };
+    let Some(data) = crate::testing::data("packages are counted as rpm does:") else { return };
     for (file, path, expected) in [
         ("amazonlinux2023.rpmdb.sqlite", "/var/lib/rpm/rpmdb.sqlite", 103),
         ("cbl-mariner2.rpmdb.sqlite", "/var/lib/rpm/rpmdb.sqlite", 129),
