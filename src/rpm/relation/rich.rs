@@ -98,6 +98,14 @@ impl Rich {
 
 impl fmt::Display for Rich {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A name that is still open would take the parenthesis for its own: `perl(Foo )`.
+        let close = |f: &mut fmt::Formatter<'_>, last: &Rich| {
+            let Self::Plain(relation) = last else { return f.write_str(")") };
+            let text = relation.to_string();
+            let word = text.rsplit(' ').next().unwrap_or_default();
+            let count = |what: char| word.matches(what).count();
+            f.write_str(if count('(') > count(')') { " )" } else { ")" })
+        };
         let chain = |f: &mut fmt::Formatter<'_>, all: &[Rich], word: &str| {
             f.write_str("(")?;
             for (at, one) in all.iter().enumerate() {
@@ -106,14 +114,14 @@ impl fmt::Display for Rich {
                 }
                 fmt::Display::fmt(one, f)?;
             }
-            f.write_str(")")
+            all.last().map_or(Ok(()), |last| close(f, last))
         };
         let conditional = |f: &mut fmt::Formatter<'_>, what: &Conditional, word: &str| {
             write!(f, "({} {word} {}", what.then, what.condition)?;
             if let Some(otherwise) = &what.otherwise {
                 write!(f, " else {otherwise}")?;
             }
-            f.write_str(")")
+            close(f, what.otherwise.as_ref().unwrap_or(&what.condition))
         };
         match self {
             Self::Plain(relation) => fmt::Display::fmt(relation, f),

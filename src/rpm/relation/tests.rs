@@ -77,6 +77,11 @@ fn rich_dependencies_are_read() {
         "((a or b) if (c and d) else (e without f))",
         "(perl(Foo::Bar) >= 1:2 if perl(Foo))",
         "(/usr/bin/sh if glibc(x86-64))",
+        // names that stay open, as rpm reads them
+        "(3 or perl(Foo )",
+        "(a if perl(Foo )",
+        "(a if b else c = 1(2 )",
+        "((a or b(c ) if d(e))",
     ] {
         let rich = Rich::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let want = if text == "(a)" { "a" } else { text };
@@ -119,6 +124,13 @@ proptest! {
         let a = Relation::new("a", Flags(x << 1), &a).unwrap();
         let b = Relation::new("a", Flags(y << 1), &b).unwrap();
         prop_assert_eq!(a.overlaps(&b), b.overlaps(&a));
+    }
+
+    #[test]
+    fn what_is_written_is_read_to_the_same(text in "\\((a|b|c\\(|d\\(\\)|\\(a)( (or|and|if|with|else|without) (a|b\\(|c\\(d\\)|\\(e|f = 1\\()){1,4} ?\\){1,2}") {
+        if let Ok(rich) = Rich::parse(&text) {
+            prop_assert_eq!(Rich::parse(&rich.to_string()).unwrap(), rich);
+        }
     }
 
     #[test]
