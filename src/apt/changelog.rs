@@ -5,13 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use imgfix_model::changelog::{ChangelogEntry, ChangelogPart};
+use imgfix_model::changelog::{
+    ChangelogEntry, ChangelogPart, MAX_ENTRIES, MAX_IDS, MAX_TEXT, vulnerability_ids,
+};
 use imgfix_versions::dpkg::Version;
-
-/// Entries kept at most: a jump over more is told as such.
-const MAX_ENTRIES: usize = 100;
-/// Bytes of text kept at most over all entries.
-const MAX_TEXT: usize = 64 << 10;
 
 /// The entries of `text` that are newer than `from`. Lines that are no part of an entry are
 /// skipped, as dpkg-parsechangelog does with a warning.
@@ -54,9 +51,6 @@ pub fn newer_than(text: &str, from: &Version) -> ChangelogPart {
     part
 }
 
-/// Ids kept at most of one package: a kernel that is a year old has some thousands.
-const MAX_IDS: usize = 20_000;
-
 /// The CVE ids that the entries of `text` newer than `from` name, in capitals. It is the whole
 /// text that counts, not only what [`newer_than`] shows.
 #[must_use]
@@ -66,30 +60,7 @@ pub fn named_newer_than(text: &str, from: &Version) -> BTreeSet<String> {
         header.is_some_and(|(version, _)| Version::parse(version).is_ok_and(|one| one <= *from))
     };
     let newer = text.lines().take_while(|line| !is_old(line));
-    newer.flat_map(ids).take(MAX_IDS).collect()
-}
-
-/// `CVE-`, the year, and a number of at least four digits
-/// (<https://www.cve.org/ResourcesSupport/FAQs#pc_cve_recordsrecord_cve_numbering>).
-fn ids(line: &str) -> Vec<String> {
-    const PREFIX: &str = "CVE-";
-    /// Digits of a number at most, as the record's schema has it.
-    const DIGITS: std::ops::RangeInclusive<usize> = 4..=19;
-    let line = line.to_ascii_uppercase();
-    let mut found = Vec::new();
-    for (at, _) in line.match_indices(PREFIX) {
-        let before = line.get(..at).and_then(|before| before.chars().next_back());
-        let rest = line.get(at + PREFIX.len()..).unwrap_or_default();
-        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-        let year = digits(rest);
-        let number = rest.get(year..).and_then(|rest| rest.strip_prefix('-')).map_or(0, digits);
-        let apart = !before.is_some_and(|c| c.is_ascii_alphanumeric());
-        if apart && year == 4 && DIGITS.contains(&number) {
-            let id = rest.get(..year + 1 + number).unwrap_or_default();
-            found.push(format!("{PREFIX}{id}"));
-        }
-    }
-    found
+    newer.flat_map(vulnerability_ids).take(MAX_IDS).collect()
 }
 
 /// Version and target of an entry's first line.

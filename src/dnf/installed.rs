@@ -34,7 +34,7 @@ pub struct InstalledRelation {
 
 impl InstalledRelation {
     /// As a header has it.
-    fn of(relation: &Relation) -> Self {
+    pub(crate) fn of(relation: &Relation) -> Self {
         let flag = Flag::from(relation.flags());
         match relation.evr() {
             Some(evr) if flag != Flag::Any => {

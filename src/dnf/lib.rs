@@ -4,10 +4,12 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod arch;
+mod changelogs;
 pub mod default_repositories;
 pub mod filelists;
 pub mod ini;
 pub mod installed;
+pub mod inventory;
 pub mod keys;
 pub mod locks;
 pub mod mirrors;
@@ -15,9 +17,12 @@ pub mod modules;
 pub mod offers;
 pub mod options;
 pub mod primary;
+pub mod releases;
 pub mod remote;
+pub mod repairer;
 pub mod repomd;
 pub mod repositories;
+pub mod scriptlets;
 pub mod solve;
 pub mod sources;
 pub mod spec;
@@ -27,4 +32,5 @@ mod testing;
 pub mod unpack;
 pub mod updateinfo;
 pub mod variables;
+mod workshop;
 mod xml;

@@ -76,16 +76,35 @@ impl Offers for RpmOffers<'_> {
 
 /// How a package stands to others, as its index says.
 fn relations(package: &Package<'_>) -> Relations {
+    promised(|kind| package.relations(kind).map(|one| one.to_string()).collect())
+}
+
+/// Relations in the spelling in which index and package are compared. Indexes leave out what
+/// `createrepo_c` leaves out (`parsehdr.c`): what rpm itself has, what the package has itself, and of
+/// glibc's versions of symbols all but the highest.
+pub(crate) fn promised(of_kind: impl Fn(RelationKind) -> Vec<String>) -> Relations {
+    let spelled = |kind| of_kind(kind).into_iter().map(|text| text.replace(" 0:", " "));
+    let provides: BTreeSet<String> = spelled(RelationKind::Provides).collect();
+    let is_left_out = |text: &String| {
+        text.starts_with("rpmlib(")
+            || text.starts_with("libc.so.6")
+            || is_primary_file(text)
+            || provides.contains(text)
+    };
+    let requires = spelled(RelationKind::Requires).filter(|text| !is_left_out(text));
     let mut all = Relations::default();
-    for (field, kind) in [
-        ("Provides", RelationKind::Provides),
-        ("Requires", RelationKind::Requires),
-        ("Conflicts", RelationKind::Conflicts),
-        ("Obsoletes", RelationKind::Obsoletes),
-    ] {
-        all.set(field, package.relations(kind).map(|one| one.to_string()));
-    }
+    all.set("Requires", requires);
+    all.set("Conflicts", spelled(RelationKind::Conflicts));
+    all.set("Obsoletes", spelled(RelationKind::Obsoletes));
+    all.set("Provides", provides);
     all
+}
+
+/// A path of the kind that indexes have, and that a package may have itself.
+fn is_primary_file(text: &str) -> bool {
+    text.starts_with("/etc/")
+        || text.starts_with('/') && text.contains("bin/")
+        || text == "/usr/lib/sendmail"
 }
 
 /// Paths that newer versions of installed packages need, or what these need, and that neither the

@@ -3,6 +3,8 @@
 //!
 //! In come the image's files, its settings and what the user wants; out come [`Repositories`].
 
+use std::collections::BTreeMap;
+
 use super::default_repositories;
 use super::keys::{self, KeysError};
 use super::options::{Options, Tool};
@@ -14,7 +16,8 @@ use imgfix_model::package::Distribution;
 use imgfix_repair::edge::Edge;
 use imgfix_repair::error::RepairerError;
 use imgfix_repository::Fetcher;
-use imgfix_repository::leaving_out::LeavingOut;
+use imgfix_repository::leaving_out::{LeavingOut, Strictness};
+use imgfix_repository::repository_url::Origin;
 use imgfix_repository::signature::Keyring;
 use imgfix_vfs::FileSystem;
 
@@ -44,19 +47,66 @@ pub fn of_image(
     fetcher: &Fetcher,
     edge: &Edge,
 ) -> Result<Repositories, RepairerError> {
-    let choice = &edge.repositories;
     let variables =
         Variables::read(fs, known.architecture, known.release).map_err(RepairerError::family)?;
-    let mut leaving_out = LeavingOut::new(choice.strictness);
-    let all = named(fs, known, &variables, edge, &mut leaving_out)?;
+    let mut leaving_out = LeavingOut::new(edge.repositories.strictness);
+    let signed = signed(fs, known, &variables, edge, &mut leaving_out)?;
+    for SignedSource { source, .. } in &signed {
+        if source.origin == Origin::Added {
+            edge.progress
+                .detail(&format!("adding {}, as the image names no repository", source.describe()));
+        }
+    }
     if let Some(proxy) = &known.options.proxy {
         edge.progress.detail(&format!(
             "the image reaches its repositories by the proxy {proxy}; imgfix uses this machine's own"
         ));
     }
+    let options = LoadOptions {
+        architecture: known.architecture,
+        variables: &variables,
+        now: edge.now,
+        memory: edge.memory.clone(),
+        advised: known.is_installed,
+        modules: known.options.tool == Tool::Dnf,
+    };
+    load(&signed, leaving_out, fetcher, &options).map_err(RepairerError::family)
+}
+
+/// The keys that may sign packages, by the place of their repository
+/// ([`RpmSource::place`]).
+///
+/// # Errors
+/// A source is malformed, or a file cannot be read from its layer.
+pub fn keyrings(
+    fs: &dyn FileSystem,
+    known: &Known<'_>,
+    edge: &Edge,
+) -> Result<BTreeMap<String, Keyring>, RepairerError> {
+    let variables =
+        Variables::read(fs, known.architecture, known.release).map_err(RepairerError::family)?;
+    // what is left out was told when its packages were chosen
+    let mut leaving_out = LeavingOut::new(Strictness::LeaveOut);
+    let signed = signed(fs, known, &variables, edge, &mut leaving_out)?;
+    let mut keyrings: BTreeMap<String, Keyring> = BTreeMap::new();
+    for SignedSource { source, keyring } in signed {
+        keyrings.entry(source.place().to_owned()).or_default().extend(keyring);
+    }
+    Ok(keyrings)
+}
+
+/// The sources to use, each with its keys.
+fn signed(
+    fs: &dyn FileSystem,
+    known: &Known<'_>,
+    variables: &Variables,
+    edge: &Edge,
+    leaving_out: &mut LeavingOut,
+) -> Result<Vec<SignedSource>, RepairerError> {
+    let choice = &edge.repositories;
     let read_host = |path: &str| std::fs::read(path);
-    let mut signed = Vec::with_capacity(all.len());
-    for source in all {
+    let mut signed = Vec::new();
+    for source in named(fs, known, variables, edge, leaving_out)? {
         let keyring = match &choice.keyring {
             Some(keyring) => Ok(keyring.clone()),
             None => keys::keyring_for(
@@ -75,15 +125,7 @@ pub fn of_image(
             }
         }
     }
-    let options = LoadOptions {
-        architecture: known.architecture,
-        variables: &variables,
-        now: edge.now,
-        memory: edge.memory.clone(),
-        advised: known.is_installed,
-        modules: known.options.tool == Tool::Dnf,
-    };
-    load(&signed, leaving_out, fetcher, &options).map_err(RepairerError::family)
+    Ok(signed)
 }
 
 /// The sources to use: the user's, or the image's, or those that its distribution is known to have.
@@ -106,12 +148,7 @@ fn named(
     }
     let mut all = own.sources;
     if !choice.image_sources_only {
-        let added = default_repositories::missing(known.distribution, known.architecture, count);
-        for source in &added {
-            edge.progress
-                .detail(&format!("adding {}, as the image names no repository", source.describe()));
-        }
-        all.extend(added);
+        all.extend(default_repositories::missing(known.distribution, known.architecture, count));
     }
     Ok(all)
 }

@@ -23,6 +23,7 @@ mod rules;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use self::package_version::source_of;
 use self::package_version::{Facts, PackageVersion, Place, Words};
 use self::relation::Relation;
 use super::arch;

@@ -5,6 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::package::PackageId;
 
+/// Entries kept at most: a jump over more is told as such.
+pub const MAX_ENTRIES: usize = 100;
+/// Bytes of text kept at most over all entries.
+pub const MAX_TEXT: usize = 64 << 10;
+/// Ids kept at most of one package: a kernel that is a year old has some thousands.
+pub const MAX_IDS: usize = 20_000;
+
 /// What the changelogs of upgraded packages say between the installed and the new version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changelogs {
@@ -65,4 +72,28 @@ impl Changelog {
         out.sort_by(|a, b| a.packages.cmp(&b.packages));
         out
     }
+}
+
+/// The CVE ids in a text, in capitals: `CVE-`, the year, and a number of at least four digits
+/// (<https://www.cve.org/ResourcesSupport/FAQs#pc_cve_recordsrecord_cve_numbering>).
+#[must_use]
+pub fn vulnerability_ids(line: &str) -> Vec<String> {
+    const PREFIX: &str = "CVE-";
+    /// Digits of a number at most, as the record's schema has it.
+    const DIGITS: std::ops::RangeInclusive<usize> = 4..=19;
+    let line = line.to_ascii_uppercase();
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices(PREFIX) {
+        let before = line.get(..at).and_then(|before| before.chars().next_back());
+        let rest = line.get(at + PREFIX.len()..).unwrap_or_default();
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let year = digits(rest);
+        let number = rest.get(year..).and_then(|rest| rest.strip_prefix('-')).map_or(0, digits);
+        let apart = !before.is_some_and(|c| c.is_ascii_alphanumeric());
+        if apart && year == 4 && DIGITS.contains(&number) {
+            let id = rest.get(..year + 1 + number).unwrap_or_default();
+            found.push(format!("{PREFIX}{id}"));
+        }
+    }
+    found
 }

@@ -11,6 +11,7 @@ pub type Kinds = &'static [&'static dyn Kind];
 pub const KINDS: Kinds = &[
     &imgfix_apt::repairer::Debian,
     &imgfix_apk::repairer::Alpine,
+    &imgfix_dnf::repairer::Rpm,
     &imgfix_python::Python,
     &imgfix_node::Node,
 ];

@@ -91,7 +91,9 @@ impl<T: Send> Unpacked<T> {
                     let reason = Reason::Conflict { package, detail };
                     barred.get_or_insert((step.package.clone(), reason));
                 }
-                Err(error @ RepairerError::OtherPackage { .. }) => {
+                Err(
+                    error @ (RepairerError::OtherPackage { .. } | RepairerError::Untrusted { .. }),
+                ) => {
                     let (package, detail) = (step.package.name.to_string(), error.to_string());
                     let reason = Reason::Conflict { package, detail };
                     barred.get_or_insert((step.package.clone(), reason));

@@ -59,6 +59,14 @@ pub enum RepairerError {
         /// Name, version and architecture of the step.
         wanted: String,
     },
+    /// A package archive is not signed by a key that may sign it.
+    #[error("{archive}: {source}")]
+    Untrusted {
+        /// Its URL.
+        archive: String,
+        /// What is wrong with the signature.
+        source: Cause,
+    },
     /// A fetched package archive is not in the cache any more.
     #[error("cannot read {archive}: {source}")]
     ArchiveFile {

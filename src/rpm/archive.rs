@@ -126,6 +126,18 @@ pub struct RpmPackage {
     held: Arc<Reserved>,
 }
 
+impl Headers {
+    /// What follows the headers in the bytes of the whole archive.
+    #[must_use]
+    pub fn payload_in<'a>(&self, archive: &'a [u8]) -> &'a [u8] {
+        let magic = 8;
+        let signature = magic + self.signature.blob().len();
+        let header = magic + self.package.header().blob().len();
+        let before = LEAD + signature.next_multiple_of(8) + header;
+        archive.get(before..).unwrap_or_default()
+    }
+}
+
 impl RpmPackage {
     /// As if it were unpacked.
     #[cfg(test)]

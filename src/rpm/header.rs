@@ -301,6 +301,17 @@ impl Header {
         out
     }
 
+    /// The same with another state of its file `file`; `None`: it has no such file. States are
+    /// not of the region, which digests and signatures are over.
+    #[must_use]
+    pub fn with_file_state(&self, file: usize, state: u8) -> Option<Self> {
+        let entry = self.entry(tag::FILESTATES)?;
+        let start = self.data_at + entry.offset as usize;
+        let mut blob = self.blob.to_vec();
+        *blob.get_mut(start..start + entry.len as usize)?.get_mut(file)? = state;
+        Some(Self { blob: blob.into(), ..self.clone() })
+    }
+
     /// All entries but the region's, sorted by tag.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

@@ -11,6 +11,7 @@
 //! - `unpack`: a package's files come; `erase`: they go
 //! - `transaction`: what happens when
 //! - `scripts`: scriptlets; `triggers`: scripts that others set off
+//! - `order`: which package comes or goes before which
 //! - `owners`: numbers for owners' names
 //!
 //! A directory gets the time that its package says. That its time changes again when something
@@ -21,6 +22,7 @@ mod disposition;
 mod element;
 mod erase;
 mod fate;
+mod order;
 mod owners;
 mod scripts;
 #[cfg(test)]
@@ -41,7 +43,9 @@ use crate::archive::RpmPackage;
 use crate::header::Header;
 use crate::header::installed::{Installation, InstalledError, Writer, installed};
 use crate::package::{FilesError, Package, PackageError, TriggersError};
+use crate::relation::RelationError;
 use element::Element;
+pub use order::order;
 pub use scripts::{ScriptCall, Scripts, Warning};
 use triggers::Present;
 
@@ -175,6 +179,14 @@ pub enum InstallError {
         /// What is wrong.
         source: FilesError,
     },
+    /// The relations of a header are damaged.
+    #[error("package {package}: {source}")]
+    Relations {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        source: RelationError,
+    },
     /// The header for the database cannot be made.
     #[error("package {package}: {source}")]
     Header {
@@ -201,10 +213,13 @@ pub enum InstallError {
     },
     /// A script that keeps its package from being installed or removed fails, or one cannot be
     /// run.
-    #[error("{}", script_run::sentence(package, None, script, *line, detail))]
+    #[error("{}", script_run::sentence(package, set_off_by.as_deref(), script, *line, detail))]
     Script {
         /// Whose script it is: `name:arch`.
         package: String,
+        /// The package that comes, or for whose sake one goes, when it is another one's script
+        /// that this sets off: `name:arch`.
+        set_off_by: Option<String>,
         /// What rpm calls it: `prein`.
         script: String,
         /// Where in it, from 1, if that is known.
@@ -275,6 +290,7 @@ pub fn install(
             outcome,
             clock: options.timestamp,
             scripts: &mut *scripts,
+            working_on: None,
             removed_triggers: BTreeSet::new(),
         };
         run.transaction(elements, &installed)?;
@@ -301,6 +317,8 @@ struct Run<'r, 'a> {
     /// When the next package is installed.
     clock: u32,
     scripts: &'r mut dyn Scripts,
+    /// For whose sake scripts of others run now: `name:arch`.
+    working_on: Option<String>,
     /// Transaction file triggers that are due at the end: priority, package, place.
     removed_triggers: BTreeSet<(std::cmp::Reverse<u32>, u32, usize)>,
 }
@@ -311,6 +329,8 @@ struct ElementLine {
     /// Version and release.
     version: String,
     name: String,
+    /// `name:arch`
+    id: String,
 }
 
 impl Run<'_, '_> {
@@ -353,9 +373,14 @@ impl Run<'_, '_> {
     }
 
     fn tell(&mut self, element: &Element<'_>, kind: EffectKind) {
-        let package = format!("{}:{}", element.package.name(), element.package.arch());
+        let package = id(element.package);
         self.outcome.effects.push(Effect { package, kind });
     }
+}
+
+/// `name:arch`
+fn id(package: &Package) -> String {
+    format!("{}:{}", package.name(), package.arch())
 }
 
 /// Epoch, version and release.

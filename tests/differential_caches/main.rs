@@ -152,7 +152,11 @@ fn small_root(folder: &Path) {
         .filter(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             let small = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() < 1 << 19);
-            name.contains(".so") && small && path.symlink_metadata().unwrap().is_file()
+            // a link of that name is made below
+            name.contains(".so")
+                && name != "libc.so"
+                && small
+                && path.symlink_metadata().unwrap().is_file()
         })
         .collect();
     libraries.sort();

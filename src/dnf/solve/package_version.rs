@@ -68,7 +68,7 @@ impl Facts {
 }
 
 /// Name and `version-release` of `openssl-3.0.7-27.el9.src.rpm`.
-fn source_of(file: &str) -> Option<(&str, &str)> {
+pub(crate) fn source_of(file: &str) -> Option<(&str, &str)> {
     let text = file.strip_suffix(".rpm")?;
     let text = text.rsplit_once('.').map(|(text, _)| text)?;
     let (rest, _release) = text.rsplit_once('-')?;

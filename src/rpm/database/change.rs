@@ -25,6 +25,15 @@ pub enum Change {
     Add(Header),
     /// The package with this number is gone.
     Erase(u32),
+    /// What the database says of one of a package's files is another.
+    FileState {
+        /// The package's number.
+        number: u32,
+        /// The place of the file in it.
+        file: usize,
+        /// As `FILESTATES` has it.
+        state: u8,
+    },
 }
 
 /// What becomes of a file.
@@ -154,6 +163,11 @@ impl Database {
                     records.insert(last, header.blob().clone());
                     numbers.push(last);
                 }
+                Change::FileState { number, file, state } => {
+                    let blob = records.get(number).cloned().ok_or_else(|| not_there(*number))?;
+                    let blob = with_file_state(*number, blob, *file, *state)?;
+                    records.insert(*number, blob);
+                }
             }
         }
         let records = records.into_iter().map(|(number, blob)| Record { number, blob });
@@ -187,6 +201,11 @@ fn change_ndb(
                 let header = header.first().map(|(_, header)| header);
                 index.as_mut().zip(header).map(|(index, header)| index.erase(*number, header))
             }
+            Change::FileState { number, file, state } => {
+                let blob = Bytes::copy_from_slice(packages.header(*number)?);
+                packages.replace(*number, &with_file_state(*number, blob, *file, *state)?)?;
+                None
+            }
         };
         match (indexed, &mut index) {
             (Some(Err(_)), _) => index = None,
@@ -196,6 +215,21 @@ fn change_ndb(
         }
     }
     Ok((packages.into_file(), index.map(ndb::Index::into_file), numbers))
+}
+
+/// A header with another state of a file. Nothing else of it changes, so that what signs it holds.
+pub(super) fn with_file_state(
+    number: u32,
+    blob: Bytes,
+    file: usize,
+    state: u8,
+) -> Result<Bytes, Damage> {
+    let headers = headers(&[Record { number, blob }])?;
+    let changed = headers.first().and_then(|(_, header)| header.with_file_state(file, state));
+    let changed = changed.map(|header| header.blob().clone());
+    changed.ok_or_else(|| {
+        Damage::invalid(format!("header of package {number}"), format!("it has no file {file}"))
+    })
 }
 
 pub(super) fn not_there(number: u32) -> Damage {

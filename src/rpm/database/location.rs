@@ -8,15 +8,10 @@ use imgfix_model::path::ImagePath;
 use imgfix_vfs::FileSystem;
 
 use super::DatabaseError;
+use crate::settings::Settings;
 
 /// Directories that distributions use: rpm's own, that of SUSE and Fedora since 36, ostree's.
 pub const DIRECTORIES: [&str; 3] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/rpm"];
-
-/// Files with rpm's settings, a later one wins (`macrofiles` of rpmrc, without the per-machine ones).
-const MACRO_FILES: [&str; 2] = ["/usr/lib/rpm/macros", "/etc/rpm/macros"];
-const MACRO_DIRECTORIES: [&str; 2] = ["/usr/lib/rpm/macros.d", "/etc/rpm"];
-/// Far more than any macro file has, in bytes.
-const MAX_MACROS: u64 = 1 << 20;
 
 /// A format of rpm's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,7 +38,7 @@ impl Format {
         }
     }
 
-    fn from_setting(name: &str) -> Option<Self> {
+    pub(crate) fn from_setting(name: &str) -> Option<Self> {
         match name {
             "sqlite" => Some(Self::Sqlite),
             "ndb" => Some(Self::Ndb),
@@ -77,7 +72,7 @@ impl Location {
             if found.iter().any(|other| other.directory == directory) {
                 continue;
             }
-            if let Some(format) = settings.format_in(fs, &directory)? {
+            if let Some(format) = format_in(&settings, fs, &directory)? {
                 found.push(Self { directory, format });
             }
         }
@@ -104,67 +99,18 @@ impl Location {
     }
 }
 
-/// What the image's macro files say of the database.
-#[derive(Debug, Default)]
-struct Settings {
-    directory: Option<ImagePath>,
-    format: Option<Format>,
-}
-
-impl Settings {
-    fn read(fs: &dyn FileSystem) -> Result<Self, DatabaseError> {
-        let mut settings = Self::default();
-        let mut files: Vec<ImagePath> = MACRO_FILES.map(ImagePath::literal).into();
-        for directory in MACRO_DIRECTORIES.map(ImagePath::literal) {
-            let directory = fs.resolve(&directory)?;
-            let listed = fs.read_dir(&directory).into_iter();
-            files.extend(listed.filter(|path| path.file_name().starts_with(b"macros.")));
-        }
-        for path in files {
-            if fs.stat(&path).is_none_or(|entry| entry.size() > MAX_MACROS) {
-                continue;
-            }
-            if let Some(bytes) = fs.read_if_readable(&path)? {
-                settings.read_macros(&String::from_utf8_lossy(&bytes));
-            }
-        }
-        Ok(settings)
-    }
-
-    fn read_macros(&mut self, text: &str) {
-        for line in text.lines() {
-            let mut words = line.split_whitespace();
-            match (words.next(), words.next()) {
-                (Some("%_dbpath"), Some(value)) => self.directory = directory(value),
-                (Some("%_db_backend"), Some(value)) => self.format = Format::from_setting(value),
-                _ => {}
-            }
+/// The format whose file is in `directory`.
+fn format_in(
+    settings: &Settings,
+    fs: &dyn FileSystem,
+    directory: &ImagePath,
+) -> Result<Option<Format>, DatabaseError> {
+    for format in settings.format.into_iter().chain(Format::ALL) {
+        if fs.stat(&directory.join(format.file_name())?).is_some() {
+            return Ok(Some(format));
         }
     }
-
-    /// The format whose file is in `directory`.
-    fn format_in(
-        &self,
-        fs: &dyn FileSystem,
-        directory: &ImagePath,
-    ) -> Result<Option<Format>, DatabaseError> {
-        for format in self.format.into_iter().chain(Format::ALL) {
-            if fs.stat(&directory.join(format.file_name())?).is_some() {
-                return Ok(Some(format));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// A directory as macro files write it, with the two macros that they use; none with others in it.
-fn directory(value: &str) -> Option<ImagePath> {
-    let value = value.replace("%{_var}", "/var").replace("%{_usr}", "/usr");
-    let value = value.replace("%{_prefix}", "/usr").replace("%{_localstatedir}", "/var");
-    if value.contains('%') || !value.starts_with('/') {
-        return None;
-    }
-    ImagePath::new(value).ok()
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::change::Change;
+use super::change::{Change, not_there, with_file_state};
 use super::damage::Damage;
 use super::index::{INDEXES, Index};
 use super::{MAX_PACKAGES, Record, check_blob, in_order, wal};
@@ -71,6 +71,9 @@ pub fn changed(
         match change {
             Change::Erase(number) => erase(&transaction, *number)?,
             Change::Add(header) => numbers.push(add(&transaction, header)?),
+            Change::FileState { number, file, state } => {
+                set_file_state(&transaction, *number, *file, *state)?;
+            }
         }
     }
     transaction.commit()?;
@@ -125,6 +128,21 @@ fn erase(database: &Connection, number: u32) -> Result<(), Damage> {
     for index in INDEXES {
         delete(index.name)?;
     }
+    Ok(())
+}
+
+fn set_file_state(
+    database: &Connection,
+    number: u32,
+    file: usize,
+    state: u8,
+) -> Result<(), Damage> {
+    let mut select = database.prepare("SELECT blob FROM Packages WHERE hnum=?")?;
+    let blob: Vec<u8> =
+        select.query_row([number], |row| row.get(0)).map_err(|_| not_there(number))?;
+    let blob = with_file_state(number, blob.into(), file, state)?;
+    let mut update = database.prepare("UPDATE Packages SET blob=? WHERE hnum=?")?;
+    update.execute(params![&blob[..], number])?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use imgfix_repair::script_run::{Ran, Trouble};
 use imgfix_vfs::Overlay;
 
 use super::element::Element;
-use super::{Effect, EffectKind, InstallError, Release, Run};
+use super::{Effect, EffectKind, InstallError, Release, Run, id};
 use crate::package::scripts::ScriptFlags;
 use crate::package::{Package, Scriptlet, ScriptletKind};
 
@@ -153,7 +153,7 @@ impl Run<'_, '_> {
     ) -> Result<(), InstallError> {
         let &Due { owner, ref script, kind, is_critical } = due;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let package = format!("{}:{}", owner.name(), owner.arch());
+        let package = id(owner);
         let (name, version, release) = (owner.name(), owner.version(), owner.release());
         let call = ScriptCall {
             title: format!("%{kind}({name}-{version}-{release}.{})", owner.arch()),
@@ -168,13 +168,13 @@ impl Run<'_, '_> {
         self.overlay.watch();
         let ran = self.scripts.run(self.overlay, &call);
         let changed = self.overlay.watched();
-        let ran = ran.map_err(|trouble| failed(&call, trouble))?;
+        let ran = ran.map_err(|trouble| self.failed(&call, trouble))?;
         let arguments = call.counts.iter().map(u32::to_string).collect();
         let kind = EffectKind::ScriptRan { script: call.kind.to_owned(), arguments, changed };
         self.outcome.effects.push(Effect { package: call.package.clone(), kind });
         match ran.trouble() {
             Some(trouble) if is_critical || script.flags.has(ScriptFlags::CRITICAL) => {
-                Err(failed(&call, trouble))
+                Err(self.failed(&call, trouble))
             }
             Some(Trouble { detail, .. }) => {
                 let (package, script) = (call.package, call.kind.to_owned());
@@ -184,14 +184,16 @@ impl Run<'_, '_> {
             None => Ok(()),
         }
     }
-}
 
-fn failed(call: &ScriptCall, trouble: Trouble) -> InstallError {
-    InstallError::Script {
-        package: call.package.clone(),
-        script: call.kind.to_owned(),
-        line: trouble.line,
-        detail: trouble.detail,
-        is_of_this_machine: trouble.is_of_this_machine,
+    fn failed(&self, call: &ScriptCall, trouble: Trouble) -> InstallError {
+        let set_off_by = self.working_on.clone().filter(|id| *id != call.package);
+        InstallError::Script {
+            package: call.package.clone(),
+            set_off_by,
+            script: call.kind.to_owned(),
+            line: trouble.line,
+            detail: trouble.detail,
+            is_of_this_machine: trouble.is_of_this_machine,
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::element::{Element, Part};
 use super::triggers::Class;
 use super::{
-    DatabaseChange, ElementLine, InstallError, Installed, NewPackage, Run, disposition, version,
+    DatabaseChange, ElementLine, InstallError, Installed, NewPackage, Run, disposition, id, version,
 };
 use crate::package::{ScriptletKind, TriggerKind};
 use crate::relation::Flags;
@@ -20,6 +20,7 @@ impl Run<'_, '_> {
             replaced_by: element.replaced_by,
             version: version(element.package),
             name: element.package.name().to_owned(),
+            id: id(element.package),
         };
         self.elements = elements.iter().map(line).collect();
         let release = self.options.release;
@@ -42,6 +43,8 @@ impl Run<'_, '_> {
             self.own_file_triggers(element, kind, Flags::TRIGGERUN, all, count)?;
         }
         for (at, element) in elements.iter().enumerate() {
+            let cause = self.elements.get(element.replaced_by.unwrap_or(at));
+            self.working_on = cause.map(|cause| cause.id.clone());
             match element.part {
                 Part::Install(new) => {
                     self.install(at, element, new)?;
@@ -54,6 +57,7 @@ impl Run<'_, '_> {
                 Part::Erase(installed) => self.remove_package(element, installed)?,
             }
         }
+        self.working_on = None;
         let coming = || elements.iter().enumerate().filter(|(_, element)| element.is_install());
         for (at, element) in coming() {
             let count = self.count_at_the_end(at);

@@ -265,9 +265,14 @@ impl Run<'_, '_> {
         for (owner, at) in self.file_triggers(kind, Class::All, &is_set_off, &skip)? {
             let due = triggers(&owner, kind)?;
             let Some(trigger) = due.get(at).filter(|one| starts_at(one, time)) else { continue };
-            let (paths, _) = self.files_in_database(trigger, &is_meant)?;
+            let (paths, first) = self.files_in_database(trigger, &is_meant)?;
             let count = self.count(owner.name());
+            let cause = self.elements.iter().find(|one| Some(&one.name) == first.as_ref());
+            let cause = cause
+                .map(|one| one.replaced_by.and_then(|at| self.elements.get(at)).unwrap_or(one));
+            self.working_on = cause.map(|cause| cause.id.clone());
             self.run_file_trigger(&owner, trigger, (kind, time), [Some(count), None], paths)?;
+            self.working_on = None;
         }
         Ok(())
     }

@@ -61,6 +61,19 @@ impl Packages {
         Ok(number)
     }
 
+    /// The package with this number has another header, of the same size.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn replace(&mut self, number: u32, header: &[u8]) -> Result<(), Damage> {
+        let slot = self.layout.slots.iter().find(|slot| slot.number == number).copied();
+        let slot = slot.ok_or_else(|| crate::database::change::not_there(number))?;
+        let blob = new_blob(number, self.layout.generation, header, slot.blocks);
+        self.put_blob(slot.start, &blob);
+        self.bump();
+        Ok(())
+    }
+
     /// The package with this number goes.
     ///
     /// # Errors

@@ -1,0 +1,183 @@
+//! [`RpmInventory`]: which packages the image has, by rpm's database.
+//!
+//! In comes the image's file system; out come the headers with what the house asks of them, the keys
+//! that somebody imported, and what kind of rpm it is that the image has.
+
+use std::collections::BTreeMap;
+
+use super::installed::{self, InstalledPackage};
+use super::releases;
+use super::solve::source_of;
+use imgfix_model::package::{Distribution, Inventory, PackageId};
+use imgfix_repair::os_release::read_distribution;
+use imgfix_repository::signature::Keyring;
+use imgfix_rpm::Package;
+use imgfix_rpm::database::{Database, DatabaseError, Location};
+use imgfix_rpm::header::{Header, HeaderError, tag};
+use imgfix_rpm::install::{Installed, Release};
+use imgfix_rpm::package::PackageError;
+use imgfix_rpm::signature::{Era, imported_key};
+use imgfix_versions::{VersionOrder, VersionText};
+use imgfix_vfs::{FileSystem, RootfsError};
+
+/// What helps against a database that is not understood.
+const DAMAGED: &str = "the package database is damaged: build the image anew";
+
+/// Why the image's package database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// A file cannot be read from its layer, or a link leads nowhere.
+    #[error("cannot read the package database: {0}")]
+    Read(#[from] RootfsError),
+    /// A file of the database is not understood.
+    #[error("{0}; {DAMAGED}")]
+    Database(#[from] DatabaseError),
+    /// A header is not understood.
+    #[error("header of package {number}: {source}; {DAMAGED}")]
+    Header {
+        /// rpm's number of it.
+        number: u32,
+        /// What is wrong, and where.
+        source: HeaderError,
+    },
+    /// A header is no package's.
+    #[error("header of package {number}: {source}; {DAMAGED}")]
+    Package {
+        /// rpm's number of it.
+        number: u32,
+        /// What is missing.
+        source: PackageError,
+    },
+    /// A package's version, relations or files are not understood.
+    #[error("{0}; {DAMAGED}")]
+    Installed(#[from] installed::InstalledError),
+}
+
+/// Everything that is known of an image's packages.
+#[derive(Debug)]
+pub struct RpmInventory {
+    /// What os-release(5) says.
+    pub distribution: Distribution,
+    /// rpm's database.
+    pub database: Database,
+    /// All its headers, by number; keys, too.
+    pub headers: Vec<Installed>,
+    /// The packages among them.
+    pub packages: Vec<InstalledPackage>,
+    /// The keys among them.
+    pub keys: Keyring,
+    /// rpm's name of the machine: `x86_64`.
+    pub architecture: String,
+    /// What `$releasever` stands for.
+    pub version: String,
+    /// The rpm that the image has.
+    pub release: Release,
+    /// Which signatures that rpm takes.
+    pub era: Era,
+    /// The colours of the machine ([`Options`](imgfix_rpm::install::Options)).
+    pub colour: u32,
+}
+
+impl RpmInventory {
+    /// Reads the image's database; `None`: it has none.
+    ///
+    /// # Errors
+    /// It is not understood, with the package and the place.
+    pub fn read(fs: &dyn FileSystem) -> Result<Option<Self>, InventoryError> {
+        let Some(location) = Location::find(fs)? else { return Ok(None) };
+        let database = Database::read(fs, location)?;
+        let mut headers = Vec::with_capacity(database.records.len());
+        let (mut packages, mut keys) = (Vec::new(), Keyring::default());
+        for record in &database.records {
+            let number = record.number;
+            let header = Header::parse(record.blob.clone())
+                .map_err(|source| InventoryError::Header { number, source })?;
+            let package = Package::new(header)
+                .map_err(|source| InventoryError::Package { number, source })?;
+            match package.is_key() {
+                // rpm passes over a key that it cannot read, too
+                true => keys.extend(imported_key(&package).unwrap_or_default()),
+                false => packages.push(InstalledPackage::of(&package)?),
+            }
+            headers.push(Installed { number, package });
+        }
+        let distribution = read_distribution(fs)?;
+        Ok(Some(Self {
+            architecture: architecture(&packages),
+            version: installed::release(&packages)
+                .unwrap_or_else(|| distribution.version_id.clone()),
+            release: releases::rpm_of(&packages, &distribution),
+            era: releases::era_of(&distribution),
+            colour: colour(&headers),
+            distribution,
+            database,
+            headers,
+            packages,
+            keys,
+        }))
+    }
+
+    /// The packages in the form that all families have.
+    #[must_use]
+    pub fn to_inventory(&self) -> Inventory {
+        let mut packages: Vec<_> = self.packages.iter().map(installed_package).collect();
+        packages.sort_by(|a, b| a.id.cmp(&b.id));
+        Inventory {
+            family: "rpm",
+            purl_type: "rpm",
+            order: VersionOrder::RPM,
+            distribution: self.distribution.clone(),
+            packages,
+            unfinished: Vec::new(),
+        }
+    }
+}
+
+/// Which package it is, across rooms.
+#[must_use]
+pub fn id(package: &Package) -> PackageId {
+    PackageId { name: package.name().into(), architecture: package.arch().into() }
+}
+
+/// `[epoch:]version-release`, without an epoch of 0, as people and reports have it.
+#[must_use]
+pub fn shown_version(evr: &str) -> VersionText {
+    VersionText(evr.strip_prefix("0:").unwrap_or(evr).to_owned())
+}
+
+fn installed_package(package: &InstalledPackage) -> imgfix_model::package::Installed {
+    let version = shown_version(&package.evr);
+    let epoch = version.0.split_once(':').map(|(epoch, _)| format!("{epoch}:"));
+    // a source package has no epoch in its file's name; it is that of its packages
+    let source = source_of(&package.source).map(|(name, version)| {
+        (name.into(), VersionText(format!("{}{version}", epoch.unwrap_or_default())))
+    });
+    let own = (package.name.as_str(), &version);
+    imgfix_model::package::Installed {
+        id: PackageId {
+            name: package.name.as_str().into(),
+            architecture: package.architecture.as_str().into(),
+        },
+        source: source.filter(|(name, version): &(imgfix_model::package::PackageName, _)| {
+            (name.as_ref(), version) != own
+        }),
+        version,
+        held: false,
+    }
+}
+
+/// The machine that most packages are for.
+fn architecture(packages: &[InstalledPackage]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in packages.iter().filter(|one| one.architecture != "noarch") {
+        *counts.entry(&package.architecture).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or_else(|| "noarch".to_owned(), |(architecture, _)| architecture.to_owned())
+}
+
+/// What rpm itself has noted of the machine with its latest package.
+fn colour(headers: &[Installed]) -> u32 {
+    let mut noted = headers.iter().rev().filter(|one| !one.package.is_key());
+    noted.find_map(|one| one.package.header().number32(tag::INSTALLCOLOR)).unwrap_or(0)
+}

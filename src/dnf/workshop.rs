@@ -1,0 +1,412 @@
+//! Installing a plan's packages into the image: archives fetched are unpacked and held against the
+//! plan and the keys, then installed as the image's rpm would, in the transactions that its package
+//! manager would make, and its database is written.
+//!
+//! In come a plan, archives and the image; out come the image with the packages, or the package
+//! that stands in the way, and why.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::installed::InstalledRelation;
+use super::inventory::{RpmInventory, id, shown_version};
+use super::offers::promised;
+use super::options::{Options, Tool};
+use super::primary;
+use super::repositories::keyrings;
+use super::scriptlets::{Scriptlets, numbers_of};
+use imgfix_model::package::PackageId;
+use imgfix_model::plan::{Because, PlatformPlan, Step};
+use imgfix_model::reason::Reason;
+use imgfix_repair::apply::{Unpacked, finish, with_deep_stack};
+use imgfix_repair::archive::Limits;
+use imgfix_repair::edge::Edge;
+use imgfix_repair::error::RepairerError;
+use imgfix_repair::package_manager::{TrialOutcome, Workshop, reserved, script_of};
+use imgfix_repair::promise::Relations;
+use imgfix_repair::scripts::Scripts;
+use imgfix_repository::signature::{Keyring, SignatureError};
+use imgfix_rpm::Package;
+use imgfix_rpm::archive::{Headers, RpmPackage, unpack};
+use imgfix_rpm::database::{Change, FileChange};
+use imgfix_rpm::header::tag;
+use imgfix_rpm::install::{
+    self, DatabaseChange, InstallError, NewPackage, Outcome, install, order,
+};
+use imgfix_rpm::package::RelationKind;
+use imgfix_rpm::settings::Settings;
+use imgfix_rpm::signature::{Era, verify_archive, verify_header};
+use imgfix_rpm_tools as commands;
+use imgfix_vfs::{Entry, FileSystem as _, Memory, Overlay, Spool};
+
+/// Installs sets of steps over one image.
+pub struct RpmWorkshop<'a> {
+    inventory: &'a RpmInventory,
+    unpacked: Unpacked<NewPackage>,
+    /// Of the repositories, by their places; `None` before the first set.
+    keyrings: Option<BTreeMap<String, Keyring>>,
+}
+
+impl<'a> RpmWorkshop<'a> {
+    /// With nothing unpacked yet.
+    ///
+    /// # Errors
+    /// No temporary file can be made.
+    pub fn new(inventory: &'a RpmInventory) -> Result<Self, RepairerError> {
+        Ok(Self { inventory, unpacked: Unpacked::new()?, keyrings: None })
+    }
+
+    fn unpack(
+        &mut self,
+        overlay: &Overlay,
+        options: &Options,
+        steps: &[Step],
+        paths: &[PathBuf],
+        edge: &Edge,
+    ) -> Result<Option<(PackageId, Reason)>, RepairerError> {
+        let keyrings = match self.keyrings.take() {
+            Some(keyrings) => keyrings,
+            None => {
+                let known = self.inventory.known(options, &|_| false);
+                keyrings(overlay, &known, edge)?
+            }
+        };
+        let trust = Trust {
+            keyrings: self.keyrings.insert(keyrings),
+            era: self.inventory.era,
+            now: edge.now,
+            with_digests: self.inventory.release >= install::Release::new(5, 0),
+        };
+        let read = |step: &Step, file: BufReader<File>, spool: &Spool, memory: &Memory| {
+            trust.read_archive(step, file, spool, memory)
+        };
+        self.unpacked.add(steps, paths, &edge.memory, read)
+    }
+
+    /// What rpm does in which transaction: dnf makes one of everything, zypper one of each package.
+    fn transactions(
+        &self,
+        plan: &PlatformPlan,
+        packages: &[NewPackage],
+        tool: Tool,
+    ) -> Result<Vec<Vec<install::Step>>, InstallError> {
+        let mut elements: Vec<Vec<install::Step>> = Vec::with_capacity(packages.len());
+        for (at, (step, new)) in plan.steps.iter().zip(packages).enumerate() {
+            let mut group = vec![install::Step::Install(at)];
+            let name = new.package.headers.package.name();
+            let is_former = |package: &Package| match step.from {
+                Some(_) => {
+                    package.name() == name && {
+                        let (old, new) = (package.arch(), step.package.architecture.as_ref());
+                        super::arch::may_replace(old, new)
+                    }
+                }
+                None => false,
+            };
+            let goes = |package: &Package| {
+                plan.removals.iter().any(|removal| {
+                    let needs = matches!(&removal.because, Because::Needed { package, .. }
+                        if *package == step.package);
+                    needs && removal.package == id(package)
+                })
+            };
+            let formers = self.inventory.headers.iter();
+            let formers = formers.filter(|one| is_former(&one.package) || goes(&one.package));
+            group.extend(
+                formers
+                    .map(|one| install::Step::Erase { number: one.number, replaced_by: Some(at) }),
+            );
+            elements.push(group);
+        }
+        if tool == Tool::Zypper {
+            return Ok(elements);
+        }
+        // as rpm is told of them: by name
+        let name = |group: &Vec<install::Step>| match group.first() {
+            Some(install::Step::Install(at)) => {
+                packages.get(*at).map(|new| new.package.headers.package.name().to_owned())
+            }
+            _ => None,
+        };
+        elements.sort_by_key(name);
+        let RpmInventory { headers, release, colour, .. } = self.inventory;
+        let all = elements.concat();
+        Ok(vec![order(&all, packages, headers, *release, *colour)?])
+    }
+
+    fn apply(
+        &self,
+        overlay: &mut Overlay,
+        plan: &PlatformPlan,
+        packages: &[NewPackage],
+        options: &Options,
+        timestamp: i64,
+        edge: &Edge,
+    ) -> Result<Result<Outcome, InstallError>, RepairerError> {
+        let inventory = self.inventory;
+        let settings = Settings::read(overlay).map_err(RepairerError::family)?;
+        let installation = install::Options {
+            release: inventory.release,
+            timestamp: u32::try_from(timestamp).unwrap_or(0),
+            colour: inventory.colour,
+            no_documentation: options.without_documents || settings.no_documentation,
+            languages: settings.languages,
+        };
+        let scripts = Scripts::new(commands::table(), &inventory.architecture, timestamp, edge)?;
+        let mut runner = scripts.runner();
+        with_deep_stack(|| {
+            let transactions = self.transactions(plan, packages, options.tool)?;
+            let mut scripts = Scriptlets::new(&mut *runner, numbers_of(inventory.release));
+            let headers = &inventory.headers;
+            install(overlay, headers, packages, &transactions, &installation, &mut scripts)
+        })
+    }
+
+    /// Writes the database as rpm would have left it.
+    fn write_database(
+        &self,
+        overlay: &mut Overlay,
+        changes: Vec<DatabaseChange>,
+        timestamp: i64,
+    ) -> Result<(), RepairerError> {
+        let changes: Vec<Change> = changes.into_iter().map(of_installation).collect();
+        let written = self.inventory.database.write(overlay, &changes);
+        for (path, change) in written.map_err(RepairerError::family)?.files {
+            match change {
+                FileChange::Remove => overlay.remove(&path),
+                FileChange::Write(bytes) => {
+                    let mut entry = Entry::file(bytes, 0o644, timestamp);
+                    if let Some(before) = overlay.lstat(&path) {
+                        entry.mode = before.mode;
+                        (entry.uid, entry.gid) = (before.uid, before.gid);
+                        entry.xattrs = before.xattrs.clone();
+                    }
+                    overlay.set(path, entry).map_err(RepairerError::family)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Workshop for RpmWorkshop<'_> {
+    fn install(
+        &mut self,
+        mut overlay: Overlay,
+        plan: &PlatformPlan,
+        paths: &[PathBuf],
+        edge: &Edge,
+    ) -> Result<TrialOutcome, RepairerError> {
+        let steps = &plan.steps;
+        let options = Options::read(&overlay).map_err(RepairerError::family)?;
+        if let Some((id, reason)) = self.unpack(&overlay, &options, steps, paths, edge)? {
+            return Ok(TrialOutcome::Barred(id, reason));
+        }
+        let barred = steps.iter().find_map(|step| {
+            let payload = &self.unpacked.get(step)?.package.payload;
+            reserved(step, payload.iter().map(|entry| entry.path.as_slice()))
+        });
+        if let Some(barred) = barred {
+            return Ok(barred);
+        }
+        let packages: Vec<NewPackage> =
+            steps.iter().filter_map(|step| self.unpacked.get(step).cloned()).collect();
+        let newest = packages.iter().filter_map(|new| built(&new.package.headers)).max();
+        let timestamp = edge.source_date_epoch.unwrap_or(newest.unwrap_or(0));
+        match self.apply(&mut overlay, plan, &packages, &options, timestamp, edge)? {
+            Ok(Outcome { effects, changes, warnings, .. }) => {
+                for install::Warning { package, script, detail } in warnings {
+                    edge.progress.warn(&format!(
+                        "{package}'s {script}: {detail}; rpm goes on after that, too"
+                    ));
+                }
+                self.write_database(&mut overlay, changes, timestamp)?;
+                finish(overlay, effects, timestamp).map(TrialOutcome::Applied)
+            }
+            Err(error) => match blamed(&error, plan, &packages) {
+                Some(id) => Ok(TrialOutcome::Barred(id.clone(), reason(&id, error))),
+                None => {
+                    let image = plan.platform.to_string();
+                    Err(RepairerError::Install { image, source: error.into() })
+                }
+            },
+        }
+    }
+
+    fn built(&self, step: &Step) -> Option<i64> {
+        built(&self.unpacked.get(step)?.package.headers)
+    }
+
+    fn relations(&self, step: &Step) -> Option<Relations> {
+        Some(relations(&self.unpacked.get(step)?.package.headers.package))
+    }
+}
+
+fn of_installation(change: DatabaseChange) -> Change {
+    match change {
+        DatabaseChange::Add(header) => Change::Add(header),
+        DatabaseChange::Erase(number) => Change::Erase(number),
+        DatabaseChange::FileState { number, file, state } => {
+            Change::FileState { number, file, state }
+        }
+    }
+}
+
+/// When a package was built, in seconds since the epoch.
+fn built(headers: &Headers) -> Option<i64> {
+    headers.package.header().number(tag::BUILDTIME).and_then(|time| i64::try_from(time).ok())
+}
+
+/// How a package stands to others, in the words of the metadata.
+pub fn relations(package: &Package) -> Relations {
+    promised(|kind| {
+        let kind = match kind {
+            primary::RelationKind::Provides => RelationKind::Provides,
+            primary::RelationKind::Requires => RelationKind::Requires,
+            primary::RelationKind::Conflicts => RelationKind::Conflicts,
+            primary::RelationKind::Obsoletes => RelationKind::Obsoletes,
+            _ => return Vec::new(),
+        };
+        let relations = package.relations(kind).unwrap_or_default();
+        let relations = relations.iter().map(InstalledRelation::of);
+        relations.map(|one| one.text().to_string()).collect()
+    })
+}
+
+/// Which archives are taken.
+struct Trust<'a> {
+    keyrings: &'a BTreeMap<String, Keyring>,
+    era: Era,
+    now: i64,
+    /// Whether the database has digests of whole archives.
+    with_digests: bool,
+}
+
+impl Trust<'_> {
+    /// Unpacks a step's archive, which must be the package that the index promised, signed by one
+    /// of the keys of its repository.
+    fn read_archive(
+        &self,
+        step: &Step,
+        mut file: BufReader<File>,
+        spool: &Spool,
+        memory: &Memory,
+    ) -> Result<NewPackage, RepairerError> {
+        let archive = || step.archive.url.clone();
+        let unreadable = |source| RepairerError::ArchiveFile { archive: archive(), source };
+        let limits = Limits::for_archive(step.archive.size, memory);
+        let package = unpack(&mut file, spool, &limits).map_err(|source| {
+            let (archive, is_too_much) = (archive(), source.is_too_much());
+            match is_too_much {
+                true => RepairerError::TooMuch { archive, source: source.into() },
+                false => RepairerError::Archive { archive, source: source.into() },
+            }
+        })?;
+        let own = &package.headers.package;
+        let version = own.evr().map(|evr| evr.to_string()).unwrap_or_default();
+        let shown = |name: &str, version: &str, architecture: &str| {
+            format!("{name} {} {architecture}", shown_version(version))
+        };
+        let found = shown(own.name(), &version, own.arch());
+        let PackageId { name, architecture } = &step.package;
+        let wanted = shown(name.as_ref(), step.to.as_ref(), architecture.as_ref());
+        if found != wanted {
+            return Err(RepairerError::OtherPackage { archive: archive(), found, wanted });
+        }
+        self.verify(step, &package, &mut file).map_err(|problem| match problem {
+            Problem::Signature(source) => {
+                RepairerError::Untrusted { archive: archive(), source: source.into() }
+            }
+            Problem::Read(source) => unreadable(source),
+        })?;
+        let mut archive_digests = Vec::new();
+        if self.with_digests {
+            file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+            archive_digests = imgfix_rpm::archive_digests(&mut file).map_err(unreadable)?.into();
+        }
+        Ok(NewPackage { package: Arc::new(package), archive_digests })
+    }
+
+    fn verify(
+        &self,
+        step: &Step,
+        package: &RpmPackage,
+        file: &mut BufReader<File>,
+    ) -> Result<(), Problem> {
+        let headers = &package.headers;
+        let none = Keyring::default();
+        let keyring = self.keyrings.get(&step.archive.repository).unwrap_or(&none);
+        let signed = [tag::OPENPGP, tag::RSAHEADER, tag::DSAHEADER];
+        if signed.into_iter().any(|tag| headers.signature.has(tag)) {
+            let own = &headers.package;
+            verify_header(&headers.signature, own, keyring, self.era, self.now)?;
+            return Ok(());
+        }
+        // over header and payload: packages of rpm 3 and 4.0, which are small
+        file.seek(SeekFrom::Start(0))?;
+        let mut all = Vec::new();
+        file.take(step.archive.size).read_to_end(&mut all)?;
+        let payload = headers.payload_in(&all);
+        verify_archive(headers, payload, keyring, self.era, self.now)?;
+        Ok(())
+    }
+}
+
+enum Problem {
+    Signature(SignatureError),
+    Read(std::io::Error),
+}
+
+impl From<SignatureError> for Problem {
+    fn from(error: SignatureError) -> Self {
+        Self::Signature(error)
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// Why a step cannot be done, from the error that it made.
+fn reason(id: &PackageId, error: InstallError) -> Reason {
+    match error {
+        InstallError::Script { package, script, line, detail, .. } => {
+            let owner = package.split(':').next().unwrap_or_default();
+            let script = script_of(id, owner, script);
+            Reason::NeedsScripts { package: id.name.to_string(), script, line, detail }
+        }
+        other => Reason::Conflict { package: id.name.to_string(), detail: other.to_string() },
+    }
+}
+
+/// The step that an installation error is about, when it is about one.
+fn blamed(error: &InstallError, plan: &PlatformPlan, packages: &[NewPackage]) -> Option<PackageId> {
+    // packages are named by `name:arch` or by their labels
+    let step = |named: &str| {
+        let mut steps = plan.steps.iter().zip(packages);
+        let found = steps.find(|(step, new)| {
+            step.package.to_string() == named || new.package.headers.package.label() == named
+        });
+        found.map(|(step, _)| step.package.clone())
+    };
+    match error {
+        InstallError::Script { is_of_this_machine: true, .. }
+        | InstallError::Rootfs(_)
+        | InstallError::Step(_) => None,
+        InstallError::Script { package, set_off_by, .. } => {
+            step(package).or_else(|| step(set_off_by.as_deref()?))
+        }
+        InstallError::Files { package, .. }
+        | InstallError::Relations { package, .. }
+        | InstallError::Header { package, .. }
+        | InstallError::Package { package, .. }
+        | InstallError::Triggers { package, .. }
+        | InstallError::Overwrite { package, .. }
+        | InstallError::File { package, .. } => step(package),
+    }
+}
