@@ -7,6 +7,8 @@ pub mod arch;
 mod changelogs;
 pub mod default_repositories;
 pub mod filelists;
+#[cfg(test)]
+mod golden;
 pub mod ini;
 pub mod installed;
 pub mod inventory;

@@ -245,7 +245,7 @@ impl Workshop for RpmWorkshop<'_> {
     }
 }
 
-fn of_installation(change: DatabaseChange) -> Change {
+pub(crate) fn of_installation(change: DatabaseChange) -> Change {
     match change {
         DatabaseChange::Add(header) => Change::Add(header),
         DatabaseChange::Erase(number) => Change::Erase(number),

@@ -568,7 +568,13 @@ fn stat(lua: &Lua, host: &mut Host, arguments: &Arguments) -> Returned {
     if arguments.len() < 2 {
         // What no image keeps is asked for by name only.
         let table = lua.create_table()?;
-        for field in STAT.iter().filter(|field| !matches!(**field, "ino" | "dev")) {
+        let is_folder = matches!(entry.kind, Kind::Directory);
+        let is_known = |field: &str| match field {
+            "ino" | "dev" => false,
+            "size" => !is_folder,
+            _ => true,
+        };
+        for field in STAT.iter().filter(|field| is_known(field)) {
             table.set(*field, field_of(lua, host, &path, &entry, field)?)?;
         }
         return Ok(vec![Value::Table(table)]);

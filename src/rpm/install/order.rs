@@ -83,7 +83,7 @@ pub fn order(
 ) -> Result<Vec<Step>, InstallError> {
     let elements = Element::of(steps, packages, installed)?;
     let sides = [Side::new(&elements, true, colour), Side::new(&elements, false, colour)];
-    let mut graph = Graph::new(&elements);
+    let mut graph = Graph::new(&elements, release);
     for (at, element) in elements.iter().enumerate() {
         let side = &sides[usize::from(!element.is_install())];
         for kind in KINDS {
@@ -264,6 +264,7 @@ struct Graph {
     groups: Vec<Group>,
     /// What follows in the queue that a node is in; behind the nodes, the queues' heads.
     next: Vec<Option<usize>>,
+    release: Release,
     order: Vec<usize>,
 }
 
@@ -275,7 +276,7 @@ struct Queue {
 }
 
 impl Graph {
-    fn new(elements: &[Element<'_>]) -> Self {
+    fn new(elements: &[Element<'_>], release: Release) -> Self {
         let node = |element: &Element<'_>| Node {
             is_install: element.is_install(),
             colour: colour(element),
@@ -285,6 +286,7 @@ impl Graph {
             nodes: elements.iter().map(node).collect(),
             groups: Vec::new(),
             next: vec![None; elements.len() + 3],
+            release,
             order: Vec::new(),
         }
     }
@@ -388,7 +390,11 @@ impl Graph {
             return;
         }
         let start = stack.iter().rposition(|one| *one == at).unwrap_or_default();
-        let members = stack.split_off(start);
+        let mut members = stack.split_off(start);
+        if self.release >= Release::new(5, 0) {
+            // since 6 they are taken from the stack's top
+            members.reverse();
+        }
         let number = self.groups.len() as i64;
         for member in &members {
             self.nodes[*member].group = number;
