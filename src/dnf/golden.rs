@@ -91,19 +91,35 @@ impl Image {
         steps: &[Step],
     ) -> Vec<DatabaseChange> {
         let order = order(steps, packages, &self.installed, chain.release, 3).unwrap();
+        self.transactions(chain, packages, &[order])
+    }
+
+    fn transactions(
+        &mut self,
+        chain: &Chain,
+        packages: &[NewPackage],
+        transactions: &[Vec<Step>],
+    ) -> Vec<DatabaseChange> {
         let options = Options {
             release: chain.release,
             timestamp: EPOCH as u32,
             colour: 3,
             no_documentation: false,
             languages: None,
+            defers_posttrans: transactions.len() > 1,
         };
         let table = Arc::new(imgfix_rpm_tools::table());
         let mut runner = VirtualRunner::new(table, Settings::new(EPOCH, "x86_64"));
         let mut scripts = Scriptlets::new(&mut runner, chain.numbers);
-        let outcome =
-            install(&mut self.overlay, &self.installed, packages, &[order], &options, &mut scripts)
-                .unwrap_or_else(|error| panic!("{}: {error}", chain.name));
+        let outcome = install(
+            &mut self.overlay,
+            &self.installed,
+            packages,
+            transactions,
+            &options,
+            &mut scripts,
+        )
+        .unwrap_or_else(|error| panic!("{}: {error}", chain.name));
         for change in &outcome.changes {
             match change {
                 DatabaseChange::Add(header) => {
@@ -299,6 +315,56 @@ fn without_times(package: &Package, chain: &Chain) -> Vec<(u32, Vec<u8>)> {
     tags.map(|tag| (tag.0, format!("{:?}", header.get(tag)).into_bytes())).collect()
 }
 
+/// What an upgrade does, package by package.
+fn upgrade(installed: &[Installed], new: &[NewPackage]) -> Vec<Vec<Step>> {
+    let group = |(at, new): (usize, &NewPackage)| {
+        let names = [own(new).name(), if own(new).name() == "demo-new" { "demo-old" } else { "" }];
+        let former = installed.iter().filter(|one| names.contains(&one.package.name()));
+        let former = former.map(|one| Step::Erase { number: one.number, replaced_by: Some(at) });
+        [Step::Install(at)].into_iter().chain(former).collect()
+    };
+    new.iter().enumerate().map(group).collect()
+}
+
+/// zypper's way: a transaction a package, in its own order.
+fn check_zypper(golden: &Path) -> String {
+    let chain = CHAINS.iter().find(|one| one.name == "ndb").unwrap();
+    let spool = Spool::new().unwrap();
+    let (old, new) =
+        (packages(&golden.join("repo-old"), &spool), packages(&golden.join("repo-new"), &spool));
+    let (_, database) = read_database(chain, &golden.join("ndb/old"));
+    let mut image = Image {
+        overlay: Overlay::new(Arc::new(Tree::from_entries([], Arc::new(NoLayers)))),
+        installed: Vec::new(),
+        next: 1,
+    };
+    let steps: Vec<Step> = (0..old.len()).map(Step::Install).collect();
+    image.install(chain, &old, &steps);
+    image.installed = headers(&database);
+    image.change_by_hand();
+    image.next = 1 + image.installed.iter().map(|one| one.number).max().unwrap();
+    let said = std::fs::read_to_string(golden.join("zypp/up.log")).unwrap();
+    let order = said.lines().filter_map(|line| line.split_once(") Installing: "));
+    let order = order.map(|(_, rest)| rest.split(" [").next().unwrap());
+    let groups = upgrade(&image.installed, &new);
+    let transactions: Vec<Vec<Step>> = order
+        .map(|label| {
+            // zypper leaves out an epoch of 0
+            let is_it = |new: &NewPackage| own(new).label().replace("-0:", "-") == label;
+            groups[new.iter().position(is_it).unwrap_or_else(|| panic!("{label}"))].clone()
+        })
+        .collect();
+    assert_eq!(transactions.len(), new.len());
+    image.transactions(chain, &new, &transactions);
+    let log = ImagePath::literal("/var/log/scriptlets.log");
+    let ours = String::from_utf8(image.overlay.read(&log).unwrap().to_vec()).unwrap();
+    let real = std::fs::read_to_string(golden.join("zypp/scriptlets.log")).unwrap();
+    // The real log is of Debian's rpm, which drops the transaction file triggers of packages with a
+    // %posttrans; SUSE's hands them to zypper.
+    let ours = ours.split_inclusive('\n').take(real.lines().count()).collect::<String>();
+    if ours == real { String::new() } else { format!("ours\n{ours}\nreal\n{real}") }
+}
+
 fn check(chain: &Chain, golden: &Path) -> String {
     let spool = Spool::new().unwrap();
     let mut wrong = String::new();
@@ -326,13 +392,7 @@ fn check(chain: &Chain, golden: &Path) -> String {
         writeln!(wrong, "tree before\n{differ}").unwrap();
     }
     image.next = 1 + image.installed.iter().map(|one| one.number).max().unwrap();
-    let mut steps = Vec::new();
-    for (at, new) in new.iter().enumerate() {
-        steps.push(Step::Install(at));
-        let names = [own(new).name(), if own(new).name() == "demo-new" { "demo-old" } else { "" }];
-        let former = image.installed.iter().filter(|one| names.contains(&one.package.name()));
-        steps.extend(former.map(|one| Step::Erase { number: one.number, replaced_by: Some(at) }));
-    }
+    let steps = upgrade(&image.installed, &new).concat();
     let changes = image.install(chain, &new, &steps);
     let (_, database_after) = read_database(chain, &golden.join(chain.name).join("new"));
     let after = headers(&database_after);
@@ -384,34 +444,37 @@ fn check(chain: &Chain, golden: &Path) -> String {
     wrong
 }
 
-#[test]
-fn transactions_are_those_of_real_rpms() {
+/// The folder of golden data, where it is at hand.
+fn golden() -> Option<PathBuf> {
     let Some(golden) = std::env::var_os("IMGFIX_RPM_GOLDEN").map(PathBuf::from) else {
         eprintln!("NOT RUN: IMGFIX_RPM_GOLDEN names no folder with what real rpms made");
-        return;
+        return None;
     };
-    let golden = match golden.join("golden") {
-        inner if inner.is_dir() => inner,
-        _ => golden,
-    };
-    let only = std::env::var("IMGFIX_RPM_CHAIN").ok();
+    let inner = golden.join("golden");
+    Some(if inner.is_dir() { inner } else { golden })
+}
+
+/// Scripts nest deep.
+fn with_deep_stack(work: impl FnOnce() -> String + Send) -> String {
+    imgfix_repair::apply::with_deep_stack(work).unwrap()
+}
+
+#[test]
+fn transactions_are_those_of_real_rpms() {
+    let Some(golden) = golden() else { return };
     let mut wrong = String::new();
-    let chains =
-        CHAINS.iter().filter(|chain| only.as_deref().is_none_or(|name| name == chain.name));
-    for chain in chains {
-        let found = std::thread::Builder::new().stack_size(256 << 20);
-        let (golden, chain_name) = (golden.clone(), chain.name);
-        let found = found
-            .spawn(move || {
-                let chain = CHAINS.iter().find(|one| one.name == chain_name).unwrap();
-                check(chain, &golden)
-            })
-            .unwrap()
-            .join()
-            .unwrap_or_else(|_| "a panic".to_owned());
+    for chain in CHAINS {
+        let found = with_deep_stack(|| check(&chain, &golden));
         if !found.is_empty() {
             writeln!(wrong, "===== {}\n{found}", chain.name).unwrap();
         }
     }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_transaction_a_package_runs_the_scripts_that_zypper_runs() {
+    let Some(golden) = golden() else { return };
+    let wrong = with_deep_stack(|| check_zypper(&golden));
     assert!(wrong.is_empty(), "{wrong}");
 }

@@ -154,6 +154,7 @@ impl<'a> RpmWorkshop<'a> {
             colour: inventory.colour,
             no_documentation: options.without_documents || settings.no_documentation,
             languages: settings.languages,
+            defers_posttrans: options.tool == Tool::Zypper,
         };
         let scripts = Scripts::new(commands::table(), &inventory.architecture, timestamp, edge)?;
         let mut runner = scripts.runner();

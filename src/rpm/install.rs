@@ -128,6 +128,9 @@ pub struct Options {
     pub no_documentation: bool,
     /// Files for other languages are left out (`%_install_langs`); `None`: for none of them.
     pub languages: Option<Vec<String>>,
+    /// Of transactions whose packages have a `%posttrans`, what comes after them comes after all
+    /// transactions, as zypper does it.
+    pub defers_posttrans: bool,
 }
 
 /// A change of the package database.
@@ -269,6 +272,7 @@ pub fn install(
     let mut outcome = Outcome::default();
     let mut installed = installed.to_vec();
     installed.sort_by_key(|one| one.number);
+    let mut deferred = Deferred::default();
     for steps in transactions {
         let elements = Element::of(steps, packages, &installed)?;
         let going = |one: &Installed| {
@@ -286,6 +290,7 @@ pub fn install(
             overlay: &mut result,
             present: present.collect(),
             elements: Vec::new(),
+            deferred,
             options,
             outcome,
             clock: options.timestamp,
@@ -294,8 +299,11 @@ pub fn install(
             removed_triggers: BTreeSet::new(),
         };
         run.transaction(elements, &installed)?;
+        if std::ptr::eq(steps, transactions.last().unwrap_or(steps)) {
+            run.deferred()?;
+        }
         let present = run.present;
-        outcome = run.outcome;
+        (outcome, deferred) = (run.outcome, run.deferred);
         installed = present
             .into_iter()
             .map(|one| Installed { number: one.number, package: one.package })
@@ -305,6 +313,20 @@ pub fn install(
     Ok(outcome)
 }
 
+/// What is due after all transactions.
+#[derive(Default)]
+struct Deferred {
+    /// Packages whose `%posttrans` is.
+    scripts: Vec<Package>,
+    /// Packages that have come without transaction file triggers, by number.
+    numbers: BTreeSet<u32>,
+    /// As in [`Run`].
+    removed_triggers: BTreeSet<RemovedTrigger>,
+}
+
+/// A transaction file trigger that is due because files went: priority, package, place.
+type RemovedTrigger = (std::cmp::Reverse<u32>, u32, usize);
+
 /// The state of one transaction.
 struct Run<'r, 'a> {
     overlay: &'r mut Overlay,
@@ -312,6 +334,7 @@ struct Run<'r, 'a> {
     present: Vec<Present>,
     /// Without those that are worked on.
     elements: Vec<ElementLine>,
+    deferred: Deferred,
     options: &'a Options,
     outcome: Outcome,
     /// When the next package is installed.
@@ -319,8 +342,8 @@ struct Run<'r, 'a> {
     scripts: &'r mut dyn Scripts,
     /// For whose sake scripts of others run now: `name:arch`.
     working_on: Option<String>,
-    /// Transaction file triggers that are due at the end: priority, package, place.
-    removed_triggers: BTreeSet<(std::cmp::Reverse<u32>, u32, usize)>,
+    /// Transaction file triggers that are due at the end.
+    removed_triggers: BTreeSet<RemovedTrigger>,
 }
 
 /// What is asked of elements while others are worked on.

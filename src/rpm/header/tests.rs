@@ -223,7 +223,7 @@ fn installed_headers_are_what_real_rpms_stored() {
                 transaction: stored.number32(tag::INSTALLTID).unwrap(),
                 colour: 3,
                 states: &states.collect::<Vec<_>>(),
-                archive_digests: &crate::archive_digests(bytes),
+                archive_digests: &crate::archive_digests(&bytes[..]).unwrap(),
             };
             let made = installed(signature, header, &installation).unwrap();
             assert_eq!(made.blob(), stored.blob(), "{database}: {stored:?}");

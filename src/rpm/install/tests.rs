@@ -162,6 +162,7 @@ fn options() -> Options {
         colour: 3,
         no_documentation: false,
         languages: None,
+        defers_posttrans: false,
     }
 }
 

@@ -4,7 +4,8 @@
 use super::element::{Element, Part};
 use super::triggers::Class;
 use super::{
-    DatabaseChange, ElementLine, InstallError, Installed, NewPackage, Run, disposition, id, version,
+    DatabaseChange, Deferred, ElementLine, InstallError, Installed, NewPackage, Run, disposition,
+    id, version,
 };
 use crate::package::{ScriptletKind, TriggerKind};
 use crate::relation::Flags;
@@ -36,7 +37,7 @@ impl Run<'_, '_> {
                 self.scriptlet(element.package, ScriptletKind::PreUnTrans, count)?;
             }
         }
-        self.transaction_triggers_of_others(Flags::TRIGGERUN)?;
+        self.transaction_triggers_of_others(Flags::TRIGGERUN, &|one| one.is_going)?;
         let (kind, all) = (TriggerKind::TransactionFile, Class::All);
         for element in going() {
             let count = self.count_before_removal(element);
@@ -58,6 +59,9 @@ impl Run<'_, '_> {
             }
         }
         self.working_on = None;
+        if self.options.defers_posttrans && self.defer(&elements) {
+            return Ok(());
+        }
         let coming = || elements.iter().enumerate().filter(|(_, element)| element.is_install());
         for (at, element) in coming() {
             let count = self.count_at_the_end(at);
@@ -69,13 +73,48 @@ impl Run<'_, '_> {
                 self.scriptlet(element.package, ScriptletKind::PostUnTrans, count)?;
             }
         }
-        self.transaction_triggers_of_others(Flags::TRIGGERIN)?;
+        self.transaction_triggers_of_others(Flags::TRIGGERIN, &|one| one.is_new)?;
         self.run_noted()?;
         for (at, element) in coming() {
             let count = self.count_at_the_end(at);
             self.own_file_triggers(element, kind, Flags::TRIGGERIN, all, count)?;
         }
         Ok(())
+    }
+
+    /// Puts off what comes after a transaction when one of its packages has a script for then:
+    /// whether it did.
+    fn defer(&mut self, elements: &[Element<'_>]) -> bool {
+        let coming = elements.iter().filter(|element| element.is_install());
+        let with_script = coming
+            .filter(|element| element.package.scriptlet(ScriptletKind::PostTrans).is_some())
+            .map(|element| element.package.clone());
+        let before = self.deferred.scripts.len();
+        self.deferred.scripts.extend(with_script);
+        if self.deferred.scripts.len() == before {
+            return false;
+        }
+        let new = self.present.iter().filter(|one| one.is_new).map(|one| one.number);
+        self.deferred.numbers.extend(new);
+        self.deferred.removed_triggers.append(&mut self.removed_triggers);
+        true
+    }
+
+    /// Runs what was put off.
+    pub(super) fn deferred(&mut self) -> Result<(), InstallError> {
+        let Deferred { scripts, numbers, removed_triggers } = std::mem::take(&mut self.deferred);
+        for package in scripts {
+            self.scriptlet(&package, ScriptletKind::PostTrans, 1)?;
+        }
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        for one in &mut self.present {
+            (one.is_new, one.is_going) = (numbers.contains(&one.number), false);
+        }
+        self.removed_triggers = removed_triggers;
+        self.transaction_triggers_of_others(Flags::TRIGGERIN, &|one| one.is_new)?;
+        self.run_noted()
     }
 
     fn install(

@@ -48,7 +48,7 @@ pub(super) struct Present {
 }
 
 /// A file trigger: higher priorities first, then by package and place.
-type Order = (std::cmp::Reverse<u32>, u32, usize);
+type Order = super::RemovedTrigger;
 
 /// What rpm calls a trigger of a time, and whether its failure stops the package.
 fn of_time(kind: TriggerKind, time: Flags) -> (&'static str, bool) {
@@ -250,11 +250,8 @@ impl Run<'_, '_> {
     pub(super) fn transaction_triggers_of_others(
         &mut self,
         time: Flags,
+        is_meant: &dyn Fn(&Present) -> bool,
     ) -> Result<(), InstallError> {
-        let is_meant = |one: &Present| match time {
-            Flags::TRIGGERIN => one.is_new,
-            _ => one.is_going,
-        };
         let mut folders: BTreeSet<Vec<u8>> = BTreeSet::new();
         for one in self.present.iter().filter(|one| is_meant(one)) {
             folders.extend(element::files(&one.package)?.iter().map(|file| file.folder.to_vec()));
@@ -265,7 +262,7 @@ impl Run<'_, '_> {
         for (owner, at) in self.file_triggers(kind, Class::All, &is_set_off, &skip)? {
             let due = triggers(&owner, kind)?;
             let Some(trigger) = due.get(at).filter(|one| starts_at(one, time)) else { continue };
-            let (paths, first) = self.files_in_database(trigger, &is_meant)?;
+            let (paths, first) = self.files_in_database(trigger, is_meant)?;
             let count = self.count(owner.name());
             let cause = self.elements.iter().find(|one| Some(&one.name) == first.as_ref());
             let cause = cause
