@@ -96,7 +96,7 @@ impl InstalledPackage {
         Ok(Self {
             name: package.name().to_owned(),
             architecture: package.arch().to_owned(),
-            evr: package.evr().map_err(|error| fail(error.to_string()))?.to_string(),
+            evr: without_zero(&package.evr().map_err(|error| fail(error.to_string()))?.to_string()),
             vendor: text(package.vendor()),
             source: text(package.source_rpm()),
             module: text(package.modularity_label()),
@@ -119,6 +119,11 @@ impl InstalledPackage {
             _ => None,
         }
     }
+}
+
+/// A version without an epoch of 0, as people and reports have it.
+fn without_zero(evr: &str) -> String {
+    evr.strip_prefix("0:").unwrap_or(evr).to_owned()
 }
 
 /// What `$releasever` stands for: the version that the release's package provides it in, or its

@@ -139,14 +139,8 @@ pub fn id(package: &Package) -> PackageId {
     PackageId { name: package.name().into(), architecture: package.arch().into() }
 }
 
-/// `[epoch:]version-release`, without an epoch of 0, as people and reports have it.
-#[must_use]
-pub fn shown_version(evr: &str) -> VersionText {
-    VersionText(evr.strip_prefix("0:").unwrap_or(evr).to_owned())
-}
-
 fn installed_package(package: &InstalledPackage) -> imgfix_model::package::Installed {
-    let version = shown_version(&package.evr);
+    let version = VersionText(package.evr.clone());
     let epoch = version.0.split_once(':').map(|(epoch, _)| format!("{epoch}:"));
     // a source package has no epoch in its file's name; it is that of its packages
     let source = source_of(&package.source).map(|(name, version)| {

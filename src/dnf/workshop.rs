@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::installed::InstalledRelation;
-use super::inventory::{RpmInventory, id, shown_version};
+use super::inventory::{RpmInventory, id};
 use super::offers::promised;
 use super::options::{Options, Tool};
 use super::primary;
@@ -309,7 +309,9 @@ impl Trust<'_> {
         let own = &package.headers.package;
         let version = own.evr().map(|evr| evr.to_string()).unwrap_or_default();
         let shown = |name: &str, version: &str, architecture: &str| {
-            format!("{name} {} {architecture}", shown_version(version))
+            // an epoch of 0 is none
+            let version = version.strip_prefix("0:").unwrap_or(version);
+            format!("{name} {version} {architecture}")
         };
         let found = shown(own.name(), &version, own.arch());
         let PackageId { name, architecture } = &step.package;
