@@ -4,7 +4,7 @@
 usage: tests/trivy/database.py CACHE < advisories.json
 
 In:  {"BUCKET": {"SOURCE PACKAGE": {"CVE-...": "FIXED VERSION"}}}, where BUCKET is what Trivy calls a release
-     ("debian 12", "alpine 3.20").
+     ("debian 12", "alpine 3.20"). In "Red Hat" the fixes are those of the base repositories of release 8.
 Out: CACHE/db/trivy.db and CACHE/db/metadata.json, for `trivy --cache-dir CACHE --skip-db-update`.
 
 The file is a bbolt database (go.etcd.io/bbolt, page.go and db.go): two meta pages, a list of free pages, and one leaf
@@ -66,6 +66,16 @@ def meta(number, root, free, end):
     return (struct.pack("<QHHI", number, FLAG_META, 0, 0) + body).ljust(PAGE, b"\0")
 
 
+# What the fixes of "Red Hat" are for: a repository's number, by its name.
+RED_HAT = {"rhel-8-for-x86_64-baseos-rpms": [0], "rhel-8-for-x86_64-appstream-rpms": [0]}
+
+
+def advisory(release, fixed):
+    if release != "Red Hat":
+        return {"FixedVersion": fixed}
+    return {"Entries": [{"FixedVersion": fixed, "Affected": [0], "Cves": [{"Severity": 3}]}]}
+
+
 def main():
     advisories = json.load(sys.stdin)
 
@@ -75,11 +85,13 @@ def main():
     root, known = {}, {}
     for release, packages in advisories.items():
         root[release] = {
-            package: {cve: entry({"FixedVersion": fixed}) for cve, fixed in cves.items()}
+            package: {cve: entry(advisory(release, fixed)) for cve, fixed in cves.items()}
             for package, cves in packages.items()
         }
         for cves in packages.values():
             known.update({cve: entry({"Title": "", "Severity": "HIGH"}) for cve in cves})
+    if "Red Hat" in advisories:
+        root["Red Hat CPE"] = {"repository": {name: entry(numbers) for name, numbers in RED_HAT.items()}}
     root["vulnerability"] = known
     root["data-source"] = {release: entry({"ID": release.split()[0], "Name": release}) for release in advisories}
 
