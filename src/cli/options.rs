@@ -73,9 +73,13 @@ pub struct ImageOptions {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Repository options")]
 pub struct RepositoryOptions {
-    /// Use this repository instead of the image's own, in the syntax of sources.list, or of
-    /// etc/apk/repositories for an apk image (repeatable)
-    #[arg(long, value_name = "deb [OPTIONS] URL SUITE COMPONENT... | [@TAG] URL")]
+    /// Use this repository instead of the image's own, in the syntax of sources.list, of
+    /// etc/apk/repositories for an apk image, or, for an rpm image, the URL of the folder that has
+    /// repodata, with keys of a .repo file in brackets before it (repeatable)
+    #[arg(
+        long,
+        value_name = "deb [OPTIONS] URL SUITE COMPONENT... | [@TAG] URL | [gpgkey=FILE] URL"
+    )]
     pub repository: Vec<String>,
     /// Fetch what is under FROM from TO instead (repeatable)
     #[arg(long, value_name = "FROM=TO")]

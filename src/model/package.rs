@@ -90,9 +90,9 @@ impl Installed {
 /// Everything installed, and by whom it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Inventory {
-    /// `dpkg`, `dpkg-distroless`, `apk`, later `rpm`.
+    /// `dpkg`, `dpkg-distroless`, `apk`, `rpm`.
     pub family: &'static str,
-    /// The type word of package URLs: `deb`, `apk`.
+    /// The type word of package URLs: `deb`, `apk`, `rpm`.
     #[serde(skip)]
     pub purl_type: &'static str,
     /// How versions are compared.
