@@ -9,9 +9,11 @@ use super::installed::{self, InstalledPackage};
 use super::releases;
 use super::solve::source_of;
 use imgfix_model::package::{Distribution, Inventory, PackageId};
+use imgfix_model::path::ImagePath;
 use imgfix_repair::os_release::read_distribution;
 use imgfix_repository::signature::Keyring;
 use imgfix_rpm::Package;
+use imgfix_rpm::database::manifest::{self, Manifest};
 use imgfix_rpm::database::{Database, DatabaseError, Location};
 use imgfix_rpm::header::{Header, HeaderError, tag};
 use imgfix_rpm::install::{Installed, Release};
@@ -58,8 +60,10 @@ pub enum InventoryError {
 pub struct RpmInventory {
     /// What os-release(5) says.
     pub distribution: Distribution,
-    /// rpm's database.
-    pub database: Database,
+    /// rpm's database; `None`: the image has only a list of its packages.
+    pub database: Option<Database>,
+    /// The folder of either.
+    pub place: ImagePath,
     /// All its headers, by number; keys, too.
     pub headers: Vec<Installed>,
     /// The packages among them.
@@ -79,13 +83,38 @@ pub struct RpmInventory {
 }
 
 impl RpmInventory {
-    /// Reads the image's database; `None`: it has none.
+    /// Reads the image's database, or the list that distroless images have in its place; `None`: it
+    /// has neither.
     ///
     /// # Errors
     /// It is not understood, with the package and the place.
     pub fn read(fs: &dyn FileSystem) -> Result<Option<Self>, InventoryError> {
-        let Some(location) = Location::find(fs)? else { return Ok(None) };
-        let database = Database::read(fs, location)?;
+        match Location::find(fs)? {
+            Some(location) => Self::of_database(fs, Database::read(fs, location)?).map(Some),
+            None => Self::of_list(fs),
+        }
+    }
+
+    fn of_list(fs: &dyn FileSystem) -> Result<Option<Self>, InventoryError> {
+        let Some(manifest) = Manifest::read(fs)? else { return Ok(None) };
+        let packages: Vec<InstalledPackage> = manifest.packages.iter().map(listed).collect();
+        let distribution = read_distribution(fs)?;
+        Ok(Some(Self {
+            database: None,
+            place: ImagePath::literal(manifest::DIRECTORY),
+            headers: Vec::new(),
+            keys: Keyring::default(),
+            architecture: architecture(&packages),
+            version: distribution.version_id.clone(),
+            release: releases::rpm_of(&packages, &distribution),
+            era: releases::era_of(&distribution),
+            colour: 0,
+            distribution,
+            packages,
+        }))
+    }
+
+    fn of_database(fs: &dyn FileSystem, database: Database) -> Result<Self, InventoryError> {
         let mut headers = Vec::with_capacity(database.records.len());
         let (mut packages, mut keys) = (Vec::new(), Keyring::default());
         for record in &database.records {
@@ -102,7 +131,8 @@ impl RpmInventory {
             headers.push(Installed { number, package });
         }
         let distribution = read_distribution(fs)?;
-        Ok(Some(Self {
+        Ok(Self {
+            place: database.location.directory.clone(),
             architecture: architecture(&packages),
             version: installed::release(&packages)
                 .unwrap_or_else(|| distribution.version_id.clone()),
@@ -110,11 +140,11 @@ impl RpmInventory {
             era: releases::era_of(&distribution),
             colour: colour(&headers),
             distribution,
-            database,
+            database: Some(database),
             headers,
             packages,
             keys,
-        }))
+        })
     }
 
     /// The packages in the form that all families have.
@@ -123,13 +153,34 @@ impl RpmInventory {
         let mut packages: Vec<_> = self.packages.iter().map(installed_package).collect();
         packages.sort_by(|a, b| a.id.cmp(&b.id));
         Inventory {
-            family: "rpm",
+            family: if self.database.is_some() { "rpm" } else { "rpm-distroless" },
             purl_type: "rpm",
             order: VersionOrder::RPM,
             distribution: self.distribution.clone(),
             packages,
             unfinished: Vec::new(),
         }
+    }
+}
+
+/// A package of a list, which says little of it.
+fn listed(package: &manifest::Package) -> InstalledPackage {
+    let epoch = if package.epoch > 0 { format!("{}:", package.epoch) } else { String::new() };
+    let evr = format!("{epoch}{}", package.version_release);
+    let said = |text: &str| if text == "(none)" { String::new() } else { text.to_owned() };
+    let itself = installed::InstalledRelation {
+        name: package.name.clone(),
+        flag: super::primary::Flag::Equal,
+        evr: evr.clone(),
+    };
+    InstalledPackage {
+        name: package.name.clone(),
+        architecture: said(&package.architecture),
+        evr,
+        vendor: said(&package.vendor),
+        source: said(&package.source),
+        provides: vec![itself],
+        ..InstalledPackage::default()
     }
 }
 
@@ -174,4 +225,43 @@ fn architecture(packages: &[InstalledPackage]) -> String {
 fn colour(headers: &[Installed]) -> u32 {
     let mut noted = headers.iter().rev().filter(|one| !one.package.is_key());
     noted.find_map(|one| one.package.header().number32(tag::INSTALLCOLOR)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use imgfix_vfs::{Entry, NoLayers, Tree};
+
+    #[test]
+    fn a_list_of_packages_is_an_inventory_without_files() {
+        let list = "a\t1.2-3.cm2\t1660000000\t1650000000\tMicrosoft Corporation\t(none)\t100\tx86_64\t2\tb-1.2-3.cm2.src.rpm\n\
+                    c\t1-1\t1660000000\t1650000000\t(none)\t(none)\t1\tnoarch\t0\tc-1-1.src.rpm\n";
+        let file = |path, text: &str| {
+            (ImagePath::literal(path), Entry::file(text.as_bytes().to_vec(), 0o644, 0))
+        };
+        let files = [
+            file("/var/lib/rpmmanifest/container-manifest-2", list),
+            file("/etc/os-release", "ID=azurelinux\nVERSION_ID=3.0\n"),
+        ];
+        let tree = Tree::from_entries(files, Arc::new(NoLayers));
+        let own = RpmInventory::read(&tree).unwrap().unwrap();
+        assert!(own.database.is_none() && own.headers.is_empty());
+        assert_eq!((own.architecture.as_str(), own.version.as_str()), ("x86_64", "3.0"));
+        let inventory = own.to_inventory();
+        assert_eq!(inventory.family, "rpm-distroless");
+        let shown: Vec<_> = inventory
+            .packages
+            .iter()
+            .map(|one| {
+                let source = one.source.as_ref();
+                let source = source.map(|(name, version)| format!(" {name} {version}"));
+                format!("{} {}{}", one.id, one.version, source.unwrap_or_default())
+            })
+            .collect();
+        assert_eq!(shown, ["a:x86_64 2:1.2-3.cm2 b 2:1.2-3.cm2", "c:noarch 1-1"]);
+        let empty = Tree::from_entries([], Arc::new(NoLayers));
+        assert!(RpmInventory::read(&empty).unwrap().is_none());
+    }
 }

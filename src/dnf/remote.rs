@@ -229,6 +229,15 @@ pub struct Repositories {
     pub left_out: Vec<LeftOut>,
 }
 
+impl Repositories {
+    /// None at all.
+    #[must_use]
+    pub fn none(memory: &Memory) -> Self {
+        let modules = Modules::none(memory);
+        Self { list: Vec::new(), modules, verified: Vec::new(), left_out: Vec::new() }
+    }
+}
+
 /// Loads all sources that can be used; the others are added to `leaving_out`.
 ///
 /// # Errors
@@ -247,12 +256,7 @@ pub fn load(
             }
         }
     }
-    let mut out = Repositories {
-        list: Vec::new(),
-        modules: Modules::none(&options.memory),
-        verified: Vec::new(),
-        left_out: Vec::new(),
-    };
+    let mut out = Repositories::none(&options.memory);
     let read = parallel(sources, LOADS, |source| read(source, fetcher, options));
     for (source, result) in sources.iter().zip(read) {
         let added = result.and_then(|(repository, verified)| {

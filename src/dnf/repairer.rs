@@ -9,6 +9,7 @@ use super::locks::Locks;
 use super::modules::ModuleState;
 use super::offers::RpmOffers;
 use super::options::Options;
+use super::remote::Repositories;
 use super::repositories::{self, Known};
 use super::solve::Image;
 use super::workshop::RpmWorkshop;
@@ -29,8 +30,13 @@ use imgfix_vfs::{FileSystem, Overlay};
 /// Stores of rpm's packages: its database.
 pub struct Rpm;
 
+/// Why nothing is changed in an image that has a list of its packages alone.
+const NO_FILES: &str = "the image has no rpm database, only a list of its packages \
+    (container-manifest-2), which does not say whose which file is: build it anew";
+
 /// What rpm and its package managers read, beside what scripts do.
-const WANTED: [&[u8]; 6] = [
+const WANTED: [&[u8]; 7] = [
+    b"/var/lib/rpmmanifest/",
     b"/var/lib/rpm/",
     b"/usr/lib/sysimage/rpm/",
     b"/usr/share/rpm/",
@@ -47,7 +53,7 @@ impl Kind for Rpm {
 
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
         let Some(rpm) = RpmManager::open(fs)? else { return Ok(Vec::new()) };
-        let place = rpm.own.database.location.directory.clone();
+        let place = rpm.own.place.clone();
         Ok(vec![Box::new(Packages::new(Box::new(rpm), &place))])
     }
 }
@@ -127,7 +133,7 @@ impl PackageManager for RpmManager {
     }
 
     fn database(&self, _fs: &dyn FileSystem) -> Vec<ImagePath> {
-        vec![self.own.database.location.directory.clone()]
+        vec![self.own.place.clone()]
     }
 
     fn offers<'a>(
@@ -136,6 +142,13 @@ impl PackageManager for RpmManager {
         fetcher: &Fetcher,
         edge: &Edge,
     ) -> Result<Box<dyn Offers + 'a>, RepairerError> {
+        let (architecture, packages) = (self.own.architecture.as_str(), &*self.own.packages);
+        if self.own.database.is_none() {
+            let broken = Some(NO_FILES.to_owned());
+            let image = Image { architecture, packages, broken, ..Image::default() };
+            let offers = RpmOffers::new(image, Repositories::none(&edge.memory), fetcher);
+            return Ok(Box::new(offers.map_err(RepairerError::family)?));
+        }
         let options = Options::read(fs).map_err(RepairerError::family)?;
         let locks = Locks::read(fs, options.tool).map_err(RepairerError::family)?;
         let modules = ModuleState::read(fs, options.platform.as_deref());
@@ -145,8 +158,7 @@ impl PackageManager for RpmManager {
         let is_installed = |name: &str| names.contains(name);
         let known = self.own.known(&options, &is_installed);
         let repositories = repositories::of_image(fs, &known, fetcher, edge)?;
-        let (architecture, packages) = (self.own.architecture.as_str(), &*self.own.packages);
-        let image = Image { architecture, packages, options, locks, modules };
+        let image = Image { architecture, packages, options, locks, modules, broken: None };
         let offers = RpmOffers::new(image, repositories, fetcher).map_err(RepairerError::family)?;
         Ok(Box::new(offers))
     }

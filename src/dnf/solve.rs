@@ -57,6 +57,8 @@ pub struct Image<'a> {
     pub locks: Locks,
     /// Which streams are enabled.
     pub modules: ModuleState,
+    /// Why nothing of it can be changed.
+    pub broken: Option<String>,
 }
 
 /// Plans one platform's image: see [`plan`].

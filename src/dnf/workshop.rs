@@ -174,7 +174,8 @@ impl<'a> RpmWorkshop<'a> {
         timestamp: i64,
     ) -> Result<(), RepairerError> {
         let changes: Vec<Change> = changes.into_iter().map(of_installation).collect();
-        let written = self.inventory.database.write(overlay, &changes);
+        let Some(database) = &self.inventory.database else { return Ok(()) };
+        let written = database.write(overlay, &changes);
         for (path, change) in written.map_err(RepairerError::family)?.files {
             match change {
                 FileChange::Remove => overlay.remove(&path),

@@ -112,7 +112,10 @@ impl<'a> RpmUniverse<'a> {
             candidate,
             newest: newest.map(|(_, offer)| offer),
             passed_over,
-            lock: Lock::Free,
+            lock: match &self.image.broken {
+                Some(detail) => Lock::Broken { detail: detail.clone() },
+                None => Lock::Free,
+            },
         })
     }
 
