@@ -37,6 +37,7 @@ impl System {
             options: self.options,
             locks: self.locks,
             modules: self.modules,
+            broken: None,
         };
         let barred = BTreeMap::new();
         let all = Requests::Everything;

@@ -174,6 +174,8 @@ impl<'a> Targets<'a> {
                         passed_over
                             .cloned()
                             .or_else(|| judge::reason(finding, claims, now, installed))
+                            // what nothing can be done with was not looked for, either
+                            .or_else(|| self.locked(slot).filter(|_| newest.is_none()))
                             .unwrap_or_else(|| Reason::NotInRepositories {
                                 wanted: wanted(claims, order),
                                 newest: newest.map(|offer| offer.version.to_string()),
