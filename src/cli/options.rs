@@ -88,6 +88,9 @@ pub struct RepositoryOptions {
     /// key (NAME.rsa.pub), instead of the image's (repeatable)
     #[arg(long, value_name = "FILE")]
     pub keyring: Vec<PathBuf>,
+    /// What $releasever stands for in the repositories of an rpm image, whatever the image says
+    #[arg(long, value_name = "RELEASE")]
+    pub releasever: Option<String>,
     /// Do not add the distribution's security repository to the image's sources
     #[arg(long)]
     pub image_sources_only: bool,
@@ -296,6 +299,7 @@ pub fn environment(
                 },
                 cache,
                 cache_limits: repositories.cache.limits(),
+                release: repositories.releasever.clone(),
                 offline: repositories.offline,
                 certificates,
             },

@@ -153,6 +153,9 @@ pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
     if options.keyring.is_empty() {
         options.keyring.clone_from(&file.keyrings);
     }
+    if options.releasever.is_none() {
+        options.releasever.clone_from(&file.releasever);
+    }
     options.image_sources_only |= file.image_sources_only;
     options.strict_repositories |= file.strict_repositories;
     options.allow_expired_index |= file.allow_expired_index;

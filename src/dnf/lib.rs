@@ -13,6 +13,7 @@ pub mod ini;
 pub mod installed;
 pub mod inventory;
 pub mod keys;
+pub mod limits;
 pub mod locks;
 pub mod mirrors;
 pub mod modules;

@@ -23,6 +23,8 @@ pub struct RpmOffers<'a> {
     image: Image<'a>,
     repositories: Repositories,
     filter: ModuleFilter,
+    /// Why the repositories may never have a fix.
+    limit: Option<String>,
 }
 
 impl<'a> RpmOffers<'a> {
@@ -33,6 +35,7 @@ impl<'a> RpmOffers<'a> {
     pub fn new(
         image: Image<'a>,
         mut repositories: Repositories,
+        limit: Option<String>,
         fetcher: &Fetcher,
     ) -> Result<Self, RepositoryError> {
         let paths = unknown_paths(&image, &repositories.list);
@@ -47,7 +50,7 @@ impl<'a> RpmOffers<'a> {
             let _ = modules.add(text);
         }
         let filter = modules.filter(&image.modules);
-        Ok(Self { image, repositories, filter })
+        Ok(Self { image, repositories, filter, limit })
     }
 }
 
@@ -63,6 +66,10 @@ impl Offers for RpmOffers<'_> {
 
     fn left_out(&self) -> &[LeftOut] {
         &self.repositories.left_out
+    }
+
+    fn limit(&self) -> Option<&str> {
+        self.limit.as_deref()
     }
 
     fn relations(&self, step: &Step) -> Option<Relations> {

@@ -47,8 +47,7 @@ pub fn of_image(
     fetcher: &Fetcher,
     edge: &Edge,
 ) -> Result<Repositories, RepairerError> {
-    let variables =
-        Variables::read(fs, known.architecture, known.release).map_err(RepairerError::family)?;
+    let variables = variables(fs, known, edge)?;
     let mut leaving_out = LeavingOut::new(edge.repositories.strictness);
     let signed = signed(fs, known, &variables, edge, &mut leaving_out)?;
     for SignedSource { source, .. } in &signed {
@@ -83,8 +82,7 @@ pub fn keyrings(
     known: &Known<'_>,
     edge: &Edge,
 ) -> Result<BTreeMap<String, Keyring>, RepairerError> {
-    let variables =
-        Variables::read(fs, known.architecture, known.release).map_err(RepairerError::family)?;
+    let variables = variables(fs, known, edge)?;
     // what is left out was told when its packages were chosen
     let mut leaving_out = LeavingOut::new(Strictness::LeaveOut);
     let signed = signed(fs, known, &variables, edge, &mut leaving_out)?;
@@ -93,6 +91,32 @@ pub fn keyrings(
         keyrings.entry(source.place().to_owned()).or_default().extend(keyring);
     }
     Ok(keyrings)
+}
+
+/// What `$releasever` stands for.
+///
+/// # Errors
+/// A file cannot be read from its layer.
+pub fn release(
+    fs: &dyn FileSystem,
+    known: &Known<'_>,
+    edge: &Edge,
+) -> Result<String, RepairerError> {
+    Ok(variables(fs, known, edge)?.get("releasever").unwrap_or_default().to_owned())
+}
+
+/// The image's, unless the user says another release.
+fn variables(
+    fs: &dyn FileSystem,
+    known: &Known<'_>,
+    edge: &Edge,
+) -> Result<Variables, RepairerError> {
+    let read = Variables::read(fs, known.architecture, known.release);
+    let variables = read.map_err(RepairerError::family)?;
+    Ok(match &edge.repositories.release {
+        Some(release) => variables.with_release(release),
+        None => variables,
+    })
 }
 
 /// The sources to use, each with its keys.

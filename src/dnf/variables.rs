@@ -65,12 +65,22 @@ impl Variables {
                 all.insert(name.to_owned(), value.to_owned());
             }
         }
-        if let Some(release) = all.get("releasever").cloned() {
-            let (major, minor) = release.split_once('.').unwrap_or((&release, ""));
-            all.insert("releasever_major".to_owned(), major.to_owned());
-            all.insert("releasever_minor".to_owned(), minor.to_owned());
+        Ok(match all.get("releasever").cloned() {
+            Some(release) => Self(all).with_release(&release),
+            None => Self(all),
+        })
+    }
+
+    /// The same for another release.
+    #[must_use]
+    pub fn with_release(mut self, release: &str) -> Self {
+        let (major, minor) = release.split_once('.').unwrap_or((release, ""));
+        for (name, value) in
+            [("releasever", release), ("releasever_major", major), ("releasever_minor", minor)]
+        {
+            self.0.insert(name.to_owned(), value.to_owned());
         }
-        Ok(Self(all))
+        self
     }
 
     /// What a variable stands for.
@@ -191,5 +201,7 @@ mod tests {
         let locked = variables(&[("/etc/dnf/vars/releasever", "2023.5.20240903\n")]);
         assert_eq!(locked.get("releasever"), Some("2023.5.20240903"));
         assert_eq!(locked.get("releasever_major"), Some("2023"));
+        let freed = locked.with_release("2023.9.1");
+        assert_eq!(freed.replace("$releasever-$releasever_minor").unwrap(), "2023.9.1-9.1");
     }
 }

@@ -8,9 +8,10 @@ use super::reason::Reason;
 impl PlatformPlan {
     /// Gives the reason of what no repository has: `left_out` could not be used; `advice` is
     /// for an image that had none to ask.
-    pub fn blame(&mut self, left_out: &[LeftOut], advice: Option<&str>) {
+    /// `limit` is why the repositories that were read may never have it.
+    pub fn blame(&mut self, left_out: &[LeftOut], advice: Option<&str>, limit: Option<&str>) {
         let instead = match (left_out, advice) {
-            ([], None) => return,
+            ([], None) => return self.limited(limit),
             ([], Some(advice)) => Reason::NoRepository { advice: advice.to_owned() },
             ([first, others @ ..], _) => {
                 let more = match others.len() {
@@ -26,6 +27,16 @@ impl PlatformPlan {
             *reason = instead.clone();
         }
     }
+
+    fn limited(&mut self, limit: Option<&str>) {
+        let Some(why) = limit else { return };
+        for one in &mut self.unfixed {
+            if let Reason::NotInRepositories { wanted, newest } = &one.reason {
+                let (wanted, newest) = (wanted.clone(), newest.clone());
+                one.reason = Reason::BeyondRepositories { wanted, newest, why: why.to_owned() };
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -35,7 +46,7 @@ mod tests {
     use crate::finding::Finding;
     use crate::plan::Unfixed;
 
-    fn blamed(left_out: &[LeftOut], advice: Option<&str>) -> Vec<String> {
+    fn blamed(left_out: &[LeftOut], advice: Option<&str>, limit: Option<&str>) -> Vec<String> {
         let nowhere = Reason::NotInRepositories { wanted: "2".into(), newest: None };
         let reasons = [nowhere, Reason::NoFixedVersion];
         let unfixed = |reason| Unfixed { finding: Finding::system("CVE-1", "a", "1"), reason };
@@ -48,7 +59,7 @@ mod tests {
             kept_back: Vec::new(),
             stores: Vec::new(),
         };
-        plan.blame(left_out, advice);
+        plan.blame(left_out, advice, limit);
         plan.unfixed.iter().map(|one| one.reason.to_string()).collect()
     }
 
@@ -66,7 +77,13 @@ mod tests {
                 "its repository could not be read: u s (and 2 more): it is down",
             ),
         ] {
-            assert_eq!(blamed(&left_out, advice), [want, none]);
+            assert_eq!(blamed(&left_out, advice, None), [want, none]);
         }
+        let limited = "the repositories do not have the package (2 wanted): it ended";
+        assert_eq!(blamed(&[], None, Some("it ended")), [limited, none]);
+        assert_eq!(
+            blamed(&[one("u s")], None, Some("it ended"))[0],
+            "its repository could not be read: u s: it is down"
+        );
     }
 }

@@ -94,6 +94,15 @@ pub enum Reason {
         /// `None`: they do not have the package at all.
         newest: Option<String>,
     },
+    /// No repository of the image has the fixed version, and it is known why none may ever have.
+    BeyondRepositories {
+        /// The fixed version that the report names.
+        wanted: String,
+        /// `None`: they do not have the package at all.
+        newest: Option<String>,
+        /// Half a sentence with the remedy.
+        why: String,
+    },
     /// No repository that could be read has the fixed version, and `source` could not be read.
     RepositoryUnreadable {
         /// The repository, and how many more: `http://deb.debian.org/debian bookworm (and 2 more)`.
@@ -228,6 +237,10 @@ impl fmt::Display for Reason {
             }
             Reason::NotInRepositories { wanted, newest: None } => {
                 write!(f, "the repositories do not have the package ({wanted} wanted)")
+            }
+            Reason::BeyondRepositories { wanted, newest, why } => {
+                let (wanted, newest) = (wanted.clone(), newest.clone());
+                write!(f, "{}: {why}", Reason::NotInRepositories { wanted, newest })
             }
             Reason::RepositoryUnreadable { source, why } => {
                 write!(f, "its repository could not be read: {source}: {why}")

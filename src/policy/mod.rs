@@ -175,6 +175,8 @@ pub struct Repositories {
     pub mirrors: Vec<String>,
     /// Files with keys instead of the image's own; relative paths count from the policy's folder.
     pub keyrings: Vec<PathBuf>,
+    /// What `$releasever` stands for in the repositories of an rpm image.
+    pub releasever: Option<String>,
     /// The distribution's security archive is not added to the image's sources.
     pub image_sources_only: bool,
     /// A repository that cannot be used is an error.
@@ -232,6 +234,7 @@ impl Policy {
                 // The first that fits counts.
                 mirrors: both(own.mirrors, general.mirrors),
                 keyrings: if own.keyrings.is_empty() { general.keyrings } else { own.keyrings },
+                releasever: own.releasever.or(general.releasever),
                 image_sources_only: own.image_sources_only || general.image_sources_only,
                 strict_repositories: own.strict_repositories || general.strict_repositories,
                 allow_expired_index: own.allow_expired_index || general.allow_expired_index,

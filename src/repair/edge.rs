@@ -52,6 +52,8 @@ pub struct RepositoryChoice {
     pub cache: CacheChoice,
     /// What a kept cache may have after the run.
     pub cache_limits: Limits,
+    /// `--releasever`: what `$releasever` stands for in the sources of an rpm image.
+    pub release: Option<String>,
     /// `--offline`: what is not in the cache is not fetched.
     pub offline: bool,
     /// PEM files.

@@ -104,6 +104,11 @@ pub trait Offers {
         None
     }
 
+    /// Why these repositories may never have a fix, and what to do: half a sentence.
+    fn limit(&self) -> Option<&str> {
+        None
+    }
+
     /// The relations that the index gives a step's package; `None`: it has no such package.
     fn relations(&self, step: &Step) -> Option<Relations>;
 }

@@ -80,7 +80,7 @@ impl Repairer for Packages {
         let Settled { mut planned, applied, newest } = trial.settle(&*offers, requests)?;
         let steps = work.edge.effort.taken();
         progress.detail(&format!("{platform}: planning took {steps} of at most {MOST} steps"));
-        planned.plan.blame(offers.left_out(), offers.advice());
+        planned.plan.blame(offers.left_out(), offers.advice(), offers.limit());
         let mut notes = planned.notes;
         notes.extend(offers.left_out().iter().map(ToString::to_string));
         if let Some(old) = freshness::old(offers.verified(), work.edge.now) {

@@ -58,6 +58,7 @@ mod tests {
             Reason::EpochUnclear { seen: text(), fixed: text() },
             Reason::OtherArchitecture { wanted: text(), installed: vec![text()] },
             Reason::NotInRepositories { wanted: text(), newest: None },
+            Reason::BeyondRepositories { wanted: text(), newest: Some(text()), why: text() },
             Reason::RepositoryUnreadable { source: text(), why: text() },
             Reason::NoRepository { advice: text() },
             Reason::Held { package: text(), by: text() },

@@ -143,6 +143,7 @@ fn is_known(reason: &Reason) -> bool {
         | Reason::Deferred
         | Reason::EndOfLife
         | Reason::NotInRepositories { .. }
+        | Reason::BeyondRepositories { .. }
         | Reason::RepositoryUnreadable { .. }
         | Reason::NoRepository { .. }
         | Reason::Held { .. }
