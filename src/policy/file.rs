@@ -158,11 +158,13 @@ impl File {
         let keyrings = std::mem::take(&mut repositories.keyrings);
         let expired = std::mem::take(&mut repositories.allow_expired_index);
         let older = std::mem::take(&mut repositories.allow_older_index);
+        let release = repositories.releasever.take();
         vec![
             ("cache-max-size", self.cache_max_size.take().is_some()),
             ("repositories.sources", !sources.is_empty()),
             ("repositories.mirrors", !mirrors.is_empty()),
             ("repositories.keyrings", !keyrings.is_empty()),
+            ("repositories.releasever", release.is_some()),
             ("notify", !std::mem::take(&mut self.notify).is_empty()),
             ("repositories.allow-expired-index", expired),
             ("repositories.allow-older-index", older),
@@ -492,6 +494,7 @@ mod tests {
             "cache-max-size",
             "repositories.mirrors",
             "repositories.keyrings",
+            "repositories.releasever",
             "notify",
             "ca-files",
             "cache-dir",
