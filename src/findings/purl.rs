@@ -20,12 +20,42 @@ pub fn qualifier(purl: &str, key: &str) -> Option<String> {
 
 /// The type and the name space that URLs of a distribution's packages begin with: `apk/alpine`,
 /// `deb` alone for one without a name. `purl_type` is
-/// [`imgfix_model::package::Inventory::purl_type`].
+/// [`imgfix_model::package::Inventory::purl_type`]; of rpm's distributions the vendor counts, in
+/// Syft's names (`syft/pkg/cataloger/redhat/package.go`).
 #[must_use]
 pub fn system_space(purl_type: &str, distribution: &str) -> String {
-    match distribution {
+    let id = distribution.to_lowercase();
+    space(
+        purl_type,
+        match id.as_str() {
+            "rhel" if purl_type == "rpm" => "redhat",
+            id if purl_type == "rpm" && id.starts_with("opensuse") => "opensuse",
+            id => id,
+        },
+    )
+}
+
+/// As [`system_space`], in Trivy's names, which are those of its families (`pkg/purl/purl.go`).
+#[must_use]
+pub fn trivy_space(purl_type: &str, distribution: &str) -> String {
+    let id = distribution.to_lowercase();
+    space(
+        purl_type,
+        match id.as_str() {
+            "almalinux" => "alma",
+            "amzn" => "amazon",
+            "mariner" => "cbl-mariner",
+            "ol" => "oracle",
+            "sles" | "sled" | "sle-micro" | "sl-micro" | "sle_hpc" => "suse",
+            _ => return system_space(purl_type, distribution),
+        },
+    )
+}
+
+fn space(purl_type: &str, name: &str) -> String {
+    match name {
         "" => purl_type.to_owned(),
-        id => format!("{purl_type}/{}", encode(&id.to_lowercase())),
+        name => format!("{purl_type}/{}", encode(name)),
     }
 }
 
@@ -143,6 +173,29 @@ mod tests {
         }
         for bad in ["", "libc6", "pkg:", "pkg:deb", "pkg:deb/", "pkg:deb/a%ff@1", "pkg:deb/@1"] {
             assert_eq!(parse(bad).map(|p| p.name).filter(|n| n != "@1"), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn name_spaces_are_those_of_syft_and_of_trivy() {
+        for (purl_type, id, syft, trivy) in [
+            ("deb", "debian", "deb/debian", "deb/debian"),
+            ("apk", "", "apk", "apk"),
+            ("rpm", "rhel", "rpm/redhat", "rpm/redhat"),
+            ("rpm", "fedora", "rpm/fedora", "rpm/fedora"),
+            ("rpm", "rocky", "rpm/rocky", "rpm/rocky"),
+            ("rpm", "almalinux", "rpm/almalinux", "rpm/alma"),
+            ("rpm", "ol", "rpm/ol", "rpm/oracle"),
+            ("rpm", "amzn", "rpm/amzn", "rpm/amazon"),
+            ("rpm", "mariner", "rpm/mariner", "rpm/cbl-mariner"),
+            ("rpm", "azurelinux", "rpm/azurelinux", "rpm/azurelinux"),
+            ("rpm", "photon", "rpm/photon", "rpm/photon"),
+            ("rpm", "sles", "rpm/sles", "rpm/suse"),
+            ("rpm", "opensuse-leap", "rpm/opensuse", "rpm/opensuse"),
+            ("rpm", "openEuler", "rpm/openeuler", "rpm/openeuler"),
+        ] {
+            let got = (system_space(purl_type, id), trivy_space(purl_type, id));
+            assert_eq!(got, (syft.to_owned(), trivy.to_owned()), "{id}");
         }
     }
 

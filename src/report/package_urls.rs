@@ -4,16 +4,17 @@
 //! concerns, each in two forms, because tools that join by them compare differently: Syft and
 //! Grype compare the whole URL, as an SBOM has it; Trivy asks whether all that a document's URL
 //! says is said of the package, and writes a Debian epoch as a qualifier and the release with its
-//! point (`distro=debian-12.5`), so that a URL for it says neither release nor source package.
+//! point (`distro=debian-12.5`), so that a URL for it says neither release nor source package. It
+//! has its own names for some of rpm's distributions, too.
 //! Source: `PurlMatches` of <https://github.com/openvex/go-vex/blob/main/pkg/vex/vex.go>,
 //! `pkg/purl` of Trivy.
 
-use imgfix_findings::purl::{encode, system_space};
+use imgfix_findings::purl::{encode, system_space, trivy_space};
 use imgfix_model::component::{Contents, Library};
 use imgfix_model::finding::{Class, Finding, Naming};
 use imgfix_model::package::{Installed, Inventory};
 
-use super::inventory::{all_libraries, library_url, package_url};
+use super::inventory::{all_libraries, library_url, package_name, package_url, split_epoch};
 
 /// One package under the names that tools have for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +44,7 @@ pub fn of_finding(
         _ => libraries(contents, finding),
     };
     if all.is_empty() {
-        all.push(PackageUrl::only(not_installed(contents, finding, version)));
+        all.push(not_installed(contents, finding, version));
     }
     all.sort();
     all.dedup();
@@ -69,20 +70,33 @@ fn system(contents: Option<&Contents>, finding: &Finding) -> Vec<PackageUrl> {
 }
 
 fn system_url(inventory: &Inventory, package: &Installed) -> PackageUrl {
-    let version = package.version.as_ref();
-    let (epoch, version) = match version.split_once(':') {
-        Some((epoch, rest)) if inventory.purl_type == "deb" => (Some(epoch), rest),
-        _ => (None, version),
-    };
-    let epoch = epoch.map(|epoch| format!("&epoch={}", encode(epoch))).unwrap_or_default();
-    let common = format!(
-        "pkg:{}/{}@{}?arch={}{epoch}",
-        system_space(inventory.purl_type, &inventory.distribution.id),
-        encode(&package.id.name.0.to_lowercase()),
-        encode(version),
-        encode(package.id.architecture.as_ref()),
+    let purl_type = inventory.purl_type;
+    let (epoch, version) = split_epoch(package.version.as_ref());
+    let common = url(
+        &trivy_space(purl_type, &inventory.distribution.id),
+        &package_name(purl_type, package.id.name.as_ref()),
+        Some(version),
+        Some(package.id.architecture.as_ref()),
+        epoch,
     );
     PackageUrl { whole: package_url(inventory, package), common }
+}
+
+/// `pkg:SPACE/NAME@VERSION?arch=ARCHITECTURE&epoch=EPOCH`, with what is known.
+fn url(
+    space: &str,
+    name: &str,
+    version: Option<&str>,
+    architecture: Option<&str>,
+    epoch: Option<&str>,
+) -> String {
+    let version = version.map(|version| format!("@{}", encode(version))).unwrap_or_default();
+    let qualifiers = [("arch", architecture), ("epoch", epoch)];
+    let qualifiers = qualifiers.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let qualifiers: Vec<String> =
+        qualifiers.map(|(key, value)| format!("{key}={}", encode(value))).collect();
+    let separator = if qualifiers.is_empty() { "" } else { "?" };
+    format!("pkg:{space}/{name}{version}{separator}{}", qualifiers.join("&"))
 }
 
 fn libraries(contents: Option<&Contents>, finding: &Finding) -> Vec<PackageUrl> {
@@ -99,18 +113,31 @@ fn libraries(contents: Option<&Contents>, finding: &Finding) -> Vec<PackageUrl> 
         .collect()
 }
 
-fn not_installed(contents: Option<&Contents>, finding: &Finding, version: Option<&str>) -> String {
-    let inventory = contents.and_then(|all| all.packages.as_ref());
-    let space = match (finding.class, inventory) {
-        (Class::System, Some(inventory)) => {
-            system_space(inventory.purl_type, &inventory.distribution.id)
-        }
-        _ => "generic".to_owned(),
-    };
+fn not_installed(
+    contents: Option<&Contents>,
+    finding: &Finding,
+    version: Option<&str>,
+) -> PackageUrl {
     let version = version.filter(|text| !text.is_empty());
-    let version = version.map(|version| format!("@{}", encode(version))).unwrap_or_default();
-    let arch = finding.architecture.as_deref().map(|arch| format!("?arch={}", encode(arch)));
-    format!("pkg:{space}/{}{version}{}", encode(&finding.package), arch.unwrap_or_default())
+    let (name, arch) = (finding.package.as_str(), finding.architecture.as_deref());
+    let inventory = contents.and_then(|all| all.packages.as_ref());
+    let Some(inventory) = inventory.filter(|_| finding.class == Class::System) else {
+        return PackageUrl::only(url("generic", &encode(name), version, arch, None));
+    };
+    let (purl_type, distribution) = (inventory.purl_type, &inventory.distribution.id);
+    let (epoch, version) = match version {
+        Some(version) if purl_type == "rpm" => {
+            let (epoch, version) = split_epoch(version);
+            (epoch, Some(version))
+        }
+        version => (None, version),
+    };
+    let name = package_name(purl_type, name);
+    let of = |space: &str| url(space, &name, version, arch, epoch);
+    PackageUrl {
+        whole: of(&system_space(purl_type, distribution)),
+        common: of(&trivy_space(purl_type, distribution)),
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +184,28 @@ mod tests {
                 common: "pkg:deb/debian/perl-base@5.36.0-7?arch=amd64&epoch=1".into(),
             }]
         );
+    }
+
+    #[test]
+    fn rpms_distributions_have_two_names() {
+        let mut contents = samples::contents();
+        let inventory = contents.packages.as_mut().unwrap();
+        inventory.purl_type = "rpm";
+        inventory.distribution.id = "almalinux".into();
+        inventory.distribution.version_id = "9.4".into();
+        let finding = Finding::system("CVE-1", "perl-base", "1:5.36.0-7");
+        let PackageUrl { whole, common } = of_finding(Some(&contents), &finding, None).remove(0);
+        assert_eq!(
+            whole,
+            "pkg:rpm/almalinux/perl-base@5.36.0-7?arch=amd64&distro=almalinux-9.4&epoch=1\
+             &upstream=perl-5.36.0-7.src.rpm"
+        );
+        assert_eq!(common, "pkg:rpm/alma/perl-base@5.36.0-7?arch=amd64&epoch=1");
+        let gone = Finding::system("CVE-2", "Gone", "2:1-1");
+        let PackageUrl { whole, common } =
+            of_finding(Some(&contents), &gone, Some("2:1-1")).remove(0);
+        assert_eq!(whole, "pkg:rpm/almalinux/Gone@1-1?epoch=2");
+        assert_eq!(common, "pkg:rpm/alma/Gone@1-1?epoch=2");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use cyclonedx::cyclonedx;
 pub(super) use libraries::all as all_libraries;
 pub use libraries::package_url as library_url;
 pub use listing::{json, table};
-pub use purl::{image_url, package_url};
+pub use purl::{image_url, package_name, package_url, split_epoch};
 pub use spdx::spdx;
 
 use time::OffsetDateTime;

@@ -61,21 +61,32 @@ impl<'a> Qualifiers<'a> {
     }
 }
 
-/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl`.
+/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl`; of rpm
+/// `pkg:rpm/rocky/openssl-libs@3.0.7-1.el9?arch=x86_64&distro=rocky-9.4&epoch=1` and the file of the
+/// source package, as Syft has it.
 #[must_use]
 pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
     let distribution = &inventory.distribution;
-    let mut url = format!("pkg:{}/", system_space(inventory.purl_type, &distribution.id));
-    url.push_str(&encode(&package.id.name.0.to_lowercase()));
-    url.push('@');
-    url.push_str(&encode(&package.version.0));
+    let (purl_type, version) = (inventory.purl_type, package.version.as_ref());
+    let is_rpm = purl_type == "rpm";
+    let (epoch, rest) = if is_rpm { split_epoch(version) } else { (None, version) };
+    let mut url = format!(
+        "pkg:{}/{}@{}",
+        system_space(purl_type, &distribution.id),
+        package_name(purl_type, package.id.name.as_ref()),
+        encode(rest)
+    );
     let mut qualifiers = Qualifiers::of(&mut url);
     qualifiers.add("arch", &package.id.architecture.0);
     if !distribution.id.is_empty() {
         let distro = format!("{}-{}", distribution.id, release(distribution).unwrap_or_default());
         qualifiers.add("distro", distro.trim_end_matches('-'));
     }
-    if let Some((name, version)) = &package.source {
+    qualifiers.add("epoch", epoch.unwrap_or_default());
+    if is_rpm {
+        let (_, version) = split_epoch(package.source_version().as_ref());
+        qualifiers.add("upstream", &format!("{}-{version}.src.rpm", package.source_name()));
+    } else if let Some((name, version)) = &package.source {
         if version == &package.version {
             qualifiers.add("upstream", &name.0);
         } else {
@@ -83,6 +94,24 @@ pub fn package_url(inventory: &Inventory, package: &Installed) -> String {
         }
     }
     url
+}
+
+/// A package's name, as URLs of its kind have it: only rpm's may have capitals.
+#[must_use]
+pub fn package_name(purl_type: &str, name: &str) -> String {
+    match purl_type {
+        "rpm" => encode(name),
+        _ => encode(&name.to_lowercase()),
+    }
+}
+
+/// The epoch, when the version has one, and the version behind it.
+#[must_use]
+pub fn split_epoch(version: &str) -> (Option<&str>, &str) {
+    match version.split_once(':') {
+        Some((epoch, rest)) => (Some(epoch), rest),
+        None => (None, version),
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +191,18 @@ mod tests {
                  &upstream=busybox",
             ),
             (inventory("x", "", ""), package("a", "1", None), "pkg:deb/x/a@1?arch=amd64&distro=x"),
+            (
+                of("rpm", "rhel", "9.4", ""),
+                package("openssl-libs", "1:3.0.7-27.el9", Some(("openssl", "1:3.0.7-27.el9"))),
+                "pkg:rpm/redhat/openssl-libs@3.0.7-27.el9?arch=amd64&distro=rhel-9.4&epoch=1\
+                 &upstream=openssl-3.0.7-27.el9.src.rpm",
+            ),
+            (
+                of("rpm", "opensuse-leap", "15.6", ""),
+                package("ImageMagick", "7.1.0~1-1+2", None),
+                "pkg:rpm/opensuse/ImageMagick@7.1.0~1-1%2B2?arch=amd64&distro=opensuse-leap-15.6\
+                 &upstream=ImageMagick-7.1.0~1-1%2B2.src.rpm",
+            ),
         ] {
             assert_eq!(package_url(&inventory, &package), want);
         }
