@@ -18,6 +18,7 @@ use common::apk_samples::{
 };
 use common::cli::{self, assert_same, ran, snapshot};
 use common::images::platforms_layout;
+use common::outcome::{changed, text, unpacked, verdicts};
 use common::registry::{Registry, run};
 use serde_json::Value;
 
@@ -40,54 +41,6 @@ impl Apk {
     fn unpacked(&self, tag: &str) -> PathBuf {
         unpacked(&self.place.path("image"), tag, &self.place.path(&format!("bundle-{tag}")))
     }
-}
-
-/// Unpacks a tag of a layout into `bundle`; the root.
-fn unpacked(layout: &Path, tag: &str, bundle: &Path) -> PathBuf {
-    let mut command = Command::new("umoci");
-    command.args(["unpack", "--image", &format!("{}:{tag}", layout.display())]);
-    if !cli::is_root() {
-        command.arg("--rootless");
-    }
-    ran(command.arg(bundle)).expect(0);
-    bundle.join("rootfs")
-}
-
-#[track_caller]
-fn text(root: &Path, path: &str) -> String {
-    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Every finding of a JSON report, as `ID PACKAGE VERDICT REASON`.
-fn verdicts(json: &Value) -> Vec<String> {
-    let platforms = json["platforms"].as_array().expect("platforms");
-    let findings = platforms.iter().flat_map(|one| one["findings"].as_array().expect("findings"));
-    let mut out: Vec<String> = findings
-        .map(|one| {
-            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let words = [
-                word(&one["id"]),
-                word(&one["package"]),
-                word(&one["verdict"]),
-                word(&one["reason"]["kind"]),
-            ];
-            words.join(" ").trim_end().to_owned()
-        })
-        .collect();
-    out.sort();
-    out
-}
-
-/// The changed packages of a platform, as `NAME FROM TO`.
-fn changed(json: &Value, platform: usize) -> Vec<String> {
-    let packages = json["platforms"][platform]["packages"].as_array().expect("packages");
-    let word = |value: &Value| value.as_str().unwrap_or("none").to_owned();
-    let mut out: Vec<String> = packages
-        .iter()
-        .map(|one| [word(&one["name"]), word(&one["from"]), word(&one["to"])].join(" "))
-        .collect();
-    out.sort();
-    out
 }
 
 const VERDICTS: [&str; 5] = [

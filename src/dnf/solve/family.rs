@@ -91,6 +91,11 @@ impl Family for RpmUniverse<'_> {
             };
             let source = old.facts.source_name();
             let own = old.facts.id.name.as_ref();
+            let package = new.facts.place.and_then(|place| self.package(place));
+            let said = package.and_then(|package| {
+                let mut obsoletes = package.relations(RelationKind::Obsoletes);
+                obsoletes.find(|one| one.name == own).map(|one| one.to_string())
+            });
             removals.push(Removal {
                 package: old.facts.id.clone(),
                 version: old.facts.evr.to_text(),
@@ -98,7 +103,7 @@ impl Family for RpmUniverse<'_> {
                 before,
                 because: Because::Needed {
                     package: new.facts.id.clone(),
-                    relation: format!("Obsoletes: {own}"),
+                    relation: format!("Obsoletes: {}", said.as_deref().unwrap_or(own)),
                 },
             });
         }

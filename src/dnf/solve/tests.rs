@@ -115,6 +115,7 @@ fn what_is_obsoleted_gives_way() {
     assert_eq!(steps(&planned), ["new 2-1"]);
     let [removal] = planned.plan.removals.as_slice() else { panic!("{:?}", planned.plan) };
     assert_eq!(removal.package.name.as_ref(), "old");
+    assert_eq!(removal.why(), "it gives way to new: Obsoletes: old < 2");
     // what still needs it keeps it
     assert!(upgraded(&["old 1", "u 1; R: old"], &["new 2; O: old"]).is_empty());
     let mut protected = system(&["old 1"], &["new 2; O: old"]);
