@@ -8,10 +8,12 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::archive::{Headers, Owner, PayloadEntry, PayloadKind};
 use crate::header::installed::FileState;
-use crate::header::{NewHeader, tag};
+use crate::header::{NewHeader, Tag, tag};
+use crate::package::RelationKind;
 use imgfix_repair::script_run::{Ran, Trouble};
 use imgfix_vfs::{Content, Entry, Xattrs};
 
+mod order;
 mod rules;
 
 const CONFIG: u32 = 1;
