@@ -129,6 +129,11 @@ impl Needs {
             if let Some((_, keys)) = word.split_once("igned-by=") {
                 let keys = keys.split(',').filter(|key| key.starts_with('/'));
                 keys.for_each(|key| self.add(key, Rights::Read));
+            } else if let Some(keys) = word.strip_prefix("gpgkey=") {
+                // of a `.repo` file: paths, or URLs of files
+                let keys = keys.split(',').map(|key| key.strip_prefix("file://").unwrap_or(key));
+                let keys = keys.filter(|key| key.starts_with('/'));
+                keys.for_each(|key| self.add(key, Rights::Read));
             } else if word.starts_with('/') && !is_apt {
                 self.url(&format!("file:{word}"));
             } else {
@@ -219,6 +224,11 @@ mod tests {
             ("@edge copy:/srv/alpine", vec!["/srv/alpine"]),
             ("@edge /srv/alpine", vec!["/srv/alpine"]),
             ("v2 /srv/alpine/${APK_ARCH}/main", vec!["/srv/alpine"]),
+            ("[repo_gpgcheck=1 gpgkey=/k/a.asc] http://a.example/os/", vec!["/k/a.asc"]),
+            (
+                "[gpgkey=file:///k/a.asc,https://a.example/b.asc] /srv/$basearch/os",
+                vec!["/k/a.asc", "/srv"],
+            ),
         ] {
             let mut found = of(|needs| needs.repository(line));
             found.retain(|(path, _)| !path.ends_with("/pool") && !path.ends_with("/dists"));
