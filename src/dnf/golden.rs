@@ -392,7 +392,16 @@ fn check(chain: &Chain, golden: &Path) -> String {
         writeln!(wrong, "tree before\n{differ}").unwrap();
     }
     image.next = 1 + image.installed.iter().map(|one| one.number).max().unwrap();
-    let steps = upgrade(&image.installed, &new).concat();
+    let mut groups = upgrade(&image.installed, &new);
+    // dnf tells rpm of what is new first
+    let is_newer = |package: &NewPackage| {
+        image.installed.iter().any(|one| one.package.name() == own(package).name())
+    };
+    groups.sort_by_key(|group| match group.first() {
+        Some(Step::Install(at)) => is_newer(&new[*at]),
+        _ => true,
+    });
+    let steps = groups.concat();
     let changes = image.install(chain, &new, &steps);
     let (_, database_after) = read_database(chain, &golden.join(chain.name).join("new"));
     let after = headers(&database_after);

@@ -32,6 +32,7 @@ pub mod spec;
 mod strings;
 #[cfg(test)]
 mod testing;
+mod transactions;
 pub mod unpack;
 pub mod updateinfo;
 pub mod variables;

@@ -72,8 +72,16 @@ pub fn of_image(
     load(&signed, leaving_out, fetcher, &options).map_err(RepairerError::family)
 }
 
-/// The keys that may sign packages, by the place of their repository
-/// ([`RpmSource::place`]).
+/// The keys that may sign packages.
+#[derive(Debug, Default)]
+pub struct Keyrings {
+    /// By the place of their repository ([`RpmSource::place`]).
+    pub of_place: BTreeMap<String, Keyring>,
+    /// The repositories' places in dnf's order.
+    pub places: Vec<String>,
+}
+
+/// The keys that may sign packages, repository by repository.
 ///
 /// # Errors
 /// A source is malformed, or a file cannot be read from its layer.
@@ -81,14 +89,15 @@ pub fn keyrings(
     fs: &dyn FileSystem,
     known: &Known<'_>,
     edge: &Edge,
-) -> Result<BTreeMap<String, Keyring>, RepairerError> {
+) -> Result<Keyrings, RepairerError> {
     let variables = variables(fs, known, edge)?;
     // what is left out was told when its packages were chosen
     let mut leaving_out = LeavingOut::new(Strictness::LeaveOut);
     let signed = signed(fs, known, &variables, edge, &mut leaving_out)?;
-    let mut keyrings: BTreeMap<String, Keyring> = BTreeMap::new();
+    let mut keyrings = Keyrings::default();
     for SignedSource { source, keyring } in signed {
-        keyrings.entry(source.place().to_owned()).or_default().extend(keyring);
+        keyrings.of_place.entry(source.place().to_owned()).or_default().extend(keyring);
+        keyrings.places.push(source.place().to_owned());
     }
     Ok(keyrings)
 }

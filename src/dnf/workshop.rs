@@ -5,21 +5,21 @@
 //! In come a plan, archives and the image; out come the image with the packages, or the package
 //! that stands in the way, and why.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::installed::InstalledRelation;
-use super::inventory::{RpmInventory, id};
+use super::inventory::RpmInventory;
 use super::offers::promised;
 use super::options::{Options, Tool};
 use super::primary;
-use super::repositories::keyrings;
+use super::repositories::{Keyrings, keyrings};
 use super::scriptlets::{Scriptlets, numbers_of};
+use super::transactions::transactions;
 use imgfix_model::package::PackageId;
-use imgfix_model::plan::{Because, PlatformPlan, Step};
+use imgfix_model::plan::{PlatformPlan, Step};
 use imgfix_model::reason::Reason;
 use imgfix_repair::apply::{Unpacked, finish, with_deep_stack};
 use imgfix_repair::archive::Limits;
@@ -33,9 +33,7 @@ use imgfix_rpm::Package;
 use imgfix_rpm::archive::{Headers, RpmPackage, unpack};
 use imgfix_rpm::database::{Change, FileChange};
 use imgfix_rpm::header::tag;
-use imgfix_rpm::install::{
-    self, DatabaseChange, InstallError, NewPackage, Outcome, install, order,
-};
+use imgfix_rpm::install::{self, DatabaseChange, InstallError, NewPackage, Outcome, install};
 use imgfix_rpm::package::RelationKind;
 use imgfix_rpm::settings::Settings;
 use imgfix_rpm::signature::{Era, verify_archive, verify_header};
@@ -46,8 +44,8 @@ use imgfix_vfs::{Entry, FileSystem as _, Memory, Overlay, Spool};
 pub struct RpmWorkshop<'a> {
     inventory: &'a RpmInventory,
     unpacked: Unpacked<NewPackage>,
-    /// Of the repositories, by their places; `None` before the first set.
-    keyrings: Option<BTreeMap<String, Keyring>>,
+    /// Of the repositories; `None` before the first set.
+    keyrings: Option<Keyrings>,
 }
 
 impl<'a> RpmWorkshop<'a> {
@@ -86,57 +84,6 @@ impl<'a> RpmWorkshop<'a> {
         self.unpacked.add(steps, paths, &edge.memory, read)
     }
 
-    /// What rpm does in which transaction: dnf makes one of everything, zypper one of each package.
-    fn transactions(
-        &self,
-        plan: &PlatformPlan,
-        packages: &[NewPackage],
-        tool: Tool,
-    ) -> Result<Vec<Vec<install::Step>>, InstallError> {
-        let mut elements: Vec<Vec<install::Step>> = Vec::with_capacity(packages.len());
-        for (at, (step, new)) in plan.steps.iter().zip(packages).enumerate() {
-            let mut group = vec![install::Step::Install(at)];
-            let name = new.package.headers.package.name();
-            let is_former = |package: &Package| match step.from {
-                Some(_) => {
-                    package.name() == name && {
-                        let (old, new) = (package.arch(), step.package.architecture.as_ref());
-                        super::arch::may_replace(old, new)
-                    }
-                }
-                None => false,
-            };
-            let goes = |package: &Package| {
-                plan.removals.iter().any(|removal| {
-                    let needs = matches!(&removal.because, Because::Needed { package, .. }
-                        if *package == step.package);
-                    needs && removal.package == id(package)
-                })
-            };
-            let formers = self.inventory.headers.iter();
-            let formers = formers.filter(|one| is_former(&one.package) || goes(&one.package));
-            group.extend(
-                formers
-                    .map(|one| install::Step::Erase { number: one.number, replaced_by: Some(at) }),
-            );
-            elements.push(group);
-        }
-        if tool == Tool::Zypper {
-            return Ok(elements);
-        }
-        // as rpm is told of them: by name
-        let name = |group: &Vec<install::Step>| match group.first() {
-            Some(install::Step::Install(at)) => {
-                packages.get(*at).map(|new| new.package.headers.package.name().to_owned())
-            }
-            _ => None,
-        };
-        elements.sort_by_key(name);
-        let RpmInventory { headers, release, colour, .. } = self.inventory;
-        let all = elements.concat();
-        Ok(vec![order(&all, packages, headers, *release, *colour)?])
-    }
-
     fn apply(
         &self,
         overlay: &mut Overlay,
@@ -159,7 +106,8 @@ impl<'a> RpmWorkshop<'a> {
         let scripts = Scripts::new(commands::table(), &inventory.architecture, timestamp, edge)?;
         let mut runner = scripts.runner();
         with_deep_stack(|| {
-            let transactions = self.transactions(plan, packages, options.tool)?;
+            let places = self.keyrings.as_ref().map_or(&[][..], |keyrings| &keyrings.places);
+            let transactions = transactions(inventory, plan, packages, options.tool, places)?;
             let mut scripts = Scriptlets::new(&mut *runner, numbers_of(inventory.release));
             let headers = &inventory.headers;
             install(overlay, headers, packages, &transactions, &installation, &mut scripts)
@@ -280,7 +228,7 @@ pub fn relations(package: &Package) -> Relations {
 
 /// Which archives are taken.
 struct Trust<'a> {
-    keyrings: &'a BTreeMap<String, Keyring>,
+    keyrings: &'a Keyrings,
     era: Era,
     now: i64,
     /// Whether the database has digests of whole archives.
@@ -342,7 +290,7 @@ impl Trust<'_> {
     ) -> Result<(), Problem> {
         let headers = &package.headers;
         let none = Keyring::default();
-        let keyring = self.keyrings.get(&step.archive.repository).unwrap_or(&none);
+        let keyring = self.keyrings.of_place.get(&step.archive.repository).unwrap_or(&none);
         let signed = [tag::OPENPGP, tag::RSAHEADER, tag::DSAHEADER];
         if signed.into_iter().any(|tag| headers.signature.has(tag)) {
             let own = &headers.package;
