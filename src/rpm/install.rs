@@ -12,7 +12,7 @@
 //! - `transaction`: what happens when
 //! - `scripts`: scriptlets; `triggers`: scripts that others set off
 //! - `order`: which package comes or goes before which
-//! - `owners`: numbers for owners' names; `sysusers`: users that packages want
+//! - `owners`: numbers for owners' names
 //!
 //! A directory gets the time that its package says. That its time changes again when something
 //! comes into it or goes, rpm leaves to the machine, and here it is left out: it would be the time
@@ -25,7 +25,6 @@ mod fate;
 mod order;
 mod owners;
 mod scripts;
-mod sysusers;
 #[cfg(test)]
 mod tests;
 mod transaction;

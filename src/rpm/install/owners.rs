@@ -27,19 +27,6 @@ impl Owners {
         Ok(Self(Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?)))
     }
 
-    /// Whether the image has what a line of sysusers.d(5) asks for. Memberships are not looked at:
-    /// an image that has both sides was made by the package before.
-    pub fn has(&self, line: &str) -> bool {
-        let words: Vec<&[u8]> = line.split_ascii_whitespace().map(str::as_bytes).collect();
-        match words.as_slice() {
-            [b"u" | b"u!", name, ..] => self.0.user(name).is_some(),
-            [b"g", name, ..] => self.0.group(name).is_some(),
-            [b"m", user, group, ..] => self.0.user(user).is_some() && self.0.group(group).is_some(),
-            [] | [b"r", ..] => true,
-            _ => false,
-        }
-    }
-
     /// Where a name is not known, root has the file, and it runs as nobody else.
     pub fn of(&self, file: &File<'_>) -> Ownership {
         let mut mode = file.mode & 0o7777;

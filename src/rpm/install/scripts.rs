@@ -185,7 +185,7 @@ impl Run<'_, '_> {
         }
     }
 
-    pub(super) fn failed(&self, call: &ScriptCall, trouble: Trouble) -> InstallError {
+    fn failed(&self, call: &ScriptCall, trouble: Trouble) -> InstallError {
         let set_off_by = self.working_on.clone().filter(|id| *id != call.package);
         InstallError::Script {
             package: call.package.clone(),
