@@ -129,6 +129,14 @@ pub enum Reason {
         /// Half a sentence: what cannot be together, or what failed.
         detail: String,
     },
+    /// The archive that the repository has is not used: nobody who may has signed it, or it is
+    /// another package than its index says.
+    Untrusted {
+        /// Name of the package that would be upgraded.
+        package: String,
+        /// Half a sentence: the archive, and what is wrong with it.
+        detail: String,
+    },
     /// The image has no package of that name: the file is not owned by a package.
     NotOwned,
     /// A maintainer script cannot be evaluated.
@@ -249,6 +257,9 @@ impl fmt::Display for Reason {
             Reason::Held { package, by } => write!(f, "{package} is held by {by}"),
             Reason::Conflict { package, detail } => {
                 write!(f, "upgrading conflicts with {package}: {detail}")
+            }
+            Reason::Untrusted { package, detail } => {
+                write!(f, "the archive of {package} is not to be trusted: {detail}")
             }
             Reason::NotOwned => f.write_str("no package of the image has this name"),
             Reason::NeedsScripts { package, script, line, detail } => {

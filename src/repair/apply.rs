@@ -18,10 +18,18 @@ use imgfix_vfs::{Memory, Overlay, Spool};
 use super::error::RepairerError;
 use super::package_manager::Applied;
 
-/// Unpacked packages of one run, by archive checksum.
+/// What an archive was unpacked as. Its checksum alone does not say that it is the package of
+/// another step, too.
+type Key = (PackageId, String, ArchiveChecksum);
+
+fn key(step: &Step) -> Key {
+    (step.package.clone(), step.to.0.clone(), step.archive.checksum)
+}
+
+/// Unpacked packages of one run, by step and archive.
 pub struct Unpacked<T> {
     spool: Spool,
-    packages: BTreeMap<ArchiveChecksum, T>,
+    packages: BTreeMap<Key, T>,
     /// Archives that have raised the limits.
     admitted: BTreeSet<ArchiveChecksum>,
 }
@@ -47,7 +55,7 @@ impl<T: Send> Unpacked<T> {
     /// The package of a step that was added.
     #[must_use]
     pub fn get(&self, step: &Step) -> Option<&T> {
-        self.packages.get(&step.archive.checksum)
+        self.packages.get(&key(step))
     }
 
     /// Unpacks what is not unpacked yet. `paths` are the archives of `steps`. Returns a package
@@ -65,7 +73,7 @@ impl<T: Send> Unpacked<T> {
         let mut jobs: Vec<(&Step, &PathBuf)> = steps
             .iter()
             .zip(paths)
-            .filter(|(step, _)| !self.packages.contains_key(&step.archive.checksum))
+            .filter(|(step, _)| !self.packages.contains_key(&key(step)))
             .collect();
         // the largest first, so that no thread is left alone with it at the end
         jobs.sort_by_key(|(step, _)| (std::cmp::Reverse(step.archive.size), step.package.clone()));
@@ -85,7 +93,7 @@ impl<T: Send> Unpacked<T> {
         let mut barred = None;
         for (step, result) in done {
             match result {
-                Ok(package) => drop(self.packages.insert(step.archive.checksum, package)),
+                Ok(package) => drop(self.packages.insert(key(step), package)),
                 Err(RepairerError::TooMuch { source, .. }) => {
                     let (package, detail) = (step.package.name.to_string(), source.to_string());
                     let reason = Reason::Conflict { package, detail };
@@ -95,7 +103,7 @@ impl<T: Send> Unpacked<T> {
                     error @ (RepairerError::OtherPackage { .. } | RepairerError::Untrusted { .. }),
                 ) => {
                     let (package, detail) = (step.package.name.to_string(), error.to_string());
-                    let reason = Reason::Conflict { package, detail };
+                    let reason = Reason::Untrusted { package, detail };
                     barred.get_or_insert((step.package.clone(), reason));
                 }
                 Err(error) => return Err(error),
@@ -148,4 +156,53 @@ pub fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Re
             .map_err(RepairerError::Temporary)?;
         thread.join().map_err(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imgfix_model::digest::Digest;
+    use imgfix_model::plan::{Archive, Because};
+
+    fn step(name: &str, to: &str) -> Step {
+        Step {
+            package: PackageId { name: name.into(), architecture: "noarch".into() },
+            from: None,
+            to: to.into(),
+            archive: Archive {
+                url: format!("https://r.example/{name}"),
+                size: 1,
+                checksum: Digest::of(b"the same for all").into(),
+                repository: "https://r.example".to_owned(),
+            },
+            because: vec![Because::Newer],
+        }
+    }
+
+    #[test]
+    fn an_archive_is_what_it_was_held_against_and_nothing_else() {
+        // its content is nothing that this asks for
+        let path = || Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let memory = Memory::default();
+        let mut unpacked: Unpacked<String> = Unpacked::new().unwrap();
+        let read = |step: &Step, _: BufReader<File>, _: &Spool, _: &Memory| match step {
+            step if *step == self::step("a", "1") => Ok("a".to_owned()),
+            step => Err(RepairerError::OtherPackage {
+                archive: step.archive.url.clone(),
+                found: "a 1".to_owned(),
+                wanted: step.package.name.to_string(),
+            }),
+        };
+        let first = unpacked.add(&[step("a", "1")], &[path()], &memory, read).unwrap();
+        assert_eq!(first, None);
+        assert_eq!(unpacked.get(&step("a", "1")).map(String::as_str), Some("a"));
+        for other in [step("a", "2"), step("b", "1")] {
+            let steps = [step("a", "1"), other.clone()];
+            let barred = unpacked.add(&steps, &[path(), path()], &memory, read).unwrap();
+            let (id, reason) = barred.unwrap();
+            assert_eq!(id, other.package);
+            assert!(matches!(reason, Reason::Untrusted { .. }), "{reason:?}");
+            assert_eq!(unpacked.get(&other), None);
+        }
+    }
 }

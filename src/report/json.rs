@@ -63,6 +63,7 @@ mod tests {
             Reason::NoRepository { advice: text() },
             Reason::Held { package: text(), by: text() },
             Reason::Conflict { package: text(), detail: text() },
+            Reason::Untrusted { package: text(), detail: text() },
             Reason::NotOwned,
             Reason::NeedsScripts { package: text(), script: text(), line: None, detail: text() },
             Reason::NoRecipe { class: text() },

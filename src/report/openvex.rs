@@ -148,6 +148,7 @@ fn is_known(reason: &Reason) -> bool {
         | Reason::NoRepository { .. }
         | Reason::Held { .. }
         | Reason::Conflict { .. }
+        | Reason::Untrusted { .. }
         | Reason::NeedsScripts { .. }
         | Reason::NoRecipe { .. }
         | Reason::StoreNotRepaired { .. }
