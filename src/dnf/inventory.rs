@@ -32,7 +32,7 @@ pub enum InventoryError {
     #[error("cannot read the package database: {0}")]
     Read(#[from] RootfsError),
     /// A file of the database is not understood.
-    #[error("{0}; {DAMAGED}")]
+    #[error("{problem}; {remedy}", problem = .0, remedy = remedy(.0))]
     Database(#[from] DatabaseError),
     /// A header is not understood.
     #[error("header of package {number}: {source}; {DAMAGED}")]
@@ -50,9 +50,27 @@ pub enum InventoryError {
         /// What is missing.
         source: PackageError,
     },
+    /// A header was changed after it was written. rpm passes over it, as if its package were not
+    /// there.
+    #[error(
+        "header of package {number} ({package}): it has not the digest that it says; {DAMAGED}"
+    )]
+    Changed {
+        /// rpm's number of it.
+        number: u32,
+        /// What it says to be: `bash-5.1-1.x86_64`.
+        package: String,
+    },
     /// A package's version, relations or files are not understood.
     #[error("{0}; {DAMAGED}")]
     Installed(#[from] installed::InstalledError),
+}
+
+fn remedy(error: &DatabaseError) -> &'static str {
+    match error {
+        DatabaseError::Ambiguous { .. } => "take away the one that is left over",
+        _ => DAMAGED,
+    }
 }
 
 /// Everything that is known of an image's packages.
@@ -123,6 +141,9 @@ impl RpmInventory {
                 .map_err(|source| InventoryError::Header { number, source })?;
             let package = Package::new(header)
                 .map_err(|source| InventoryError::Package { number, source })?;
+            if !package.is_intact() {
+                return Err(InventoryError::Changed { number, package: package.label() });
+            }
             match package.is_key() {
                 // rpm passes over a key that it cannot read, too
                 true => keys.extend(imported_key(&package).unwrap_or_default()),

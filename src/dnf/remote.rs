@@ -52,15 +52,19 @@ pub enum RepositoryError {
     #[error(transparent)]
     Older(#[from] OlderIndex),
     /// None of its places has metadata.
-    #[error("{url}: repodata/repomd.xml is not there; check the URL and the release in it")]
+    #[error(
+        "{}/repodata/repomd.xml is not there; check the URL and the release in it",
+        url.trim_end_matches('/')
+    )]
     NoRepomd {
         /// The first place.
         url: String,
     },
     /// Its metadata has to be signed, and is not.
     #[error(
-        "{url}: repodata/repomd.xml.asc is not there, and the image wants metadata that is signed \
-         (repo_gpgcheck)"
+        "{}/repodata/repomd.xml.asc is not there, and the image wants metadata that is signed \
+         (repo_gpgcheck)",
+        url.trim_end_matches('/')
     )]
     Unsigned {
         /// The place.

@@ -19,8 +19,6 @@ use imgfix_repair::archive::Bounded;
 pub use imgfix_repair::archive::{Limits, Owner};
 use imgfix_repair::payload;
 use imgfix_vfs::{Content, OverBudget, Reserved, Spool, Xattrs};
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
 
 use crate::header::{Header, HeaderError, tag};
 use crate::package::files::FileFlags;
@@ -263,18 +261,12 @@ fn read_header(
     Ok(limits.memory.hold(bytes)?)
 }
 
-/// What the signature header says of the header. SHA3-256 of rpm 6 stands beside SHA-256.
+/// What the signature header says of the header.
 fn check_header_digests(signature: &Header, header: &[u8]) -> Result<(), ArchiveError> {
-    let differs =
-        |tag, have: &str| signature.text(tag).is_some_and(|want| !want.eq_ignore_ascii_case(have));
-    if signature.has(tag::SHA1HEADER)
-        && differs(tag::SHA1HEADER, &hex::encode(Sha1::digest(header)))
-        || signature.has(tag::SHA256HEADER)
-            && differs(tag::SHA256HEADER, &hex::encode(Sha256::digest(header)))
-    {
-        return Err(ArchiveError::Digest("header"));
+    match digests::of_header_hold(signature, header) {
+        true => Ok(()),
+        false => Err(ArchiveError::Digest("header")),
     }
-    Ok(())
 }
 
 /// Of the payload as it is in the archive, and of header and payload together.

@@ -6,6 +6,7 @@
 
 use imgfix_versions::rpm::{Evr, EvrError};
 
+use crate::archive::digests::of_header_hold;
 use crate::header::{Header, Tag, tag};
 use crate::relation::{Flags, Relation, RelationError};
 
@@ -114,6 +115,13 @@ impl Package {
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Whether it is as it was made, by the digests that rpm's database keeps of a package. What is
+    /// no package's own header (that of a key) has none.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.header.region().is_none() || of_header_hold(&self.header, &self.header.as_in_archive())
     }
 
     fn text(&self, tag: Tag) -> &str {

@@ -7,6 +7,7 @@ use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
+use crate::header::{Header, tag};
 use crate::package::FileHash;
 
 /// A hash that is being computed.
@@ -54,6 +55,16 @@ impl Hasher {
             Self::Sha512(hasher) => hex::encode(hasher.finalize()),
         }
     }
+}
+
+/// Whether a header has the digests that `said` says it has: none of them is another. SHA3-256 of
+/// rpm 6 stands beside SHA-256.
+pub(crate) fn of_header_hold(said: &Header, header: &[u8]) -> bool {
+    let holds = |tag, have: fn(&[u8]) -> String| {
+        said.text(tag).is_none_or(|want| want.eq_ignore_ascii_case(&have(header)))
+    };
+    holds(tag::SHA1HEADER, |bytes| hex::encode(Sha1::digest(bytes)))
+        && holds(tag::SHA256HEADER, |bytes| hex::encode(Sha256::digest(bytes)))
 }
 
 /// A digest that something says to have.

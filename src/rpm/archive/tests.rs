@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 use crate::header::{MAGIC, NewHeader};
 use crate::testing;

@@ -179,3 +179,24 @@ fn real_packages_are_read_as_by_the_real_rpm() {
     eprintln!("{read} packages are read alike");
     assert!(read > 80, "{read}");
 }
+
+#[test]
+fn a_header_that_was_changed_after_it_was_stored_is_not_intact() {
+    use sha2::Digest as _;
+    let own = base();
+    let own = own.region(tag::HEADERIMMUTABLE).unwrap();
+    let digest = imgfix_model::hex::encode(sha2::Sha256::digest(own.as_in_archive()));
+    let mut behind = NewHeader::default();
+    behind.string(tag::SHA256HEADER, digest.as_bytes());
+    let stored = behind.behind_region(&own).unwrap();
+    let parsed = |blob: Vec<u8>| Package::new(Header::parse(blob.into()).unwrap()).unwrap();
+    assert!(parsed(stored.blob().to_vec()).is_intact());
+    let mut blob = stored.blob().to_vec();
+    let at = blob.windows(6).position(|bytes| bytes == b"sample").unwrap();
+    blob[at] = b'S';
+    assert!(!parsed(blob).is_intact());
+    // that of a key has no part that is the package's own
+    let mut key = base();
+    key.string(tag::SHA256HEADER, b"0");
+    assert!(package(&key).is_intact());
+}
