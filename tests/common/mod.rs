@@ -13,5 +13,6 @@ pub mod processes;
 pub mod registry;
 pub mod relay;
 pub mod rpm;
+pub mod rpm_repository;
 pub mod signed;
 pub mod tokens;

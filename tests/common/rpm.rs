@@ -59,14 +59,14 @@ impl Rpm {
     /// `imgfix SUBCOMMAND` on a tag, with the repository where the server has it.
     pub fn on(&self, subcommand: &str, tag: &str) -> Command {
         let mut command = self.place.bare(subcommand, &self.place.image(tag));
-        command.args(["-q", "--mirror", &format!("{HOST}=http://{}", self.server.host)]);
+        command.args(["--mirror", &format!("{HOST}=http://{}", self.server.host)]);
         command
     }
 
     /// A repair of everything that is newer, reported as JSON.
     pub fn repair_all(&self) -> Command {
         let mut command = self.on("repair", "9");
-        command.arg("--format=json");
+        command.args(["-q", "--format=json"]);
         command
     }
 
