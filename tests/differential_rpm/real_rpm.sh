@@ -10,6 +10,7 @@ real_rpm() {
         "$program" --dbpath "$folder" --define "_db_backend $format" "$@"
         return
     fi
+    # shellcheck disable=SC2154 # of the caller
     if [ ! -d "$work/trixie" ]; then
         mmdebstrap --quiet --variant=minbase --include=rpm trixie "$work/trixie" > /dev/null
     fi
