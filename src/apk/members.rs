@@ -17,7 +17,8 @@ use imgfix_vfs::tar_reader::{self, Rules, TarReader};
 
 /// What apk's archives have of tar's format: PAX headers, no sparse files; apk passes over the
 /// types that it does not know.
-pub(super) const TAR: Rules = Rules { sparse: false, other_types: true, ..Rules::LAYER };
+pub(super) const TAR: Rules =
+    Rules { sparse: false, other_types: true, unpadded_end: false, ..Rules::LAYER };
 
 /// How much a member kept in memory may take, in bytes.
 #[derive(Debug, Clone, Copy)]

@@ -28,7 +28,13 @@ use imgfix_vfs::{Content, OverBudget, Reserved, Spool, Xattrs};
 /// How long `control` and `conffiles` may be, in bytes: each line becomes a field or a file.
 const MAX_CONTROL_TEXT: u64 = 1 << 20;
 /// What dpkg's archives have of tar's format: GNU's long names only, of this length.
-const TAR: Rules = Rules { max_extension: 4096, pax: false, sparse: false, other_types: false };
+const TAR: Rules = Rules {
+    max_extension: 4096,
+    pax: false,
+    sparse: false,
+    other_types: false,
+    unpadded_end: false,
+};
 
 /// Why a package archive cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -38,12 +38,19 @@ pub struct Rules {
     pub sparse: bool,
     /// A member of a type that is not known is [`MemberKind::Other`], and no error.
     pub other_types: bool,
+    /// The archive may end before the last member's padding does: umoci leaves it out.
+    pub unpadded_end: bool,
 }
 
 impl Rules {
     /// Layers, and archives of images: what Go's `archive/tar` reads.
-    pub const LAYER: Self =
-        Self { max_extension: MAX_EXTENSION, pax: true, sparse: true, other_types: false };
+    pub const LAYER: Self = Self {
+        max_extension: MAX_EXTENSION,
+        pax: true,
+        sparse: true,
+        other_types: false,
+        unpadded_end: true,
+    };
 }
 
 /// How many pieces a sparse file may have.
@@ -440,7 +447,9 @@ impl<R: BufRead> TarReader<R> {
                 numbers.push(self.map_number().ok_or_else(bad)?);
             }
             let rest = padding(before - self.stored);
-            self.skip(rest)?;
+            if !self.skip(rest)? {
+                return Err(self.cut());
+            }
             self.stored = self.stored.checked_sub(rest).ok_or_else(bad)?;
         }
         let segments: Vec<Segment> = numbers
@@ -500,8 +509,11 @@ impl<R: BufRead> TarReader<R> {
     }
 
     fn skip_member(&mut self) -> Result<(), TarError> {
-        let rest = self.stored.saturating_add(self.padding);
-        self.skip(rest)?;
+        let is_whole = self.skip(self.stored)?;
+        let is_padded = self.skip(self.padding)? || self.rules.unpadded_end;
+        if !is_whole || !is_padded {
+            return Err(self.cut());
+        }
         self.stored = 0;
         self.padding = 0;
         self.size = 0;
@@ -509,7 +521,8 @@ impl<R: BufRead> TarReader<R> {
         Ok(())
     }
 
-    fn skip(&mut self, mut bytes: u64) -> Result<(), TarError> {
+    /// Whether so many bytes were there.
+    fn skip(&mut self, mut bytes: u64) -> Result<bool, TarError> {
         while bytes > 0 {
             let here = match self.inner.fill_buf() {
                 Ok(buffer) => buffer.len(),
@@ -517,14 +530,14 @@ impl<R: BufRead> TarReader<R> {
                 Err(error) => return Err(error.into()),
             };
             if here == 0 {
-                return Err(self.cut());
+                return Ok(false);
             }
             let step = usize::try_from(bytes).unwrap_or(usize::MAX).min(here);
             self.inner.consume(step);
             self.offset += step as u64;
             bytes -= step as u64;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn number<T: TryFrom<i64>>(
@@ -749,6 +762,17 @@ mod tests {
                 format!("/pax1.0={want}"),
             ]
         );
+    }
+
+    #[test]
+    fn the_last_padding_may_be_missing_and_no_content() {
+        let whole = Archive::new().file("a", "1").file("b", "23").bytes();
+        let content = whole.len() - 1024 - 512;
+        for length in [content + 2, content + 3, content + 511, content + 512] {
+            assert_eq!(shown(vec![whole[..length].to_vec()]), ["/", "/a=1", "/b=23"], "{length}");
+        }
+        let cut = read(&whole[..=content]);
+        assert!(matches!(cut, Err(LayerError::Corrupt { .. })), "{cut:?}");
     }
 
     #[test]
