@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Lists of packages; the real rpm and dnf over a root file system: this machine's, from outside, with scripts in a
-# chroot. Sourced by `run`, `packages` and `image`, which set `here`.
+# Lists of packages; the real rpm and dnf over a root file system, from outside, with scripts in a chroot. Sourced by
+# `run`, `packages` and `image`, which set `here`.
 
 # LIST...: lines `GENERATION NUMBER NAME DEB...` of what has to be built: first and next, but for a package that the list
 # has in one of them only, or whose spec file's second line says so.
@@ -20,6 +20,19 @@ jobs_of() {
         [ "$only" = 1 ] || echo "next $number $name"
     done < <(cat "${@/#/$here/lists/}" | grep -v '^#')
 }
+
+# The programs are this machine's, or, when TOOLS names a root file system, those in it: what is before a command. FILES
+# is the folder that they see then.
+real=(env)
+if [ -n "${TOOLS:-}" ]; then
+    # shellcheck disable=SC2016 # evaluated by that sh
+    real=(unshare --mount sh -c '
+        mkdir -p "$2$1"
+        mount --bind "$1" "$2$1"
+        mount -t proc proc "$2/proc"
+        shift
+        exec chroot "$@"' sh "$FILES" "$TOOLS")
+fi
 
 # HOME DIRECTORY FORMAT: rpm's settings, in a home that is made: where the image's database is, and in which format.
 rpm_settings() {
@@ -54,5 +67,5 @@ with_null_device() {
 
 # ROOT ARGUMENT...
 dnf_in() {
-    dnf --assumeyes --quiet --config "$HOME/dnf/dnf.conf" --installroot "$1" --releasever 1 "${@:2}"
+    "${real[@]}" dnf --assumeyes --quiet --config "$HOME/dnf/dnf.conf" --installroot "$1" --releasever 1 "${@:2}"
 }
