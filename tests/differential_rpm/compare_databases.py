@@ -20,6 +20,9 @@ INDEXES = ("name", "basenames", "group", "requirename", "providename", "conflict
            "dirnames", "installtid", "sigmd5", "sha1header", "filetriggername", "transfiletriggername", "recommendname",
            "suggestname", "supplementname", "enhancename")
 
+# What rpm has set in SQLite's file.
+SETTINGS = ("page_size", "journal_mode", "user_version", "application_id", "encoding", "auto_vacuum")
+
 # What SQLite notes for itself of how rows are spread; `PRAGMA optimize` of some releases of rpm makes it.
 STATISTICS = "sqlite_stat1"
 
@@ -52,8 +55,7 @@ def rows(path):
         if kind == "table" and name != STATISTICS:
             for row in database.execute(f'SELECT rowid, * FROM "{name}"'):
                 found["table " + name, row[0]] = row[1:]
-    found.update({("setting", name): database.execute(f"PRAGMA {name}").fetchone()
-                  for name in ("page_size", "journal_mode", "user_version", "application_id", "encoding", "auto_vacuum")})
+    found.update({("setting", name): database.execute(f"PRAGMA {name}").fetchone() for name in SETTINGS})
     return found
 
 

@@ -2,8 +2,8 @@
 # Lists of packages; the real rpm and dnf over a root file system, from outside, with scripts in a chroot. Sourced by
 # `run`, `packages` and `image`, which set `here`.
 
-# LIST...: lines `GENERATION NUMBER NAME DEB...` of what has to be built: first and next, but for a package that the list
-# has in one of them only, or whose spec file's second line says so.
+# LIST...: lines `GENERATION NUMBER NAME DEB...` of what has to be built: first and next, but for a package that the
+# list has in one of them only, or whose spec file's second line says so.
 jobs_of() {
     local number=0 name first next only
     # shellcheck disable=SC2154 # set where this is sourced
