@@ -16,9 +16,7 @@ use imgfix_rpm::Package;
 use imgfix_rpm::archive::unpack;
 use imgfix_rpm::database::{Change, Database, FileChange, Location};
 use imgfix_rpm::header::{Header, tag};
-use imgfix_rpm::install::{
-    DatabaseChange, Installed, NewPackage, Options, Release, Step, install, order,
-};
+use imgfix_rpm::install::{Installed, NewPackage, Options, Release, Step, install, order};
 use imgfix_rpm_tools::lua::Numbers;
 use imgfix_shell::Settings;
 use imgfix_vfs::capabilities::Capabilities;
@@ -84,12 +82,7 @@ struct Image {
 }
 
 impl Image {
-    fn install(
-        &mut self,
-        chain: &Chain,
-        packages: &[NewPackage],
-        steps: &[Step],
-    ) -> Vec<DatabaseChange> {
+    fn install(&mut self, chain: &Chain, packages: &[NewPackage], steps: &[Step]) -> Vec<Change> {
         let order = order(steps, packages, &self.installed, chain.release, 3).unwrap();
         self.transactions(chain, packages, &[order])
     }
@@ -99,7 +92,7 @@ impl Image {
         chain: &Chain,
         packages: &[NewPackage],
         transactions: &[Vec<Step>],
-    ) -> Vec<DatabaseChange> {
+    ) -> Vec<Change> {
         let options = Options {
             release: chain.release,
             timestamp: EPOCH as u32,
@@ -122,13 +115,13 @@ impl Image {
         .unwrap_or_else(|error| panic!("{}: {error}", chain.name));
         for change in &outcome.changes {
             match change {
-                DatabaseChange::Add(header) => {
+                Change::Add(header) => {
                     let package = Package::new(header.clone()).unwrap();
                     self.installed.push(Installed { number: self.next, package });
                     self.next += 1;
                 }
-                DatabaseChange::Erase(number) => self.installed.retain(|one| one.number != *number),
-                DatabaseChange::FileState { .. } => {}
+                Change::Erase(number) => self.installed.retain(|one| one.number != *number),
+                Change::FileState { .. } => {}
             }
         }
         outcome.changes
@@ -435,7 +428,6 @@ fn check(chain: &Chain, golden: &Path) -> String {
     if !differ.is_empty() {
         writeln!(wrong, "tree after\n{differ}").unwrap();
     }
-    let changes: Vec<Change> = changes.into_iter().map(crate::workshop::of_installation).collect();
     let written = database.write(&before, &changes).unwrap();
     let mut written_to = before;
     for (path, change) in written.files {

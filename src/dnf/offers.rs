@@ -23,8 +23,6 @@ pub struct RpmOffers<'a> {
     image: Image<'a>,
     repositories: Repositories,
     filter: ModuleFilter,
-    /// Why the repositories may never have a fix.
-    limit: Option<String>,
 }
 
 impl<'a> RpmOffers<'a> {
@@ -35,7 +33,6 @@ impl<'a> RpmOffers<'a> {
     pub fn new(
         image: Image<'a>,
         mut repositories: Repositories,
-        limit: Option<String>,
         fetcher: &Fetcher,
     ) -> Result<Self, RepositoryError> {
         let paths = unknown_paths(&image, &repositories.list);
@@ -50,7 +47,7 @@ impl<'a> RpmOffers<'a> {
             let _ = modules.add(text);
         }
         let filter = modules.filter(&image.modules);
-        Ok(Self { image, repositories, filter, limit })
+        Ok(Self { image, repositories, filter })
     }
 }
 
@@ -69,7 +66,7 @@ impl Offers for RpmOffers<'_> {
     }
 
     fn limit(&self) -> Option<&str> {
-        self.limit.as_deref()
+        self.repositories.limit.as_deref()
     }
 
     fn relations(&self, step: &Step) -> Option<Relations> {

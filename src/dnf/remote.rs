@@ -231,6 +231,8 @@ pub struct Repositories {
     pub verified: Vec<Verified>,
     /// The sources that could not be used, each with why.
     pub left_out: Vec<LeftOut>,
+    /// Why they may never have a fix, where that is known of the distribution.
+    pub limit: Option<String>,
 }
 
 impl Repositories {
@@ -238,7 +240,7 @@ impl Repositories {
     #[must_use]
     pub fn none(memory: &Memory) -> Self {
         let modules = Modules::none(memory);
-        Self { list: Vec::new(), modules, verified: Vec::new(), left_out: Vec::new() }
+        Self { list: Vec::new(), modules, verified: Vec::new(), left_out: Vec::new(), limit: None }
     }
 }
 

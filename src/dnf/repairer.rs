@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::changelogs;
 use super::inventory::{RpmInventory, id};
-use super::limits;
 use super::locks::Locks;
 use super::modules::ModuleState;
 use super::offers::RpmOffers;
@@ -147,7 +146,7 @@ impl PackageManager for RpmManager {
         if self.own.database.is_none() {
             let broken = Some(NO_FILES.to_owned());
             let image = Image { architecture, packages, broken, ..Image::default() };
-            let offers = RpmOffers::new(image, Repositories::none(&edge.memory), None, fetcher);
+            let offers = RpmOffers::new(image, Repositories::none(&edge.memory), fetcher);
             return Ok(Box::new(offers.map_err(RepairerError::family)?));
         }
         let options = Options::read(fs).map_err(RepairerError::family)?;
@@ -159,13 +158,8 @@ impl PackageManager for RpmManager {
         let is_installed = |name: &str| names.contains(name);
         let known = self.own.known(&options, &is_installed);
         let repositories = repositories::of_image(fs, &known, fetcher, edge)?;
-        let sources: Vec<_> = repositories.list.iter().map(|one| &one.source).collect();
-        let release = repositories::release(fs, &known, edge)?;
-        let is_chosen = edge.repositories.release.is_some();
-        let limit = limits::of_repositories(&self.own.distribution, &sources, &release, is_chosen);
         let image = Image { architecture, packages, options, locks, modules, broken: None };
-        let offers =
-            RpmOffers::new(image, repositories, limit, fetcher).map_err(RepairerError::family)?;
+        let offers = RpmOffers::new(image, repositories, fetcher).map_err(RepairerError::family)?;
         Ok(Box::new(offers))
     }
 

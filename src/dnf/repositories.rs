@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::default_repositories;
 use super::keys::{self, KeysError};
+use super::limits;
 use super::options::{Options, Tool};
 use super::remote::{LoadOptions, Repositories, SignedSource, load};
 use super::sources::{self, RpmSource};
@@ -69,7 +70,13 @@ pub fn of_image(
         advised: known.is_installed,
         modules: known.options.tool == Tool::Dnf,
     };
-    load(&signed, leaving_out, fetcher, &options).map_err(RepairerError::family)
+    let mut repositories =
+        load(&signed, leaving_out, fetcher, &options).map_err(RepairerError::family)?;
+    let sources: Vec<_> = repositories.list.iter().map(|one| &one.source).collect();
+    let release = variables.get("releasever").unwrap_or_default();
+    let is_chosen = edge.repositories.release.is_some();
+    repositories.limit = limits::of_repositories(known.distribution, &sources, release, is_chosen);
+    Ok(repositories)
 }
 
 /// The keys that may sign packages.
@@ -100,18 +107,6 @@ pub fn keyrings(
         keyrings.places.push(source.place().to_owned());
     }
     Ok(keyrings)
-}
-
-/// What `$releasever` stands for.
-///
-/// # Errors
-/// A file cannot be read from its layer.
-pub fn release(
-    fs: &dyn FileSystem,
-    known: &Known<'_>,
-    edge: &Edge,
-) -> Result<String, RepairerError> {
-    Ok(variables(fs, known, edge)?.get("releasever").unwrap_or_default().to_owned())
 }
 
 /// The image's, unless the user says another release.

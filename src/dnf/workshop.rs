@@ -33,7 +33,7 @@ use imgfix_rpm::Package;
 use imgfix_rpm::archive::{Headers, RpmPackage, unpack};
 use imgfix_rpm::database::{Change, FileChange};
 use imgfix_rpm::header::tag;
-use imgfix_rpm::install::{self, DatabaseChange, InstallError, NewPackage, Outcome, install};
+use imgfix_rpm::install::{self, InstallError, NewPackage, Outcome, install};
 use imgfix_rpm::package::RelationKind;
 use imgfix_rpm::settings::Settings;
 use imgfix_rpm::signature::{Era, verify_archive, verify_header};
@@ -118,12 +118,11 @@ impl<'a> RpmWorkshop<'a> {
     fn write_database(
         &self,
         overlay: &mut Overlay,
-        changes: Vec<DatabaseChange>,
+        changes: &[Change],
         timestamp: i64,
     ) -> Result<(), RepairerError> {
-        let changes: Vec<Change> = changes.into_iter().map(of_installation).collect();
         let Some(database) = &self.inventory.database else { return Ok(()) };
-        let written = database.write(overlay, &changes);
+        let written = database.write(overlay, changes);
         for (path, change) in written.map_err(RepairerError::family)?.files {
             match change {
                 FileChange::Remove => overlay.remove(&path),
@@ -173,7 +172,7 @@ impl Workshop for RpmWorkshop<'_> {
                         "{package}'s {script}: {detail}; rpm goes on after that, too"
                     ));
                 }
-                self.write_database(&mut overlay, changes, timestamp)?;
+                self.write_database(&mut overlay, &changes, timestamp)?;
                 finish(overlay, effects, timestamp).map(TrialOutcome::Applied)
             }
             Err(error) => match blamed(&error, plan, &packages) {
@@ -192,16 +191,6 @@ impl Workshop for RpmWorkshop<'_> {
 
     fn relations(&self, step: &Step) -> Option<Relations> {
         Some(relations(&self.unpacked.get(step)?.package.headers.package))
-    }
-}
-
-pub(crate) fn of_installation(change: DatabaseChange) -> Change {
-    match change {
-        DatabaseChange::Add(header) => Change::Add(header),
-        DatabaseChange::Erase(number) => Change::Erase(number),
-        DatabaseChange::FileState { number, file, state } => {
-            Change::FileState { number, file, state }
-        }
     }
 }
 

@@ -40,7 +40,7 @@ use imgfix_repair::script_run;
 use imgfix_vfs::{Overlay, RootfsError};
 
 use crate::archive::RpmPackage;
-use crate::header::Header;
+use crate::database::Change;
 use crate::header::installed::{Installation, InstalledError, Writer, installed};
 use crate::package::{FilesError, Package, PackageError, TriggersError};
 use crate::relation::RelationError;
@@ -133,32 +133,13 @@ pub struct Options {
     pub defers_posttrans: bool,
 }
 
-/// A change of the package database.
-#[derive(Debug, Clone)]
-pub enum DatabaseChange {
-    /// A package comes: its header with what rpm adds to it.
-    Add(Header),
-    /// A package goes: its number.
-    Erase(u32),
-    /// What the database says of a file of an installed package is another: another package's
-    /// file is in its place now.
-    FileState {
-        /// The installed package's number.
-        number: u32,
-        /// The place of the file in it.
-        file: usize,
-        /// As `FILESTATES` has it.
-        state: u8,
-    },
-}
-
 /// What an installation made, besides the overlay.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// For people.
     pub effects: Vec<Effect>,
     /// For the package database, in this order.
-    pub changes: Vec<DatabaseChange>,
+    pub changes: Vec<Change>,
     /// Scripts that failed, after which rpm goes on.
     pub warnings: Vec<Warning>,
     /// The highest number that was given while scripts ran; the database gives its own.
@@ -321,11 +302,8 @@ struct Deferred {
     /// Packages that have come without transaction file triggers, by number.
     numbers: BTreeSet<u32>,
     /// As in [`Run`].
-    removed_triggers: BTreeSet<RemovedTrigger>,
+    removed_triggers: BTreeSet<triggers::Order>,
 }
-
-/// A transaction file trigger that is due because files went: priority, package, place.
-type RemovedTrigger = (std::cmp::Reverse<u32>, u32, usize);
 
 /// The state of one transaction.
 struct Run<'r, 'a> {
@@ -343,7 +321,7 @@ struct Run<'r, 'a> {
     /// For whose sake scripts of others run now: `name:arch`.
     working_on: Option<String>,
     /// Transaction file triggers that are due at the end.
-    removed_triggers: BTreeSet<RemovedTrigger>,
+    removed_triggers: BTreeSet<triggers::Order>,
 }
 
 /// What is asked of elements while others are worked on.
@@ -386,7 +364,7 @@ impl Run<'_, '_> {
         let number = number.max(self.outcome.last_number.saturating_add(1));
         self.outcome.last_number = number;
         self.present.push(Present { number, package, is_going: false, is_new: true });
-        self.outcome.changes.push(DatabaseChange::Add(header));
+        self.outcome.changes.push(Change::Add(header));
         let is_former = |other: &&ElementLine| {
             other.replaced_by == Some(at) && other.name == element.package.name()
         };

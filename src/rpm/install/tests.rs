@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::archive::{Headers, Owner, PayloadEntry, PayloadKind};
 use crate::header::installed::FileState;
-use crate::header::{NewHeader, Tag, tag};
+use crate::header::{Header, NewHeader, Tag, tag};
 use crate::package::RelationKind;
 use imgfix_repair::script_run::{Ran, Trouble};
 use imgfix_vfs::{Content, Entry, Xattrs};
@@ -201,16 +201,16 @@ impl Image {
     }
 
     /// Takes the changes over, as a database would.
-    fn apply(&mut self, changes: &[DatabaseChange]) {
+    fn apply(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
-                DatabaseChange::Add(header) => {
+                Change::Add(header) => {
                     self.last += 1;
                     let package = Package::new(header.clone()).unwrap();
                     self.installed.push(Installed { number: self.last, package });
                 }
-                DatabaseChange::Erase(number) => self.installed.retain(|one| one.number != *number),
-                DatabaseChange::FileState { .. } => {}
+                Change::Erase(number) => self.installed.retain(|one| one.number != *number),
+                Change::FileState { .. } => {}
             }
         }
     }

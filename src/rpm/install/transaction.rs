@@ -4,9 +4,9 @@
 use super::element::{Element, Part};
 use super::triggers::Class;
 use super::{
-    DatabaseChange, Deferred, ElementLine, InstallError, Installed, NewPackage, Run, disposition,
-    id, version,
+    Deferred, ElementLine, InstallError, Installed, NewPackage, Run, disposition, id, version,
 };
+use crate::database::Change;
 use crate::package::{ScriptletKind, TriggerKind};
 use crate::relation::Flags;
 
@@ -51,7 +51,7 @@ impl Run<'_, '_> {
                     self.install(at, element, new)?;
                     for one in replaced.iter().filter(|one| one.by == at) {
                         let (number, file, state) = (one.number, one.file, one.state as u8);
-                        let change = DatabaseChange::FileState { number, file, state };
+                        let change = Change::FileState { number, file, state };
                         self.outcome.changes.push(change);
                     }
                 }
@@ -161,7 +161,7 @@ impl Run<'_, '_> {
         self.file_triggers_of_others(element, time, Class::Late, count)?;
         self.note_removed(element)?;
         self.present.retain(|one| one.number != installed.number);
-        self.outcome.changes.push(DatabaseChange::Erase(installed.number));
+        self.outcome.changes.push(Change::Erase(installed.number));
         Ok(())
     }
 }

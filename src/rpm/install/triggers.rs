@@ -48,7 +48,7 @@ pub(super) struct Present {
 }
 
 /// A file trigger: higher priorities first, then by package and place.
-type Order = super::RemovedTrigger;
+pub(super) type Order = (std::cmp::Reverse<u32>, u32, usize);
 
 /// What rpm calls a trigger of a time, and whether its failure stops the package.
 fn of_time(kind: TriggerKind, time: Flags) -> (&'static str, bool) {

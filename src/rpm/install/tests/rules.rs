@@ -214,7 +214,7 @@ fn the_64_bit_file_wins_in_any_order() {
     image.upgrade(&[small]).unwrap();
     let outcome = image.upgrade(&[large]).unwrap();
     let state = outcome.changes.iter().find_map(|change| match change {
-        DatabaseChange::FileState { number, file, state } => Some((*number, *file, *state)),
+        Change::FileState { number, file, state } => Some((*number, *file, *state)),
         _ => None,
     });
     assert_eq!(state, Some((1, 0, FileState::WrongColour as u8)));
