@@ -39,14 +39,8 @@ fn refused(place: &Place, command: &mut Command, code: i32, named: &[&str]) -> R
     }
     assert_eq!(ran.stdout, "");
     assert_same(&before, &snapshot(&image));
-    nothing_temporary(place);
+    place.has_nothing_temporary();
     ran
-}
-
-#[track_caller]
-fn nothing_temporary(place: &Place) {
-    let left: Vec<_> = std::fs::read_dir(place.path("tmp")).expect("tmp").collect();
-    assert!(left.is_empty(), "{left:?}");
 }
 
 /// The path of the image's layer `at`, from the bottom.
@@ -211,7 +205,7 @@ fn absolute_names_stay_in_the_image() {
     let (before, after) = (place.image("12"), place.image("12_fix"));
     let diff = ran(place.imgfix().args(["diff", "-q", "--format=json", &before, &after])).expect(0);
     assert!(!diff.stdout.contains(&name), "the patch has touched {name}");
-    nothing_temporary(&place);
+    place.has_nothing_temporary();
 }
 
 /// Such a link is no error, since inside a container it stays in the root: nothing outside
@@ -232,7 +226,7 @@ fn a_symbolic_link_to_the_hosts_files_stays_in_the_image() {
     let ran = ran(&mut place.repair(&place.image("12")));
     assert!(ran.code == Some(0) || ran.stderr.starts_with("imgfix: error: "), "{}", ran.stderr);
     assert_same(&before, &snapshot(&outside));
-    nothing_temporary(&place);
+    place.has_nothing_temporary();
 }
 
 #[test]

@@ -32,21 +32,10 @@ impl Apk {
 
     #[track_caller]
     fn refused_command(&self, command: &mut Command, want: &str) {
-        let before = snapshot(&self.place.path("image"));
-        let ran = ran(command).expect(1);
-        let want = format!("imgfix: error: {want}\n")
+        let want = want
             .replace("REPO", &self.url())
             .replace("IMAGE", &format!("{} (linux/amd64)", self.place.image("1")));
-        assert_eq!(ran.stderr, want);
-        assert_eq!(ran.stdout, "");
-        assert_same(&before, &snapshot(&self.place.path("image")));
-        self.nothing_temporary();
-    }
-
-    #[track_caller]
-    fn nothing_temporary(&self) {
-        let left: Vec<_> = std::fs::read_dir(self.place.path("tmp")).expect("tmp").collect();
-        assert!(left.is_empty(), "{left:?}");
+        self.place.refuses(command, &want);
     }
 
     /// The image with one more file, or another one in its place.
@@ -305,7 +294,7 @@ fn paths_that_leave_the_root() {
     let (before, after) = (apk.place.image("1"), apk.place.image("1_fix"));
     let diff = ran(apk.place.imgfix().args(["diff", "-q", "--format=json", &before, &after]));
     assert!(!diff.expect(0).stdout.contains("evil"));
-    apk.nothing_temporary();
+    apk.place.has_nothing_temporary();
 }
 
 /// Through a link of the same package, or of the image, nothing outside can be written.
@@ -320,7 +309,7 @@ fn a_package_that_writes_through_a_link_stays_in_the_image() {
     let ran = ran(&mut apk.repair());
     assert!(ran.code == Some(0) || ran.stderr.starts_with("imgfix: error: "), "{}", ran.stderr);
     assert_eq!(std::fs::read_dir(outside.path()).expect("dir").count(), 0);
-    apk.nothing_temporary();
+    apk.place.has_nothing_temporary();
 }
 
 #[test]
@@ -334,7 +323,7 @@ fn a_package_that_unpacks_to_very_much() {
     assert!(ran.stderr.starts_with("imgfix: error: the patch layer (sha256:"), "{}", ran.stderr);
     assert!(ran.stderr.ends_with(error), "{}", ran.stderr);
     assert_same(&before, &snapshot(&apk.place.path("image")));
-    apk.nothing_temporary();
+    apk.place.has_nothing_temporary();
 }
 
 // --- what is wanted -----------------------------------------------------------------------

@@ -3,14 +3,13 @@
 //! package that nobody trusted has signed is left alone, and that is said.
 //!
 //! Needs Debian's gnupg; no network.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod common;
 
 use std::path::Path;
 use std::process::Command;
 
-use common::cli::{assert_same, fixture, ran, snapshot};
+use common::cli::{fixture, ran};
 use common::images::layer;
 use common::outcome::{changed, verdicts};
 use common::rpm::{
@@ -30,23 +29,12 @@ impl Rpm {
 
     #[track_caller]
     fn refused_command(&self, command: &mut Command, want: &str) {
-        let before = snapshot(&self.place.path("image"));
-        let ran = ran(command).expect(1);
         let server = REPOSITORY.replace("rpm.imgfix.invalid", &self.server.host);
-        let want = format!("imgfix: error: {want}\n")
+        let want = want
             .replace("REPO", REPOSITORY)
             .replace("SERVER", &server)
             .replace("IMAGE", &format!("{} (linux/amd64)", self.place.image("9")));
-        assert_eq!(ran.stderr, want);
-        assert_eq!(ran.stdout, "");
-        assert_same(&before, &snapshot(&self.place.path("image")));
-        self.nothing_temporary();
-    }
-
-    #[track_caller]
-    fn nothing_temporary(&self) {
-        let left: Vec<_> = std::fs::read_dir(self.place.path("tmp")).expect("tmp").collect();
-        assert!(left.is_empty(), "{left:?}");
+        self.place.refuses(command, &want);
     }
 
     /// A repair of libfoo and foo-tools must do nothing, because what the repository has of `package`
@@ -67,7 +55,7 @@ impl Rpm {
         assert_eq!(reason["detail"], why.replace("REPO", REPOSITORY));
         assert_eq!(changed(&json, 0), Vec::<String>::new());
         assert_eq!(json["output"]["digest"], json["image"]["digest"], "the image as it was");
-        self.nothing_temporary();
+        self.place.has_nothing_temporary();
     }
 }
 

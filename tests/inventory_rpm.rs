@@ -2,7 +2,6 @@
 //! package URLs that scanners have.
 //!
 //! Needs nothing; no network.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod common;
 

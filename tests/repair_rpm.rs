@@ -3,7 +3,6 @@
 //! test gives.
 //!
 //! Needs Debian's umoci; no network.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod common;
 

@@ -88,6 +88,25 @@ impl Place {
         Self { dir }
     }
 
+    /// The command must end with exit code 1, nothing on stdout and exactly this error; the image
+    /// and the temporary directory must be as before.
+    #[track_caller]
+    pub fn refuses(&self, command: &mut Command, error: &str) {
+        let before = snapshot(&self.path("image"));
+        let ran = ran(command).expect(1);
+        assert_eq!(ran.stderr, format!("imgfix: error: {error}\n"));
+        assert_eq!(ran.stdout, "");
+        assert_same(&before, &snapshot(&self.path("image")));
+        self.has_nothing_temporary();
+    }
+
+    /// Nothing may be left in the temporary directory.
+    #[track_caller]
+    pub fn has_nothing_temporary(&self) {
+        let left: Vec<_> = std::fs::read_dir(self.path("tmp")).expect("tmp").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
     /// A place with the image `debian-12` as `oci:image:12`.
     pub fn debian() -> Self {
         let place = Self::new();
