@@ -22,7 +22,7 @@
 //! - [`scriptlet`]: the entry
 //! - [`lua`]: Lua scriptlets
 //! - [`macros`]: what `%post -e` may hold
-//! - `alternatives`, `glibc`, `programs`: the commands
+//! - `alternatives`, `glibc`, `programs`, `trust`: the commands
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -34,6 +34,7 @@ mod programs;
 #[cfg(test)]
 mod real_scripts;
 pub mod scriptlet;
+mod trust;
 
 use imgfix_shell::{Command, Table};
 use imgfix_tools::{getent, shadow, systemctl, systemd_sysusers, systemd_tmpfiles};
@@ -48,11 +49,13 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("glibc_post_upgrade.x86_64", glibc::post_upgrade),
     ("iconvconfig", glibc::iconvconfig),
     ("install-info", programs::install_info),
+    ("p11-kit", trust::p11_kit),
     ("restorecon", programs::restorecon),
     ("systemctl", systemctl::run),
     ("systemd-sysctl", programs::of_the_kernel),
     ("systemd-sysusers", systemd_sysusers::run),
     ("systemd-tmpfiles", systemd_tmpfiles::run),
+    ("trust", trust::trust),
     ("udevadm", programs::of_the_kernel),
     ("update-alternatives", alternatives::run),
 ];

@@ -15,8 +15,7 @@ use imgfix_vfs::Entry;
 use crate::{COMMANDS, Scriptlet};
 
 /// Where no stop is known to be right: what the text has, and the words of the stop.
-const KNOWN: &[(&str, &str)] =
-    &[("gpg --", "gpg"), ("update-ca-trust", "p11-kit"), ("preset-all", "preset-all")];
+const KNOWN: &[(&str, &str)] = &[("gpg --", "gpg"), ("preset-all", "preset-all")];
 
 fn image() -> Image {
     let files = [
@@ -36,8 +35,9 @@ fn image() -> Image {
         "/var/tmp/",
         "/root/",
         "/run/",
-        "/usr/lib64/pkcs11/p11-kit-trust.so=",
+        "/usr/lib64/pkcs11/p11-kit-trust.so=/etc/pki/ca-trust/source:/usr/share/pki/ca-trust-source\0",
         "/usr/lib/pkcs11/p11-kit-trust.so=",
+        "/usr/share/p11-kit/modules/p11-kit-trust.module=trust-policy: yes\n",
         "/usr/lib64/gconv/gconv-modules=module A\n",
         "/usr/lib64/gconv/gconv-modules.cache=cached",
         "/usr/share/cracklib/",

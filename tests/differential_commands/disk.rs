@@ -25,6 +25,7 @@ const WATCHED: &[&str] = &[
     "/usr/lib/os-release",
     "/usr/lib/postgresql",
     "/usr/lib/systemd",
+    "/usr/lib/x86_64-linux-gnu/pkcs11",
     "/usr/share/base-passwd",
     "/usr/share/ca-certificates",
     "/usr/share/ca-certificates-java",
@@ -33,7 +34,9 @@ const WATCHED: &[&str] = &[
     "/usr/share/debianutils",
     "/usr/share/dpkg",
     "/usr/share/man",
+    "/usr/share/p11-kit",
     "/usr/share/pam",
+    "/usr/share/pki",
     "/usr/share/postgresql",
     "/usr/share/postgresql-common",
     "/usr/share/ucf",
@@ -54,6 +57,7 @@ const WATCHED: &[&str] = &[
     "/data",
     "/tmp",
     "/nonexistent",
+    "/out",
 ];
 
 /// What no program's result is compared in: caches of other programs, locks, logs.

@@ -22,6 +22,7 @@ struct Family {
 }
 
 const DEBIAN: Family = Family { root: "IMGFIX_ORACLE_ROOT", table: imgfix_dpkg_tools::table };
+const RPM: Family = Family { root: "IMGFIX_ORACLE_ROOT", table: imgfix_rpm_tools::table };
 const ALPINE: Family = Family { root: "IMGFIX_ALPINE_ROOT", table: imgfix_apk::commands::table };
 
 fn check_all(cases: impl IntoIterator<Item = Case>) {
@@ -128,6 +129,12 @@ fn java_agrees_where_it_is_installed() {
 #[ignore = "needs a root file system: tests/differential_commands/run makes some"]
 fn postgresql_agrees_where_it_is_installed() {
     check_all(Case::parse_all(include_str!("postgresql.cases")));
+}
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn trust_agrees_where_it_is_installed() {
+    check_family(&RPM, Case::parse_all(include_str!("trust.cases")));
 }
 
 #[test]
