@@ -3,12 +3,14 @@
 #![no_main]
 
 use std::collections::BTreeSet;
+use std::io;
 
 use imgfix_dnf::modules::{ModuleState, Modules};
 use imgfix_dnf::primary::{PrimaryFile, RelationKind};
 use imgfix_dnf::repomd::Repomd;
 use imgfix_dnf::updateinfo::Advisories;
 use imgfix_dnf::variables::Variables;
+use imgfix_dnf::zchunk::Zchunk;
 use imgfix_dnf::{filelists, mirrors};
 use imgfix_vfs::Memory;
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let Some((which, data)) = data.split_first() else { return };
     let memory = Memory::default();
-    match which % 6 {
+    match which % 7 {
         0 => primary(data, &memory),
         1 => {
             let mut modules = Modules::none(&memory);
@@ -27,7 +29,8 @@ fuzz_target!(|data: &[u8]| {
         2 => drop(Advisories::read(data, &|_| true, &memory)),
         3 => drop(Repomd::parse(data)),
         4 => drop(mirrors::parse(data, &Variables::default())),
-        _ => drop(filelists::find(data, &BTreeSet::from(["/x".to_owned()]))),
+        5 => drop(filelists::find(data, &BTreeSet::from(["/x".to_owned()]))),
+        _ => drop(Zchunk::new(data).map(|mut content| io::copy(&mut content, &mut io::sink()))),
     }
 });
 

@@ -3,6 +3,7 @@
 //! on stdout and stderr, an exit code.
 
 pub mod cache;
+mod client_certificates;
 pub mod command_line;
 mod confine;
 pub mod diff;

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::machine::{self, MAX_SCRIPT_TIME};
 use crate::pipeline::{Environment, NamedReport, ScanInput, families};
+use crate::policy::ClientCertificateFiles;
 use crate::size;
 use imgfix_confinement::Confined;
 use imgfix_findings::ignore::MAX_IGNORE_FILE;
@@ -35,6 +36,7 @@ use imgfix_solve::effort::Effort;
 use imgfix_vfs::Memory;
 use imgfix_vfs::limits::{LayerLimits, Scale};
 
+use super::client_certificates;
 use super::exit::Failure;
 use super::output::Output;
 use super::registry_options::RegistryAccess;
@@ -84,6 +86,10 @@ pub struct RepositoryOptions {
     /// Fetch what is under FROM from TO instead (repeatable)
     #[arg(long, value_name = "FROM=TO")]
     pub mirror: Vec<String>,
+    /// Show this certificate to the server of repositories below URL; FILE may have the key, too,
+    /// or be subscription-manager's folder (repeatable)
+    #[arg(long, value_name = "URL=FILE[,KEY]")]
+    pub client_certificate: Vec<ClientCertificateFiles>,
     /// Verify repositories with this OpenPGP keyring, or for an apk image with this RSA public
     /// key (NAME.rsa.pub), instead of the image's (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -253,6 +259,7 @@ pub fn environment(
         let mirror = text.parse().map_err(|why| Failure::Usage(format!("--mirror: {why}")))?;
         mirrors.push(mirror);
     }
+    let client_certificates = client_certificates::read(&repositories.client_certificate)?;
     let limits = match images.max_unpacked_size {
         Some(max_unpacked) => {
             LayerLimits { max_unpacked, scale: Scale::Fixed, ..LayerLimits::default() }
@@ -302,6 +309,7 @@ pub fn environment(
                 release: repositories.releasever.clone(),
                 offline: repositories.offline,
                 certificates,
+                client_certificates,
             },
             scripts: repositories.scripts.unwrap_or_default(),
             script_time: machine::script_time(

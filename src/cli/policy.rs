@@ -150,6 +150,7 @@ pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
     }
     // The first that fits counts: those of the command line.
     options.mirror.extend(file.mirrors.iter().cloned());
+    options.client_certificate.extend(file.client_certificates.iter().cloned());
     if options.keyring.is_empty() {
         options.keyring.clone_from(&file.keyrings);
     }

@@ -38,3 +38,4 @@ pub mod updateinfo;
 pub mod variables;
 mod workshop;
 mod xml;
+pub mod zchunk;

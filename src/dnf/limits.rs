@@ -23,7 +23,8 @@ pub fn of_repositories(
         "rhel" if !sources.is_empty() && sources.iter().all(|one| one.place().contains(UBI)) => {
             Some(
                 "Red Hat has only a part of its packages in UBI's public repositories, and the rest \
-                 wants a subscription; name a mirror of that with --repository"
+                 wants a subscription; name that with --repository and --client-certificate, or a \
+                 mirror of it"
                     .to_owned(),
             )
         }

@@ -296,9 +296,13 @@ pub fn load(
 /// What is wrong, and what helps.
 fn remedy(source: &SignedSource, error: &RepositoryError) -> String {
     match (error, &source.source.client_certificate) {
-        (RepositoryError::Fetch(FetchError::Refused { .. }), Some(_)) => format!(
-            "{error}; its server wants the client certificate of a subscription, which imgfix does \
-             not send: name a mirror of it with --mirror FROM=TO or --repository"
+        (
+            RepositoryError::Fetch(FetchError::Refused { .. } | FetchError::Failed { .. }),
+            Some(_),
+        ) => format!(
+            "{error}; its server wants the client certificate of a subscription: give this machine's \
+             with --client-certificate URL=FILE,KEY (the image's is never used), or name a mirror \
+             with --mirror FROM=TO"
         ),
         (RepositoryError::Fetch(FetchError::Failed { .. }), _) => format!(
             "{error}; check the URL, the network and the proxy, or name a mirror with --mirror \

@@ -126,10 +126,10 @@ impl Repomd {
         }
     }
 
-    /// The file of a type.
+    /// The file of a type; where there is none, the same data as zchunk (`primary_zck`).
     #[must_use]
     pub fn file(&self, kind: &str) -> Option<&MetadataFile> {
-        self.files.get(kind)
+        self.files.get(kind).or_else(|| self.files.get(&format!("{kind}_zck")))
     }
 }
 
@@ -171,6 +171,8 @@ mod tests {
         let primary = repomd.file("primary").unwrap();
         assert_eq!((primary.path.as_str(), primary.size), ("repodata/x-primary.xml.gz", 193_305));
         assert_eq!(primary.open_size, Some(2_762_272));
+        let zchunk = TEXT.replace("\"primary\"", "\"primary_zck\"");
+        assert_eq!(Repomd::parse(zchunk.as_bytes()).unwrap().file("primary"), Some(primary));
         assert!(primary.digest.hex().starts_with("30f63c7f"));
         let counted = TEXT.replace("<revision>1712779292", "<revision>7");
         assert_eq!(Repomd::parse(counted.as_bytes()).unwrap().made, 1_712_779_999);

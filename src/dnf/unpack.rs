@@ -1,12 +1,13 @@
-//! Metadata files unpacked as streams: gzip, xz, zstd, bzip2, or as they are.
+//! Metadata files unpacked as streams: gzip, xz, zstd, bzip2, zchunk, or as they are.
 //!
 //! In come a file and its name; out comes a stream. The name's ending says the compression, as
-//! it does for dnf. zchunk is not read: its repositories list the same data in another form.
+//! it does for dnf.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use super::zchunk::Zchunk;
 use imgfix_vfs::compression;
 
 const BUFFER: usize = 1 << 17;
@@ -15,7 +16,7 @@ const BUFFER: usize = 1 << 17;
 #[must_use]
 pub fn is_readable(name: &str) -> bool {
     let ending = Path::new(name).extension().and_then(|ending| ending.to_str());
-    matches!(ending, Some("gz" | "xz" | "zst" | "bz2" | "xml" | "yaml"))
+    matches!(ending, Some("gz" | "xz" | "zst" | "bz2" | "zck" | "xml" | "yaml"))
 }
 
 /// The unpacked content of a file that is called `name` where it is served.
@@ -30,6 +31,7 @@ pub fn open(path: &Path, name: &str) -> io::Result<Box<dyn BufRead>> {
         Some("xz") => buffered(compression::xz(file)?),
         Some("zst") => buffered(compression::zstd(file)?),
         Some("bz2") => buffered(bzip2::bufread::MultiBzDecoder::new(file)),
+        Some("zck") => buffered(Zchunk::new(file)?),
         _ => Box::new(file),
     })
 }

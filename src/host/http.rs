@@ -12,6 +12,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder};
 use url::Url;
 
+use super::tls::Identity;
 use super::{proxy, tls};
 
 /// What imgfix calls itself to servers (`User-Agent`).
@@ -37,7 +38,19 @@ pub fn client(
     certificates: &[Vec<u8>],
     adjust: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<Client, String> {
-    built(tls::trusting(adjust(builder()?), certificates)?)
+    built(tls::trusting(adjust(builder()?), certificates, None)?)
+}
+
+/// As [`client`]; it shows `identity` to a server that wants to know who it is.
+///
+/// # Errors
+/// Those of [`client`].
+pub fn client_as(
+    identity: &Identity,
+    certificates: &[Vec<u8>],
+    adjust: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<Client, String> {
+    built(tls::trusting(adjust(builder()?), certificates, Some(identity))?)
 }
 
 /// What a client can do.
@@ -58,7 +71,7 @@ pub fn client_or_plain(
     certificates: &[Vec<u8>],
     adjust: impl Fn(ClientBuilder) -> ClientBuilder,
 ) -> Result<(Client, Reach), String> {
-    match built(tls::trusting(adjust(builder()?), certificates)?) {
+    match built(tls::trusting(adjust(builder()?), certificates, None)?) {
         Ok(client) => Ok((client, Reach::Everything)),
         Err(_) => Ok((built(adjust(builder()?).tls_certs_only([]))?, Reach::PlainHttp)),
     }

@@ -7,7 +7,10 @@
 //! (`openssl req -x509` makes such a certificate), and curl and skopeo accept one that they were
 //! told to trust; so a server that shows a named certificate itself is trusted here, when the
 //! certificate is for its name and has not expired.
+//!
+//! A server may want a certificate of its clients, too: [`Identity`] is what they show.
 
+use std::fmt;
 use std::sync::Arc;
 
 use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
@@ -16,22 +19,71 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// A client that trusts the certificates in these PEM texts besides the machine's authorities.
+/// What HTTP clients speak (ALPN).
+const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// What a client shows to a server that wants to know who it is: a certificate, with those that
+/// vouch for it, and its key.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self { chain: self.chain.clone(), key: self.key.clone_key() }
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Reads PEM texts: certificates, the client's own first, and one key (PKCS #8, PKCS #1 or
+    /// SEC 1), which may stand in one file or in two. Whatever else is there (Red Hat's
+    /// entitlements have more) is passed over.
+    ///
+    /// # Errors
+    /// There is no certificate or no key, or one that cannot be read, or the key is not the
+    /// certificate's.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, String> {
+        let chain = CertificateDer::pem_slice_iter(certificates)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("a certificate is not PEM: {error}"))?;
+        if chain.is_empty() {
+            return Err("there is no certificate in PEM form".to_owned());
+        }
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|_| "there is no key in PEM form without a passphrase".to_owned())?;
+        let identity = Self { chain, key };
+        // Whether they belong together is known when they are used.
+        configuration_as(&[], Some(&identity), &HTTP)?;
+        Ok(identity)
+    }
+}
+
+/// A client that trusts the certificates in these PEM texts besides the machine's authorities,
+/// and shows `identity` where a server wants one.
 ///
 /// # Errors
 /// A text has a certificate that cannot be read.
 pub fn trusting(
     builder: reqwest::ClientBuilder,
     pem: &[Vec<u8>],
+    identity: Option<&Identity>,
 ) -> Result<reqwest::ClientBuilder, String> {
-    if pem.is_empty() {
+    if pem.is_empty() && identity.is_none() {
         return Ok(builder);
     }
-    Ok(builder.tls_backend_preconfigured(configuration(pem, &[b"h2".as_slice(), b"http/1.1"])?))
+    Ok(builder.tls_backend_preconfigured(configuration_as(pem, identity, &HTTP)?))
 }
 
 /// What a client of TLS is made of that trusts the certificates in these PEM texts besides the
@@ -40,6 +92,14 @@ pub fn trusting(
 /// # Errors
 /// A text has a certificate that cannot be read; there is nobody to trust.
 pub fn configuration(pem: &[Vec<u8>], protocols: &[&[u8]]) -> Result<rustls::ClientConfig, String> {
+    configuration_as(pem, None, protocols)
+}
+
+fn configuration_as(
+    pem: &[Vec<u8>],
+    identity: Option<&Identity>,
+    protocols: &[&[u8]],
+) -> Result<rustls::ClientConfig, String> {
     let mut named = Vec::new();
     for text in pem {
         for certificate in CertificateDer::pem_slice_iter(text) {
@@ -48,12 +108,17 @@ pub fn configuration(pem: &[Vec<u8>], protocols: &[&[u8]]) -> Result<rustls::Cli
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = NamedOrSigned { signed: by_authorities(&named, &provider)?, named };
-    let mut configuration = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut configuration = match identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { chain, key }) => builder
+            .with_client_auth_cert(chain.clone(), key.clone_key())
+            .map_err(|error| format!("the client's certificate and key: {error}"))?,
+    };
     configuration.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(configuration)
 }
@@ -270,6 +335,30 @@ mod tests {
         }
         for damaged in [&b""[..], b"\x30\x00", b"\x30\x02\x30\x00", b"x"] {
             assert!(Validity::of(damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn a_client_has_its_own_key() {
+        let dir = tempfile::tempdir().expect("dir");
+        let one = self_signed(dir.path(), "one.example", &[]);
+        self_signed(dir.path(), "two.example", &[]);
+        let key = |name| std::fs::read(dir.path().join(name)).expect("key");
+        let (own, other) = (key("one.example.key"), key("two.example.key"));
+        // As subscription-manager writes them, with more below.
+        let more = b"-----BEGIN ENTITLEMENT DATA-----\neJw=\n-----END ENTITLEMENT DATA-----\n";
+        let both = [&one[..], more, &own].concat();
+        let identity = Identity::from_pem(&both, &both).expect("identity");
+        assert_eq!(identity.chain.len(), 1);
+        assert!(!format!("{identity:?}").contains("key"), "{identity:?}");
+        assert!(Identity::from_pem(&one, &own).is_ok());
+        for (certificate, key, want) in [
+            (&one, &other, "certificate and key"),
+            (&own, &own, "no certificate"),
+            (&one, &one, "no key"),
+        ] {
+            let error = Identity::from_pem(certificate, key).expect_err("refused");
+            assert!(error.contains(want), "{error}");
         }
     }
 

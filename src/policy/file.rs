@@ -155,6 +155,7 @@ impl File {
         let urls = self.extends.extract_if(.., |text| text.get_ref().contains(':')).count();
         let sources = std::mem::take(&mut repositories.sources);
         let mirrors = std::mem::take(&mut repositories.mirrors);
+        let client_certificates = std::mem::take(&mut repositories.client_certificates);
         let keyrings = std::mem::take(&mut repositories.keyrings);
         let expired = std::mem::take(&mut repositories.allow_expired_index);
         let older = std::mem::take(&mut repositories.allow_older_index);
@@ -163,6 +164,7 @@ impl File {
             ("cache-max-size", self.cache_max_size.take().is_some()),
             ("repositories.sources", !sources.is_empty()),
             ("repositories.mirrors", !mirrors.is_empty()),
+            ("repositories.client-certificates", !client_certificates.is_empty()),
             ("repositories.keyrings", !keyrings.is_empty()),
             ("repositories.releasever", release.is_some()),
             ("notify", !std::mem::take(&mut self.notify).is_empty()),
@@ -230,6 +232,8 @@ pub fn parse(
     for path in repositories.keyrings.iter_mut().chain(&mut file.ca_files) {
         *path = folder.join(&*path);
     }
+    let own = std::mem::take(&mut repositories.client_certificates);
+    repositories.client_certificates = own.into_iter().map(|one| one.within(folder)).collect();
     Ok(Policy {
         refused,
         extends: file.extends.iter().map(|text| checks.extended(text)).collect::<Result<_, _>>()?,
@@ -493,6 +497,7 @@ mod tests {
             "max-memory",
             "cache-max-size",
             "repositories.mirrors",
+            "repositories.client-certificates",
             "repositories.keyrings",
             "repositories.releasever",
             "notify",
@@ -562,6 +567,10 @@ mod tests {
         assert_eq!(policy.ca_files, [Path::new("/project/keys/ca.pem")]);
         assert_eq!((policy.allow.len(), policy.deny.len()), (1, 1));
         assert_eq!(policy.repositories.keyrings, [Path::new("/project/keys/mirror.gpg")]);
+        assert_eq!(
+            policy.repositories.client_certificates[0].to_string(),
+            "https://cdn.redhat.com=/etc/pki/entitlement"
+        );
         assert_eq!(policy.notify.len(), 6);
         assert_eq!(policy.expired(date!(2027 - 01 - 31)).count(), 1);
         assert_eq!(policy.expired(date!(2027 - 01 - 30)).count(), 0);

@@ -8,6 +8,7 @@
 //! that is merely found in the working directory or above it may have come with a pull request:
 //! it can narrow what is done, and has no power to run, write, send or redirect ([`Standing`]).
 
+mod client_certificate;
 mod extends;
 mod file;
 mod image;
@@ -27,6 +28,7 @@ use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_vfs::Compression;
 
+pub use client_certificate::ClientCertificateFiles;
 pub use extends::{Extended, PinnedArtifact, PinnedUrl};
 pub use file::parse;
 pub use image::{ImageName, ImageOverride, ImagePattern};
@@ -173,6 +175,8 @@ pub struct Repositories {
     pub sources: Vec<String>,
     /// `FROM=TO`: URLs that begin with FROM are fetched from TO.
     pub mirrors: Vec<String>,
+    /// `URL=FILE[,KEY]`: what is shown to servers; relative paths count from the policy's folder.
+    pub client_certificates: Vec<ClientCertificateFiles>,
     /// Files with keys instead of the image's own; relative paths count from the policy's folder.
     pub keyrings: Vec<PathBuf>,
     /// What `$releasever` stands for in the repositories of an rpm image.
@@ -233,6 +237,8 @@ impl Policy {
                 sources: first(own.sources, general.sources),
                 // The first that fits counts.
                 mirrors: both(own.mirrors, general.mirrors),
+                client_certificates: [general.client_certificates, own.client_certificates]
+                    .concat(),
                 keyrings: if own.keyrings.is_empty() { general.keyrings } else { own.keyrings },
                 releasever: own.releasever.or(general.releasever),
                 image_sources_only: own.image_sources_only || general.image_sources_only,

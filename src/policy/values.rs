@@ -66,6 +66,7 @@ pub const KEYS: &[Key] = &[
     list("packages.deny", "deny-package"),
     named("repositories.sources", "repository", ""),
     list("repositories.mirrors", "mirror"),
+    list("repositories.client-certificates", "client-certificate"),
     named("repositories.keyrings", "keyring", ""),
     named("repositories.releasever", "releasever", ""),
     named("repositories.image-sources-only", "image-sources-only", "false"),
@@ -140,6 +141,10 @@ impl Policy {
             ("packages.deny", list(self.deny.clone())),
             ("repositories.sources", list(repositories.sources.clone())),
             ("repositories.mirrors", list(repositories.mirrors.clone())),
+            (
+                "repositories.client-certificates",
+                list(repositories.client_certificates.iter().map(ToString::to_string).collect()),
+            ),
             ("repositories.keyrings", paths(&repositories.keyrings)),
             ("repositories.releasever", repositories.releasever.as_ref().map(|it| json!(it))),
             ("repositories.image-sources-only", switch(repositories.image_sources_only)),

@@ -19,7 +19,9 @@ use imgfix_repository::newest::Older;
 use imgfix_repository::rsa_keys::RsaKeyring;
 use imgfix_repository::signature::Keyring;
 use imgfix_repository::upkeep::{Limits, Pruned};
-use imgfix_repository::{Cache, CacheError, CacheKey, FetchOptions, Fetcher, Mirror};
+use imgfix_repository::{
+    Cache, CacheError, CacheKey, ClientCertificate, FetchOptions, Fetcher, Mirror,
+};
 use imgfix_shell::TimeLimit;
 use imgfix_solve::effort::Effort;
 use imgfix_terminal::{bytes, count};
@@ -58,6 +60,8 @@ pub struct RepositoryChoice {
     pub offline: bool,
     /// PEM files.
     pub certificates: Vec<Vec<u8>>,
+    /// What is shown to servers that want to know who asks.
+    pub client_certificates: Vec<ClientCertificate>,
 }
 
 /// How maintainer scripts are run.
@@ -201,6 +205,7 @@ impl Edge {
             offline: self.repositories.offline,
             mirrors: self.repositories.mirrors.clone(),
             certificates: self.repositories.certificates.clone(),
+            client_certificates: self.repositories.client_certificates.clone(),
             pace: self.pace,
             older: self.repositories.older,
             now: Some(self.now),

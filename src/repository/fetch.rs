@@ -11,19 +11,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use reqwest::StatusCode;
 use reqwest::header::{
     ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
 };
-use reqwest::{Client, StatusCode};
 use tokio::runtime::Runtime;
 
 use super::access::{Credentials, Logins};
 use super::cache::{Cache, Revalidation, Word};
 use super::checked::{self, CheckError, IdentityCheck};
+use super::clients::{ClientCertificate, Clients};
 use super::mirror::{self, Mirror};
 use super::newest::{Newest, Older, OlderIndex};
 use super::request::{FailedRequest, Target, continues, good, passing, too_slow};
-use imgfix_host::http::{self, Reach, Retry};
+use imgfix_host::http::Retry;
 use imgfix_host::pace::{Pace, Transfer};
 use imgfix_host::progress::{SharedProgress, Task};
 use imgfix_host::staging::Staged;
@@ -46,6 +47,8 @@ pub struct FetchOptions {
     pub mirrors: Vec<Mirror>,
     /// Further trusted certificates, PEM.
     pub certificates: Vec<Vec<u8>>,
+    /// What is shown to servers that want a certificate; the first that is for a URL counts.
+    pub client_certificates: Vec<ClientCertificate>,
     /// How long a server may take.
     pub pace: Pace,
     /// What to do with an index older than one that was seen.
@@ -64,6 +67,7 @@ impl Default for FetchOptions {
             offline: false,
             mirrors: Vec::new(),
             certificates: Vec::new(),
+            client_certificates: Vec::new(),
             pace: Pace::default(),
             older: Older::default(),
             now: None,
@@ -144,9 +148,7 @@ pub struct Wanted {
 /// Fetches and caches.
 pub struct Fetcher {
     runtime: Arc<Runtime>,
-    client: Client,
-    /// Whether there are certificates to verify servers with.
-    https: bool,
+    clients: Clients,
     cache: Cache,
     options: FetchOptions,
     progress: SharedProgress,
@@ -165,9 +167,8 @@ impl Fetcher {
         options: FetchOptions,
         progress: SharedProgress,
     ) -> Result<Self, FetchError> {
-        // Over plain http, where Debian's and Ubuntu's own archives are, signatures protect what
-        // comes.
-        let (client, reach) = http::client_or_plain(&options.certificates, |builder| {
+        let (trusted, own) = (&options.certificates, &options.client_certificates);
+        let clients = Clients::new(trusted, own, |builder| {
             let builder = builder.read_timeout(STALLED);
             match options.reuse_connections {
                 true => builder,
@@ -175,9 +176,8 @@ impl Fetcher {
             }
         })
         .map_err(FetchError::Setup)?;
-        let https = reach == Reach::Everything;
         let (logins, newest) = (Logins::default(), Newest::new(options.older, options.now));
-        Ok(Self { runtime, client, https, cache, options, progress, logins, newest })
+        Ok(Self { runtime, clients, cache, options, progress, logins, newest })
     }
 
     /// Logs in for everything below `base`. Other hosts (`--mirror`, redirects) do not get the
@@ -333,7 +333,7 @@ impl Fetcher {
             headers.insert(RANGE, range);
         }
         let slow = |slow| too_slow(label, slow);
-        let response = transfer.wait(target.get(&self.client, &headers)).await.map_err(slow)??;
+        let response = transfer.wait(target.get(&self.clients, &headers)).await.map_err(slow)??;
         let restart = |staged: &mut Staged| staged.file().set_len(0).map_err(disk);
         let again = || {
             let why = "the server cannot go on where it was cut off".to_owned();
@@ -387,7 +387,7 @@ impl Fetcher {
             |why: &str| FetchError::Failed { url: target.label.clone(), why: why.to_owned() };
         let parsed = url::Url::parse(&target.url).map_err(|error| failed(&error.to_string()))?;
         match parsed.scheme() {
-            "https" if !self.https && !self.options.offline => Err(failed(
+            "https" if !self.clients.https && !self.options.offline => Err(failed(
                 "this machine has no certificates to verify the server with; install \
                  ca-certificates or give them with --ca-file",
             )),
@@ -490,7 +490,7 @@ impl Fetcher {
             }
         }
         let slow = |slow| too_slow(label, slow);
-        let response = transfer.wait(target.get(&self.client, &headers)).await.map_err(slow)??;
+        let response = transfer.wait(target.get(&self.clients, &headers)).await.map_err(slow)??;
         if let (StatusCode::NOT_MODIFIED, Some((_, bytes))) = (response.status(), known) {
             return Ok(bytes.clone());
         }

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod cache_key;
 pub mod checked;
 pub mod cleartext;
+mod clients;
 pub mod config_text;
 pub mod date;
 pub mod fetch;
@@ -27,6 +28,7 @@ pub mod upkeep;
 
 pub use cache::{Cache, CacheError};
 pub use cache_key::CacheKey;
+pub use clients::ClientCertificate;
 pub use fetch::{FetchError, FetchOptions, Fetcher};
 pub use mirror::Mirror;
 pub use signature::Signer;

@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_RANGE, HeaderMap, LOCATION};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::access::Access;
+use super::clients::Clients;
 use super::fetch::FetchError;
 use imgfix_host::http;
 use imgfix_host::pace::TooSlow;
@@ -50,7 +51,7 @@ impl Target {
     /// Asks, and follows redirects. Each place gets the login that is meant for it, no other.
     pub(super) async fn get(
         &self,
-        client: &Client,
+        clients: &Clients,
         headers: &HeaderMap,
     ) -> Result<Response, FailedRequest> {
         let label = &self.label;
@@ -58,7 +59,7 @@ impl Target {
             |why: String| FailedRequest::for_good(FetchError::Failed { url: label.clone(), why });
         let mut url = Url::parse(&self.url).map_err(|error| fatal(error.to_string()))?;
         for _ in 0..=http::REDIRECTS {
-            let mut request = client.get(url.clone()).headers(headers.clone());
+            let mut request = clients.of(&url).get(url.clone()).headers(headers.clone());
             if let Some(login) = self.access.login(&url) {
                 request = request.basic_auth(login.user, Some(login.password));
             }
