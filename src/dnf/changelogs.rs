@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::inventory::{RpmInventory, id};
+use super::inventory::id;
 use imgfix_model::changelog::{
     Changelog, ChangelogEntry, ChangelogPart, Changelogs, MAX_ENTRIES, MAX_IDS, MAX_TEXT,
     vulnerability_ids,
@@ -19,6 +19,7 @@ use imgfix_repair::error::RepairerError;
 use imgfix_repository::Fetcher;
 use imgfix_rpm::Package;
 use imgfix_rpm::archive::inspect;
+use imgfix_rpm::install::Installed;
 
 /// The changelogs of upgraded packages.
 ///
@@ -26,12 +27,12 @@ use imgfix_rpm::archive::inspect;
 /// An archive cannot be fetched or read.
 pub fn gather(
     steps: &[Step],
-    inventory: &RpmInventory,
+    installed: &[Installed],
     fetcher: &Fetcher,
 ) -> Result<Changelogs, RepairerError> {
     let (mut parts, mut named) = (Vec::new(), BTreeMap::new());
     for step in steps.iter().filter(|step| step.from.is_some()) {
-        let old = inventory.headers.iter().rev().map(|one| &one.package);
+        let old = installed.iter().rev().map(|one| &one.package);
         let Some(old) = old.into_iter().find(|old| id(old) == step.package) else { continue };
         let paths = fetcher.archives(&[&step.archive])?;
         let Some(path) = paths.first() else { continue };

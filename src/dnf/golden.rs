@@ -99,6 +99,7 @@ impl Image {
             colour: 3,
             no_documentation: false,
             languages: None,
+            left_out: Default::default(),
             defers_posttrans: transactions.len() > 1,
         };
         let table = Arc::new(imgfix_rpm_tools::table());

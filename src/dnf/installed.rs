@@ -44,6 +44,11 @@ impl InstalledRelation {
         }
     }
 
+    /// As metadata has it.
+    fn of_text(text: RelationText<'_>) -> Self {
+        Self { name: text.name.to_owned(), flag: text.flag, evr: text.evr.to_owned() }
+    }
+
     /// As metadata would have it.
     #[must_use]
     pub fn text(&self) -> RelationText<'_> {
@@ -108,6 +113,18 @@ impl InstalledPackage {
             // no dependency names a path that is no text
             files: files.iter().filter_map(|file| String::from_utf8(file.path()).ok()).collect(),
         })
+    }
+
+    /// Adds what an index says of the same package.
+    pub(crate) fn add_from_index(&mut self, package: &super::primary::Package<'_>) {
+        use super::primary::RelationKind as Kind;
+        let relations = |kind| package.relations(kind).map(InstalledRelation::of_text).collect();
+        self.provides = relations(Kind::Provides);
+        self.requires = relations(Kind::Requires);
+        self.conflicts = relations(Kind::Conflicts);
+        self.obsoletes = relations(Kind::Obsoletes);
+        self.recommends = relations(Kind::Recommends);
+        self.files = package.relations(Kind::Files).map(|file| file.name.to_owned()).collect();
     }
 
     /// Module and stream.

@@ -80,6 +80,8 @@ pub struct RpmInventory {
     pub distribution: Distribution,
     /// rpm's database; `None`: the image has only a list of its packages.
     pub database: Option<Database>,
+    /// That list, in the order of [`RpmInventory::packages`].
+    pub manifest: Option<Manifest>,
     /// The folder of either.
     pub place: ImagePath,
     /// All its headers, by number; keys, too.
@@ -117,18 +119,21 @@ impl RpmInventory {
         let Some(manifest) = Manifest::read(fs)? else { return Ok(None) };
         let packages: Vec<InstalledPackage> = manifest.packages.iter().map(listed).collect();
         let distribution = read_distribution(fs)?;
+        let architecture = architecture(&packages);
         Ok(Some(Self {
             database: None,
             place: ImagePath::literal(manifest::DIRECTORY),
             headers: Vec::new(),
             keys: Keyring::default(),
-            architecture: architecture(&packages),
             version: distribution.version_id.clone(),
             release: releases::rpm_of(&packages, &distribution),
             era: releases::era_of(&distribution),
-            colour: 0,
+            // what the machine's rpm notes; no header is there to say so
+            colour: if architecture == "x86_64" { 3 } else { 0 },
+            architecture,
             distribution,
             packages,
+            manifest: Some(manifest),
         }))
     }
 
@@ -162,6 +167,7 @@ impl RpmInventory {
             colour: colour(&headers),
             distribution,
             database: Some(database),
+            manifest: None,
             headers,
             packages,
             keys,
@@ -186,8 +192,7 @@ impl RpmInventory {
 
 /// A package of a list, which says little of it.
 fn listed(package: &manifest::Package) -> InstalledPackage {
-    let epoch = if package.epoch > 0 { format!("{}:", package.epoch) } else { String::new() };
-    let evr = format!("{epoch}{}", package.version_release);
+    let evr = package.evr();
     let said = |text: &str| if text == "(none)" { String::new() } else { text.to_owned() };
     let itself = installed::InstalledRelation {
         name: package.name.clone(),

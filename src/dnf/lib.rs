@@ -7,6 +7,7 @@ pub mod arch;
 mod changelogs;
 pub mod default_repositories;
 pub mod filelists;
+mod former;
 #[cfg(test)]
 mod golden;
 pub mod ini;
@@ -33,6 +34,7 @@ mod strings;
 #[cfg(test)]
 mod testing;
 mod transactions;
+mod trust;
 pub mod unpack;
 pub mod updateinfo;
 pub mod variables;

@@ -4,8 +4,10 @@
 //! that a dependency names and `primary.xml` does not have are looked for in `filelists.xml`, which
 //! is fetched for nothing else.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::former;
 use super::modules::ModuleFilter;
 use super::primary::{Package, RelationKind};
 use super::remote::{Repositories, Repository, RepositoryError};
@@ -31,7 +33,7 @@ impl<'a> RpmOffers<'a> {
     /// # Errors
     /// A list of files that is needed cannot be fetched or read.
     pub fn new(
-        image: Image<'a>,
+        mut image: Image<'a>,
         mut repositories: Repositories,
         fetcher: &Fetcher,
     ) -> Result<Self, RepositoryError> {
@@ -39,6 +41,10 @@ impl<'a> RpmOffers<'a> {
         if !paths.is_empty() {
             for repository in &mut repositories.list {
                 repository.find_files(&paths, fetcher)?;
+            }
+            // what the image itself does not say of its packages
+            if let Cow::Owned(packages) = &mut image.packages {
+                former::add_files(packages, &paths, &repositories.list);
             }
         }
         let modules = &mut repositories.modules;
@@ -115,7 +121,7 @@ fn is_primary_file(text: &str) -> bool {
 /// image nor any `primary.xml` is known to have.
 fn unknown_paths(image: &Image<'_>, repositories: &[Repository]) -> BTreeSet<String> {
     let mut there: BTreeSet<&str> = BTreeSet::new();
-    for package in image.packages {
+    for package in image.packages.iter() {
         there.insert(&package.name);
         there.extend(package.provides.iter().map(|one| one.name.as_str()));
         there.extend(package.files.iter().map(String::as_str));
@@ -125,7 +131,7 @@ fn unknown_paths(image: &Image<'_>, repositories: &[Repository]) -> BTreeSet<Str
     let mut asked: BTreeSet<&str> = BTreeSet::new();
     let mut waiting: Vec<(usize, Package<'_>)> = Vec::new();
     for (at, repository) in repositories.iter().enumerate() {
-        for package in image.packages {
+        for package in image.packages.iter() {
             waiting.extend(repository.primary.named(&package.name).map(|one| (at, one)));
         }
     }
@@ -164,7 +170,11 @@ mod tests {
     #[test]
     fn only_paths_that_a_plan_may_need_are_looked_for() {
         let packages = [installed("a 1; F: /opt/there")];
-        let image = Image { architecture: "x86_64", packages: &packages, ..Image::default() };
+        let image = Image {
+            architecture: "x86_64",
+            packages: packages.as_slice().into(),
+            ..Image::default()
+        };
         let repositories = [repository(&[
             "a 2; R: /opt/there; R: /opt/x; R: /usr/bin/b; R: c",
             "b 1; F: /usr/bin/b; R: /opt/y",

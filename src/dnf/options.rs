@@ -26,7 +26,7 @@ pub enum Tool {
 }
 
 /// Whether a program is there: the first that is decides.
-const PROGRAMS: [(&str, Tool); 9] = [
+const PROGRAMS: [(&str, Tool); 10] = [
     ("/usr/bin/zypper", Tool::Zypper),
     ("/usr/bin/tdnf", Tool::Tdnf),
     ("/usr/bin/dnf5", Tool::Dnf),
@@ -36,6 +36,8 @@ const PROGRAMS: [(&str, Tool); 9] = [
     ("/etc/dnf/dnf.conf", Tool::Dnf),
     ("/usr/bin/yum", Tool::Yum),
     ("/etc/zypp/repos.d", Tool::Zypper),
+    // no program at all: what makes such images
+    ("/var/lib/rpmmanifest/container-manifest-2", Tool::Tdnf),
 ];
 
 /// Kernels and what goes with them: several versions stay beside each other.
@@ -317,6 +319,7 @@ mod tests {
             ("/usr/bin/microdnf", Tool::Dnf),
             ("/usr/bin/yum", Tool::Yum),
             ("/etc/zypp/repos.d/x.repo", Tool::Zypper),
+            ("/var/lib/rpmmanifest/container-manifest-2", Tool::Tdnf),
         ] {
             assert_eq!(options(&[(program, "")]).unwrap().tool, want, "{program}");
         }

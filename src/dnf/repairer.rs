@@ -1,23 +1,27 @@
 //! rpm and its package managers behind the pipeline's seam: images of Red Hat, Fedora, Amazon,
 //! SUSE, Azure Linux and all that are made from them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changelogs;
+use super::former::Former;
 use super::inventory::{RpmInventory, id};
 use super::locks::Locks;
 use super::modules::ModuleState;
 use super::offers::RpmOffers;
 use super::options::Options;
 use super::remote::Repositories;
-use super::repositories::{self, Known};
+use super::repositories::{self, Known, keyrings};
 use super::solve::Image;
+use super::trust::Trust;
 use super::workshop::RpmWorkshop;
 use imgfix_model::changelog::Changelogs;
 use imgfix_model::description::{Description, License, Party};
 use imgfix_model::package::{Inventory, PackageId};
 use imgfix_model::path::ImagePath;
-use imgfix_model::plan::Step;
+use imgfix_model::plan::{PlatformPlan, Step};
+use imgfix_model::reason::Reason;
 use imgfix_repair::edge::Edge;
 use imgfix_repair::error::{Cause, RepairerError};
 use imgfix_repair::package_manager::{Offers, PackageManager, Workshop};
@@ -29,10 +33,6 @@ use imgfix_vfs::{FileSystem, Overlay};
 
 /// Stores of rpm's packages: its database.
 pub struct Rpm;
-
-/// Why nothing is changed in an image that has a list of its packages alone.
-const NO_FILES: &str = "the image has no rpm database, only a list of its packages \
-    (container-manifest-2), which does not say whose which file is: build it anew";
 
 /// What rpm and its package managers read, beside what scripts do.
 const WANTED: [&[u8]; 7] = [
@@ -62,6 +62,7 @@ impl Kind for Rpm {
 pub struct RpmManager {
     own: RpmInventory,
     inventory: Inventory,
+    former: Former,
 }
 
 impl RpmManager {
@@ -72,7 +73,23 @@ impl RpmManager {
     pub fn open(fs: &dyn FileSystem) -> Result<Option<Self>, Cause> {
         let Some(own) = RpmInventory::read(fs)? else { return Ok(None) };
         let inventory = own.to_inventory();
-        Ok(Some(Self { own, inventory }))
+        Ok(Some(Self { own, inventory, former: Former::default() }))
+    }
+
+    /// The repositories of the image, and the settings of its package manager.
+    fn load(
+        &self,
+        fs: &dyn FileSystem,
+        fetcher: &Fetcher,
+        edge: &Edge,
+    ) -> Result<(Options, Repositories), RepairerError> {
+        let options = Options::read(fs).map_err(RepairerError::family)?;
+        let names: BTreeSet<&str> =
+            self.own.packages.iter().map(|package| package.name.as_str()).collect();
+        let is_installed = |name: &str| names.contains(name);
+        let known = self.own.known(&options, &is_installed);
+        let repositories = repositories::of_image(fs, &known, fetcher, edge)?;
+        Ok((options, repositories))
     }
 }
 
@@ -142,29 +159,43 @@ impl PackageManager for RpmManager {
         fetcher: &Fetcher,
         edge: &Edge,
     ) -> Result<Box<dyn Offers + 'a>, RepairerError> {
-        let (architecture, packages) = (self.own.architecture.as_str(), &*self.own.packages);
-        if self.own.database.is_none() {
-            let broken = Some(NO_FILES.to_owned());
-            let image = Image { architecture, packages, broken, ..Image::default() };
-            let offers = RpmOffers::new(image, Repositories::none(&edge.memory), fetcher);
-            return Ok(Box::new(offers.map_err(RepairerError::family)?));
-        }
-        let options = Options::read(fs).map_err(RepairerError::family)?;
+        let (options, repositories) = self.load(fs, fetcher, edge)?;
         let locks = Locks::read(fs, options.tool).map_err(RepairerError::family)?;
         let modules = ModuleState::read(fs, options.platform.as_deref());
         let modules = modules.map_err(RepairerError::family)?;
-        let names: BTreeSet<&str> =
-            self.own.packages.iter().map(|package| package.name.as_str()).collect();
-        let is_installed = |name: &str| names.contains(name);
-        let known = self.own.known(&options, &is_installed);
-        let repositories = repositories::of_image(fs, &known, fetcher, edge)?;
-        let image = Image { architecture, packages, options, locks, modules, broken: None };
+        let packages = match &self.own.manifest {
+            Some(_) => Cow::Owned(self.former.find(&self.own, &repositories.list)),
+            None => Cow::Borrowed(self.own.packages.as_slice()),
+        };
+        let architecture = self.own.architecture.as_str();
+        let image = Image { architecture, packages, options, locks, modules };
         let offers = RpmOffers::new(image, repositories, fetcher).map_err(RepairerError::family)?;
         Ok(Box::new(offers))
     }
 
+    /// The packages that a distroless image was made of.
+    fn prepare(
+        &self,
+        plan: &PlatformPlan,
+        overlay: &Overlay,
+        fetcher: &Fetcher,
+        edge: &Edge,
+    ) -> Result<Vec<(PackageId, Reason)>, RepairerError> {
+        if self.own.manifest.is_none() {
+            return Ok(Vec::new());
+        }
+        if !self.former.is_found() {
+            let (_, repositories) = self.load(overlay, fetcher, edge)?;
+            self.former.find(&self.own, &repositories.list);
+        }
+        let options = Options::read(overlay).map_err(RepairerError::family)?;
+        let keyrings = keyrings(overlay, &self.own.known(&options, &|_| false), edge)?;
+        let trust = Trust { keyrings: &keyrings, era: self.own.era, now: edge.now };
+        self.former.read(&self.own, plan, fetcher, &trust)
+    }
+
     fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairerError> {
-        Ok(Box::new(RpmWorkshop::new(&self.own)?))
+        Ok(Box::new(RpmWorkshop::new(&self.own, &self.former)?))
     }
 
     fn changelogs(
@@ -173,6 +204,8 @@ impl PackageManager for RpmManager {
         _overlay: &Overlay,
         fetcher: &Fetcher,
     ) -> Result<Option<Changelogs>, RepairerError> {
-        changelogs::gather(steps, &self.own, fetcher).map(Some)
+        let former = self.former.all();
+        let installed = if self.own.manifest.is_some() { &former } else { &self.own.headers };
+        changelogs::gather(steps, installed, fetcher).map(Some)
     }
 }

@@ -20,6 +20,7 @@ mod package_version;
 pub mod relation;
 mod rules;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,15 +51,13 @@ pub struct Image<'a> {
     /// rpm's name of its machine: `x86_64`.
     pub architecture: &'a str,
     /// In the order of the database.
-    pub packages: &'a [InstalledPackage],
+    pub packages: Cow<'a, [InstalledPackage]>,
     /// Settings of its package manager.
     pub options: Options,
     /// What the user has fixed.
     pub locks: Locks,
     /// Which streams are enabled.
     pub modules: ModuleState,
-    /// Why nothing of it can be changed.
-    pub broken: Option<String>,
 }
 
 /// Plans one platform's image: see [`plan`].
@@ -256,7 +255,7 @@ fn subject<'p>(package: &Package<'p>) -> Subject<'p> {
 /// Paths that relations of anything name: `/bin/sh`.
 fn wanted_paths<'a>(image: &'a Image<'a>, repositories: &'a [Repository]) -> BTreeSet<&'a str> {
     let mut paths = BTreeSet::new();
-    for package in image.packages {
+    for package in image.packages.iter() {
         let lists = [&package.requires, &package.conflicts, &package.recommends];
         let names = lists.into_iter().flatten().map(|one| one.name.as_str());
         paths.extend(names.flat_map(paths_in));

@@ -10,15 +10,16 @@ use super::inventory::{RpmInventory, id};
 use super::options::Tool;
 use imgfix_model::plan::{Because, PlatformPlan, Step};
 use imgfix_rpm::Package;
-use imgfix_rpm::install::{self, InstallError, NewPackage, order};
+use imgfix_rpm::install::{self, InstallError, Installed, NewPackage, order};
 
 /// The transactions of a plan, whose steps have these packages: dnf makes one of everything, zypper
-/// one of each package. `places` are the repositories' in the order in which dnf loads them.
+/// one of each package. `installed` has what goes at least. `places` are the repositories' in the order in which dnf loads them.
 ///
 /// # Errors
 /// What rpm would order by is damaged.
 pub fn transactions(
     inventory: &RpmInventory,
+    installed: &[Installed],
     plan: &PlatformPlan,
     packages: &[NewPackage],
     tool: Tool,
@@ -26,14 +27,14 @@ pub fn transactions(
 ) -> Result<Vec<Vec<install::Step>>, InstallError> {
     let steps = plan.steps.iter().enumerate();
     if tool == Tool::Zypper {
-        return Ok(steps.map(|(at, step)| group(inventory, plan, at, step)).collect());
+        return Ok(steps.map(|(at, step)| group(installed, plan, at, step)).collect());
     }
     let mut steps: Vec<_> = steps.collect();
     steps.sort_by_key(|(_, step)| turn(step, places));
-    let groups = steps.into_iter().flat_map(|(at, step)| group(inventory, plan, at, step));
+    let groups = steps.into_iter().flat_map(|(at, step)| group(installed, plan, at, step));
     let all: Vec<install::Step> = groups.collect();
-    let RpmInventory { headers, release, colour, .. } = inventory;
-    Ok(vec![order(&all, packages, headers, *release, *colour)?])
+    let RpmInventory { release, colour, .. } = inventory;
+    Ok(vec![order(&all, packages, installed, *release, *colour)?])
 }
 
 /// When dnf tells rpm of a step: what is new before what is newer, and each as the repositories
@@ -47,7 +48,7 @@ fn turn<'s>(step: &'s Step, places: &[String]) -> (bool, usize, &'s str) {
 
 /// A package comes, and those go that it takes the place of: the former version first.
 fn group(
-    inventory: &RpmInventory,
+    installed: &[Installed],
     plan: &PlatformPlan,
     at: usize,
     step: &Step,
@@ -64,9 +65,8 @@ fn group(
             needs && removal.package == id(package)
         })
     };
-    let headers = inventory.headers.iter();
     let mut going: Vec<_> =
-        headers.filter(|one| is_former(&one.package) || goes(&one.package)).collect();
+        installed.iter().filter(|one| is_former(&one.package) || goes(&one.package)).collect();
     going.sort_by_key(|one| (one.package.name() != name, one.package.name(), one.number));
     let erase = |number| install::Step::Erase { number, replaced_by: Some(at) };
     let going = going.into_iter().map(|one| erase(one.number));

@@ -5,11 +5,14 @@
 //! In come a plan, archives and the image; out come the image with the packages, or the package
 //! that stands in the way, and why.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufReader, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::former::Former;
 use super::installed::InstalledRelation;
 use super::inventory::RpmInventory;
 use super::offers::promised;
@@ -18,6 +21,7 @@ use super::primary;
 use super::repositories::{Keyrings, keyrings};
 use super::scriptlets::{Scriptlets, numbers_of};
 use super::transactions::transactions;
+use super::trust::Trust;
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::{PlatformPlan, Step};
 use imgfix_model::reason::Reason;
@@ -28,21 +32,20 @@ use imgfix_repair::error::RepairerError;
 use imgfix_repair::package_manager::{TrialOutcome, Workshop, reserved, script_of};
 use imgfix_repair::promise::Relations;
 use imgfix_repair::scripts::Scripts;
-use imgfix_repository::signature::{Keyring, SignatureError};
 use imgfix_rpm::Package;
-use imgfix_rpm::archive::{Headers, RpmPackage, unpack};
+use imgfix_rpm::archive::{Headers, unpack};
 use imgfix_rpm::database::{Change, FileChange};
 use imgfix_rpm::header::tag;
 use imgfix_rpm::install::{self, InstallError, NewPackage, Outcome, install};
 use imgfix_rpm::package::RelationKind;
 use imgfix_rpm::settings::Settings;
-use imgfix_rpm::signature::{Era, verify_archive, verify_header};
 use imgfix_rpm_tools as commands;
 use imgfix_vfs::{Entry, FileSystem as _, Memory, Overlay, Spool};
 
 /// Installs sets of steps over one image.
 pub struct RpmWorkshop<'a> {
     inventory: &'a RpmInventory,
+    former: &'a Former,
     unpacked: Unpacked<NewPackage>,
     /// Of the repositories; `None` before the first set.
     keyrings: Option<Keyrings>,
@@ -53,8 +56,8 @@ impl<'a> RpmWorkshop<'a> {
     ///
     /// # Errors
     /// No temporary file can be made.
-    pub fn new(inventory: &'a RpmInventory) -> Result<Self, RepairerError> {
-        Ok(Self { inventory, unpacked: Unpacked::new()?, keyrings: None })
+    pub fn new(inventory: &'a RpmInventory, former: &'a Former) -> Result<Self, RepairerError> {
+        Ok(Self { inventory, former, unpacked: Unpacked::new()?, keyrings: None })
     }
 
     fn unpack(
@@ -72,14 +75,11 @@ impl<'a> RpmWorkshop<'a> {
                 keyrings(overlay, &known, edge)?
             }
         };
-        let trust = Trust {
-            keyrings: self.keyrings.insert(keyrings),
-            era: self.inventory.era,
-            now: edge.now,
-            with_digests: self.inventory.release >= install::Release::new(5, 0),
-        };
+        let keyrings = self.keyrings.insert(keyrings);
+        let trust = Trust { keyrings, era: self.inventory.era, now: edge.now };
+        let with_digests = self.inventory.release >= install::Release::new(5, 0);
         let read = |step: &Step, file: BufReader<File>, spool: &Spool, memory: &Memory| {
-            trust.read_archive(step, file, spool, memory)
+            read_archive(&trust, step, file, spool, memory, with_digests)
         };
         self.unpacked.add(steps, paths, &edge.memory, read)
     }
@@ -94,6 +94,17 @@ impl<'a> RpmWorkshop<'a> {
         edge: &Edge,
     ) -> Result<Result<Outcome, InstallError>, RepairerError> {
         let inventory = self.inventory;
+        let (installed, left_out) = match &inventory.manifest {
+            None => (Cow::Borrowed(inventory.headers.as_slice()), HashSet::new()),
+            Some(_) => {
+                let installed = self.former.of_plan(inventory, plan);
+                let left_out = match install::dropped(overlay, &installed, packages) {
+                    Ok(left_out) => left_out,
+                    Err(error) => return Ok(Err(error)),
+                };
+                (Cow::Owned(installed), left_out)
+            }
+        };
         let settings = Settings::read(overlay).map_err(RepairerError::family)?;
         let installation = install::Options {
             release: inventory.release,
@@ -101,29 +112,38 @@ impl<'a> RpmWorkshop<'a> {
             colour: inventory.colour,
             no_documentation: options.without_documents || settings.no_documentation,
             languages: settings.languages,
+            left_out,
             defers_posttrans: options.tool == Tool::Zypper,
         };
         let scripts = Scripts::new(commands::table(), &inventory.architecture, timestamp, edge)?;
         let mut runner = scripts.runner();
+        let places = self.keyrings.as_ref().map_or(&[][..], |keyrings| &keyrings.places);
         with_deep_stack(|| {
-            let places = self.keyrings.as_ref().map_or(&[][..], |keyrings| &keyrings.places);
-            let transactions = transactions(inventory, plan, packages, options.tool, places)?;
+            let tool = options.tool;
+            let transactions = transactions(inventory, &installed, plan, packages, tool, places)?;
             let mut scripts = Scriptlets::new(&mut *runner, numbers_of(inventory.release));
-            let headers = &inventory.headers;
-            install(overlay, headers, packages, &transactions, &installation, &mut scripts)
+            install(overlay, &installed, packages, &transactions, &installation, &mut scripts)
         })
     }
 
-    /// Writes the database as rpm would have left it.
+    /// Writes the database as rpm would have left it, or the lists in its place.
     fn write_database(
         &self,
         overlay: &mut Overlay,
         changes: &[Change],
         timestamp: i64,
     ) -> Result<(), RepairerError> {
-        let Some(database) = &self.inventory.database else { return Ok(()) };
-        let written = database.write(overlay, changes);
-        for (path, change) in written.map_err(RepairerError::family)?.files {
+        let files = match (&self.inventory.database, &self.inventory.manifest) {
+            (Some(database), _) => {
+                database.write(overlay, changes).map_err(RepairerError::family)?.files
+            }
+            (None, Some(lists)) => {
+                let after = lists.after(changes).map_err(RepairerError::family)?.files();
+                after.into_iter().map(|(path, bytes)| (path, FileChange::Write(bytes))).collect()
+            }
+            (None, None) => return Ok(()),
+        };
+        for (path, change) in files {
             match change {
                 FileChange::Remove => overlay.remove(&path),
                 FileChange::Write(bytes) => {
@@ -215,102 +235,33 @@ pub fn relations(package: &Package) -> Relations {
     })
 }
 
-/// Which archives are taken.
-struct Trust<'a> {
-    keyrings: &'a Keyrings,
-    era: Era,
-    now: i64,
-    /// Whether the database has digests of whole archives.
+/// Unpacks a step's archive, which must be the package that the index promised, signed by one of
+/// the keys of its repository. Some databases have digests of whole archives.
+fn read_archive(
+    trust: &Trust<'_>,
+    step: &Step,
+    mut file: BufReader<File>,
+    spool: &Spool,
+    memory: &Memory,
     with_digests: bool,
-}
-
-impl Trust<'_> {
-    /// Unpacks a step's archive, which must be the package that the index promised, signed by one
-    /// of the keys of its repository.
-    fn read_archive(
-        &self,
-        step: &Step,
-        mut file: BufReader<File>,
-        spool: &Spool,
-        memory: &Memory,
-    ) -> Result<NewPackage, RepairerError> {
-        let archive = || step.archive.url.clone();
+) -> Result<NewPackage, RepairerError> {
+    let archive = || step.archive.url.clone();
+    let limits = Limits::for_archive(step.archive.size, memory);
+    let package = unpack(&mut file, spool, &limits).map_err(|source| {
+        let (archive, is_too_much) = (archive(), source.is_too_much());
+        match is_too_much {
+            true => RepairerError::TooMuch { archive, source: source.into() },
+            false => RepairerError::Archive { archive, source: source.into() },
+        }
+    })?;
+    trust.check(&step.archive, &step.package, step.to.as_ref(), &package.headers, &mut file)?;
+    let mut archive_digests = Vec::new();
+    if with_digests {
         let unreadable = |source| RepairerError::ArchiveFile { archive: archive(), source };
-        let limits = Limits::for_archive(step.archive.size, memory);
-        let package = unpack(&mut file, spool, &limits).map_err(|source| {
-            let (archive, is_too_much) = (archive(), source.is_too_much());
-            match is_too_much {
-                true => RepairerError::TooMuch { archive, source: source.into() },
-                false => RepairerError::Archive { archive, source: source.into() },
-            }
-        })?;
-        let own = &package.headers.package;
-        let version = own.evr().map(|evr| evr.to_string()).unwrap_or_default();
-        let shown = |name: &str, version: &str, architecture: &str| {
-            // an epoch of 0 is none
-            let version = version.strip_prefix("0:").unwrap_or(version);
-            format!("{name} {version} {architecture}")
-        };
-        let found = shown(own.name(), &version, own.arch());
-        let PackageId { name, architecture } = &step.package;
-        let wanted = shown(name.as_ref(), step.to.as_ref(), architecture.as_ref());
-        if found != wanted {
-            return Err(RepairerError::OtherPackage { archive: archive(), found, wanted });
-        }
-        self.verify(step, &package, &mut file).map_err(|problem| match problem {
-            Problem::Signature(source) => {
-                RepairerError::Untrusted { archive: archive(), source: source.into() }
-            }
-            Problem::Read(source) => unreadable(source),
-        })?;
-        let mut archive_digests = Vec::new();
-        if self.with_digests {
-            file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-            archive_digests = imgfix_rpm::archive_digests(&mut file).map_err(unreadable)?.into();
-        }
-        Ok(NewPackage { package: Arc::new(package), archive_digests })
+        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        archive_digests = imgfix_rpm::archive_digests(&mut file).map_err(unreadable)?.into();
     }
-
-    fn verify(
-        &self,
-        step: &Step,
-        package: &RpmPackage,
-        file: &mut BufReader<File>,
-    ) -> Result<(), Problem> {
-        let headers = &package.headers;
-        let none = Keyring::default();
-        let keyring = self.keyrings.of_place.get(&step.archive.repository).unwrap_or(&none);
-        let signed = [tag::OPENPGP, tag::RSAHEADER, tag::DSAHEADER];
-        if signed.into_iter().any(|tag| headers.signature.has(tag)) {
-            let own = &headers.package;
-            verify_header(&headers.signature, own, keyring, self.era, self.now)?;
-            return Ok(());
-        }
-        // over header and payload: packages of rpm 3 and 4.0, which are small
-        file.seek(SeekFrom::Start(0))?;
-        let mut all = Vec::new();
-        file.take(step.archive.size).read_to_end(&mut all)?;
-        let payload = headers.payload_in(&all);
-        verify_archive(headers, payload, keyring, self.era, self.now)?;
-        Ok(())
-    }
-}
-
-enum Problem {
-    Signature(SignatureError),
-    Read(std::io::Error),
-}
-
-impl From<SignatureError> for Problem {
-    fn from(error: SignatureError) -> Self {
-        Self::Signature(error)
-    }
-}
-
-impl From<std::io::Error> for Problem {
-    fn from(error: std::io::Error) -> Self {
-        Self::Read(error)
-    }
+    Ok(NewPackage { package: Arc::new(package), archive_digests })
 }
 
 /// Why a step cannot be done, from the error that it made.

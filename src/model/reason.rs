@@ -110,6 +110,14 @@ pub enum Reason {
         /// Half a sentence with the remedy, as in [`LeftOut`](crate::left_out::LeftOut).
         why: String,
     },
+    /// Only the installed version's archive says which files are the package's, and no repository
+    /// has it any more.
+    OldVersionGone {
+        /// Name of the installed package.
+        package: String,
+        /// Its version.
+        installed: String,
+    },
     /// The image names no repository, and none is known for it.
     NoRepository {
         /// How to name one, as an imperative.
@@ -253,6 +261,12 @@ impl fmt::Display for Reason {
             Reason::RepositoryUnreadable { source, why } => {
                 write!(f, "its repository could not be read: {source}: {why}")
             }
+            Reason::OldVersionGone { package, installed } => write!(
+                f,
+                "the repositories do not have {package} {installed} any more, and the image has no \
+                 other list of its files: name one that has it with --repository, or build the \
+                 image anew"
+            ),
             Reason::NoRepository { advice } => write!(f, "the image names no repository: {advice}"),
             Reason::Held { package, by } => write!(f, "{package} is held by {by}"),
             Reason::Conflict { package, detail } => {

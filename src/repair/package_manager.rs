@@ -67,6 +67,21 @@ pub trait PackageManager {
         edge: &Edge,
     ) -> Result<Box<dyn Offers + 'a>, RepairerError>;
 
+    /// Gets what has to be known of the image's packages before a plan's steps are installed, where
+    /// its database does not say it. What comes back are steps that cannot be, and why.
+    ///
+    /// # Errors
+    /// A repository or an archive cannot be fetched or read.
+    fn prepare(
+        &self,
+        _plan: &PlatformPlan,
+        _overlay: &Overlay,
+        _fetcher: &Fetcher,
+        _edge: &Edge,
+    ) -> Result<Vec<(PackageId, Reason)>, RepairerError> {
+        Ok(Vec::new())
+    }
+
     /// Where sets of steps are installed on trial.
     ///
     /// # Errors

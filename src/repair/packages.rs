@@ -111,6 +111,9 @@ impl Repairer for Packages {
             return Ok(Done { part, ..Done::unchanged(overlay) });
         }
         let trial = Trial { manager: &*self.manager, work, original: &overlay };
+        if let Some((id, reason)) = trial.prepare(plan)?.into_iter().next() {
+            return Err(RepairerError::NotAsPlanned { package: id.to_string(), reason });
+        }
         let mut workshop = self.manager.workshop()?;
         let paths = trial.fetch(&plan.steps)?;
         let applied = match workshop.install(overlay.clone(), plan, &paths, work.edge)? {
@@ -195,6 +198,9 @@ impl Trial<'_> {
                 })
                 .collect();
             refused.extend(self.refused_removals(&mut planned.plan.removals));
+            if refused.is_empty() {
+                refused = self.prepare(&planned.plan)?;
+            }
             if !refused.is_empty() {
                 barred.extend(refused);
                 continue;
@@ -283,6 +289,16 @@ impl Trial<'_> {
             false
         });
         barred
+    }
+
+    /// What the package manager has to know of the image before; steps that cannot be.
+    fn prepare(&self, plan: &PlatformPlan) -> Result<Vec<(PackageId, Reason)>, RepairerError> {
+        let Work { fetcher, edge, .. } = self.work;
+        let refused = self.manager.prepare(plan, self.original, fetcher, edge)?;
+        for (id, reason) in &refused {
+            edge.progress.detail(&format!("{id} is left alone: {reason}"));
+        }
+        Ok(refused)
     }
 
     /// Fetches the steps' archives, each checked against what the index says of it.

@@ -60,6 +60,7 @@ mod tests {
             Reason::NotInRepositories { wanted: text(), newest: None },
             Reason::BeyondRepositories { wanted: text(), newest: Some(text()), why: text() },
             Reason::RepositoryUnreadable { source: text(), why: text() },
+            Reason::OldVersionGone { package: text(), installed: text() },
             Reason::NoRepository { advice: text() },
             Reason::Held { package: text(), by: text() },
             Reason::Conflict { package: text(), detail: text() },

@@ -145,6 +145,7 @@ fn is_known(reason: &Reason) -> bool {
         | Reason::NotInRepositories { .. }
         | Reason::BeyondRepositories { .. }
         | Reason::RepositoryUnreadable { .. }
+        | Reason::OldVersionGone { .. }
         | Reason::NoRepository { .. }
         | Reason::Held { .. }
         | Reason::Conflict { .. }

@@ -8,6 +8,7 @@
 //!
 //! - `element`: packages that come and go
 //! - `fate`: a file that meets another one; `disposition`: all files of a transaction
+//! - `dropped`: what an image without a database does not want of them
 //! - `unpack`: a package's files come; `erase`: they go
 //! - `transaction`: what happens when
 //! - `scripts`: scriptlets; `triggers`: scripts that others set off
@@ -19,6 +20,7 @@
 //! of the run.
 
 mod disposition;
+mod dropped;
 mod element;
 mod erase;
 mod fate;
@@ -31,7 +33,7 @@ mod transaction;
 mod triggers;
 mod unpack;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 pub use imgfix_model::effects::{Effect, EffectKind};
@@ -44,6 +46,7 @@ use crate::database::Change;
 use crate::header::installed::{Installation, InstalledError, Writer, installed};
 use crate::package::{FilesError, Package, PackageError, TriggersError};
 use crate::relation::RelationError;
+pub use dropped::dropped;
 use element::Element;
 pub use order::order;
 pub use scripts::{ScriptCall, Scripts, Warning};
@@ -128,6 +131,8 @@ pub struct Options {
     pub no_documentation: bool,
     /// Files for other languages are left out (`%_install_langs`); `None`: for none of them.
     pub languages: Option<Vec<String>>,
+    /// Paths of the packages that are left out besides: what the image has [`dropped`].
+    pub left_out: HashSet<Vec<u8>>,
     /// Of transactions whose packages have a `%posttrans`, what comes after them comes after all
     /// transactions, as zypper does it.
     pub defers_posttrans: bool,

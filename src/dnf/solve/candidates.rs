@@ -112,10 +112,7 @@ impl<'a> RpmUniverse<'a> {
             candidate,
             newest: newest.map(|(_, offer)| offer),
             passed_over,
-            lock: match &self.image.broken {
-                Some(detail) => Lock::Broken { detail: detail.clone() },
-                None => Lock::Free,
-            },
+            lock: Lock::Free,
         })
     }
 

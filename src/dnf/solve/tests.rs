@@ -33,11 +33,10 @@ impl System {
     fn everything(self) -> Planned {
         let image = Image {
             architecture: "x86_64",
-            packages: &self.packages,
+            packages: self.packages.as_slice().into(),
             options: self.options,
             locks: self.locks,
             modules: self.modules,
-            broken: None,
         };
         let barred = BTreeMap::new();
         let all = Requests::Everything;

@@ -3,18 +3,24 @@
 //! fields a package. They do not say which files a package has.
 //!
 //! In come the two files; out come their packages, each with its line as it was, so that lines that
-//! do not change are written back byte for byte.
+//! do not change are written back byte for byte; and both files after a transaction. Their order is
+//! that of `rpm -qa`, which is that of the database's numbers: what a transaction brings stands
+//! behind what stays, in the order in which rpm installs it.
 
 use bytes::Bytes;
 use imgfix_model::path::ImagePath;
 use imgfix_vfs::FileSystem;
 
-use super::{Damage, DatabaseError, MAX_PACKAGES};
+use super::{Change, Damage, DatabaseError, MAX_PACKAGES};
+use crate::header::{Header, tag};
+use crate::package::Package as Installed;
 
 /// Where the lists are.
 pub const DIRECTORY: &str = "/var/lib/rpmmanifest";
 const FIRST: &str = "/var/lib/rpmmanifest/container-manifest-1";
 const SECOND: &str = "/var/lib/rpmmanifest/container-manifest-2";
+/// What rpm prints for a tag that a header does not have.
+const NONE: &str = "(none)";
 /// How long a line may be, in bytes.
 const MAX_LINE: usize = 64 << 10;
 /// Names of the fields, for messages.
@@ -84,11 +90,69 @@ impl Manifest {
         Ok(Some(Self { first, packages }))
     }
 
+    /// The first list's bytes; none without it.
+    #[must_use]
+    pub fn first(&self) -> Option<Bytes> {
+        let lines = self.first.as_ref()?.iter().map(|line| format!("{line}\n"));
+        Some(lines.collect::<String>().into())
+    }
+
     /// The second list's bytes.
     #[must_use]
     pub fn second(&self) -> Bytes {
         let lines: Vec<String> = self.packages.iter().map(Package::line).collect();
         lines.concat().into()
+    }
+
+    /// The number by which transactions know the package at a place of the second list: counted
+    /// from 1, as a database does.
+    #[must_use]
+    pub fn number(place: usize) -> u32 {
+        u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// The lists after a transaction.
+    ///
+    /// # Errors
+    /// A package that goes is not there, or what comes has what no line can have.
+    pub fn after(&self, changes: &[Change]) -> Result<Self, Damage> {
+        let mut rows: Vec<(u32, Package)> =
+            (0..).map(Self::number).zip(self.packages.iter().cloned()).collect();
+        let mut first = self.first.clone();
+        for change in changes {
+            match change {
+                Change::Erase(number) => {
+                    let gone = rows.iter().position(|(own, _)| own == number);
+                    let gone = gone.ok_or_else(|| super::change::not_there(*number))?;
+                    let (_, package) = rows.remove(gone);
+                    let names = first.as_mut();
+                    if let Some(names) = names
+                        && let Some(at) = names.iter().position(|one| *one == package.full_name())
+                    {
+                        names.remove(at);
+                    }
+                }
+                Change::Add(header) => {
+                    let package = of_header(header)?;
+                    if let Some(names) = &mut first {
+                        names.push(package.full_name());
+                    }
+                    // a number of what comes is none of what was there
+                    rows.push((0, package));
+                }
+                // the lists know no files
+                Change::FileState { .. } => {}
+            }
+        }
+        let packages = rows.into_iter().map(|(_, package)| package).collect();
+        Ok(Self { first, packages })
+    }
+
+    /// The files of the lists, with their bytes.
+    #[must_use]
+    pub fn files(&self) -> Vec<(ImagePath, Bytes)> {
+        let first = self.first().map(|bytes| (ImagePath::literal(FIRST), bytes));
+        first.into_iter().chain([(ImagePath::literal(SECOND), self.second())]).collect()
     }
 }
 
@@ -113,10 +177,49 @@ impl Package {
             + "\n"
     }
 
-    /// The package as `rpm -qa` calls it.
+    /// The package as `rpm -qa` calls it; keys have no architecture.
     #[must_use]
     pub fn full_name(&self) -> String {
-        format!("{}-{}.{}", self.name, self.version_release, self.architecture)
+        let name = format!("{}-{}", self.name, self.version_release);
+        match self.architecture.as_str() {
+            NONE => name,
+            architecture => format!("{name}.{architecture}"),
+        }
+    }
+
+    /// `[epoch:]version-release`, the epoch when it is not 0.
+    #[must_use]
+    pub fn evr(&self) -> String {
+        match self.epoch {
+            0 => self.version_release.clone(),
+            epoch => format!("{epoch}:{}", self.version_release),
+        }
+    }
+}
+
+/// The line that rpm would print of a header.
+fn of_header(header: &Header) -> Result<Package, Damage> {
+    let wrong = |why: String| Damage::invalid("a header for the list", why);
+    let installed = Installed::new(header.clone()).map_err(|error| wrong(error.to_string()))?;
+    let said = |text: Option<&str>| text.unwrap_or(NONE).to_owned();
+    let arch = Some(installed.arch()).filter(|arch| !arch.is_empty());
+    let package = Package {
+        name: installed.name().to_owned(),
+        version_release: format!("{}-{}", installed.version(), installed.release()),
+        installed: installed.install_time().unwrap_or(0).into(),
+        built: header.number(tag::BUILDTIME).unwrap_or(0),
+        vendor: said(installed.vendor()),
+        sixth: NONE.to_owned(),
+        size: installed.size().unwrap_or(0),
+        architecture: said(arch),
+        epoch: installed.epoch().unwrap_or(0),
+        source: said(installed.source_rpm()),
+    };
+    let line = package.line();
+    match packages(line.as_bytes()) {
+        Ok(read) if read == [package.clone()] => Ok(package),
+        Ok(_) => Err(wrong(format!("{line:?} is no line of it"))),
+        Err(damage) => Err(wrong(damage.to_string())),
     }
 }
 
@@ -215,6 +318,7 @@ fn located<T>(path: &ImagePath, result: Result<T, Damage>) -> Result<T, Database
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::NewHeader;
 
     const LINE: &str = "ca\t2.0.0-16.cm2\t1712182042\t1712159961\tMicrosoft Corporation\t(none)\t\
                         2385086\tnoarch\t1\tca-2.0.0-16.cm2.src.rpm\n";
@@ -226,6 +330,58 @@ mod tests {
         assert_eq!(packages[0].full_name(), "ca-2.0.0-16.cm2.noarch");
         assert_eq!(packages[0].epoch, 1);
         assert_eq!(Manifest { first: None, packages }.second(), text);
+    }
+
+    /// A header as rpm has put it into a database.
+    fn header(name: &str, epoch: Option<u32>, vendor: &str) -> Header {
+        let mut header = NewHeader::default();
+        for (tag, text) in [
+            (tag::NAME, name),
+            (tag::VERSION, "3"),
+            (tag::RELEASE, "4.cm2"),
+            (tag::ARCH, "noarch"),
+            (tag::VENDOR, vendor),
+            (tag::SOURCERPM, "s-3-4.cm2.src.rpm"),
+        ] {
+            header.string(tag, text.as_bytes());
+        }
+        for (tag, number) in
+            [(tag::SIZE, 7), (tag::BUILDTIME, 1_800_000_000), (tag::INSTALLTIME, 1_800_000_009)]
+        {
+            header.number(tag, number);
+        }
+        epoch.into_iter().for_each(|epoch| header.number(tag::EPOCH, epoch));
+        header.plain().unwrap()
+    }
+
+    #[test]
+    fn what_comes_stands_behind_what_stays() {
+        let line = |name: &str| LINE.replace("ca\t", &format!("{name}\t"));
+        let before = Manifest {
+            first: Some(
+                ["b-2.0.0-16.cm2.noarch", "x", "a-2.0.0-16.cm2.noarch"].map(str::to_owned).into(),
+            ),
+            packages: packages([line("a"), line("b"), line("c")].concat().as_bytes()).unwrap(),
+        };
+        let changes = [
+            Change::Add(header("new", None, "Contoso")),
+            Change::Add(header("a", Some(1), "Contoso")),
+            Change::Erase(1),
+            Change::Erase(3),
+        ];
+        let after = before.after(&changes).unwrap();
+        let names = "b-2.0.0-16.cm2.noarch\nx\nnew-3-4.cm2.noarch\na-3-4.cm2.noarch\n";
+        assert_eq!(after.first().unwrap(), names);
+        let rest = "3-4.cm2\t1800000009\t1800000000\tContoso\t(none)\t7\tnoarch";
+        let source = "s-3-4.cm2.src.rpm";
+        let want = format!("{}new\t{rest}\t0\t{source}\na\t{rest}\t1\t{source}\n", line("b"));
+        assert_eq!(after.second(), want);
+        let files: Vec<String> = after.files().iter().map(|(path, _)| path.to_string()).collect();
+        assert_eq!(files, [FIRST, SECOND]);
+        let fails = |change| before.after(&[change]).unwrap_err().to_string();
+        assert_eq!(fails(Change::Erase(4)), "package 4: it is not there");
+        let hostile = fails(Change::Add(header("a", None, "x\ny")));
+        assert!(hostile.contains("line 1: it has 5 fields, and not ten"), "{hostile}");
     }
 
     #[test]

@@ -56,16 +56,19 @@ pub(super) fn decide(
     Ok(decision.replaced)
 }
 
-/// Leaves out what the image's settings do not want: other colours, documentation, languages, and
-/// directories that are empty by that.
+/// Leaves out what the image's settings do not want, or what it has dropped: other colours,
+/// documentation, languages, and directories that are empty by that.
 fn leave_out(element: &mut Element<'_>, options: &Options) {
     let mut left: HashMap<&[u8], (usize, bool)> = HashMap::new();
+    let paths = &options.left_out;
+    let is_left_out = |file: &File<'_>| !paths.is_empty() && paths.contains(&file.path());
     for (file, action) in element.files.iter().zip(&mut element.actions) {
         let (count, emptied) = left.entry(file.folder).or_default();
         let other_colour =
             options.colour != 0 && file.colour != 0 && options.colour & file.colour == 0;
         let out = match file.flags {
             _ if other_colour => Some(Action::SkipColour),
+            _ if is_left_out(file) => Some(Action::SkipNotInstalled),
             flags if flags.has(FileFlags::LICENSE) => None,
             _ if !options.wants_languages(file.langs) => Some(Action::SkipNotInstalled),
             flags if options.no_documentation && flags.has(FileFlags::DOC) => {

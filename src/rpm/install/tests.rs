@@ -13,6 +13,7 @@ use crate::package::RelationKind;
 use imgfix_repair::script_run::{Ran, Trouble};
 use imgfix_vfs::{Content, Entry, Xattrs};
 
+mod dropped;
 mod order;
 mod rules;
 
@@ -164,6 +165,7 @@ fn options() -> Options {
         colour: 3,
         no_documentation: false,
         languages: None,
+        left_out: HashSet::new(),
         defers_posttrans: false,
     }
 }
