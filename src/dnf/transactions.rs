@@ -13,7 +13,8 @@ use imgfix_rpm::Package;
 use imgfix_rpm::install::{self, InstallError, Installed, NewPackage, order};
 
 /// The transactions of a plan, whose steps have these packages: dnf makes one of everything, zypper
-/// one of each package. `installed` has what goes at least. `places` are the repositories' in the order in which dnf loads them.
+/// one of each package. `installed` has what goes at least, `places` are the repositories' in the
+/// order in which dnf loads them.
 ///
 /// # Errors
 /// What rpm would order by is damaged.

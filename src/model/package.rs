@@ -90,7 +90,7 @@ impl Installed {
 /// Everything installed, and by whom it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Inventory {
-    /// `dpkg`, `dpkg-distroless`, `apk`, `rpm`.
+    /// `dpkg`, `dpkg-distroless`, `apk`, `rpm`, `rpm-distroless`.
     pub family: &'static str,
     /// The type word of package URLs: `deb`, `apk`, `rpm`.
     #[serde(skip)]

@@ -61,7 +61,11 @@ impl Signer {
 
     /// Signs `repomd.xml` as it is.
     pub fn sign(&self, rpm: &Rpm) {
-        let repomd = rpm.metadata("repomd.xml").display().to_string();
+        self.sign_in(&rpm.repository());
+    }
+
+    fn sign_in(&self, repository: &Path) {
+        let repomd = metadata_in(repository, "repomd.xml").display().to_string();
         self.gpg(&["--armor", "--detach-sign", "--output", &format!("{repomd}.asc"), &repomd]);
     }
 }
@@ -73,15 +77,20 @@ impl Drop for Signer {
     }
 }
 
+/// The file of a repository's `repodata` whose name ends so.
+fn metadata_in(repository: &Path, end: &str) -> PathBuf {
+    let mut files = std::fs::read_dir(repository.join("repodata")).expect("repodata");
+    let found = files.find_map(|file| {
+        let path = file.expect("file").path();
+        path.display().to_string().ends_with(end).then_some(path)
+    });
+    found.unwrap_or_else(|| panic!("no {end}"))
+}
+
 impl Rpm {
     /// The file of `repodata` whose name ends so.
     pub fn metadata(&self, end: &str) -> PathBuf {
-        let mut files = std::fs::read_dir(self.repository().join("repodata")).expect("repodata");
-        let found = files.find_map(|file| {
-            let path = file.expect("file").path();
-            path.display().to_string().ends_with(end).then_some(path)
-        });
-        found.unwrap_or_else(|| panic!("no {end}"))
+        metadata_in(&self.repository(), end)
     }
 
     pub fn package(&self, file: &str) -> PathBuf {
@@ -90,7 +99,13 @@ impl Rpm {
 
     /// Changes the text of `primary.xml`, and what `repomd.xml` says of it; signs.
     pub fn change_primary(&self, change: impl FnOnce(String) -> String) {
-        let (path, repomd) = (self.metadata("primary.xml.gz"), self.metadata("repomd.xml"));
+        self.change_primary_in(&self.repository(), change);
+    }
+
+    /// The same in another repository.
+    pub fn change_primary_in(&self, repository: &Path, change: impl FnOnce(String) -> String) {
+        let path = metadata_in(repository, "primary.xml.gz");
+        let repomd = metadata_in(repository, "repomd.xml");
         let old = std::fs::read(&path).expect("primary.xml");
         let text = String::from_utf8(gunzip(&path)).expect("text");
         let (old_open, text) = (text.len(), change(text));
@@ -107,17 +122,27 @@ impl Rpm {
             named = named.replace(&from, &to);
         }
         std::fs::write(repomd, named).expect("repomd.xml");
-        Signer::own(self).sign(self);
+        Signer::own(self).sign_in(repository);
     }
 
     /// Changes a package, and what the index says of its size and digest; signs.
     pub fn change_package(&self, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
-        let path = self.package(file);
+        self.change_package_in(&self.repository(), file, change);
+    }
+
+    /// The same in another repository.
+    pub fn change_package_in(
+        &self,
+        repository: &Path,
+        file: &str,
+        change: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) {
+        let path = repository.join("Packages").join(file);
         let old = std::fs::read(&path).expect("package");
         let (digest, size) = (Digest::of(&old).hex(), old.len());
         let new = change(old);
         std::fs::File::create(&path).and_then(|mut to| to.write_all(&new)).expect("package");
-        self.change_primary(|text| {
+        self.change_primary_in(repository, |text| {
             let (before, rest) = text.split_once(&digest).expect("the package's digest");
             let rest = rest.replacen(
                 &format!("<size package=\"{size}\""),
