@@ -225,7 +225,7 @@ fn ours(random: &Random, requests: Requests) -> BTreeSet<String> {
     let system = system(&installed, &offered);
     let image = Image {
         architecture: "x86_64",
-        packages: &system.packages,
+        packages: system.packages.as_slice().into(),
         options: system.options.clone(),
         ..Image::default()
     };
