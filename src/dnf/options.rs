@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::ini::{self, IniError, Section};
+use super::installed::InstalledPackage;
 use super::spec::Spec;
 use imgfix_model::path::ImagePath;
 use imgfix_vfs::{FileSystem, RootfsError};
@@ -130,6 +131,14 @@ impl Options {
             platform: None,
             proxy: None,
         }
+    }
+
+    /// Whether every installed version of a package stays.
+    #[must_use]
+    pub fn keeps_all(&self, package: &InstalledPackage) -> bool {
+        self.install_only.iter().any(|name| {
+            package.name == *name || package.provides.iter().any(|one| one.name == *name)
+        })
     }
 
     /// Reads what the image says.

@@ -4,8 +4,8 @@
 //! out comes a [`Family`](imgfix_repair::planner::Family) that the planner asks, which does what
 //! `dnf upgrade PACKAGE...` does. What relations mean is in [`relation`], what a version is in
 //! [`package_version`], which newer version is the candidate in [`candidates`] and
-//! [`imgfix_repair::lowering`], how the solver's
-//! questions are answered in [`rules`], and the planner's in [`family`].
+//! [`imgfix_repair::lowering`], what takes an installed package's place in [`obsoletes`], how the
+//! solver's questions are answered in [`rules`], and the planner's in [`family`].
 //!
 //! Three rules are ours. Nothing installed goes but what a newer package obsoletes. Conditions of
 //! rich dependencies are judged by what the image has; where they do not hold, their absence is a
@@ -16,6 +16,7 @@ mod candidates;
 #[cfg(test)]
 mod differential;
 mod family;
+mod obsoletes;
 mod package_version;
 pub mod relation;
 mod rules;
@@ -86,6 +87,10 @@ pub struct RpmUniverse<'a> {
     there: BTreeMap<&'a str, Vec<usize>>,
     slots: Vec<Slot>,
     pool: Pool<PackageVersion>,
+    /// What can be taken for each installed package, the most wanted first.
+    choices: BTreeMap<PackageId, Vec<Solvable>>,
+    /// Offered versions that are numbered.
+    places: RefCell<BTreeMap<Place, Solvable>>,
     /// Absences that are numbered, by their names.
     absences: RefCell<BTreeSet<String>>,
 }
@@ -124,6 +129,8 @@ impl<'a> RpmUniverse<'a> {
             there: BTreeMap::new(),
             slots: Vec::new(),
             pool: Pool::new(effort),
+            choices: BTreeMap::new(),
+            places: RefCell::default(),
             absences: RefCell::default(),
         };
         universe.find_installed();
@@ -131,6 +138,7 @@ impl<'a> RpmUniverse<'a> {
             image.packages.iter().filter_map(|package| universe.add_installed(package)).collect();
         slots.sort_by(|a, b| a.id.cmp(&b.id));
         universe.slots = slots;
+        universe.find_replacing();
         universe.pool.broken = broken(&universe);
         universe.pool.keep = with_a_choice(&universe);
         settle_candidates(&mut universe);
@@ -196,7 +204,10 @@ impl<'a> RpmUniverse<'a> {
             obsoletes: words(RelationKind::Obsoletes),
             files: self.paths.iter().filter(has).copied().collect(),
         };
-        Some(PackageVersion::new(name, facts, &words, &|relation| self.is_there(relation)))
+        let is_there = |relation: &Relation| self.is_there(relation);
+        let mut version = PackageVersion::new(name, facts, &words, &is_there);
+        self.come_together(&package, &mut version);
+        Some(version)
     }
 
     /// Numbers a version, and the absences that its needs may be met by.
@@ -210,7 +221,12 @@ impl<'a> RpmUniverse<'a> {
                 self.pool.number(state);
             }
         }
-        self.pool.number(version)
+        let place = version.facts.place;
+        let solvable = self.pool.number(version);
+        if let Some(place) = place {
+            self.places.borrow_mut().insert(place, solvable);
+        }
+        solvable
     }
 
     fn package(&self, place: Place) -> Option<Package<'a>> {

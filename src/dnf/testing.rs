@@ -75,7 +75,7 @@ pub(crate) fn installed(text: &str) -> InstalledPackage {
 fn entry(one: &InstalledRelation) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
     let flags = match one.flag {
-        Flag::Any => return format!("<entry name=\"{}\"/>", escape(&one.name)),
+        Flag::Any => return format!("<rpm:entry name=\"{}\"/>", escape(&one.name)),
         Flag::Less => "LT",
         Flag::LessEqual => "LE",
         Flag::Equal => "EQ",
@@ -84,15 +84,19 @@ fn entry(one: &InstalledRelation) -> String {
     };
     let (epoch, rest) = one.evr.split_once(':').unwrap_or(("0", &one.evr));
     let (version, release) = rest.split_once('-').unwrap_or((rest, ""));
+    let release = if release.is_empty() { String::new() } else { format!(" rel=\"{release}\"") };
     format!(
-        "<entry name=\"{}\" flags=\"{flags}\" epoch=\"{epoch}\" ver=\"{version}\" rel=\"{release}\"/>",
+        "<rpm:entry name=\"{}\" flags=\"{flags}\" epoch=\"{epoch}\" ver=\"{version}\"{release}/>",
         escape(&one.name)
     )
 }
 
 /// The text of a `primary.xml`.
 pub(crate) fn primary_text(packages: &[&str]) -> String {
-    let mut text = String::from("<metadata>");
+    let mut text = String::from(
+        "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" \
+         xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">",
+    );
     for (at, package) in packages.iter().enumerate() {
         let one = installed(package);
         let (epoch, rest) = one.evr.split_once(':').unwrap_or(("0", &one.evr));
@@ -102,12 +106,13 @@ pub(crate) fn primary_text(packages: &[&str]) -> String {
         };
         let files: String = one.files.iter().map(|file| format!("<file>{file}</file>")).collect();
         text += &format!(
-            "<package><name>{name}</name><arch>{arch}</arch><version epoch=\"{epoch}\" \
-             ver=\"{version}\" rel=\"{release}\"/><checksum type=\"sha256\">{at:064x}</checksum>\
-             <size package=\"1\"/><location href=\"{name}-{version}-{release}.{arch}.rpm\"/><format>\
-             <vendor>{vendor}</vendor><sourcerpm>{source}</sourcerpm><provides>{}</provides>\
-             <requires>{}</requires><conflicts>{}</conflicts><obsoletes>{}</obsoletes>\
-             <recommends>{}</recommends>{files}</format></package>",
+            "<package type=\"rpm\"><name>{name}</name><arch>{arch}</arch><version epoch=\"{epoch}\" \
+             ver=\"{version}\" rel=\"{release}\"/><checksum type=\"sha256\" pkgid=\"YES\">\
+             {at:064x}</checksum><size package=\"1\"/><location href=\"{name}-{version}-{release}.{arch}.rpm\"/><format>\
+             <rpm:vendor>{vendor}</rpm:vendor><rpm:sourcerpm>{source}</rpm:sourcerpm>\
+             <rpm:provides>{}</rpm:provides><rpm:requires>{}</rpm:requires>\
+             <rpm:conflicts>{}</rpm:conflicts><rpm:obsoletes>{}</rpm:obsoletes>\
+             <rpm:recommends>{}</rpm:recommends>{files}</format></package>",
             list(&one.provides),
             list(&one.requires),
             list(&one.conflicts),

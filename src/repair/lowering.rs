@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use imgfix_model::reason::Reason;
 use imgfix_solve::pool::Pool;
 use imgfix_solve::rules::Rules;
-use imgfix_solve::solver::{Explanation, Solvable, Task, reachable};
+use imgfix_solve::solver::{Explanation, Solvable, Task, Universe, reachable};
 
 use crate::planner::{Family, Offer, Slot};
 
@@ -27,6 +27,15 @@ pub trait Lowering: Rules + Family {
 
     /// A version as the planner has it.
     fn offer(version: &Self::Version) -> Offer;
+
+    /// What can be taken for an installed package, by the position of its slot, the most wanted
+    /// first: the first is its candidate.
+    fn choices(&self, slot: usize) -> Vec<Solvable> {
+        let candidate = self.slots().get(slot).and_then(|slot| slot.candidate.as_ref());
+        candidate
+            .map(|(one, _)| self.pool().offered(Universe::name(self, *one)))
+            .unwrap_or_default()
+    }
 }
 
 /// Why a candidate is lowered: `None` when it is not to be.
@@ -47,13 +56,14 @@ pub fn settle_together<R: Lowering>(universe: &mut R) {
 }
 
 fn lower_candidates<R: Lowering>(universe: &mut R, why_lower: WhyLower<'_, R>) {
-    let lower = lower_versions(universe);
-    if lower.is_empty() {
+    let choices: Vec<Vec<Solvable>> =
+        (0..universe.slots().len()).map(|slot| universe.choices(slot)).collect();
+    if choices.iter().all(|choices| choices.len() < 2) {
         return;
     }
     let whole = universe.pool().effort.clone();
     universe.parts().0.effort = whole.part(SHARE);
-    lower_candidates_of(universe, &lower, why_lower);
+    lower_candidates_of(universe, &choices, why_lower);
     universe.parts().0.effort = whole;
 }
 
@@ -61,7 +71,7 @@ fn lower_candidates<R: Lowering>(universe: &mut R, why_lower: WhyLower<'_, R>) {
 /// and for which `why_lower` has a reason, until all can be reached or have no lower version.
 fn lower_candidates_of<R: Lowering>(
     universe: &mut R,
-    lower: &BTreeMap<Solvable, Solvable>,
+    choices: &[Vec<Solvable>],
     why_lower: WhyLower<'_, R>,
 ) {
     let pool = universe.pool();
@@ -78,11 +88,22 @@ fn lower_candidates_of<R: Lowering>(
         let targets: Vec<Solvable> = candidates.values().copied().collect();
         let mut lowered = false;
         for (target, _) in reachable(universe, &task, &targets).1 {
-            let Some(&next) = lower.get(&target) else { continue };
+            let behind = |at: usize| {
+                let mut choices = choices.get(at)?.iter().skip_while(|one| **one != target);
+                choices.nth(1).copied()
+            };
+            let lower: Vec<(usize, Solvable)> = candidates
+                .iter()
+                .filter(|(_, one)| **one == target)
+                .filter_map(|(at, _)| Some((*at, behind(*at)?)))
+                .collect();
+            if lower.is_empty() {
+                continue;
+            }
             let Some(why) = why_lower(universe, &task, target) else { continue };
-            for (at, candidate) in candidates.iter_mut().filter(|(_, one)| **one == target) {
-                *candidate = next;
-                reasons.entry(*at).or_insert_with(|| why.clone());
+            for (at, next) in lower {
+                candidates.insert(at, next);
+                reasons.entry(at).or_insert_with(|| why.clone());
                 lowered = true;
             }
         }
@@ -110,18 +131,4 @@ fn settle<R: Lowering>(universe: &mut R, at: usize, chosen: Solvable, why: &Expl
             detail: why.sentences.join("; "),
         });
     }
-}
-
-/// The next lower version of each that is offered for an installed package.
-fn lower_versions<R: Lowering>(universe: &R) -> BTreeMap<Solvable, Solvable> {
-    let pool = universe.pool();
-    let mut out = BTreeMap::new();
-    for (name, ..) in pool.installed_names() {
-        for pair in pool.offered(name).windows(2) {
-            if let [higher, lower] = pair {
-                out.insert(*higher, *lower);
-            }
-        }
-    }
-    out
 }

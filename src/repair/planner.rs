@@ -115,6 +115,8 @@ pub struct Companion {
     pub because_of: Solvable,
     /// In the family's words: `install_if: docs nginx=1.26.2-r0`.
     pub relation: String,
+    /// Whether it stays away where it would change anything that is installed.
+    pub is_gentle: bool,
 }
 
 /// A family of package manager: its packages as a [`Universe`], and what the planner asks
@@ -126,6 +128,11 @@ pub trait Family: Universe {
     fn keep(&self) -> Vec<Name>;
     /// The installed version with the name of `solvable`.
     fn installed(&self, solvable: Solvable) -> Option<Solvable>;
+    /// Installed versions of other names that `solvable` may take the place of. With dpkg and
+    /// apk there is no such thing.
+    fn replaced(&self, _solvable: Solvable) -> Vec<Solvable> {
+        Vec::new()
+    }
     /// How versions are compared, and what `0` says as a fixed one.
     fn order(&self) -> VersionOrder;
     /// The package of a version.
@@ -157,7 +164,7 @@ pub trait Family: Universe {
         Vec::new()
     }
     /// What the package manager adds to these changes of itself, unless it cannot be
-    /// installed: apk's `install_if`. `wanted` are versions that it takes before others.
+    /// installed: apk's `install_if`. Of several for one relation the first that can be. `wanted` are versions that it takes before others.
     fn companions(&self, _changes: &[Solvable], _wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
         Vec::new()
     }

@@ -40,8 +40,9 @@ pub fn offered<R: Rules<Version: Packaged>>(
     }
     let pool = rules.pool();
     let replaces = |solvable: Solvable| {
-        let installed = pool.installed(solvable).and_then(|installed| pool.get(installed));
-        installed.is_some_and(|installed| packages.contains(&installed.id()))
+        let own = pool.installed(solvable).into_iter();
+        let mut installed = own.chain(pool.replaced(solvable)).filter_map(|one| pool.get(one));
+        installed.any(|installed| packages.contains(&installed.id()))
     };
     let offered: Found<R::Version> = pool.all(Pooled::is_offered);
     offered

@@ -96,6 +96,8 @@ struct Numbered<V: Pooled> {
     providing: HashMap<String, Vec<Solvable>>,
     /// By the subject.
     forbidding: HashMap<String, Vec<(Solvable, Rc<V::Ban>)>>,
+    /// By the name whose installed version they may take the place of.
+    replacing: BTreeMap<Name, Vec<Solvable>>,
 }
 
 /// Versions of packages by number: see the module.
@@ -128,6 +130,7 @@ impl<V: Pooled> Pool<V> {
                 complete: HashSet::new(),
                 providing: HashMap::new(),
                 forbidding: HashMap::new(),
+                replacing: BTreeMap::new(),
             }),
             relations: RefCell::default(),
         }
@@ -229,6 +232,29 @@ impl<V: Pooled> Pool<V> {
                 Some((solvable, Rc::clone(numbered.versions.get(solvable.0 as usize)?)))
             })
             .collect()
+    }
+
+    /// Says that a version may take the place of another name's installed one.
+    pub fn replace(&self, name: Name, by: Solvable) {
+        let mut numbered = self.numbered.borrow_mut();
+        let list = numbered.replacing.entry(name).or_default();
+        if !list.contains(&by) {
+            list.push(by);
+        }
+    }
+
+    /// Versions of other names that may take the place of a name's installed one.
+    #[must_use]
+    pub fn replacing(&self, name: Name) -> Vec<Solvable> {
+        self.numbered.borrow().replacing.get(&name).cloned().unwrap_or_default()
+    }
+
+    /// What is installed of other names, and what this may take the place of.
+    #[must_use]
+    pub fn replaced(&self, by: Solvable) -> Vec<Solvable> {
+        let numbered = self.numbered.borrow();
+        let names = numbered.replacing.iter().filter(|(_, list)| list.contains(&by));
+        names.filter_map(|(name, _)| numbered.names.get(name.0 as usize)?.installed).collect()
     }
 
     /// Bans about a name, each with the version that has it.

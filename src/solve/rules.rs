@@ -135,6 +135,10 @@ impl<R: Rules> Universe for R {
         self.pool().versions(name)
     }
 
+    fn replacing(&self, name: Name) -> Vec<Solvable> {
+        self.pool().replacing(name)
+    }
+
     fn is_installed(&self, solvable: Solvable) -> bool {
         self.pool().get(solvable).is_some_and(|version| !version.is_offered())
     }
@@ -204,8 +208,10 @@ pub fn with_a_choice<R: Rules>(rules: &R) -> Vec<Name> {
     let names = pool.installed_names().into_iter();
     names
         .filter(|(name, ..)| !pool.may_go.contains(name))
-        .filter(|(_, installed, choice)| {
-            *choice || !rules.relations(*installed).requires.is_empty()
+        .filter(|(name, installed, choice)| {
+            *choice
+                || !pool.replacing(*name).is_empty()
+                || !rules.relations(*installed).requires.is_empty()
         })
         .map(|(name, ..)| name)
         .collect()
@@ -302,7 +308,9 @@ fn always_holds<R: Rules>(rules: &R, need: &NeedOf<R>, asking: &R::Version) -> b
             .iter()
             .filter(|(_, version)| !version.is_offered() && !pool.may_go.contains(&version.name()));
         stay.any(|(_, version)| {
-            pool.offered(version.name()).iter().all(|offered| satisfied_by.contains(offered))
+            let mut others = pool.offered(version.name());
+            others.extend(pool.replacing(version.name()));
+            others.iter().all(|other| satisfied_by.contains(other))
         })
     })
 }
@@ -334,6 +342,7 @@ fn exclude<R: Rules>(
         let Excluded { text, declared_by, mutual } = excluded;
         let fixed = !other.is_offered()
             && pool.offered(other.name()).is_empty()
+            && pool.replacing(other.name()).is_empty()
             && !pool.may_go.contains(&other.name());
         if fixed && version.is_offered() && relations.impossible.is_none() {
             let label = other.label();

@@ -80,6 +80,10 @@ pub trait Universe {
     fn name(&self, solvable: Solvable) -> Name;
     /// All versions that may be considered; the installed one first.
     fn candidates(&self, name: Name) -> Vec<Solvable>;
+    /// Versions of other names that do as well, where a version of this one is to be kept.
+    fn replacing(&self, _name: Name) -> Vec<Solvable> {
+        Vec::new()
+    }
     /// Whether this is what the image has.
     fn is_installed(&self, solvable: Solvable) -> bool;
     /// What a version asks of the others.
@@ -283,7 +287,7 @@ pub(super) fn solve_as(
     let mut kept: BTreeSet<Name> = task.keep.iter().copied().collect();
     kept.extend(names.iter().copied());
     let requirements: Vec<ConditionalRequirement> =
-        kept.into_iter().map(|name| provider.keep(name).into()).collect();
+        kept.into_iter().map(|name| provider.keep(name, names.contains(&name)).into()).collect();
     let mut solver = Solver::new(provider);
     match solver.solve(Problem::new().requirements(requirements)) {
         Ok(chosen) => {
@@ -358,9 +362,40 @@ impl Provider<'_> {
         self.universe.effort().take(versions as u64 / IN_A_STEP);
     }
 
-    fn keep(&self, name: Name) -> SolverRequirement {
-        let text = Rc::from("stays installed");
-        SolverRequirement::Single(self.set(name, Vec::new(), Sense::All, text))
+    /// A version of a name; unless it has to be of this one, what takes its place does too.
+    fn keep(&self, name: Name, of_this: bool) -> SolverRequirement {
+        let text: Rc<str> = Rc::from("stays installed");
+        let own = self.set(name, Vec::new(), Sense::All, Rc::clone(&text));
+        let others = if of_this { Vec::new() } else { self.universe.replacing(name) };
+        if others.is_empty() {
+            return SolverRequirement::Single(own);
+        }
+        let mut sets = vec![own];
+        for (name, versions) in self.by_name(&others) {
+            sets.push(self.set(name, versions, Sense::These, Rc::clone(&text)));
+        }
+        self.union(sets)
+    }
+
+    fn union(&self, sets: Vec<VersionSetId>) -> SolverRequirement {
+        let mut all = self.sets.borrow_mut();
+        all.unions.push(sets);
+        SolverRequirement::Union(VersionSetUnionId::from_index(all.unions.len() - 1))
+    }
+
+    /// Versions in order, those of one name together.
+    fn by_name(&self, versions: &[Solvable]) -> Vec<(Name, Vec<Solvable>)> {
+        let mut groups: Vec<(Name, Vec<Solvable>)> = Vec::new();
+        let mut places: BTreeMap<Name, usize> = BTreeMap::new();
+        for &version in versions {
+            let name = self.universe.name(version);
+            let place = *places.entry(name).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some((_, versions)) => versions.push(version),
+                None => groups.push((name, vec![version])),
+            }
+        }
+        groups
     }
 
     fn set(
@@ -380,28 +415,15 @@ impl Provider<'_> {
     /// Alternatives in order, those of one name together.
     fn requirement(&self, requirement: &Requirement) -> SolverRequirement {
         let text: Rc<str> = requirement.text.as_str().into();
-        let mut groups: Vec<(Name, Vec<Solvable>)> = Vec::new();
-        let mut places: BTreeMap<Name, usize> = BTreeMap::new();
-        for &alternative in &requirement.alternatives {
-            let name = self.universe.name(alternative);
-            let place = *places.entry(name).or_insert(groups.len());
-            match groups.get_mut(place) {
-                Some((_, versions)) => versions.push(alternative),
-                None => groups.push((name, vec![alternative])),
-            }
-        }
-        let sets: Vec<VersionSetId> = groups
+        let sets: Vec<VersionSetId> = self
+            .by_name(&requirement.alternatives)
             .into_iter()
             .map(|(name, versions)| self.set(name, versions, Sense::These, Rc::clone(&text)))
             .collect();
         self.tell(requirement.alternatives.len());
         match sets.as_slice() {
             [only] => SolverRequirement::Single(*only),
-            _ => {
-                let mut all = self.sets.borrow_mut();
-                all.unions.push(sets);
-                SolverRequirement::Union(VersionSetUnionId::from_index(all.unions.len() - 1))
-            }
+            _ => self.union(sets),
         }
     }
 

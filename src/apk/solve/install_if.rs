@@ -141,6 +141,7 @@ impl ApkUniverse<'_> {
                 solvable,
                 because_of: changed.or(by.first()).copied()?,
                 relation: format!("install_if: {}", join(&version.record().install_if)),
+                is_gentle: false,
             })
         })
     }

@@ -8,14 +8,12 @@
 use std::cmp::Ordering;
 
 use super::package_version::{Facts, PackageVersion, Place, Words};
-use super::relation::Relation;
 use super::{RpmUniverse, evr_of, id, subject};
 use crate::arch;
 use crate::installed::InstalledPackage;
-use crate::primary::{Flag, Package};
+use crate::primary::Package;
 use imgfix_model::reason::Reason;
 use imgfix_repair::planner::{Lock, Offer, Slot};
-use imgfix_solve::pool::Pooled as _;
 use imgfix_solve::solver::{Name, Solvable};
 use imgfix_versions::rpm::Evr;
 
@@ -77,7 +75,7 @@ impl<'a> RpmUniverse<'a> {
             if offered_evr <= evr {
                 continue;
             }
-            match self.refusal(package, place, &offered) {
+            match self.kept(package).or_else(|| self.refusal(package, place, &offered)) {
                 Some(reason) => {
                     if passed_over.as_ref().is_none_or(|(best, _)| offered_evr > *best) {
                         passed_over = Some((offered_evr, reason));
@@ -88,13 +86,6 @@ impl<'a> RpmUniverse<'a> {
         }
         self.sort(&mut allowed);
         let mut candidate: Option<(Solvable, Offer)> = None;
-        if allowed.is_empty() {
-            // A package that takes its place is its newer version.
-            if let Some(found) = self.obsoleting(package, &evr, name) {
-                newest = Some((evr.clone(), found.1.clone()));
-                candidate = Some(found);
-            }
-        }
         let best = allowed.first().map(|one| one.evr.clone());
         for one in &allowed {
             let Some(version) = self.offered(one.place, name) else { continue };
@@ -127,8 +118,17 @@ impl<'a> RpmUniverse<'a> {
         Some(facts.offer())
     }
 
+    /// Why no newer version takes the place of an installed one.
+    fn kept(&self, installed: &InstalledPackage) -> Option<Reason> {
+        self.image.options.keeps_all(installed).then(|| Reason::Held {
+            package: installed.name.clone(),
+            by: "the package manager, which keeps every installed version of it (installonlypkgs)"
+                .to_owned(),
+        })
+    }
+
     /// Why an offered package must not be taken in place of an installed one.
-    fn refusal(
+    pub(super) fn refusal(
         &self,
         installed: &InstalledPackage,
         place: Place,
@@ -145,15 +145,6 @@ impl<'a> RpmUniverse<'a> {
                 installed.vendor,
                 offered.vendor()
             ));
-        }
-        let kept = options.install_only.iter().any(|name| {
-            installed.name == *name || installed.provides.iter().any(|one| one.name == *name)
-        });
-        if kept {
-            return held(
-                "the package manager, which keeps every installed version of it (installonlypkgs)"
-                    .to_owned(),
-            );
         }
         if let Some((module, stream)) = installed.stream() {
             let enabled = self.image.modules.enabled.get(module).is_some_and(|own| own == stream);
@@ -201,78 +192,30 @@ impl<'a> RpmUniverse<'a> {
     }
 
     /// Of what is newer the best priority counts, then the version, then the cheaper repository.
+    /// What has a worse priority is taken where nothing else will do.
     fn sort(&self, newer: &mut Vec<Newer<'a>>) {
         let source =
             |one: &Newer<'_>| self.repositories.get(one.place.repository).map(|r| &r.source);
         let priority = |one: &Newer<'_>| source(one).map_or(i64::MAX, |source| source.priority);
-        let Some(best) = newer.iter().map(priority).min() else { return };
-        newer.retain(|one| priority(one) == best);
         let cost = |one: &Newer<'_>| source(one).map_or(i64::MAX, |source| source.cost);
         let distance =
             |one: &Newer<'_>| arch::distance(one.package.architecture(), self.image.architecture);
         newer.sort_by(|a, b| {
-            b.evr
-                .cmp(&a.evr)
+            priority(a)
+                .cmp(&priority(b))
+                .then_with(|| b.evr.cmp(&a.evr))
                 .then_with(|| distance(a).cmp(&distance(b)))
                 .then_with(|| cost(a).cmp(&cost(b)))
                 .then_with(|| a.place.cmp(&b.place))
         });
-        newer.dedup_by(|b, a| {
-            a.evr == b.evr && a.package.architecture() == b.package.architecture()
+        let mut seen: Vec<(Evr, &'a str)> = Vec::new();
+        newer.retain(|one| {
+            let is_new = seen
+                .iter()
+                .all(|(evr, machine)| (evr, *machine) != (&one.evr, one.package.architecture()));
+            seen.push((one.evr.clone(), one.package.architecture()));
+            is_new
         });
-    }
-
-    /// Numbers a package that obsoletes an installed one, under its name: the best of them.
-    fn obsoleting(
-        &self,
-        package: &InstalledPackage,
-        evr: &Evr,
-        name: Name,
-    ) -> Option<(Solvable, Offer)> {
-        if !self.image.options.obsoletes
-            || self.image.options.protected.iter().any(|spec| spec.is_name(&package.name))
-        {
-            return None;
-        }
-        let meets = |relation: &Relation| relation.meets(Flag::Equal, Some(evr));
-        let mut found: Vec<Newer<'a>> = Vec::new();
-        for (repository, one) in self.repositories.iter().enumerate() {
-            for offered in one.primary.obsoleting(&package.name) {
-                let place = Place { repository, package: offered.number };
-                let relations = offered.relations(crate::primary::RelationKind::Obsoletes);
-                let is_about = relations
-                    .filter(|one| one.name == package.name)
-                    .filter_map(|one| Relation::plain(&one))
-                    .any(|relation| meets(&relation));
-                let fits = arch::may_replace(&package.architecture, offered.architecture())
-                    && arch::is_for(offered.architecture(), self.image.architecture);
-                let there = self.image.packages.iter().any(|one| one.name == offered.name());
-                let refused = self.refusal(package, place, &offered).is_some();
-                if is_about && fits && !there && !refused && offered.name() != package.name {
-                    let Some(evr) = evr_of(&offered) else { continue };
-                    found.push(Newer { place, package: offered, evr });
-                }
-            }
-        }
-        self.sort(&mut found);
-        let best = found.first()?;
-        // What obsoletes several installed packages at once is not taken: only one may go for it.
-        let version = self.offered(best.place, name)?;
-        let several = self.image.packages.iter().any(|other| {
-            other.name != package.name
-                && Evr::parse(&other.evr).is_ok_and(|evr| {
-                    version.bans().any(|ban| {
-                        ban.by_name
-                            && ban.relation.name == other.name
-                            && ban.relation.meets(Flag::Equal, Some(&evr))
-                    })
-                })
-        });
-        if several {
-            return None;
-        }
-        let offer = version.facts.offer();
-        Some((self.number(version), offer))
     }
 
     /// Numbers a package that is not installed: one name for each line of machines.

@@ -15,7 +15,7 @@ use imgfix_solve::effort::Width;
 use imgfix_solve::order::{Precedence, Strength};
 use imgfix_solve::pool::{Pool, Pooled as _};
 use imgfix_solve::rules::number_providers;
-use imgfix_solve::solver::{Name, Solvable};
+use imgfix_solve::solver::{Name, Solvable, Universe as _};
 use imgfix_versions::VersionOrder;
 
 impl Lowering for RpmUniverse<'_> {
@@ -25,6 +25,11 @@ impl Lowering for RpmUniverse<'_> {
 
     fn offer(version: &PackageVersion) -> Offer {
         version.facts.offer()
+    }
+
+    fn choices(&self, slot: usize) -> Vec<Solvable> {
+        let slot = self.slots.get(slot);
+        slot.and_then(|slot| self.choices.get(&slot.id)).cloned().unwrap_or_default()
     }
 }
 
@@ -39,6 +44,10 @@ impl Family for RpmUniverse<'_> {
 
     fn installed(&self, solvable: Solvable) -> Option<Solvable> {
         self.pool.installed(solvable)
+    }
+
+    fn replaced(&self, solvable: Solvable) -> Vec<Solvable> {
+        self.pool.replaced(solvable)
     }
 
     fn order(&self) -> VersionOrder {
@@ -58,10 +67,7 @@ impl Family for RpmUniverse<'_> {
         let place = version.facts.place?;
         let repository = self.repositories.get(place.repository)?;
         let archive = repository.archive(&self.package(place)?);
-        let facts = pooled::step(self, solvable, archive)?;
-        // what takes another's place was not there before
-        let from = facts.from.filter(|_| self.replaced_by(solvable).is_none());
-        Some(StepFacts { from, ..facts })
+        pooled::step(self, solvable, archive)
     }
 
     /// What is needed is installed before what needs it.
@@ -82,30 +88,36 @@ impl Family for RpmUniverse<'_> {
         edges
     }
 
-    /// What newer packages take the place of.
+    /// What newer packages take the place of, and no version is left of.
     fn removals(&self, changes: &[Solvable]) -> Vec<Removal> {
-        let mut removals = Vec::new();
+        let mut removals: Vec<Removal> = Vec::new();
+        let named: BTreeSet<Name> = changes.iter().map(|change| self.name(*change)).collect();
         for (before, change) in changes.iter().enumerate() {
-            let (Some(old), Some(new)) = (self.replaced_by(*change), self.pool.get(*change)) else {
-                continue;
-            };
-            let source = old.facts.source_name();
-            let own = old.facts.id.name.as_ref();
-            let package = new.facts.place.and_then(|place| self.package(place));
-            let said = package.and_then(|package| {
-                let mut obsoletes = package.relations(RelationKind::Obsoletes);
-                obsoletes.find(|one| one.name == own).map(|one| one.to_string())
-            });
-            removals.push(Removal {
-                package: old.facts.id.clone(),
-                version: old.facts.evr.to_text(),
-                source: (source != own).then(|| source.as_str().into()),
-                before,
-                because: Because::Needed {
-                    package: new.facts.id.clone(),
-                    relation: format!("Obsoletes: {}", said.as_deref().unwrap_or(own)),
-                },
-            });
+            let Some(new) = self.pool.get(*change) else { continue };
+            for old in self.pool.replaced(*change).into_iter().filter_map(|one| self.pool.get(one))
+            {
+                let known = removals.iter().any(|one| one.package == old.facts.id);
+                if known || named.contains(&old.name) {
+                    continue;
+                }
+                let source = old.facts.source_name();
+                let own = old.facts.id.name.as_ref();
+                let package = new.facts.place.and_then(|place| self.package(place));
+                let said = package.and_then(|package| {
+                    let mut obsoletes = package.relations(RelationKind::Obsoletes);
+                    obsoletes.find(|one| one.name == own).map(|one| one.to_string())
+                });
+                removals.push(Removal {
+                    package: old.facts.id.clone(),
+                    version: old.facts.evr.to_text(),
+                    source: (source != own).then(|| source.as_str().into()),
+                    before,
+                    because: Because::Needed {
+                        package: new.facts.id.clone(),
+                        relation: format!("Obsoletes: {}", said.as_deref().unwrap_or(own)),
+                    },
+                });
+            }
         }
         removals
     }
@@ -143,10 +155,13 @@ impl Family for RpmUniverse<'_> {
                 if met {
                     continue;
                 }
-                let Some(solvable) = self.recommended(need) else { continue };
-                if companions.iter().all(|one| one.solvable != solvable) {
-                    let relation = need.text.clone();
-                    companions.push(Companion { solvable, because_of: *change, relation });
+                for solvable in self.recommended(need) {
+                    if companions.iter().all(|one| one.solvable != solvable) {
+                        let relation = need.text.clone();
+                        let because_of = *change;
+                        let is_gentle = true;
+                        companions.push(Companion { solvable, because_of, relation, is_gentle });
+                    }
                 }
             }
         }
@@ -155,23 +170,22 @@ impl Family for RpmUniverse<'_> {
 }
 
 impl RpmUniverse<'_> {
-    /// The installed package whose place a version of another name takes.
-    fn replaced_by(&self, solvable: Solvable) -> Option<std::rc::Rc<PackageVersion>> {
-        let new = self.pool.get(solvable)?;
-        let old = self.pool.get(self.pool.installed(solvable)?)?;
-        (old.facts.id.name != new.facts.id.name).then_some(old)
-    }
-
-    /// The new package that a recommendation brings.
-    fn recommended(&self, need: &super::relation::Need) -> Option<Solvable> {
+    /// The new packages of which a recommendation brings one, the most wanted first.
+    fn recommended(&self, need: &super::relation::Need) -> Vec<Solvable> {
         use imgfix_solve::rules::Rules as _;
         let mut width = Width::new(&self.pool.effort);
         for relation in &need.one_of {
-            number_providers(self, &relation.name, &mut width).ok()?;
+            if number_providers(self, &relation.name, &mut width).is_err() {
+                return Vec::new();
+            }
         }
-        let any = self.pool.all_installed().into_iter().next()?.1;
-        let found = self.alternatives(need, &any, &mut width).ok()?;
+        let Some((_, any)) = self.pool.all_installed().into_iter().next() else {
+            return Vec::new();
+        };
+        let mut found = self.alternatives(need, &any, &mut width).unwrap_or_default();
         // what would take the place of an installed package is no addition
-        found.into_iter().find(|one| self.pool.installed(*one).is_none())
+        let replaces = |one: &Solvable| !self.pool.replaced(*one).is_empty();
+        found.retain(|one| self.pool.installed(*one).is_none() && !replaces(one));
+        found
     }
 }

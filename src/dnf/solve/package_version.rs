@@ -176,6 +176,12 @@ impl PackageVersion {
         Self { name, facts, provides, files, needs: all_needs, bans: all_bans, absences, kind }
     }
 
+    /// Gives it a name that only packages of one kind have, and the need of others of the kind.
+    pub(super) fn belong(&mut self, name: String, others: Vec<Need>) {
+        self.provides.push(Provide { name, flag: Flag::Any, evr: None });
+        self.needs.extend(others);
+    }
+
     /// Whether it is what a relation of a need names.
     pub(super) fn is_about(&self, relation: &Relation) -> bool {
         let plain = self.provides_plain(relation);

@@ -32,12 +32,27 @@ impl Rules for RpmUniverse<'_> {
         by.name != other.name && other.is_banned_by(ban)
     }
 
-    fn is_contested(&self, _: &str, _: &PackageVersion) -> bool {
-        false
+    fn is_contested(&self, name: &str, version: &PackageVersion) -> bool {
+        version.is_package() && version.facts.id.name.as_ref() == name
     }
 
-    fn rivalry(&self, _: &str, _: &PackageVersion, _: &PackageVersion) -> Option<Rivalry> {
-        None
+    /// Packages of one name for several machines go together in the same version only, as their
+    /// common files are the same ones.
+    fn rivalry(
+        &self,
+        name: &str,
+        version: &PackageVersion,
+        other: &PackageVersion,
+    ) -> Option<Rivalry> {
+        let (own, its) = (&version.facts, &other.facts);
+        let differ = version.name != other.name
+            && self.is_contested(name, other)
+            && own.evr != its.evr
+            && !self.stays_beside(name);
+        differ.then(|| Rivalry {
+            text: format!("version {} of {name} for {}", own.evr, own.id.architecture),
+            mutual: false,
+        })
     }
 
     fn likeness(&self, before: &Need, need: &Need) -> Likeness {
@@ -124,8 +139,14 @@ impl Rules for RpmUniverse<'_> {
 }
 
 impl RpmUniverse<'_> {
+    /// Whether several versions of a package may be installed.
+    fn stays_beside(&self, name: &str) -> bool {
+        let mut installed = self.image.packages.iter().filter(|one| one.name == name);
+        installed.any(|one| self.image.options.keeps_all(one))
+    }
+
     /// The priority of a version's repository; what is installed is before all.
-    fn priority(&self, version: &PackageVersion) -> i64 {
+    pub(super) fn priority(&self, version: &PackageVersion) -> i64 {
         let place = version.facts.place;
         let repository = place.and_then(|place| self.repositories.get(place.repository));
         repository.map_or(i64::MIN, |repository| repository.source.priority)

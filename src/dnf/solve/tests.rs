@@ -122,12 +122,111 @@ fn what_is_obsoleted_gives_way() {
     assert!(steps(&protected.everything()).is_empty());
 }
 
+fn removed(planned: &Planned) -> Vec<String> {
+    planned.plan.removals.iter().map(|one| one.package.name.to_string()).collect()
+}
+
+#[test]
+fn several_packages_give_way_as_with_dnf() {
+    for (what, image, offered, want, gone) in [
+        (
+            "a part that obsoletes the whole in any version is swapped for it",
+            &["whole 1"][..],
+            &["whole 2", "part 2; O: whole < 3"][..],
+            &["part 2-1"][..],
+            &["whole"][..],
+        ),
+        (
+            "the whole comes first where the part obsoletes what is old",
+            &["whole 1"],
+            &["whole 2", "part 2; O: whole < 2"],
+            &["whole 1-1>2-1"],
+            &[],
+        ),
+        (
+            "what takes the place anyway leaves none for the newer version",
+            &["whole 1", "u 1"],
+            &["whole 2", "part 2; O: whole < 2", "u 2; R: part"],
+            &["part 2-1", "u 1-1>2-1"],
+            &["whole"],
+        ),
+        (
+            "all that obsolete in the same words come together",
+            &["whole 1"],
+            &["whole 2; O: whole < 2", "part 2; O: whole < 2"],
+            &["part 2-1", "whole 1-1>2-1"],
+            &[],
+        ),
+        (
+            "and without a newer whole",
+            &["whole 1"],
+            &["part 2; O: whole < 2", "rest 2; O: whole < 2"],
+            &["part 2-1", "rest 2-1"],
+            &["whole"],
+        ),
+        (
+            "all of them or none",
+            &["whole 1"],
+            &["part 2; O: whole < 2", "rest 2; O: whole < 2; R: no"],
+            &[],
+            &[],
+        ),
+        (
+            "of several that obsolete in other words, the first name",
+            &["whole 1"],
+            &["rest 2; O: whole < 3", "part 2; O: whole < 2"],
+            &["part 2-1"],
+            &["whole"],
+        ),
+        ("one for two", &["a 1", "b 1"], &["ab 2; O: a < 2; O: b < 2"], &["ab 2-1"], &["a", "b"]),
+        (
+            "an installed package for another one",
+            &["a 1", "b 1"],
+            &["a 2; O: b < 2"],
+            &["a 1-1>2-1"],
+            &["b"],
+        ),
+        (
+            "the next where the first is out of reach",
+            &["whole 1"],
+            &["part 2; O: whole < 9; R: no", "whole 2"],
+            &["whole 1-1>2-1"],
+            &[],
+        ),
+    ] {
+        let planned = system(image, offered).everything();
+        assert_eq!(steps(&planned), want, "{what}");
+        assert_eq!(removed(&planned), gone, "{what}");
+    }
+}
+
+#[test]
+fn machines_of_one_package_stay_at_one_version() {
+    let two = ["a 1", "a.i686 1"];
+    assert!(upgraded(&two, &["a 2"]).is_empty());
+    assert_eq!(upgraded(&two, &["a 3", "a 2", "a.i686 2"]), ["a 1-1>2-1", "a 1-1>2-1"]);
+    let planned = system(&two, &["a 2"]).everything();
+    assert!(why(&planned).contains("version 2-1 of a for x86_64"), "{}", why(&planned));
+    // what differs already may go on differing
+    assert_eq!(upgraded(&["a 1", "a.i686 2"], &["a 3"]), ["a 1-1>3-1"]);
+}
+
+#[test]
+fn what_has_a_worse_priority_is_taken_where_nothing_else_will_do() {
+    let mut two = system(&["a 1", "b 1; R: a < 3"], &["a 2"]);
+    two.repositories.push(repository(&["a 3"]));
+    two.repositories[1].source.priority = 10;
+    assert_eq!(steps(&two.everything()), ["a 1-1>2-1"]);
+}
+
 #[test]
 fn recommended_packages_come_along_when_they_are_new() {
     let offered = ["a 2; W: w", "w 1"];
     assert_eq!(upgraded(&["a 1"], &offered), ["a 1-1>2-1", "w 1-1"]);
     assert_eq!(upgraded(&["a 1; W: w"], &offered), ["a 1-1>2-1"]);
     assert_eq!(upgraded(&["a 1"], &["a 2; W: w", "w 1; R: no"]), ["a 1-1>2-1"]);
+    let lower = ["a 2; W: w", "w 2; R: no", "w 1; W: v", "v 1"];
+    assert_eq!(upgraded(&["a 1"], &lower), ["a 1-1>2-1", "v 1-1", "w 1-1"]);
     let mut without = system(&["a 1"], &offered);
     without.options.weak_dependencies = false;
     assert_eq!(steps(&without.everything()), ["a 1-1>2-1"]);

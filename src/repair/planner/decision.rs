@@ -45,6 +45,7 @@ impl Targets<'_> {
         let ordered: Vec<Solvable> = by_urgency.into_iter().map(|(_, solvable)| solvable).collect();
         let (targets, rejected) = reachable(self.family, &task, &ordered);
         let (task, rejected) = self.let_go(Task { targets, ..task }, rejected);
+        let task = self.give_way(task);
         let Decided { task, changes, companions, rejected } = self.decide(task, rejected);
         let gone = self.gone(&changes);
         let is_there = |target: Solvable| !self.is_gone(target, &gone);
@@ -161,6 +162,32 @@ impl Targets<'_> {
         (released(task, &unneeded), rejected)
     }
 
+    /// A package whose place another change takes anyway is not upgraded beside it.
+    fn give_way(&self, mut task: Task) -> Task {
+        let instead = |target: &Solvable| self.family.replacing(self.family.name(*target));
+        if task.targets.iter().all(|target| instead(target).is_empty()) {
+            return task;
+        }
+        let mut changes = smallest(self.family, &task).unwrap_or_default();
+        for target in task.targets.clone() {
+            let others = instead(&target);
+            let Some(other) = changes.iter().find(|change| others.contains(change)) else {
+                continue;
+            };
+            let mut fewer = task.clone();
+            fewer.targets.remove(&target);
+            fewer.targets.insert(*other);
+            let is_there =
+                |change: &Solvable| self.family.name(*change) == self.family.name(target);
+            if let Ok(without) = smallest(self.family, &fewer)
+                && !without.iter().any(is_there)
+            {
+                (task, changes) = (fewer, without);
+            }
+        }
+        task
+    }
+
     /// The changes with all that comes along, and what that is. An image in which nothing
     /// changes gets no companions either.
     fn accompany(
@@ -180,12 +207,45 @@ impl Targets<'_> {
             if new.is_empty() {
                 break;
             }
-            let wanted: Vec<Solvable> = new.iter().map(|one| one.solvable).collect();
-            companions.extend(new.into_iter().map(|one| (one.solvable, one)));
-            task.targets = reachable(self.family, &task, &wanted).0;
+            let mut by_relation: Vec<Vec<Companion>> = Vec::new();
+            for one in new {
+                let same = |list: &&mut Vec<Companion>| {
+                    list.first().is_some_and(|first| {
+                        (first.because_of, &first.relation) == (one.because_of, &one.relation)
+                    })
+                };
+                match by_relation.iter_mut().find(same) {
+                    Some(list) => list.push(one),
+                    None => by_relation.push(vec![one]),
+                }
+            }
+            for list in by_relation {
+                let first = list.iter().find_map(|one| self.with(&task, &changes, one));
+                task.targets = first.unwrap_or(task.targets);
+                companions.extend(list.into_iter().map(|one| (one.solvable, one)));
+            }
             changes = smallest(self.family, &task).unwrap_or(changes);
         }
         (changes, companions)
+    }
+
+    /// The targets with a companion; `None`: it cannot come along.
+    fn with(
+        &self,
+        task: &Task,
+        changes: &[Solvable],
+        one: &Companion,
+    ) -> Option<BTreeSet<Solvable>> {
+        let (targets, left) = reachable(self.family, task, &[one.solvable]);
+        if !left.is_empty() || !one.is_gentle {
+            return left.is_empty().then_some(targets);
+        }
+        let task = Task { targets, ..task.clone() };
+        let all = smallest(self.family, &task).ok()?;
+        let more = all.iter().filter(|change| !changes.contains(change));
+        let former: Vec<PackageId> = more.flat_map(|change| self.former(*change)).collect();
+        let is_installed = self.family.slots().iter().any(|slot| former.contains(&slot.id));
+        (!is_installed).then_some(task.targets)
     }
 
     /// Gives every waiting finding its answer; packages that are upgraded for a finding are
@@ -218,6 +278,13 @@ impl Targets<'_> {
         fixes
     }
 
+    /// Installed packages that a change is a version of, or takes the place of.
+    pub(super) fn former(&self, change: Solvable) -> Vec<PackageId> {
+        let own = self.family.installed(change).into_iter();
+        let all = own.chain(self.family.replaced(change));
+        all.map(|one| self.family.package(one)).collect()
+    }
+
     /// The reason against a target that cannot be reached: a barred or held package in its way, or
     /// else the conflict.
     fn why_not(&self, task: &Task, target: Solvable, explanation: &Explanation) -> Reason {
@@ -234,13 +301,13 @@ impl Targets<'_> {
         for allowed in [held_only, BTreeSet::new()] {
             for change in alone(allowed) {
                 let package = self.family.package(change);
-                let slot = self.family.installed(change).map(|i| self.family.package(i));
-                let ids = [Some(&package), slot.as_ref()];
-                if let Some(reason) = ids.iter().flatten().find_map(|id| self.barred.get(id)) {
+                let former = self.former(change);
+                let mut ids = former.iter().chain([&package]);
+                if let Some(reason) = ids.find_map(|id| self.barred.get(id)) {
                     return reason.clone();
                 }
-                let locked = slot.and_then(|id| slots.iter().find(|slot| slot.id == id));
-                if let Some(reason) = locked.and_then(|slot| self.locked(slot)) {
+                let mut locked = slots.iter().filter(|slot| former.contains(&slot.id));
+                if let Some(reason) = locked.find_map(|slot| self.locked(slot)) {
                     return reason;
                 }
             }

@@ -61,10 +61,10 @@ impl Targets<'_> {
         if !is_target(task, change) {
             return vec![needed_by(self.family, changes, change)];
         }
-        let slot = self.family.installed(change).map(|i| self.family.package(i));
+        let former = self.former(change);
         let findings: BTreeSet<String> = fixes
             .iter()
-            .filter(|(_, package)| Some(package) == slot.as_ref())
+            .filter(|(_, package)| former.contains(package))
             .map(|(finding, _)| finding.id.clone())
             .collect();
         if findings.is_empty() {

@@ -1,0 +1,215 @@
+//! What takes the place of an installed package: what offered ones obsolete.
+//!
+//! In come the numbered versions; out comes, for each installed package, what can be taken for it:
+//! newer versions, and packages of other names that obsolete it, in the order in which dnf tries
+//! them. Source: libsolv's `policy.c` (of several names, what obsoletes another one of them comes
+//! before it, then what is called like an installed package, then the name's order) and `rules.c`
+//! ("yumobs": of packages that obsolete an installed one in the same words, all are taken or none,
+//! unless zypper is asked).
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::RpmUniverse;
+use super::evr_of;
+use super::package_version::{PackageVersion, Place};
+use super::relation::{Need, Relation};
+use crate::arch;
+use crate::installed::InstalledPackage;
+use crate::options::Tool;
+use crate::primary::{Flag, Package, RelationKind};
+use crate::spec::Subject;
+use imgfix_repair::planner::Slot;
+use imgfix_solve::pool::Pooled as _;
+use imgfix_solve::solver::Solvable;
+use imgfix_versions::rpm::Evr;
+
+/// A version that can be taken for an installed package.
+type Choice = (Solvable, Rc<PackageVersion>);
+
+impl RpmUniverse<'_> {
+    /// Finds what can be taken for each installed package, and makes the first its candidate.
+    pub(super) fn find_replacing(&mut self) {
+        for at in 0..self.slots.len() {
+            let Some(slot) = self.slots.get(at) else { continue };
+            let own = |one: &&InstalledPackage| {
+                one.name == slot.id.name.as_ref()
+                    && one.architecture == slot.id.architecture.as_ref()
+            };
+            let Some(package) = self.image.packages.iter().find(own) else { continue };
+            let replacing = self.replacing(package);
+            let choices = self.in_order(slot, &replacing);
+            if let Some(first) = choices.first()
+                && let Some(version) = self.pool.get(*first)
+                && let Some(slot) = self.slots.get_mut(at)
+            {
+                let offer = version.facts.offer();
+                if replacing.contains(first) {
+                    slot.newest = Some(offer.clone());
+                }
+                slot.candidate = Some((*first, offer));
+                self.choices.insert(slot.id.clone(), choices);
+            }
+        }
+    }
+
+    /// Numbers what may take an installed package's place.
+    fn replacing(&self, package: &InstalledPackage) -> Vec<Solvable> {
+        let options = &self.image.options;
+        let Some(installed) = self.installed_as(package) else { return Vec::new() };
+        let evr = &installed.facts.evr;
+        let subject = Subject {
+            name: &package.name,
+            epoch: &evr.epoch().to_string(),
+            version: evr.version(),
+            release: evr.release().unwrap_or_default(),
+            architecture: &package.architecture,
+        };
+        let is_protected = options.protected.iter().any(|spec| spec.is_name(&package.name));
+        // what is excluded is out of dnf's sight where it is installed, too
+        let is_excluded = options.excluded.iter().any(|spec| spec.is_about(&subject));
+        if !options.obsoletes || is_protected || is_excluded {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for (repository, one) in self.repositories.iter().enumerate() {
+            for offered in one.primary.obsoleting(&package.name) {
+                let place = Place { repository, package: offered.number };
+                let is_about = offered
+                    .relations(RelationKind::Obsoletes)
+                    .filter(|one| one.name == package.name)
+                    .filter_map(|one| Relation::plain(&one))
+                    .any(|relation| relation.meets(Flag::Equal, Some(&installed.facts.evr)));
+                let fits = arch::may_replace(&package.architecture, offered.architecture())
+                    && arch::is_for(offered.architecture(), self.image.architecture);
+                if !is_about
+                    || !fits
+                    || offered.name() == package.name
+                    || self.refusal(package, place, &offered).is_some()
+                {
+                    continue;
+                }
+                self.pool.look_up(offered.name(), || self.new_names(offered.name()));
+                // what a better repository has too is not numbered
+                if let Some(solvable) = self.places.borrow().get(&place) {
+                    self.pool.replace(installed.name, *solvable);
+                    found.push(*solvable);
+                }
+            }
+        }
+        found
+    }
+
+    fn installed_as(&self, package: &InstalledPackage) -> Option<Rc<PackageVersion>> {
+        let evr = Evr::parse(&package.evr).ok()?;
+        let named = self.pool.providing(&package.name).into_iter().map(|(_, version)| version);
+        let mut installed = named.filter(|version| {
+            !version.is_offered()
+                && version.facts.id.name.as_ref() == package.name
+                && version.facts.id.architecture.as_ref() == package.architecture
+                && version.facts.evr == evr
+        });
+        installed.next()
+    }
+
+    /// Newer versions and what takes the package's place, in the order in which they are tried:
+    /// those of the best priority, then by rounds, each with the newest of every name.
+    fn in_order(&self, slot: &Slot, replacing: &[Solvable]) -> Vec<Solvable> {
+        let newer = slot.candidate.as_ref().map(|(candidate, _)| *candidate);
+        let newer = newer.and_then(|one| self.pool.get(one)).map(|one| self.pool.offered(one.name));
+        let all = newer.unwrap_or_default().into_iter().chain(replacing.iter().copied());
+        let mut left: Vec<Choice> =
+            all.filter_map(|one| Some((one, self.pool.get(one)?))).collect();
+        let mut order = Vec::new();
+        while let Some(best) = left.iter().map(|(_, version)| self.priority(version)).min() {
+            let best = left.iter().filter(|(_, version)| self.priority(version) == best);
+            let Some(next) = self.next(&best.cloned().collect::<Vec<_>>()) else { break };
+            order.push(next);
+            left.retain(|(one, _)| *one != next);
+        }
+        order
+    }
+
+    /// What is tried first.
+    fn next(&self, left: &[Choice]) -> Option<Solvable> {
+        let newest: Vec<&Choice> = left
+            .iter()
+            .filter(|(_, version)| {
+                let mut named = left.iter().filter(|(_, other)| other.name == version.name);
+                named.all(|(_, other)| other.facts.evr <= version.facts.evr)
+            })
+            .collect();
+        let obsoletes = |by: &PackageVersion, other: &PackageVersion| {
+            by.facts.id.name != other.facts.id.name
+                && by.bans().any(|ban| ban.by_name && other.is_called(&ban.relation))
+        };
+        let gives_way = |(_, version): &Choice| {
+            let mut others = newest.iter();
+            others.any(|(_, by)| obsoletes(by, version) && !obsoletes(version, by))
+        };
+        let first =
+            newest.iter().filter(|one| !gives_way(one)).min_by_key(|(solvable, version)| {
+                let name = version.facts.id.name.as_ref();
+                let is_installed = self.image.packages.iter().any(|one| one.name == name);
+                (Reverse(is_installed), name, *solvable)
+            });
+        first.or(newest.first()).map(|(solvable, _)| *solvable)
+    }
+
+    /// Where other packages obsolete an installed one in the same words, they come together with
+    /// this one.
+    pub(super) fn come_together(&self, package: &Package<'_>, version: &mut PackageVersion) {
+        if self.image.options.tool == Tool::Zypper {
+            return;
+        }
+        for text in package.relations(RelationKind::Obsoletes) {
+            let Some(relation) = Relation::plain(&text) else { continue };
+            let known = self.there.get(text.name).into_iter().flatten();
+            let is_about = |one: &&InstalledPackage| {
+                let evr = Evr::parse(&one.evr).ok();
+                one.name == text.name
+                    && evr.is_some_and(|evr| relation.meets(Flag::Equal, Some(&evr)))
+            };
+            let mut installed = known.filter_map(|at| self.image.packages.get(*at));
+            if !installed.any(|one| is_about(&one)) {
+                continue;
+            }
+            let words = text.to_string();
+            let token = |name: &str| format!("{name} in place of {words}");
+            let others = self.saying(text.name, &words);
+            let need = |other: &String| Need {
+                one_of: vec![Relation {
+                    name: token(other),
+                    flag: Flag::Any,
+                    evr: None,
+                    besides: Vec::new(),
+                }],
+                text: format!("Obsoletes: {words}, as {other} has"),
+            };
+            if others.iter().any(|other| other != package.name()) {
+                let others = others.iter().filter(|other| *other != package.name());
+                version.belong(token(package.name()), others.map(need).collect());
+            }
+        }
+    }
+
+    /// Names of packages that are offered and obsolete `name` in these words.
+    fn saying(&self, name: &str, words: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for (repository, one) in self.repositories.iter().enumerate() {
+            for offered in one.primary.obsoleting(name) {
+                let place = Place { repository, package: offered.number };
+                let mut obsoletes = offered.relations(RelationKind::Obsoletes);
+                if obsoletes.any(|one| one.name == name && one.to_string() == words)
+                    && arch::is_for(offered.architecture(), self.image.architecture)
+                    && evr_of(&offered).is_some()
+                    && self.hidden(place, &offered).is_none()
+                {
+                    names.insert(offered.name().to_owned());
+                }
+            }
+        }
+        names
+    }
+}

@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""What dnf 4 would do with small systems, many of them in one process.
+
+usage: dnf4.py FOLDER
+
+In:  FOLDER/SYSTEM: root (with rpm's database), repositories r0, r1, ..., settings and questions, as
+     src/dnf/solve/differential/written.rs writes them. python3-dnf.
+Out: FOLDER/SYSTEM/answers.dnf4, a line a question: its name, a tab, and `+name-evr.arch` for what comes and
+     `-name-evr.arch` for what goes.
+"""
+
+import argparse
+import configparser
+import logging
+import os
+import shutil
+import sys
+
+import dnf
+
+
+def opened(system):
+    """The system as `dnf --installroot` sees it."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(os.path.join(system, "settings"))
+    conf = dnf.conf.Conf()
+    conf.installroot = os.path.join(system, "root")
+    for name in ("cachedir", "logdir", "persistdir"):
+        setattr(conf, name, os.path.join(system, "dnf", name))
+    conf.best = False
+    conf.gpgcheck = False
+    conf.plugins = False
+    conf.reposdir = []
+    conf.varsdir = []
+    conf.substitutions["releasever"] = "1"
+    conf.module_platform_id = "platform:x1"
+    main = settings["main"]
+    conf.install_weak_deps = main.getboolean("install_weak_deps")
+    conf.protected_packages = main.get("protected_packages", "").split()
+    conf.excludepkgs = main.get("excludepkgs", "").split()
+    os.makedirs(conf.logdir)
+    base = dnf.Base(conf)
+    for section in settings.sections():
+        if section == "main":
+            continue
+        url = "file://" + os.path.join(system, section)
+        base.repos.add_new_repo(section, conf, baseurl=[url], priority=int(settings[section]["priority"]))
+    base.fill_sack()
+    return base
+
+
+def answer(base, words):
+    """The plan for the words of a command."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("verb")
+    parser.add_argument("--advisory", action="append", default=[])
+    parser.add_argument("--cve", action="append", default=[])
+    parser.add_argument("packages", nargs="*")
+    asked = parser.parse_args(words)
+    base.reset(goal=True)
+    base.reset_security_filters()
+    base.add_security_filters(
+        "eq" if asked.verb == "upgrade-minimal" else "gte", advisory=asked.advisory, cves=asked.cve
+    )
+    try:
+        if asked.packages:
+            for package in asked.packages:
+                base.upgrade(package)
+        else:
+            base.upgrade_all()
+        base.resolve()
+    except dnf.exceptions.MarkingError:
+        return []
+    except dnf.exceptions.DepsolveError as error:
+        return ["!" + "_".join(str(error).split())]
+    transaction = base.transaction
+    text = lambda sign, package: f"{sign}{package.name}-{package.evr}.{package.arch}"
+    return [text("+", one) for one in transaction.install_set] + [text("-", one) for one in transaction.remove_set]
+
+
+def main():
+    logging.disable(logging.CRITICAL)
+    folder = os.path.realpath(sys.argv[1])
+    for name in sorted(os.listdir(folder)):
+        system = os.path.join(folder, name)
+        base = opened(system)
+        with open(os.path.join(system, "questions"), encoding="utf-8") as questions:
+            asked = [line.rstrip("\n").split("\t") for line in questions]
+        with open(os.path.join(system, "answers.dnf4"), "w", encoding="utf-8") as answers:
+            for question, words in asked:
+                answers.write(f"{question}\t{' '.join(sorted(answer(base, words.split())))}\n")
+        base.close()
+        shutil.rmtree(os.path.join(system, "dnf"))
+
+
+main()
