@@ -34,6 +34,8 @@ use selection::{Filter, Purposes, Selection};
 #[derive(Default)]
 struct Request {
     filter: Option<Filter>,
+    /// How the blocklist was called, when it is asked for.
+    blocklist: Option<String>,
     purposes: Purposes,
     format: Option<Format>,
     overwrite: bool,
@@ -103,7 +105,12 @@ fn extract(process: &mut Process<'_>, words: Vec<Vec<u8>>) -> Status {
         }
     }
     let filter = request.filter.unwrap_or(Filter::Anchors);
-    let tokens = sources::load(process)?;
+    let places = module::places(process)?;
+    if let Some(name) = request.blocklist.filter(|name| !places.blocklists.contains(&&name[..])) {
+        process.complain(format!("unsupported or unrecognized filter: {name}"))?;
+        return Ok(MISUSED);
+    }
+    let tokens = sources::load(process, &places)?;
     let selection = Selection { filter, purposes: &request.purposes };
     let chosen = selection.of(process, &tokens)?;
     let save = save::Save { overwrite: request.overwrite };
@@ -127,6 +134,7 @@ fn parse(
                 match Filter::named(&name) {
                     Some(filter) if request.filter.is_none_or(|other| other == filter) => {
                         request.filter = Some(filter);
+                        request.blocklist = (filter == Filter::Blocklist).then_some(name);
                     }
                     _ => return Err(process.unsupported(format!("--filter={name}"))),
                 }

@@ -9,7 +9,8 @@ use imgfix_shell::{Process, Stop};
 use imgfix_tools::files::{is_directory, names_in, read_optional};
 
 use super::certificate::{Certificate, Extension, is_authority, oid};
-use super::{module, names, pem, persist, trusted};
+use super::module::Places;
+use super::{names, pem, persist, trusted};
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +72,7 @@ enum Place {
 ///
 /// # Errors
 /// What p11-kit might read otherwise than it is read here.
-pub fn load(process: &mut Process<'_>) -> Result<Vec<Token>, Stop> {
-    let places = module::places(process)?;
+pub fn load(process: &mut Process<'_>, places: &Places) -> Result<Vec<Token>, Stop> {
     let mut tokens = Vec::new();
     for path in &places.paths {
         let mut token = Token::new();
