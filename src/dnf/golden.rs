@@ -98,6 +98,7 @@ impl Image {
             timestamp: EPOCH as u32,
             colour: 3,
             no_documentation: false,
+            sysusers: None,
             languages: None,
             left_out: Default::default(),
             defers_posttrans: transactions.len() > 1,

@@ -113,6 +113,7 @@ impl<'a> RpmWorkshop<'a> {
             no_documentation: options.without_documents || settings.no_documentation,
             languages: settings.languages,
             left_out,
+            sysusers: settings.sysusers,
             defers_posttrans: options.tool == Tool::Zypper,
         };
         let scripts = Scripts::new(commands::table(), &inventory.architecture, timestamp, edge)?;

@@ -22,7 +22,7 @@
 //! - [`scriptlet`]: the entry
 //! - [`lua`]: Lua scriptlets
 //! - [`macros`]: what `%post -e` may hold
-//! - `alternatives`, `glibc`, `programs`, `trust`: the commands
+//! - `alternatives`, `glibc`, `programs`, `sysusers`, `trust`: the commands
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -34,6 +34,7 @@ mod programs;
 #[cfg(test)]
 mod real_scripts;
 pub mod scriptlet;
+mod sysusers;
 mod trust;
 
 use imgfix_shell::{Command, Table};
@@ -52,6 +53,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("p11-kit", trust::p11_kit),
     ("restorecon", programs::restorecon),
     ("systemctl", systemctl::run),
+    ("sysusers.sh", sysusers::run),
     ("systemd-sysctl", programs::of_the_kernel),
     ("systemd-sysusers", systemd_sysusers::run),
     ("systemd-tmpfiles", systemd_tmpfiles::run),

@@ -11,6 +11,7 @@
 //! - `dropped`: what an image without a database does not want of them
 //! - `unpack`: a package's files come; `erase`: they go
 //! - `transaction`: what happens when
+//! - `sysusers`: users and groups that a package provides
 //! - `scripts`: scriptlets; `triggers`: scripts that others set off
 //! - `order`: which package comes or goes before which
 //! - `owners`: numbers for owners' names
@@ -27,6 +28,7 @@ mod fate;
 mod order;
 mod owners;
 mod scripts;
+mod sysusers;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -133,6 +135,8 @@ pub struct Options {
     pub languages: Option<Vec<String>>,
     /// Paths of the packages that are left out besides: what the image has [`dropped`].
     pub left_out: HashSet<Vec<u8>>,
+    /// The program that makes users and groups (`%__systemd_sysusers`); `None`: nobody makes them.
+    pub sysusers: Option<String>,
     /// Of transactions whose packages have a `%posttrans`, what comes after them comes after all
     /// transactions, as zypper does it.
     pub defers_posttrans: bool,

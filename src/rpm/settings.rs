@@ -26,6 +26,8 @@ pub struct Settings {
     pub languages: Option<Vec<String>>,
     /// `%_excludedocs`: documentation is left out.
     pub no_documentation: bool,
+    /// `%__systemd_sysusers`: the program that makes users and groups of packages.
+    pub sysusers: Option<String>,
 }
 
 impl Settings {
@@ -60,10 +62,17 @@ impl Settings {
                 (Some("%_db_backend"), Some(value)) => self.format = Format::from_setting(value),
                 (Some("%_install_langs"), Some(value)) => self.languages = languages(value),
                 (Some("%_excludedocs"), Some(value)) => self.no_documentation = value != "0",
+                (Some("%__systemd_sysusers"), value) => self.sysusers = value.and_then(program),
                 _ => {}
             }
         }
     }
+}
+
+/// A program as macro files write it; none where it is made of other macros.
+fn program(value: &str) -> Option<String> {
+    let value = value.replace("%{_rpmconfigdir}", "/usr/lib/rpm").replace("%{_bindir}", "/usr/bin");
+    (value.starts_with('/') && !value.contains('%')).then_some(value)
 }
 
 /// `C.utf8:de`; `all`, and what other macros make, leaves nothing out.
@@ -96,7 +105,12 @@ mod tests {
             |path, text: &'static str| (ImagePath::literal(path), Entry::file(text, 0o644, 0));
         let tree = Tree::from_entries(
             [
-                file("/usr/lib/rpm/macros", "%_dbpath %{_var}/lib/rpm\n%_install_langs all\n"),
+                file(
+                    "/usr/lib/rpm/macros",
+                    "%_dbpath %{_var}/lib/rpm\n%_install_langs all\n\
+                     #%__systemd_sysusers /usr/bin/x\n\
+                     %__systemd_sysusers\t%{_rpmconfigdir}/sysusers.sh\n",
+                ),
                 file("/usr/lib/rpm/macros.d/macros.x", "%_excludedocs 1\n%_db_backend %{x}\n"),
                 file("/etc/rpm/macros.image-language-conf", "%_install_langs C.utf8:de\n"),
             ],
@@ -106,5 +120,6 @@ mod tests {
         assert_eq!(settings.directory, Some(ImagePath::literal("/var/lib/rpm")));
         assert_eq!(settings.languages, Some(vec!["C.utf8".to_owned(), "de".to_owned()]));
         assert!(settings.no_documentation && settings.format.is_none());
+        assert_eq!(settings.sysusers.as_deref(), Some("/usr/lib/rpm/sysusers.sh"));
     }
 }

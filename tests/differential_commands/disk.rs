@@ -24,6 +24,7 @@ const WATCHED: &[&str] = &[
     "/usr/lib/lsb",
     "/usr/lib/os-release",
     "/usr/lib/postgresql",
+    "/usr/lib/rpm",
     "/usr/lib/systemd",
     "/usr/lib/x86_64-linux-gnu/pkcs11",
     "/usr/share/base-passwd",

@@ -138,6 +138,12 @@ fn trust_agrees_where_it_is_installed() {
 }
 
 #[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn sysusers_agree_where_rpm_is_installed() {
+    check_family(&RPM, Case::parse_all(include_str!("sysusers.cases")));
+}
+
+#[test]
 #[ignore = "needs a root file system of Alpine: tests/differential_commands/run unpacks some"]
 fn busybox_agrees() {
     check_family(&ALPINE, Case::parse_all(include_str!("busybox.cases")));

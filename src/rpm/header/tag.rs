@@ -228,6 +228,12 @@ tags! {
     FILECLASS = 1141;
     /// Classes of files.
     CLASSDICT = 1142;
+    /// Where the dependencies of each file begin in `DEPENDSDICT`.
+    FILEDEPENDSX = 1143;
+    /// How many dependencies each file has.
+    FILEDEPENDSN = 1144;
+    /// Dependencies of files: a letter for the kind in the highest byte, and the place among those.
+    DEPENDSDICT = 1145;
     /// `%pretrans`.
     PRETRANS = 1151;
     /// `%posttrans`.

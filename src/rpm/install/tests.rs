@@ -16,6 +16,7 @@ use imgfix_vfs::{Content, Entry, Xattrs};
 mod dropped;
 mod order;
 mod rules;
+mod sysusers;
 
 const CONFIG: u32 = 1;
 const DOC: u32 = 2;
@@ -164,6 +165,7 @@ fn options() -> Options {
         timestamp: 100,
         colour: 3,
         no_documentation: false,
+        sysusers: None,
         languages: None,
         left_out: HashSet::new(),
         defers_posttrans: false,

@@ -124,6 +124,7 @@ impl Run<'_, '_> {
         new: &NewPackage,
     ) -> Result<(), InstallError> {
         let count = self.count_after(element);
+        self.accounts(element)?;
         self.triggers_of_others(element, Flags::TRIGGERPREIN)?;
         self.own_triggers(element, Flags::TRIGGERPREIN)?;
         self.scriptlet(element.package, ScriptletKind::Pre, count)?;

@@ -86,15 +86,28 @@ impl AccountFile {
     /// # Errors
     /// The directory is missing.
     pub fn save(self, process: &mut Process<'_>) -> Result<(), Stop> {
+        let new = match self.path {
+            "/etc/shadow" | "/etc/gshadow" => SECRET,
+            _ => (NEW_MODE, 0),
+        };
+        self.save_as(process, new)
+    }
+
+    /// As [`Self::save`], with a mode for a file that was not there.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn save_with(self, process: &mut Process<'_>, mode: u32) -> Result<(), Stop> {
+        self.save_as(process, (mode, 0))
+    }
+
+    fn save_as(self, process: &mut Process<'_>, new: (u32, u32)) -> Result<(), Stop> {
         if !self.changed {
             return Ok(());
         }
         let directory = process.call.directory.clone();
         let path = self.path.as_bytes();
-        let (mut mode, gid) = match self.path {
-            "/etc/shadow" | "/etc/gshadow" => SECRET,
-            _ => (NEW_MODE, 0),
-        };
+        let (mut mode, gid) = new;
         let mut owner = Owner { uid: Some(0), gid: Some(gid) };
         if let Ok(entry) = process.machine.stat(&directory, path)? {
             mode = entry.mode;

@@ -3,7 +3,7 @@
 use imgfix_shell::options::{Long, Short, Value};
 
 use super::login_defs::{LoginDefs, Range, free_number};
-use super::{Files, fail, is_name, number, set_field, with_member, without_member};
+use super::{Files, fail, is_name, number, only_root, set_field, with_member, without_member};
 use imgfix_shell::{Process, Status};
 
 /// `groupadd [-r] [-g GID] [-o] [-f] [-K KEY=VALUE] NAME`.
@@ -16,6 +16,7 @@ pub fn groupadd(process: &mut Process<'_>) -> Status {
     let mut options = process.options();
     while let Some(option) = options.next()? {
         match option {
+            Short('R') | Long("root") => only_root(process, &options.text()?)?,
             Short('r') | Long("system") => range = Range::System,
             Short('o') | Long("non-unique") => again = true,
             Short('f') | Long("force") => force = true,

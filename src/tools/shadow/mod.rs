@@ -11,7 +11,7 @@ mod login_defs;
 mod passwords;
 mod users;
 
-use account_file::AccountFile;
+pub(crate) use account_file::AccountFile;
 use imgfix_shell::{Command, Process, Status, Stop};
 
 /// The tools by name.
@@ -88,7 +88,7 @@ fn number(fields: &[String], at: usize) -> Option<u32> {
 }
 
 /// Today, in days since the epoch: what `shadow(5)` counts in.
-fn today(process: &Process<'_>) -> i64 {
+pub(crate) fn today(process: &Process<'_>) -> i64 {
     let fixed = process.variable("SOURCE_DATE_EPOCH");
     let fixed = fixed.and_then(|text| std::str::from_utf8(text).ok()?.parse::<i64>().ok());
     fixed.unwrap_or(process.machine.settings.now).div_euclid(86_400)
@@ -103,6 +103,14 @@ fn is_name(name: &str) -> bool {
         && !name.contains(odd)
         && name != "."
         && name != ".."
+}
+
+/// Takes the root that a command line names, which can only be the image's.
+fn only_root(process: &Process<'_>, root: &str) -> Result<(), Stop> {
+    match root {
+        "/" => Ok(()),
+        _ => Err(process.unsupported(format!("--root {root}"))),
+    }
 }
 
 /// Complains, and gives a status.

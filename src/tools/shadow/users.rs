@@ -4,7 +4,9 @@ use imgfix_shell::options::{Long, Short, Value};
 
 use super::account_file::AccountFile;
 use super::login_defs::{LoginDefs, Range, free_number};
-use super::{Files, fail, is_name, number, set_field, today, with_member, without_member};
+use super::{
+    Files, fail, is_name, number, only_root, set_field, today, with_member, without_member,
+};
 use imgfix_shell::{Process, Status, Stop};
 
 /// What is said of a user on the command line.
@@ -50,6 +52,10 @@ fn request(process: &Process<'_>, adding: bool) -> Result<Request, Stop> {
             Short('K') | Long("key") => {
                 let setting = options.text()?;
                 request.settings.push(setting);
+                continue;
+            }
+            Short('R') | Long("root") => {
+                only_root(process, &options.text()?)?;
                 continue;
             }
             Short('r') | Long("system") if adding => {
@@ -320,11 +326,11 @@ pub fn usermod(process: &mut Process<'_>) -> Status {
             }
         }
     }
-    let secret_touched =
-        request.password.is_some() || request.lock.is_some() || request.expires.is_some();
-    if user != before || secret_touched {
+    let password_touched = request.password.is_some() || request.lock.is_some();
+    let secret_touched = password_touched || request.expires.is_some();
+    if user != before || password_touched {
         files.users.set(&name, &user);
-    } else if request.groups.is_none() {
+    } else if request.groups.is_none() && !secret_touched {
         process.print("usermod: no changes\n")?;
         return Ok(0);
     }
