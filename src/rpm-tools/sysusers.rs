@@ -19,7 +19,8 @@ const FILES: &[&str] = &["/etc/passwd", "/etc/shadow", "/etc/group"];
 /// Another root, lines about members for a script that is too old for them, and names that are
 /// patterns.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let mut words: &[bstr::BString] = &process.arguments().to_vec();
+    let given: Vec<bstr::BString> = process.arguments().into();
+    let mut words = given.as_slice();
     let mut replaced = None;
     while let [option, value, rest @ ..] = words {
         match &option[..] {
