@@ -36,7 +36,7 @@ use imgfix_rpm::Package;
 use imgfix_rpm::archive::{Headers, unpack};
 use imgfix_rpm::database::{Change, FileChange};
 use imgfix_rpm::header::tag;
-use imgfix_rpm::install::{self, InstallError, NewPackage, Outcome, install};
+use imgfix_rpm::install::{self, EffectKind, InstallError, NewPackage, Outcome, install};
 use imgfix_rpm::package::RelationKind;
 use imgfix_rpm::settings::Settings;
 use imgfix_rpm_tools as commands;
@@ -187,11 +187,14 @@ impl Workshop for RpmWorkshop<'_> {
         let newest = packages.iter().filter_map(|new| built(&new.package.headers)).max();
         let timestamp = edge.source_date_epoch.unwrap_or(newest.unwrap_or(0));
         match self.apply(&mut overlay, plan, &packages, &options, timestamp, edge)? {
-            Ok(Outcome { effects, changes, warnings, .. }) => {
-                for install::Warning { package, script, detail } in warnings {
-                    edge.progress.warn(&format!(
-                        "{package}'s {script}: {detail}; rpm goes on after that, too"
-                    ));
+            Ok(Outcome { effects, changes, .. }) => {
+                for effect in &effects {
+                    if let EffectKind::ScriptFailed { script, detail, .. } = &effect.kind {
+                        let package = &effect.package;
+                        edge.progress.warn(&format!(
+                            "{package}'s {script}: {detail}; rpm goes on after that, too"
+                        ));
+                    }
                 }
                 self.write_database(&mut overlay, &changes, timestamp)?;
                 finish(overlay, effects, timestamp).map(TrialOutcome::Applied)

@@ -67,6 +67,15 @@ pub enum EffectKind {
         /// Paths that it made, changed or removed.
         changed: Vec<ImagePath>,
     },
+    /// A script failed, and the package manager goes on after that.
+    ScriptFailed {
+        /// Which of the package's scripts: `post`.
+        script: String,
+        /// What it was called with, as by the package manager.
+        arguments: Vec<String>,
+        /// What happened, for people.
+        detail: String,
+    },
     /// All files of the package are in another one now, and nothing needs it: it is gone.
     Disappeared {
         /// The version that was installed.

@@ -24,6 +24,7 @@ pub fn kind(effect: &EffectKind) -> &'static str {
     match effect {
         EffectKind::Installed { .. } => "installed",
         EffectKind::ScriptRan { .. } => "script-ran",
+        EffectKind::ScriptFailed { .. } => "script-failed",
         EffectKind::ConffileKept { .. } => "conffile-kept",
         EffectKind::ConffileReplaced { .. } => "conffile-replaced",
         EffectKind::ConffileObsolete { .. } => "conffile-obsolete",
@@ -39,6 +40,10 @@ pub fn kind(effect: &EffectKind) -> &'static str {
 pub fn sentence(effect: &EffectKind) -> Option<String> {
     Some(match effect {
         EffectKind::Installed { .. } | EffectKind::ScriptRan { .. } => return None,
+        EffectKind::ScriptFailed { script, arguments, detail } => {
+            let called = [std::slice::from_ref(script), arguments].concat().join(" ");
+            format!("{called} failed, after which the package manager goes on: {detail}")
+        }
         EffectKind::ConffileKept { path, shipped_as } => {
             format!("{path} was changed in the image and is kept; the package's is {shipped_as}")
         }

@@ -51,7 +51,7 @@ use crate::relation::RelationError;
 pub use dropped::dropped;
 use element::Element;
 pub use order::order;
-pub use scripts::{ScriptCall, Scripts, Warning};
+pub use scripts::{ScriptCall, Scripts};
 use triggers::Present;
 
 /// A package that comes.
@@ -149,8 +149,6 @@ pub struct Outcome {
     pub effects: Vec<Effect>,
     /// For the package database, in this order.
     pub changes: Vec<Change>,
-    /// Scripts that failed, after which rpm goes on.
-    pub warnings: Vec<Warning>,
     /// The highest number that was given while scripts ran; the database gives its own.
     last_number: u32,
 }

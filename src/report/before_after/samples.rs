@@ -160,11 +160,19 @@ pub fn report() -> RepairReport {
             title: "Python's bytecode".into(),
             reason: "made from /usr/lib/python3/os.py, which the upgrade replaced".into(),
         }],
-        effects: vec![EffectNote {
-            package: "openssl:amd64".into(),
-            kind: "conffile-kept",
-            text: "/etc/ssl/openssl.cnf was changed in the image and stays".into(),
-        }],
+        effects: vec![
+            EffectNote {
+                package: "openssl:amd64".into(),
+                kind: "conffile-kept",
+                text: "/etc/ssl/openssl.cnf was changed in the image and stays".into(),
+            },
+            EffectNote {
+                package: "nginx:x86_64".into(),
+                kind: "script-failed",
+                text: "post 2 failed, after which the package manager goes on: exit status 1"
+                    .into(),
+            },
+        ],
         notes: vec!["the image has no apt sources".into()],
     };
     RepairReport::new(

@@ -1,6 +1,6 @@
 //! What a reviewer has to look at, before all else that differs: who may do more or less than
 //! before, configuration that somebody changed, files and packages that came or went, scripts
-//! that changed something.
+//! that failed or changed something.
 //!
 //! In comes a [`Review`]; out go lists, platforms of an index together where they say the same.
 
@@ -77,6 +77,7 @@ pub fn looks(review: &Review) -> Vec<Look> {
     let mut access = Gathered::new("access", "Special bits, owners and capabilities");
     let mut config = Gathered::new("conffiles", "Changed configuration files");
     let mut removed = Gathered::new("removed", "Removed files");
+    let mut failed = Gathered::new("failed-scripts", "Scripts that failed");
     let mut scripts = Gathered::new("scripts", "Scripts that changed something");
     let mut packages = Gathered::new("new-packages", "Packages that are new or gone");
     for (one, report) in review.pairs() {
@@ -95,7 +96,10 @@ pub fn looks(review: &Review) -> Vec<Look> {
         }
         match (report, diff.as_ref().and_then(|diff| diff.packages.as_ref())) {
             (Some(report), _) => {
-                of_report(report, platform, &mut config, &mut scripts, &mut packages)
+                for effect in report.effects.iter().filter(|one| one.kind == "script-failed") {
+                    failed.add(platform, name(&effect.package), effect.text.clone());
+                }
+                of_report(report, platform, &mut config, &mut scripts, &mut packages);
             }
             (None, Some(diff)) => {
                 for one in &diff.added {
@@ -114,8 +118,13 @@ pub fn looks(review: &Review) -> Vec<Look> {
         }
     }
     let all = review.platforms.len();
-    let gathered = [access, config, removed, scripts, packages];
+    let gathered = [access, config, removed, failed, scripts, packages];
     gathered.into_iter().filter_map(|one| one.into_look(all)).collect()
+}
+
+/// Of `name:architecture`.
+fn name(package: &str) -> String {
+    package.split(':').next().unwrap_or(package).to_owned()
 }
 
 fn of_report<'a>(
@@ -125,7 +134,6 @@ fn of_report<'a>(
     scripts: &mut Gathered<'a>,
     packages: &mut Gathered<'a>,
 ) {
-    let name = |package: &str| package.split(':').next().unwrap_or(package).to_owned();
     for effect in report.effects.iter().filter(|one| one.kind.starts_with("conffile")) {
         config.add(platform, name(&effect.package), effect.text.clone());
     }
@@ -212,6 +220,10 @@ mod tests {
             ]
         );
         assert_eq!(of("removed"), ["/usr/lib/old.so "]);
+        assert_eq!(
+            of("failed-scripts"),
+            ["nginx post 2 failed, after which the package manager goes on: exit status 1"]
+        );
         assert_eq!(
             of("scripts"),
             ["tzdata postinst configure 2024a-0+deb12u1: changed /etc/localtime"]

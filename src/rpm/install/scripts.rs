@@ -2,7 +2,7 @@
 //!
 //! A [`ScriptCall`] has all that rpm knows of a script; a runner of the family makes a program of
 //! it. A script that fails keeps its package from being installed or removed only where rpm says
-//! so; elsewhere that is a [`Warning`]. A script that cannot be run at all is an error, always.
+//! so; elsewhere that is an [`Effect`]. A script that cannot be run at all is an error, always.
 //! Source: rpm `lib/rpmscript.cc`, `lib/psm.cc`.
 
 use bytes::Bytes;
@@ -42,17 +42,6 @@ pub trait Scripts {
     /// # Errors
     /// It cannot be run; the overlay may then have part of its effects.
     fn run(&mut self, overlay: &mut Overlay, call: &ScriptCall) -> Result<Ran, Trouble>;
-}
-
-/// A script that failed, which rpm passes over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// The package whose script it is: `name:arch`.
-    pub package: String,
-    /// What rpm calls it.
-    pub script: String,
-    /// What happened, for people.
-    pub detail: String,
 }
 
 /// What rpm calls a scriptlet, and whether its failure stops the package.
@@ -177,8 +166,10 @@ impl Run<'_, '_> {
                 Err(self.failed(&call, trouble))
             }
             Some(Trouble { detail, .. }) => {
-                let (package, script) = (call.package, call.kind.to_owned());
-                self.outcome.warnings.push(Warning { package, script, detail });
+                let arguments = call.counts.iter().map(u32::to_string).collect();
+                let script = call.kind.to_owned();
+                let kind = EffectKind::ScriptFailed { script, arguments, detail };
+                self.outcome.effects.push(Effect { package: call.package, kind });
                 Ok(())
             }
             None => Ok(()),
