@@ -101,6 +101,7 @@ impl Image {
             sysusers: None,
             languages: None,
             left_out: Default::default(),
+            shared: Vec::new(),
             defers_posttrans: transactions.len() > 1,
         };
         let table = Arc::new(imgfix_rpm_tools::table());

@@ -68,6 +68,9 @@ pub struct Options {
     pub skip_if_unavailable: bool,
     /// `tsflags=nodocs`, or zypp's `rpm.install.excludedocs`: documentation is not unpacked.
     pub without_documents: bool,
+    /// Other `tsflags` than that one, which imgfix does not follow, and says so: without scripts
+    /// or triggers an upgrade would be half done.
+    pub unfollowed_flags: Vec<String>,
     /// Names and capabilities of which several versions may be installed.
     pub install_only: Vec<String>,
     /// Packages that must not be removed.
@@ -123,6 +126,7 @@ impl Options {
             obsoletes: true,
             skip_if_unavailable: false,
             without_documents: false,
+            unfollowed_flags: Vec::new(),
             install_only: INSTALL_ONLY.iter().map(|name| (*name).to_owned()).collect(),
             protected: Vec::new(),
             excluded: Vec::new(),
@@ -187,6 +191,8 @@ impl Options {
         }
         let flags = section.list("tsflags").unwrap_or_default();
         self.without_documents |= flags.contains(&"nodocs");
+        let others = flags.into_iter().filter(|flag| *flag != "nodocs");
+        self.unfollowed_flags.extend(others.map(str::to_owned));
         for key in ["exclude", "excludepkgs"] {
             self.excluded.extend(specs(section.list(key)));
         }
@@ -299,7 +305,7 @@ mod tests {
             (
                 "/etc/dnf/dnf.conf",
                 "[main]\ngpgcheck=1\ninstallonly_limit=3\nbest=True\nskip_if_unavailable=False\n\
-                 install_weak_deps=0\ntsflags=nodocs\nexclude=a*, b\nexcludepkgs=c\n\
+                 install_weak_deps=0\ntsflags=nodocs,notriggers\nexclude=a*, b\nexcludepkgs=c\n\
                  installonlypkgs=mine\nproxy=http://p/\nmodule_platform_id=platform:el9\n",
             ),
             ("/etc/dnf/protected.d/dnf.conf", "# x\ndnf\nsetup\n"),
@@ -309,6 +315,7 @@ mod tests {
         .unwrap();
         assert_eq!(got.tool, Tool::Dnf);
         assert!(got.best && !got.weak_dependencies && got.without_documents && got.vendor_change);
+        assert_eq!(got.unfollowed_flags, ["notriggers"]);
         assert_eq!(texts(&got.excluded), ["a*", "b", "c"]);
         assert_eq!(texts(&got.protected), ["dnf", "setup", "sudo"]);
         assert_eq!(got.install_only.last().map(String::as_str), Some("mine"));

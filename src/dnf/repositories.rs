@@ -62,6 +62,13 @@ pub fn of_image(
             "the image reaches its repositories by the proxy {proxy}; imgfix uses this machine's own"
         ));
     }
+    if let flags @ [_, ..] = &known.options.unfollowed_flags[..] {
+        edge.progress.warn(&format!(
+            "tsflags={} of the image's dnf is not followed: scripts and triggers are evaluated, and \
+             files have their attributes",
+            flags.join(",")
+        ));
+    }
     let options = LoadOptions {
         architecture: known.architecture,
         variables: &variables,

@@ -114,6 +114,7 @@ impl<'a> RpmWorkshop<'a> {
             languages: settings.languages,
             left_out,
             sysusers: settings.sysusers,
+            shared: settings.shared,
             defers_posttrans: options.tool == Tool::Zypper,
         };
         let scripts = Scripts::new(commands::table(), &inventory.architecture, timestamp, edge)?;

@@ -20,6 +20,7 @@
 //! comes into it or goes, rpm leaves to the machine, and here it is left out: it would be the time
 //! of the run.
 
+mod colour;
 mod disposition;
 mod dropped;
 mod element;
@@ -137,6 +138,8 @@ pub struct Options {
     pub left_out: HashSet<Vec<u8>>,
     /// The program that makes users and groups (`%__systemd_sysusers`); `None`: nobody makes them.
     pub sysusers: Option<String>,
+    /// Paths that are left as they are, and all below them (`%_netsharedpath`).
+    pub shared: Vec<String>,
     /// Of transactions whose packages have a `%posttrans`, what comes after them comes after all
     /// transactions, as zypper does it.
     pub defers_posttrans: bool,

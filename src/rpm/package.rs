@@ -10,9 +10,11 @@ use crate::archive::digests::of_header_hold;
 use crate::header::{Header, Tag, tag};
 use crate::relation::{Flags, Relation, RelationError};
 
+mod file_relations;
 pub mod files;
 pub mod scripts;
 
+pub use file_relations::{FileRelation, file_relations};
 pub use files::{File, FileHash, Files, FilesError};
 pub use scripts::{Scriptlet, ScriptletKind, Trigger, TriggerKind, TriggersError};
 

@@ -24,6 +24,8 @@ pub struct Settings {
     pub format: Option<Format>,
     /// `%_install_langs`: files for other languages are left out; `None`: none is.
     pub languages: Option<Vec<String>>,
+    /// `%_netsharedpath`: paths that are left as they are, and all below them.
+    pub shared: Vec<String>,
     /// `%_excludedocs`: documentation is left out.
     pub no_documentation: bool,
     /// `%__systemd_sysusers`: the program that makes users and groups of packages.
@@ -61,6 +63,10 @@ impl Settings {
                 (Some("%_dbpath"), Some(value)) => self.directory = directory(value),
                 (Some("%_db_backend"), Some(value)) => self.format = Format::from_setting(value),
                 (Some("%_install_langs"), Some(value)) => self.languages = languages(value),
+                (Some("%_netsharedpath"), Some(value)) if !value.contains('%') => {
+                    let paths = value.split(':').filter(|path| path.starts_with('/'));
+                    self.shared = paths.map(str::to_owned).collect();
+                }
                 (Some("%_excludedocs"), Some(value)) => self.no_documentation = value != "0",
                 (Some("%__systemd_sysusers"), value) => self.sysusers = value.and_then(program),
                 _ => {}
@@ -75,10 +81,10 @@ fn program(value: &str) -> Option<String> {
     (value.starts_with('/') && !value.contains('%')).then_some(value)
 }
 
-/// `C.utf8:de`; `all`, and what other macros make, leaves nothing out.
+/// `C.utf8:de`; `all` among them, and what other macros make, leaves nothing out.
 fn languages(value: &str) -> Option<Vec<String>> {
-    let some = value != "all" && !value.contains('%');
-    some.then(|| value.split(':').map(str::to_owned).collect())
+    let all = value.contains('%') || value.split(':').any(|one| one == "all");
+    (!all).then(|| value.split(':').map(str::to_owned).collect())
 }
 
 /// A directory as macro files write it, with the two macros that they use; none with others in it.
@@ -121,5 +127,19 @@ mod tests {
         assert_eq!(settings.languages, Some(vec!["C.utf8".to_owned(), "de".to_owned()]));
         assert!(settings.no_documentation && settings.format.is_none());
         assert_eq!(settings.sysusers.as_deref(), Some("/usr/lib/rpm/sysusers.sh"));
+        assert!(settings.shared.is_empty());
+    }
+
+    #[test]
+    fn all_among_languages_are_all_and_what_is_shared_is_a_path() {
+        let read = |text: &str| {
+            let mut settings = Settings::default();
+            settings.read_macros(text);
+            settings
+        };
+        assert_eq!(read("%_install_langs de:all").languages, None);
+        assert_eq!(read("%_install_langs en").languages, Some(vec!["en".to_owned()]));
+        assert_eq!(read("%_netsharedpath /sys:/proc:x").shared, ["/sys", "/proc"]);
+        assert!(read("%_netsharedpath %{nil}").shared.is_empty());
     }
 }

@@ -15,7 +15,7 @@ jobs_of() {
             [ -z "$next" ] || echo "next $number $name ${next//,/ }"
             continue
         fi
-        only=$(sed -n '2s/^%if %{generation} == //p' "$here/own/$name.spec")
+        only=$(sed -n '2s/^%if %{generation} == //p' "$here/own/${name%.*}.spec")
         [ "$only" = 2 ] || echo "first $number $name"
         [ "$only" = 1 ] || echo "next $number $name"
     done < <(cat "${@/#/$here/lists/}" | grep -v '^#')
@@ -34,10 +34,20 @@ if [ -n "${TOOLS:-}" ]; then
         exec chroot "$@"' sh "$FILES" "$TOOLS")
 fi
 
+# What leaves files out, when LEAVING_OUT is not empty: rpm's macros, and settings of dnf.
+leaving_out() {
+    [ -n "${LEAVING_OUT:-}" ] || return 0
+    case $1 in
+        rpm) printf '%%_install_langs fr:en_US\n%%_netsharedpath /srv/net\n' ;;
+        dnf) echo 'tsflags=nodocs' ;;
+    esac
+}
+
 # HOME DIRECTORY FORMAT: rpm's settings, in a home that is made: where the image's database is, and in which format.
 rpm_settings() {
     mkdir -p "$1"
     printf '%%_dbpath %s\n%%_db_backend %s\n' "$2" "$3" > "$1/.rpmmacros"
+    leaving_out rpm >> "$1/.rpmmacros"
     export HOME=$1
 }
 
@@ -48,6 +58,7 @@ dnf_settings() {
     rm -rf "$HOME/dnf"
     mkdir -p "$HOME/dnf"
     printf '[main]\nreposdir=%s\nplugins=0\nmetadata_expire=0\n' "$HOME/dnf" > "$HOME/dnf/dnf.conf"
+    leaving_out dnf >> "$HOME/dnf/dnf.conf"
     for name; do
         printf '[%s]\nname=%s\nbaseurl=file://%s\ngpgkey=file://%s\ngpgcheck=1\nrepo_gpgcheck=1\n' \
             "$name" "$name" "$made/repositories/$name" "$made/key.asc"

@@ -42,8 +42,9 @@ pub(super) fn decide(
 ) -> Result<Vec<Replaced>, InstallError> {
     for element in elements.iter_mut() {
         element.actions = vec![Action::Unknown; element.files.len()];
-        if element.is_install() {
-            leave_out(element, options);
+        match element.is_install() {
+            true => leave_out(element, options),
+            false => keep_shared(element, options),
         }
     }
     let places = Places::of(elements, overlay)?;
@@ -56,8 +57,17 @@ pub(super) fn decide(
     Ok(decision.replaced)
 }
 
-/// Leaves out what the image's settings do not want, or what it has dropped: other colours,
-/// documentation, languages, and directories that are empty by that.
+/// Leaves alone what other machines share, when a package goes away.
+fn keep_shared(element: &mut Element<'_>, options: &Options) {
+    for (file, action) in element.files.iter().zip(&mut element.actions) {
+        if options.is_shared(&file.path()) {
+            *action = Action::SkipShared;
+        }
+    }
+}
+
+/// Leaves out what the image's settings do not want, or what it has dropped: other colours, what other
+/// machines share, documentation, languages, and directories that are empty by that.
 fn leave_out(element: &mut Element<'_>, options: &Options) {
     let mut left: HashMap<&[u8], (usize, bool)> = HashMap::new();
     let paths = &options.left_out;
@@ -69,6 +79,7 @@ fn leave_out(element: &mut Element<'_>, options: &Options) {
         let out = match file.flags {
             _ if other_colour => Some(Action::SkipColour),
             _ if is_left_out(file) => Some(Action::SkipNotInstalled),
+            _ if options.is_shared(&file.path()) => Some(Action::SkipShared),
             flags if flags.has(FileFlags::LICENSE) => None,
             _ if !options.wants_languages(file.langs) => Some(Action::SkipNotInstalled),
             flags if options.no_documentation && flags.has(FileFlags::DOC) => {
@@ -438,6 +449,15 @@ impl<'a> Decision<'_, 'a> {
 const PREFERRED_COLOUR: u32 = 2;
 
 impl Options {
+    /// Whether a path is shared, or below what is (rpm's macro `_netsharedpath`).
+    fn is_shared(&self, path: &[u8]) -> bool {
+        self.shared.iter().any(|shared| {
+            let shared = shared.strip_suffix('/').unwrap_or(shared);
+            let rest = path.strip_prefix(shared.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
+    }
+
     /// Whether files for these languages are wanted (rpm's macro `_install_langs`).
     fn wants_languages(&self, langs: &[u8]) -> bool {
         let Some(wanted) = &self.languages else { return true };

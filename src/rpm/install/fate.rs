@@ -35,13 +35,15 @@ pub(super) enum Action {
     SkipNotInstalled,
     /// Nothing: a file of a preferred colour is there.
     SkipColour,
+    /// Nothing: other machines share what is there.
+    SkipShared,
     /// It is removed.
     Erase,
 }
 
 impl Action {
     pub fn is_skipping(self) -> bool {
-        matches!(self, Self::Skip | Self::SkipNotInstalled | Self::SkipColour)
+        matches!(self, Self::Skip | Self::SkipNotInstalled | Self::SkipColour | Self::SkipShared)
     }
 
     pub fn is_creating(self) -> bool {
@@ -53,6 +55,7 @@ impl Action {
         match self {
             Self::SkipNotInstalled => FileState::NotInstalled,
             Self::SkipColour => FileState::WrongColour,
+            Self::SkipShared => FileState::NetShared,
             _ => FileState::Normal,
         }
     }

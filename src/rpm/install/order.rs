@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::colour::Colours;
 use super::element::Element;
 use super::{InstallError, Installed, NewPackage, Release, Step};
 use crate::package::RelationKind;
@@ -82,8 +83,11 @@ pub fn order(
     colour: u32,
 ) -> Result<Vec<Step>, InstallError> {
     let elements = Element::of(steps, packages, installed)?;
-    let sides = [Side::new(&elements, true, colour), Side::new(&elements, false, colour)];
-    let mut graph = Graph::new(&elements, release);
+    let colours: Vec<Colours> =
+        elements.iter().map(|element| Colours::of(element.package.header())).collect();
+    let side = |install| Side::new(&elements, &colours, install, colour);
+    let sides = [side(true), side(false)];
+    let mut graph = Graph::new(&elements, &colours, release);
     for (at, element) in elements.iter().enumerate() {
         let side = &sides[usize::from(!element.is_install())];
         for kind in KINDS {
@@ -91,10 +95,15 @@ pub fn order(
                 InstallError::Relations { package: element.package.label(), source }
             })?;
             let weakness = Weakness::of(kind, release);
-            let needed = relations.iter().flat_map(needed);
-            for (relation, flags) in needed {
-                let Some(other) = side.provider(&relation, at) else { continue };
-                graph.relate(at, other, flags, &weakness);
+            for (place, relation) in relations.iter().enumerate() {
+                let own = match kind {
+                    RelationKind::Requires => colours[at].required(place),
+                    _ => 0,
+                };
+                for (relation, flags) in needed(relation) {
+                    let Some(other) = side.provider(&relation, at, own) else { continue };
+                    graph.relate(at, other, flags, &weakness);
+                }
             }
         }
     }
@@ -166,17 +175,17 @@ impl Weakness {
 }
 
 /// What the packages of one side (those that come, or those that go) have for others.
-struct Side<'e, 'a> {
-    elements: &'e [Element<'a>],
+struct Side<'e> {
+    colours: &'e [Colours],
     colour: u32,
     provides: HashMap<String, Vec<(usize, Relation)>>,
     /// Elements by the paths of their files.
     files: HashMap<Vec<u8>, Vec<usize>>,
 }
 
-impl<'e, 'a> Side<'e, 'a> {
-    fn new(elements: &'e [Element<'a>], install: bool, colour: u32) -> Self {
-        let mut side = Self { elements, colour, provides: HashMap::new(), files: HashMap::new() };
+impl<'e> Side<'e> {
+    fn new(elements: &[Element<'_>], colours: &'e [Colours], install: bool, colour: u32) -> Self {
+        let mut side = Self { colours, colour, provides: HashMap::new(), files: HashMap::new() };
         for (at, element) in elements.iter().enumerate() {
             if element.is_install() != install {
                 continue;
@@ -193,8 +202,9 @@ impl<'e, 'a> Side<'e, 'a> {
         side
     }
 
-    /// The element that rpm takes for what meets a relation of the element `own`.
-    fn provider(&self, relation: &Relation, own: usize) -> Option<usize> {
+    /// The element that rpm takes for what meets a relation of the element `own`: one of the
+    /// relation's colour, or, where it has none, of the preferred one.
+    fn provider(&self, relation: &Relation, own: usize, wanted: u32) -> Option<usize> {
         let mut found: Vec<usize> = match relation.is_path() {
             true => self.files.get(relation.name().as_bytes()).cloned().unwrap_or_default(),
             false => Vec::new(),
@@ -203,9 +213,10 @@ impl<'e, 'a> Side<'e, 'a> {
             let provides = self.provides.get(relation.name()).into_iter().flatten();
             found = provides.filter(|(_, has)| has.overlaps(relation)).map(|(at, _)| *at).collect();
         }
+        let wanted = if wanted == 0 { PREFERRED } else { wanted };
         let score = |at: usize| {
-            let is_preferred = self.colour != 0
-                && self.elements.get(at).is_some_and(|element| colour(element) == PREFERRED);
+            let is_preferred =
+                self.colour != 0 && self.colours.get(at).is_some_and(|own| own.package == wanted);
             2 * u32::from(is_preferred) + u32::from(at == own)
         };
         // the first of the best
@@ -216,11 +227,6 @@ impl<'e, 'a> Side<'e, 'a> {
 
 /// The colour that is preferred: that of 64-bit files (`%_prefer_color`).
 const PREFERRED: u32 = 2;
-
-/// The colours of a package's files.
-fn colour(element: &Element<'_>) -> u32 {
-    element.files.iter().fold(0, |all, file| all | file.colour) & 0xf
-}
 
 /// A relation between two elements.
 #[derive(Clone, Copy)]
@@ -276,14 +282,14 @@ struct Queue {
 }
 
 impl Graph {
-    fn new(elements: &[Element<'_>], release: Release) -> Self {
-        let node = |element: &Element<'_>| Node {
+    fn new(elements: &[Element<'_>], colours: &[Colours], release: Release) -> Self {
+        let node = |(element, own): (&Element<'_>, &Colours)| Node {
             is_install: element.is_install(),
-            colour: colour(element),
+            colour: own.package,
             ..Node::default()
         };
         Self {
-            nodes: elements.iter().map(node).collect(),
+            nodes: elements.iter().zip(colours).map(node).collect(),
             groups: Vec::new(),
             next: vec![None; elements.len() + 3],
             release,

@@ -12,12 +12,8 @@ use super::scripts::Due;
 use super::{InstallError, Release, Run};
 use crate::header::tag;
 use crate::package::scripts::ScriptFlags;
-use crate::package::{Package, Scriptlet};
+use crate::package::{FileRelation, Package, Scriptlet, file_relations};
 use crate::relation::Flags;
-
-/// What is told of provides in the dictionary of dependencies: its kind, and its place.
-const PROVIDE: u64 = b'P' as u64;
-const PLACE: u64 = 0x00ff_ffff;
 
 impl Release {
     /// Since 4.19 rpm makes users and groups.
@@ -87,16 +83,7 @@ fn sources(element: &Element<'_>, release: Release) -> Vec<Source> {
 
 /// The file from which a provide was made.
 fn provider(element: &Element<'_>, package: &Package, provide: usize) -> Option<Vec<u8>> {
-    let header = package.header();
-    let dictionary: Vec<u64> = header.numbers(tag::DEPENDSDICT).iter().collect();
-    let starts = header.numbers(tag::FILEDEPENDSX);
-    let counts = header.numbers(tag::FILEDEPENDSN);
-    let number = u64::try_from(provide).ok()?;
-    let is_it = |&&entry: &&u64| entry >> 24 & 0xff == PROVIDE && entry & PLACE == number;
-    let at = starts.iter().zip(counts.iter()).position(|(start, count)| {
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
-        let end = start.saturating_add(usize::try_from(count).unwrap_or_default());
-        dictionary.get(start..end).is_some_and(|entries| entries.iter().find(is_it).is_some())
-    });
-    element.files.get(at?).map(|file| file.path())
+    let is_it = |one: &FileRelation| one.kind == b'P' && one.place == provide;
+    let found = file_relations(package.header()).find(is_it)?;
+    element.files.get(found.file).map(|file| file.path())
 }

@@ -168,6 +168,7 @@ fn options() -> Options {
         sysusers: None,
         languages: None,
         left_out: HashSet::new(),
+        shared: Vec::new(),
         defers_posttrans: false,
     }
 }

@@ -295,6 +295,32 @@ fn settings_leave_out_documentation_and_languages() {
 }
 
 #[test]
+fn what_other_machines_share_is_left_alone() {
+    let mut image = Image::new();
+    image.options.shared = vec!["/net".into(), "/d/one".into()];
+    image.put("/net", Entry::directory(0o700, 1));
+    image.put("/net/a", Entry::file("theirs", 0o644, 1));
+    let files = |text: &'static str| {
+        [
+            directory("/d"),
+            file("/d/one", text),
+            file("/d/one-more", text),
+            directory("/net"),
+            file("/net/a", text),
+            file("/net/b", text),
+        ]
+    };
+    image.upgrade(&[new_package("a", "1", &files("x"))]).unwrap();
+    assert_eq!(image.shown("/"), ["d/", "d/one-more x", "net/", "net/a theirs"]);
+    assert_eq!(image.entry("/net").mode, 0o700);
+    use FileState::{NetShared, Normal};
+    assert_eq!(image.states("a"), [Normal, NetShared, Normal, NetShared, NetShared, NetShared]);
+    // The next one has none of them, and the old one's stay.
+    image.upgrade(&[new_package("a", "2", &[directory("/d")])]).unwrap();
+    assert_eq!(image.shown("/"), ["d/", "net/", "net/a theirs"]);
+}
+
+#[test]
 fn directories_may_be_links() {
     let mut image = Image::new();
     image.put("/lib", Entry::symlink("usr/lib", 1));
