@@ -387,7 +387,7 @@ fn a_database_whose_log_is_torn() {
         (flipped(log.len() - 50)(log.clone()), "the sum of its frame at byte 4152 is wrong"),
     ] {
         let rpm = Rpm::with_layers(&[layer(path, &bytes)]);
-        rpm.refused(&format!("IMAGE: /{DATABASE}: write-ahead log: {why}; {DAMAGED}"));
+        rpm.refused(&format!("IMAGE: /{path}: write-ahead log: {why}; {DAMAGED}"));
     }
 }
 

@@ -89,12 +89,11 @@ impl Database {
         let bytes = fs.read(&path)?;
         let records = match location.format {
             Format::Sqlite => {
-                let wal_path = location.file("rpmdb.sqlite-wal")?;
-                let wal = match fs.stat(&wal_path) {
-                    Some(_) => Some(fs.read(&wal_path)?),
-                    None => None,
-                };
-                sqlite::records(bytes, wal.as_deref())
+                let log_path = location.file(sqlite::WAL)?;
+                let log = fs.stat(&log_path).is_some().then(|| fs.read(&log_path)).transpose()?;
+                let whole = sqlite::with_log(bytes, log.as_deref());
+                let damaged = |damage| DatabaseError::Damaged { path: log_path, damage };
+                sqlite::records(whole.map_err(damaged)?)
             }
             Format::Ndb => ndb::records(&bytes),
             Format::BerkeleyDb => bdb::records(&bytes),

@@ -75,8 +75,9 @@ impl Database {
         let path = self.location.file(Format::Sqlite.file_name())?;
         let wal_path = self.location.file(sqlite::WAL)?;
         let wal = self.read_if_there(fs, sqlite::WAL)?;
-        let changed = sqlite::changed(fs.read(&path)?, wal.as_deref(), changes);
-        let (file, numbers) = self.located(changed)?;
+        let damaged = |damage| DatabaseError::Damaged { path: wal_path.clone(), damage };
+        let whole = sqlite::with_log(fs.read(&path)?, wal.as_deref()).map_err(damaged)?;
+        let (file, numbers) = self.located(sqlite::changed(whole, changes))?;
         let mut files = vec![(path, FileChange::Write(file.into()))];
         if wal.is_some_and(|wal| !wal.is_empty()) {
             files.push((wal_path, FileChange::Write(Bytes::new())));

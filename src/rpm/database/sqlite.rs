@@ -24,12 +24,23 @@ const VERSIONS: std::ops::Range<usize> = 18..20;
 /// Steps of SQLite's machine between two looks at the budget.
 const STEPS: std::ffi::c_int = 10_000;
 
-/// The packages of `rpmdb.sqlite` and of the write-ahead log beside it.
+/// `rpmdb.sqlite` with what the write-ahead log beside it says.
 ///
 /// # Errors
-/// A torn log, damaged pages, a schema that is not rpm's, SQLite's own errors.
-pub fn records(file: Bytes, wal: Option<&[u8]>) -> Result<Vec<Record>, Damage> {
-    let database = open(wal::replay(file.into(), wal.unwrap_or_default())?, Access::Read)?;
+/// Of the log, which is torn or belongs to another database.
+pub fn with_log(file: Bytes, log: Option<&[u8]>) -> Result<Bytes, Damage> {
+    match log {
+        None | Some([]) => Ok(file),
+        Some(log) => wal::replay(file.into(), log).map(Bytes::from),
+    }
+}
+
+/// The packages of a whole database.
+///
+/// # Errors
+/// Damaged pages, a schema that is not rpm's, SQLite's own errors.
+pub fn records(file: Bytes) -> Result<Vec<Record>, Damage> {
+    let database = open(file.into(), Access::Read)?;
     let mut statement = database.prepare("SELECT hnum, blob FROM Packages ORDER BY hnum")?;
     let mut rows = statement.query(())?;
     let mut records = Vec::new();
@@ -48,18 +59,14 @@ pub fn records(file: Bytes, wal: Option<&[u8]>) -> Result<Vec<Record>, Damage> {
 
 /// The database after changes, and the numbers of the headers that were added.
 ///
-/// The log beside it is in it then, and has to be empty. SQLite makes the same changes in the same
+/// The log beside it, which is in it then, has to be empty. SQLite makes the same changes in the same
 /// order as in rpm's hands, so that pages are used and left as there; the head names the SQLite
 /// that the image has.
 ///
 /// # Errors
 /// As [`records`]; a package is taken away that is not there.
-pub fn changed(
-    file: Bytes,
-    wal: Option<&[u8]>,
-    changes: &[Change],
-) -> Result<(Vec<u8>, Vec<u32>), Damage> {
-    let file = wal::replay(file.into(), wal.unwrap_or_default())?;
+pub fn changed(file: Bytes, changes: &[Change]) -> Result<(Vec<u8>, Vec<u32>), Damage> {
+    let file = Vec::from(file);
     let head: Vec<u8> = file.get(..100).unwrap_or_default().to_vec();
     let mut database = open(file, Access::Write)?;
     let budget: Option<fn() -> bool> = None;
@@ -307,14 +314,14 @@ mod tests {
     }
 
     fn error(file: Vec<u8>) -> String {
-        records(file.into(), None).unwrap_err().to_string()
+        records(file.into()).unwrap_err().to_string()
     }
 
     #[test]
     fn a_package_is_its_number_and_its_blob() {
         let file = file(&[PACKAGES, "INSERT INTO Packages VALUES(7, x'0000000000000000')"]);
         let expected = Record { number: 7, blob: vec![0; 8].into() };
-        assert_eq!(records(file.into(), None).unwrap(), [expected]);
+        assert_eq!(records(file.into()).unwrap(), [expected]);
     }
 
     #[test]
@@ -362,7 +369,7 @@ mod tests {
             let mut damaged = whole.clone();
             let end = (at + 8).min(damaged.len());
             damaged[at..end].fill(0xff);
-            assert!(records(damaged.into(), None).is_err(), "byte {at}");
+            assert!(records(damaged.into()).is_err(), "byte {at}");
         }
     }
 }
