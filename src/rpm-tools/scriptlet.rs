@@ -122,11 +122,13 @@ impl Scriptlet {
     }
 
     /// Its body as it is run.
-    fn text(&self) -> Result<Option<Bytes>, Stop> {
+    fn text(&self, machine: &mut Machine) -> Result<Option<Bytes>, Stop> {
         match (&self.body, self.expansion) {
             (None, _) => Ok(None),
             (Some(body), Expansion::None) => Ok(Some(body.clone())),
-            (Some(body), Expansion::Macros) => macros::expand(body).map(|text| Some(text.into())),
+            (Some(body), Expansion::Macros) => {
+                macros::expand(machine, body).map(|text| Some(text.into()))
+            }
             (Some(_), Expansion::Query) => {
                 Err(Stop::new("its text is a query format, which is not evaluated"))
             }
@@ -144,7 +146,7 @@ impl Scriptlet {
     }
 
     fn lua(&self, machine: &mut Machine) -> Status {
-        let Some(body) = self.text()? else { return Ok(0) };
+        let Some(body) = self.text(machine)? else { return Ok(0) };
         let numbers = self.arguments.iter().map(|word| word.parse::<i64>().unwrap_or_default());
         let arguments: Vec<i64> = numbers.collect();
         let script = interpreter::Script {
@@ -160,7 +162,7 @@ impl Scriptlet {
     }
 
     fn external(&self, machine: &mut Machine) -> Status {
-        let Some(text) = self.text()? else {
+        let Some(text) = self.text(machine)? else {
             let argv = std::iter::once(self.interpreter())
                 .chain(self.options().iter().map(String::as_str))
                 .map(BString::from)

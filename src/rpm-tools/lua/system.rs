@@ -191,10 +191,9 @@ fn date(_: &Lua, host: &mut Host, _: &Arguments) -> Returned {
     Err(host.refuse("Lua's os.date"))
 }
 
-/// A text without a per cent sign has no macro in it.
 fn expand(lua: &Lua, host: &mut Host, arguments: &Arguments) -> Returned {
     let text = arguments.text(lua, 1)?;
-    match crate::macros::expand(&text) {
+    match crate::macros::expand(&mut host.machine, &text) {
         Ok(text) => Ok(vec![string(lua, text)?]),
         Err(stop) => Err(host.stop(stop)),
     }
