@@ -491,6 +491,30 @@ fn exit_codes_say_what_is_left() {
     ran(rpm.repair(&report).args(["--fail-on", "high", "--only", "CVE-2026-1002"])).expect(0);
 }
 
+/// Without a fixed version in the report, the repository's advisories say it: by the advisory's own
+/// name, and by the problem that it refers to.
+#[test]
+fn advisories_say_what_a_report_does_not() {
+    let rpm = Rpm::new();
+    let report = trivy(&[
+        ("RLSA-2026:1001", "libfoo", "x86_64", "1.2.3-1.el9", None),
+        ("CVE-2026-1002", "editor-minimal", "x86_64", "2:8.1-1.el9", None),
+        ("CVE-2026-1999", "webapp", "noarch", "1.1-1.el9", None),
+    ]);
+    let json = ran(&mut rpm.repair(&rpm.report(&report))).expect(0).json();
+    assert_eq!(
+        verdicts(&json),
+        [
+            "CVE-2026-1002 editor-minimal fixed",
+            "CVE-2026-1999 webapp not-fixed no-fixed-version",
+            "RLSA-2026:1001 libfoo fixed",
+        ]
+    );
+    let notes = json["platforms"][0]["notes"].to_string();
+    let said = "RLSA-2026:1001 is fixed in libfoo 1.2.3-2.el9 by the repositories' advisories";
+    assert!(notes.contains(said), "{notes}");
+}
+
 /// Some scanners speak of source packages.
 #[test]
 fn a_finding_on_a_source_package_is_one_on_its_packages() {

@@ -4,7 +4,7 @@
 //! out comes a [`Family`](imgfix_repair::planner::Family) that the planner asks, which does what
 //! `dnf upgrade PACKAGE...` does. What relations mean is in [`relation`], what a version is in
 //! [`package_version`], which newer version is the candidate in [`candidates`] and
-//! [`imgfix_repair::lowering`], what takes an installed package's place in [`obsoletes`], how the
+//! [`imgfix_repair::lowering`], what takes an installed package's place in [`obsoletes`], what advisories say in [`advised`], how the
 //! solver's questions are answered in [`rules`], and the planner's in [`family`].
 //!
 //! Three rules are ours. Nothing installed goes but what a newer package obsoletes. Conditions of
@@ -12,6 +12,7 @@
 //! thing that a need may be met by. And relations that the image breaks already
 //! may stay broken.
 
+mod advised;
 mod candidates;
 #[cfg(test)]
 mod differential;

@@ -267,6 +267,18 @@ impl Finding {
         }
     }
 
+    /// The same with fixed versions, instead of what its reports say of them.
+    #[must_use]
+    pub fn with_fixed(&self, versions: &[String]) -> Self {
+        let mut versions = versions.iter().cloned();
+        Self {
+            fixed: versions.next(),
+            also_fixed_in: versions.collect(),
+            claims: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Where to read about it first.
     #[must_use]
     pub fn link(&self) -> Option<&str> {

@@ -104,7 +104,7 @@ fn one(
         plan,
         repositories: review::ages(&account.repositories, environment.edge.now),
         sources: review::sources(stores, stores_after),
-        findings: stores.judge(findings, stores_after, plan),
+        findings: stores.judge(findings, stores_after, plan, &account.advised),
         assessed: assessed.clone(),
         applied,
         named_in_changelogs: said.named,

@@ -215,7 +215,7 @@ impl Job<'_> {
         let Environment { edge, .. } = self.environment;
         let PlannedPlatform { loaded, stores, repaired, findings, assessed } = planned;
         let Repaired { plan, overlay, account } = repaired;
-        let Account { effects, stale, repositories, newest, notes } = account;
+        let Account { effects, stale, repositories, newest, notes, advised } = account;
         let gathers = self.request.evidence == Evidence::Gathered;
         let facts = PlatformFacts {
             original_manifest: loaded.manifest.digest(),
@@ -239,7 +239,7 @@ impl Job<'_> {
                 Some(_) => "nothing differs but times of files",
             };
             edge.progress.message(&format!("{}: {what}", loaded.platform));
-            let findings = stores.judge(&findings, &stores, &plan);
+            let findings = stores.judge(&findings, &stores, &plan, &advised);
             let sources = review::sources(&stores, &stores);
             let applied = left_out.as_ref().map(|identical| AppliedFacts {
                 written: None,
@@ -303,7 +303,7 @@ impl Job<'_> {
             effects: &effects,
             stale,
         };
-        let findings = stores.judge(&findings, &after, &plan);
+        let findings = stores.judge(&findings, &after, &plan, &advised);
         let sources = review::sources(&stores, &after);
         let notes = facts.notes.iter().cloned().chain(said.note).collect();
         let facts = PlatformFacts {

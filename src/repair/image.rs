@@ -150,18 +150,22 @@ impl Stores {
         Ok(Repaired { plan, ..all.into_repaired() })
     }
 
-    /// What became of each finding. `after` are the stores of the image that will be published.
+    /// What became of each finding. `after` are the stores of the image that will be published;
+    /// `advised` what advisories name as fixed, where a finding names nothing.
     #[must_use]
     pub fn judge(
         &self,
         findings: &[Finding],
         after: &Stores,
         plan: &PlatformPlan,
+        advised: &BTreeMap<Finding, Vec<String>>,
     ) -> Vec<JudgedFinding> {
         let reasons: BTreeMap<&Finding, &Reason> =
             plan.unfixed.iter().map(|one| (&one.finding, &one.reason)).collect();
         let verdict = |finding: &Finding| {
             let planned = reasons.get(finding).copied();
+            let with_fixed = advised.get(finding).map(|fixed| finding.with_fixed(fixed));
+            let finding = with_fixed.as_ref().unwrap_or(finding);
             let claimed = self.iter().filter(|store| store.claims(finding));
             let verdicts = claimed.map(|store| {
                 let after = after.iter().find(|one| one.store() == store.store());

@@ -91,7 +91,13 @@ impl Repairer for Packages {
         drop(offers);
         let PlatformPlan { steps, removals, unfixed, kept_back, .. } = planned.plan;
         let part = Part::Packages { steps, removals, kept_back };
-        let account = Account { repositories, newest, notes, ..Account::default() };
+        let advised = planned.advised;
+        notes.extend(advised.iter().map(|(finding, versions)| {
+            let Finding { id, package, .. } = finding;
+            let versions = versions.join(" or ");
+            format!("{id} is fixed in {package} {versions} by the repositories' advisories")
+        }));
+        let account = Account { repositories, newest, notes, advised, ..Account::default() };
         let done = Done { unfixed, account, ..Done::unchanged(overlay) };
         Ok(with(done, part, applied))
     }

@@ -133,6 +133,11 @@ pub trait Family: Universe {
     fn replaced(&self, _solvable: Solvable) -> Vec<Solvable> {
         Vec::new()
     }
+    /// The versions that the vendor's advisories name as fixed, where a finding names none; empty:
+    /// they say nothing of it.
+    fn advised(&self, _finding: &Finding) -> Vec<String> {
+        Vec::new()
+    }
     /// How versions are compared, and what `0` says as a fixed one.
     fn order(&self) -> VersionOrder;
     /// The package of a version.
@@ -213,6 +218,8 @@ pub struct Planned {
     pub fixes: Vec<(Finding, PackageId)>,
     /// Findings whose fixed version, or a newer one, is installed already.
     pub already_fixed: Vec<Finding>,
+    /// Fixed versions of findings that name none, by the vendor's advisories.
+    pub advised: BTreeMap<Finding, Vec<String>>,
     /// For people: relations that were broken before and are left so.
     pub notes: Vec<String>,
 }

@@ -164,6 +164,8 @@ pub struct Account {
     pub newest: BTreeMap<String, i64>,
     /// What was seen on the way, for people.
     pub notes: Vec<String>,
+    /// Fixed versions of findings that name none, by the vendor's advisories.
+    pub advised: BTreeMap<Finding, Vec<String>>,
 }
 
 impl Account {
@@ -177,6 +179,7 @@ impl Account {
             *known = time.max(*known);
         }
         self.notes.extend(other.notes);
+        self.advised.extend(other.advised);
     }
 }
 

@@ -147,13 +147,16 @@ impl<'a> RpmUniverse<'a> {
             ));
         }
         if let Some((module, stream)) = installed.stream() {
-            let enabled = self.image.modules.enabled.get(module).is_some_and(|own| own == stream);
-            if !enabled && !self.filter.is_of(offered, module, stream) {
+            // where another stream is enabled, or none is to be, the user has said so
+            let modules = &self.image.modules;
+            let is_chosen =
+                modules.enabled.contains_key(module) || modules.disabled.contains(module);
+            if !is_chosen && !self.filter.is_of(offered, module, stream) {
                 return Some(Reason::Conflict {
                     package: installed.name.clone(),
                     detail: format!(
-                        "it is of the module stream {module}:{stream}, which /etc/dnf/modules.d of \
-                         the image does not name as enabled, and {}-{} is not of that stream",
+                        "it is of the module stream {module}:{stream}, /etc/dnf/modules.d of the \
+                         image names no stream of this module, and {}-{} is not of that one",
                         offered.name(),
                         offered.evr()
                     ),

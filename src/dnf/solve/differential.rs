@@ -12,14 +12,16 @@ mod written;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use self::random::{Ask, System};
+use self::random::{Advised, Ask, System};
 use super::tests::context;
 use super::*;
-use crate::modules::ModuleFilter;
+use crate::modules::Modules;
 use crate::spec::Spec;
 use crate::testing::{installed, repository};
+use crate::updateinfo::Advisories;
 use imgfix_model::finding::Finding;
 use imgfix_repair::planner::Request;
+use imgfix_vfs::Memory;
 
 /// How many of a hundred plans have to be the same.
 const ENOUGH: usize = 95;
@@ -72,6 +74,10 @@ fn ours(system: &System, requests: &Requests) -> Plan {
             let lines: Vec<&str> = one.offered.iter().map(String::as_str).collect();
             let mut repository = repository(&lines);
             repository.source.priority = one.priority;
+            repository.source.module_hotfixes = one.module_hotfixes;
+            let updateinfo = written::updateinfo(&one.advisories);
+            repository.advisories =
+                Advisories::read(updateinfo.as_bytes(), &|_| true, &Memory::default()).unwrap();
             repository
         })
         .collect();
@@ -82,14 +88,34 @@ fn ours(system: &System, requests: &Requests) -> Plan {
         excluded: specs(&system.excluded),
         ..Options::default()
     };
+    let mut state = ModuleState::default();
+    for [module, stream, chosen] in &system.streams.chosen {
+        match *chosen {
+            "enabled" => drop(state.enabled.insert((*module).to_owned(), (*stream).to_owned())),
+            _ => drop(state.disabled.insert((*module).to_owned())),
+        }
+    }
+    let mut state = ModuleState::default();
+    for [module, stream, chosen] in &system.streams.chosen {
+        if *chosen == "enabled" {
+            state.enabled.insert((*module).to_owned(), (*stream).to_owned());
+        } else {
+            state.disabled.insert((*module).to_owned());
+        }
+    }
     let image = Image {
+        modules: state,
         architecture: "x86_64",
         packages: packages.as_slice().into(),
         options,
         ..Image::default()
     };
     let barred = BTreeMap::new();
-    let filter = ModuleFilter::default();
+    let mut modules = Modules::none(&Memory::default());
+    for text in system.repositories.iter().map(|one| &one.modules).chain([&system.streams.kept]) {
+        modules.add(text.as_bytes()).unwrap();
+    }
+    let filter = modules.filter(&image.modules);
     let planned = plan_platform(&image, &repositories, &filter, requests, &barred, &context());
     let mut plan = Plan::new();
     for step in &planned.plan.steps {
@@ -113,9 +139,23 @@ fn ours(system: &System, requests: &Requests) -> Plan {
 }
 
 /// What imgfix is asked where a program is asked this.
-fn requests(ask: &Ask) -> Requests {
+fn requests(ask: &Ask, system: &System) -> Requests {
+    // a report without versions, which lists the packages that the advisories are about
+    let of_all = |id: &str| {
+        let all = system.repositories.iter().flat_map(|one| &one.advisories);
+        let meant: Vec<&Advised> =
+            all.filter(|one| one.name == *id || one.problem == *id).collect();
+        let packages = system.installed.iter().map(|line| installed(line));
+        let advised = packages.filter(|package| {
+            let mut packages = meant.iter().flat_map(|one| &one.packages);
+            packages.any(|[name, ..]| *name == package.name)
+        });
+        let finding = |package: InstalledPackage| Finding::system(id, &package.name, "1-1");
+        Requests::Findings(advised.map(finding).map(Request::from).collect())
+    };
     match ask {
         Ask::Everything => Requests::Everything,
+        Ask::Advisory(id) | Ask::Problem(id) => of_all(id),
         Ask::Package(name) => {
             // whatever is newer will do
             let fixed = Some("1-2".to_owned());
@@ -136,7 +176,7 @@ fn plans_are_those_of_real_package_managers() {
             for question in &system.questions {
                 let Some(theirs) = answers.get(&question.name) else { continue };
                 let mut theirs = theirs.clone();
-                let mut ours = ours(&system, &requests(&question.ask));
+                let mut ours = ours(&system, &requests(&question.ask, &system));
                 // imgfix leaves a kernel as it is, with its reason, and adds no newer one
                 for plan in [&mut ours, &mut theirs] {
                     plan.retain(|one| !system.is_kernel(one));

@@ -6,6 +6,7 @@ use super::RpmUniverse;
 use super::package_version::PackageVersion;
 use super::relation::{holds_now, needs};
 use crate::primary::RelationKind;
+use imgfix_model::finding::Finding;
 use imgfix_model::package::PackageId;
 use imgfix_model::plan::{Because, Removal};
 use imgfix_repair::lowering::Lowering;
@@ -48,6 +49,10 @@ impl Family for RpmUniverse<'_> {
 
     fn replaced(&self, solvable: Solvable) -> Vec<Solvable> {
         self.pool.replaced(solvable)
+    }
+
+    fn advised(&self, finding: &Finding) -> Vec<String> {
+        self.fixed_by_advisories(finding)
     }
 
     fn order(&self) -> VersionOrder {

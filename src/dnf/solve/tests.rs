@@ -280,6 +280,12 @@ fn modules_decide_what_is_seen() {
     };
     assert_eq!(steps(&with("a 1; M: m:s", true)), ["a 1-1>2-1"]);
     assert_eq!(steps(&with("a 1", false)), ["a 1-1>3-1"]);
+    // the user has switched to s, or wants none
+    assert_eq!(steps(&with("a 1; M: m:r", true)), ["a 1-1>2-1"]);
+    let mut none = system(&["a 1; M: m:s"], &["a 2", "a 3"]);
+    none.modules.disabled.insert("m".to_owned());
+    none.filter = modules.filter(&none.modules);
+    assert_eq!(steps(&none.everything()), ["a 1-1>3-1"]);
     let lost = with("a 1; M: m:s", false);
     assert!(steps(&lost).is_empty(), "{:?}", steps(&lost));
     assert!(why(&lost).contains("m:s"), "{}", why(&lost));

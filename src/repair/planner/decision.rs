@@ -65,7 +65,8 @@ impl Targets<'_> {
             kept_back: self.kept_back,
             stores: Vec::new(),
         };
-        Planned { plan, fixes, already_fixed: self.already_fixed, notes }
+        let Self { already_fixed, advised, .. } = self;
+        Planned { plan, fixes, already_fixed, advised, notes }
     }
 
     /// The changes for all targets. A package that may go, and does not, must be upgraded, if

@@ -31,6 +31,7 @@ pub(super) struct Targets<'a> {
     pub(super) unfixed: Vec<Unfixed>,
     pub(super) kept_back: Vec<KeptBack>,
     pub(super) already_fixed: Vec<Finding>,
+    pub(super) advised: BTreeMap<Finding, Vec<String>>,
 }
 
 /// A finding, and the slots whose candidates it waits for.
@@ -53,6 +54,7 @@ impl<'a> Targets<'a> {
             unfixed: Vec::new(),
             kept_back: Vec::new(),
             already_fixed: Vec::new(),
+            advised: BTreeMap::new(),
         }
     }
 
@@ -103,7 +105,7 @@ impl<'a> Targets<'a> {
                 return self.leave(finding, Reason::OtherArchitecture { wanted, installed });
             }
         };
-        let reach = match Demand::of(finding, order) {
+        let reach = match self.demand(finding, order) {
             Demand::Versions(claims) => self.reach(finding, &claims, &slots, order),
             Demand::NeverAffected => Reach::default(),
             Demand::OtherRelease(release) => {
@@ -127,6 +129,20 @@ impl<'a> Targets<'a> {
                 self.waiting.push(Waiting { finding: finding.clone(), slots: reach.slots, left });
             }
         }
+    }
+
+    /// What the finding demands, or, where it names no version, the vendor's advisories for it.
+    fn demand(&mut self, finding: &Finding, order: VersionOrder) -> Demand {
+        let demand = Demand::of(finding, order);
+        if !matches!(demand, Demand::Unknown(_) | Demand::NoFix(_)) {
+            return demand;
+        }
+        let advised = self.family.advised(finding);
+        if advised.is_empty() {
+            return demand;
+        }
+        let advised = self.advised.entry(finding.clone()).or_insert(advised);
+        Demand::of(&finding.with_fixed(advised), order)
     }
 
     pub(super) fn leave(&mut self, finding: &Finding, reason: Reason) {

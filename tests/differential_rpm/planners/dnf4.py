@@ -25,8 +25,9 @@ def opened(system):
     settings.read(os.path.join(system, "settings"))
     conf = dnf.conf.Conf()
     conf.installroot = os.path.join(system, "root")
-    for name in ("cachedir", "logdir", "persistdir"):
+    for name in ("cachedir", "logdir"):
         setattr(conf, name, os.path.join(system, "dnf", name))
+    conf.persistdir = os.path.join(conf.installroot, "var/lib/dnf")
     conf.best = False
     conf.gpgcheck = False
     conf.plugins = False
@@ -43,8 +44,14 @@ def opened(system):
     for section in settings.sections():
         if section == "main":
             continue
-        url = "file://" + os.path.join(system, section)
-        base.repos.add_new_repo(section, conf, baseurl=[url], priority=int(settings[section]["priority"]))
+        own = settings[section]
+        base.repos.add_new_repo(
+            section,
+            conf,
+            baseurl=["file://" + os.path.join(system, section)],
+            priority=int(own["priority"]),
+            module_hotfixes=own.getboolean("module_hotfixes"),
+        )
     base.fill_sack()
     return base
 

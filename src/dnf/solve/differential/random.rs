@@ -23,6 +23,7 @@ pub(super) struct System {
     pub weak_dependencies: bool,
     pub protected: Vec<String>,
     pub excluded: Vec<String>,
+    pub streams: Streams,
     pub questions: Vec<Question>,
 }
 
@@ -30,6 +31,39 @@ pub(super) struct System {
 pub(super) struct Offered {
     pub offered: Vec<String>,
     pub priority: i64,
+    pub advisories: Vec<Advised>,
+    /// The text of `modules.yaml`; empty: there is none.
+    pub modules: String,
+    pub module_hotfixes: bool,
+}
+
+/// What the image has chosen of modules.
+#[derive(Default)]
+pub(super) struct Streams {
+    /// Files of `/etc/dnf/modules.d`, by the module: the stream, and `enabled` or `disabled`.
+    pub chosen: Vec<[&'static str; 3]>,
+    /// What dnf has kept of `modules.yaml`.
+    pub kept: String,
+}
+
+impl Offered {
+    pub fn at(priority: i64, offered: Vec<String>) -> Self {
+        Self {
+            offered,
+            priority,
+            advisories: Vec::new(),
+            modules: String::new(),
+            module_hotfixes: false,
+        }
+    }
+}
+
+/// An advisory.
+pub(super) struct Advised {
+    pub name: String,
+    pub problem: String,
+    /// Name, architecture and version of packages.
+    pub packages: Vec<[String; 3]>,
 }
 
 pub(super) struct Question {
@@ -41,6 +75,10 @@ pub(super) struct Question {
 pub(super) enum Ask {
     Everything,
     Package(String),
+    /// By its name.
+    Advisory(String),
+    /// By a problem that it refers to.
+    Problem(String),
 }
 
 impl fmt::Display for Ask {
@@ -48,6 +86,8 @@ impl fmt::Display for Ask {
         match self {
             Self::Everything => f.write_str("upgrade"),
             Self::Package(name) => write!(f, "upgrade {name}"),
+            Self::Advisory(name) => write!(f, "upgrade --advisory {name}"),
+            Self::Problem(name) => write!(f, "upgrade --cve {name}"),
         }
     }
 }
@@ -63,8 +103,12 @@ impl System {
 impl fmt::Display for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  installed {:?}", self.installed)?;
-        for Offered { offered, priority } in &self.repositories {
+        for Offered { offered, priority, advisories, .. } in &self.repositories {
             writeln!(f, "  offered at {priority} {offered:?}")?;
+            for Advised { name, problem, packages } in advisories {
+                let packages: Vec<String> = packages.iter().map(|one| one.join(" ")).collect();
+                writeln!(f, "  {name} for {problem}: {packages:?}")?;
+            }
         }
         let Self { weak_dependencies, protected, excluded, .. } = self;
         writeln!(f, "  weak {weak_dependencies}, protected {protected:?}, excluded {excluded:?}")
@@ -128,19 +172,71 @@ pub(super) fn system(seed: u64) -> System {
     let excluded =
         some_of(&["a", "b-3*", "[np]", "c-3-1.x86_64", "d-2", "*.i686"], features.excludes);
     let protected = some_of(&INSTALLED, features.protects);
-    let mut repositories = vec![Offered { offered, priority: PRIORITY }];
+    let mut repositories = vec![Offered::at(PRIORITY, offered)];
     if features.priorities {
         let all = std::mem::take(&mut repositories[0].offered);
         let (better, rest) = all.into_iter().partition(|_| rng.gen_bool(0.3));
         repositories[0].offered = rest;
-        repositories.push(Offered { offered: better, priority: 10 });
+        repositories.push(Offered::at(10, better));
     }
     let mut questions = vec![Question { name: "everything".to_owned(), ask: Ask::Everything }];
     let asked: Vec<&&str> = present.choose_multiple(&mut rng, 2).collect();
     questions.extend(asked.into_iter().filter(|name| Some(**name) != kernel.as_deref()).map(
         |name| Question { name: format!("package-{name}"), ask: Ask::Package((*name).to_owned()) },
     ));
-    System { installed, repositories, kernel, weak_dependencies, protected, excluded, questions }
+    if rng.gen_bool(0.3) {
+        for repository in &mut repositories {
+            repository.advisories = advisories(&mut rng, &repository.offered, &present);
+        }
+        let all = || repositories.iter().flat_map(|one| &one.advisories);
+        questions.extend(all().next().map(|one| Question {
+            name: "advisory".to_owned(),
+            ask: Ask::Advisory(one.name.clone()),
+        }));
+        questions.extend(all().last().map(|one| Question {
+            name: "problem".to_owned(),
+            ask: Ask::Problem(one.problem.clone()),
+        }));
+    }
+    System {
+        installed,
+        repositories,
+        kernel,
+        weak_dependencies,
+        protected,
+        excluded,
+        streams: Streams::default(),
+        questions,
+    }
+}
+
+/// An advisory for each version of some packages, at first two of them in one.
+fn advisories(rng: &mut StdRng, offered: &[String], present: &[&str]) -> Vec<Advised> {
+    let mut advisories: Vec<Advised> = Vec::new();
+    for line in offered {
+        let Some((package, evr)) = line.split(';').next().and_then(|one| one.split_once(' '))
+        else {
+            continue;
+        };
+        let (name, machine) = package.split_once('.').unwrap_or((package, "x86_64"));
+        let of_version =
+            |one: &Advised| one.packages.iter().any(|[own, _, at]| own == name && at == evr);
+        let place = match advisories.iter().position(of_version) {
+            Some(place) => place,
+            None if !present.contains(&name) || rng.gen_bool(0.4) => continue,
+            None if advisories.len() == 1 && rng.gen_bool(0.5) => 0,
+            None => {
+                advisories.push(Advised {
+                    name: format!("A-{}-{name}-{evr}", advisories.len()),
+                    problem: format!("CVE-2024-{}", rng.gen_range(1..=3)),
+                    packages: Vec::new(),
+                });
+                advisories.len() - 1
+            }
+        };
+        advisories[place].packages.push([name.to_owned(), machine.to_owned(), evr.to_owned()]);
+    }
+    advisories
 }
 
 fn installed(rng: &mut StdRng, present: &[&str]) -> Vec<String> {

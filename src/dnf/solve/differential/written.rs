@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::random::{Offered, System};
+use super::random::{Advised, Offered, Streams, System};
 use crate::installed::InstalledRelation;
 use crate::primary::Flag;
 use crate::testing::{installed, primary_text};
@@ -20,14 +20,67 @@ pub(super) fn write(system: &System, folder: &Path) {
     let _ = writeln!(settings, "install_weak_deps={}", u8::from(system.weak_dependencies));
     let _ = writeln!(settings, "protected_packages={}", system.protected.join(" "));
     let _ = writeln!(settings, "excludepkgs={}", system.excluded.join(" "));
-    for (at, Offered { offered, priority }) in system.repositories.iter().enumerate() {
-        let _ = writeln!(settings, "[r{at}]\npriority={priority}");
+    for (at, one) in system.repositories.iter().enumerate() {
+        let Offered { offered, priority, advisories, modules, module_hotfixes } = one;
+        let hotfixes = u8::from(*module_hotfixes);
+        let _ = writeln!(settings, "[r{at}]\npriority={priority}\nmodule_hotfixes={hotfixes}");
         let lines: Vec<&str> = offered.iter().map(String::as_str).collect();
-        repository(&folder.join(format!("r{at}")), &[("primary", primary_text(&lines))]);
+        let mut files =
+            vec![("primary", primary_text(&lines)), ("updateinfo", updateinfo(advisories))];
+        if !modules.is_empty() {
+            files.push(("modules", modules.clone()));
+        }
+        repository(&folder.join(format!("r{at}")), &files);
     }
+    write_streams(&system.streams, &folder.join("root"));
     std::fs::write(folder.join("settings"), settings).unwrap();
     let questions = system.questions.iter().map(|one| format!("{}\t{}\n", one.name, one.ask));
     std::fs::write(folder.join("questions"), questions.collect::<String>()).unwrap();
+}
+
+/// The files of the image in which dnf keeps what is chosen of modules.
+fn write_streams(Streams { chosen, kept }: &Streams, root: &Path) {
+    let folder = root.join("etc/dnf/modules.d");
+    std::fs::create_dir_all(&folder).unwrap();
+    for [module, stream, state] in chosen {
+        let text =
+            format!("[{module}]\nname={module}\nstream={stream}\nprofiles=\nstate={state}\n");
+        std::fs::write(folder.join(format!("{module}.module")), text).unwrap();
+    }
+    let folder = root.join("var/lib/dnf/modulefailsafe");
+    std::fs::create_dir_all(&folder).unwrap();
+    // dnf keeps the stream that is enabled: the first of them
+    if let Some((_, first)) = kept.split_once("---\n")
+        && let Some(first) = first.split("---\n").next()
+    {
+        let text = format!("---\n{first}");
+        std::fs::write(folder.join("node:18:1:c:x86_64.yaml"), text).unwrap();
+    }
+}
+
+/// The text of an `updateinfo.xml`.
+pub(super) fn updateinfo(advisories: &[Advised]) -> String {
+    let mut text = String::from("<updates>");
+    for Advised { name, problem, packages } in advisories {
+        let _ = write!(
+            text,
+            "<update from=\"x\" status=\"final\" type=\"security\" version=\"1\"><id>{name}</id>\
+             <title>x</title><issued date=\"2024-01-01 00:00:00\"/><references>\
+             <reference href=\"x\" id=\"{problem}\" title=\"x\" type=\"cve\"/></references>\
+             <pkglist><collection short=\"x\"><name>x</name>"
+        );
+        for [name, machine, evr] in packages {
+            let (version, release) = evr.split_once('-').unwrap();
+            let _ = write!(
+                text,
+                "<package name=\"{name}\" epoch=\"0\" version=\"{version}\" \
+                 release=\"{release}\" arch=\"{machine}\" src=\"x\">\
+                 <filename>{name}-{evr}.{machine}.rpm</filename></package>"
+            );
+        }
+        text += "</collection></pkglist></update>";
+    }
+    text + "</updates>"
 }
 
 /// Metadata of a repository, none of it packed.
