@@ -50,7 +50,8 @@ pub struct Package {
     pub built: u64,
     /// Who made it, as the package says; `(none)` where it does not.
     pub vendor: String,
-    /// What the sixth field has: `(none)` in every list that was seen, even beside an epoch.
+    /// What the sixth field has: `(none)` in every list of Azure Linux that was seen, even beside an
+    /// epoch; Copacetic writes `%{EPOCH}` there. (Trivy takes the epoch from it.)
     pub sixth: String,
     /// What it takes, in bytes.
     pub size: u64,
@@ -119,6 +120,7 @@ impl Manifest {
         let mut rows: Vec<(u32, Package)> =
             (0..).map(Self::number).zip(self.packages.iter().cloned()).collect();
         let mut first = self.first.clone();
+        let with_epochs = self.packages.iter().any(|package| package.sixth != NONE);
         for change in changes {
             match change {
                 Change::Erase(number) => {
@@ -133,7 +135,7 @@ impl Manifest {
                     }
                 }
                 Change::Add(header) => {
-                    let package = of_header(header)?;
+                    let package = of_header(header, with_epochs)?;
                     if let Some(names) = &mut first {
                         names.push(package.full_name());
                     }
@@ -197,11 +199,12 @@ impl Package {
     }
 }
 
-/// The line that rpm would print of a header.
-fn of_header(header: &Header) -> Result<Package, Damage> {
+/// The line that rpm would print of a header, in a list that has epochs in its sixth field or not.
+fn of_header(header: &Header, with_epochs: bool) -> Result<Package, Damage> {
     let wrong = |why: String| Damage::invalid("a header for the list", why);
     let installed = Installed::new(header.clone()).map_err(|error| wrong(error.to_string()))?;
     let said = |text: Option<&str>| text.unwrap_or(NONE).to_owned();
+    let epoch = installed.epoch().filter(|_| with_epochs).map(|epoch| epoch.to_string());
     let arch = Some(installed.arch()).filter(|arch| !arch.is_empty());
     let package = Package {
         name: installed.name().to_owned(),
@@ -209,7 +212,7 @@ fn of_header(header: &Header) -> Result<Package, Damage> {
         installed: installed.install_time().unwrap_or(0).into(),
         built: header.number(tag::BUILDTIME).unwrap_or(0),
         vendor: said(installed.vendor()),
-        sixth: NONE.to_owned(),
+        sixth: said(epoch.as_deref()),
         size: installed.size().unwrap_or(0),
         architecture: said(arch),
         epoch: installed.epoch().unwrap_or(0),
@@ -378,6 +381,11 @@ mod tests {
         assert_eq!(after.second(), want);
         let files: Vec<String> = after.files().iter().map(|(path, _)| path.to_string()).collect();
         assert_eq!(files, [FIRST, SECOND]);
+        // a list with epochs goes on so
+        let mut with_epochs = before.clone();
+        with_epochs.packages[1].sixth = "1".to_owned();
+        let sixths = with_epochs.after(&changes).unwrap().packages.into_iter().map(|one| one.sixth);
+        assert_eq!(sixths.collect::<Vec<_>>(), ["1", NONE, "1"]);
         let fails = |change| before.after(&[change]).unwrap_err().to_string();
         assert_eq!(fails(Change::Erase(4)), "package 4: it is not there");
         let hostile = fails(Change::Add(header("a", None, "x\ny")));
