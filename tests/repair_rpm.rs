@@ -410,6 +410,40 @@ fn a_repository_of_the_user() {
     assert!(rpm.server.requests().is_empty(), "the image's own is not asked");
 }
 
+/// An image with a database, without a package manager and without `.repo` files.
+#[test]
+fn an_image_that_names_no_repository_has_those_of_its_distribution() {
+    let gone =
+        ["etc/yum.repos.d/.wh.rocky.repo", "etc/dnf/.wh.dnf.conf"].map(|path| layer(path, b""));
+    let rpm = Rpm::with_layers(&gone);
+    let repair = |rpm: &Rpm| {
+        let mut command = rpm.place.bare("repair", &rpm.place.image("9"));
+        command.args(["--format=json", "-r"]).arg(rpm.trivy());
+        let at = format!("https://dl.rockylinux.org/pub/rocky=http://{}", rpm.server.host);
+        command.args(["--mirror", &at]);
+        command
+    };
+    // of its two repositories one is there; the key is in the image's database
+    let repaired = ran(&mut repair(&rpm)).expect(0);
+    let json = repaired.json();
+    let platform = &json["platforms"][0];
+    let repositories = platform["repositories"].as_array().unwrap();
+    let names: Vec<_> = repositories.iter().map(|one| one["repository"].as_str()).collect();
+    assert_eq!(names, [Some("https://dl.rockylinux.org/pub/rocky/9/BaseOS/x86_64/os")]);
+    let told = "appstream https://dl.rockylinux.org/";
+    assert!(repaired.stderr.contains(told), "{}", repaired.stderr);
+    let unread = |one: &str| one.replace("not-in-repositories", "repository-unreadable");
+    assert_eq!(verdicts(&json), VERDICTS.map(unread));
+    let root = rpm.unpacked("9_fix");
+    assert_eq!(text(&root, "usr/lib64/libfoo.so.1"), "libfoo 2\n");
+    assert!(!root.join("etc/yum.repos.d/rocky.repo").exists());
+    // and none when the user wants the image's own only
+    let mut own = repair(&rpm);
+    own.args(["--image-sources-only", "--tag-suffix=_own"]);
+    let json = ran(&mut own).expect(0).json();
+    assert_eq!(changed(&json, 0), Vec::<String>::new());
+}
+
 #[test]
 fn repaired_twice_again_and_elsewhere_gives_the_same_digest() {
     let rpm = Rpm::new();

@@ -12,8 +12,8 @@ use std::process::Command;
 use common::cli::{assert_same, copy_tree, fixture, ran, read_json, snapshot};
 use common::images::layer;
 use common::outcome::{changed, text, unpacked, verdicts};
-use common::rpm::{BEFORE, FOUND, REPOSITORY, Rpm, trivy};
-use common::rpm_repository::Signer;
+use common::rpm::{BEFORE, FOUND, REPOSITORY, Rpm, gunzip, trivy};
+use common::rpm_repository::{Signer, metadata_in};
 use serde_json::{Value, json};
 
 const NAMES: &str = "var/lib/rpmmanifest/container-manifest-1";
@@ -160,6 +160,11 @@ fn a_distroless_image_is_repaired_from_a_trivy_report() {
         ("usr/share/server/only-in-2", "of 2 only\n"),
         // there is a shell: the script has run
         ("var/lib/server/state", "upgrades=2\n"),
+        // so has the trigger of a package that stays
+        (
+            "var/lib/triggered",
+            "/usr/share/server\n/usr/share/server/only-in-2\n/usr/share/server/page\n",
+        ),
         ("usr/share/quiet", "quiet 1\n"),
     ] {
         assert_eq!(text(&root, path), want, "{path}");
@@ -223,7 +228,7 @@ fn a_distroless_image_is_repaired_from_a_trivy_report() {
 }
 
 #[test]
-fn only_packages_that_are_replaced_are_fetched() {
+fn of_packages_that_stay_only_headers_are_fetched() {
     let rpm = distroless(&[]);
     let json = ran(&mut rpm.repair(&report(&rpm, &["CVE-2026-1001"]))).expect(0).json();
     assert_eq!(
@@ -231,13 +236,42 @@ fn only_packages_that_are_replaced_are_fetched() {
         ["foo-tools 1.2.3-1.el9 1.2.3-2.el9", "libfoo 1.2.3-1.el9 1.2.3-2.el9"]
     );
     let requests = rpm.server.requests();
-    let mut fetched: Vec<&str> = requests
-        .iter()
-        .filter(|one| one.path.contains("/former/Packages/"))
-        .filter_map(|one| one.path.rsplit('/').next())
-        .collect();
-    fetched.sort_unstable();
-    assert_eq!(fetched, ["foo-tools-1.2.3-1.el9.x86_64.rpm", "libfoo-1.2.3-1.el9.x86_64.rpm"]);
+    let fetched = |whole: bool| {
+        let mut fetched: Vec<String> = requests
+            .iter()
+            .filter(|one| one.path.contains("/former/Packages/"))
+            .filter(|one| one.header("range").is_none() == whole)
+            .map(|one| one.path.rsplit('/').next().unwrap().to_owned())
+            .collect();
+        fetched.sort_unstable();
+        fetched
+    };
+    assert_eq!(
+        fetched(true),
+        ["foo-tools-1.2.3-1.el9.x86_64.rpm", "libfoo-1.2.3-1.el9.x86_64.rpm"]
+    );
+    assert_eq!(fetched(false).len(), LINES.len() - 2);
+    // as far as the repository says where they end, and once
+    let primary = gunzip(&metadata_in(&former(&rpm), "primary.xml.gz"));
+    let primary = String::from_utf8(primary).unwrap();
+    let end = primary.split_once("<name>base</name>").unwrap().1;
+    let end = end.split_once("<rpm:header-range start=\"").unwrap().1;
+    let end: u64 = end.split('"').nth(2).unwrap().parse().unwrap();
+    let base = requests.iter().find(|one| one.path.ends_with("base-1-1.el9.x86_64.rpm")).unwrap();
+    assert_eq!(base.header("range"), Some(format!("bytes=0-{}", end - 1).as_str()));
+    ran(&mut rpm.repair(&report(&rpm, &["CVE-2026-1001"]))).expect(0);
+    let again = rpm.server.requests().split_off(requests.len());
+    assert!(again.iter().all(|one| !one.path.contains("/Packages/")), "{again:?}");
+}
+
+#[test]
+fn a_package_that_stays_may_be_gone() {
+    let rpm = distroless(&[]);
+    std::fs::remove_file(former(&rpm).join("Packages/base-1-1.el9.x86_64.rpm")).unwrap();
+    let json = ran(&mut rpm.repair(&report(&rpm, &[]))).expect(0).json();
+    assert_eq!(verdicts(&json), VERDICTS);
+    // nobody knows of its trigger then
+    assert!(!root(&rpm, "9_fix").join("var/lib/triggered").exists());
 }
 
 #[test]

@@ -3,14 +3,17 @@
 //! old versions.
 //!
 //! In come the list, the repositories and a plan; out come the listed packages with the relations
-//! that the index gives them, and, of those that a plan replaces, the headers, as a database would
-//! have them. They are the same packages: name, version, architecture and time of building are those
-//! of the list, and their signatures are checked like those of new ones. One that is not there any
-//! more keeps its place in the image, with that reason.
+//! that the index gives them, and their headers, as a database would have them. They are the same
+//! packages: name, version, architecture and time of building are those of the list, and their
+//! signatures are checked like those of new ones. Of a package that a plan replaces, the archive is
+//! fetched; one that is not there any more stays in the image, with that reason. Of those that stay,
+//! the headers alone are fetched, for their triggers and for files that several packages have; where
+//! they are gone, nobody knows of these.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::io::{Cursor, Read, Seek};
+use std::path::PathBuf;
 
 use super::arch::may_replace;
 use super::installed::InstalledPackage;
@@ -19,6 +22,7 @@ use super::primary;
 use super::remote::Repository;
 use super::trust::Trust;
 use imgfix_model::package::PackageId;
+use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{Archive, Because, PlatformPlan};
 use imgfix_model::reason::Reason;
 use imgfix_repair::apply::open_archive;
@@ -27,18 +31,35 @@ use imgfix_repair::error::RepairerError;
 use imgfix_repository::Fetcher;
 use imgfix_repository::fetch::FetchError;
 use imgfix_rpm::Package;
-use imgfix_rpm::archive::inspect;
+use imgfix_rpm::archive::{ArchiveError, Headers, inspect};
 use imgfix_rpm::database::manifest::Manifest;
+use imgfix_rpm::header::installed::{FileState, Installation, installed};
 use imgfix_rpm::header::tag;
 use imgfix_rpm::install::Installed;
+use imgfix_rpm::package::files::FileFlags;
+use imgfix_vfs::{FileSystem as _, Overlay};
+
+/// How much of an archive is fetched for its headers, in bytes. The largest real ones have some ten
+/// million.
+const MAX_HEADERS: u64 = 64 << 20;
 
 /// What is known of them, which grows from plan to plan.
 #[derive(Debug, Default)]
 pub struct Former {
     /// By their places in the list; `None`: the repositories were not asked yet.
-    archives: RefCell<Option<Vec<Option<Archive>>>>,
-    /// Those that a plan replaces, by their places.
-    read: RefCell<BTreeMap<usize, Package>>,
+    archives: RefCell<Option<Vec<Option<Offered>>>>,
+    /// Their headers, by their places.
+    read: RefCell<BTreeMap<usize, Headers>>,
+    /// Whether those of packages that stay were asked for.
+    is_complete: Cell<bool>,
+}
+
+/// A listed package, as a repository has it.
+#[derive(Debug, Clone)]
+struct Offered {
+    archive: Archive,
+    /// Where its headers end.
+    header_end: Option<u64>,
 }
 
 impl Former {
@@ -63,14 +84,17 @@ impl Former {
             if let Some((_, found)) = &found {
                 package.add_from_index(found);
             }
-            archives.push(found.map(|(repository, found)| repository.archive(&found)));
+            archives.push(found.map(|(repository, found)| Offered {
+                archive: repository.archive(&found),
+                header_end: found.header_end().filter(|end| *end <= MAX_HEADERS),
+            }));
         }
         *self.archives.borrow_mut() = Some(archives);
         packages
     }
 
-    /// Reads the packages that a plan replaces. What comes back are its steps that cannot be, and
-    /// why: then not all is read.
+    /// Reads the packages that a plan replaces, and then the headers of the others. What comes back
+    /// are its steps that cannot be, and why: then not all is read.
     ///
     /// # Errors
     /// A package cannot be fetched or read.
@@ -86,10 +110,8 @@ impl Former {
             if self.read.borrow().contains_key(&place) {
                 continue;
             }
-            let archives = self.archives.borrow();
-            let archive = archives.as_ref().and_then(|all| all.get(place)?.clone());
-            match archive {
-                Some(archive) => wanted.push((place, step, archive)),
+            match self.offered(place) {
+                Some(Offered { archive, .. }) => wanted.push((place, step, archive)),
                 None => refused.extend(gone(own, place, step)),
             }
         }
@@ -102,42 +124,111 @@ impl Former {
                 refused.extend(gone(own, place, step));
                 continue;
             };
-            let (Some(package), Some(list)) = (own.packages.get(place), &own.manifest) else {
-                continue;
-            };
-            let built = list.packages.get(place).map(|line| line.built);
-            match header(package, built, &archive, &path, trust) {
-                Ok(package) => drop(self.read.borrow_mut().insert(place, package)),
+            match headers(own, place, &archive, &mut open_archive(&archive.url, &path)?, trust) {
+                Ok(headers) => drop(self.read.borrow_mut().insert(place, headers)),
                 Err(
                     error @ (RepairerError::OtherPackage { .. } | RepairerError::Untrusted { .. }),
                 ) => {
-                    let (package, detail) = (package.name.clone(), error.to_string());
+                    let package = own.packages.get(place).map(|one| one.name.clone());
+                    let (package, detail) = (package.unwrap_or_default(), error.to_string());
                     refused.push((step.clone(), Reason::Untrusted { package, detail }));
                 }
                 Err(error) => return Err(error),
             }
         }
+        if refused.is_empty() && !self.is_complete.replace(true) {
+            self.read_the_rest(own, fetcher, trust)?;
+        }
         Ok(refused)
     }
 
-    /// The packages that a plan replaces, as a database would have them. Nothing that other plans
-    /// have read is among them.
-    pub fn of_plan(&self, own: &RpmInventory, plan: &PlatformPlan) -> Vec<Installed> {
-        let places: BTreeSet<u32> =
-            replaced(own, plan).into_iter().map(|(place, _)| Manifest::number(place)).collect();
-        let all = self.all().into_iter();
-        all.filter(|one| places.contains(&one.number)).collect()
+    /// Reads the headers of packages that stay, as far as they can be had.
+    fn read_the_rest(
+        &self,
+        own: &RpmInventory,
+        fetcher: &Fetcher,
+        trust: &Trust<'_>,
+    ) -> Result<(), RepairerError> {
+        let known = |place: &usize| self.read.borrow().contains_key(place);
+        let rest: Vec<(usize, Archive, u64)> = (0..own.packages.len())
+            .filter(|place| !known(place))
+            .filter_map(|place| {
+                let Offered { archive, header_end } = self.offered(place)?;
+                Some((place, archive, header_end?))
+            })
+            .collect();
+        let wanted: Vec<(&Archive, u64)> =
+            rest.iter().map(|(_, archive, end)| (archive, *end)).collect();
+        for ((place, archive, _), bytes) in rest.iter().zip(fetcher.beginnings(&wanted)?) {
+            let Some(bytes) = bytes else { continue };
+            match headers(own, *place, archive, &mut Cursor::new(bytes), trust) {
+                Ok(headers) => drop(self.read.borrow_mut().insert(*place, headers)),
+                // it stays all the same
+                Err(error) => fetcher.progress().detail(&error.to_string()),
+            }
+        }
+        Ok(())
     }
 
-    /// All packages that were read.
-    pub fn all(&self) -> Vec<Installed> {
+    fn offered(&self, place: usize) -> Option<Offered> {
+        self.archives.borrow().as_ref()?.get(place)?.clone()
+    }
+
+    /// The packages as a database would have them, of an image as it is: it would say which of their
+    /// files were not installed.
+    pub fn installed(&self, own: &RpmInventory, image: &Overlay) -> Vec<Installed> {
         let read = self.read.borrow();
-        let installed = read.iter().map(|(place, package)| Installed {
+        let installed = read.iter().map(|(place, headers)| Installed {
             number: Manifest::number(*place),
-            package: package.clone(),
+            package: as_found(own, *place, headers, image)
+                .unwrap_or_else(|| headers.package.clone()),
         });
         installed.collect()
     }
+
+    /// All packages that were read, as their archives have them.
+    pub fn all(&self) -> Vec<Installed> {
+        let read = self.read.borrow();
+        let installed = read.iter().map(|(place, headers)| Installed {
+            number: Manifest::number(*place),
+            package: headers.package.clone(),
+        });
+        installed.collect()
+    }
+}
+
+/// A header as a database would have it; `None`: no database can have it.
+fn as_found(
+    own: &RpmInventory,
+    place: usize,
+    headers: &Headers,
+    image: &Overlay,
+) -> Option<Package> {
+    let is_there = |path: Vec<u8>| {
+        let place = ImagePath::new(path).ok().and_then(|path| image.resolve_parent(&path).ok());
+        place.is_some_and(|place| image.lstat(&place).is_some())
+    };
+    let states: Vec<u8> = headers
+        .package
+        .files()
+        .ok()?
+        .iter()
+        .map(|file| match file.flags.has(FileFlags::GHOST) || is_there(file.path()) {
+            true => FileState::Normal as u8,
+            false => FileState::NotInstalled as u8,
+        })
+        .collect();
+    let line = own.manifest.as_ref()?.packages.get(place)?;
+    let time = u32::try_from(line.installed).ok()?;
+    let installation = Installation {
+        writer: own.release.writer(),
+        time,
+        transaction: time,
+        colour: own.colour,
+        states: &states,
+        archive_digests: &[],
+    };
+    Package::new(installed(&headers.signature, headers.package.header(), &installation).ok()?).ok()
 }
 
 /// Of the paths that dependencies name, and that the index does not have with the packages, those
@@ -210,22 +301,28 @@ fn fetch<'a>(
     archives.into_iter().map(one).collect()
 }
 
-/// The header of a fetched package, which is the listed one, signed.
-fn header(
-    listed: &InstalledPackage,
-    built: Option<u64>,
+/// The headers of a fetched package, which is the listed one, signed.
+fn headers(
+    own: &RpmInventory,
+    place: usize,
     archive: &Archive,
-    path: &Path,
+    file: &mut (impl Read + Seek),
     trust: &Trust<'_>,
-) -> Result<Package, RepairerError> {
-    let mut file = open_archive(&archive.url, path)?;
-    let headers = inspect(&mut file, &Limits::default()).map_err(|source| {
-        RepairerError::Archive { archive: archive.url.clone(), source: source.into() }
-    })?;
-    let InstalledPackage { name, architecture, evr, .. } = listed;
-    let id = PackageId { name: name.as_str().into(), architecture: architecture.as_str().into() };
-    trust.check(archive, &id, evr, &headers, &mut file)?;
-    let found = headers.package.header().number(tag::BUILDTIME);
+) -> Result<Headers, RepairerError> {
+    let damaged = |source: ArchiveError| RepairerError::Archive {
+        archive: archive.url.clone(),
+        source: source.into(),
+    };
+    let headers = inspect(&mut *file, &Limits::default()).map_err(damaged)?;
+    let listed = own.packages.get(place);
+    let (name, architecture, evr) = listed.map_or(("", "", ""), |one| {
+        (one.name.as_str(), one.architecture.as_str(), one.evr.as_str())
+    });
+    let id = PackageId { name: name.into(), architecture: architecture.into() };
+    trust.check(archive, &id, evr, &headers, file)?;
+    let line = own.manifest.as_ref().and_then(|list| list.packages.get(place));
+    let (found, built) =
+        (headers.package.header().number(tag::BUILDTIME), line.map(|line| line.built));
     if found != built {
         let told = |time: Option<u64>| match time {
             Some(time) => format!("{id} {evr}, built at {time}"),
@@ -234,5 +331,5 @@ fn header(
         let (archive, found, wanted) = (archive.url.clone(), told(found), told(built));
         return Err(RepairerError::OtherPackage { archive, found, wanted });
     }
-    Ok(headers.package)
+    Ok(headers)
 }

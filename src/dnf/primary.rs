@@ -199,6 +199,8 @@ struct Entry {
     source: Id,
     digest: Digest,
     size: u64,
+    /// Where its headers end; 0: not said.
+    header_end: u32,
     built: i64,
     /// Where the relations of each kind begin; they end where the next ones do.
     relations: [u32; RelationKind::ALL.len() + 1],
@@ -317,6 +319,12 @@ impl<'a> Package<'a> {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.entry.size
+    }
+
+    /// Where in its file the headers end, and the payload begins.
+    #[must_use]
+    pub fn header_end(&self) -> Option<u64> {
+        Some(self.entry.header_end.into()).filter(|end| *end > 0)
     }
 
     /// When it was built, in seconds since the epoch.

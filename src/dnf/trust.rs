@@ -3,8 +3,7 @@
 //! In come a fetched archive with its headers, and what the index says of it; out comes nothing, or
 //! why it is not taken.
 
-use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 use super::repositories::Keyrings;
 use imgfix_model::package::PackageId;
@@ -37,7 +36,7 @@ impl Trust<'_> {
         package: &PackageId,
         version: &str,
         headers: &Headers,
-        file: &mut BufReader<File>,
+        file: &mut (impl Read + Seek),
     ) -> Result<(), RepairerError> {
         let own = &headers.package;
         let evr = own.evr().map(|evr| evr.to_string()).unwrap_or_default();
@@ -64,7 +63,7 @@ impl Trust<'_> {
         &self,
         archive: &Archive,
         headers: &Headers,
-        file: &mut BufReader<File>,
+        file: &mut (impl Read + Seek),
     ) -> Result<(), Problem> {
         let none = Keyring::default();
         let keyring = self.keyrings.of_place.get(&archive.repository).unwrap_or(&none);

@@ -97,7 +97,7 @@ impl<'a> RpmWorkshop<'a> {
         let (installed, left_out) = match &inventory.manifest {
             None => (Cow::Borrowed(inventory.headers.as_slice()), HashSet::new()),
             Some(_) => {
-                let installed = self.former.of_plan(inventory, plan);
+                let installed = self.former.installed(inventory, overlay);
                 let left_out = match install::dropped(overlay, &installed, packages) {
                     Ok(left_out) => left_out,
                     Err(error) => return Ok(Err(error)),

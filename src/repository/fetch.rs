@@ -4,6 +4,8 @@
 //! In come URLs, with a checksum ([`Wanted`]) or without one (a signed index); out come files of
 //! the cache, or bytes. What has a known checksum is not asked for when the cache has it.
 
+mod beginning;
+
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -78,7 +78,7 @@ impl Drop for Signer {
 }
 
 /// The file of a repository's `repodata` whose name ends so.
-fn metadata_in(repository: &Path, end: &str) -> PathBuf {
+pub fn metadata_in(repository: &Path, end: &str) -> PathBuf {
     let mut files = std::fs::read_dir(repository.join("repodata")).expect("repodata");
     let found = files.find_map(|file| {
         let path = file.expect("file").path();

@@ -25,14 +25,28 @@ drop() {
     rm -rf "$1"/usr/share/{doc,man,locale,info,zoneinfo,own-new,own-split} "$1"/usr/bin/{tar,openssl}
 }
 
-# ROOT: an image of it, which imgfix repairs; into $out/repaired.
+# What the real dnf makes of the image with its database, which goes then; into $out/want. ARGUMENT...: dnf's.
+upgrade_for_distroless() {
+    rm -rf "$out/dnf" "$out/want"
+    cp -a "$image/root" "$out/dnf"
+    started=$(date +%s)
+    # (tdnf takes nothing that is recommended.)
+    with_null_device "$out/dnf" "${real[@]}" dnf --assumeyes --quiet --config "$HOME/dnf/dnf.conf" \
+        --installroot "$out/dnf" --releasever 1 --setopt=install_weak_deps=0 "$@" upgrade > "$out/dnf.log" 2>&1 ||
+        { cat "$out/dnf.log"; return 1; }
+    cp -a "$out/dnf" "$out/want"
+    write_lists "$out/want" "$out/dnf"
+    without_database "$out/want"
+}
+
+# ROOT SETTING...: an image of it, which imgfix repairs; into $out/repaired. SETTING: of the repositories.
 repair_distroless() {
     tar --create --file "$out/root.tar" --directory "$1" --numeric-owner --xattrs --xattrs-include='*' --sort=name .
     "$here/../differential/layout.py" "$out/root.tar" "$out/layout" "$name" amd64 "$SOURCE_DATE_EPOCH"
     rm -rf "$out/root.tar" "$out/repaired" "$out/cache"
     "$imgfix" repair --quiet "oci:$out/layout:$name" --cache-dir "$out/cache" \
-        --repository "[gpgkey=$packages/key.asc repo_gpgcheck=1] $server/first/" \
-        --repository "[gpgkey=$packages/key.asc repo_gpgcheck=1] $server/next/" \
+        --repository "[gpgkey=$packages/key.asc repo_gpgcheck=1 ${*:2}] $server/first/" \
+        --repository "[gpgkey=$packages/key.asc repo_gpgcheck=1 ${*:2}] $server/next/" \
         --report-file "$out/report.json" > "$out/report.txt" || return 1
     umoci unpack --image "$out/layout:${name}_fix" "$out/bundle" > /dev/null
     mv "$out/bundle/rootfs" "$out/repaired"
@@ -65,23 +79,19 @@ one_distroless() {
     names | WHOLE=1 "$here/image" "$image" "$packages" "$name"
     rm -rf "$image/layout" "$out"
     mkdir -p "$out"
-    cp -a "$image/root" "$out/dnf"
     cp -a "$image/root" "$out/image"
     write_lists "$out/image" "$image/root"
     without_database "$out/image"
 
-    say "$name: dnf upgrade"
     dnf_settings "$packages" first next
-    started=$(date +%s)
-    # (tdnf takes nothing that is recommended.)
-    with_null_device "$out/dnf" "${real[@]}" dnf --assumeyes --quiet --config "$HOME/dnf/dnf.conf" \
-        --installroot "$out/dnf" --releasever 1 --setopt=install_weak_deps=0 upgrade > "$out/dnf.log" 2>&1 ||
-        { cat "$out/dnf.log"; return 1; }
-    cp -a "$out/dnf" "$out/want"
-    write_lists "$out/want" "$out/dnf"
-    without_database "$out/want"
+    # Packages that stay, with their triggers, and files that they share with others.
+    say "$name: dnf upgrade, and repair, of some"
+    upgrade_for_distroless --exclude='own-triggers,own-split*'
+    repair_distroless "$out/image" 'exclude=own-triggers,own-split*' || { tail -40 "$out/report.txt"; return 1; }
+    compare_distroless some || failed=1
 
-    say "$name: repair"
+    say "$name: dnf upgrade, and repair"
+    upgrade_for_distroless
     repair_distroless "$out/image" || { tail -40 "$out/report.txt"; return 1; }
     compare_distroless whole || failed=1
 

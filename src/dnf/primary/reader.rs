@@ -29,6 +29,7 @@ struct Current {
     source: Id,
     digest: Option<Digest>,
     size: Option<u64>,
+    header_end: u32,
     built: i64,
     relations: [Vec<Relation>; RelationKind::ALL.len()],
 }
@@ -150,6 +151,10 @@ impl Builder<'_> {
                         current.base = element.text("base")?.into_owned();
                         kept = Kept::Nothing;
                     }
+                    ("header-range", _) => {
+                        current.header_end = element.text("end")?.parse().unwrap_or_default();
+                        kept = Kept::Nothing;
+                    }
                     ("vendor", _) => kept = Kept::Vendor,
                     ("sourcerpm", _) => kept = Kept::Source,
                     ("file", _) => {
@@ -265,6 +270,7 @@ impl Builder<'_> {
             source: current.source,
             digest,
             size,
+            header_end: current.header_end,
             built: current.built,
             relations: starts,
         };

@@ -10,7 +10,7 @@ fn package(name: &str, rest: &str) -> String {
 <checksum type="sha256" pkgid="YES">{:064x}</checksum><summary>a &lt; b &amp; c</summary>
 <time file="1" build="1600000000"/><size package="10" installed="20" archive="30"/>
 <location href="Packages/{name}.rpm"/><format><rpm:vendor>V</rpm:vendor>
-<rpm:sourcerpm>{name}.src.rpm</rpm:sourcerpm>{rest}<file>/etc/{name}</file>
+<rpm:sourcerpm>{name}.src.rpm</rpm:sourcerpm><rpm:header-range start="4" end="9"/>{rest}<file>/etc/{name}</file>
 <file type="dir">/etc/d</file><file type="ghost">/etc/g</file></format></package>"#,
         name.len()
     )
@@ -40,7 +40,7 @@ fn packages_have_their_relations_and_are_found_by_them() {
     let a = file.named("a").next().unwrap();
     assert_eq!((a.evr().as_str(), a.architecture(), a.vendor()), ("1:2.0-3.el9", "x86_64", "V"));
     assert_eq!((a.location(), a.size(), a.built()), ("Packages/a.rpm", 10, 1_600_000_000));
-    assert_eq!(a.source(), "a.src.rpm");
+    assert_eq!((a.source(), a.header_end()), ("a.src.rpm", Some(9)));
     let texts = |kind| a.relations(kind).map(|one| one.to_string()).collect::<Vec<_>>();
     assert_eq!(texts(RelationKind::Provides), ["a = 1:2.0-3.el9", "libx.so.1()(64bit)"]);
     assert_eq!(texts(RelationKind::Requires), ["/bin/sh", "b >= 1", "(c if d)"]);

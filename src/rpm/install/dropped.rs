@@ -26,8 +26,8 @@ enum Of {
     Folder(ImagePath),
 }
 
-/// The paths, as the packages have them, that are left out of `packages`. `former` are the installed
-/// packages in whose place they come.
+/// The paths, as the packages have them, that are left out of `packages`. `former` are the
+/// packages that the image was made of, as far as they are known.
 ///
 /// # Errors
 /// The files of a header are damaged, or the image's links lead nowhere.
