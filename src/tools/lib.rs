@@ -30,6 +30,7 @@ mod differential;
 mod expr;
 pub mod files;
 mod find;
+mod flock;
 pub mod getent;
 mod getopt;
 mod glib;
@@ -97,6 +98,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("egrep", grep::run),
     ("fgrep", grep::run),
     ("find", find::run),
+    ("flock", flock::run),
     ("grep", grep::run),
     ("gio-querymodules", glib::query_modules),
     ("gio-querymodules-32", glib::query_modules),
