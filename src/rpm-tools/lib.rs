@@ -22,7 +22,7 @@
 //! - [`scriptlet`]: the entry
 //! - [`lua`]: Lua scriptlets
 //! - [`macros`]: what `%post -e` may hold
-//! - `alternatives`, `glibc`, `programs`, `sysusers`, `trust`: the commands
+//! - `alternatives`, `glibc`, `permissions`, `programs`, `sysusers`, `trust`: the commands
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -30,6 +30,7 @@ mod alternatives;
 mod glibc;
 pub mod lua;
 mod macros;
+mod permissions;
 mod programs;
 #[cfg(test)]
 mod real_scripts;
@@ -45,12 +46,14 @@ pub use scriptlet::{Expansion, Scriptlet};
 /// All commands of this folder by name.
 pub const COMMANDS: &[(&str, Command)] = &[
     ("alternatives", alternatives::run),
+    ("chkstat", permissions::run),
     ("getent", getent::run),
     ("glibc_post_upgrade.aarch64", glibc::post_upgrade),
     ("glibc_post_upgrade.x86_64", glibc::post_upgrade),
     ("iconvconfig", glibc::iconvconfig),
     ("install-info", programs::install_info),
     ("p11-kit", trust::p11_kit),
+    ("permctl", permissions::run),
     ("restorecon", programs::restorecon),
     ("systemctl", systemctl::run),
     ("sysusers.sh", sysusers::run),
