@@ -81,6 +81,8 @@ pub struct Options {
     pub included: Vec<Spec>,
     /// Whether a package may come from another vendor than the installed one.
     pub vendor_change: bool,
+    /// Vendors that are taken for one: each by how it begins, in small letters.
+    pub same_vendors: Vec<Vec<String>>,
     /// `platform:el9`, when it is said in the configuration.
     pub platform: Option<String>,
     /// Through which proxy repositories are reached from the image; imgfix uses its own
@@ -132,6 +134,7 @@ impl Options {
             excluded: Vec::new(),
             included: Vec::new(),
             vendor_change: tool != Tool::Zypper,
+            same_vendors: Vec::new(),
             platform: None,
             proxy: None,
         }
@@ -143,6 +146,16 @@ impl Options {
         self.install_only.iter().any(|name| {
             package.name == *name || package.provides.iter().any(|one| one.name == *name)
         })
+    }
+
+    /// Whether two vendors are one.
+    #[must_use]
+    pub fn is_same_vendor(&self, a: &str, b: &str) -> bool {
+        let (a, b) = (a.to_lowercase(), b.to_lowercase());
+        let begins = |names: &[String], vendor: &str| {
+            names.iter().any(|name| vendor.starts_with(name.as_str()))
+        };
+        a == b || self.same_vendors.iter().any(|names| begins(names, &a) && begins(names, &b))
     }
 
     /// Reads what the image says.
@@ -173,6 +186,9 @@ impl Options {
             }
         }
         options.protected = protected_packages(fs, &protected)?;
+        if options.tool == Tool::Zypper {
+            options.same_vendors = same_vendors(fs)?;
+        }
         Ok(options)
     }
 
@@ -232,6 +248,23 @@ impl Options {
             self.repository_folders = vec![folder.to_owned()];
         }
     }
+}
+
+/// `vendors = A,B` in the files of libzypp's `vendors.d`.
+fn same_vendors(fs: &dyn FileSystem) -> Result<Vec<Vec<String>>, OptionsError> {
+    let Ok(folder) = fs.resolve(&at("/etc/zypp/vendors.d")) else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for path in fs.read_dir(&folder) {
+        let Some(text) = fs.read_if_readable(&path)? else { continue };
+        // libzypp passes over what it cannot read
+        let sections = ini::parse(&text).unwrap_or_default();
+        for section in sections.iter().filter(|section| section.name == "main") {
+            let names = section.get("vendors").unwrap_or_default().split(',');
+            let names = names.map(|name| name.trim().to_lowercase());
+            all.push(names.filter(|name| !name.is_empty()).collect());
+        }
+    }
+    Ok(all)
 }
 
 /// The program of the image.

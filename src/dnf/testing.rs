@@ -120,7 +120,7 @@ pub(crate) fn primary_text(packages: &[&str]) -> String {
             list(&one.recommends),
             name = one.name,
             arch = one.architecture,
-            vendor = one.vendor,
+            vendor = one.vendor.replace('<', "&lt;"),
             source = one.source,
         );
     }

@@ -5,8 +5,6 @@
 //! (`priority`, `cost`, `excludepkgs`, `includepkgs`), libsolv's `policy.c` (of what is newer, the
 //! best priority counts; then the version), and libzypp's rule that vendors stay.
 
-use std::cmp::Ordering;
-
 use super::package_version::{Facts, PackageVersion, Place, Words};
 use super::{RpmUniverse, evr_of, id, subject};
 use crate::arch;
@@ -16,9 +14,6 @@ use imgfix_model::reason::Reason;
 use imgfix_repair::planner::{Lock, Offer, Slot};
 use imgfix_solve::solver::{Name, Solvable};
 use imgfix_versions::rpm::Evr;
-
-/// Vendors that libzypp takes for one.
-const SUSE: [&str; 2] = ["suse", "opensuse"];
 
 /// A newer version, and how much it is wanted.
 struct Newer<'a> {
@@ -139,7 +134,7 @@ impl<'a> RpmUniverse<'a> {
             return held(by);
         }
         let options = &self.image.options;
-        if !options.vendor_change && !is_same_vendor(&installed.vendor, offered.vendor()) {
+        if !options.vendor_change && !options.is_same_vendor(&installed.vendor, offered.vendor()) {
             return held(format!(
                 "zypper's rule that vendors stay (solver.allowVendorChange): {:?} would become {:?}",
                 installed.vendor,
@@ -250,11 +245,4 @@ impl<'a> RpmUniverse<'a> {
         }
         names
     }
-}
-
-/// Whether libzypp takes two vendors for one.
-fn is_same_vendor(a: &str, b: &str) -> bool {
-    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
-    let suse = |vendor: &str| SUSE.iter().any(|one| vendor.starts_with(one));
-    a.cmp(&b) == Ordering::Equal || (suse(&a) && suse(&b))
 }

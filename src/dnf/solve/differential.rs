@@ -16,6 +16,7 @@ use self::random::{Advised, Ask, System};
 use super::tests::context;
 use super::*;
 use crate::modules::Modules;
+use crate::options::Tool;
 use crate::spec::Spec;
 use crate::testing::{installed, repository};
 use crate::updateinfo::Advisories;
@@ -64,7 +65,7 @@ fn answers(system: &Path, program: &str) -> Option<BTreeMap<String, Plan>> {
     Some(text.lines().filter_map(answer).collect())
 }
 
-fn ours(system: &System, requests: &Requests) -> Plan {
+fn ours(system: &System, program: &str, requests: &Requests) -> Plan {
     let packages: Vec<InstalledPackage> =
         system.installed.iter().map(|line| installed(line)).collect();
     let repositories: Vec<Repository> = system
@@ -86,7 +87,11 @@ fn ours(system: &System, requests: &Requests) -> Plan {
         weak_dependencies: system.weak_dependencies,
         protected: specs(&system.protected),
         excluded: specs(&system.excluded),
-        ..Options::default()
+        same_vendors: match system.is_suse_one {
+            true => vec![vec!["opensuse".to_owned(), "suse".to_owned()]],
+            false => Vec::new(),
+        },
+        ..Options::of(if program == "zypper" { Tool::Zypper } else { Tool::Dnf })
     };
     let mut state = ModuleState::default();
     for [module, stream, chosen] in &system.streams.chosen {
@@ -173,10 +178,17 @@ fn plans_are_those_of_real_package_managers() {
         let (mut same, mut other) = (0, 0);
         for (name, system) in systems() {
             let Some(answers) = answers(&folder().join(&name), program) else { continue };
+            if program == "zypper" && !system.is_for_zypper() {
+                continue;
+            }
             for question in &system.questions {
                 let Some(theirs) = answers.get(&question.name) else { continue };
+                // zypper does all of a patch, or fails
+                if program == "zypper" && question.name != "everything" && theirs.is_empty() {
+                    continue;
+                }
                 let mut theirs = theirs.clone();
-                let mut ours = ours(&system, &requests(&question.ask, &system));
+                let mut ours = ours(&system, program, &requests(&question.ask, &system));
                 // imgfix leaves a kernel as it is, with its reason, and adds no newer one
                 for plan in [&mut ours, &mut theirs] {
                     plan.retain(|one| !system.is_kernel(one));

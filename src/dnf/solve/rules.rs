@@ -9,6 +9,7 @@ use super::RpmUniverse;
 use super::package_version::PackageVersion;
 use super::relation::{Ban, Need, Relation};
 use crate::arch;
+use crate::options::Tool;
 use imgfix_solve::effort::{TooWide, Width};
 use imgfix_solve::pool::{Change, Pool, Pooled as _};
 use imgfix_solve::rules::{Likeness, Rivalry, Rules, number_providers};
@@ -48,7 +49,9 @@ impl Rules for RpmUniverse<'_> {
         let differ = version.name != other.name
             && self.is_contested(name, other)
             && own.evr != its.evr
-            && !self.stays_beside(name);
+            && !self.stays_beside(name)
+            // libzypp has them go their own ways
+            && self.image.options.tool != Tool::Zypper;
         differ.then(|| Rivalry {
             text: format!("version {} of {name} for {}", own.evr, own.id.architecture),
             mutual: false,

@@ -251,8 +251,13 @@ fn settings_of_the_image_hold_packages_back() {
     let mut zypper =
         system(&["a 1; V: SUSE LLC", "b 1; V: Me"], &["a 2; V: openSUSE", "b 2; V: You"]);
     zypper.options = Options::of(Tool::Zypper);
+    // as /etc/zypp/vendors.d of openSUSE Leap has it
+    zypper.options.same_vendors = vec![vec!["opensuse".to_owned(), "suse llc".to_owned()]];
     let planned = zypper.everything();
     assert_eq!(steps(&planned), ["a 1-1>2-1"]);
+    let mut zypper = system(&["a 1; V: SUSE LLC"], &["a 2; V: openSUSE"]);
+    zypper.options = Options::of(Tool::Zypper);
+    assert!(steps(&zypper.everything()).is_empty(), "they are one where the image says so");
     assert!(why(&planned).contains("vendors stay"), "{}", why(&planned));
 
     let planned = system(&["k 1; P: installonlypkg(kernel)"], &["k 2"]).everything();

@@ -72,6 +72,7 @@ pub(super) fn systems() -> Vec<(String, System)> {
         protected: Vec::new(),
         excluded: Vec::new(),
         streams,
+        is_suse_one: false,
         questions: vec![Question { name: "everything".to_owned(), ask: Ask::Everything }],
     };
     let plain = CASES.iter().map(|(name, installed, offered)| {

@@ -11,6 +11,10 @@ const INSTALLED: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const NEW: [&str; 4] = ["n", "o", "p", "q"];
 const CAPABILITIES: [&str; 4] = ["cap0", "cap1", "cap2", "cap3"];
 
+/// Vendors, and how often each is one.
+const VENDORS: [(&str, u32); 4] =
+    [("SUSE LLC <https://www.suse.com/>", 6), ("openSUSE", 3), ("Packman", 1), ("obs://x", 1)];
+
 /// dnf's own.
 pub(super) const PRIORITY: i64 = 99;
 
@@ -24,6 +28,8 @@ pub(super) struct System {
     pub protected: Vec<String>,
     pub excluded: Vec<String>,
     pub streams: Streams,
+    /// Whether SUSE and openSUSE are one vendor.
+    pub is_suse_one: bool,
     pub questions: Vec<Question>,
 }
 
@@ -93,6 +99,13 @@ impl fmt::Display for Ask {
 }
 
 impl System {
+    /// Whether zypper is asked as well: it knows no protected packages, has kernels in a list of
+    /// its own, and upgrades nothing that is installed for two machines.
+    pub fn is_for_zypper(&self) -> bool {
+        let two = self.installed.iter().any(|line| line.contains(".i686 "));
+        self.kernel.is_none() && self.protected.is_empty() && !two
+    }
+
     /// Whether a line of a plan is about the package of which all versions stay.
     pub fn is_kernel(&self, line: &str) -> bool {
         let name = line.get(1..).and_then(|rest| rest.split('-').next());
@@ -111,6 +124,7 @@ impl fmt::Display for System {
             }
         }
         let Self { weak_dependencies, protected, excluded, .. } = self;
+        writeln!(f, "  SUSE is one vendor: {}", self.is_suse_one)?;
         writeln!(f, "  weak {weak_dependencies}, protected {protected:?}, excluded {excluded:?}")
     }
 }
@@ -125,8 +139,23 @@ struct Features {
     priorities: bool,
 }
 
-/// A system.
+/// A system; some have packages of several vendors.
 pub(super) fn system(seed: u64) -> System {
+    let mut system = of_one_vendor(seed);
+    // with numbers of its own, which leave the rest as it is
+    let mut rng = StdRng::seed_from_u64(!seed);
+    if rng.gen_bool(0.4) {
+        system.is_suse_one = rng.gen_bool(0.5);
+        let offered = system.repositories.iter_mut().flat_map(|one| &mut one.offered);
+        for line in system.installed.iter_mut().chain(offered) {
+            let vendor = VENDORS.choose_weighted(&mut rng, |one| one.1).unwrap();
+            let _ = write!(line, "; V: {}", vendor.0);
+        }
+    }
+    system
+}
+
+fn of_one_vendor(seed: u64) -> System {
     let mut rng = StdRng::seed_from_u64(seed);
     let features = Features {
         obsoletes: rng.gen_bool(0.15),
@@ -206,6 +235,7 @@ pub(super) fn system(seed: u64) -> System {
         protected,
         excluded,
         streams: Streams::default(),
+        is_suse_one: false,
         questions,
     }
 }

@@ -12,6 +12,9 @@ use crate::primary::Flag;
 use crate::testing::{installed, primary_text};
 use imgfix_rpm::header::{MAGIC, NewHeader, Tag, tag};
 
+/// As openSUSE Leap has it.
+const SAME_VENDORS: &str = "[main]\nvendors = openSUSE,SUSE,SUSE LLC <https://www.suse.com/>\n";
+
 pub(super) fn write(system: &System, folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let headers: Vec<u8> = system.installed.iter().flat_map(|line| header(line)).collect();
@@ -33,6 +36,11 @@ pub(super) fn write(system: &System, folder: &Path) {
         repository(&folder.join(format!("r{at}")), &files);
     }
     write_streams(&system.streams, &folder.join("root"));
+    if system.is_suse_one {
+        let vendors = folder.join("root/etc/zypp/vendors.d");
+        std::fs::create_dir_all(&vendors).unwrap();
+        std::fs::write(vendors.join("suse.conf"), SAME_VENDORS).unwrap();
+    }
     std::fs::write(folder.join("settings"), settings).unwrap();
     let questions = system.questions.iter().map(|one| format!("{}\t{}\n", one.name, one.ask));
     std::fs::write(folder.join("questions"), questions.collect::<String>()).unwrap();
