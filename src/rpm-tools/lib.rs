@@ -22,11 +22,12 @@
 //! - [`scriptlet`]: the entry
 //! - [`lua`]: Lua scriptlets
 //! - [`macros`]: what `%post -e` may hold
-//! - `alternatives`, `glibc`, `permissions`, `programs`, `sysusers`, `trust`: the commands
+//! - `alternatives`, `fillup`, `glibc`, `permissions`, `programs`, `sysusers`, `trust`: the commands
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod alternatives;
+mod fillup;
 mod glibc;
 pub mod lua;
 mod macros;
@@ -47,6 +48,7 @@ pub use scriptlet::{Expansion, Scriptlet};
 pub const COMMANDS: &[(&str, Command)] = &[
     ("alternatives", alternatives::run),
     ("chkstat", permissions::run),
+    ("fillup", fillup::run),
     ("getent", getent::run),
     ("glibc_post_upgrade.aarch64", glibc::post_upgrade),
     ("glibc_post_upgrade.x86_64", glibc::post_upgrade),
