@@ -266,12 +266,29 @@ fn of_packages_that_stay_only_headers_are_fetched() {
 
 #[test]
 fn a_package_that_stays_may_be_gone() {
+    let is_unknown = |rpm: &Rpm| {
+        let json = ran(&mut rpm.repair(&report(rpm, &[]))).expect(0).json();
+        assert_eq!(verdicts(&json), VERDICTS);
+        // nobody knows of its trigger then
+        assert!(!root(rpm, "9_fix").join("var/lib/triggered").exists());
+    };
     let rpm = distroless(&[]);
     std::fs::remove_file(former(&rpm).join("Packages/base-1-1.el9.x86_64.rpm")).unwrap();
-    let json = ran(&mut rpm.repair(&report(&rpm, &[]))).expect(0).json();
-    assert_eq!(verdicts(&json), VERDICTS);
-    // nobody knows of its trigger then
-    assert!(!root(&rpm, "9_fix").join("var/lib/triggered").exists());
+    is_unknown(&rpm);
+    // an index that says something else of where its headers end
+    for end in ["0", "1", "1000", "4294967295", "-1"] {
+        let rpm = distroless(&[]);
+        rpm.change_primary_in(&former(&rpm), |text| {
+            let (before, rest) = text.split_once("<name>base</name>").unwrap();
+            let (between, rest) = rest.split_once("<rpm:header-range start=").unwrap();
+            let (_, after) = rest.split_once("/>").unwrap();
+            format!(
+                "{before}<name>base</name>{between}<rpm:header-range start=\"0\" \
+                 end=\"{end}\"/>{after}"
+            )
+        });
+        is_unknown(&rpm);
+    }
 }
 
 #[test]
@@ -414,6 +431,9 @@ fn repaired_twice_again_and_by_a_plan_gives_the_same_digest() {
         again.args(["--format=json", "-r"]).arg(&report);
         assert_eq!(ran(&mut again).expect(0).digest(), first, "{tag}");
     }
+    let mut offline = rpm.repair(&report);
+    offline.args(["--offline", "--tag-suffix=_offline"]);
+    assert_eq!(ran(&mut offline).expect(0).digest(), first);
     ran(rpm.on("plan", "9").arg("-r").arg(&report).arg("--save").arg(&file)).expect(0);
     let steps = &read_json(&file)["platforms"][0]["steps"];
     assert_eq!(steps.as_array().unwrap().len(), 9);
@@ -429,6 +449,30 @@ fn repaired_twice_again_and_by_a_plan_gives_the_same_digest() {
     let failed = ran(&mut follow("_again")).expect(1);
     assert!(failed.stderr.contains("needy 1-1.el9 any more"), "{}", failed.stderr);
     assert_eq!(rpm.place.tagged("9_again"), None);
+}
+
+#[test]
+fn lists_behind_a_link_are_written_where_they_are() {
+    let mut link = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    link.append_link(&mut header, "var/lib/rpmmanifest", "../../usr/lists").unwrap();
+    let moved = |path: &str| path.replace("var/lib/rpmmanifest", "usr/lists");
+    let rpm = distroless(&[
+        without("var/lib/rpmmanifest"),
+        layer(&moved(NAMES), names().concat().as_bytes()),
+        layer(&moved(LIST), list().concat().as_bytes()),
+        link.into_inner().unwrap(),
+    ]);
+    ran(&mut rpm.repair(&report(&rpm, &["CVE-2026-1002"]))).expect(0);
+    let root = root(&rpm, "9_fix");
+    assert_eq!(
+        std::fs::read_link(root.join("var/lib/rpmmanifest")).unwrap(),
+        Path::new("../../usr/lists")
+    );
+    assert!(text(&root, &moved(NAMES)).ends_with("\neditor-minimal-8.2-1.el9.x86_64\n"));
+    assert_eq!(rpm.inventory("9_fix")[1], "editor-minimal 2:8.2-1.el9 x86_64");
 }
 
 #[test]

@@ -37,14 +37,17 @@ use imgfix_rpm::header::installed::{FileState, Installation, installed};
 use imgfix_rpm::header::tag;
 use imgfix_rpm::install::Installed;
 use imgfix_rpm::package::files::FileFlags;
-use imgfix_vfs::{FileSystem as _, Overlay};
+use imgfix_vfs::{FileSystem as _, Memory, Overlay, Reserved};
 
 /// How much of an archive is fetched for its headers, in bytes. The largest real ones have some ten
 /// million.
-const MAX_HEADERS: u64 = 64 << 20;
+const MAX_HEADERS: u64 = 32 << 20;
+
+/// What a header is held with, for each byte of it: itself, and what is made of it.
+const HELD: u64 = 3;
 
 /// What is known of them, which grows from plan to plan.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Former {
     /// By their places in the list; `None`: the repositories were not asked yet.
     archives: RefCell<Option<Vec<Option<Offered>>>>,
@@ -52,6 +55,8 @@ pub struct Former {
     read: RefCell<BTreeMap<usize, Headers>>,
     /// Whether those of packages that stay were asked for.
     is_complete: Cell<bool>,
+    /// Their share of the run's budget.
+    held: RefCell<Option<Reserved>>,
 }
 
 /// A listed package, as a repository has it.
@@ -86,7 +91,7 @@ impl Former {
             }
             archives.push(found.map(|(repository, found)| Offered {
                 archive: repository.archive(&found),
-                header_end: found.header_end().filter(|end| *end <= MAX_HEADERS),
+                header_end: found.header_end().filter(|end| *end <= MAX_HEADERS.min(found.size())),
             }));
         }
         *self.archives.borrow_mut() = Some(archives);
@@ -104,6 +109,7 @@ impl Former {
         plan: &PlatformPlan,
         fetcher: &Fetcher,
         trust: &Trust<'_>,
+        memory: &Memory,
     ) -> Result<Vec<(PackageId, Reason)>, RepairerError> {
         let (mut refused, mut wanted) = (Vec::new(), Vec::new());
         for (place, step) in replaced(own, plan) {
@@ -137,7 +143,7 @@ impl Former {
             }
         }
         if refused.is_empty() && !self.is_complete.replace(true) {
-            self.read_the_rest(own, fetcher, trust)?;
+            self.read_the_rest(own, fetcher, trust, memory)?;
         }
         Ok(refused)
     }
@@ -148,6 +154,7 @@ impl Former {
         own: &RpmInventory,
         fetcher: &Fetcher,
         trust: &Trust<'_>,
+        memory: &Memory,
     ) -> Result<(), RepairerError> {
         let known = |place: &usize| self.read.borrow().contains_key(place);
         let rest: Vec<(usize, Archive, u64)> = (0..own.packages.len())
@@ -157,6 +164,14 @@ impl Former {
                 Some((place, archive, header_end?))
             })
             .collect();
+        let mut held = memory.share();
+        for (_, archive, end) in &rest {
+            held.grow(end * HELD).map_err(|source| {
+                let archive = archive.url.clone();
+                RepairerError::TooMuch { archive, source: source.into() }
+            })?;
+        }
+        *self.held.borrow_mut() = Some(held);
         let wanted: Vec<(&Archive, u64)> =
             rest.iter().map(|(_, archive, end)| (archive, *end)).collect();
         for ((place, archive, _), bytes) in rest.iter().zip(fetcher.beginnings(&wanted)?) {

@@ -191,7 +191,7 @@ impl PackageManager for RpmManager {
         let options = Options::read(overlay).map_err(RepairerError::family)?;
         let keyrings = keyrings(overlay, &self.own.known(&options, &|_| false), edge)?;
         let trust = Trust { keyrings: &keyrings, era: self.own.era, now: edge.now };
-        self.former.read(&self.own, plan, fetcher, &trust)
+        self.former.read(&self.own, plan, fetcher, &trust, &edge.memory)
     }
 
     fn workshop<'a>(&'a self) -> Result<Box<dyn Workshop + 'a>, RepairerError> {

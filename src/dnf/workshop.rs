@@ -40,7 +40,7 @@ use imgfix_rpm::install::{self, EffectKind, InstallError, NewPackage, Outcome, i
 use imgfix_rpm::package::RelationKind;
 use imgfix_rpm::settings::Settings;
 use imgfix_rpm_tools as commands;
-use imgfix_vfs::{Entry, FileSystem as _, Memory, Overlay, Spool};
+use imgfix_vfs::{Entry, FileSystem as _, Memory, Overlay, RootfsError, Spool};
 
 /// Installs sets of steps over one image.
 pub struct RpmWorkshop<'a> {
@@ -102,6 +102,12 @@ impl<'a> RpmWorkshop<'a> {
                     Ok(left_out) => left_out,
                     Err(error) => return Ok(Err(error)),
                 };
+                if !left_out.is_empty() {
+                    edge.progress.detail(&format!(
+                        "left out, as the image has dropped such files: {} of the new packages'",
+                        left_out.len()
+                    ));
+                }
                 (Cow::Owned(installed), left_out)
             }
         };
@@ -141,7 +147,9 @@ impl<'a> RpmWorkshop<'a> {
             }
             (None, Some(lists)) => {
                 let after = lists.after(changes).map_err(RepairerError::family)?.files();
-                after.into_iter().map(|(path, bytes)| (path, FileChange::Write(bytes))).collect()
+                let file = |(path, bytes)| Ok((overlay.resolve(&path)?, FileChange::Write(bytes)));
+                let files: Result<Vec<_>, RootfsError> = after.into_iter().map(file).collect();
+                files.map_err(RepairerError::family)?
             }
             (None, None) => return Ok(()),
         };
