@@ -172,12 +172,34 @@ fn a_primary_that_is_no_primary() {
             "byte 232: syntax error: attribute value not closed: `\"` not found before end of input",
         ),
         (|_| "<html></html>".to_owned(), "byte 6: the document is a \"html\", not metadata"),
+        (
+            |text| text.replacen("<metadata", "<!DOCTYPE a [<!ENTITY b \"cccc\">]><metadata", 1),
+            "byte 39: a document type, which no metadata has",
+        ),
     ] {
         let rpm = Rpm::new();
         rpm.change_primary(content);
         let path = rpm.metadata("primary.xml.gz");
         let name = path.file_name().unwrap().display();
         rpm.refused(&format!("baseos REPO: REPO/repodata/{name}: {why}"));
+    }
+}
+
+#[test]
+fn modules_that_cannot_be_read() {
+    for (modules, why) in [
+        (
+            "---\ndocument: modulemd\ndata: {name: [], stream: 1}\n",
+            "data.name: invalid type: sequence, expected a string at line 3 column 14",
+        ),
+        (
+            "---\ndocument: modulemd\ndata: {name: a, stream: &a [*a]}\n",
+            "data.stream: invalid type: sequence, expected a string at line 3 column 25",
+        ),
+    ] {
+        let rpm = Rpm::new();
+        rpm.add_metadata("modules", modules.as_bytes());
+        rpm.refused(&format!("baseos REPO: REPO/repodata: modules: document 1: {why}"));
     }
 }
 

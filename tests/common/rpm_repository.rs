@@ -125,6 +125,25 @@ impl Rpm {
         Signer::own(self).sign_in(repository);
     }
 
+    /// Adds a file of metadata of another type, and signs.
+    pub fn add_metadata(&self, kind: &str, text: &[u8]) {
+        let repository = self.repository();
+        let packed = gzip(text);
+        let file = format!("repodata/{kind}.gz");
+        std::fs::write(repository.join(&file), &packed).expect("metadata");
+        let entry = format!(
+            "<data type=\"{kind}\"><checksum type=\"sha256\">{}</checksum>\
+             <location href=\"{file}\"/><size>{}</size><open-size>{}</open-size></data></repomd>",
+            Digest::of(&packed).hex(),
+            packed.len(),
+            text.len()
+        );
+        let repomd = metadata_in(&repository, "repomd.xml");
+        let named = std::fs::read_to_string(&repomd).expect("repomd.xml");
+        std::fs::write(repomd, named.replace("</repomd>", &entry)).expect("repomd.xml");
+        Signer::own(self).sign_in(&repository);
+    }
+
     /// Changes a package, and what the index says of its size and digest; signs.
     pub fn change_package(&self, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         self.change_package_in(&self.repository(), file, change);
