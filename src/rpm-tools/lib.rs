@@ -57,7 +57,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("p11-kit", trust::p11_kit),
     ("permctl", permissions::run),
     ("restorecon", programs::restorecon),
-    ("systemctl", systemctl::run),
+    ("systemctl", systemctl::run_of_rpm),
     ("sysusers.sh", sysusers::run),
     ("systemd-sysctl", programs::of_the_kernel),
     ("systemd-sysusers", systemd_sysusers::run),

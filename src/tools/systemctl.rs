@@ -38,8 +38,16 @@ const ASKING: &[&str] = &[
 /// How deep `Also=` is followed.
 const MAX_DEPTH: usize = 16;
 
-struct Request {
+/// Whose units, and where systemd looks for them.
+#[derive(Clone, Copy)]
+struct Units {
     instance: Instance,
+    /// It does not look into `/lib`, which may be a link to `/usr/lib`.
+    is_merged: bool,
+}
+
+struct Request {
+    units_of: Units,
     quiet: bool,
     enable_only: bool,
     verb: String,
@@ -51,7 +59,34 @@ struct Request {
 /// # Errors
 /// A form that is not evaluated.
 pub fn run(process: &mut Process<'_>) -> Status {
-    let request = read_request(process)?;
+    let is_merged = is_merged(process)?;
+    call(process, is_merged)
+}
+
+/// `systemctl` of rpm's distributions, whose systemd has never looked into `/lib`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_of_rpm(process: &mut Process<'_>) -> Status {
+    call(process, true)
+}
+
+/// Debian's systemd looks into `/lib` first, up to 254: its library has the number in its name.
+fn is_merged(process: &mut Process<'_>) -> Result<bool, Stop> {
+    let triplets = names_in(process, b"/usr/lib")?.into_iter();
+    for triplet in triplets.filter(|name| name.windows(7).any(|part| part == b"-linux-")) {
+        for name in names_in(process, &[b"/usr/lib/", &triplet[..], b"/systemd"].concat())? {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let Some(rest) = name.strip_prefix("libsystemd-shared-") else { continue };
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            return Ok(digits.parse().is_ok_and(|number: u32| number >= 255));
+        }
+    }
+    Ok(false)
+}
+
+fn call(process: &mut Process<'_>, is_merged: bool) -> Status {
+    let request = read_request(process, is_merged)?;
     if ASKING.contains(&request.verb.as_str()) {
         process.complain(
             "System has not been booted with systemd as init system (PID 1). Can't operate.",
@@ -76,13 +111,14 @@ pub fn run(process: &mut Process<'_>) -> Status {
         }
         "preset" => {
             for unit in &request.units {
-                if preset_enables(process, request.instance, unit)? {
+                if preset_enables(process, request.units_of.instance, unit)? {
                     status |= enable(process, &request, unit)?;
                 } else if !request.enable_only {
                     disable(process, &request, unit)?;
                 }
             }
         }
+        "preset-all" if request.units.is_empty() => status = preset_all(process, &request)?,
         "enable" | "disable" => {
             for unit in &request.units {
                 refuse_init_script(process, unit)?;
@@ -102,7 +138,7 @@ pub fn run(process: &mut Process<'_>) -> Status {
     Ok(status)
 }
 
-fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
+fn read_request(process: &Process<'_>, is_merged: bool) -> Result<Request, Stop> {
     use imgfix_shell::options::{Long, Short, Value};
     let (mut words, mut instance) = (Vec::new(), Instance::System);
     let (mut quiet, mut enable_only) = (false, false);
@@ -137,7 +173,7 @@ fn read_request(process: &Process<'_>) -> Result<Request, Stop> {
     }
     let verb = words.remove(0);
     Ok(Request {
-        instance,
+        units_of: Units { instance, is_merged },
         quiet,
         enable_only,
         verb,
@@ -167,25 +203,31 @@ fn full(name: &str) -> String {
     }
 }
 
-/// A unit's file.
-fn file_of(process: &Process<'_>, instance: Instance, unit: &str) -> Result<Option<String>, Stop> {
+/// Where units are; the first file of a name counts.
+fn folders(units: Units) -> [String; 5] {
+    let Units { instance, is_merged } = units;
     let word = instance.word();
+    // The manager of users does not look into `/lib`, either.
+    let lib = match instance {
+        Instance::System if !is_merged => "/lib",
+        _ => "/usr/lib",
+    };
+    [
+        instance.etc(),
+        format!("/run/systemd/{word}"),
+        format!("/usr/local/lib/systemd/{word}"),
+        format!("{lib}/systemd/{word}"),
+        format!("/usr/lib/systemd/{word}"),
+    ]
+}
+
+/// A unit's file.
+fn file_of(process: &Process<'_>, units: Units, unit: &str) -> Result<Option<String>, Stop> {
     let template = unit.split_once('@').and_then(|(name, rest)| {
         rest.rsplit_once('.').map(|(_, suffix)| format!("{name}@.{suffix}"))
     });
     for name in std::iter::once(unit).chain(template.as_deref()) {
-        // The manager of users does not look into `/lib`, which may be a link to `/usr/lib`.
-        let lib = match instance {
-            Instance::System => "/lib",
-            Instance::User => "/usr/lib",
-        };
-        for folder in [
-            instance.etc(),
-            format!("/run/systemd/{word}"),
-            format!("/usr/local/lib/systemd/{word}"),
-            format!("{lib}/systemd/{word}"),
-            format!("/usr/lib/systemd/{word}"),
-        ] {
+        for folder in folders(units) {
             let path = format!("{folder}/{name}");
             if exists(process, path.as_bytes())? {
                 return Ok(Some(path));
@@ -224,17 +266,17 @@ fn install_section(text: &str) -> Option<Vec<(String, String)>> {
 /// The links that enabling a unit makes, those of units named by `Also=` among them.
 fn links(
     process: &mut Process<'_>,
-    instance: Instance,
+    units: Units,
     unit: &str,
     depth: usize,
 ) -> Result<Option<Vec<Link>>, Stop> {
     if depth > MAX_DEPTH {
         return Err(process.unsupported("units that name each other too deep"));
     }
-    let Some(path) = file_of(process, instance, unit)? else { return Ok(None) };
+    let Some(path) = file_of(process, units, unit)? else { return Ok(None) };
     let text = read_optional(process, path.as_bytes())?.unwrap_or_default();
     let settings = install_section(&String::from_utf8_lossy(&text)).unwrap_or_default();
-    let etc = instance.etc();
+    let etc = units.instance.etc();
     let (mut links, mut others, mut default) = (Vec::new(), Vec::new(), None);
     for (key, value) in &settings {
         if value.contains('%') {
@@ -269,13 +311,13 @@ fn links(
         }
     }
     for other in others.iter().filter(|other| *other != unit) {
-        links.extend(self::links(process, instance, other, depth + 1)?.unwrap_or_default());
+        links.extend(self::links(process, units, other, depth + 1)?.unwrap_or_default());
     }
     Ok(Some(links))
 }
 
 fn enable(process: &mut Process<'_>, request: &Request, unit: &str) -> Status {
-    let Some(links) = links(process, request.instance, unit, 0)? else {
+    let Some(links) = links(process, request.units_of, unit, 0)? else {
         process.complain(format!("Failed to enable unit: Unit file {unit} does not exist."))?;
         return Ok(1);
     };
@@ -284,6 +326,15 @@ fn enable(process: &mut Process<'_>, request: &Request, unit: &str) -> Status {
         let there = process.machine.lstat(&directory, path.as_bytes())?.ok();
         match there.map(|entry| entry.kind) {
             Some(Kind::Symlink(old)) if old == target.as_bytes() => continue,
+            // It leads to the same file by another way.
+            Some(Kind::Symlink(_))
+                if matches!(
+                    (process.follow(path.as_bytes())?, process.follow(target.as_bytes())?),
+                    (Ok(old), Ok(new)) if old == new
+                ) =>
+            {
+                continue;
+            }
             Some(Kind::Symlink(_)) => remove(process, path.as_bytes())?,
             Some(_) => return Err(process.unsupported(format!("{path}, which is in the way"))),
             None => {}
@@ -303,7 +354,7 @@ fn enable(process: &mut Process<'_>, request: &Request, unit: &str) -> Status {
 /// names with `Also=`.
 fn disable(process: &mut Process<'_>, request: &Request, unit: &str) -> Result<(), Stop> {
     let mut units = vec![unit.to_owned()];
-    if let Some(path) = file_of(process, request.instance, unit)? {
+    if let Some(path) = file_of(process, request.units_of, unit)? {
         let text = read_optional(process, path.as_bytes())?.unwrap_or_default();
         let settings = install_section(&String::from_utf8_lossy(&text)).unwrap_or_default();
         let also = settings.iter().filter(|(key, _)| key == "Also");
@@ -316,7 +367,7 @@ fn disable(process: &mut Process<'_>, request: &Request, unit: &str) -> Result<(
 }
 
 fn disable_one(process: &mut Process<'_>, request: &Request, unit: &str) -> Result<(), Stop> {
-    let etc = request.instance.etc();
+    let etc = request.units_of.instance.etc();
     for link in links_of(process, &etc, unit)? {
         remove(process, link.as_bytes())?;
         let parent = link.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
@@ -355,11 +406,11 @@ fn links_of(process: &mut Process<'_>, etc: &str, unit: &str) -> Result<Vec<Stri
 }
 
 fn is_enabled(process: &mut Process<'_>, request: &Request, unit: &str) -> Result<bool, Stop> {
-    let etc = request.instance.etc();
+    let etc = request.units_of.instance.etc();
     let own = format!("{etc}/{unit}");
     let entry = process.machine.lstat(&process.call.directory, own.as_bytes())?;
     let masked = entry.is_ok_and(|entry| entry.kind == Kind::Symlink(b"/dev/null".to_vec()));
-    let file = file_of(process, request.instance, unit)?;
+    let file = file_of(process, request.units_of, unit)?;
     let (word, enabled) = match file {
         _ if masked => ("masked", false),
         None => {
@@ -420,8 +471,46 @@ fn preset_enables(process: &mut Process<'_>, instance: Instance, unit: &str) -> 
     Ok(true)
 }
 
+/// Applies the presets to all units: those that are not wanted first, then the others.
+fn preset_all(process: &mut Process<'_>, request: &Request) -> Status {
+    let mut names = std::collections::BTreeSet::new();
+    for folder in folders(request.units_of) {
+        for name in names_in(process, folder.as_bytes())? {
+            let Ok(name) = String::from_utf8(name) else { continue };
+            if SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+                names.insert(name);
+            }
+        }
+    }
+    let mut wanted = Vec::new();
+    for name in names {
+        let Some(path) = file_of(process, request.units_of, &name)? else { continue };
+        let Ok(real) = process.follow(path.as_bytes())? else { continue };
+        let entry = process.machine.stat(&process.call.directory, real.as_bytes())?;
+        // Masked units, and other names of units, are nobody's to enable.
+        if real.file_name() != name.as_bytes() || !entry.is_ok_and(|entry| entry.is_file()) {
+            continue;
+        }
+        match preset_enables(process, request.units_of.instance, &name)? {
+            true => wanted.push((name, path)),
+            false if request.enable_only => {}
+            false => disable(process, request, &name)?,
+        }
+    }
+    let mut status = 0;
+    for (name, path) in wanted {
+        let text = read_optional(process, path.as_bytes())?.unwrap_or_default();
+        let settings = install_section(&String::from_utf8_lossy(&text)).unwrap_or_default();
+        let has_instance = settings.iter().any(|(key, _)| key == "DefaultInstance");
+        if !settings.is_empty() && (!name.contains("@.") || has_instance) {
+            status |= enable(process, request, &name)?;
+        }
+    }
+    Ok(status)
+}
+
 fn mask(process: &mut Process<'_>, request: &Request, unit: &str) -> Result<(), Stop> {
-    let path = format!("{}/{unit}", request.instance.etc());
+    let path = format!("{}/{unit}", request.units_of.instance.etc());
     let directory = process.call.directory.clone();
     let there = process.machine.lstat(&directory, path.as_bytes())?.ok();
     let null = Kind::Symlink(b"/dev/null".to_vec());

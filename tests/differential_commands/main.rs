@@ -139,7 +139,13 @@ fn trust_agrees_where_it_is_installed() {
 
 #[test]
 #[ignore = "needs a root file system: tests/differential_commands/run makes some"]
-fn sysusers_agree_where_rpm_is_installed() {
+fn presets_agree_where_it_is_installed() {
+    check_family(&RPM, Case::parse_all(include_str!("preset.cases")));
+}
+
+#[test]
+#[ignore = "needs a root file system: tests/differential_commands/run makes some"]
+fn sysusers_agree_where_it_is_installed() {
     check_family(&RPM, Case::parse_all(include_str!("sysusers.cases")));
 }
 
