@@ -134,7 +134,7 @@ pub struct Options {
     pub no_documentation: bool,
     /// Files for other languages are left out (`%_install_langs`); `None`: for none of them.
     pub languages: Option<Vec<String>>,
-    /// Paths of the packages that are left out besides: what the image has [`dropped`].
+    /// Paths of the packages that are left out besides: what the image has [`dropped()`].
     pub left_out: HashSet<Vec<u8>>,
     /// The program that makes users and groups (`%__systemd_sysusers`); `None`: nobody makes them.
     pub sysusers: Option<String>,

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_program_runs_and_the_file_is_there() {
-        let mut image = Image::new(&["/d/"]);
+        let mut image = Image::with(&["/d/"], &[("/bin/sh", crate::shells::posix)]);
         assert_eq!(run(&mut image, "flock -w 5 /d/lock printf -n"), 0, "{}", image.errors());
         assert_eq!((image.output(), image.text("/d/lock")), ("-n".into(), String::new()));
         assert_eq!(run(&mut image, "flock /d false"), 1);

@@ -69,7 +69,7 @@ fn the_script_makes_bundle_directory_and_keystore() {
 fn distrust_anywhere_and_another_purpose_keep_a_certificate_out() {
     let line = "trust extract --filter=ca-anchors --format=pem-bundle --overwrite --purpose=server-auth /out";
     let anchor = format!("/etc/pki/ca-trust/source/anchors/a.crt={CERTIFICATE}");
-    let mut trusted = image(&[anchor.clone()]);
+    let mut trusted = image(std::slice::from_ref(&anchor));
     assert_eq!(run(&mut trusted, line), 0);
     assert_eq!(trusted.text("/out"), CERTIFICATE);
     let blocked = format!("/usr/share/pki/ca-trust-source/blocklist/b.crt={CERTIFICATE}");
