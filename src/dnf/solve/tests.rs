@@ -225,6 +225,9 @@ fn recommended_packages_come_along_when_they_are_new() {
     assert_eq!(upgraded(&["a 1"], &offered), ["a 1-1>2-1", "w 1-1"]);
     assert_eq!(upgraded(&["a 1; W: w"], &offered), ["a 1-1>2-1"]);
     assert_eq!(upgraded(&["a 1"], &["a 2; W: w", "w 1; R: no"]), ["a 1-1>2-1"]);
+    // what it needed first stays, though what that recommends would do alone
+    let either = ["a 2; R: (b or c)", "b 1; W: c", "c 1"];
+    assert_eq!(upgraded(&["a 1"], &either), ["a 1-1>2-1", "b 1-1", "c 1-1"]);
     let lower = ["a 2; W: w", "w 2; R: no", "w 1; W: v", "v 1"];
     assert_eq!(upgraded(&["a 1"], &lower), ["a 1-1>2-1", "v 1-1", "w 1-1"]);
     let mut without = system(&["a 1"], &offered);

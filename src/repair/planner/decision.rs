@@ -220,6 +220,10 @@ impl Targets<'_> {
                     None => by_relation.push(vec![one]),
                 }
             }
+            if by_relation.iter().flatten().any(|one| one.is_gentle) {
+                // what something came along with stays, even if that would do alone
+                task.targets.extend(&changes);
+            }
             for list in by_relation {
                 let first = list.iter().find_map(|one| self.with(&task, &changes, one));
                 task.targets = first.unwrap_or(task.targets);

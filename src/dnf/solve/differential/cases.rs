@@ -3,7 +3,8 @@
 
 use super::random::{Ask, Offered, PRIORITY, Question, Streams, System};
 
-const CASES: [(&str, &[&str], &[&str]); 12] = [
+const CASES: [(&str, &[&str], &[&str]); 13] = [
+    ("older-obsoletes", &["c 1", "d 1"], &["c 2; R: p", "p 2; O: d < 2", "p 3"]),
     ("part-for-whole", &["whole 1"], &["whole 2", "part 2; O: whole < 3"]),
     ("part-and-whole", &["whole 1"], &["whole 2", "part 2; O: whole < 2"]),
     ("part-is-needed", &["whole 1", "u 1"], &["whole 2", "part 2; O: whole < 2", "u 2; R: part"]),
