@@ -114,6 +114,17 @@ impl Locks {
         refused.filter(|_| !allowed)
     }
 
+    /// The entry that says which versions there may be of a name.
+    #[must_use]
+    pub fn limiting(&self, own: &str) -> Option<&str> {
+        let is_about = |lock: &Lock| match lock {
+            Lock::Only { name, .. } | Lock::Conditions { name, .. } => name == own,
+            Lock::Not(_) | Lock::Stays(_) => false,
+        };
+        let mut limiting = self.entries.iter().filter(|(_, lock)| is_about(lock));
+        limiting.next().map(|(text, _)| text.as_str())
+    }
+
     fn add(&mut self, text: &str, lock: Lock) {
         if self.entries.len() < MAX_LOCKS {
             self.entries.push((text.to_owned(), lock));

@@ -8,7 +8,7 @@
 
 use super::{RpmUniverse, evr_of};
 use crate::installed::InstalledPackage;
-use crate::solve::package_version::{Place, source_of};
+use crate::solve::package_version::source_of;
 use crate::updateinfo::{AdvisedPackage, Advisory};
 use imgfix_model::finding::Finding;
 use imgfix_versions::rpm::Evr;
@@ -56,10 +56,8 @@ impl RpmUniverse<'_> {
             offered.architecture() == advised.architecture && evr_of(offered).as_ref() == Some(evr)
         });
         match offered.next() {
-            Some(offered) => {
-                let place = Place { repository, package: offered.number };
-                self.hidden(place, &offered).is_none()
-            }
+            // what the image excludes is the fix all the same, and is what the reason names
+            Some(offered) => one.source.module_hotfixes || !self.filter.hides(&offered),
             // the repository has dropped it for a newer one
             None => is_modular(&advised.evr) == is_modular(&installed.evr),
         }

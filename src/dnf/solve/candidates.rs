@@ -180,7 +180,8 @@ impl<'a> RpmUniverse<'a> {
             (Ok(a), Ok(b)) => a.cmp(&b),
             _ => a.cmp(b),
         };
-        if let Some(by) = self.image.locks.against(&subject, &compare) {
+        let lock = self.image.locks.against(&subject, &compare);
+        if let Some(by) = lock.or_else(|| self.obsoletes_locked(package, &compare)) {
             return Some(format!("the image's list of locks ({by})"));
         }
         if !source.module_hotfixes && self.filter.hides(package) {

@@ -11,6 +11,7 @@ mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::random::{Advised, Ask, System};
 use super::tests::context;
@@ -21,8 +22,9 @@ use crate::spec::Spec;
 use crate::testing::{installed, repository};
 use crate::updateinfo::Advisories;
 use imgfix_model::finding::Finding;
+use imgfix_model::path::ImagePath;
 use imgfix_repair::planner::Request;
-use imgfix_vfs::Memory;
+use imgfix_vfs::{Entry, Memory, NoLayers, Tree};
 
 /// How many of a hundred plans have to be the same.
 const ENOUGH: usize = 95;
@@ -108,8 +110,13 @@ fn ours(system: &System, program: &str, requests: &Requests) -> Plan {
             state.disabled.insert((*module).to_owned());
         }
     }
+    let files = written::locks(system)
+        .into_iter()
+        .map(|(path, text)| (ImagePath::literal(path), Entry::file(text.into_bytes(), 0o644, 0)));
+    let tree = Tree::from_entries(files, Arc::new(NoLayers));
     let image = Image {
         modules: state,
+        locks: Locks::read(&tree, options.tool).unwrap(),
         architecture: "x86_64",
         packages: packages.as_slice().into(),
         options,

@@ -17,6 +17,7 @@ use super::package_version::{PackageVersion, Place};
 use super::relation::{Need, Relation};
 use crate::arch;
 use crate::installed::InstalledPackage;
+use crate::locks::CompareEvr;
 use crate::options::Tool;
 use crate::primary::{Flag, Package, RelationKind};
 use crate::spec::Subject;
@@ -155,6 +156,40 @@ impl RpmUniverse<'_> {
                 (Reverse(is_installed), name, *solvable)
             });
         first.or(newest.first()).map(|(solvable, _)| *solvable)
+    }
+
+    /// The lock of a package whose locked version, as it is installed or offered, another obsoletes:
+    /// the plugin of dnf 4, and dnf 5, exclude that one, too.
+    pub(super) fn obsoletes_locked(
+        &self,
+        package: &Package<'_>,
+        compare: CompareEvr<'_>,
+    ) -> Option<&str> {
+        let locks = &self.image.locks;
+        package.relations(RelationKind::Obsoletes).find_map(|text| {
+            let by = locks.limiting(text.name)?;
+            let relation = Relation::plain(&text)?;
+            let is_locked = |evr: &Evr, architecture: &str| {
+                let epoch = evr.epoch().to_string();
+                let subject = Subject {
+                    name: text.name,
+                    epoch: &epoch,
+                    version: evr.version(),
+                    release: evr.release().unwrap_or_default(),
+                    architecture,
+                };
+                relation.meets(Flag::Equal, Some(evr)) && locks.against(&subject, compare).is_none()
+            };
+            let mut installed = self.image.packages.iter().filter(|one| one.name == text.name);
+            let there = installed.any(|one| {
+                Evr::parse(&one.evr).is_ok_and(|evr| is_locked(&evr, &one.architecture))
+            });
+            let mut offered = self.named(text.name).into_iter().map(|(_, one)| one);
+            let is_there = there
+                || offered
+                    .any(|one| evr_of(&one).is_some_and(|evr| is_locked(&evr, one.architecture())));
+            is_there.then_some(by)
+        })
     }
 
     /// Where other packages obsolete an installed one in the same words, they come together with

@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::modules::Modules;
 use crate::options::Tool;
 use crate::testing::{installed, repository};
 use imgfix_model::digest::Digest;
-use imgfix_vfs::Memory;
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::{Entry, Memory, NoLayers, Tree};
 
 pub(super) fn context() -> Context {
     Context { platform: "linux/amd64".parse().unwrap(), manifest_digest: Digest::of(b"") }
@@ -233,6 +236,25 @@ fn recommended_packages_come_along_when_they_are_new() {
     let mut without = system(&["a 1"], &offered);
     without.options.weak_dependencies = false;
     assert_eq!(steps(&without.everything()), ["a 1-1>2-1"]);
+}
+
+#[test]
+fn nothing_takes_the_place_of_what_is_locked() {
+    let lock = |list: &str| {
+        let file = ImagePath::literal("/etc/dnf/plugins/versionlock.list");
+        let file = (file, Entry::file(list.as_bytes().to_vec(), 0o644, 0));
+        Locks::read(&Tree::from_entries([file], Arc::new(NoLayers)), Tool::Dnf).unwrap()
+    };
+    for (list, want) in [
+        ("a-0:1-1.*\n", &[][..]),
+        ("a-0:2-1.*\n", &["a 1-1>2-1"]),
+        ("a-0:3-1.*\n", &["ab 2-1"]),
+        ("b-0:1-1.*\n", &["ab 2-1"]),
+    ] {
+        let mut locked = system(&["a 1"], &["a 2", "ab 2; O: a < 3"]);
+        locked.locks = lock(list);
+        assert_eq!(steps(&locked.everything()), want, "{list}");
+    }
 }
 
 fn why(planned: &Planned) -> String {

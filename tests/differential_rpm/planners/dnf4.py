@@ -4,13 +4,14 @@
 usage: dnf4.py FOLDER
 
 In:  FOLDER/SYSTEM: root (with rpm's database), repositories r0, r1, ..., settings and questions, as
-     src/dnf/solve/differential/written.rs writes them. python3-dnf.
+     src/dnf/solve/differential/written.rs writes them. python3-dnf, and dnf-plugins-core for the locks.
 Out: FOLDER/SYSTEM/answers.dnf4, a line a question: its name, a tab, and `+name-evr.arch` for what comes and
      `-name-evr.arch` for what goes.
 """
 
 import argparse
 import configparser
+import glob
 import logging
 import os
 import shutil
@@ -30,7 +31,9 @@ def opened(system):
     conf.persistdir = os.path.join(conf.installroot, "var/lib/dnf")
     conf.best = False
     conf.gpgcheck = False
-    conf.plugins = False
+    locks = os.path.join(conf.installroot, "etc/dnf/plugins/versionlock.list")
+    conf.plugins = os.path.exists(locks)
+    conf.pluginconfpath = [os.path.join(system, "plugins")]
     conf.reposdir = []
     conf.varsdir = []
     conf.substitutions["releasever"] = "1"
@@ -52,6 +55,12 @@ def opened(system):
             priority=int(own["priority"]),
             module_hotfixes=own.getboolean("module_hotfixes"),
         )
+    if conf.plugins:
+        os.makedirs(conf.pluginconfpath[0], exist_ok=True)
+        with open(os.path.join(conf.pluginconfpath[0], "versionlock.conf"), "w", encoding="utf-8") as plugin:
+            plugin.write(f"[main]\nenabled = 1\nlocklist = {locks}\n")
+        base.init_plugins(disabled_glob=["*"], enable_plugins=["versionlock"])
+        base.configure_plugins()
     base.fill_sack()
     return base
 
@@ -85,17 +94,27 @@ def answer(base, words):
     return [text("+", one) for one in transaction.install_set] + [text("-", one) for one in transaction.remove_set]
 
 
+def is_for_this(system):
+    """Whether there is what the system needs: the plugin for locks, which Debian has not beside zypper."""
+    locks = os.path.join(system, "root/etc/dnf/plugins/versionlock.list")
+    return not os.path.exists(locks) or bool(glob.glob("/usr/lib/python3/dist-packages/dnf-plugins/versionlock.py"))
+
+
 def main():
     logging.disable(logging.CRITICAL)
     folder = os.path.realpath(sys.argv[1])
     for name in sorted(os.listdir(folder)):
         system = os.path.join(folder, name)
+        if not is_for_this(system):
+            continue
         base = opened(system)
         with open(os.path.join(system, "questions"), encoding="utf-8") as questions:
             asked = [line.rstrip("\n").split("\t") for line in questions]
         with open(os.path.join(system, "answers.dnf4"), "w", encoding="utf-8") as answers:
             for question, words in asked:
                 answers.write(f"{question}\t{' '.join(sorted(answer(base, words.split())))}\n")
+        if base.conf.plugins:
+            base.unload_plugins()
         base.close()
         shutil.rmtree(os.path.join(system, "dnf"))
 

@@ -73,6 +73,7 @@ pub(super) fn systems() -> Vec<(String, System)> {
         protected: Vec::new(),
         excluded: Vec::new(),
         streams,
+        locks: Vec::new(),
         is_suse_one: false,
         questions: vec![Question { name: "everything".to_owned(), ask: Ask::Everything }],
     };

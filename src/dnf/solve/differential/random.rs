@@ -28,6 +28,8 @@ pub(super) struct System {
     pub protected: Vec<String>,
     pub excluded: Vec<String>,
     pub streams: Streams,
+    /// Names with the only version that may be installed of them.
+    pub locks: Vec<(String, String)>,
     /// Whether SUSE and openSUSE are one vendor.
     pub is_suse_one: bool,
     pub questions: Vec<Question>,
@@ -99,11 +101,11 @@ impl fmt::Display for Ask {
 }
 
 impl System {
-    /// Whether zypper is asked as well: it knows no protected packages, has kernels in a list of
-    /// its own, and upgrades nothing that is installed for two machines.
+    /// Whether zypper is asked as well: it knows no protected packages, has kernels and locks in
+    /// lists of its own, and upgrades nothing that is installed for two machines.
     pub fn is_for_zypper(&self) -> bool {
         let two = self.installed.iter().any(|line| line.contains(".i686 "));
-        self.kernel.is_none() && self.protected.is_empty() && !two
+        self.kernel.is_none() && self.protected.is_empty() && self.locks.is_empty() && !two
     }
 
     /// Whether a line of a plan is about the package of which all versions stay.
@@ -124,6 +126,7 @@ impl fmt::Display for System {
             }
         }
         let Self { weak_dependencies, protected, excluded, .. } = self;
+        writeln!(f, "  locks {:?}", self.locks)?;
         writeln!(f, "  SUSE is one vendor: {}", self.is_suse_one)?;
         writeln!(f, "  weak {weak_dependencies}, protected {protected:?}, excluded {excluded:?}")
     }
@@ -151,6 +154,13 @@ pub(super) fn system(seed: u64) -> System {
             let vendor = VENDORS.choose_weighted(&mut rng, |one| one.1).unwrap();
             let _ = write!(line, "; V: {}", vendor.0);
         }
+    }
+    if rng.gen_bool(0.1)
+        && let Some(line) = system.installed.choose(&mut rng)
+        && let Some(name) = line.split(['.', ' ']).next()
+    {
+        let version = ["1-1", "2-1"].choose(&mut rng).unwrap();
+        system.locks.push((name.to_owned(), (*version).to_owned()));
     }
     system
 }
@@ -239,6 +249,7 @@ fn of_one_vendor(seed: u64) -> System {
         protected,
         excluded,
         streams: Streams::default(),
+        locks: Vec::new(),
         is_suse_one: false,
         questions,
     }
@@ -259,7 +270,12 @@ fn advisories(rng: &mut StdRng, offered: &[String], present: &[&str]) -> Vec<Adv
             Some(place) => place,
             None if !present.contains(&name) || line.contains("kernel") => continue,
             None if rng.gen_bool(0.4) => continue,
-            None if advisories.len() == 1 && rng.gen_bool(0.5) => 0,
+            None if advisories.len() == 1
+                && advisories[0].packages.iter().all(|[own, ..]| own != name)
+                && rng.gen_bool(0.5) =>
+            {
+                0
+            }
             None => {
                 advisories.push(Advised {
                     name: format!("A-{}-{name}-{evr}", advisories.len()),

@@ -12,6 +12,23 @@ use crate::primary::Flag;
 use crate::testing::{installed, primary_text};
 use imgfix_rpm::header::{MAGIC, NewHeader, Tag, tag};
 
+/// The lists of locks of dnf 4's plugin and of dnf 5, by their paths in the image.
+pub(super) fn locks(system: &System) -> Vec<(&'static str, String)> {
+    if system.locks.is_empty() {
+        return Vec::new();
+    }
+    let (mut list, mut toml) = (String::new(), String::from("version = \"1.0\"\n"));
+    for (name, version) in &system.locks {
+        let _ = writeln!(list, "{name}-0:{version}.*");
+        let _ = write!(
+            toml,
+            "[[packages]]\nname = \"{name}\"\n[[packages.conditions]]\nkey = \"evr\"\n\
+             comparator = \"=\"\nvalue = \"0:{version}\"\n"
+        );
+    }
+    vec![("/etc/dnf/plugins/versionlock.list", list), ("/etc/dnf/versionlock.toml", toml)]
+}
+
 /// As openSUSE Leap has it.
 const SAME_VENDORS: &str = "[main]\nvendors = openSUSE,SUSE,SUSE LLC <https://www.suse.com/>\n";
 
@@ -36,6 +53,11 @@ pub(super) fn write(system: &System, folder: &Path) {
         repository(&folder.join(format!("r{at}")), &files);
     }
     write_streams(&system.streams, &folder.join("root"));
+    for (path, text) in locks(system) {
+        let path = folder.join("root").join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
     if system.is_suse_one {
         let vendors = folder.join("root/etc/zypp/vendors.d");
         std::fs::create_dir_all(&vendors).unwrap();
