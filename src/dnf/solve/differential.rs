@@ -27,7 +27,7 @@ use imgfix_repair::planner::Request;
 use imgfix_vfs::{Entry, Memory, NoLayers, Tree};
 
 /// How many of a hundred plans have to be the same.
-const ENOUGH: usize = 95;
+const ENOUGH: usize = 90;
 
 fn folder() -> PathBuf {
     std::env::var_os("IMGFIX_PLANS").expect("IMGFIX_PLANS names no folder").into()

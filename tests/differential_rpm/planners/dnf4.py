@@ -27,7 +27,7 @@ def opened(system):
     conf = dnf.conf.Conf()
     conf.installroot = os.path.join(system, "root")
     for name in ("cachedir", "logdir"):
-        setattr(conf, name, os.path.join(system, "dnf", name))
+        setattr(conf, name, os.path.join(system, "dnf4", name))
     conf.persistdir = os.path.join(conf.installroot, "var/lib/dnf")
     conf.best = False
     conf.gpgcheck = False
@@ -116,7 +116,7 @@ def main():
         if base.conf.plugins:
             base.unload_plugins()
         base.close()
-        shutil.rmtree(os.path.join(system, "dnf"))
+        shutil.rmtree(os.path.join(system, "dnf4"))
 
 
 main()
