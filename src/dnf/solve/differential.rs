@@ -120,7 +120,6 @@ fn ours(system: &System, program: &str, requests: &Requests) -> Plan {
         architecture: "x86_64",
         packages: packages.as_slice().into(),
         options,
-        ..Image::default()
     };
     let barred = BTreeMap::new();
     let mut modules = Modules::none(&Memory::default());

@@ -13,6 +13,7 @@ struct FixedUniverse {
     names: BTreeMap<Name, Vec<Solvable>>,
     relations: BTreeMap<Solvable, Rc<Relations>>,
     installed: BTreeSet<Solvable>,
+    replacing: BTreeMap<Name, Vec<Solvable>>,
     effort: Effort,
 }
 
@@ -24,6 +25,10 @@ impl Universe for FixedUniverse {
 
     fn candidates(&self, name: Name) -> Vec<Solvable> {
         self.names.get(&name).cloned().unwrap_or_default()
+    }
+
+    fn replacing(&self, name: Name) -> Vec<Solvable> {
+        self.replacing.get(&name).cloned().unwrap_or_default()
     }
 
     fn is_installed(&self, solvable: Solvable) -> bool {
@@ -62,8 +67,26 @@ fn universe(names: u32, installed: &[u32]) -> FixedUniverse {
         names: (0..names).map(|n| (Name(n), vec![Solvable(2 * n), Solvable(2 * n + 1)])).collect(),
         installed: installed.iter().map(|n| Solvable(2 * n)).collect(),
         relations: BTreeMap::new(),
+        replacing: BTreeMap::new(),
         effort: Effort::default(),
     }
+}
+
+/// Name 0 is installed, and version 3 of name 1 may take its place: it excludes version 0.
+#[test]
+fn another_name_may_take_the_place_of_what_is_kept() {
+    let mut world = universe(2, &[0]);
+    let excludes = vec![exclusion(3, 0)];
+    world.relations.insert(Solvable(3), Rc::new(Relations { excludes, ..Relations::default() }));
+    // without a version of name 0 that goes with it, it is out of reach
+    world.names.insert(Name(0), vec![Solvable(0)]);
+    assert!(smallest(&world, &task(&world, &[3])).is_err());
+    world.replacing.insert(Name(0), vec![Solvable(3)]);
+    assert_eq!(smallest(&world, &task(&world, &[3])), Ok(vec![Solvable(3)]));
+    // what is wanted of name 0 itself is not met by it
+    world.names.insert(Name(0), vec![Solvable(0), Solvable(1)]);
+    assert_eq!(smallest(&world, &task(&world, &[1, 3])), Ok(vec![Solvable(1), Solvable(3)]));
+    assert_eq!(smallest(&world, &task(&world, &[1])), Ok(vec![Solvable(1)]));
 }
 
 fn task(universe: &FixedUniverse, targets: &[u32]) -> Task {
