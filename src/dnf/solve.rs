@@ -25,6 +25,7 @@ mod rules;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 pub(crate) use self::package_version::source_of;
 use self::package_version::{Facts, PackageVersion, Place, Words};
@@ -92,6 +93,8 @@ pub struct RpmUniverse<'a> {
     choices: BTreeMap<PackageId, Vec<Solvable>>,
     /// Offered versions that are numbered.
     places: RefCell<BTreeMap<Place, Solvable>>,
+    /// Names of packages that obsolete another one in the same words, by these words.
+    saying: RefCell<BTreeMap<String, Rc<BTreeSet<String>>>>,
     /// Absences that are numbered, by their names.
     absences: RefCell<BTreeSet<String>>,
 }
@@ -132,6 +135,7 @@ impl<'a> RpmUniverse<'a> {
             pool: Pool::new(effort),
             choices: BTreeMap::new(),
             places: RefCell::default(),
+            saying: RefCell::default(),
             absences: RefCell::default(),
         };
         universe.find_installed();

@@ -8,7 +8,7 @@
 //! unless zypper is asked).
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::RpmUniverse;
@@ -25,6 +25,11 @@ use imgfix_repair::planner::Slot;
 use imgfix_solve::pool::Pooled as _;
 use imgfix_solve::solver::Solvable;
 use imgfix_versions::rpm::Evr;
+
+/// How many packages are looked at that obsolete an installed one, and how many versions of each, the
+/// newest first. A package that was split has a dozen; what has more is no split but a flood.
+const MAX_NAMES: usize = 32;
+const MAX_VERSIONS: usize = 4;
 
 /// A version that can be taken for an installed package.
 type Choice = (Solvable, Rc<PackageVersion>);
@@ -73,7 +78,7 @@ impl RpmUniverse<'_> {
         if !options.obsoletes || is_protected || is_excluded {
             return Vec::new();
         }
-        let mut found = Vec::new();
+        let mut named: BTreeMap<&str, Vec<(Evr, Place)>> = BTreeMap::new();
         for (repository, one) in self.repositories.iter().enumerate() {
             for offered in one.primary.obsoleting(&package.name) {
                 let place = Place { repository, package: offered.number };
@@ -91,7 +96,16 @@ impl RpmUniverse<'_> {
                 {
                     continue;
                 }
-                self.pool.look_up(offered.name(), || self.new_names(offered.name()));
+                if let Some(evr) = evr_of(&offered) {
+                    named.entry(offered.name()).or_default().push((evr, place));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for (name, mut versions) in named.into_iter().take(MAX_NAMES) {
+            versions.sort_by(|a, b| b.0.cmp(&a.0));
+            self.pool.look_up(name, || self.new_names(name));
+            for (_, place) in versions.into_iter().take(MAX_VERSIONS) {
                 // what a better repository has too is not numbered
                 if let Some(solvable) = self.places.borrow().get(&place) {
                     self.pool.replace(installed.name, *solvable);
@@ -213,6 +227,9 @@ impl RpmUniverse<'_> {
             let words = text.to_string();
             let token = |name: &str| format!("{name} in place of {words}");
             let others = self.saying(text.name, &words);
+            if others.len() > MAX_NAMES {
+                continue;
+            }
             let need = |other: &String| Need {
                 one_of: vec![Relation {
                     name: token(other),
@@ -229,8 +246,18 @@ impl RpmUniverse<'_> {
         }
     }
 
-    /// Names of packages that are offered and obsolete `name` in these words.
-    fn saying(&self, name: &str, words: &str) -> BTreeSet<String> {
+    /// Names of packages that are offered and obsolete `name` in these words; of a flood one more
+    /// than are looked at.
+    fn saying(&self, name: &str, words: &str) -> Rc<BTreeSet<String>> {
+        let known = self.saying.borrow().get(words).cloned();
+        known.unwrap_or_else(|| {
+            let names = Rc::new(self.all_saying(name, words));
+            self.saying.borrow_mut().insert(words.to_owned(), Rc::clone(&names));
+            names
+        })
+    }
+
+    fn all_saying(&self, name: &str, words: &str) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for (repository, one) in self.repositories.iter().enumerate() {
             for offered in one.primary.obsoleting(name) {
@@ -242,6 +269,9 @@ impl RpmUniverse<'_> {
                     && self.hidden(place, &offered).is_none()
                 {
                     names.insert(offered.name().to_owned());
+                    if names.len() > MAX_NAMES {
+                        return names;
+                    }
                 }
             }
         }

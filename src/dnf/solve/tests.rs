@@ -125,6 +125,19 @@ fn what_is_obsoleted_gives_way() {
     assert!(steps(&protected.everything()).is_empty());
 }
 
+/// A repository may have any number of packages that say they take a package's place.
+#[test]
+fn a_flood_of_obsoleting_packages_is_bounded() {
+    let flood: Vec<String> = (0..3000)
+        .flat_map(|n| [1, 2].map(|v| format!("new{n:04} {v}; O: old < 2")))
+        .chain((0..3000).map(|n| format!("one 2-{n}; O: other < 2")))
+        .collect();
+    let flood: Vec<&str> = flood.iter().map(String::as_str).collect();
+    let started = std::time::Instant::now();
+    assert_eq!(upgraded(&["old 1", "other 1"], &flood), ["new0000 2-1", "one 2-2999"]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
 fn removed(planned: &Planned) -> Vec<String> {
     planned.plan.removals.iter().map(|one| one.package.name.to_string()).collect()
 }
