@@ -11,18 +11,13 @@ use std::path::{Path, PathBuf};
 
 use common::cli::{assert_same, blob, fixture, manifest, ran, read_json, snapshot};
 use common::images::layer;
-use common::outcome::{changed, text, unpacked, verdicts};
-use common::rpm::{BEFORE, FOUND, Found, REPOSITORY, Rpm, gunzip, other_database, trivy};
+use common::outcome::{changed, text, verdicts};
+use common::rpm::{BEFORE, FOUND, Found, REPOSITORY, Rpm, VERDICTS, gunzip, other_database, trivy};
 use serde_json::{Value, json};
 
 impl Rpm {
     fn trivy(&self) -> PathBuf {
         self.report(&trivy(FOUND))
-    }
-
-    /// The root of `oci:image:TAG`, unpacked by umoci.
-    fn unpacked(&self, tag: &str) -> PathBuf {
-        unpacked(&self.place.path("image"), tag, &self.place.path(&format!("bundle-{tag}")))
     }
 
     /// The last layer of a tag, unpacked: each path, a directory with a slash at its end.
@@ -37,21 +32,6 @@ impl Rpm {
         entries.map(|one| one.expect("entry").path().expect("path").display().to_string()).collect()
     }
 }
-
-const VERDICTS: [&str; 12] = [
-    "CVE-2026-1001 foo-tools fixed",
-    "CVE-2026-1001 libfoo fixed",
-    "CVE-2026-1002 editor-minimal fixed",
-    "CVE-2026-1003 server fixed",
-    "CVE-2026-1004 layout fixed",
-    "CVE-2026-1005 needy fixed",
-    "CVE-2026-1006 legacy fixed",
-    "CVE-2026-1007 opaque not-fixed needs-scripts",
-    "CVE-2026-1008 webapp fixed",
-    "CVE-2026-1009 base not-fixed no-fixed-version",
-    "CVE-2026-1010 quiet not-fixed not-in-repositories",
-    "CVE-2026-1011 absent not-fixed not-owned",
-];
 
 const CHANGED: [&str; 9] = [
     "editor-minimal 2:8.1-1.el9 2:8.2-1.el9",
@@ -363,22 +343,19 @@ fn a_stream_of_a_module_that_is_not_enabled_is_not_seen() {
     assert_eq!(verdicts(&json), ["CVE-2026-1008 webapp not-fixed held"]);
     let by = &json["platforms"][0]["findings"][0]["reason"]["by"];
     assert_eq!(by, "the modules of the image, whose streams do not have it");
-    // a package stays in its stream when another one is enabled, and where none is
-    for (modules, why) in [
-        (
-            "[web]\nname=web\nstream=2\nprofiles=\nstate=enabled\n",
-            "it is of the module stream web:1, which /etc/dnf/modules.d of the image does not name \
-             as enabled, and webapp-2.0-1.el9 is not of that stream",
-        ),
-        ("", "the modules of the image, whose streams do not have it"),
-    ] {
-        let rpm = Rpm::with_layers(&[layer("etc/dnf/modules.d/web.module", modules.as_bytes())]);
-        let json = ran(&mut rpm.repair(&rpm.report(&trivy(found)))).expect(0).json();
-        let reason = &json["platforms"][0]["findings"][0]["reason"];
-        let said = [&reason["detail"], &reason["by"]].into_iter().find(|one| one.is_string());
-        assert_eq!(said.unwrap(), why, "{reason}");
-        assert_eq!(changed(&json, 0), Vec::<String>::new());
-    }
+    let with_state = |state: &str| {
+        let rpm = Rpm::with_layers(&[layer("etc/dnf/modules.d/web.module", state.as_bytes())]);
+        ran(&mut rpm.repair(&rpm.report(&trivy(found)))).expect(0).json()
+    };
+    // a package stays in its stream where none is enabled
+    let json = with_state("");
+    let reason = &json["platforms"][0]["findings"][0]["reason"];
+    assert_eq!(reason["by"], "the modules of the image, whose streams do not have it", "{reason}");
+    assert_eq!(changed(&json, 0), Vec::<String>::new());
+    // and follows the user to another, as with dnf
+    let json = with_state("[web]\nname=web\nstream=2\nprofiles=\nstate=enabled\n");
+    assert_eq!(verdicts(&json), ["CVE-2026-1008 webapp fixed"]);
+    assert_eq!(changed(&json, 0), ["webapp 1.1-1.el9 2.0-1.el9"]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::process::Command;
 
 use common::cli::{assert_same, copy_tree, fixture, ran, read_json, snapshot};
 use common::images::layer;
-use common::outcome::{changed, text, unpacked, verdicts};
-use common::rpm::{BEFORE, FOUND, REPOSITORY, Rpm, gunzip, trivy};
+use common::outcome::{changed, text, verdicts};
+use common::rpm::{BEFORE, FOUND, REPOSITORY, Rpm, VERDICTS, gunzip, trivy};
 use common::rpm_repository::{Signer, metadata_in};
 use serde_json::{Value, json};
 
@@ -102,10 +102,6 @@ fn report(rpm: &Rpm, ids: &[&str]) -> PathBuf {
     rpm.report(&serde_json::from_str(&text).unwrap())
 }
 
-fn root(rpm: &Rpm, tag: &str) -> PathBuf {
-    unpacked(&rpm.place.path("image"), tag, &rpm.place.path(&format!("bundle-{tag}")))
-}
-
 /// What is in place of the lines of these packages, in the order in which they come: `NAME
 /// VERSION-RELEASE ARCHITECTURE EPOCH` each.
 fn lines(root: &Path) -> Vec<String> {
@@ -122,21 +118,6 @@ fn lines(root: &Path) -> Vec<String> {
     list.lines().map(fields).collect()
 }
 
-const VERDICTS: [&str; 12] = [
-    "CVE-2026-1001 foo-tools fixed",
-    "CVE-2026-1001 libfoo fixed",
-    "CVE-2026-1002 editor-minimal fixed",
-    "CVE-2026-1003 server fixed",
-    "CVE-2026-1004 layout fixed",
-    "CVE-2026-1005 needy fixed",
-    "CVE-2026-1006 legacy fixed",
-    "CVE-2026-1007 opaque not-fixed needs-scripts",
-    "CVE-2026-1008 webapp fixed",
-    "CVE-2026-1009 base not-fixed no-fixed-version",
-    "CVE-2026-1010 quiet not-fixed not-in-repositories",
-    "CVE-2026-1011 absent not-fixed not-owned",
-];
-
 #[test]
 fn a_distroless_image_is_repaired_from_a_trivy_report() {
     let rpm = distroless(&[]);
@@ -145,7 +126,7 @@ fn a_distroless_image_is_repaired_from_a_trivy_report() {
     let json = ran(&mut rpm.repair(&report(&rpm, &[]))).expect(0).json();
     assert_eq!(verdicts(&json), VERDICTS);
     assert_eq!(json["warnings"], json!([]));
-    let root = root(&rpm, "9_fix");
+    let root = rpm.unpacked("9_fix");
     for (path, want) in [
         ("usr/bin/editor", "editor 2\n"),
         ("usr/bin/foo", "foo 2\n"),
@@ -270,7 +251,7 @@ fn a_package_that_stays_may_be_gone() {
         let json = ran(&mut rpm.repair(&report(rpm, &[]))).expect(0).json();
         assert_eq!(verdicts(&json), VERDICTS);
         // nobody knows of its trigger then
-        assert!(!root(rpm, "9_fix").join("var/lib/triggered").exists());
+        assert!(!rpm.unpacked("9_fix").join("var/lib/triggered").exists());
     };
     let rpm = distroless(&[]);
     std::fs::remove_file(former(&rpm).join("Packages/base-1-1.el9.x86_64.rpm")).unwrap();
@@ -297,7 +278,7 @@ fn what_the_image_has_dropped_stays_away() {
     let rpm = distroless(&gone.map(without));
     let json = ran(&mut rpm.repair(&report(&rpm, &["CVE-2026-1001", "CVE-2026-1003"])));
     assert_eq!(changed(&json.expect(0).json(), 0).len(), 3);
-    let root = root(&rpm, "9_fix");
+    let root = rpm.unpacked("9_fix");
     // its folder has nothing, and so what is new there is not wanted
     for path in ["usr/bin/foo", "usr/share/server/page", "usr/share/server/only-in-2"] {
         assert!(!root.join(path).exists(), "{path}");
@@ -319,7 +300,7 @@ fn without_a_shell_scripts_after_an_installation_fail_and_others_run() {
         .map(|one| one.replace("opaque not-fixed needs-scripts", "opaque fixed"))
         .collect();
     assert_eq!(verdicts(&json), want);
-    let root = root(&rpm, "9_fix");
+    let root = rpm.unpacked("9_fix");
     assert_eq!(text(&root, "var/lib/server/state"), "upgrades=0\n");
     assert_eq!(text(&root, "usr/share/server/page"), "page 2\n");
     // in Lua, and by a program
@@ -345,7 +326,7 @@ fn an_old_package_that_is_gone_is_a_reason() {
         let reason =
             json!({"kind": "old-version-gone", "package": "needy", "installed": "1-1.el9"});
         assert_eq!(needy["reason"], reason);
-        let root = root(rpm, "9_fix");
+        let root = rpm.unpacked("9_fix");
         assert_eq!(text(&root, "usr/share/needy"), "needy 1\n");
         assert!(!root.join("usr/share/fresh").exists());
         assert!(text(&root, NAMES).contains("needy-1-1.el9.noarch\n"));
@@ -389,7 +370,7 @@ fn an_old_package_that_somebody_changed_is_refused() {
     rpm.change_package_in(&former(&rpm), file, |_| other);
     let untrusted = |rpm: &Rpm, ids: &[&str]| {
         let json = ran(&mut rpm.repair(&report(rpm, ids))).expect(0).json();
-        assert_eq!(text(&root(rpm, "9_fix"), "usr/share/needy"), "needy 1\n");
+        assert_eq!(text(&rpm.unpacked("9_fix"), "usr/share/needy"), "needy 1\n");
         let findings = json["platforms"][0]["findings"].as_array().unwrap().clone();
         let needy = findings.into_iter().find(|one| one["id"] == "CVE-2026-1005").unwrap();
         assert_eq!(needy["reason"]["kind"], "untrusted", "{needy}");
@@ -466,7 +447,7 @@ fn lists_behind_a_link_are_written_where_they_are() {
         link.into_inner().unwrap(),
     ]);
     ran(&mut rpm.repair(&report(&rpm, &["CVE-2026-1002"]))).expect(0);
-    let root = root(&rpm, "9_fix");
+    let root = rpm.unpacked("9_fix");
     assert_eq!(
         std::fs::read_link(root.join("var/lib/rpmmanifest")).unwrap(),
         Path::new("../../usr/lists")
@@ -485,7 +466,7 @@ fn a_repaired_image_has_nothing_left() {
     let library = packages.iter().find(|one| one["name"] == "libfoo").unwrap();
     assert_eq!(library["named_in_changelogs"], json!(["CVE-2026-1001"]));
     // as an image of its own, which nothing says to be a repair
-    let root = root(&rpm, "9_fix");
+    let root = rpm.unpacked("9_fix");
     let layers =
         [layer(NAMES, text(&root, NAMES).as_bytes()), layer(LIST, text(&root, LIST).as_bytes())];
     let again = distroless(&layers);

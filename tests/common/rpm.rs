@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::cli::{Place, blob, copy_tree, fixture, manifest, ran};
 use super::hostile::{Response, Server};
 use super::images::{layer, layout};
+use super::outcome;
 
 /// The repository's address, as the image has it.
 pub const REPOSITORY: &str = "http://rpm.imgfix.invalid/9/BaseOS/x86_64/os";
@@ -75,6 +76,15 @@ impl Rpm {
         let mut command = self.repair_all();
         command.arg("-r").arg(report);
         command
+    }
+
+    /// The root of `oci:image:TAG`, unpacked by umoci.
+    pub fn unpacked(&self, tag: &str) -> PathBuf {
+        outcome::unpacked(
+            &self.place.path("image"),
+            tag,
+            &self.place.path(&format!("bundle-{tag}")),
+        )
     }
 
     /// Writes a report; its path.
@@ -175,6 +185,22 @@ pub const FOUND: &[Found<'_>] = &[
     ("CVE-2026-1009", "base", "x86_64", "1-1.el9", None),
     ("CVE-2026-1010", "quiet", "noarch", "1-1.el9", Some("9-1.el9")),
     ("CVE-2026-1011", "absent", "noarch", "1-1.el9", Some("2-1.el9")),
+];
+
+/// What a repair says about these.
+pub const VERDICTS: [&str; 12] = [
+    "CVE-2026-1001 foo-tools fixed",
+    "CVE-2026-1001 libfoo fixed",
+    "CVE-2026-1002 editor-minimal fixed",
+    "CVE-2026-1003 server fixed",
+    "CVE-2026-1004 layout fixed",
+    "CVE-2026-1005 needy fixed",
+    "CVE-2026-1006 legacy fixed",
+    "CVE-2026-1007 opaque not-fixed needs-scripts",
+    "CVE-2026-1008 webapp fixed",
+    "CVE-2026-1009 base not-fixed no-fixed-version",
+    "CVE-2026-1010 quiet not-fixed not-in-repositories",
+    "CVE-2026-1011 absent not-fixed not-owned",
 ];
 
 /// As Trivy writes it.
