@@ -14,6 +14,7 @@
 
 mod advised;
 mod candidates;
+mod choices;
 #[cfg(test)]
 mod differential;
 mod family;
@@ -89,6 +90,8 @@ pub struct RpmUniverse<'a> {
     there: BTreeMap<&'a str, Vec<usize>>,
     slots: Vec<Slot>,
     pool: Pool<PackageVersion>,
+    /// Whether needs are met as in an upgrade of everything: [`choices`].
+    is_narrow: bool,
     /// What can be taken for each installed package, the most wanted first.
     choices: BTreeMap<PackageId, Vec<Solvable>>,
     /// Offered versions that are numbered.
@@ -110,8 +113,9 @@ impl<'a> RpmUniverse<'a> {
         requests: &Requests,
         effort: Effort,
     ) -> Self {
-        let mut universe = Self::new(image, repositories, filter, effort);
-        if *requests == Requests::Everything {
+        let is_narrow = *requests == Requests::Everything;
+        let mut universe = Self::numbered(image, repositories, filter, effort, is_narrow);
+        if is_narrow {
             settle_together(&mut universe);
         }
         universe
@@ -125,6 +129,16 @@ impl<'a> RpmUniverse<'a> {
         filter: &'a ModuleFilter,
         effort: Effort,
     ) -> Self {
+        Self::numbered(image, repositories, filter, effort, false)
+    }
+
+    fn numbered(
+        image: &'a Image<'a>,
+        repositories: &'a [Repository],
+        filter: &'a ModuleFilter,
+        effort: Effort,
+        is_narrow: bool,
+    ) -> Self {
         let mut universe = Self {
             image,
             repositories,
@@ -133,6 +147,7 @@ impl<'a> RpmUniverse<'a> {
             there: BTreeMap::new(),
             slots: Vec::new(),
             pool: Pool::new(effort),
+            is_narrow,
             choices: BTreeMap::new(),
             places: RefCell::default(),
             saying: RefCell::default(),

@@ -177,17 +177,13 @@ impl Family for RpmUniverse<'_> {
 impl RpmUniverse<'_> {
     /// The new packages of which a recommendation brings one, the most wanted first.
     fn recommended(&self, need: &super::relation::Need) -> Vec<Solvable> {
-        use imgfix_solve::rules::Rules as _;
         let mut width = Width::new(&self.pool.effort);
         for relation in &need.one_of {
             if number_providers(self, &relation.name, &mut width).is_err() {
                 return Vec::new();
             }
         }
-        let Some((_, any)) = self.pool.all_installed().into_iter().next() else {
-            return Vec::new();
-        };
-        let mut found = self.alternatives(need, &any, &mut width).unwrap_or_default();
+        let mut found = self.would_do(need, &mut width).unwrap_or_default();
         // what would take the place of an installed package is no addition
         let replaces = |one: &Solvable| !self.pool.replaced(*one).is_empty();
         found.retain(|one| self.pool.installed(*one).is_none() && !replaces(one));

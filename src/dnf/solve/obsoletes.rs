@@ -155,13 +155,9 @@ impl RpmUniverse<'_> {
                 named.all(|(_, other)| other.facts.evr <= version.facts.evr)
             })
             .collect();
-        let obsoletes = |by: &PackageVersion, other: &PackageVersion| {
-            by.facts.id.name != other.facts.id.name
-                && by.bans().any(|ban| ban.by_name && other.is_called(&ban.relation))
-        };
         let gives_way = |(_, version): &Choice| {
             let mut others = newest.iter();
-            others.any(|(_, by)| obsoletes(by, version) && !obsoletes(version, by))
+            others.any(|(_, by)| by.obsoletes(version) && !version.obsoletes(by))
         };
         let first =
             newest.iter().filter(|one| !gives_way(one)).min_by_key(|(solvable, version)| {

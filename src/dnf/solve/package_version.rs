@@ -206,6 +206,12 @@ impl PackageVersion {
             && relation.meets(Flag::Equal, Some(&self.facts.evr))
     }
 
+    /// Whether it obsoletes a package of another name.
+    pub(super) fn obsoletes(&self, other: &Self) -> bool {
+        self.facts.id.name != other.facts.id.name
+            && self.bans.iter().any(|ban| ban.by_name && other.is_called(&ban.relation))
+    }
+
     /// Whether a ban of another version is about it.
     pub(super) fn is_banned_by(&self, ban: &Ban) -> bool {
         match ban.by_name {

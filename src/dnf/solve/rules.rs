@@ -75,6 +75,45 @@ impl Rules for RpmUniverse<'_> {
         _: &PackageVersion,
         width: &mut Width<'_>,
     ) -> Result<Vec<Solvable>, TooWide> {
+        let would_do = self.would_do(need, width)?;
+        width.compare(would_do.len())?;
+        Ok(self.narrowed(would_do))
+    }
+
+    fn providers(&self, name: &str) -> Vec<String> {
+        let mut packages = Vec::new();
+        for repository in self.repositories {
+            let primary = &repository.primary;
+            let all = primary.providing(name).chain(primary.named(name));
+            packages.extend(all.chain(primary.with_file(name)).map(|one| one.name().to_owned()));
+        }
+        packages.sort_unstable();
+        packages.dedup();
+        packages
+    }
+
+    fn look_up(&self, package: &str) {
+        self.pool.look_up(package, || self.new_names(package));
+    }
+
+    fn holds_alone(
+        &self,
+        version: &PackageVersion,
+        need: &Need,
+        width: &mut Width<'_>,
+    ) -> Result<bool, TooWide> {
+        width.compare(version.comparisons().saturating_mul(need.one_of.len()))?;
+        Ok(need.one_of.iter().any(|relation| version.is_about(relation)))
+    }
+}
+
+impl RpmUniverse<'_> {
+    /// What satisfies a need, the most wanted first.
+    pub(super) fn would_do(
+        &self,
+        need: &Need,
+        width: &mut Width<'_>,
+    ) -> Result<Vec<Solvable>, TooWide> {
         let mut found: Vec<(Change, Solvable, Rc<PackageVersion>)> = Vec::new();
         for relation in &need.one_of {
             number_providers(self, &relation.name, width)?;
@@ -114,34 +153,6 @@ impl Rules for RpmUniverse<'_> {
         Ok(found.into_iter().map(|(_, solvable, _)| solvable).collect())
     }
 
-    fn providers(&self, name: &str) -> Vec<String> {
-        let mut packages = Vec::new();
-        for repository in self.repositories {
-            let primary = &repository.primary;
-            let all = primary.providing(name).chain(primary.named(name));
-            packages.extend(all.chain(primary.with_file(name)).map(|one| one.name().to_owned()));
-        }
-        packages.sort_unstable();
-        packages.dedup();
-        packages
-    }
-
-    fn look_up(&self, package: &str) {
-        self.pool.look_up(package, || self.new_names(package));
-    }
-
-    fn holds_alone(
-        &self,
-        version: &PackageVersion,
-        need: &Need,
-        width: &mut Width<'_>,
-    ) -> Result<bool, TooWide> {
-        width.compare(version.comparisons().saturating_mul(need.one_of.len()))?;
-        Ok(need.one_of.iter().any(|relation| version.is_about(relation)))
-    }
-}
-
-impl RpmUniverse<'_> {
     /// Whether several versions of a package may be installed.
     fn stays_beside(&self, name: &str) -> bool {
         let mut installed = self.image.packages.iter().filter(|one| one.name == name);

@@ -1,0 +1,127 @@
+//! libsolv's choice rules: of what would do for a need, only some is taken.
+//!
+//! In come the packages that would do; out come those that dnf takes when it upgrades everything.
+//! Where one of them is installed, is a newer version of something installed, or obsoletes it, what
+//! is new to the image is not taken. That counts for an installed package whose most wanted
+//! version would do, too; and not where all that can become of it would, as the need holds then.
+//! Source: libsolv's `rules.c` (`solver_addchoicerules`).
+//!
+//! The rule keeps packages as they are that need something new. A report's findings are to be
+//! fixed, so that imgfix has the rule for upgrades of everything only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::RpmUniverse;
+use super::package_version::PackageVersion;
+use crate::arch;
+use crate::options::Tool;
+use imgfix_solve::pool::Pooled as _;
+use imgfix_solve::solver::{Name, Solvable};
+
+/// What a package is to the image.
+enum Tie {
+    /// It is what is installed with this name, or may come in its place.
+    To(Name),
+    /// It is no package, or may not come in the place of its namesake.
+    Unclear,
+    /// Nothing installed is called so or obsoleted by it.
+    New,
+}
+
+impl RpmUniverse<'_> {
+    /// Of what would do for a need, what dnf takes, in the same order.
+    pub(super) fn narrowed(&self, would_do: Vec<Solvable>) -> Vec<Solvable> {
+        if !self.is_narrow || self.image.options.tool == Tool::Zypper {
+            return would_do;
+        }
+        let mut tied: BTreeMap<Name, Vec<Solvable>> = BTreeMap::new();
+        let mut new: BTreeSet<Solvable> = BTreeSet::new();
+        for one in &would_do {
+            match self.pool.get(*one).map(|version| self.tie(&version)) {
+                Some(Tie::To(name)) => tied.entry(name).or_default().push(*one),
+                Some(Tie::New) => drop(new.insert(*one)),
+                Some(Tie::Unclear) | None => {}
+            }
+        }
+        if new.is_empty() {
+            return would_do;
+        }
+        let all: BTreeSet<Solvable> = would_do.iter().copied().collect();
+        for (name, outcomes) in &mut tied {
+            // what takes a protected package's place counts, too
+            outcomes.extend(self.pool.versions(*name));
+            outcomes.extend(self.pool.replacing(*name));
+            outcomes.sort_unstable();
+            outcomes.dedup();
+        }
+        tied.retain(|_, outcomes| self.most_wanted(outcomes).iter().any(|one| all.contains(one)));
+        if tied.values().flatten().all(|one| all.contains(one)) {
+            return would_do;
+        }
+        let is_taken = |one: &Solvable| match self.pool.get(*one).map(|it| self.tie(&it)) {
+            Some(Tie::To(name)) => tied.contains_key(&name),
+            Some(Tie::New) => false,
+            Some(Tie::Unclear) | None => true,
+        };
+        would_do.into_iter().filter(is_taken).collect()
+    }
+
+    fn tie(&self, version: &Rc<PackageVersion>) -> Tie {
+        if !version.is_package() {
+            return Tie::Unclear;
+        }
+        let own = version.facts.id.name.as_ref();
+        if self.pool.versions(version.name).iter().any(|one| self.is_there_as(*one)) {
+            return Tie::To(version.name);
+        }
+        let called = |name: &str| {
+            let there = self.pool.providing(name).into_iter().map(|(_, other)| other);
+            there.filter(|other| !other.is_offered() && other.is_package()).collect::<Vec<_>>()
+        };
+        if called(own).iter().any(|other| other.facts.id.name.as_ref() == own) {
+            return Tie::Unclear;
+        }
+        for ban in version.bans().filter(|ban| ban.by_name) {
+            let mut gone = called(&ban.relation.name).into_iter();
+            if let Some(other) = gone.find(|other| other.is_called(&ban.relation)) {
+                let machines = (&other.facts.id.architecture, &version.facts.id.architecture);
+                return match arch::may_replace(machines.0.as_ref(), machines.1.as_ref()) {
+                    true => Tie::To(other.name),
+                    false => Tie::Unclear,
+                };
+            }
+        }
+        Tie::New
+    }
+
+    fn is_there_as(&self, solvable: Solvable) -> bool {
+        self.pool.get(solvable).is_some_and(|version| !version.is_offered())
+    }
+
+    /// Of what can become of an installed package the newest of each name from the best
+    /// repositories, without what another one of them obsoletes. Where all is alike, any of it.
+    fn most_wanted(&self, outcomes: &[Solvable]) -> Vec<Solvable> {
+        let all: Vec<(Solvable, Rc<PackageVersion>)> =
+            outcomes.iter().filter_map(|one| Some((*one, self.pool.get(*one)?))).collect();
+        let offered = all.iter().filter(|(_, version)| version.is_offered());
+        let Some(best) = offered.map(|(_, version)| self.priority(version)).min() else {
+            return all.into_iter().map(|(one, _)| one).collect();
+        };
+        let first: Vec<&(Solvable, Rc<PackageVersion>)> = all
+            .iter()
+            .filter(|(_, version)| !version.is_offered() || self.priority(version) == best)
+            .collect();
+        let newest = first.iter().filter(|(_, version)| {
+            let mut named = first.iter().filter(|(_, other)| other.name == version.name);
+            named.all(|(_, other)| other.facts.evr <= version.facts.evr)
+        });
+        let newest: Vec<Solvable> = newest.map(|(one, _)| *one).collect();
+        let gives_way = |one: &Solvable| {
+            let Some(version) = self.pool.get(*one) else { return false };
+            let mut others = newest.iter().filter_map(|other| self.pool.get(*other));
+            others.any(|by| by.obsoletes(&version) && !version.obsoletes(&by))
+        };
+        newest.iter().copied().filter(|one| !gives_way(one)).collect()
+    }
+}
