@@ -138,6 +138,12 @@ pub trait Family: Universe {
     fn advised(&self, _finding: &Finding) -> Vec<String> {
         Vec::new()
     }
+    /// The version of the package itself that one of the vendor's advisories for a finding leads
+    /// to, by the position of its slot: it may be older than another of them names. `None`: there
+    /// is no such thing, and its candidate counts.
+    fn advised_candidate(&self, _finding: &Finding, _slot: usize) -> Option<(Solvable, Offer)> {
+        None
+    }
     /// How versions are compared, and what `0` says as a fixed one.
     fn order(&self) -> VersionOrder;
     /// The package of a version.

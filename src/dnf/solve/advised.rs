@@ -11,6 +11,8 @@ use crate::installed::InstalledPackage;
 use crate::solve::package_version::source_of;
 use crate::updateinfo::{AdvisedPackage, Advisory};
 use imgfix_model::finding::Finding;
+use imgfix_repair::planner::Offer;
+use imgfix_solve::solver::{Solvable, Task, reachable};
 use imgfix_versions::rpm::Evr;
 
 impl RpmUniverse<'_> {
@@ -36,6 +38,44 @@ impl RpmUniverse<'_> {
             }
         }
         fixed.into_iter().map(|evr| evr.to_text().0).collect()
+    }
+
+    /// The newest version of an installed package that can be had, and that an advisory for the
+    /// finding names or an older one. What obsoletes the package is not what advisories are about.
+    pub(super) fn led_to(&self, finding: &Finding, slot: usize) -> Option<(Solvable, Offer)> {
+        let slot = self.slots.get(slot)?;
+        let own = |one: &&InstalledPackage| {
+            one.name == slot.id.name.as_ref() && one.architecture == slot.id.architecture.as_ref()
+        };
+        let installed = self.image.packages.iter().find(own)?;
+        let mut least: Option<Evr> = None;
+        for (repository, one) in self.repositories.iter().enumerate() {
+            for advisory in one.advisories.list.iter().filter(|one| is_about(one, finding)) {
+                for package in &advisory.packages {
+                    let Ok(evr) = Evr::parse(&package.evr) else { continue };
+                    if self.counts(package, &evr, repository, &[installed])
+                        && least.as_ref().is_none_or(|least| evr < *least)
+                    {
+                        least = Some(evr);
+                    }
+                }
+            }
+        }
+        let (least, (candidate, _)) = (least?, slot.candidate.as_ref()?);
+        let installed = self.installed_as(installed)?;
+        let own = self.pool.offered(installed.name);
+        let reaches = |one: Solvable| {
+            let version = self.pool.get(one)?;
+            (version.facts.evr >= least).then(|| (one, version.facts.offer()))
+        };
+        if own.contains(candidate) {
+            return reaches(*candidate);
+        }
+        let priority = |one: &Solvable| self.pool.get(*one).map(|one| self.priority(&one));
+        let best = own.iter().map(priority).min()?;
+        let task = Task { keep: self.pool.keep.clone(), ..Task::default() };
+        let own = own.into_iter().filter(|one| priority(one) == best);
+        own.filter_map(reaches).find(|(one, _)| reachable(self, &task, &[*one]).1.is_empty())
     }
 
     /// Whether an advisory's package can be that of an installed one.

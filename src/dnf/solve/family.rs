@@ -55,6 +55,10 @@ impl Family for RpmUniverse<'_> {
         self.fixed_by_advisories(finding)
     }
 
+    fn advised_candidate(&self, finding: &Finding, slot: usize) -> Option<(Solvable, Offer)> {
+        self.led_to(finding, slot)
+    }
+
     fn order(&self) -> VersionOrder {
         VersionOrder::RPM
     }

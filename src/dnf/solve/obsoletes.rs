@@ -116,7 +116,7 @@ impl RpmUniverse<'_> {
         found
     }
 
-    fn installed_as(&self, package: &InstalledPackage) -> Option<Rc<PackageVersion>> {
+    pub(super) fn installed_as(&self, package: &InstalledPackage) -> Option<Rc<PackageVersion>> {
         let evr = Evr::parse(&package.evr).ok()?;
         let named = self.pool.providing(&package.name).into_iter().map(|(_, version)| version);
         let mut installed = named.filter(|version| {

@@ -120,7 +120,10 @@ impl<'a> Targets<'a> {
             (false, left) => {
                 for &at in &reach.slots {
                     let slot = family.slots().get(at);
-                    if let Some((candidate, _)) = slot.and_then(|slot| slot.candidate.as_ref()) {
+                    // what a report asks for itself comes before what advisories lead to
+                    if let Some((advised, _)) = self.led_to(finding, at) {
+                        self.wanted.entry(at).or_insert(advised);
+                    } else if let Some((candidate, _)) = slot.and_then(|s| s.candidate.as_ref()) {
                         self.wanted.insert(at, *candidate);
                     }
                     let urgency = self.urgency.entry(at).or_insert(finding.severity);
@@ -143,6 +146,12 @@ impl<'a> Targets<'a> {
         }
         let advised = self.advised.entry(finding.clone()).or_insert(advised);
         Demand::of(&finding.with_fixed(advised), order)
+    }
+
+    /// The version that advisories for a finding lead to, where it is they that name the fix.
+    fn led_to(&self, finding: &Finding, slot: usize) -> Option<(Solvable, Offer)> {
+        let is_advised = self.advised.contains_key(finding);
+        is_advised.then(|| self.family.advised_candidate(finding, slot)).flatten()
     }
 
     pub(super) fn leave(&mut self, finding: &Finding, reason: Reason) {
@@ -168,36 +177,43 @@ impl<'a> Targets<'a> {
             if now == State::Free {
                 continue;
             }
-            let then = slot.candidate.as_ref().map(|(_, offer)| (state(offer), offer));
-            let better =
-                |then: &State| *then == State::Free || (now == State::Affected && *then != now);
+            let advised = self.led_to(finding, at);
+            let candidate = advised.as_ref().or(slot.candidate.as_ref());
+            let then = candidate.map(|(_, offer)| (state(offer), offer));
+            // of several advisories for one problem, the first ones are better than nothing
+            let better = |then: &State| {
+                *then == State::Free
+                    || (now == State::Affected && (*then != now || advised.is_some()))
+            };
+            let unreached = || {
+                let newest = slot.newest.as_ref();
+                let passed_over = slot
+                    .passed_over
+                    .as_ref()
+                    .filter(|_| newest.is_some_and(|newest| state(newest) == State::Free));
+                let installed = slot.installed.version.as_ref();
+                passed_over
+                    .cloned()
+                    .or_else(|| judge::reason(finding, claims, now.clone(), installed))
+                    // what nothing can be done with was not looked for, either
+                    .or_else(|| self.locked(slot).filter(|_| newest.is_none()))
+                    .unwrap_or_else(|| Reason::NotInRepositories {
+                        wanted: wanted(claims, order),
+                        newest: newest.map(|offer| offer.version.to_string()),
+                    })
+            };
             let left = match then {
                 Some((then, offer)) if better(&then) => match self.locked(slot) {
                     Some(reason) => Some(reason),
                     None => {
                         reach.slots.insert(at);
-                        judge::reason(finding, claims, then, offer.version.as_ref())
+                        match then {
+                            State::Affected => Some(unreached()),
+                            then => judge::reason(finding, claims, then, offer.version.as_ref()),
+                        }
                     }
                 },
-                _ => {
-                    let newest = slot.newest.as_ref();
-                    let passed_over = slot
-                        .passed_over
-                        .as_ref()
-                        .filter(|_| newest.is_some_and(|newest| state(newest) == State::Free));
-                    let installed = slot.installed.version.as_ref();
-                    Some(
-                        passed_over
-                            .cloned()
-                            .or_else(|| judge::reason(finding, claims, now, installed))
-                            // what nothing can be done with was not looked for, either
-                            .or_else(|| self.locked(slot).filter(|_| newest.is_none()))
-                            .unwrap_or_else(|| Reason::NotInRepositories {
-                                wanted: wanted(claims, order),
-                                newest: newest.map(|offer| offer.version.to_string()),
-                            }),
-                    )
-                }
+                _ => Some(unreached()),
             };
             reach.left = reach.left.or(left);
         }
