@@ -20,6 +20,7 @@ mod differential;
 mod family;
 mod obsoletes;
 mod package_version;
+mod recommended;
 pub mod relation;
 mod rules;
 
@@ -90,8 +91,10 @@ pub struct RpmUniverse<'a> {
     there: BTreeMap<&'a str, Vec<usize>>,
     slots: Vec<Slot>,
     pool: Pool<PackageVersion>,
-    /// Whether needs are met as in an upgrade of everything: [`choices`].
-    is_narrow: bool,
+    /// Names of packages, and of their sources, that are to be upgraded; `None`: everything.
+    asked: Option<BTreeSet<String>>,
+    /// What those recommend that are there or are to come, by its name.
+    recommended: BTreeMap<String, Vec<Relation>>,
     /// What can be taken for each installed package, the most wanted first.
     choices: BTreeMap<PackageId, Vec<Solvable>>,
     /// Offered versions that are numbered.
@@ -113,9 +116,14 @@ impl<'a> RpmUniverse<'a> {
         requests: &Requests,
         effort: Effort,
     ) -> Self {
-        let is_narrow = *requests == Requests::Everything;
-        let mut universe = Self::numbered(image, repositories, filter, effort, is_narrow);
-        if is_narrow {
+        let asked = match requests {
+            Requests::Everything => None,
+            Requests::Findings(all) => {
+                Some(all.iter().map(|one| one.finding.package.clone()).collect())
+            }
+        };
+        let mut universe = Self::numbered(image, repositories, filter, effort, asked);
+        if *requests == Requests::Everything {
             settle_together(&mut universe);
         }
         universe
@@ -129,7 +137,7 @@ impl<'a> RpmUniverse<'a> {
         filter: &'a ModuleFilter,
         effort: Effort,
     ) -> Self {
-        Self::numbered(image, repositories, filter, effort, false)
+        Self::numbered(image, repositories, filter, effort, Some(BTreeSet::new()))
     }
 
     fn numbered(
@@ -137,7 +145,7 @@ impl<'a> RpmUniverse<'a> {
         repositories: &'a [Repository],
         filter: &'a ModuleFilter,
         effort: Effort,
-        is_narrow: bool,
+        asked: Option<BTreeSet<String>>,
     ) -> Self {
         let mut universe = Self {
             image,
@@ -147,7 +155,8 @@ impl<'a> RpmUniverse<'a> {
             there: BTreeMap::new(),
             slots: Vec::new(),
             pool: Pool::new(effort),
-            is_narrow,
+            asked,
+            recommended: BTreeMap::new(),
             choices: BTreeMap::new(),
             places: RefCell::default(),
             saying: RefCell::default(),

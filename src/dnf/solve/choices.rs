@@ -32,7 +32,7 @@ enum Tie {
 impl RpmUniverse<'_> {
     /// Of what would do for a need, what dnf takes, in the same order.
     pub(super) fn narrowed(&self, would_do: Vec<Solvable>) -> Vec<Solvable> {
-        if !self.is_narrow || self.image.options.tool == Tool::Zypper {
+        if self.asked.is_some() || self.image.options.tool == Tool::Zypper {
             return would_do;
         }
         let mut tied: BTreeMap<Name, Vec<Solvable>> = BTreeMap::new();

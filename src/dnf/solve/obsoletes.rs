@@ -37,15 +37,31 @@ type Choice = (Solvable, Rc<PackageVersion>);
 impl RpmUniverse<'_> {
     /// Finds what can be taken for each installed package, and makes the first its candidate.
     pub(super) fn find_replacing(&mut self) {
-        for at in 0..self.slots.len() {
-            let Some(slot) = self.slots.get(at) else { continue };
-            let own = |one: &&InstalledPackage| {
-                one.name == slot.id.name.as_ref()
-                    && one.architecture == slot.id.architecture.as_ref()
+        let image = self.image;
+        // as libsolv goes through them: what nothing can become of first, then in their order
+        let (mut still, mut changing) = (Vec::new(), Vec::new());
+        for package in image.packages.iter() {
+            let own = |slot: &Slot| {
+                slot.id.name.as_ref() == package.name
+                    && slot.id.architecture.as_ref() == package.architecture
             };
-            let Some(package) = self.image.packages.iter().find(own) else { continue };
-            let replacing = self.replacing(package);
+            let slot = self.slots.iter().position(own);
+            let replacing = slot.map(|_| self.replacing(package)).unwrap_or_default();
+            match slot.filter(|at| {
+                let slot = self.slots.get(*at);
+                !replacing.is_empty() || slot.is_some_and(|slot| slot.candidate.is_some())
+            }) {
+                Some(at) => changing.push((package, at, replacing)),
+                None => still.push(package),
+            }
+        }
+        for package in still {
+            self.note_recommended(package, None);
+        }
+        for (package, at, replacing) in changing {
+            let Some(slot) = self.slots.get(at) else { continue };
             let choices = self.in_order(slot, &replacing);
+            self.note_recommended(package, choices.first().copied());
             if let Some(first) = choices.first()
                 && let Some(version) = self.pool.get(*first)
                 && let Some(slot) = self.slots.get_mut(at)
@@ -163,7 +179,7 @@ impl RpmUniverse<'_> {
             newest.iter().filter(|one| !gives_way(one)).min_by_key(|(solvable, version)| {
                 let name = version.facts.id.name.as_ref();
                 let is_installed = self.image.packages.iter().any(|one| one.name == name);
-                (Reverse(is_installed), name, *solvable)
+                (!self.is_recommended(version), Reverse(is_installed), name, *solvable)
             });
         first.or(newest.first()).map(|(solvable, _)| *solvable)
     }

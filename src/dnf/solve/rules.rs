@@ -1,7 +1,8 @@
 //! rpm's relations as the solver asks for them: see [`super::relation`] for what they mean.
 //!
 //! Of several packages that would do and are not there, the one is taken that libsolv would take:
-//! of the best priority, for the machine itself, called as it is asked for, in the newest version.
+//! of the best priority, for the machine itself, recommended, called as it is asked for, in the newest
+//! version.
 
 use std::rc::Rc;
 
@@ -142,6 +143,7 @@ impl RpmUniverse<'_> {
                 .cmp(change_b)
                 .then_with(|| self.priority(version_a).cmp(&self.priority(version_b)))
                 .then_with(|| distance(version_a).cmp(&distance(version_b)))
+                .then_with(|| self.is_recommended(version_b).cmp(&self.is_recommended(version_a)))
                 .then_with(|| position(version_a).cmp(&position(version_b)))
                 .then_with(by_name)
                 .then_with(|| match version_a.name == version_b.name {
