@@ -188,9 +188,7 @@ impl RpmUniverse<'_> {
             }
         }
         let mut found = self.would_do(need, &mut width).unwrap_or_default();
-        // what would take the place of an installed package is no addition
-        let replaces = |one: &Solvable| !self.pool.replaced(*one).is_empty();
-        found.retain(|one| self.pool.installed(*one).is_none() && !replaces(one));
+        found.retain(|one| self.pool.installed(*one).is_none());
         found
     }
 }

@@ -12,15 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::RpmUniverse;
-use super::evr_of;
 use super::package_version::{PackageVersion, Place};
 use super::relation::{Need, Relation};
+use super::{evr_of, id};
 use crate::arch;
 use crate::installed::InstalledPackage;
 use crate::locks::CompareEvr;
 use crate::options::Tool;
 use crate::primary::{Flag, Package, RelationKind};
 use crate::spec::Subject;
+use imgfix_model::package::PackageId;
 use imgfix_repair::planner::Slot;
 use imgfix_solve::pool::Pooled as _;
 use imgfix_solve::solver::Solvable;
@@ -38,21 +39,22 @@ impl RpmUniverse<'_> {
     /// Finds what can be taken for each installed package, and makes the first its candidate.
     pub(super) fn find_replacing(&mut self) {
         let image = self.image;
+        let mut slots: BTreeMap<PackageId, Vec<usize>> = BTreeMap::new();
+        for (at, slot) in self.slots.iter().enumerate() {
+            slots.entry(slot.id.clone()).or_default().push(at);
+        }
         // as libsolv goes through them: what nothing can become of first, then in their order
         let (mut still, mut changing) = (Vec::new(), Vec::new());
         for package in image.packages.iter() {
-            let own = |slot: &Slot| {
-                slot.id.name.as_ref() == package.name
-                    && slot.id.architecture.as_ref() == package.architecture
-            };
-            let slot = self.slots.iter().position(own);
-            let replacing = slot.map(|_| self.replacing(package)).unwrap_or_default();
-            match slot.filter(|at| {
-                let slot = self.slots.get(*at);
-                !replacing.is_empty() || slot.is_some_and(|slot| slot.candidate.is_some())
-            }) {
-                Some(at) => changing.push((package, at, replacing)),
-                None => still.push(package),
+            let own = slots.remove(&id(&package.name, &package.architecture)).unwrap_or_default();
+            let replacing = if own.is_empty() { Vec::new() } else { self.replacing(package) };
+            let has_candidate =
+                |at: &usize| self.slots.get(*at).is_some_and(|slot| slot.candidate.is_some());
+            match replacing.is_empty() && !own.iter().any(has_candidate) {
+                true => still.push(package),
+                false => {
+                    changing.extend(own.into_iter().map(|at| (package, at, replacing.clone())))
+                }
             }
         }
         for package in still {

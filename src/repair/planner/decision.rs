@@ -13,7 +13,7 @@ use imgfix_solve::solver::{
 };
 
 use super::targets::{Targets, Waiting};
-use super::{Companion, Context, Lock, Planned};
+use super::{Companion, Context, Lock, Planned, Slot};
 
 /// What is done, for which targets.
 struct Decided {
@@ -249,7 +249,11 @@ impl Targets<'_> {
         let all = smallest(self.family, &task).ok()?;
         let more = all.iter().filter(|change| !changes.contains(change));
         let former: Vec<PackageId> = more.flat_map(|change| self.former(*change)).collect();
-        let is_installed = self.family.slots().iter().any(|slot| former.contains(&slot.id));
+        // what gives way to it may be on its way to a newer version already
+        let changing: Vec<PackageId> =
+            changes.iter().flat_map(|change| self.former(*change)).collect();
+        let stays = |slot: &Slot| former.contains(&slot.id) && !changing.contains(&slot.id);
+        let is_installed = self.family.slots().iter().any(stays);
         (!is_installed).then_some(task.targets)
     }
 
