@@ -139,11 +139,14 @@ mod tests {
     use super::*;
     use crate::modules::{ModuleFilter, ModuleState, Modules};
     use crate::remote::Repository;
-    use crate::solve::Image;
+    use crate::solve::tests::context;
+    use crate::solve::{Image, plan_platform};
     use crate::testing::{installed, repository};
     use crate::updateinfo::Advisories;
+    use imgfix_repair::planner::Requests;
     use imgfix_solve::effort::Effort;
     use imgfix_vfs::Memory;
+    use std::collections::BTreeMap;
 
     fn updateinfo(advisories: &[(&str, &str, &[(&str, &str)])]) -> Advisories {
         let mut text = String::from("<updates>");
@@ -195,6 +198,45 @@ mod tests {
         ] {
             assert_eq!(fixed(all(), &none, id, package), want, "{id} {package}");
         }
+    }
+
+    /// The steps for a CVE of `a`, and why it is left.
+    fn planned(image: &str, offered: &[&str], advised: &[&str]) -> (Vec<String>, Vec<String>) {
+        let mut one = repository(offered);
+        let all: Vec<[(&str, &str); 1]> = advised.iter().map(|version| [("a", *version)]).collect();
+        let all: Vec<_> = all.iter().map(|packages| ("A-1", "CVE-1", &packages[..])).collect();
+        one.advisories = updateinfo(&all);
+        let packages = [installed(image)];
+        let image =
+            Image { architecture: "x86_64", packages: packages[..].into(), ..Image::default() };
+        let requests = Requests::Findings(vec![Finding::system("CVE-1", "a", "1-1").into()]);
+        let filter = ModuleFilter::default();
+        let plan =
+            plan_platform(&image, &[one], &filter, &requests, &BTreeMap::new(), &context()).plan;
+        let steps = plan.steps.iter().map(|step| format!("{} {}", step.package.name, step.to));
+        let left = plan.unfixed.iter().map(|one| one.reason.to_string());
+        (steps.collect(), left.collect())
+    }
+
+    #[test]
+    fn the_first_of_several_advisories_is_better_than_nothing() {
+        let offered = ["a 2", "a 3; R: no"];
+        let (steps, left) = planned("a 1", &offered, &["2", "3"]);
+        assert_eq!(steps, ["a 2-1"]);
+        assert!(left.len() == 1 && left[0].contains("no"), "{left:?}");
+        // no advisory names it or an older one
+        let (steps, left) = planned("a 1", &offered, &["3"]);
+        assert!(steps.is_empty() && left.len() == 1, "{steps:?} {left:?}");
+        assert_eq!(planned("a 1", &["a 2", "a 3"], &["2", "3"]), (vec!["a 3-1".into()], vec![]));
+    }
+
+    #[test]
+    fn what_obsoletes_a_package_is_not_what_its_advisories_lead_to() {
+        let offered = ["a 2", "p 9; O: a < 9"];
+        assert_eq!(planned("a 1", &offered, &["2"]), (vec!["a 2-1".into()], vec![]));
+        // it is where there is nothing else
+        let (steps, _) = planned("a 1", &["a 2; R: no", "p 9; O: a < 9"], &["2"]);
+        assert_eq!(steps, ["p 9-1"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::modules::Modules;
 use crate::options::Tool;
 use crate::testing::{installed, repository};
 use imgfix_model::digest::Digest;
+use imgfix_model::finding::Finding;
 use imgfix_model::path::ImagePath;
 use imgfix_vfs::{Entry, Memory, NoLayers, Tree};
 
@@ -216,6 +217,52 @@ fn several_packages_give_way_as_with_dnf() {
     }
 }
 
+/// libsolv's choice rules, which a report's findings do without.
+#[test]
+fn nothing_new_is_taken_where_something_installed_would_do() {
+    for (what, image, offered, everything, one) in [
+        (
+            "a newer version would do, and is out of reach",
+            &["a 1", "d 1"][..],
+            &["a 2; R: c", "d 2; P: c; R: no", "n 2; P: c"][..],
+            &[][..],
+            &["a 1-1>2-1", "n 2-1"][..],
+        ),
+        (
+            "it is not the newest",
+            &["a 1", "d 1"],
+            &["a 2; R: c", "d 2; P: c; R: no", "d 3", "n 2; P: c"],
+            &["a 1-1>2-1", "d 1-1>3-1", "n 2-1"],
+            &["a 1-1>2-1", "n 2-1"],
+        ),
+        (
+            "what obsoletes an installed package",
+            &["a 1", "d 1"],
+            &["a 2; R: p", "p 2; R: no; O: d < 2", "p 3"],
+            &[],
+            &["a 1-1>2-1", "p 3-1"],
+        ),
+        (
+            "nothing installed",
+            &["a 1", "d 1"],
+            &["a 2; R: c", "n 2; P: c"],
+            &["a 1-1>2-1", "n 2-1"],
+            &["a 1-1>2-1", "n 2-1"],
+        ),
+    ] {
+        assert_eq!(upgraded(image, offered), everything, "{what}");
+        let fixed = Some("1-2".to_owned());
+        let finding = Finding { fixed, ..Finding::system("CVE-1", "a", "1-1") };
+        let requests = Requests::Findings(vec![finding.into()]);
+        let System { packages, repositories, options, filter, .. } = system(image, offered);
+        let packages = packages.as_slice().into();
+        let image = Image { architecture: "x86_64", packages, options, ..Image::default() };
+        let barred = BTreeMap::new();
+        let planned = plan_platform(&image, &repositories, &filter, &requests, &barred, &context());
+        assert_eq!(steps(&planned), one, "{what}");
+    }
+}
+
 #[test]
 fn machines_of_one_package_stay_at_one_version() {
     let two = ["a 1", "a.i686 1"];
@@ -246,9 +293,30 @@ fn recommended_packages_come_along_when_they_are_new() {
     assert_eq!(upgraded(&["a 1"], &either), ["a 1-1>2-1", "b 1-1", "c 1-1"]);
     let lower = ["a 2; W: w", "w 2; R: no", "w 1; W: v", "v 1"];
     assert_eq!(upgraded(&["a 1"], &lower), ["a 1-1>2-1", "v 1-1", "w 1-1"]);
+    // it may obsolete what is on its way to a newer version
+    assert_eq!(upgraded(&["a 1"], &["a 2; W: w", "w 2; O: a < 2"]), ["a 1-1>2-1", "w 2-1"]);
     let mut without = system(&["a 1"], &offered);
     without.options.weak_dependencies = false;
     assert_eq!(steps(&without.everything()), ["a 1-1>2-1"]);
+}
+
+#[test]
+fn of_several_that_would_do_the_recommended_one_is_taken() {
+    let either = ["a 2; R: (p or q)", "b 2; W: q", "p 1", "q 1"];
+    assert_eq!(upgraded(&["a 1", "b 1"], &either), ["a 1-1>2-1", "b 1-1>2-1", "q 1-1"]);
+    let there = ["a 2; R: (p or q)", "p 1", "q 1"];
+    assert_eq!(upgraded(&["a 1", "b 1; W: q"], &there), ["a 1-1>2-1", "q 1-1"]);
+    assert_eq!(upgraded(&["a 1", "b 1"], &there), ["a 1-1>2-1", "p 1-1"]);
+    // in an installed one's place, too, where it is recommended before that one's turn
+    let instead = ["a 2; W: p", "f 2", "p 2; O: f < 2"];
+    let planned = system(&["a 1", "f 1"], &instead).everything();
+    assert_eq!(steps(&planned), ["a 1-1>2-1", "p 2-1"]);
+    assert_eq!(removed(&planned), ["f"]);
+    assert_eq!(
+        upgraded(&["f 1", "a 1"], &instead),
+        ["a 1-1>2-1", "f 1-1>2-1", "p 2-1"],
+        "after it"
+    );
 }
 
 #[test]
