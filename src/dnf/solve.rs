@@ -5,8 +5,8 @@
 //! `dnf upgrade PACKAGE...` does. What relations mean is in [`relation`], what a version is in
 //! [`package_version`], which newer version is the candidate in [`candidates`] and
 //! [`imgfix_repair::lowering`], what takes an installed package's place in [`obsoletes`], what
-//! advisories say in [`advised`], what is recommended in [`recommended`], how the solver's questions
-//! are answered in [`rules`] and [`choices`], and the planner's in [`family`].
+//! advisories say in [`advised`], what is recommended in [`recommended`], how the solver's
+//! questions are answered in [`rules`] and [`choices`], and the planner's in [`family`].
 //!
 //! Three rules are ours. Nothing installed goes but what a newer package obsoletes. Conditions of
 //! rich dependencies are judged by what the image has; where they do not hold, their absence is a

@@ -5,6 +5,9 @@
 //! the newest counts, as of reports that disagree. What the modules of the image hide, or has no
 //! module where the installed package has one, fixes nothing. SUSE's `updateinfo.xml` has names of
 //! its own: `SUSE-SU-2024:1234-1` is `SUSE-SLE-Module-Basesystem-15-SP6-2024-1234` there.
+//!
+//! Where that version is out of reach, out comes one that another of these advisories names or
+//! leads to, which is better than none and leaves the finding its reason.
 
 use super::{RpmUniverse, evr_of};
 use crate::installed::InstalledPackage;

@@ -1,8 +1,8 @@
 //! rpm's relations as the solver asks for them: see [`super::relation`] for what they mean.
 //!
 //! Of several packages that would do and are not there, the one is taken that libsolv would take:
-//! of the best priority, for the machine itself, recommended, called as it is asked for, in the newest
-//! version.
+//! of the best priority, for the machine itself, recommended, called as it is asked for, in the
+//! newest version.
 
 use std::rc::Rc;
 
