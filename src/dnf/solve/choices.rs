@@ -38,7 +38,7 @@ impl RpmUniverse<'_> {
         let mut tied: BTreeMap<Name, Vec<Solvable>> = BTreeMap::new();
         let mut new: BTreeSet<Solvable> = BTreeSet::new();
         for one in &would_do {
-            match self.pool.get(*one).map(|version| self.tie(&version)) {
+            match self.tie(*one) {
                 Some(Tie::To(name)) => tied.entry(name).or_default().push(*one),
                 Some(Tie::New) => drop(new.insert(*one)),
                 Some(Tie::Unclear) | None => {}
@@ -59,7 +59,7 @@ impl RpmUniverse<'_> {
         if tied.values().flatten().all(|one| all.contains(one)) {
             return would_do;
         }
-        let is_taken = |one: &Solvable| match self.pool.get(*one).map(|it| self.tie(&it)) {
+        let is_taken = |one: &Solvable| match self.tie(*one) {
             Some(Tie::To(name)) => tied.contains_key(&name),
             Some(Tie::New) => false,
             Some(Tie::Unclear) | None => true,
@@ -67,36 +67,34 @@ impl RpmUniverse<'_> {
         would_do.into_iter().filter(is_taken).collect()
     }
 
-    fn tie(&self, version: &Rc<PackageVersion>) -> Tie {
+    fn tie(&self, solvable: Solvable) -> Option<Tie> {
+        let version = self.pool.get(solvable)?;
         if !version.is_package() {
-            return Tie::Unclear;
+            return Some(Tie::Unclear);
+        }
+        if self.pool.installed(solvable).is_some() {
+            return Some(Tie::To(version.name));
         }
         let own = version.facts.id.name.as_ref();
-        if self.pool.versions(version.name).iter().any(|one| self.is_there_as(*one)) {
-            return Tie::To(version.name);
+        let mut there = self.there.get(own).into_iter().flatten();
+        if there.any(|at| self.image.packages.get(*at).is_some_and(|one| one.name == own)) {
+            return Some(Tie::Unclear);
         }
         let called = |name: &str| {
             let there = self.pool.providing(name).into_iter().map(|(_, other)| other);
             there.filter(|other| !other.is_offered() && other.is_package()).collect::<Vec<_>>()
         };
-        if called(own).iter().any(|other| other.facts.id.name.as_ref() == own) {
-            return Tie::Unclear;
-        }
         for ban in version.bans().filter(|ban| ban.by_name) {
             let mut gone = called(&ban.relation.name).into_iter();
             if let Some(other) = gone.find(|other| other.is_called(&ban.relation)) {
                 let machines = (&other.facts.id.architecture, &version.facts.id.architecture);
-                return match arch::may_replace(machines.0.as_ref(), machines.1.as_ref()) {
+                return Some(match arch::may_replace(machines.0.as_ref(), machines.1.as_ref()) {
                     true => Tie::To(other.name),
                     false => Tie::Unclear,
-                };
+                });
             }
         }
-        Tie::New
-    }
-
-    fn is_there_as(&self, solvable: Solvable) -> bool {
-        self.pool.get(solvable).is_some_and(|version| !version.is_offered())
+        Some(Tie::New)
     }
 
     /// Of what can become of an installed package the newest of each name from the best
