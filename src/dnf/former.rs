@@ -15,15 +15,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read, Seek};
 use std::path::PathBuf;
 
-use super::arch::may_replace;
 use super::installed::InstalledPackage;
 use super::inventory::RpmInventory;
 use super::primary;
 use super::remote::Repository;
+use super::transactions::goes_for;
 use super::trust::Trust;
 use imgfix_model::package::PackageId;
 use imgfix_model::path::ImagePath;
-use imgfix_model::plan::{Archive, Because, PlatformPlan};
+use imgfix_model::plan::{Archive, PlatformPlan};
 use imgfix_model::reason::Reason;
 use imgfix_repair::apply::open_archive;
 use imgfix_repair::archive::Limits;
@@ -270,25 +270,14 @@ fn is_it(listed: &InstalledPackage, found: &primary::Package<'_>) -> bool {
 
 /// The listed packages that a plan replaces, by their places, each with the step for which it goes.
 fn replaced<'p>(own: &RpmInventory, plan: &'p PlatformPlan) -> Vec<(usize, &'p PackageId)> {
-    let mut all = Vec::new();
-    for (place, package) in own.packages.iter().enumerate() {
-        let former = plan.steps.iter().filter(|step| {
-            let PackageId { name, architecture } = &step.package;
-            step.from.is_some()
-                && name.as_ref() == package.name
-                && may_replace(&package.architecture, architecture.as_ref())
-        });
-        all.extend(former.map(|step| (place, &step.package)));
-        let removals = plan.removals.iter().filter(|removal| {
-            let PackageId { name, architecture } = &removal.package;
-            name.as_ref() == package.name && architecture.as_ref() == package.architecture
-        });
-        all.extend(removals.filter_map(|removal| match &removal.because {
-            Because::Needed { package, .. } => Some((place, package)),
-            _ => None,
-        }));
-    }
-    all
+    let places = own.packages.iter().enumerate();
+    let replaced = places.flat_map(|(place, package)| {
+        let (name, architecture) = (package.name.as_str(), package.architecture.as_str());
+        let id = PackageId { name: name.into(), architecture: architecture.into() };
+        let steps = plan.steps.iter().filter(move |step| goes_for(step, plan, &id));
+        steps.map(move |step| (place, &step.package))
+    });
+    replaced.collect()
 }
 
 fn gone(own: &RpmInventory, place: usize, step: &PackageId) -> Option<(PackageId, Reason)> {

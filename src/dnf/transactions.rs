@@ -8,8 +8,8 @@
 use super::arch::may_replace;
 use super::inventory::{RpmInventory, id};
 use super::options::Tool;
+use imgfix_model::package::PackageId;
 use imgfix_model::plan::{Because, PlatformPlan, Step};
-use imgfix_rpm::Package;
 use imgfix_rpm::install::{self, InstallError, Installed, NewPackage, order};
 
 /// The transactions of a plan, whose steps have these packages: dnf makes one of everything, zypper
@@ -55,29 +55,34 @@ fn group(
     step: &Step,
 ) -> Vec<install::Step> {
     let name = step.package.name.as_ref();
-    let is_former = |package: &Package| {
-        let new = step.package.architecture.as_ref();
-        step.from.is_some() && package.name() == name && may_replace(package.arch(), new)
-    };
-    let goes = |package: &Package| {
-        plan.removals.iter().any(|removal| {
-            let needs = matches!(&removal.because, Because::Needed { package, .. }
-                if *package == step.package);
-            needs && removal.package == id(package)
-        })
-    };
-    let mut going: Vec<_> =
-        installed.iter().filter(|one| is_former(&one.package) || goes(&one.package)).collect();
+    let is_going = |one: &&Installed| goes_for(step, plan, &id(&one.package));
+    let mut going: Vec<_> = installed.iter().filter(is_going).collect();
     going.sort_by_key(|one| (one.package.name() != name, one.package.name(), one.number));
     let erase = |number| install::Step::Erase { number, replaced_by: Some(at) };
     let going = going.into_iter().map(|one| erase(one.number));
     std::iter::once(install::Step::Install(at)).chain(going).collect()
 }
 
+/// Whether a step takes the place of an installed package: of its former version, or of what the
+/// plan removes for it.
+pub fn goes_for(step: &Step, plan: &PlatformPlan, installed: &PackageId) -> bool {
+    let PackageId { name, architecture } = &step.package;
+    let is_former = step.from.is_some()
+        && installed.name == *name
+        && may_replace(installed.architecture.as_ref(), architecture.as_ref());
+    let is_removed = || {
+        plan.removals.iter().any(|removal| {
+            let for_step = matches!(&removal.because, Because::Needed { package, .. }
+                if *package == step.package);
+            for_step && removal.package == *installed
+        })
+    };
+    is_former || is_removed()
+}
+
 #[cfg(test)]
 mod tests {
     use imgfix_model::digest::Digest;
-    use imgfix_model::package::PackageId;
     use imgfix_model::plan::Archive;
     use imgfix_versions::VersionText;
 

@@ -27,20 +27,23 @@ impl RpmUniverse<'_> {
         };
         let installed: Vec<&InstalledPackage> =
             self.image.packages.iter().filter(concerned).collect();
-        let mut fixed: Option<Evr> = None;
+        let versions = self.advised_versions(finding, &installed).into_iter();
+        // of equal ones the first
+        let newest = versions.reduce(|best, one| if one > best { one } else { best });
+        newest.into_iter().map(|evr| evr.to_text().0).collect()
+    }
+
+    /// The versions of installed packages that advisories for a finding name.
+    fn advised_versions(&self, finding: &Finding, installed: &[&InstalledPackage]) -> Vec<Evr> {
+        let mut versions = Vec::new();
         for (repository, one) in self.repositories.iter().enumerate() {
-            for advisory in one.advisories.list.iter().filter(|one| is_about(one, finding)) {
-                for package in &advisory.packages {
-                    let Ok(evr) = Evr::parse(&package.evr) else { continue };
-                    if self.counts(package, &evr, repository, &installed)
-                        && fixed.as_ref().is_none_or(|fixed| evr > *fixed)
-                    {
-                        fixed = Some(evr);
-                    }
-                }
+            let about = one.advisories.list.iter().filter(|one| is_about(one, finding));
+            for package in about.flat_map(|advisory| &advisory.packages) {
+                let evr = Evr::parse(&package.evr).ok();
+                versions.extend(evr.filter(|evr| self.counts(package, evr, repository, installed)));
             }
         }
-        fixed.into_iter().map(|evr| evr.to_text().0).collect()
+        versions
     }
 
     /// The newest version of an installed package that can be had, and that an advisory for the
@@ -51,19 +54,7 @@ impl RpmUniverse<'_> {
             one.name == slot.id.name.as_ref() && one.architecture == slot.id.architecture.as_ref()
         };
         let installed = self.image.packages.iter().find(own)?;
-        let mut least: Option<Evr> = None;
-        for (repository, one) in self.repositories.iter().enumerate() {
-            for advisory in one.advisories.list.iter().filter(|one| is_about(one, finding)) {
-                for package in &advisory.packages {
-                    let Ok(evr) = Evr::parse(&package.evr) else { continue };
-                    if self.counts(package, &evr, repository, &[installed])
-                        && least.as_ref().is_none_or(|least| evr < *least)
-                    {
-                        least = Some(evr);
-                    }
-                }
-            }
-        }
+        let least = self.advised_versions(finding, &[installed]).into_iter().min();
         let (least, (candidate, _)) = (least?, slot.candidate.as_ref()?);
         let installed = self.installed_as(installed)?;
         let own = self.pool.offered(installed.name);

@@ -5,6 +5,8 @@
 //! (`priority`, `cost`, `excludepkgs`, `includepkgs`), libsolv's `policy.c` (of what is newer, the
 //! best priority counts; then the version), and libzypp's rule that vendors stay.
 
+use std::collections::BTreeSet;
+
 use super::package_version::{Facts, PackageVersion, Place, Words};
 use super::{RpmUniverse, evr_of, id, subject};
 use crate::arch;
@@ -207,14 +209,8 @@ impl<'a> RpmUniverse<'a> {
                 .then_with(|| cost(a).cmp(&cost(b)))
                 .then_with(|| a.place.cmp(&b.place))
         });
-        let mut seen: Vec<(Evr, &'a str)> = Vec::new();
-        newer.retain(|one| {
-            let is_new = seen
-                .iter()
-                .all(|(evr, machine)| (evr, *machine) != (&one.evr, one.package.architecture()));
-            seen.push((one.evr.clone(), one.package.architecture()));
-            is_new
-        });
+        let mut seen = BTreeSet::new();
+        newer.retain(|one| seen.insert((one.evr.clone(), one.package.architecture())));
     }
 
     /// Numbers a package that is not installed: one name for each line of machines.

@@ -102,14 +102,6 @@ fn ours(system: &System, program: &str, requests: &Requests) -> Plan {
             _ => drop(state.disabled.insert((*module).to_owned())),
         }
     }
-    let mut state = ModuleState::default();
-    for [module, stream, chosen] in &system.streams.chosen {
-        if *chosen == "enabled" {
-            state.enabled.insert((*module).to_owned(), (*stream).to_owned());
-        } else {
-            state.disabled.insert((*module).to_owned());
-        }
-    }
     let files = written::locks(system)
         .into_iter()
         .map(|(path, text)| (ImagePath::literal(path), Entry::file(text.into_bytes(), 0o644, 0)));
