@@ -175,7 +175,8 @@ pub trait Family: Universe {
         Vec::new()
     }
     /// What the package manager adds to these changes of itself, unless it cannot be
-    /// installed: apk's `install_if`. Of several for one relation the first that can be. `wanted` are versions that it takes before others.
+    /// installed: apk's `install_if`. Of several for one relation the first that can be. `wanted` are
+    /// versions that it takes before others.
     fn companions(&self, _changes: &[Solvable], _wanted: &BTreeSet<Solvable>) -> Vec<Companion> {
         Vec::new()
     }

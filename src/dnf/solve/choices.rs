@@ -10,10 +10,9 @@
 //! fixed, so that imgfix has the rule for upgrades of everything only.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::RpmUniverse;
-use super::package_version::PackageVersion;
+use super::obsoletes::{Choice, newest_of_names, staying};
 use crate::arch;
 use crate::options::Tool;
 use imgfix_solve::pool::Pooled as _;
@@ -100,26 +99,15 @@ impl RpmUniverse<'_> {
     /// Of what can become of an installed package the newest of each name from the best
     /// repositories, without what another one of them obsoletes. Where all is alike, any of it.
     fn most_wanted(&self, outcomes: &[Solvable]) -> Vec<Solvable> {
-        let all: Vec<(Solvable, Rc<PackageVersion>)> =
+        let all: Vec<Choice> =
             outcomes.iter().filter_map(|one| Some((*one, self.pool.get(*one)?))).collect();
         let offered = all.iter().filter(|(_, version)| version.is_offered());
         let Some(best) = offered.map(|(_, version)| self.priority(version)).min() else {
             return all.into_iter().map(|(one, _)| one).collect();
         };
-        let first: Vec<&(Solvable, Rc<PackageVersion>)> = all
-            .iter()
-            .filter(|(_, version)| !version.is_offered() || self.priority(version) == best)
-            .collect();
-        let newest = first.iter().filter(|(_, version)| {
-            let mut named = first.iter().filter(|(_, other)| other.name == version.name);
-            named.all(|(_, other)| other.facts.evr <= version.facts.evr)
-        });
-        let newest: Vec<Solvable> = newest.map(|(one, _)| *one).collect();
-        let gives_way = |one: &Solvable| {
-            let Some(version) = self.pool.get(*one) else { return false };
-            let mut others = newest.iter().filter_map(|other| self.pool.get(*other));
-            others.any(|by| by.obsoletes(&version) && !version.obsoletes(&by))
-        };
-        newest.iter().copied().filter(|one| !gives_way(one)).collect()
+        let is_best =
+            |(_, version): &Choice| !version.is_offered() || self.priority(version) == best;
+        let first: Vec<Choice> = all.into_iter().filter(is_best).collect();
+        staying(&newest_of_names(&first)).into_iter().map(|(one, _)| *one).collect()
     }
 }

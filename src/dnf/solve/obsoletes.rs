@@ -33,7 +33,25 @@ const MAX_NAMES: usize = 32;
 const MAX_VERSIONS: usize = 4;
 
 /// A version that can be taken for an installed package.
-type Choice = (Solvable, Rc<PackageVersion>);
+pub(super) type Choice = (Solvable, Rc<PackageVersion>);
+
+/// The newest version of each name.
+pub(super) fn newest_of_names(all: &[Choice]) -> Vec<&Choice> {
+    let is_newest = |(_, version): &&Choice| {
+        let mut named = all.iter().filter(|(_, other)| other.name == version.name);
+        named.all(|(_, other)| other.facts.evr <= version.facts.evr)
+    };
+    all.iter().filter(is_newest).collect()
+}
+
+/// Those that no other one of them obsoletes, but where each obsoletes the other.
+pub(super) fn staying<'c>(all: &[&'c Choice]) -> Vec<&'c Choice> {
+    let gives_way = |version: &PackageVersion| {
+        let mut others = all.iter();
+        others.any(|(_, by)| by.obsoletes(version) && !version.obsoletes(by))
+    };
+    all.iter().copied().filter(|(_, version)| !gives_way(version)).collect()
+}
 
 impl RpmUniverse<'_> {
     /// Finds what can be taken for each installed package, and makes the first its candidate.
@@ -166,24 +184,13 @@ impl RpmUniverse<'_> {
 
     /// What is tried first.
     fn next(&self, left: &[Choice]) -> Option<Solvable> {
-        let newest: Vec<&Choice> = left
-            .iter()
-            .filter(|(_, version)| {
-                let mut named = left.iter().filter(|(_, other)| other.name == version.name);
-                named.all(|(_, other)| other.facts.evr <= version.facts.evr)
-            })
-            .collect();
-        let gives_way = |(_, version): &Choice| {
-            let mut others = newest.iter();
-            others.any(|(_, by)| by.obsoletes(version) && !version.obsoletes(by))
-        };
-        let first =
-            newest.iter().filter(|one| !gives_way(one)).min_by_key(|(solvable, version)| {
-                let name = version.facts.id.name.as_ref();
-                let is_installed = self.image.packages.iter().any(|one| one.name == name);
-                (!self.is_recommended(version), Reverse(is_installed), name, *solvable)
-            });
-        first.or(newest.first()).map(|(solvable, _)| *solvable)
+        let newest = newest_of_names(left);
+        let first = staying(&newest).into_iter().min_by_key(|(solvable, version)| {
+            let name = version.facts.id.name.as_ref();
+            let is_installed = self.image.packages.iter().any(|one| one.name == name);
+            (!self.is_recommended(version), Reverse(is_installed), name, *solvable)
+        });
+        first.or(newest.first().copied()).map(|(solvable, _)| *solvable)
     }
 
     /// The lock of a package whose locked version, as it is installed or offered, another obsoletes:
