@@ -254,16 +254,26 @@ impl Fetcher {
     /// # Errors
     /// The first that cannot be had or is not what its checksum says.
     pub fn all(&self, wanted: &[Wanted]) -> Result<Vec<PathBuf>, FetchError> {
+        self.several(wanted, async |one| self.one(one).await)
+    }
+
+    /// What `get` makes of each, several at a time, in their order; or its first error.
+    fn several<I, R>(
+        &self,
+        items: &[I],
+        get: impl AsyncFn(&I) -> Result<R, FetchError>,
+    ) -> Result<Vec<R>, FetchError> {
+        let get = &get;
         self.runtime.block_on(async {
-            let mut found: Vec<(usize, PathBuf)> = Vec::with_capacity(wanted.len());
-            let mut stream = futures_util::stream::iter(wanted.iter().enumerate())
-                .map(|(at, one)| async move { self.one(one).await.map(|path| (at, path)) })
+            let mut found: Vec<(usize, R)> = Vec::with_capacity(items.len());
+            let mut stream = futures_util::stream::iter(items.iter().enumerate())
+                .map(|(at, item)| async move { get(item).await.map(|one| (at, one)) })
                 .buffer_unordered(AT_ONCE);
             while let Some(result) = stream.next().await {
                 found.push(result?);
             }
-            found.sort();
-            Ok(found.into_iter().map(|(_, path)| path).collect())
+            found.sort_by_key(|(at, _)| *at);
+            Ok(found.into_iter().map(|(_, one)| one).collect())
         })
     }
 

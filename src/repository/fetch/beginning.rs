@@ -1,8 +1,8 @@
 //! The first bytes of package archives, where the rest is not wanted: of an rpm package its headers.
 //!
-//! In come archives and how much of each; out come the bytes, from the cache, a file, or a server that
-//! is asked for no more. They are not held against the archive's checksum, which is that of the
-//! whole: who takes them has another proof, as a signature.
+//! In come archives and how much of each; out come the bytes, from the cache, a file, or a server
+//! that is asked for no more. They are not held against the archive's checksum, which is that of
+//! the whole: who takes them has another proof, as a signature.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, RANGE};
 
-use super::{AT_ONCE, FailedRequest, FetchError, Fetcher, Target, open_local};
+use super::{FailedRequest, FetchError, Fetcher, Target, open_local};
 use crate::request::{continues, good, passing, too_slow};
 use imgfix_host::pace::Transfer;
 use imgfix_model::checksum::ArchiveChecksum;
@@ -28,24 +28,10 @@ impl Fetcher {
     /// # Errors
     /// A server fails, or `--offline` and not in the cache.
     pub fn beginnings(&self, wanted: &[(&Archive, u64)]) -> Result<Vec<Option<Bytes>>, FetchError> {
-        self.runtime.block_on(async {
-            let mut found = Vec::with_capacity(wanted.len());
-            let mut stream = futures_util::stream::iter(wanted.iter().enumerate())
-                .map(|(at, (archive, bytes))| async move {
-                    match self.beginning(archive, *bytes).await {
-                        Ok(beginning) => Ok((at, Some(beginning))),
-                        Err(FetchError::NotFound { .. } | FetchError::Mismatch { .. }) => {
-                            Ok((at, None))
-                        }
-                        Err(error) => Err(error),
-                    }
-                })
-                .buffer_unordered(AT_ONCE);
-            while let Some(result) = stream.next().await {
-                found.push(result?);
-            }
-            found.sort_by_key(|(at, _)| *at);
-            Ok(found.into_iter().map(|(_, bytes)| bytes).collect())
+        self.several(wanted, async |(archive, bytes)| match self.beginning(archive, *bytes).await {
+            Ok(beginning) => Ok(Some(beginning)),
+            Err(FetchError::NotFound { .. } | FetchError::Mismatch { .. }) => Ok(None),
+            Err(error) => Err(error),
         })
     }
 

@@ -60,7 +60,7 @@ pub(super) fn decide(
 /// Leaves alone what other machines share, when a package goes away.
 fn keep_shared(element: &mut Element<'_>, options: &Options) {
     for (file, action) in element.files.iter().zip(&mut element.actions) {
-        if options.is_shared(&file.path()) {
+        if options.is_shared(file) {
             *action = Action::SkipShared;
         }
     }
@@ -79,7 +79,7 @@ fn leave_out(element: &mut Element<'_>, options: &Options) {
         let out = match file.flags {
             _ if other_colour => Some(Action::SkipColour),
             _ if is_left_out(file) => Some(Action::SkipNotInstalled),
-            _ if options.is_shared(&file.path()) => Some(Action::SkipShared),
+            _ if options.is_shared(file) => Some(Action::SkipShared),
             flags if flags.has(FileFlags::LICENSE) => None,
             _ if !options.wants_languages(file.langs) => Some(Action::SkipNotInstalled),
             flags if options.no_documentation && flags.has(FileFlags::DOC) => {
@@ -449,8 +449,12 @@ impl<'a> Decision<'_, 'a> {
 const PREFERRED_COLOUR: u32 = 2;
 
 impl Options {
-    /// Whether a path is shared, or below what is (rpm's macro `_netsharedpath`).
-    fn is_shared(&self, path: &[u8]) -> bool {
+    /// Whether a file is shared, or below what is (rpm's macro `_netsharedpath`).
+    fn is_shared(&self, file: &File<'_>) -> bool {
+        if self.shared.is_empty() {
+            return false;
+        }
+        let path = file.path();
         self.shared.iter().any(|shared| {
             let shared = shared.strip_suffix('/').unwrap_or(shared);
             let rest = path.strip_prefix(shared.as_bytes());
