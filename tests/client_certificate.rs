@@ -13,22 +13,6 @@ use common::cli::{copy_tree, fixture, ran};
 use common::outcome::verdicts;
 use common::rpm::{FOUND, Rpm, trivy};
 
-/// An authority; a server's certificate, which it signed, with its key; and the client's, as
-/// subscription-manager keeps them.
-const CERTIFICATES: &str = "set -e
-    printf '[req]\\ndistinguished_name=name\\n[name]\\n' > cnf
-    new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -config cnf \
-                -keyout $1-key.pem -subj /CN=$1 \"${@:2}\"; }
-    new ca -x509 -addext basicConstraints=critical,CA:TRUE -out ca.pem
-    mkdir entitlement
-    for who in server client; do
-        new $who -out $who.csr
-        printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=%sAuth\\n' $who > extensions
-        openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial \
-            -extfile extensions -out $who.pem
-    done
-    mv client.pem client-key.pem entitlement/";
-
 /// openssl's own server of files, which wants a certificate of its clients.
 struct Server {
     process: Child,
@@ -74,9 +58,15 @@ fn a_repository_for_subscribers_is_used_with_the_certificate_of_this_machine() {
     let rpm = Rpm::new();
     let folder = rpm.place.path("certificates");
     std::fs::create_dir(&folder).unwrap();
-    let made = Command::new("bash").args(["-c", CERTIFICATES]).current_dir(&folder).output();
+    let made = Command::new(fixture("make-client-certificates")).arg(&folder).output();
     let made = made.expect("Debian's package openssl");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    // As subscription-manager keeps them.
+    let entitlement = folder.join("entitlement");
+    std::fs::create_dir(&entitlement).unwrap();
+    for (made, kept) in [("client.pem", "1.pem"), ("client-key.pem", "1-key.pem")] {
+        std::fs::rename(folder.join(made), entitlement.join(kept)).unwrap();
+    }
     let served = rpm.place.path("served");
     copy_tree(&fixture("rpm/repository"), &served.join("9/BaseOS/x86_64/os"));
     let server = Server::start(&folder, &served);
@@ -90,7 +80,7 @@ fn a_repository_for_subscribers_is_used_with_the_certificate_of_this_machine() {
         ran(&mut command)
     };
     let option = |url: &str, files: &str| format!("--client-certificate={url}={files}");
-    let keys = folder.join("entitlement").display().to_string();
+    let keys = entitlement.display().to_string();
 
     // Without it there is no repository, and with one for another place neither.
     for more in [vec![], vec![option("https://127.0.0.1:1", &keys)]] {

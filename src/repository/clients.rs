@@ -98,18 +98,9 @@ mod tests {
 
     /// An authority in `dir`, and what it vouches for: a server on this machine, and a client.
     fn certificates(dir: &Path) {
-        let script = "set -e
-            new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -config cnf \\
-                        -keyout $1.key -subj /CN=$1 \"${@:2}\"; }
-            printf '[req]\ndistinguished_name=name\n[name]\n' > cnf
-            new ca -x509 -addext basicConstraints=critical,CA:TRUE -out ca.pem
-            for who in server client; do
-                new $who -out $who.csr
-                printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=%sAuth\n' $who > extensions
-                openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial \\
-                    -extfile extensions -out $who.pem
-            done";
-        let done = Command::new("bash").args(["-c", script]).current_dir(dir).output().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let done = Command::new(root.join("fixtures/make-client-certificates")).arg(dir).output();
+        let done = done.expect("Debian's package openssl");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
@@ -122,7 +113,7 @@ mod tests {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
         let verifier = verifier.allow_unauthenticated().build().unwrap();
-        let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(dir.join("server-key.pem")).unwrap();
         let configuration = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -166,7 +157,7 @@ mod tests {
         certificates(dir.path());
         let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
         let (url, other) = (start(dir.path()), start(dir.path()));
-        let identity = Identity::from_pem(&read("client.pem"), &read("client.key")).unwrap();
+        let identity = Identity::from_pem(&read("client.pem"), &read("client-key.pem")).unwrap();
         let own = ClientCertificate::new(&format!("{url}own"), identity).unwrap();
         let (fetcher, _cache) = fetcher(FetchOptions {
             certificates: vec![read("ca.pem")],
@@ -192,7 +183,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         certificates(dir.path());
         let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
-        let identity = Identity::from_pem(&read("client.pem"), &read("client.key")).unwrap();
+        let identity = Identity::from_pem(&read("client.pem"), &read("client-key.pem")).unwrap();
         for bad in ["http://h/", "h/x", "", "https://me:secret@h/", "https://h/?x"] {
             assert!(ClientCertificate::new(bad, identity.clone()).is_err(), "{bad}");
         }
