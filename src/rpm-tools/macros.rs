@@ -5,6 +5,7 @@
 //! is no macro there stays as it is, as rpm leaves it. Macros with parameters, those that are built
 //! in, programs and expressions are a stop. Source: rpm's `rpmio/macro.cc`, `macros.in`.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use bstr::ByteSlice as _;
@@ -66,6 +67,9 @@ const BUILT_IN: &[&str] = &[
 /// How deep macros may be made of macros; rpm itself ends at 64.
 const MAX_DEPTH: usize = 64;
 
+/// How many macros one text may be made of: those that expand to nothing have no length.
+const MAX_CALLS: usize = 100_000;
+
 /// The longest text that is expanded to, in bytes.
 const MAX_TEXT: usize = 1 << 20;
 
@@ -80,13 +84,18 @@ pub fn expand(machine: &mut Machine, text: &[u8]) -> Result<Vec<u8>, Stop> {
     };
     let mut expanded = Vec::with_capacity(text.len());
     macros.expand(text, 0, &mut expanded)?;
+    machine.spend_items(macros.calls.get())?;
     machine.spend_data(expanded.len())?;
     Ok(expanded)
 }
 
 /// What the image's macro files define.
 #[derive(Default)]
-struct Macros(HashMap<Vec<u8>, Definition>);
+struct Macros {
+    defined: HashMap<Vec<u8>, Definition>,
+    /// How many were expanded.
+    calls: Cell<usize>,
+}
 
 struct Definition {
     has_parameters: bool,
@@ -146,14 +155,17 @@ impl Macros {
                 None => (false, rest),
             };
             let body = body.trim().to_vec();
-            self.0.insert(name.to_vec(), Definition { has_parameters, body });
+            self.defined.insert(name.to_vec(), Definition { has_parameters, body });
         }
     }
 
     fn expand(&self, text: &[u8], depth: usize, out: &mut Vec<u8>) -> Result<(), Stop> {
+        if depth > MAX_DEPTH {
+            return Err(unknown(text));
+        }
         let mut rest = text;
         while let Some((&byte, behind)) = rest.split_first() {
-            if out.len() > MAX_TEXT {
+            if out.len() > MAX_TEXT || self.calls.get() > MAX_CALLS {
                 return Err(Stop::new("macros of rpm that expand to too much"));
             }
             rest = behind;
@@ -170,7 +182,8 @@ impl Macros {
                 out.push(b'%');
                 continue;
             };
-            let known = self.0.get(call.name);
+            self.calls.set(self.calls.get() + 1);
+            let known = self.defined.get(call.name);
             let is_nil = call.name == b"nil";
             let is_built_in = BUILT_IN.iter().any(|name| name.as_bytes() == call.name);
             if is_built_in && known.is_none() {
@@ -203,7 +216,7 @@ impl Macros {
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        if definition.has_parameters || depth >= MAX_DEPTH {
+        if definition.has_parameters {
             return Err(unknown(rest));
         }
         self.expand(&definition.body, depth + 1, out)
@@ -321,6 +334,20 @@ mod tests {
             assert_eq!(expanded(&files, text).as_deref(), Ok(want), "{text}");
         }
         assert_eq!(expanded(&[], "[ %{_excludedocs} ]").as_deref(), Ok("[ %{_excludedocs} ]"));
+    }
+
+    #[test]
+    fn macros_of_macros_end() {
+        // Each is twice the next one, and the last is nothing.
+        let doubled: String =
+            (0..40).map(|n| format!("%a{n} %{{a{}}}%{{a{}}}\n", n + 1, n + 1)).collect();
+        let file = format!("/usr/lib/rpm/macros={doubled}%a40 %{{nil}}\n%there 1\n");
+        let stop = expanded(&[&file], "%a0").unwrap_err();
+        assert_eq!(stop, "macros of rpm that expand to too much");
+        let nested = format!("{}x{}", "%{?there:".repeat(20_000), "}".repeat(20_000));
+        assert!(expanded(&[&file], &nested).unwrap_err().starts_with("a macro of rpm: %"));
+        let nested = format!("{}x{}", "%{?there:".repeat(60), "}".repeat(60));
+        assert_eq!(expanded(&[&file], &nested).as_deref(), Ok("x"));
     }
 
     #[test]

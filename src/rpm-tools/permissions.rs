@@ -22,6 +22,9 @@ const PREDEFINED: &[&str] = &["easy", "secure", "paranoid"];
 /// second.
 const FOLDERS: [&str; 2] = ["/usr/share/permissions", "/etc"];
 
+/// How many paths one with variables may stand for. Variables have a handful of values.
+const MAX_PATHS: usize = 1000;
+
 const CONFIGURATION: &str = "/etc/sysconfig/security";
 
 /// What the configuration says.
@@ -227,7 +230,8 @@ fn read_profile(
         let (Some((user, group)), Ok(mode)) = (owner, u32::from_str_radix(mode, 8)) else {
             continue;
         };
-        for file in expanded(file, variables) {
+        let Some(files) = expanded(file, variables) else { return Err(process.unsupported(line)) };
+        for file in files {
             let one = Wanted {
                 user: user.to_owned(),
                 group: group.to_owned(),
@@ -270,10 +274,11 @@ fn add_extra(
     Ok(())
 }
 
-/// The paths that one with variables stands for; none with a variable that is not known.
-fn expanded(path: &str, variables: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+/// The paths that one with variables stands for; none with a variable that is not known. `None`:
+/// more than any real one.
+fn expanded(path: &str, variables: &BTreeMap<String, Vec<String>>) -> Option<Vec<String>> {
     if !path.contains("%{") {
-        return vec![path.to_owned()];
+        return Some(vec![path.to_owned()]);
     }
     let mut paths = vec![String::new()];
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -282,12 +287,15 @@ fn expanded(path: &str, variables: &BTreeMap<String, Vec<String>>) -> Vec<String
             Some(name) => variables.get(name).cloned().unwrap_or_default(),
             None => vec![part.to_owned()],
         };
+        if paths.len().saturating_mul(values.len()) > MAX_PATHS {
+            return None;
+        }
         let with = |path: &String| -> Vec<String> {
             values.iter().map(|value| format!("{path}/{value}")).collect()
         };
         paths = paths.iter().flat_map(with).collect();
     }
-    paths
+    Some(paths)
 }
 
 /// Sets what is wrong of a file; whether nothing failed.
@@ -443,6 +451,15 @@ mod tests {
         assert_eq!(image.mode("/usr/sbin/pack"), 0o644);
         assert_eq!(run(&mut image, "chkstat -n --set --system"), 0);
         assert_eq!(image.output(), "");
+    }
+
+    #[test]
+    fn variables_stand_for_so_many_paths() {
+        let variables = [("v".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into();
+        let path = |count| format!("/x{}", "/%{v}".repeat(count));
+        assert_eq!(super::expanded(&path(1), &variables), Some(vec!["/x/a".into(), "/x/b".into()]));
+        assert_eq!(super::expanded(&path(9), &variables).map(|paths| paths.len()), Some(512));
+        assert_eq!(super::expanded(&path(60), &variables), None);
     }
 
     #[test]
