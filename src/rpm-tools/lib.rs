@@ -54,7 +54,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("glibc_post_upgrade.x86_64", glibc::post_upgrade),
     ("iconvconfig", glibc::iconvconfig),
     ("install-info", programs::install_info),
-    ("p11-kit", trust::p11_kit),
+    ("p11-kit", trust::run),
     ("permctl", permissions::run),
     ("restorecon", programs::restorecon),
     ("systemctl", systemctl::run_of_rpm),
@@ -62,7 +62,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("systemd-sysctl", programs::of_the_kernel),
     ("systemd-sysusers", systemd_sysusers::run),
     ("systemd-tmpfiles", systemd_tmpfiles::run),
-    ("trust", trust::trust),
+    ("trust", trust::run),
     ("udevadm", programs::of_the_kernel),
     ("update-alternatives", alternatives::run),
 ];

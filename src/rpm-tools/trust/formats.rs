@@ -1,7 +1,7 @@
 //! What extracted certificates become: PEM, OpenSSL's trusted PEM, a keystore of Java, a signature
 //! list of UEFI; as a file, or as a directory with a file for each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use imgfix_shell::{Process, Status, Stop};
 use sha1::{Digest as _, Sha1};
@@ -181,15 +181,14 @@ fn keystore(process: &Process<'_>, chosen: &[Chosen<'_>], seconds: u64) -> Resul
     let mut store = vec![0xfe, 0xed, 0xfe, 0xed];
     store.extend(number(2)?);
     store.extend(number(chosen.len())?);
-    let mut aliases: HashSet<Vec<u8>> = HashSet::new();
+    let mut aliases = Aliases::default();
     for one in chosen {
         // a trusted certificate
         store.extend(number(2)?);
-        let alias = alias(one, &aliases);
+        let alias = aliases.of(one);
         let length = u16::try_from(alias.len()).unwrap_or(i16::MAX as u16).min(i16::MAX as u16);
         store.extend(length.to_be_bytes());
         store.extend(alias.get(..usize::from(length)).unwrap_or_default());
-        aliases.insert(alias);
         store.extend(seconds.saturating_mul(1000).to_be_bytes());
         store.extend(b"\0\x05X.509");
         store.extend(number(one.der.len())?);
@@ -200,16 +199,33 @@ fn keystore(process: &Process<'_>, chosen: &[Chosen<'_>], seconds: u64) -> Resul
     Ok(store)
 }
 
-/// A name that no entry before has: lower case, without blanks and what is not ASCII.
-fn alias(one: &Chosen<'_>, aliases: &HashSet<Vec<u8>>) -> Vec<u8> {
-    let label = one.label.unwrap_or(b"unlabeled").iter();
-    let plain: Vec<u8> = label
-        .filter(|byte| byte.is_ascii() && !is_space(**byte))
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    let numbered = (1..).map(|number| [&plain[..], format!("-{number}").as_bytes()].concat());
-    let mut names = std::iter::once(plain.clone()).chain(numbered);
-    names.find(|name| !aliases.contains(name)).unwrap_or(plain)
+/// Names of entries, each once: lower case, without blanks and what is not ASCII.
+#[derive(Default)]
+struct Aliases {
+    given: HashSet<Vec<u8>>,
+    /// By the name, the first number that may not be given.
+    next: HashMap<Vec<u8>, u32>,
+}
+
+impl Aliases {
+    fn of(&mut self, one: &Chosen<'_>) -> Vec<u8> {
+        let label = one.label.unwrap_or(b"unlabeled").iter();
+        let plain: Vec<u8> = label
+            .filter(|byte| byte.is_ascii() && !is_space(**byte))
+            .map(u8::to_ascii_lowercase)
+            .collect();
+        if self.given.insert(plain.clone()) {
+            return plain;
+        }
+        let next = self.next.entry(plain.clone()).or_insert(1);
+        loop {
+            let name = [&plain[..], format!("-{next}").as_bytes()].concat();
+            *next += 1;
+            if self.given.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
 }
 
 /// EFI_CERT_X509_GUID, and p11-kit's own as owner, as UEFI lays them out.

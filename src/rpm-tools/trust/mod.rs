@@ -46,23 +46,11 @@ struct Request {
 /// How a wrong command line ends.
 const MISUSED: u8 = 2;
 
-/// `trust`.
+/// `trust`, and `p11-kit`, whose `extract` is the same.
 ///
 /// # Errors
 /// Another subcommand than `extract`, and options that are not evaluated.
-pub fn trust(process: &mut Process<'_>) -> Status {
-    subcommand(process)
-}
-
-/// `p11-kit`, whose `extract` is that of `trust`.
-///
-/// # Errors
-/// As [`trust`].
-pub fn p11_kit(process: &mut Process<'_>) -> Status {
-    subcommand(process)
-}
-
-fn subcommand(process: &mut Process<'_>) -> Status {
+pub fn run(process: &mut Process<'_>) -> Status {
     let mut words = process.arguments().iter().map(|word| word.to_vec());
     let command =
         words.find(|word| !matches!(&word[..], b"-v" | b"-q" | b"--verbose" | b"--quiet"));

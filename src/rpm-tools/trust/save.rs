@@ -1,7 +1,7 @@
 //! Files and directories as p11-kit leaves them: nobody may write to them, and what was there before
 //! goes in one step (p11-kit's `trust/save.c`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imgfix_shell::{Errno, Process, Status, Stop};
 use imgfix_tools::files::{exists, is_directory, is_there, names_in, remove, replace};
@@ -57,6 +57,8 @@ pub struct Directory<'s> {
     save: &'s Save,
     /// What was written.
     names: BTreeSet<String>,
+    /// By name and ending, the first number that may not be taken.
+    next: BTreeMap<String, u32>,
 }
 
 impl<'s> Directory<'s> {
@@ -83,7 +85,7 @@ impl<'s> Directory<'s> {
                 return Ok(None);
             }
         }
-        Ok(Some(Self { path: path.to_vec(), save, names: BTreeSet::new() }))
+        Ok(Some(Self { path: path.to_vec(), save, names: BTreeSet::new(), next: BTreeMap::new() }))
     }
 
     /// Writes a file under a name that is not taken, which is given back; `None` after a complaint.
@@ -162,12 +164,21 @@ impl<'s> Directory<'s> {
     }
 
     /// `NAMEENDING`, `NAME.1ENDING`, …; after `NAME.0` comes `NAME.1`. Names are ASCII.
-    fn free_name(&self, name: &str, ending: &str) -> String {
+    fn free_name(&mut self, name: &str, ending: &str) -> String {
         let length = name.len().min(MAX_NAME.saturating_sub(FOR_NUMBER + ending.len()));
         let name = name.get(..length).unwrap_or(name);
+        let first = format!("{name}{ending}");
+        if !self.names.contains(&first) {
+            return first;
+        }
         let later = if ending == ".0" { "" } else { ending };
-        let numbered = (1..).map(|number: u32| format!("{name}.{number}{later}"));
-        let mut names = std::iter::once(format!("{name}{ending}")).chain(numbered);
-        names.find(|name| !self.names.contains(name)).unwrap_or_default()
+        let next = self.next.entry(first).or_insert(1);
+        loop {
+            let numbered = format!("{name}.{next}{later}");
+            *next += 1;
+            if !self.names.contains(&numbered) {
+                return numbered;
+            }
+        }
     }
 }

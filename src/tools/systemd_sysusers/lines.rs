@@ -98,7 +98,6 @@ impl Wanted {
                 };
                 add(&mut self.users, account);
             }
-            ("r" | "m" | "g" | "u" | "u!", ..) => return Err(Trouble::Wrong),
             _ => return Err(Trouble::Wrong),
         }
         Ok(())
