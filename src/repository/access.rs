@@ -16,8 +16,29 @@ use super::repository_url::Login;
 pub enum Credentials {
     /// Of the source's own URL.
     Login(Login),
+    /// A token of the source (`Authorization: Bearer`).
+    Token(Token),
     /// Whatever these files have for each URL.
     Conf(Arc<AuthConf>),
+}
+
+/// A secret that stands for a login. It goes to its own host only, and into no message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// What goes along with one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// `Authorization: Basic`.
+    Login(Login),
+    /// `Authorization: Bearer`.
+    Token(Token),
 }
 
 /// Base URLs and what is used below them.
@@ -47,17 +68,20 @@ impl Logins {
 }
 
 impl Access {
-    /// The login for a URL, which a redirect may have led to.
+    /// What goes along to a URL, which a redirect may have led to.
     #[must_use]
-    pub fn login(&self, url: &Url) -> Option<Login> {
+    pub fn proof(&self, url: &Url) -> Option<Proof> {
+        let is_own = |base: &str| Url::parse(base).is_ok_and(|base| base.origin() == url.origin());
         match &self.0 {
             None => None,
             Some((base, Credentials::Login(login))) => {
-                let own = Url::parse(base).is_ok_and(|base| base.origin() == url.origin());
-                own.then(|| login.clone())
+                is_own(base).then(|| Proof::Login(login.clone()))
+            }
+            Some((base, Credentials::Token(token))) => {
+                is_own(base).then(|| Proof::Token(token.clone()))
             }
             Some((_, Credentials::Conf(conf))) => match conf.login(url.as_str()) {
-                Found::Login(login) => Some(login),
+                Found::Login(login) => Some(Proof::Login(login)),
                 Found::Nothing | Found::OnlyEncrypted => None,
             },
         }
@@ -75,6 +99,7 @@ mod tests {
         conf.add(b"machine h/deep login conf password s3cret\nmachine cdn login cdn password x");
         let logins = Logins::default();
         logins.add("https://own/d/", Credentials::Login(login));
+        logins.add("https://tokens/", Credentials::Token(Token("s3cret-token".into())));
         logins.add("https://h/deep/", Credentials::Conf(Arc::new(conf)));
         for (asked, redirected, want) in [
             ("https://own/d/x", "https://own/d/x", Some("me")),
@@ -83,14 +108,19 @@ mod tests {
             ("https://own/d/x", "http://own/d/x", None),
             ("https://own/d/x", "https://own.evil/d/x", None),
             ("https://own/other", "https://own/other", None),
+            ("https://tokens/x", "https://tokens/y", Some("s3cret-token")),
+            ("https://tokens/x", "https://own/y", None),
             ("https://h/deep/x", "https://h/deep/x", Some("conf")),
             ("https://h/deep/x", "https://h/other", None),
             ("https://h/deep/x", "http://h/deep/x", None),
             ("https://h/deep/x", "https://cdn/x", Some("cdn")),
             ("https://cdn/x", "https://cdn/x", None),
         ] {
-            let found = logins.access(asked).login(&redirected.parse().unwrap());
-            let user = found.as_ref().map(|login| login.user.as_str());
+            let found = logins.access(asked).proof(&redirected.parse().unwrap());
+            let user = found.as_ref().map(|proof| match proof {
+                Proof::Login(login) => login.user.as_str(),
+                Proof::Token(Token(text)) => text,
+            });
             assert_eq!(user, want, "{asked} {redirected}");
         }
         assert!(!format!("{logins:?}").contains("s3cret"));

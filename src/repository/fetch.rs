@@ -5,6 +5,9 @@
 //! the cache, or bytes. What has a known checksum is not asked for when the cache has it.
 
 mod beginning;
+mod hashed;
+
+pub use hashed::{Hashed, Kept};
 
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +18,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::StatusCode;
 use reqwest::header::{
-    ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
+    ACCEPT, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
 };
 use tokio::runtime::Runtime;
 
@@ -442,8 +445,38 @@ impl Fetcher {
     /// # Errors
     /// The server fails, or `--offline` and not in the cache.
     pub fn latest(&self, url: &str, limit: u64) -> Result<Option<Bytes>, FetchError> {
+        let asked = Asked { limit, accept: None, is_signed: true };
+        self.newest_of(&self.target(url), url, asked)
+    }
+
+    /// The same of an index that nobody signs: a registry's word over TLS, which is all that its
+    /// own tools go by. What another user's key sealed in the cache is not taken. `accept` is what
+    /// is asked for, as a media type.
+    ///
+    /// # Errors
+    /// As [`Fetcher::latest`]; the URL is `http:` of another machine.
+    pub fn unsigned(
+        &self,
+        url: &str,
+        limit: u64,
+        accept: Option<&'static str>,
+    ) -> Result<Option<Bytes>, FetchError> {
         let target = self.target(url);
-        if let Some(path) = self.local(&target)? {
+        if !proves_itself(&target.url) {
+            let why = "over http nothing proves what the registry says: name it with https";
+            return Err(FetchError::Failed { url: target.label, why: why.to_owned() });
+        }
+        self.newest_of(&target, url, Asked { limit, accept, is_signed: false })
+    }
+
+    fn newest_of(
+        &self,
+        target: &Target,
+        url: &str,
+        asked: Asked,
+    ) -> Result<Option<Bytes>, FetchError> {
+        let limit = asked.limit;
+        if let Some(path) = self.local(target)? {
             return match open_local(&target.label, &path) {
                 Ok(file) => read_bounded(&target.label, file, limit).map(Some),
                 Err(FetchError::NotFound { .. }) => Ok(None),
@@ -452,7 +485,7 @@ impl Fetcher {
         }
         let known = self.cache.revalidation(&target.label).and_then(|(known, word)| {
             // Offline there is nothing else to go by: the signature and the date must do.
-            if word == Word::Unknown && !self.options.offline {
+            if word == Word::Unknown && !(self.options.offline && asked.is_signed) {
                 return None;
             }
             let file = std::fs::File::open(self.cache.object(&known.digest)?).ok()?;
@@ -464,18 +497,18 @@ impl Fetcher {
                 None => Err(FetchError::Offline { url: url.to_owned() }),
             };
         }
-        self.runtime.block_on(self.revalidated(&target, known, limit))
+        self.runtime.block_on(self.revalidated(target, known, asked))
     }
 
     async fn revalidated(
         &self,
         target: &Target,
         known: Option<(Revalidation, Bytes)>,
-        limit: u64,
+        asked: Asked,
     ) -> Result<Option<Bytes>, FetchError> {
         let (mut tries, mut transfer) = (0, self.options.pace.transfer());
         loop {
-            match self.ask(target, known.as_ref(), limit, &mut transfer).await {
+            match self.ask(target, known.as_ref(), asked, &mut transfer).await {
                 Ok(found) => return Ok(Some(found)),
                 Err(FailedRequest { error: FetchError::NotFound { .. }, .. }) => return Ok(None),
                 Err(failed) => self.wait(failed, &mut tries).await?,
@@ -487,11 +520,14 @@ impl Fetcher {
         &self,
         target: &Target,
         known: Option<&(Revalidation, Bytes)>,
-        limit: u64,
+        asked: Asked,
         transfer: &mut Transfer,
     ) -> Result<Bytes, FailedRequest> {
-        let label = &target.label;
+        let (label, limit) = (&target.label, asked.limit);
         let mut headers = HeaderMap::new();
+        if let Some(accept) = asked.accept {
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        }
         if let Some((known, _)) = known {
             let value = |text: &Option<String>| text.as_deref().map(HeaderValue::from_str);
             if let Some(Ok(etag)) = value(&known.etag) {
@@ -546,6 +582,29 @@ impl Fetcher {
     fn disk(&self, source: std::io::Error) -> FetchError {
         FetchError::Cache { dir: self.cache.root().display().to_string(), source }
     }
+}
+
+/// How a file that changes is asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Bytes; more are never read.
+    limit: u64,
+    /// The media type that is asked for.
+    accept: Option<&'static str>,
+    /// Whether the caller has a signature to check, so that it does not matter who wrote the cache.
+    is_signed: bool,
+}
+
+/// Whether what comes from a URL is known to be its server's: it is encrypted, or of this machine.
+fn proves_itself(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return true };
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() != "http" || is_loopback
 }
 
 fn open_local(url: &str, path: &Path) -> Result<std::fs::File, FetchError> {

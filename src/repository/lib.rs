@@ -12,6 +12,7 @@ pub mod checked;
 pub mod cleartext;
 mod clients;
 pub mod config_text;
+pub mod content_hash;
 pub mod date;
 pub mod fetch;
 pub mod freshness;
@@ -29,7 +30,8 @@ pub mod upkeep;
 pub use cache::{Cache, CacheError};
 pub use cache_key::CacheKey;
 pub use clients::ClientCertificate;
-pub use fetch::{FetchError, FetchOptions, Fetcher};
+pub use content_hash::ContentHash;
+pub use fetch::{FetchError, FetchOptions, Fetcher, Hashed, Kept};
 pub use mirror::Mirror;
 pub use signature::Signer;
 

@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_RANGE, HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::access::Access;
+use super::access::{Access, Proof, Token};
 use super::clients::Clients;
 use super::fetch::FetchError;
 use imgfix_host::http;
@@ -60,8 +60,12 @@ impl Target {
         let mut url = Url::parse(&self.url).map_err(|error| fatal(error.to_string()))?;
         for _ in 0..=http::REDIRECTS {
             let mut request = clients.of(&url).get(url.clone()).headers(headers.clone());
-            if let Some(login) = self.access.login(&url) {
-                request = request.basic_auth(login.user, Some(login.password));
+            match self.access.proof(&url) {
+                Some(Proof::Login(login)) => {
+                    request = request.basic_auth(login.user, Some(login.password));
+                }
+                Some(Proof::Token(Token(token))) => request = request.bearer_auth(token),
+                None => {}
             }
             let response = request.send().await.map_err(|error| passing(label, &error))?;
             match redirected(&url, &response) {
