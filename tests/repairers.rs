@@ -55,6 +55,7 @@ impl Touched {
         overlay.set(path, Entry { uid: was.uid, gid: was.gid, ..anew }).unwrap();
         let step = StoreStep {
             component: TOUCHED.to_owned(),
+            path: None,
             from: None,
             to: None,
             archive: None,
@@ -161,6 +162,7 @@ impl Store {
             changed.set(ImagePath::new(&path).unwrap(), entry).unwrap();
             steps.push(StoreStep {
                 component: path,
+                path: None,
                 from: None,
                 to: None,
                 archive: None,

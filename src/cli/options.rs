@@ -29,6 +29,7 @@ use imgfix_repository::auth_conf;
 use imgfix_repository::auth_conf::AuthConf;
 use imgfix_repository::leaving_out::Strictness;
 use imgfix_repository::newest::Older;
+use imgfix_repository::registries::LibraryRegistries;
 use imgfix_repository::rsa_keys::RsaKeyring;
 use imgfix_repository::signature::Keyring;
 use imgfix_repository::upkeep::Limits;
@@ -109,6 +110,10 @@ pub struct RepositoryOptions {
     /// Go on with a repository whose index is older than one that was seen before
     #[arg(long)]
     pub allow_older_index: bool,
+    /// Leave a library alone unless its registry attests the archive (PEP 740, npm's signatures,
+    /// Maven's .asc with --keyring)
+    #[arg(long)]
+    pub require_attestation: bool,
     /// How maintainer scripts are run [default: virtual]
     #[arg(long, value_name = "MODE", value_parser = scripts_modes(), help_heading = "Upgrade options")]
     pub scripts: Option<ScriptsMode>,
@@ -307,6 +312,8 @@ pub fn environment(
                 cache,
                 cache_limits: repositories.cache.limits(),
                 release: repositories.releasever.clone(),
+                libraries: LibraryRegistries::default(),
+                require_attestation: repositories.require_attestation,
                 offline: repositories.offline,
                 certificates,
                 client_certificates,

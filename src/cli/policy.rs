@@ -3,14 +3,15 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
 use crate::policy;
 use crate::policy::{ImageName, Policy, Scripts};
 use imgfix_findings::{Filter, IgnoreRule};
-use imgfix_model::package::PackageId;
 use imgfix_model::plan::Plan;
+use imgfix_model::upgrade::UpgradeLevel;
 use imgfix_oci::Reference;
 use imgfix_repair::choice::PackageChoice;
 use imgfix_repair::edge::ScriptsMode;
@@ -43,6 +44,10 @@ pub struct PolicyOptions {
     /// Leave packages of these names alone, `*` is any text (repeatable)
     #[arg(long, value_name = "PATTERN")]
     pub deny_package: Vec<String>,
+    /// How far libraries of applications may be upgraded: patch (1.2.3 to 1.2.9), minor (to 1.9),
+    /// major (to 2.0) [default: patch]
+    #[arg(long, value_name = "LEVEL", value_parser = upgrade_levels(), help_heading = "Upgrade options")]
+    pub library_upgrades: Option<UpgradeLevel>,
 }
 
 impl PolicyOptions {
@@ -82,6 +87,7 @@ impl PolicyOptions {
         PackageChoice {
             allow: both(&policy.allow, &self.allow_package),
             deny: both(&policy.deny, &self.deny_package),
+            library_upgrades: self.library_upgrades.or(policy.library_upgrades).unwrap_or_default(),
         }
     }
 
@@ -91,14 +97,25 @@ impl PolicyOptions {
     pub fn refusal(&self, plan: &Plan, policy: &Policy) -> Option<String> {
         let choice = self.packages(policy);
         let steps = plan.platforms.iter().flat_map(|platform| &platform.steps);
-        let steps =
-            steps.map(|step| (&step.package, format!("changes {} to {}", step.package, step.to)));
+        let steps = steps.map(|step| {
+            (step.package.name.as_ref(), format!("changes {} to {}", step.package, step.to))
+        });
         let gone = plan.platforms.iter().flat_map(|platform| &platform.removals);
-        let gone = gone.map(|gone| (&gone.package, format!("takes {} away", gone.package)));
-        let (package, does, reason) = steps
+        let gone =
+            gone.map(|gone| (gone.package.name.as_ref(), format!("takes {} away", gone.package)));
+        let stores = plan.platforms.iter().flat_map(|platform| &platform.stores);
+        let libraries = stores.flat_map(|store| &store.steps).map(|step| {
+            let does = match &step.to {
+                Some(to) => format!("changes {} to {to}", step.component),
+                None => format!("changes {}", step.component),
+            };
+            (step.component.as_str(), does)
+        });
+        let (name, does, reason) = steps
             .chain(gone)
-            .find_map(|(package, does)| Some((package, does, choice.refusal(package)?)))?;
-        let by = match (&policy.files[..], self.is_of_the_file(package, policy)) {
+            .chain(libraries)
+            .find_map(|(name, does)| Some((name, does, choice.refusal_of(name)?)))?;
+        let by = match (&policy.files[..], self.is_of_the_file(name, policy)) {
             ([_, ..], true) => format!("the policy file {}", policy.files.join(" or ")),
             _ => "the command line (--allow-package, --deny-package)".to_owned(),
         };
@@ -109,13 +126,19 @@ impl PolicyOptions {
     }
 
     /// Whether it is the file, not a flag, that refuses a package which one of them refuses.
-    fn is_of_the_file(&self, package: &PackageId, policy: &Policy) -> bool {
+    fn is_of_the_file(&self, name: &str, policy: &Policy) -> bool {
         let denies = |patterns: &[String]| {
-            let choice = PackageChoice { allow: Vec::new(), deny: patterns.to_vec() };
-            choice.refusal(package).is_some()
+            let choice = PackageChoice { deny: patterns.to_vec(), ..PackageChoice::default() };
+            choice.refusal_of(name).is_some()
         };
         denies(&policy.deny) || (!denies(&self.deny_package) && !policy.allow.is_empty())
     }
+}
+
+/// The words of `--library-upgrades`.
+fn upgrade_levels() -> impl TypedValueParser<Value = UpgradeLevel> {
+    let words = UpgradeLevel::ALL.map(|level| PossibleValue::new(level.word()));
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<UpgradeLevel>())
 }
 
 /// Names ignore rules that will not hold for long.
@@ -161,6 +184,7 @@ pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
     options.strict_repositories |= file.strict_repositories;
     options.allow_expired_index |= file.allow_expired_index;
     options.allow_older_index |= file.allow_older_index;
+    options.require_attestation |= file.require_attestation;
     options.max_script_time = options.max_script_time.or(policy.max_script_time);
     let cache = &mut options.cache;
     cache.cache_max_size = cache.cache_max_size.or(policy.cache_max_size);

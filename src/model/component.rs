@@ -96,6 +96,27 @@ pub struct Library {
     /// What its record says of it.
     #[serde(skip)]
     pub description: Description,
+    /// Problems that this copy has and that cannot be used in it.
+    #[serde(skip)]
+    pub mitigated: Vec<Mitigated>,
+}
+
+/// Problems of a component that something keeps from being used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mitigated {
+    /// Ids: `CVE-2021-44228`.
+    pub ids: Vec<String>,
+    /// Half a sentence: `JndiLookup.class is not in it`.
+    pub how: String,
+}
+
+impl Library {
+    /// What keeps the problem with this id from being used in this copy.
+    #[must_use]
+    pub fn mitigation(&self, id: &str) -> Option<&str> {
+        let about = |one: &&Mitigated| one.ids.iter().any(|own| own.eq_ignore_ascii_case(id));
+        self.mitigated.iter().find(about).map(|one| one.how.as_str())
+    }
 }
 
 impl<'a> From<&'a Library> for Component<'a> {

@@ -21,4 +21,5 @@ pub mod path;
 pub mod plan;
 pub mod platform;
 pub mod reason;
+pub mod upgrade;
 pub mod verdict;

@@ -5,6 +5,7 @@ use super::component::StoreId;
 use super::digest::Digest;
 use super::finding::Finding;
 use super::package::{PackageId, PackageName};
+use super::path::ImagePath;
 use super::platform::Platform;
 use super::reason::Reason;
 use imgfix_versions::VersionText;
@@ -63,6 +64,10 @@ pub struct StorePlan {
 pub struct StoreStep {
     /// Its name in its store.
     pub component: String,
+    /// Which copy of it, where a store may have several: the file that recorded it before, or
+    /// that will record it when it is new.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<ImagePath>,
     /// `None`: it is not there yet, or has no versions.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<VersionText>,
@@ -149,6 +154,13 @@ pub enum Because {
     Newer,
     /// Nothing that is wanted needs it any more.
     Unneeded,
+    /// In a store of libraries: `component` of this plan changes with it, or needs it.
+    Beside {
+        /// The component that a finding is about.
+        component: String,
+        /// Why, in the store's words: `Requires-Dist: idna>=3`, `one family`.
+        relation: String,
+    },
     /// `package` of this plan has a relation (`Depends: libc6 (>= 2.36)`) that wants it.
     Needed {
         /// The package that has the relation.

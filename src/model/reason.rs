@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::finding::FixStatus;
+use super::upgrade::UpgradeLevel;
 
 /// Why it is not known which version has the fix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -179,6 +180,65 @@ pub enum Reason {
         /// The owner: `name:architecture`.
         package: String,
     },
+    /// The fix is a larger upgrade than the user allows for libraries.
+    BeyondUpgrades {
+        /// The component's name in its store.
+        component: String,
+        /// The version that is installed.
+        installed: String,
+        /// The first version that has the fix.
+        wanted: String,
+        /// Which upgrades would have to be allowed.
+        level: UpgradeLevel,
+    },
+    /// Another component forbids the version that has the fix.
+    Constrained {
+        /// The component that would be upgraded, with its new version.
+        component: String,
+        /// Which one forbids it, with its version.
+        by: String,
+        /// Its own line: `Requires-Dist: idna<3`, `"minimist": "0.0.8"`.
+        relation: String,
+    },
+    /// Code of another component uses what the version with the fix does not have any more.
+    Unlinkable {
+        /// The component that would be upgraded, with its new version.
+        component: String,
+        /// Which one uses it.
+        by: String,
+        /// What is missing: a class, a method with its descriptor.
+        member: String,
+    },
+    /// This copy cannot be changed where it is.
+    NotRepairable {
+        /// The component's name in its store.
+        component: String,
+        /// Half a sentence: why, with the remedy.
+        detail: String,
+    },
+    /// The version with the fix would bring a problem of the same report that is not there now.
+    Worse {
+        /// The component that would be upgraded, with its new version.
+        component: String,
+        /// The problem that it would bring.
+        finding: String,
+    },
+    /// No attestation of the archive could be verified, and the user wants one.
+    Unattested {
+        /// The component that would be upgraded, with its new version.
+        component: String,
+        /// Half a sentence: what is missing or wrong.
+        detail: String,
+    },
+    /// The component is compiled into a program, which has to be built anew.
+    NeedsRebuild {
+        /// The component's name in its store.
+        component: String,
+        /// The file that it is in.
+        file: String,
+        /// How, as an imperative.
+        advice: String,
+    },
     /// Excluded by the user's filters.
     Ignored {
         /// The option, or file and line: `.trivyignore:3`.
@@ -295,6 +355,29 @@ impl fmt::Display for Reason {
                 f,
                 "{component} belongs to the system package {package}, and changes with it only"
             ),
+            Reason::BeyondUpgrades { component, installed, wanted, level } => write!(
+                f,
+                "{component} {installed} is fixed in {wanted}, a {level} upgrade: allow it with \
+                 --library-upgrades {level}"
+            ),
+            Reason::Constrained { component, by, relation } => {
+                write!(f, "{by} does not allow {component}: {relation}")
+            }
+            Reason::Unlinkable { component, by, member } => {
+                write!(f, "{by} uses {member}, which {component} does not have")
+            }
+            Reason::NotRepairable { component, detail } => {
+                write!(f, "{component} is not changed: {detail}")
+            }
+            Reason::Worse { component, finding } => {
+                write!(f, "{component} would bring {finding}, which is not there now")
+            }
+            Reason::Unattested { component, detail } => {
+                write!(f, "nothing attests {component} (--require-attestation): {detail}")
+            }
+            Reason::NeedsRebuild { component, file, advice } => {
+                write!(f, "{component} is compiled into {file}: {advice}")
+            }
             Reason::Ignored { by } => write!(f, "ignored by {by}"),
             Reason::UnsupportedImage { detail } => {
                 write!(f, "the image is not supported: {detail}")

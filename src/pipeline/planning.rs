@@ -131,7 +131,8 @@ pub fn plan(
         let context =
             Context { platform: platform.clone(), manifest_digest: original_manifest(&loaded) };
         let (choice, edge) = (&request.packages, &environment.edge);
-        let work = Work { context: &context, choice, fetcher: &fetcher, edge };
+        let reported = findings.as_ref().map(|all| everything(all, platform)).unwrap_or_default();
+        let work = Work { context: &context, choice, findings: &reported, fetcher: &fetcher, edge };
         let (repaired, all) = match saved {
             Some(saved) => {
                 let plan = saved_plan(saved, &loaded, &name)?;
@@ -143,8 +144,7 @@ pub fn plan(
                     fetcher.newest().recall(&former.newest);
                 }
                 let requests = requests(findings.as_ref(), platform);
-                let all = findings.as_ref().map(|all| everything(all, platform));
-                (stores.repair(&requests, &work, &loaded.tree)?, all.unwrap_or_default())
+                (stores.repair(&requests, &work, &loaded.tree)?, reported.clone())
             }
         };
         let assessed = findings.as_ref().map(|all| scan::assessed_of(all, platform));

@@ -19,6 +19,7 @@ use imgfix_findings::ignore::{Condition, Pattern};
 use imgfix_model::advisory::Probability;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
+use imgfix_model::upgrade::UpgradeLevel;
 use imgfix_vfs::Compression;
 
 /// The tables that have settings: the file itself, and one `[[image]]`. A key is written once.
@@ -74,6 +75,7 @@ tables! {
     strict: bool,
     scripts: Option<Scripts>,
     max_script_time: Option<Spanned<u32>>,
+    library_upgrades: Option<UpgradeLevel>,
     platforms: Vec<Spanned<String>>,
     tag_suffix: Option<Spanned<String>>,
     original: Option<Original>,
@@ -282,6 +284,7 @@ impl PolicyText<'_> {
             strict: all.strict,
             scripts: all.scripts,
             max_script_time: all.max_script_time.map(Spanned::into_inner),
+            library_upgrades: all.library_upgrades,
             platforms: all
                 .platforms
                 .iter()

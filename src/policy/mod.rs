@@ -26,6 +26,7 @@ use imgfix_findings::IgnoreRule;
 use imgfix_model::advisory::Probability;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
+use imgfix_model::upgrade::UpgradeLevel;
 use imgfix_vfs::Compression;
 
 pub use client_certificate::ClientCertificateFiles;
@@ -104,6 +105,8 @@ pub struct Policy {
     pub scan_timeout: Option<Duration>,
     /// How long a server may take beyond what a transfer's size needs.
     pub timeout: Option<Duration>,
+    /// How far libraries of applications may be upgraded.
+    pub library_upgrades: Option<UpgradeLevel>,
     /// How long the scripts of one package may take, in seconds.
     pub max_script_time: Option<u32>,
     /// The largest image when it is unpacked, in bytes.
@@ -189,6 +192,8 @@ pub struct Repositories {
     pub allow_expired_index: bool,
     /// A repository whose index is older than one that was seen is used.
     pub allow_older_index: bool,
+    /// A library's archive that nothing attests is not used.
+    pub require_attestation: bool,
 }
 
 impl Policy {
@@ -220,6 +225,7 @@ impl Policy {
             scan_timeout: self.scan_timeout.or(base.scan_timeout),
             timeout: self.timeout.or(base.timeout),
             max_script_time: self.max_script_time.or(base.max_script_time),
+            library_upgrades: self.library_upgrades.or(base.library_upgrades),
             max_unpacked_size: self.max_unpacked_size.or(base.max_unpacked_size),
             max_memory: self.max_memory.or(base.max_memory),
             platforms: if self.platforms.is_empty() { base.platforms } else { self.platforms },
@@ -245,6 +251,7 @@ impl Policy {
                 strict_repositories: own.strict_repositories || general.strict_repositories,
                 allow_expired_index: own.allow_expired_index || general.allow_expired_index,
                 allow_older_index: own.allow_older_index || general.allow_older_index,
+                require_attestation: own.require_attestation || general.require_attestation,
             },
             notify: [base.notify, self.notify].concat(),
             images: [base.images, self.images].concat(),

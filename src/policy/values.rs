@@ -46,6 +46,7 @@ pub const KEYS: &[Key] = &[
     one("strict", "false"),
     one("scripts", "virtual"),
     one("max-script-time", "20"),
+    one("library-upgrades", "patch"),
     named("platforms", "platform", ""),
     one("tag-suffix", "_fix"),
     one("original", "keep"),
@@ -73,6 +74,7 @@ pub const KEYS: &[Key] = &[
     named("repositories.strict-repositories", "strict-repositories", "false"),
     named("repositories.allow-expired-index", "allow-expired-index", "false"),
     named("repositories.allow-older-index", "allow-older-index", "false"),
+    named("repositories.require-attestation", "require-attestation", "false"),
 ];
 
 /// The files of keys when one policy is put over another: those of both for a list, else those
@@ -121,6 +123,7 @@ impl Policy {
             ("strict", switch(self.strict)),
             ("scripts", text(self.scripts.map(|it| word_of_scripts(it).to_owned()))),
             ("max-script-time", number(self.max_script_time.map(u64::from))),
+            ("library-upgrades", text(self.library_upgrades.map(|it| it.to_string()))),
             ("platforms", list(self.platforms.iter().map(ToString::to_string).collect())),
             ("tag-suffix", text(self.tag_suffix.clone())),
             ("original", text(self.original.as_ref().map(|it| word_of_original(it).to_owned()))),
@@ -151,6 +154,7 @@ impl Policy {
             ("repositories.strict-repositories", switch(repositories.strict_repositories)),
             ("repositories.allow-expired-index", switch(repositories.allow_expired_index)),
             ("repositories.allow-older-index", switch(repositories.allow_older_index)),
+            ("repositories.require-attestation", switch(repositories.require_attestation)),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }

@@ -2,6 +2,7 @@
 
 use imgfix_model::package::PackageId;
 use imgfix_model::reason::Reason;
+use imgfix_model::upgrade::UpgradeLevel;
 
 /// Patterns of names, in which `*` is any text. The default allows everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,13 +11,20 @@ pub struct PackageChoice {
     pub allow: Vec<String>,
     /// Not these.
     pub deny: Vec<String>,
+    /// How far libraries of applications may be upgraded.
+    pub library_upgrades: UpgradeLevel,
 }
 
 impl PackageChoice {
     /// Why a package is not to be changed; `None`: it may be.
     #[must_use]
     pub fn refusal(&self, id: &PackageId) -> Option<Reason> {
-        let name = id.name.as_ref();
+        self.refusal_of(id.name.as_ref())
+    }
+
+    /// Why what has this name is not to be changed; `None`: it may be.
+    #[must_use]
+    pub fn refusal_of(&self, name: &str) -> Option<Reason> {
         let held = |by: String| Some(Reason::Held { package: name.to_owned(), by });
         if let Some(pattern) = self.deny.iter().find(|pattern| is_like(pattern, name)) {
             return held(format!("the policy (denied: {pattern})"));
@@ -67,7 +75,11 @@ mod tests {
 
     #[test]
     fn denied_goes_before_allowed() {
-        let choice = PackageChoice { allow: vec!["lib*".into()], deny: vec!["libc*".into()] };
+        let choice = PackageChoice {
+            allow: vec!["lib*".into()],
+            deny: vec!["libc*".into()],
+            ..Default::default()
+        };
         let refused = |name: &str| {
             choice.refusal(&PackageId { name: name.into(), architecture: "amd64".into() }).is_some()
         };

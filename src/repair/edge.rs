@@ -16,6 +16,7 @@ use imgfix_repository::checked::IdentityCheck;
 use imgfix_repository::freshness::Expired;
 use imgfix_repository::leaving_out::Strictness;
 use imgfix_repository::newest::Older;
+use imgfix_repository::registries::LibraryRegistries;
 use imgfix_repository::rsa_keys::RsaKeyring;
 use imgfix_repository::signature::Keyring;
 use imgfix_repository::upkeep::{Limits, Pruned};
@@ -56,6 +57,10 @@ pub struct RepositoryChoice {
     pub cache_limits: Limits,
     /// `--releasever`: what `$releasever` stands for in the sources of an rpm image.
     pub release: Option<String>,
+    /// Where libraries of applications come from.
+    pub libraries: LibraryRegistries,
+    /// `--require-attestation`: archives of libraries that nothing attests are not used.
+    pub require_attestation: bool,
     /// `--offline`: what is not in the cache is not fetched.
     pub offline: bool,
     /// PEM files.
@@ -215,6 +220,9 @@ impl Edge {
         };
         let progress = Arc::clone(&self.progress);
         let fetcher = Fetcher::new(Arc::clone(&self.runtime), cache, options, progress)?;
+        for (base, credentials) in self.repositories.libraries.logins() {
+            fetcher.login(base, credentials.clone());
+        }
         for mirror in &self.repositories.mirrors {
             let auth = Credentials::Conf(Arc::clone(&self.repositories.auth));
             fetcher.login(&format!("{}/", mirror.to()), auth);

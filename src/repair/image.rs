@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imgfix_model::component::{Contents, StoreId};
+use imgfix_model::component::{Component, Contents, StoreId};
 use imgfix_model::finding::{Class, Finding};
 use imgfix_model::package::{Installed, Inventory};
 use imgfix_model::path::ImagePath;
@@ -353,10 +353,22 @@ fn show_packages(plan: &PlatformPlan, after: &Inventory) -> Result<(), String> {
 /// the store's own to judge.
 fn show_store(plan: &StorePlan, after: Option<&Components<'_>>) -> Result<(), String> {
     for step in &plan.steps {
-        let mut found = after
-            .iter()
-            .flat_map(|after| &after.all)
-            .filter(|one| after.is_some_and(|after| (after.same_name)(one.name, &step.component)));
+        let copy = |version| Component {
+            name: &step.component,
+            version,
+            source: &step.component,
+            source_version: version,
+            architecture: None,
+            path: step.path.as_ref(),
+        };
+        let mut found = after.iter().flat_map(|after| {
+            let is_named = |one: &&Component<'_>| (after.same_name)(one.name, &step.component);
+            let is_it = |one: &&Component<'_>| {
+                // the name as this one writes it
+                step.path.is_none() || one.is_same(&Component { name: one.name, ..copy("") })
+            };
+            after.all.iter().filter(is_named).filter(is_it)
+        });
         match (&step.from, &step.to) {
             (_, Some(to)) if !found.any(|one| one.version == to.as_ref()) => {
                 return Err(format!("{} of {} is not at version {to}", step.component, plan.store));

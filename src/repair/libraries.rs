@@ -1,31 +1,52 @@
-//! A store of libraries: listed and judged, and not changed yet. Each finding that it has gets
-//! one reason, unless what is installed is free of the problem already.
+//! A store of libraries as a repairer: of each affected copy the smallest version is chosen that
+//! fixes most; the changes are tried together, what cannot be is barred, and the next version or
+//! the others are tried, until nothing is barred any more.
+//!
+//! In come findings and the store's [`LibraryManager`]; out come steps over the overlay that all
+//! stores share, and one reason for each finding that is left. A store without a manager is listed
+//! and judged alone.
 
-use std::collections::BTreeMap;
+mod manager;
+mod targets;
+mod trial;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use imgfix_model::component::{Component, Libraries, Library, StoreId};
 use imgfix_model::finding::{Class, Finding};
 use imgfix_model::path::ImagePath;
-use imgfix_model::plan::{PlatformPlan, Unfixed};
+use imgfix_model::plan::{PlatformPlan, StoreStep, Unfixed};
 use imgfix_model::reason::Reason;
+use imgfix_model::verdict::Verdict;
 use imgfix_vfs::Overlay;
 
 use crate::error::RepairerError;
-use crate::judge::{Components, Concern, Demand, SameName, State};
+use crate::judge::verdict::Case;
+use crate::judge::{Components, Concern, SameName};
 use crate::planner::Requests;
-use crate::repairer::{Done, Repairer, Work};
+use crate::repairer::{Done, Part, Repairer, Work};
+pub use manager::{Barred, Change, LibraryManager, Outcome, Resolved, Versions};
+use targets::{Affected, Target, affected};
+use trial::Trial;
 
 /// A Python environment, a tree of node modules.
 pub struct LibraryStore {
     libraries: Libraries,
     same_name: SameName,
+    manager: Option<Box<dyn LibraryManager>>,
 }
 
 impl LibraryStore {
-    /// A store; `same_name` tells whether two texts name one library.
+    /// A store that is listed and judged; `same_name` tells whether two texts name one library.
     #[must_use]
     pub fn new(libraries: Libraries, same_name: SameName) -> Self {
-        Self { libraries, same_name }
+        Self { libraries, same_name, manager: None }
+    }
+
+    /// A store that can be changed.
+    #[must_use]
+    pub fn managed(self, manager: Box<dyn LibraryManager>) -> Self {
+        Self { manager: Some(manager), ..self }
     }
 
     /// The stores that were found, each as a repairer.
@@ -35,36 +56,62 @@ impl LibraryStore {
         found.into_iter().map(store).collect()
     }
 
-    /// Why `finding` is left; `None`: nothing that is installed here is affected.
-    fn reason(&self, finding: &Finding) -> Option<Reason> {
-        let components = self.components();
-        let Concern::Components(at) = components.concerned(finding) else { return None };
-        let claims = match components.demand(finding) {
-            Demand::Versions(claims) => Some(claims),
-            Demand::NeverAffected => return None,
-            _ => None,
-        };
-        let is_affected = |component: &Component<'_>| {
-            claims.as_ref().is_none_or(|claims| {
-                components.state(claims, finding, component, &components) != State::Free
-            })
-        };
-        let affected = |at: &usize| components.all.get(*at).is_some_and(is_affected);
-        let library = at.iter().filter(|at| affected(at)).find_map(|at| self.library(*at))?;
-        Some(match &library.owner {
-            Some(owner) => {
-                Reason::OwnedByPackage { component: library.name.clone(), package: owner.clone() }
-            }
-            None => Reason::StoreNotRepaired {
-                store: self.libraries.store.to_string(),
-                component: library.name.clone(),
-                installed: library.version.to_string(),
-            },
-        })
-    }
-
     fn library(&self, at: usize) -> Option<&Library> {
         self.libraries.libraries.get(at)
+    }
+
+    fn components_of<'a>(&self, libraries: &'a Libraries) -> Components<'a> {
+        Components {
+            all: libraries.libraries.iter().map(Component::from).collect(),
+            order: libraries.order,
+            same_name: self.same_name,
+        }
+    }
+
+    /// The copies that `findings` are about and that may be changed; the rest is left.
+    fn targets<'a>(
+        &'a self,
+        findings: impl Iterator<Item = &'a Finding>,
+        left: &mut Vec<Unfixed>,
+    ) -> Vec<Target<'a>> {
+        let components = self.components();
+        let mut targets: BTreeMap<usize, Target<'a>> = BTreeMap::new();
+        for finding in findings {
+            let Concern::Components(at) = components.concerned(finding) else { continue };
+            for at in at {
+                let (Some(component), Some(library)) = (components.all.get(at), self.library(at))
+                else {
+                    continue;
+                };
+                let mut leave = |reason| left.push(Unfixed { finding: finding.clone(), reason });
+                let claims = match affected(finding, component, &components) {
+                    Affected::Free => continue,
+                    Affected::Left(reason) if library.owner.is_none() && self.manager.is_some() => {
+                        leave(reason);
+                        continue;
+                    }
+                    Affected::Left(_) => None,
+                    Affected::By(claims) => Some(claims),
+                };
+                match (&library.owner, claims) {
+                    (Some(owner), _) => leave(Reason::OwnedByPackage {
+                        component: library.name.clone(),
+                        package: owner.clone(),
+                    }),
+                    (None, Some(claims)) if self.manager.is_some() => {
+                        let target = targets.entry(at);
+                        let new = || Target { library, problems: Vec::new() };
+                        target.or_insert_with(new).problems.push((finding, claims));
+                    }
+                    (None, _) => leave(Reason::StoreNotRepaired {
+                        store: self.libraries.store.to_string(),
+                        component: library.name.clone(),
+                        installed: library.version.to_string(),
+                    }),
+                }
+            }
+        }
+        targets.into_values().collect()
     }
 }
 
@@ -74,11 +121,7 @@ impl Repairer for LibraryStore {
     }
 
     fn components(&self) -> Components<'_> {
-        Components {
-            all: self.libraries.libraries.iter().map(Component::from).collect(),
-            order: self.libraries.order,
-            same_name: self.same_name,
-        }
+        self.components_of(&self.libraries)
     }
 
     fn libraries(&self) -> Option<&Libraries> {
@@ -105,27 +148,78 @@ impl Repairer for LibraryStore {
     fn repair(
         &self,
         requests: &Requests,
-        _work: &Work<'_>,
+        work: &Work<'_>,
         overlay: Overlay,
     ) -> Result<Done, RepairerError> {
         let mut done = Done::unchanged(overlay);
         let Requests::Findings(requests) = requests else { return Ok(done) };
-        for request in requests {
-            let finding = &request.finding;
-            let left =
-                self.reason(finding).map(|reason| Unfixed { finding: finding.clone(), reason });
-            done.unfixed.extend(left);
-        }
-        Ok(done)
+        let findings = requests.iter().map(|request| &request.finding);
+        let targets = self.targets(findings, &mut done.unfixed);
+        let Some(manager) = self.manager.as_deref().filter(|_| !targets.is_empty()) else {
+            return Ok(done);
+        };
+        let trial = Trial { store: self, manager, work };
+        trial.settle(targets, done)
     }
 
     fn follow(
         &self,
-        _plan: &PlatformPlan,
-        _work: &Work<'_>,
+        plan: &PlatformPlan,
+        work: &Work<'_>,
         overlay: Overlay,
     ) -> Result<Done, RepairerError> {
-        Ok(Done::unchanged(overlay))
+        let own = plan.stores.iter().find(|one| one.store == self.libraries.store);
+        let (Some(own), Some(manager)) = (own, self.manager.as_deref()) else {
+            return Ok(Done::unchanged(overlay));
+        };
+        match manager.apply(overlay, &own.steps, work)? {
+            Outcome::Applied(overlay) => {
+                Ok(Done { part: Part::Store(own.clone()), ..Done::unchanged(overlay) })
+            }
+            Outcome::Barred(Barred { path, reason }) => {
+                let at = |step: &&StoreStep| step.path.as_ref() == Some(&path);
+                let name = own.steps.iter().find(at).map(|step| step.component.clone());
+                let package = name.unwrap_or_else(|| path.to_string());
+                Err(RepairerError::NotAsPlanned { package, reason })
+            }
+        }
+    }
+
+    fn verdict(
+        &self,
+        finding: &Finding,
+        after: Option<&dyn Repairer>,
+        plan: &PlatformPlan,
+        planned: Option<&Reason>,
+    ) -> Verdict {
+        let before = self.components();
+        let after_libraries = after.and_then(Repairer::libraries);
+        let after = after.map(Repairer::components);
+        let case = Case {
+            finding,
+            before: &before,
+            after: after.as_ref(),
+            removals: plan.removals.as_slice(),
+            planned,
+        };
+        let verdict = case.verdict();
+        let (Verdict::NotFixed { .. }, Some(after), Some(libraries)) =
+            (&verdict, &after, after_libraries)
+        else {
+            return verdict;
+        };
+        let concerned = after.concerned_after(finding, &before);
+        let mitigations = concerned.components().iter().map(|at| {
+            let library = libraries.libraries.get(*at)?;
+            library.mitigation(&finding.id).map(str::to_owned)
+        });
+        let all: Option<BTreeSet<String>> = mitigations.collect();
+        match all {
+            Some(how) if !how.is_empty() => {
+                Verdict::Mitigated { how: how.into_iter().collect::<Vec<_>>().join("; ") }
+            }
+            _ => verdict,
+        }
     }
 }
 
@@ -144,6 +238,7 @@ mod tests {
             path: place.join(format!("{name}/METADATA")).unwrap(),
             owner: owner.map(str::to_owned),
             description: Description::default(),
+            mitigated: Vec::new(),
         };
         let store = LibraryStore::new(
             Libraries {
@@ -191,8 +286,11 @@ mod tests {
                 fixed: fixed.map(str::to_owned),
                 ..Finding::system("CVE-1", package, "1")
             };
-            let reason = store.reason(&finding).map(|reason| reason.to_string());
+            let mut left = Vec::new();
+            assert!(store.targets([&finding].into_iter(), &mut left).is_empty());
+            let reason = left.pop().map(|one| one.reason.to_string());
             assert_eq!(reason.as_deref(), want, "{package} {fixed:?}");
+            assert!(left.is_empty());
             assert_eq!(store.claims(&finding), package != "flask");
         }
         assert!(!store.claims(&Finding::system("CVE-1", "jinja2", "3.0")));

@@ -115,7 +115,10 @@ impl Ecosystem {
             match self.library(fs, &path, &mut left) {
                 Ok(Identity { name, version, description }) => {
                     let version = VersionText(version);
-                    store.libraries.push(Library { name, version, path, owner: None, description });
+                    let mitigated = Vec::new();
+                    let owner = None;
+                    let library = Library { name, version, path, owner, description, mitigated };
+                    store.libraries.push(library);
                 }
                 Err(why) => store.unread.push(Unread { path, why }),
             }

@@ -133,6 +133,8 @@ pub struct Work<'a> {
     pub context: &'a Context,
     /// What the user lets be changed.
     pub choice: &'a PackageChoice,
+    /// Everything that reports say of this image, whatever store it is about.
+    pub findings: &'a [Finding],
     /// What downloads, and remembers for the run what it has.
     pub fetcher: &'a Fetcher,
     /// What comes from outside.

@@ -15,6 +15,7 @@ mod tests {
     use super::super::before_after::{IdenticalFiles, samples};
     use super::super::schema_check;
     use super::*;
+    use imgfix_model::upgrade::UpgradeLevel;
 
     #[test]
     fn the_json_is_as_it_was() {
@@ -68,6 +69,18 @@ mod tests {
             Reason::NotOwned,
             Reason::NeedsScripts { package: text(), script: text(), line: None, detail: text() },
             Reason::NoRecipe { class: text() },
+            Reason::BeyondUpgrades {
+                component: text(),
+                installed: text(),
+                wanted: text(),
+                level: UpgradeLevel::Minor,
+            },
+            Reason::Constrained { component: text(), by: text(), relation: text() },
+            Reason::Unlinkable { component: text(), by: text(), member: text() },
+            Reason::NotRepairable { component: text(), detail: text() },
+            Reason::Worse { component: text(), finding: text() },
+            Reason::Unattested { component: text(), detail: text() },
+            Reason::NeedsRebuild { component: text(), file: text(), advice: text() },
             Reason::StoreNotRepaired { store: text(), component: text(), installed: text() },
             Reason::OwnedByPackage { component: text(), package: text() },
             Reason::Ignored { by: text() },

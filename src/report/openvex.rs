@@ -153,6 +153,13 @@ fn is_known(reason: &Reason) -> bool {
         | Reason::NeedsScripts { .. }
         | Reason::NoRecipe { .. }
         | Reason::StoreNotRepaired { .. }
+        | Reason::BeyondUpgrades { .. }
+        | Reason::Constrained { .. }
+        | Reason::Unlinkable { .. }
+        | Reason::NotRepairable { .. }
+        | Reason::Worse { .. }
+        | Reason::Unattested { .. }
+        | Reason::NeedsRebuild { .. }
         | Reason::OwnedByPackage { .. }
         | Reason::Ignored { .. }
         | Reason::StillPresent { .. } => true,

@@ -231,6 +231,7 @@ mod tests {
                 path: ImagePath::literal("/app/node_modules/@babel/core/package.json"),
                 owner: None,
                 description: Description::default(),
+                mitigated: Vec::new(),
             }],
             unread: Vec::new(),
         });

@@ -19,6 +19,7 @@ pub mod freshness;
 pub mod leaving_out;
 pub mod mirror;
 pub mod newest;
+pub mod registries;
 pub mod repository_url;
 mod request;
 pub mod rsa_keys;

@@ -3,7 +3,7 @@
 use super::concern::SameName;
 use super::{At, Claims, Concern, Demand, State, concerned};
 use imgfix_model::component::Component;
-use imgfix_model::finding::Finding;
+use imgfix_model::finding::{Class, Finding};
 use imgfix_model::package::Inventory;
 use imgfix_versions::VersionOrder;
 
@@ -46,7 +46,30 @@ impl<'a> Components<'a> {
     /// The one that became `component`, or that `component` was.
     #[must_use]
     pub fn same(&self, component: &Component<'_>) -> Option<&Component<'a>> {
-        self.all.iter().find(|one| one.is_same(component))
+        // two copies of one name may be in folders beside each other
+        let is_at_its_path =
+            |one: &&Component<'a>| one.path == component.path && one.is_same(component);
+        let mut all = self.all.iter();
+        all.clone().find(is_at_its_path).or_else(|| all.find(|one| one.is_same(component)))
+    }
+
+    /// Those that `finding` is about, which was made of `before`: what it named then may be
+    /// recorded by another file now.
+    #[must_use]
+    pub fn concerned_after(&self, finding: &Finding, before: &Components<'_>) -> Concern {
+        let now = self.concerned(finding);
+        if finding.class != Class::Library {
+            return now;
+        }
+        let then = before.concerned(finding);
+        let became = before.at(then.components()).filter_map(|former| {
+            let same = self.same(former)?;
+            self.all.iter().position(|one| std::ptr::eq(one, same))
+        });
+        let mut at: Vec<usize> = now.components().iter().copied().chain(became).collect();
+        at.sort_unstable();
+        at.dedup();
+        if at.is_empty() { now } else { Concern::Components(at) }
     }
 
     /// The state of a component; `before` is what the report was made of.

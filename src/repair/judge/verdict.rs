@@ -32,7 +32,7 @@ impl Case<'_> {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let Some(after) = self.after else { return self.gone() };
-        let at = match after.concerned(self.finding) {
+        let at = match after.concerned_after(self.finding, self.before) {
             Concern::Components(at) => at,
             Concern::OtherArchitecture { wanted, installed } => {
                 return self.not_fixed(Reason::OtherArchitecture { wanted, installed });
@@ -197,6 +197,51 @@ mod tests {
         let (before, after) = (Components::of_packages(before), Components::of_packages(after));
         let (before, after) = (&before, Some(&after));
         said(&Case { finding, before, after, removals: &removals, planned: None }.verdict())
+    }
+
+    #[test]
+    fn a_library_is_found_again_where_its_record_is_now() {
+        use imgfix_model::path::ImagePath;
+        let paths = ["/v/a-1.dist-info/METADATA", "/v/a-2.dist-info/METADATA", "/w/a/METADATA"];
+        let paths = paths.map(ImagePath::literal);
+        let [old, new, other] = &paths;
+        let store = |all: &[(&'static str, &'static str, &'static ImagePath)]| {
+            let component = |(name, version, path): &(&'static str, &'static str, _)| Component {
+                name,
+                version,
+                source: name,
+                source_version: version,
+                architecture: None,
+                path: Some(*path),
+            };
+            let all = all.iter().map(component).collect();
+            Components { all, order: VersionOrder::DPKG, same_name: |a, b| a == b }
+        };
+        let [old, new, other]: [&'static ImagePath; 3] = [old, new, other]
+            .map(|path| -> &'static ImagePath { Box::leak(Box::new(path.clone())) });
+        let before = store(&[("a", "1", old), ("a", "1", other)]);
+        let finding = Finding {
+            class: Class::Library,
+            path: Some("v/a-1.dist-info/METADATA".to_owned()),
+            fixed: Some("2".to_owned()),
+            ..Finding::system("CVE-1", "a", "1")
+        };
+        for (after, want) in [
+            (store(&[("a", "2", new), ("a", "1", other)]), "fixed by 2"),
+            (
+                store(&[("a", "1.5", new)]),
+                "not fixed: the repaired image still has 1.5, which is affected",
+            ),
+            (
+                store(&[("a", "1", old)]),
+                "not fixed: the repaired image still has 1, which is affected",
+            ),
+            (store(&[("a", "2", other)]), "fixed by (1 was removed)"),
+        ] {
+            let (before, after) = (&before, Some(&after));
+            let case = Case { finding: &finding, before, after, removals: &[], planned: None };
+            assert_eq!(said(&case.verdict()), want);
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ mod tests {
                 path: place.clone(),
                 owner: None,
                 description: Default::default(),
+                mitigated: Vec::new(),
             };
             let store = Libraries {
                 store: StoreId::new("x", &place),

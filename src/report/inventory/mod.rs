@@ -221,6 +221,7 @@ mod tests {
                 version: version.into(),
                 path: ImagePath::literal(path),
                 owner: owner.map(Into::into),
+                mitigated: Vec::new(),
                 description: Description {
                     supplier: Party::parse("Author of Libraries <author@lib.example>")
                         .filter(|_| owner.is_some()),
