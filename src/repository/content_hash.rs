@@ -33,7 +33,7 @@ impl ContentHash {
         let digit =
             |byte: &u8| char::from(*byte).to_digit(16).and_then(|one| u8::try_from(one).ok());
         let digits: Vec<u8> = text.as_bytes().iter().map(digit).collect::<Option<_>>()?;
-        if digits.len() % 2 != 0 {
+        if !digits.len().is_multiple_of(2) {
             return None;
         }
         Self::from_bytes(
