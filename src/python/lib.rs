@@ -12,14 +12,22 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod cursor;
 mod headers;
+pub mod index;
+pub mod marker;
 mod names;
+#[cfg(test)]
+mod real_packaging;
 mod records;
 mod repairer;
+pub mod requirement;
+pub mod specifiers;
+pub mod tags;
 mod versions;
 
 pub use headers::identity;
-pub use names::same_name;
+pub use names::{normalized, same_name};
 pub use records::{find, wants};
 pub use repairer::Python;
 pub use versions::ORDER;

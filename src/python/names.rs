@@ -7,6 +7,12 @@ pub fn same_name(a: &str, b: &str) -> bool {
     letters(a).eq(letters(b))
 }
 
+/// The normalised form, in which indexes know a distribution.
+#[must_use]
+pub fn normalized(name: &str) -> String {
+    letters(name).collect()
+}
+
 /// The normalised form: lower-case, runs of `-`, `_` and `.` as one `-`.
 fn letters(name: &str) -> impl Iterator<Item = char> {
     let is_separator = |c: char| matches!(c, '-' | '_' | '.');
