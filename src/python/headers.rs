@@ -51,6 +51,45 @@ pub fn identity(record: &[u8]) -> Result<Identity, String> {
     Ok(Identity::new(name, version)?.described(said.supplier(), said.license()))
 }
 
+/// What a distribution wants: of others, and of the interpreter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Values of `Requires-Dist`, as written.
+    pub requirements: Vec<String>,
+    /// `Requires-Python`, as written.
+    pub python: Option<String>,
+}
+
+/// What a record says that its distribution wants.
+///
+/// # Errors
+/// A header is no text, or there are too many: half a sentence.
+pub fn needs(record: &[u8]) -> Result<Needs, String> {
+    let requirements = values(record, "Requires-Dist")?;
+    let python = values(record, "Requires-Python")?.into_iter().next();
+    Ok(Needs { requirements, python })
+}
+
+/// The values of a header, in order, those of several lines as one.
+///
+/// # Errors
+/// One is no text, or there are too many headers: half a sentence.
+pub fn values(record: &[u8], name: &str) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for (count, header) in Headers(record).enumerate() {
+        if count == MAX_HEADERS {
+            return Err(format!("it has more than {MAX_HEADERS} headers"));
+        }
+        if !header.name.eq_ignore_ascii_case(name.as_bytes()) {
+            continue;
+        }
+        let text =
+            std::str::from_utf8(header.whole).map_err(|_| format!("its {name} is not UTF-8"))?;
+        found.push(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    Ok(found)
+}
+
 /// Headers that describe a distribution, the first of each.
 const DESCRIBING: [&str; 6] =
     ["maintainer", "maintainer-email", "author", "author-email", "license-expression", "license"];
@@ -117,6 +156,8 @@ struct Header<'a> {
     name: &'a [u8],
     /// What follows the colon on its line.
     value: &'a [u8],
+    /// The same with the lines that continue it.
+    whole: &'a [u8],
     /// There are more lines of it, with more than blanks.
     is_continued: bool,
 }
@@ -154,6 +195,7 @@ impl<'a> Iterator for Headers<'a> {
     fn next(&mut self) -> Option<Header<'a>> {
         // A text that begins with a continuation continues nothing.
         self.continuation();
+        let text = self.0;
         let line = self.line()?;
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (name, value) = line.split_at(colon);
@@ -162,7 +204,8 @@ impl<'a> Iterator for Headers<'a> {
             return None;
         }
         let is_continued = self.continuation();
-        Some(Header { name, value: value.get(1..).unwrap_or_default(), is_continued })
+        let whole = text.get(colon + 1..text.len() - self.0.len()).unwrap_or_default();
+        Some(Header { name, value: value.get(1..).unwrap_or_default(), whole, is_continued })
     }
 }
 
@@ -249,6 +292,16 @@ mod tests {
             };
             assert_eq!(format!("{name}|{email}|{license}"), want, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_wanted_is_headers_of_their_own() {
+        let text = b"Name: a\nRequires-Dist: b (>=1)\nrequires-dist: c;\n  os_name == 'nt'\r\n\
+                     Requires-Python: >=3.8\n\nRequires-Dist: no\n";
+        let found = needs(text).unwrap();
+        assert_eq!(found.requirements, ["b (>=1)", "c; os_name == 'nt'"]);
+        assert_eq!(found.python.as_deref(), Some(">=3.8"));
+        assert!(needs(b"Requires-Dist: \xff\n").is_err());
     }
 
     #[test]

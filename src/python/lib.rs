@@ -13,18 +13,26 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod cursor;
-mod headers;
+pub mod distribution;
+pub mod entry_points;
+pub mod environment;
+pub mod fault;
+pub mod headers;
 pub mod index;
 pub mod marker;
 mod names;
 #[cfg(test)]
 mod real_packaging;
+pub mod record;
 mod records;
 mod repairer;
+pub mod replace;
 pub mod requirement;
 pub mod specifiers;
 pub mod tags;
 mod versions;
+pub mod wheel;
+pub mod wrapper;
 
 pub use headers::identity;
 pub use names::{normalized, same_name};
