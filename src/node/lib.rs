@@ -12,11 +12,15 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod package_json;
+mod ranges;
+#[cfg(test)]
+mod real_semver;
 mod records;
 mod repairer;
 mod versions;
 
 pub use package_json::identity;
+pub use ranges::Range;
 pub use records::{find, wants};
 pub use repairer::Node;
 pub use versions::ORDER;

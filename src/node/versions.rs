@@ -16,10 +16,10 @@ use semver::Version;
 pub const ORDER: VersionOrder = VersionOrder::new("npm semver", compare, ZeroFix::Unknown);
 
 /// `MAX_LENGTH` of npm's semver, in UTF-16 units.
-const MAX_LENGTH: usize = 256;
+pub(crate) const MAX_LENGTH: usize = 256;
 
 /// `Number.MAX_SAFE_INTEGER`.
-const MAX_NUMBER: u64 = (1 << 53) - 1;
+pub(crate) const MAX_NUMBER: u64 = (1 << 53) - 1;
 
 /// Build metadata does not count: `1.0.0+a` is `1.0.0+b`.
 fn compare(a: &str, b: &str) -> Option<Ordering> {
