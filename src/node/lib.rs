@@ -11,18 +11,28 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod manifest;
+mod modules;
+mod overrides;
 mod package_json;
 mod ranges;
 #[cfg(test)]
 mod real_semver;
 mod records;
 mod repairer;
+mod spec;
+#[cfg(test)]
+mod testing;
 mod versions;
 
+pub use manifest::{Manifest, Need, NeedKind, Needs};
+pub use modules::{Broken, Found, Modules, Package};
+pub use overrides::Overrides;
 pub use package_json::identity;
 pub use ranges::Range;
 pub use records::{find, wants};
 pub use repairer::Node;
+pub use spec::Spec;
 pub use versions::ORDER;
 
 /// Whether two texts name one package: old names with capitals are others' than those without

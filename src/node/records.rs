@@ -13,7 +13,7 @@ use crate::versions::ORDER;
 const NODE: Ecosystem =
     Ecosystem { kind: "node", purl_type: "npm", order: ORDER, read: package_json::identity };
 
-const MODULES: &[u8] = b"node_modules";
+pub(crate) const MODULES: &[u8] = b"node_modules";
 const RECORD: &[u8] = b"package.json";
 
 /// Whether the content of this file, of `size` bytes, is read by [`find`].
@@ -55,12 +55,12 @@ fn behind(fs: &dyn FileSystem, link: &ImagePath) -> Option<ImagePath> {
 }
 
 /// Whether `path` is the record of a package: `node_modules/NAME/package.json`.
-fn is_record(path: &[u8]) -> bool {
+pub(crate) fn is_record(path: &[u8]) -> bool {
     split(path).is_some_and(|(folder, name)| name == RECORD && is_package(folder))
 }
 
 /// Whether `path` is where a package lies: `node_modules/NAME`, `node_modules/@SCOPE/NAME`.
-fn is_package(path: &[u8]) -> bool {
+pub(crate) fn is_package(path: &[u8]) -> bool {
     let Some((above, name)) = split(path) else { return false };
     // `.bin`, `.pnpm` and `.cache` are no packages; nor is a scope alone.
     if name.first().is_none_or(|first| matches!(first, b'.' | b'@')) {
@@ -70,6 +70,11 @@ fn is_package(path: &[u8]) -> bool {
     is_modules(above)
         || split(above)
             .is_some_and(|(above, scope)| scope.first() == Some(&b'@') && is_modules(above))
+}
+
+/// Whether something lies in a `node_modules` folder, at any depth.
+pub(crate) fn is_installed(path: &ImagePath) -> bool {
+    path.components().any(|component| component == MODULES)
 }
 
 /// The first `node_modules` folder on the way to `path`.

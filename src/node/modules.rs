@@ -1,0 +1,592 @@
+//! Which package finds which: the packages of an image by their folders, and Node's search from
+//! one of them for a name.
+//!
+//! In comes a file system; out come [`Modules`], in which versions can be replaced and packages
+//! added to see what would become of them. Node looks in `node_modules` of the folder itself and
+//! of each folder above it (<https://nodejs.org/api/modules.html#loading-from-node_modules-folders>),
+//! by the path behind all links: so it is with npm's nested and hoisted copies, and with pnpm's
+//! links between `.pnpm/NAME@VERSION/node_modules` folders.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+use imgfix_model::path::ImagePath;
+use imgfix_repair::library_records::MAX_RECORD;
+use imgfix_vfs::{Entry, FileSystem, Kind};
+use serde_json::Value;
+
+use crate::manifest::{Manifest, Need, NeedKind};
+use crate::overrides::Overrides;
+use crate::records;
+use crate::spec::Spec;
+
+/// What `package.json` of all packages together may have, in bytes.
+const MAX_TOTAL: u64 = 256 << 20;
+
+/// A package, or a project that uses packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Whether it is a project, or a part of one: nobody installed it, and what it needs where it
+    /// is developed may be there.
+    pub is_project: bool,
+    /// What it says of others' dependencies; counts for projects.
+    pub overrides: Overrides,
+}
+
+impl Package {
+    /// As a document says it.
+    #[must_use]
+    pub fn of(document: &Value, is_project: bool) -> Self {
+        let overrides = if is_project { Overrides::of(document) } else { Overrides::default() };
+        Self { manifest: Manifest::of(document), is_project, overrides }
+    }
+
+    fn needs(&self) -> impl Iterator<Item = Need<'_>> {
+        let development = self.manifest.development.iter().filter(|_| self.is_project);
+        self.manifest.needs().chain(development.map(|(name, spec)| Need {
+            name,
+            spec,
+            kind: NeedKind::Development,
+            may_miss: true,
+        }))
+    }
+}
+
+/// The packages of an image.
+#[derive(Debug, Clone)]
+pub struct Modules {
+    packages: BTreeMap<ImagePath, Package>,
+    /// What lies where a package is looked for and is a link, with the folder behind it.
+    links: BTreeMap<ImagePath, ImagePath>,
+}
+
+/// What is found where a package looks for what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// What it asks for, or nothing where nothing has to be.
+    Right,
+    /// Nothing.
+    Missing,
+    /// Another version or another package, in this folder.
+    Wrong(ImagePath),
+}
+
+/// A need that a change leaves without what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The folder of the package that needs it.
+    pub by: ImagePath,
+    /// The name that it looks for.
+    pub name: String,
+    /// What it asks of it.
+    pub spec: String,
+    /// How it needs it.
+    pub kind: NeedKind,
+    /// What is there instead.
+    pub found: Found,
+    /// Whether a project's overrides say so, and not the package itself.
+    pub is_override: bool,
+}
+
+impl Modules {
+    /// Reads every `package.json` of packages, and of the projects that have `node_modules`. One
+    /// that cannot be read is not there.
+    #[must_use]
+    pub fn read(fs: &dyn FileSystem) -> Self {
+        let mut folders = BTreeMap::new();
+        let mut links = BTreeMap::new();
+        fs.visit(&ImagePath::root(), &mut |path, entry| match entry.kind {
+            Kind::File(_) if records::is_record(path.as_bytes()) => {
+                folders.extend(path.parent().map(|folder| (folder, false)));
+            }
+            Kind::Symlink(_) if records::is_package(path.as_bytes()) => {
+                links.insert(path.clone(), ImagePath::root());
+            }
+            Kind::Directory if path.file_name() == records::MODULES => {
+                // a package's own `node_modules` makes no project of it
+                if let Some(above) = path.parent().filter(|above| !records::is_installed(above)) {
+                    folders.insert(above, true);
+                }
+            }
+            _ => {}
+        });
+        links.retain(|link, target| {
+            let Ok(folder) = fs.resolve(link) else { return false };
+            // what is linked from elsewhere is a part of the project
+            let is_project = !records::is_installed(&folder);
+            folders.entry(folder.clone()).or_insert(is_project);
+            *target = folder;
+            true
+        });
+        let mut left = MAX_TOTAL;
+        let mut packages = BTreeMap::new();
+        for (folder, is_project) in folders {
+            if let Some(document) = document(fs, &folder, &mut left) {
+                packages.insert(folder, Package::of(&document, is_project));
+            }
+        }
+        Self { packages, links }
+    }
+
+    /// The package in this folder.
+    #[must_use]
+    pub fn get(&self, folder: &ImagePath) -> Option<&Package> {
+        self.packages.get(folder)
+    }
+
+    /// All of them, sorted by folder.
+    pub fn all(&self) -> impl Iterator<Item = (&ImagePath, &Package)> {
+        self.packages.iter()
+    }
+
+    /// Puts a package into a folder, in place of what was there.
+    pub fn put(&mut self, folder: ImagePath, package: Package) {
+        self.links.remove(&folder);
+        self.packages.insert(folder, package);
+    }
+
+    /// Takes a package away.
+    pub fn take(&mut self, folder: &ImagePath) {
+        self.packages.remove(folder);
+    }
+
+    /// The folder in which a package finds another.
+    #[must_use]
+    pub fn find(&self, from: &ImagePath, name: &str) -> Option<&ImagePath> {
+        let mut above = Some(from.clone());
+        while let Some(folder) = above {
+            if folder.file_name() != records::MODULES {
+                let place = folder.join("node_modules").ok()?.join(name).ok()?;
+                let real = self.links.get(&place).unwrap_or(&place);
+                if let Some((found, _)) = self.packages.get_key_value(real) {
+                    return Some(found);
+                }
+            }
+            above = folder.parent();
+        }
+        None
+    }
+
+    /// The nearest project above a package whose overrides are about it.
+    fn overriding(&self, folder: &ImagePath) -> Option<&Package> {
+        let mut above = folder.parent();
+        while let Some(folder) = above {
+            match self.packages.get(&folder) {
+                Some(package) if package.is_project => return Some(package),
+                _ => above = folder.parent(),
+            }
+        }
+        None
+    }
+
+    /// What a package asks for under a name, with the project's word over its own.
+    fn asked<'a>(&'a self, folder: &ImagePath, need: &Need<'a>) -> (&'a str, bool) {
+        let by_project = || self.overriding(folder)?.overrides.of_all(need.name);
+        match by_project() {
+            Some(spec) => (spec, true),
+            None => (need.spec, false),
+        }
+    }
+
+    /// What is where `need` of the package in `folder` leads.
+    fn state(&self, folder: &ImagePath, need: &Need<'_>) -> (Found, String, bool) {
+        let (spec, is_override) = self.asked(folder, need);
+        let found = match self.find(folder, need.name) {
+            None if need.may_miss => Found::Right,
+            None => Found::Missing,
+            Some(at) => {
+                let allowed = self.packages.get(at).is_some_and(|package| {
+                    let Manifest { name, version, .. } = &package.manifest;
+                    Spec::parse(spec).allows(need.name, name, version)
+                });
+                if allowed { Found::Right } else { Found::Wrong(at.clone()) }
+            }
+        };
+        (found, spec.to_owned(), is_override)
+    }
+
+    /// What is broken here and was not so in `before`. What asks for no version (a folder, git)
+    /// is broken by every change of what it finds.
+    #[must_use]
+    pub fn broken_since(&self, before: &Self) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        for (folder, package) in &self.packages {
+            for need in package.needs() {
+                let (found, spec, is_override) = self.state(folder, &need);
+                if found == Found::Right {
+                    continue;
+                }
+                let was = before.packages.get(folder).and_then(|package| {
+                    let need = package.needs().find(|one| one.name == need.name)?;
+                    Some(before.state(folder, &need).0)
+                });
+                let changed = match &found {
+                    Found::Wrong(at) => self.packages.get(at) != before.packages.get(at),
+                    _ => false,
+                };
+                let was_so = match &was {
+                    None | Some(Found::Right) => false,
+                    Some(Found::Missing) => found == Found::Missing,
+                    // one that is not of the registry never was right, and is not to change
+                    Some(Found::Wrong(_)) => Spec::parse(&spec).is_of_registry() || !changed,
+                };
+                if !was_so {
+                    broken.push(Broken {
+                        by: folder.clone(),
+                        name: need.name.to_owned(),
+                        spec,
+                        kind: need.kind,
+                        found,
+                        is_override,
+                    });
+                }
+            }
+        }
+        broken
+    }
+
+    /// Who finds the package in `folder`, by folder, with what they ask for.
+    #[must_use]
+    pub fn dependants(&self, folder: &ImagePath) -> Vec<(&ImagePath, Need<'_>)> {
+        let mut found = Vec::new();
+        for (by, package) in &self.packages {
+            for need in package.needs() {
+                if self.find(by, need.name) == Some(folder) {
+                    found.push((by, need));
+                }
+            }
+        }
+        found
+    }
+
+    /// What can be reached from the projects.
+    #[must_use]
+    pub fn reachable(&self) -> BTreeSet<ImagePath> {
+        let projects = self.packages.iter().filter(|(_, package)| package.is_project);
+        let mut open: Vec<ImagePath> = projects.map(|(folder, _)| folder.clone()).collect();
+        let mut seen: BTreeSet<ImagePath> = open.iter().cloned().collect();
+        while let Some(folder) = open.pop() {
+            let Some(package) = self.packages.get(&folder) else { continue };
+            for need in package.needs() {
+                if let Some(found) = self.find(&folder, need.name)
+                    && seen.insert(found.clone())
+                {
+                    open.push(found.clone());
+                }
+            }
+        }
+        seen
+    }
+
+    /// The package whose archive holds the one in `folder`, the outermost one.
+    #[must_use]
+    pub fn bundled_by(&self, folder: &ImagePath) -> Option<&ImagePath> {
+        let mut above = folder.ancestors();
+        above.sort_unstable();
+        above.iter().filter(|above| *above != folder).find_map(|above| {
+            let (holder, package) = self.packages.get_key_value(above)?;
+            let holds = !package.is_project && !package.manifest.bundled.is_empty();
+            // what is below its `node_modules` and not bundled was put there by an installer
+            (holds && self.is_of_bundle(holder, folder)).then_some(holder)
+        })
+    }
+
+    /// Whether a package below `holder` is one that its archive brings: bundled itself, or needed
+    /// by such a one.
+    fn is_of_bundle(&self, holder: &ImagePath, folder: &ImagePath) -> bool {
+        let Some(package) = self.packages.get(holder) else { return false };
+        let mut open: Vec<ImagePath> = package
+            .manifest
+            .bundled
+            .iter()
+            .filter_map(|name| self.find(holder, name).cloned())
+            .filter(|found| found.starts_with(holder))
+            .collect();
+        let mut seen: BTreeSet<ImagePath> = open.iter().cloned().collect();
+        while let Some(at) = open.pop() {
+            if at == *folder {
+                return true;
+            }
+            let Some(package) = self.packages.get(&at) else { continue };
+            for need in package.needs() {
+                if let Some(found) = self.find(&at, need.name)
+                    && found.starts_with(holder)
+                    && found != holder
+                    && seen.insert(found.clone())
+                {
+                    open.push(found.clone());
+                }
+            }
+        }
+        false
+    }
+}
+
+/// `package.json` of a folder.
+fn document(fs: &dyn FileSystem, folder: &ImagePath, left: &mut u64) -> Option<Value> {
+    let path = fs.resolve(&folder.join("package.json").ok()?).ok()?;
+    let size = fs.lstat(&path).filter(|entry| entry.is_file()).map(Entry::size)?;
+    *left = left.checked_sub(size).filter(|_| size <= MAX_RECORD)?;
+    let mut bytes = Vec::new();
+    fs.open(&path).ok()?.take(MAX_RECORD).read_to_end(&mut bytes).ok()?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    imgfix_json::read(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{image, package};
+    use serde_json::json;
+
+    fn path(text: &str) -> ImagePath {
+        ImagePath::new(text).unwrap()
+    }
+
+    /// npm's layout, with what libraries.md measured: mkdirp 0.5.1 pins minimist.
+    fn npm() -> Modules {
+        Modules::read(&image(
+            &[
+                ("/app/package.json", {
+                    json!({"name": "app", "dependencies": {"mkdirp": "^0.5.1", "minimist": "^1.2.0",
+                        "@s/a": "1"}, "devDependencies": {"lodash": "^4", "gone": "1"}})
+                }),
+                ("/app/node_modules/mkdirp/package.json", {
+                    package("mkdirp", "0.5.1", &[("minimist", "0.0.8")])
+                }),
+                ("/app/node_modules/mkdirp/node_modules/minimist/package.json", {
+                    package("minimist", "0.0.8", &[])
+                }),
+                ("/app/node_modules/minimist/package.json", package("minimist", "1.2.5", &[])),
+                ("/app/node_modules/lodash/package.json", package("lodash", "4.17.15", &[])),
+                ("/app/node_modules/@s/a/package.json", {
+                    package("@s/a", "1.0.0", &[("minimist", "^1.2.3"), ("broken", "1")])
+                }),
+                ("/app/node_modules/lodash/test/package.json", package("fixture", "1.0.0", &[])),
+            ],
+            &[],
+        ))
+    }
+
+    fn with(modules: &Modules, folder: &str, document: &Value) -> Modules {
+        let mut after = modules.clone();
+        after.put(path(folder), Package::of(document, false));
+        after
+    }
+
+    fn broken(before: &Modules, after: &Modules) -> Vec<String> {
+        let line = |one: Broken| {
+            let found = match one.found {
+                Found::Missing => "missing".to_owned(),
+                Found::Wrong(at) => at.to_string(),
+                Found::Right => unreachable!(),
+            };
+            let by = if one.is_override { " (override)" } else { "" };
+            format!("{} {} {}{by}: {found}", one.by, one.name, one.spec)
+        };
+        after.broken_since(before).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn nested_copies_hide_those_above() {
+        let modules = npm();
+        for (from, name, want) in [
+            ("/app", "minimist", "/app/node_modules/minimist"),
+            ("/app/node_modules/mkdirp", "minimist", {
+                "/app/node_modules/mkdirp/node_modules/minimist"
+            }),
+            ("/app/node_modules/@s/a", "minimist", "/app/node_modules/minimist"),
+            ("/app/node_modules/@s/a", "@s/a", "/app/node_modules/@s/a"),
+        ] {
+            assert_eq!(modules.find(&path(from), name), Some(&path(want)), "{from} {name}");
+        }
+        assert_eq!(modules.find(&path("/app"), "fixture"), None);
+        assert_eq!(modules.all().count(), 6);
+        let of = |folder| -> Vec<String> {
+            let lines = modules.dependants(&path(folder)).into_iter();
+            lines.map(|(by, need)| format!("{by} {} {}", need.kind.key(), need.spec)).collect()
+        };
+        assert_eq!(
+            of("/app/node_modules/minimist"),
+            ["/app dependencies ^1.2.0", "/app/node_modules/@s/a dependencies ^1.2.3"]
+        );
+        assert_eq!(of("/app/node_modules/lodash"), ["/app devDependencies ^4"]);
+    }
+
+    #[test]
+    fn a_change_breaks_who_does_not_allow_it() {
+        let before = npm();
+        let nested = "/app/node_modules/mkdirp/node_modules/minimist";
+        for (folder, version, want) in [
+            (nested, "0.2.4", vec![format!("/app/node_modules/mkdirp minimist 0.0.8: {nested}")]),
+            ("/app/node_modules/minimist", "1.2.8", vec![]),
+            ("/app/node_modules/minimist", "2.0.0", {
+                vec![
+                    "/app minimist ^1.2.0: /app/node_modules/minimist".to_owned(),
+                    "/app/node_modules/@s/a minimist ^1.2.3: /app/node_modules/minimist".to_owned(),
+                ]
+            }),
+        ] {
+            let after = with(&before, folder, &package("minimist", version, &[]));
+            assert_eq!(broken(&before, &after), want, "{folder} {version}");
+        }
+    }
+
+    #[test]
+    fn what_a_new_version_needs_has_to_be_found_from_its_folder() {
+        let before = npm();
+        let folder = "/app/node_modules/mkdirp";
+        for (needs, want) in [
+            (&[("minimist", "^1.2.6")][..], {
+                vec![format!("{folder} minimist ^1.2.6: {folder}/node_modules/minimist")]
+            }),
+            (&[("minimist", "0.0.8"), ("new", "1")], vec![format!("{folder} new 1: missing")]),
+            (&[("lodash", "^4.17.0")], vec![]),
+        ] {
+            let after = with(&before, folder, &package("mkdirp", "0.5.6", needs));
+            assert_eq!(broken(&before, &after), want);
+        }
+        // what was missing before is not held against it
+        let again = package("@s/a", "1.0.1", &[("broken", "2"), ("minimist", "1")]);
+        let after = with(&before, "/app/node_modules/@s/a", &again);
+        assert_eq!(broken(&before, &after), Vec::<String>::new());
+    }
+
+    #[test]
+    fn peers_and_optional_ones_may_be_missing_but_not_wrong() {
+        let needs = json!({"name": "x", "version": "1.0.0", "optionalDependencies": {"o": "1"},
+            "peerDependencies": {"p": "^1", "q": "1"}, "peerDependenciesMeta": {"q": {"optional": true}}});
+        let image = image(
+            &[
+                ("/app/package.json", json!({})),
+                ("/app/node_modules/x/package.json", needs),
+                ("/app/node_modules/p/package.json", package("p", "1.0.0", &[])),
+            ],
+            &[],
+        );
+        let before = Modules::read(&image);
+        let after = with(&before, "/app/node_modules/p", &package("p", "2.0.0", &[]));
+        let found = broken(&before, &after);
+        assert_eq!(found, ["/app/node_modules/x p ^1: /app/node_modules/p"]);
+        for (name, want) in [("o", 1), ("q", 1), ("r", 0)] {
+            let folder = format!("/app/node_modules/{name}");
+            let after = with(&before, &folder, &package(name, "2.0.0", &[]));
+            assert_eq!(broken(&before, &after).len(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn overrides_stand_over_what_packages_ask() {
+        let files = |overrides: &str| {
+            image(
+                &[
+                    (
+                        "/app/package.json",
+                        json!({"dependencies": {"a": "1"},
+                        "overrides": {"b": overrides}}),
+                    ),
+                    ("/app/node_modules/a/package.json", package("a", "1.0.0", &[("b", "1.0.0")])),
+                    ("/app/node_modules/b/package.json", package("b", "2.0.0", &[])),
+                ],
+                &[],
+            )
+        };
+        for (overrides, want) in [
+            ("^2.0.0", vec![]),
+            ("2.0.0", vec!["/app/node_modules/a b 2.0.0 (override): /app/node_modules/b"]),
+            // it was broken before
+            ("3", vec![]),
+        ] {
+            let before = Modules::read(&files(overrides));
+            let after = with(&before, "/app/node_modules/b", &package("b", "2.0.1", &[]));
+            assert_eq!(broken(&before, &after), want, "{overrides}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_of_the_registry_is_not_to_change() {
+        let image = image(
+            &[
+                ("/app/package.json", json!({"dependencies": {"a": "github:x/a"}})),
+                ("/app/node_modules/a/package.json", package("a", "1.0.0", &[])),
+                ("/app/node_modules/b/package.json", package("b", "1.0.0", &[])),
+            ],
+            &[],
+        );
+        let before = Modules::read(&image);
+        let after = with(&before, "/app/node_modules/a", &package("a", "1.0.1", &[]));
+        assert_eq!(broken(&before, &after), ["/app a github:x/a: /app/node_modules/a"]);
+        let after = with(&before, "/app/node_modules/b", &package("b", "1.0.1", &[]));
+        assert_eq!(broken(&before, &after), Vec::<String>::new());
+    }
+
+    #[test]
+    fn links_of_pnpm_lead_to_the_folders_behind_them() {
+        let store = "/app/node_modules/.pnpm";
+        let image = image(
+            &[
+                ("/app/package.json", json!({"dependencies": {"b": "^2", "own": "workspace:*"}})),
+                ("/app/node_modules/.pnpm/a@1.0.0/node_modules/a/package.json", {
+                    package("a", "1.0.0", &[])
+                }),
+                ("/app/node_modules/.pnpm/b@2.0.0/node_modules/b/package.json", {
+                    package("b", "2.0.0", &[("a", "^1")])
+                }),
+                ("/app/own/package.json", {
+                    json!({"name": "own", "devDependencies": {"b": "2.0.0"}})
+                }),
+            ],
+            &[
+                ("/app/node_modules/.pnpm/b@2.0.0/node_modules/a", "../../a@1.0.0/node_modules/a"),
+                ("/app/node_modules/b", ".pnpm/b@2.0.0/node_modules/b"),
+                ("/app/node_modules/own", "../own"),
+                ("/app/own/node_modules/b", "../../node_modules/.pnpm/b@2.0.0/node_modules/b"),
+            ],
+        );
+        let modules = Modules::read(&image);
+        let b = path(&format!("{store}/b@2.0.0/node_modules/b"));
+        let a = path(&format!("{store}/a@1.0.0/node_modules/a"));
+        assert_eq!(modules.find(&b, "a"), Some(&a));
+        assert_eq!(modules.find(&path("/app"), "b"), Some(&b));
+        assert_eq!(modules.find(&path("/app/own"), "b"), Some(&b));
+        let after =
+            with(&modules, b.to_str_lossy().as_ref(), &package("b", "2.0.1", &[("a", "1")]));
+        assert_eq!(broken(&modules, &after), [format!("/app/own b 2.0.0: {b}")]);
+        assert_eq!(modules.reachable().len(), 4);
+    }
+
+    #[test]
+    fn bundles_are_known_by_their_holder() {
+        let npm = json!({"name": "npm", "version": "10.0.0", "bundleDependencies": ["tar"],
+            "dependencies": {"tar": "^6"}});
+        let modules = Modules::read(&image(
+            &[
+                ("/usr/lib/node_modules/npm/package.json", npm),
+                ("/usr/lib/node_modules/npm/node_modules/tar/package.json", {
+                    package("tar", "6.0.0", &[("yallist", "^4")])
+                }),
+                ("/usr/lib/node_modules/npm/node_modules/yallist/package.json", {
+                    package("yallist", "4.0.0", &[])
+                }),
+                ("/usr/lib/node_modules/npm/node_modules/added/package.json", {
+                    package("added", "4.0.0", &[])
+                }),
+                ("/usr/lib/node_modules/x/package.json", package("x", "1.0.0", &[])),
+            ],
+            &[],
+        ));
+        for (folder, holder) in [
+            ("npm/node_modules/tar", Some("npm")),
+            ("npm/node_modules/yallist", Some("npm")),
+            ("npm/node_modules/added", None),
+            ("npm", None),
+            ("x", None),
+        ] {
+            let under = |name: &str| path(&format!("/usr/lib/node_modules/{name}"));
+            let want = holder.map(under);
+            assert_eq!(modules.bundled_by(&under(folder)), want.as_ref(), "{folder}");
+        }
+    }
+}
