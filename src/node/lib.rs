@@ -11,6 +11,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod integrity;
 mod manifest;
 mod modules;
 mod overrides;
@@ -21,10 +22,12 @@ mod real_semver;
 mod records;
 mod repairer;
 mod spec;
+mod tarball;
 #[cfg(test)]
 mod testing;
 mod versions;
 
+pub use integrity::Integrity;
 pub use manifest::{Manifest, Need, NeedKind, Needs};
 pub use modules::{Broken, Found, Modules, Package};
 pub use overrides::Overrides;
@@ -33,6 +36,7 @@ pub use ranges::Range;
 pub use records::{find, wants};
 pub use repairer::Node;
 pub use spec::Spec;
+pub use tarball::{Tarball, TarballError, read as read_tarball};
 pub use versions::ORDER;
 
 /// Whether two texts name one package: old names with capitals are others' than those without
