@@ -12,8 +12,10 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod integrity;
+mod json_file;
 mod manifest;
 mod modules;
+mod npm_lock;
 mod overrides;
 mod package_json;
 mod ranges;
