@@ -1,6 +1,8 @@
-//! Trees of node modules: which packages an image has, and how their versions compare.
+//! Trees of node modules: which packages an image has, who finds which, what versions and ranges
+//! mean, and what npm writes when a package is put in the place of another.
 //!
-//! In comes a file system; out come [`Libraries`](imgfix_model::component::Libraries), one for
+//! In come a file system, answers and archives of a registry; out come
+//! [`Libraries`](imgfix_model::component::Libraries), one for
 //! each top-level `node_modules` folder, with everything below it: nested copies, pnpm's
 //! `.pnpm/NAME@VERSION/node_modules/NAME`. A package is what lies directly in a folder of that
 //! name (in it, `@SCOPE` folders hold packages) with a `package.json` that has a name and a
@@ -11,32 +13,35 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod integrity;
-mod json_file;
+pub mod json_file;
 mod manifest;
 mod modules;
-mod npm_lock;
+pub mod npm_lock;
+pub mod npmrc;
 mod overrides;
 mod package_json;
+pub mod packument;
 mod ranges;
 #[cfg(test)]
 mod real_semver;
 mod records;
 mod repairer;
+pub mod signatures;
 mod spec;
 mod tarball;
 #[cfg(test)]
 mod testing;
 mod versions;
 
-pub use integrity::Integrity;
 pub use manifest::{Manifest, Need, NeedKind, Needs};
 pub use modules::{Broken, Found, Modules, Package};
 pub use overrides::Overrides;
 pub use package_json::identity;
+pub use packument::{Packument, Published};
 pub use ranges::Range;
 pub use records::{find, wants};
 pub use repairer::Node;
+pub use signatures::{Keys, Signature};
 pub use spec::Spec;
 pub use tarball::{Tarball, TarballError, read as read_tarball};
 pub use versions::ORDER;

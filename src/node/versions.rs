@@ -26,6 +26,11 @@ fn compare(a: &str, b: &str) -> Option<Ordering> {
     Some(parse(a)?.cmp_precedence(&parse(b)?))
 }
 
+/// Whether a text is a version and no pre-release.
+pub(crate) fn is_release(text: &str) -> bool {
+    parse(text).is_some_and(|version| version.pre.is_empty())
+}
+
 fn parse(text: &str) -> Option<Version> {
     if text.encode_utf16().count() > MAX_LENGTH {
         return None;
