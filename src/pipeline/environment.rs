@@ -1,11 +1,15 @@
 //! What a run is given from outside. Made once at the edge, then only read.
 
+use std::io::{self, Read};
+
+use bytes::Bytes;
 use imgfix_confinement::{Confined, network};
 use imgfix_model::path::ImagePath;
 use imgfix_oci::RegistryOptions;
 pub use imgfix_repair::edge::{AfterFetching, CacheChoice, Edge, RepositoryChoice, ScriptsMode};
 use imgfix_repair::error::Cause;
 use imgfix_repair::image::Stores;
+use imgfix_tools::ldconfig;
 use imgfix_vfs::FileSystem;
 use imgfix_vfs::limits::LayerLimits;
 
@@ -40,6 +44,25 @@ impl Environment {
     #[must_use]
     pub fn wants(&self, path: &ImagePath, size: u64) -> bool {
         self.kinds.iter().any(|kind| kind.wants(path, size))
+    }
+
+    /// The note of a file that does not stay: the first that some kind of store makes, or what
+    /// `ldconfig` asks of libraries.
+    ///
+    /// # Errors
+    /// The content's own.
+    pub fn note(
+        &self,
+        path: &ImagePath,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> io::Result<Option<Bytes>> {
+        for kind in self.kinds {
+            if let Some(note) = kind.note(path, size, content)? {
+                return Ok(Some(note));
+            }
+        }
+        ldconfig::note(path, size, content)
     }
 
     /// Everything is fetched: the network goes, when it is to go.

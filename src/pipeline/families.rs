@@ -14,6 +14,7 @@ pub const KINDS: Kinds = &[
     &imgfix_dnf::repairer::Rpm,
     &imgfix_python::Python,
     &imgfix_node::Node,
+    &imgfix_java::Java,
 ];
 
 /// How packages are checked that are known by their identity.

@@ -12,8 +12,7 @@ use imgfix_oci::publish::{Fidelity, OriginalParts, original_of};
 use imgfix_oci::{
     BlobReader, ImageConfig, ImageManifest, PlatformImage, Source, compression_of, digest_of,
 };
-use imgfix_tools::ldconfig;
-use imgfix_vfs::layer_reader::{Digests, LayerSpec, Wanted, read_layers};
+use imgfix_vfs::layer_reader::{Digests, LayerError, LayerSpec, Wanted, read_layers};
 use imgfix_vfs::limits::Budget;
 use imgfix_vfs::loader::LayerLoader;
 use imgfix_vfs::merge::{merge, merge_over};
@@ -104,7 +103,7 @@ pub fn load(
         &budget,
         Wanted {
             keep: &|path, size| keeps(environment, view, path, size),
-            note: &ldconfig::note,
+            note: &|path, size, content| environment.note(path, size, content),
             digests,
         },
     )?;
@@ -160,8 +159,15 @@ pub fn patched(
     environment: &Environment,
 ) -> Result<Tree, RepairError> {
     let budget = Budget::new(environment.limits);
-    let top = imgfix_vfs::layer_reader::read_layer(open(), spec, &budget, &|path, size| {
-        environment.wants(path, size)
+    let wanted = Wanted {
+        keep: &|path, size| environment.wants(path, size),
+        note: &|path, size, content| environment.note(path, size, content),
+        digests: Digests::Left,
+    };
+    let mut top = read_layers(std::slice::from_ref(spec), |_| Ok(open()), &budget, wanted)?;
+    let top = top.pop().ok_or_else(|| LayerError::Read {
+        layer: spec.name.clone(),
+        source: io::Error::other("no such layer"),
     })?;
     let patch = LayerLoader::of_patch(spec.compression, move || Ok(open()));
     Ok(merge_over(original, top, patch)?)

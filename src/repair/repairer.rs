@@ -6,7 +6,9 @@
 //! order, and what becomes of findings that are nobody's, is in [`crate::image`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 
+use bytes::Bytes;
 use imgfix_model::component::{Libraries, StoreId};
 use imgfix_model::effects::Effect;
 use imgfix_model::finding::Finding;
@@ -36,6 +38,21 @@ pub trait Kind: Sync {
     /// name and version: it stays in memory, too, when that is asked for.
     fn describes(&self, _path: &ImagePath, _size: u64) -> bool {
         false
+    }
+
+    /// Makes a note of a file whose content is not kept, while layers stream by: what
+    /// [`Kind::detect`] will ask of it ([`FileSystem::note`]). Reads nothing of files that are
+    /// none of its own: other kinds may want them.
+    ///
+    /// # Errors
+    /// The content's own.
+    fn note(
+        &self,
+        _path: &ImagePath,
+        _size: u64,
+        _content: &mut dyn Read,
+    ) -> io::Result<Option<Bytes>> {
+        Ok(None)
     }
 
     /// How its packages are checked, when indexes know them by their identity instead of by the

@@ -97,6 +97,11 @@ pub trait FileSystem {
     /// Not a file, or the layer that holds it cannot be read.
     fn open(&self, path: &ImagePath) -> Result<Box<dyn std::io::Read + Send + '_>, RootfsError>;
 
+    /// The note that was made of the file at exactly this path when its layer was read.
+    fn note(&self, _path: &ImagePath) -> Option<&Bytes> {
+        None
+    }
+
     /// Follows links in every component but the last (what `lstat(2)` does).
     ///
     /// # Errors

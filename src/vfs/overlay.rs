@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::tree::{below, below_bounds, children};
 use super::{Entry, FileSystem, LinkId, RootfsError, Tree};
 use imgfix_model::path::ImagePath;
@@ -329,6 +331,10 @@ impl FileSystem for Overlay {
         paths.extend(lower.filter(|key| !self.upper.contains_key(key) && !is_hidden(key)));
         paths.sort_unstable();
         paths
+    }
+
+    fn note(&self, path: &ImagePath) -> Option<&Bytes> {
+        self.tree.note_of(self.lstat(path))
     }
 
     fn open(&self, path: &ImagePath) -> Result<Box<dyn Read + Send + '_>, RootfsError> {

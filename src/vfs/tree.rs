@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::filesystem::Visitor;
-use super::{Content, Entry, FileSystem, Kind, LayerId, LinkId, RootfsError};
+use super::{Content, Entry, FileData, FileSystem, Kind, LayerId, LinkId, RootfsError};
 use imgfix_model::digest::Digest;
 use imgfix_model::path::ImagePath;
 
@@ -163,6 +163,16 @@ impl Tree {
         self.entries.is_empty()
     }
 
+    /// The note of `entry`, of this tree or an overlay of it.
+    pub(super) fn note_of(&self, entry: Option<&Entry>) -> Option<&Bytes> {
+        match &entry?.kind {
+            Kind::File(FileData { content: Content::Layer { layer, index }, .. }) => {
+                self.note(*layer, *index)
+            }
+            _ => None,
+        }
+    }
+
     /// All entries in byte order of their paths.
     pub fn iter(&self) -> impl Iterator<Item = (&ImagePath, &Entry)> {
         self.entries.iter()
@@ -223,6 +233,10 @@ impl FileSystem for Tree {
 
     fn open(&self, path: &ImagePath) -> Result<Box<dyn Read + Send + '_>, RootfsError> {
         self.open_entry(path, self.lstat(path))
+    }
+
+    fn note(&self, path: &ImagePath) -> Option<&Bytes> {
+        self.note_of(self.lstat(path))
     }
 }
 

@@ -86,7 +86,17 @@ fn is_at(component: &Component<'_>, path: Option<&str>) -> bool {
     let (Some(reported), Some(own)) = (path, component.path) else { return true };
     // scanners write paths of images without their first slash
     let Ok(reported) = ImagePath::new(reported) else { return false };
-    *own == reported || own.parent().is_some_and(|folder| folder == reported)
+    *own == reported
+        || own.parent().is_some_and(|folder| folder == reported)
+        || lies_in_archive(own, &reported)
+}
+
+/// Whether `own` is the way inside of the archive at `reported`: some scanners name the file only.
+fn lies_in_archive(own: &ImagePath, reported: &ImagePath) -> bool {
+    let is_archive =
+        [".jar", ".war", ".ear"].iter().any(|end| reported.as_bytes().ends_with(end.as_bytes()));
+    let inside = own.as_bytes().strip_prefix(reported.as_bytes());
+    is_archive && inside.is_some_and(|inside| inside.starts_with(b"/"))
 }
 
 /// Whether two words name one architecture, or one of them speaks of all.

@@ -1,6 +1,6 @@
 //! What the renderings of inventories share about libraries: their package URLs, and words.
 //!
-//! Package URLs: the `pypi` and `npm` types of
+//! Package URLs: the `pypi`, `npm` and `maven` types of
 //! <https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst>.
 
 use imgfix_findings::purl::encode;
@@ -14,6 +14,10 @@ pub fn package_url(store: &Libraries, library: &Library) -> String {
     let name = match store.purl_type {
         "pypi" => encode(&name.replace('_', "-")),
         // `/` stands between a scope and the name; no other part of a URL may have one.
+        "maven" => match library.name.split_once(':') {
+            Some((group, artifact)) => format!("{}/{}", encode(group), encode(artifact)),
+            None => encode(&library.name),
+        },
         _ => match name.split_once('/') {
             Some((scope, name)) => format!("{}/{}", encode(scope), encode(name)),
             None => encode(&name),
@@ -47,6 +51,8 @@ mod tests {
             ("npm", "@babel/core", "7.0.0-a", "pkg:npm/%40babel/core@7.0.0-a"),
             ("npm", "JSONStream", "1.3.5", "pkg:npm/jsonstream@1.3.5"),
             ("npm", "under_score", "1.0.0", "pkg:npm/under_score@1.0.0"),
+            ("maven", "org.A:b.C", "1", "pkg:maven/org.A/b.C@1"),
+            ("maven", "commons-io", "2.6", "pkg:maven/commons-io@2.6"),
             ("npm", "a?b#c/d/e", "1@2", "pkg:npm/a%3Fb%23c/d%2Fe@1%402"),
         ] {
             let place = ImagePath::root();
