@@ -124,6 +124,7 @@ fn add(store: &mut Libraries, file: &ImagePath, found: Found) {
             path: path.clone(),
             owner: None,
             description: Description::default(),
+            mitigated: Vec::new(),
         });
     }
 }
