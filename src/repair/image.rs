@@ -331,13 +331,14 @@ impl Collected {
 /// Every package step must show in the inventory.
 fn show_packages(plan: &PlatformPlan, after: &Inventory) -> Result<(), String> {
     for step in &plan.steps {
-        let found = after.packages.iter().find(|package| package.id == step.package);
+        // of some packages several versions may be there
+        let mut found = after.packages.iter().filter(|package| package.id == step.package);
         let is_at = |package: &Installed| {
             package.version == step.to
                 || after.compare(package.version.as_ref(), step.to.as_ref())
                     == Some(Ordering::Equal)
         };
-        if !found.is_some_and(is_at) {
+        if !found.any(is_at) {
             return Err(format!("{} is not at version {}", step.package, step.to));
         }
     }
