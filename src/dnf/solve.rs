@@ -11,7 +11,8 @@
 //! Three rules are ours. Nothing installed goes but what a newer package obsoletes. Conditions of
 //! rich dependencies are judged by what the image has; where they do not hold, their absence is a
 //! thing that a need may be met by. And relations that the image breaks already
-//! may stay broken. Where a report is repaired, needs are met by what is new, too ([`choices`]).
+//! may stay broken. What dnf's choice rules ([`choices`]) would leave of a report is fixed
+//! ([`relaxed`]).
 
 mod advised;
 mod candidates;
@@ -23,6 +24,7 @@ mod obsoletes;
 mod package_version;
 mod recommended;
 pub mod relation;
+mod relaxed;
 mod rules;
 
 use std::borrow::Cow;
@@ -66,6 +68,15 @@ pub struct Image<'a> {
     pub modules: ModuleState,
 }
 
+/// What of a question may be left though it could be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// A report is to be repaired as far as possible.
+    Nothing,
+    /// What needs something new where dnf takes nothing new.
+    WhatDnfLeaves,
+}
+
 /// Plans one platform's image: see [`plan`].
 #[must_use]
 pub fn plan_platform(
@@ -94,6 +105,8 @@ pub struct RpmUniverse<'a> {
     pool: Pool<PackageVersion>,
     /// Names of packages, and of their sources, that are to be upgraded; `None`: everything.
     asked: Option<BTreeSet<String>>,
+    /// Installed packages that are to be upgraded for that, with what is changed beside; `None`: all.
+    updated: Option<BTreeSet<Name>>,
     /// What those recommend that are there or are to come, by its name.
     recommended: BTreeMap<String, Vec<Relation>>,
     /// What can be taken for each installed package, the most wanted first.
@@ -102,6 +115,10 @@ pub struct RpmUniverse<'a> {
     places: RefCell<BTreeMap<Place, Solvable>>,
     /// Names of packages that obsolete another one in the same words, by these words.
     saying: RefCell<BTreeMap<String, Rc<BTreeSet<String>>>>,
+    /// What choice rules leave out, by what has the need.
+    left_out: RefCell<BTreeMap<Name, BTreeSet<Solvable>>>,
+    /// What they must not leave out.
+    needed: BTreeSet<Solvable>,
     /// Absences that are numbered, by their names.
     absences: RefCell<BTreeSet<String>>,
 }
@@ -117,13 +134,26 @@ impl<'a> RpmUniverse<'a> {
         requests: &Requests,
         effort: Effort,
     ) -> Self {
+        Self::leaving(image, repositories, filter, requests, effort, Leave::Nothing)
+    }
+
+    /// As [`Self::for_requests`]; what is left that could be had is up to the caller.
+    fn leaving(
+        image: &'a Image<'a>,
+        repositories: &'a [Repository],
+        filter: &'a ModuleFilter,
+        requests: &Requests,
+        effort: Effort,
+        leave: Leave,
+    ) -> Self {
         let asked = match requests {
             Requests::Everything => None,
             Requests::Findings(all) => {
                 Some(all.iter().map(|one| one.finding.package.clone()).collect())
             }
         };
-        let mut universe = Self::numbered(image, repositories, filter, effort, asked);
+        let leave = if asked.is_none() { Leave::WhatDnfLeaves } else { leave };
+        let mut universe = Self::numbered(image, repositories, filter, effort, asked, leave);
         if *requests == Requests::Everything {
             settle_together(&mut universe);
         }
@@ -138,7 +168,8 @@ impl<'a> RpmUniverse<'a> {
         filter: &'a ModuleFilter,
         effort: Effort,
     ) -> Self {
-        Self::numbered(image, repositories, filter, effort, Some(BTreeSet::new()))
+        let asked = Some(BTreeSet::new());
+        Self::numbered(image, repositories, filter, effort, asked, Leave::WhatDnfLeaves)
     }
 
     fn numbered(
@@ -147,6 +178,7 @@ impl<'a> RpmUniverse<'a> {
         filter: &'a ModuleFilter,
         effort: Effort,
         asked: Option<BTreeSet<String>>,
+        leave: Leave,
     ) -> Self {
         let mut universe = Self {
             image,
@@ -157,10 +189,13 @@ impl<'a> RpmUniverse<'a> {
             slots: Vec::new(),
             pool: Pool::new(effort),
             asked,
+            updated: None,
             recommended: BTreeMap::new(),
             choices: BTreeMap::new(),
             places: RefCell::default(),
             saying: RefCell::default(),
+            left_out: RefCell::default(),
+            needed: BTreeSet::new(),
             absences: RefCell::default(),
         };
         universe.find_installed();
@@ -168,9 +203,15 @@ impl<'a> RpmUniverse<'a> {
             image.packages.iter().filter_map(|package| universe.add_installed(package)).collect();
         slots.sort_by(|a, b| a.id.cmp(&b.id));
         universe.slots = slots;
+        universe.number_beside();
         universe.find_replacing();
+        universe.find_updated();
         universe.pool.broken = broken(&universe);
         universe.pool.keep = with_a_choice(&universe);
+        universe.relax_for_image();
+        if leave == Leave::Nothing {
+            universe.relax_for_report();
+        }
         settle_candidates(&mut universe);
         universe
     }

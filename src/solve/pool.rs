@@ -321,6 +321,11 @@ impl<V: Pooled> Pool<V> {
         self.numbered.borrow_mut().complete.insert(name.to_owned());
     }
 
+    /// Forgets relations that were worked out, as their rules have changed.
+    pub fn forget_relations(&mut self) {
+        self.relations.get_mut().clear();
+    }
+
     /// The relations of a version, by `work` when they are asked for first.
     pub(super) fn relations(
         &self,

@@ -213,12 +213,29 @@ impl<'a> RpmUniverse<'a> {
         newer.retain(|one| seen.insert((one.evr.clone(), one.package.architecture())));
     }
 
-    /// Numbers a package that is not installed: one name for each line of machines.
+    /// Numbers what may come beside packages of which all versions stay, as far as something needs
+    /// it: under names of its own.
+    pub(super) fn number_beside(&self) {
+        let image = self.image;
+        let staying = image.packages.iter().filter(|package| image.options.keeps_all(package));
+        for name in staying.map(|package| package.name.as_str()).collect::<BTreeSet<_>>() {
+            let mut names = self.pool.names_of(name);
+            names.extend(self.new_names(name));
+            self.pool.file(name, names);
+        }
+    }
+
+    /// Numbers the versions of a package that are not installed: one name for each line of machines.
     pub(super) fn new_names(&self, package: &str) -> Vec<Name> {
         let mut by_line: Vec<(usize, Vec<Newer<'a>>)> = Vec::new();
         for (place, offered) in self.named(package) {
             let Some(evr) = evr_of(&offered) else { continue };
-            if self.hidden(place, &offered).is_some() {
+            let is_there = |one: &InstalledPackage| {
+                one.name == package
+                    && one.architecture == offered.architecture()
+                    && Evr::parse(&one.evr).is_ok_and(|there| there == evr)
+            };
+            if self.hidden(place, &offered).is_some() || self.image.packages.iter().any(is_there) {
                 continue;
             }
             let line = arch::distance(offered.architecture(), self.image.architecture);

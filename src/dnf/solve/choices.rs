@@ -1,18 +1,18 @@
 //! libsolv's choice rules: of what would do for a need, only some is taken.
 //!
-//! In come the packages that would do; out come those that dnf takes when it upgrades everything.
-//! Where one of them is installed, is a newer version of something installed, or obsoletes it, what
-//! is new to the image is not taken. That counts for an installed package whose most wanted
-//! version would do, too; and not where all that can become of it would, as the need holds then.
-//! Source: libsolv's `rules.c` (`solver_addchoicerules`).
+//! In come the packages that would do; out come those that dnf takes. Where one of them is
+//! installed, is a newer version of something installed, or obsoletes it, what is new to the image
+//! is not taken. That counts for an installed package whose most wanted version would do, too,
+//! where it is to be upgraded; and not where all that can become of it would, as the need holds
+//! then. Source: libsolv's `rules.c` (`solver_addchoicerules`).
 //!
-//! The rule keeps packages as they are that need something new. A report's findings are to be
-//! fixed, so that imgfix has the rule for upgrades of everything only.
+//! What the rules are in the way of is in [`super::relaxed`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RpmUniverse;
 use super::obsoletes::{Choice, newest_of_names, staying};
+use super::package_version::PackageVersion;
 use crate::arch;
 use crate::options::Tool;
 use imgfix_solve::pool::Pooled as _;
@@ -29,11 +29,16 @@ enum Tie {
 }
 
 impl RpmUniverse<'_> {
-    /// Of what would do for a need, what dnf takes, in the same order.
-    pub(super) fn narrowed(&self, would_do: Vec<Solvable>) -> Vec<Solvable> {
-        if self.asked.is_some() || self.image.options.tool == Tool::Zypper {
+    /// Of what would do for a need of `asking`, what dnf takes, in the same order.
+    pub(super) fn narrowed(
+        &self,
+        would_do: Vec<Solvable>,
+        asking: &PackageVersion,
+    ) -> Vec<Solvable> {
+        if self.image.options.tool == Tool::Zypper {
             return would_do;
         }
+        let stays = asking.is_package() && !asking.is_offered() && !self.is_updated(asking.name);
         let mut tied: BTreeMap<Name, Vec<Solvable>> = BTreeMap::new();
         let mut new: BTreeSet<Solvable> = BTreeSet::new();
         for one in &would_do {
@@ -54,7 +59,11 @@ impl RpmUniverse<'_> {
             outcomes.sort_unstable();
             outcomes.dedup();
         }
-        tied.retain(|_, outcomes| self.most_wanted(outcomes).iter().any(|one| all.contains(one)));
+        tied.retain(|name, outcomes| {
+            stays
+                || !self.is_updated(*name)
+                || self.most_wanted(outcomes).iter().any(|one| all.contains(one))
+        });
         if tied.values().flatten().all(|one| all.contains(one)) {
             return would_do;
         }
@@ -63,7 +72,18 @@ impl RpmUniverse<'_> {
             Some(Tie::New) => false,
             Some(Tie::Unclear) | None => true,
         };
-        would_do.into_iter().filter(is_taken).collect()
+        let (taken, left): (Vec<Solvable>, Vec<Solvable>) =
+            would_do.iter().partition(|one| is_taken(one));
+        if left.iter().any(|one| self.needed.contains(one)) {
+            return would_do;
+        }
+        self.left_out.borrow_mut().entry(asking.name).or_default().extend(left);
+        taken
+    }
+
+    /// Whether an installed package is among those that are to be upgraded.
+    fn is_updated(&self, name: Name) -> bool {
+        self.updated.as_ref().is_none_or(|updated| updated.contains(&name))
     }
 
     fn tie(&self, solvable: Solvable) -> Option<Tie> {

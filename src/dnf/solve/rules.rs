@@ -73,12 +73,12 @@ impl Rules for RpmUniverse<'_> {
     fn alternatives(
         &self,
         need: &Need,
-        _: &PackageVersion,
+        asking: &PackageVersion,
         width: &mut Width<'_>,
     ) -> Result<Vec<Solvable>, TooWide> {
         let would_do = self.would_do(need, width)?;
         width.compare(would_do.len())?;
-        Ok(self.narrowed(would_do))
+        Ok(self.narrowed(would_do, asking))
     }
 
     fn providers(&self, name: &str) -> Vec<String> {

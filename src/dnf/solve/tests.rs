@@ -217,16 +217,37 @@ fn several_packages_give_way_as_with_dnf() {
     }
 }
 
-/// libsolv's choice rules, which a report's findings do without.
+/// libsolv's choice rules, which give way to a report's findings.
 #[test]
 fn nothing_new_is_taken_where_something_installed_would_do() {
     for (what, image, offered, everything, one) in [
         (
-            "a newer version would do, and is out of reach",
+            "what comes with the installed one is taken, and nothing new",
             &["a 1", "d 1"][..],
-            &["a 2; R: c", "d 2; P: c; R: no", "n 2; P: c"][..],
-            &[][..],
-            &["a 1-1>2-1", "n 2-1"][..],
+            &["a 2; R: c", "d 2; P: c; R: e", "e 2", "n 2; P: c"][..],
+            &["a 1-1>2-1", "d 1-1>2-1", "e 2-1"][..],
+            &["a 1-1>2-1", "d 1-1>2-1", "e 2-1"][..],
+        ),
+        (
+            "what stays keeps what it needs",
+            &["a 1; P: c", "b 1; R: c"],
+            &["a 2", "n 2; P: c"],
+            &["a 1-1>2-1", "n 2-1"],
+            &["a 1-1>2-1", "n 2-1"],
+        ),
+        (
+            "the image could not stay as it is",
+            &["a 1; R: c", "b 1", "d 1; P: c", "u 1"],
+            &["a 2; R: c", "b 2; P: c; R: no", "d 2", "n 2; P: c", "u 2"],
+            &["a 1-1>2-1", "d 1-1>2-1", "n 2-1", "u 1-1>2-1"],
+            &["a 1-1>2-1"],
+        ),
+        (
+            "a newer version would do, and is out of reach",
+            &["a 1", "d 1"],
+            &["a 2; R: c", "d 2; P: c; R: no", "n 2; P: c"],
+            &[],
+            &["a 1-1>2-1", "n 2-1"],
         ),
         (
             "it is not the newest",
@@ -261,6 +282,26 @@ fn nothing_new_is_taken_where_something_installed_would_do() {
         let planned = plan_platform(&image, &repositories, &filter, &requests, &barred, &context());
         assert_eq!(steps(&planned), one, "{what}");
     }
+}
+
+/// A kernel is added for nothing of its own, and where something needs it, as with dnf.
+#[test]
+fn what_stays_in_all_versions_gets_another_one_beside_it() {
+    let kernel = "k 1; P: installonlypkg(kernel)";
+    let newer = ["k 2; P: installonlypkg(kernel)", "k 1; P: installonlypkg(kernel)"];
+    let offered = |more: &[&'static str]| [&newer[..], more].concat();
+    assert!(upgraded(&[kernel], &newer).is_empty());
+    let planned = system(&[kernel, "a 1"], &offered(&["a 2; R: k >= 2"])).everything();
+    assert_eq!(steps(&planned), ["a 1-1>2-1", "k 2-1"]);
+    assert!(planned.plan.removals.is_empty());
+    // the one that is there will do, and is not added again
+    assert_eq!(upgraded(&[kernel, "a 1"], &offered(&["a 2; R: k"])), ["a 1-1>2-1"]);
+    // it is there still
+    let conflicting = ["a 2; R: k >= 2; C: k < 2"];
+    assert!(upgraded(&[kernel, "a 1"], &offered(&conflicting)).is_empty());
+    let mut excluded = system(&[kernel, "a 1"], &offered(&["a 2; R: k >= 2"]));
+    excluded.options.excluded = vec![crate::spec::Spec::new("k").unwrap()];
+    assert!(steps(&excluded.everything()).is_empty());
 }
 
 #[test]

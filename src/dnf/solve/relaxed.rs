@@ -1,0 +1,100 @@
+//! Which of libsolv's choice rules are none, as they are in the way.
+//!
+//! In comes a universe with the rules ([`super::choices`]); out comes one without some of them. A
+//! rule without which the image could not stay as it is, libsolv takes back itself, as all of them
+//! are weak. With dnf a rule may keep a package as it is that needs something new. A report's
+//! findings are to be fixed, so that there imgfix takes such rules back, too.
+
+use std::collections::BTreeSet;
+
+use super::RpmUniverse;
+use imgfix_solve::rules::with_a_choice;
+use imgfix_solve::solver::{Explanation, Name, Solvable, Task, reachable, smallest_of_reachable};
+
+/// How many rules are taken back for one question.
+const MAX_RELAXED: usize = 32;
+
+impl RpmUniverse<'_> {
+    /// Finds which installed packages are to be upgraded: what is asked for, and what gives way to
+    /// what may take the place of that.
+    pub(super) fn find_updated(&mut self) {
+        if self.asked.is_none() {
+            return;
+        }
+        let installed = self.pool.installed_names().into_iter();
+        let installed: Vec<(Name, Solvable)> =
+            installed.map(|(name, one, _)| (name, one)).collect();
+        let asked = installed.iter().filter(|(_, one)| self.is_asked(*one)).map(|(name, _)| *name);
+        let mut updated: BTreeSet<Name> = asked.collect();
+        let replacing: BTreeSet<Solvable> =
+            updated.iter().flat_map(|name| self.pool.replacing(*name)).collect();
+        let beside =
+            |name: &Name| self.pool.replacing(*name).iter().any(|one| replacing.contains(one));
+        updated.extend(installed.into_iter().map(|(name, _)| name).filter(beside));
+        self.updated = Some(updated);
+    }
+
+    /// Whether a version is of a package that is to be upgraded; without a report all are.
+    fn is_asked(&self, solvable: Solvable) -> bool {
+        let Some(asked) = &self.asked else { return true };
+        self.pool.get(solvable).is_some_and(|version| {
+            asked.contains(version.facts.id.name.as_ref())
+                || asked.contains(&version.facts.source_name())
+        })
+    }
+
+    /// Takes back the rules without which the image cannot stay as it is.
+    pub(super) fn relax_for_image(&mut self) {
+        self.relax(|universe, task| smallest_of_reachable(universe, task).err());
+    }
+
+    /// Takes back the rules that are in the way of what a report asks for.
+    pub(super) fn relax_for_report(&mut self) {
+        let candidates = self.slots.iter().filter_map(|slot| slot.candidate.as_ref());
+        let wanted: Vec<Solvable> = candidates
+            .map(|(candidate, _)| *candidate)
+            .filter(|one| {
+                let own = self.pool.installed(*one).into_iter();
+                own.chain(self.pool.replaced(*one)).any(|former| self.is_asked(former))
+            })
+            .collect();
+        for target in wanted {
+            let against = |universe: &Self, task: &Task| {
+                reachable(universe, task, &[target]).1.pop().map(|(_, why)| why)
+            };
+            let before = self.needed.clone();
+            self.relax(against);
+            if self.needed != before && against(self, &self.task()).is_some() {
+                // it is out of reach without them, too
+                self.needed = before;
+                self.forget_choices();
+            }
+        }
+    }
+
+    /// Takes back rules one by one, until there is no conflict, or one without them.
+    fn relax(&mut self, conflict: impl Fn(&Self, &Task) -> Option<Explanation>) {
+        for _ in 0..MAX_RELAXED {
+            let Some(why) = conflict(self, &self.task()) else { return };
+            let left_out = {
+                let left_out = self.left_out.borrow();
+                let mut asking = why.involved.iter().filter_map(|one| self.pool.get(*one));
+                asking.find_map(|version| left_out.get(&version.name).cloned())
+            };
+            let Some(left_out) = left_out else { return };
+            self.needed.extend(left_out);
+            self.forget_choices();
+        }
+    }
+
+    fn task(&self) -> Task {
+        Task { keep: self.pool.keep.clone(), ..Task::default() }
+    }
+
+    /// Has the relations worked out again.
+    fn forget_choices(&mut self) {
+        self.left_out.borrow_mut().clear();
+        self.pool.forget_relations();
+        self.pool.keep = with_a_choice(self);
+    }
+}
