@@ -106,14 +106,24 @@ pub fn plan(
     }
     let stores: Vec<Stores> =
         loaded.iter().map(|one| stores(&name, one, environment)).collect::<Result<_, _>>()?;
-    let inventories: Vec<&Inventory> = loaded
+    let inventories: Vec<Option<&Inventory>> = loaded
         .iter()
         .zip(&stores)
-        .map(|(loaded, stores)| Ok(manager(&name, loaded, stores)?.inventory()))
+        .map(|(loaded, stores)| match stores.package_manager() {
+            Some(manager) => Ok(Some(manager.inventory())),
+            None if stores.has_libraries() => Ok(None),
+            None => Ok(Some(manager(&name, loaded, stores)?.inventory())),
+        })
         .collect::<Result<_, RepairError>>()?;
     let root = set.root.raw().digest;
     let scanned = scan::Scanned { root, platforms: &loaded, inventories: &inventories };
     let findings = scan::findings(&request.scan, &scanned, environment)?;
+    if findings.is_none() && saved.is_none() {
+        // of libraries nothing is upgraded that no report names
+        for (loaded, stores) in loaded.iter().zip(&stores) {
+            manager(&name, loaded, stores)?;
+        }
+    }
     let fetcher = environment.edge.fetcher()?;
     if let Some(saved) = saved
         && environment.edge.network == AfterFetching::Goes

@@ -42,7 +42,7 @@ pub struct Scanned<'a> {
     /// The chosen platforms.
     pub platforms: &'a [LoadedImage],
     /// What is installed, for each platform.
-    pub inventories: &'a [&'a Inventory],
+    pub inventories: &'a [Option<&'a Inventory>],
 }
 
 /// All findings of all reports that the user wants, or `None` without reports. Each report is
@@ -108,7 +108,7 @@ pub fn findings(
 impl Scanned<'_> {
     fn facts(&self) -> Vec<ImageFacts> {
         let platforms = self.platforms.iter().zip(self.inventories);
-        platforms.map(|(one, inventory)| facts(self.root, one, inventory)).collect()
+        platforms.map(|(one, inventory)| facts(self.root, one, *inventory)).collect()
     }
 
     /// Why a report is about another image than this, if it seems so.
@@ -117,7 +117,10 @@ impl Scanned<'_> {
             Match::No { why } => Some(why),
             // a report about the repaired image names versions that its original does not have
             _ if self.platforms.iter().any(|one| one.repaired_from.is_some()) => None,
-            _ => unknown_versions(&report.findings, self.inventories),
+            _ => {
+                let known: Option<Vec<&Inventory>> = self.inventories.iter().copied().collect();
+                known.and_then(|known| unknown_versions(&report.findings, &known))
+            }
         }
     }
 }
@@ -152,7 +155,7 @@ fn only_platform<'a>(report: &ScanReport, facts: &'a [ImageFacts]) -> Option<&'a
 }
 
 /// What is known of a loaded image, to hold reports against.
-fn facts(root: Digest, loaded: &LoadedImage, inventory: &Inventory) -> ImageFacts {
+fn facts(root: Digest, loaded: &LoadedImage, inventory: Option<&Inventory>) -> ImageFacts {
     let layers = loaded.manifest.layers();
     let place = loaded.platform.to_string();
     let mut digests = vec![root, loaded.current, loaded.manifest.digest()];
@@ -165,7 +168,7 @@ fn facts(root: Digest, loaded: &LoadedImage, inventory: &Inventory) -> ImageFact
         config_digest: Digest::of(loaded.config.bytes()),
         diff_ids: loaded.config.diff_ids().to_vec(),
         layer_digests: layers.iter().filter_map(|one| digest_of(one, &place).ok()).collect(),
-        distribution: Some(inventory.distribution.clone()),
+        distribution: inventory.map(|one| one.distribution.clone()),
     }
 }
 

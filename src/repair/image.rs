@@ -81,6 +81,12 @@ impl Stores {
         self.iter().find_map(Repairer::package_manager)
     }
 
+    /// Whether there is a store of libraries.
+    #[must_use]
+    pub fn has_libraries(&self) -> bool {
+        self.iter().any(|one| one.libraries().is_some())
+    }
+
     /// Everything that is installed.
     #[must_use]
     pub fn contents(&self) -> Contents {
