@@ -124,6 +124,7 @@ impl Repair {
                 pace: Pace::default(),
                 memory: machine::memory(),
                 effort: Effort::default(),
+                replacements: Vec::new(),
                 scripts: ScriptsMode::default(),
                 script_time: machine::script_time(machine::MAX_SCRIPT_TIME),
                 now: machine::now(),

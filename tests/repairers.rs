@@ -56,6 +56,7 @@ impl Touched {
         let step = StoreStep {
             component: TOUCHED.to_owned(),
             path: None,
+            unpack: None,
             from: None,
             to: None,
             archive: None,
@@ -163,6 +164,7 @@ impl Store {
             steps.push(StoreStep {
                 component: path,
                 path: None,
+                unpack: None,
                 from: None,
                 to: None,
                 archive: None,

@@ -163,7 +163,13 @@ fn network(needs: &mut Needs) {
 }
 
 /// What a plan needs besides its image.
-pub fn planning(needs: &mut Needs, findings: &FindingOptions, repositories: &RepositoryOptions) {
+pub fn planning(
+    needs: &mut Needs,
+    findings: &FindingOptions,
+    repositories: &RepositoryOptions,
+    policy: &Policy,
+) {
+    policy.replace.iter().for_each(|rule| needs.url(&rule.url));
     needs.read(&findings.report);
     needs.read(&findings.ignore_file);
     for line in &repositories.repository {

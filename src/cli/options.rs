@@ -318,6 +318,7 @@ pub fn environment(
                 certificates,
                 client_certificates,
             },
+            replacements: Vec::new(),
             scripts: repositories.scripts.unwrap_or_default(),
             script_time: machine::script_time(
                 repositories.max_script_time.unwrap_or(MAX_SCRIPT_TIME),

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::pipeline;
-use crate::pipeline::{PlanRequest, Preview};
+use crate::pipeline::{Environment, PlanRequest, Preview};
 use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
+use imgfix_repair::edge::Edge;
 use imgfix_report::plan as explain;
 use imgfix_vfs::layer_reader::Digests;
 
@@ -64,7 +65,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     policy::under_repositories(&policy, &mut arguments.repositories);
     let open = |path: &PathBuf| OutputFile::open("--save", path, output.unfinished());
     let mut needs = confine::of_images(&arguments.images, &[&arguments.image]);
-    confine::planning(&mut needs, &arguments.findings, &arguments.repositories);
+    confine::planning(&mut needs, &arguments.findings, &arguments.repositories, &policy);
     arguments.save.iter().chain(arguments.files.paths()).for_each(|path| needs.report(path));
     let (mut file, mut files) = (None, None);
     let confine = || {
@@ -74,6 +75,8 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     };
     let environment =
         options::environment(&arguments.images, &arguments.repositories, output, confine)?;
+    let edge = Edge { replacements: policy.replace.clone(), ..environment.edge };
+    let environment = Environment { edge, ..environment };
     let mut scan = options::scan(&arguments.findings, options::OtherReports::None)?;
     policy::under_findings(&policy, &arguments.findings, &mut scan.filter);
     let request = PlanRequest {

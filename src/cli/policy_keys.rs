@@ -43,6 +43,7 @@ const KEYS_ONLY: &[(&str, &str)] = &[
     ("image", "a table: a run has one image"),
     ("notify", "a table, with the names of secrets"),
     ("packages", "a table, whose keys are in the list"),
+    ("replace", "a table: what it names is not for one run alone"),
     ("repositories", "a table, whose keys are in the list"),
 ];
 
@@ -55,6 +56,7 @@ const NOT_OF_AN_IMAGE: &[&str] = &[
     "ignore",
     "image",
     "notify",
+    "replace",
     "repositories",
 ];
 

@@ -204,7 +204,8 @@ fn repaired(
     };
     let environment =
         options::environment(&arguments.images, &arguments.repositories, output, confine)?;
-    let edge = Edge { network, ..environment.edge };
+    let replacements = policy.replace.clone();
+    let edge = Edge { network, replacements, ..environment.edge };
     let environment = Environment { edge, ..environment };
     let files = files.unwrap_or_default();
     if original == OriginalPolicy::Delete {
@@ -313,7 +314,7 @@ fn needs(
 ) -> Needs {
     let images = &arguments.images;
     let mut needs = confine::of_images(images, &[&arguments.image]);
-    confine::planning(&mut needs, &arguments.findings, &arguments.repositories);
+    confine::planning(&mut needs, &arguments.findings, &arguments.repositories, policy);
     let output = arguments.output.as_ref();
     Written { image: &arguments.image, output, suffix, original }.add(&mut needs, images);
     confine::notifications(&mut needs, images, policy);

@@ -21,5 +21,6 @@ pub mod path;
 pub mod plan;
 pub mod platform;
 pub mod reason;
+pub mod replacement;
 pub mod upgrade;
 pub mod verdict;

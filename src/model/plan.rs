@@ -77,8 +77,22 @@ pub struct StoreStep {
     /// What it is made of, when that is fetched.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub archive: Option<Archive>,
+    /// How the archive is unpacked; `None`: as its store does it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unpack: Option<Unpack>,
     /// Why it is changed; never empty.
     pub because: Vec<Because>,
+}
+
+/// How an archive takes the place of what a rule names.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unpack {
+    /// How many leading folders of its names are left out.
+    pub strip: u32,
+    /// The one file of it that is wanted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub member: Option<String>,
 }
 
 /// A newer version that this plan leaves out, though everything newer was asked for.
@@ -154,6 +168,11 @@ pub enum Because {
     Newer,
     /// Nothing that is wanted needs it any more.
     Unneeded,
+    /// A rule of the user's says so.
+    Rule {
+        /// Where the rule is written: `imgfix.toml:12:1`.
+        rule: String,
+    },
     /// In a store of libraries: `component` of this plan changes with it, or needs it.
     Beside {
         /// The component that a finding is about.

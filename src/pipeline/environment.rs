@@ -65,6 +65,12 @@ impl Environment {
         ldconfig::note(path, size, content)
     }
 
+    /// Whether rules of the user's replace files.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        !self.edge.replacements.is_empty()
+    }
+
     /// Everything is fetched: the network goes, when it is to go.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub const KINDS: Kinds = &[
     &imgfix_python::Python,
     &imgfix_node::Node,
     &imgfix_java::Java,
+    &imgfix_replace::Files,
 ];
 
 /// How packages are checked that are known by their identity.

@@ -11,6 +11,7 @@ use imgfix_model::package::Inventory;
 use imgfix_model::plan::{Because, Plan, PlatformPlan};
 use imgfix_model::platform::Platform;
 use imgfix_model::reason::Reason;
+use imgfix_model::replacement::{Replaced, Replacement};
 use imgfix_oci as image;
 use imgfix_oci::{ImageSet, Reference, Source};
 use imgfix_repair::choice::PackageChoice;
@@ -93,9 +94,14 @@ pub fn plan(
     let source = image::open_source(&request.image, &environment.registry)?;
     let set = image::load(&*source, None)?;
     let chosen = chosen(&set, &request.platforms, &name)?;
+    let by_content = |rule: &Replacement| matches!(rule.what, Replaced::Content(_));
+    let digests = match environment.edge.replacements.iter().any(by_content) {
+        true => Digests::Taken,
+        false => request.digests,
+    };
     let loaded: Vec<LoadedImage> = chosen
         .into_iter()
-        .map(|one| load::load(&source, one, View::Original, request.digests, environment))
+        .map(|one| load::load(&source, one, View::Original, digests, environment))
         .collect::<Result<_, _>>()?;
     let image_digest = original_digest(&set, &loaded);
     if let Some(saved) = saved
@@ -111,14 +117,14 @@ pub fn plan(
         .zip(&stores)
         .map(|(loaded, stores)| match stores.package_manager() {
             Some(manager) => Ok(Some(manager.inventory())),
-            None if stores.has_libraries() => Ok(None),
+            None if stores.has_libraries() || environment.replaces() => Ok(None),
             None => Ok(Some(manager(&name, loaded, stores)?.inventory())),
         })
         .collect::<Result<_, RepairError>>()?;
     let root = set.root.raw().digest;
     let scanned = scan::Scanned { root, platforms: &loaded, inventories: &inventories };
     let findings = scan::findings(&request.scan, &scanned, environment)?;
-    if findings.is_none() && saved.is_none() {
+    if findings.is_none() && saved.is_none() && !environment.replaces() {
         // of libraries nothing is upgraded that no report names
         for (loaded, stores) in loaded.iter().zip(&stores) {
             manager(&name, loaded, stores)?;
@@ -142,7 +148,14 @@ pub fn plan(
             Context { platform: platform.clone(), manifest_digest: original_manifest(&loaded) };
         let (choice, edge) = (&request.packages, &environment.edge);
         let reported = findings.as_ref().map(|all| everything(all, platform)).unwrap_or_default();
-        let work = Work { context: &context, choice, findings: &reported, fetcher: &fetcher, edge };
+        let work = Work {
+            context: &context,
+            choice,
+            findings: &reported,
+            owners: &stores,
+            fetcher: &fetcher,
+            edge,
+        };
         let (repaired, all) = match saved {
             Some(saved) => {
                 let plan = saved_plan(saved, &loaded, &name)?;

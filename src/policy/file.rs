@@ -7,6 +7,7 @@ use serde::Deserialize;
 use time::{Date, Month};
 use toml::Spanned;
 
+use super::replace::Replace;
 use super::{
     Extended, ImageOverride, ImagePattern, OriginalPolicy, Policy, PolicyError, Repositories,
     Scripts, Standing,
@@ -42,6 +43,7 @@ macro_rules! tables {
             ignore: Vec<Spanned<Ignore>>,
             repositories: Repositories,
             notify: Vec<Spanned<notify::Entry>>,
+            replace: Vec<Spanned<Replace>>,
         }
 
         #[derive(Deserialize, Default)]
@@ -170,6 +172,7 @@ impl File {
             ("repositories.keyrings", !keyrings.is_empty()),
             ("repositories.releasever", release.is_some()),
             ("notify", !std::mem::take(&mut self.notify).is_empty()),
+            ("replace", !std::mem::take(&mut self.replace).is_empty()),
             ("repositories.allow-expired-index", expired),
             ("repositories.allow-older-index", older),
             ("ca-files", !std::mem::take(&mut self.ca_files).is_empty()),
@@ -252,6 +255,11 @@ pub fn parse(
                 let target = entry.into_inner().check(folder);
                 target.map_err(|why| value(name, text, at, &why))
             })
+            .collect::<Result<_, _>>()?,
+        replace: file
+            .replace
+            .iter()
+            .map(|rule| rule.get_ref().check(folder).map_err(|why| checks.error(rule, &why)))
             .collect::<Result<_, _>>()?,
         images,
         ..checks.settings(settings)?
@@ -504,6 +512,7 @@ mod tests {
             "repositories.keyrings",
             "repositories.releasever",
             "notify",
+            "replace",
             "ca-files",
             "cache-dir",
         ];
@@ -522,6 +531,7 @@ mod tests {
             cache_max_size: None,
             repositories: Repositories::default(),
             notify: Vec::new(),
+            replace: Vec::new(),
             ..read(FULL).unwrap()
         };
         assert_eq!(policy, harmless, "what stays is what the file says");
@@ -654,6 +664,8 @@ mod tests {
             ),
             ("[packages]\ndeny = ['']", "imgfix.toml:2:9: an empty pattern"),
             ("[[notify]]\nkind = 'slack'", "imgfix.toml:1:1: "),
+            ("[[replace]]\npath = '/a'", "imgfix.toml:1:1: missing field `sha256`"),
+            ("\n[[replace]]\npath = '/a'\nsha256 = ''", "imgfix.toml:2:1: a replacement has one"),
             ("a = ", "imgfix.toml:1:5: "),
             ("[[ignore]]\nreason = 'x'", "imgfix.toml:1:1: an ignored finding needs its id, a"),
             ("[[ignore]]\npackage = ' '\nreason = 'x'", "imgfix.toml:1:1: package must be a"),

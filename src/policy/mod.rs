@@ -12,6 +12,7 @@ mod client_certificate;
 mod extends;
 mod file;
 mod image;
+mod replace;
 mod values;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use imgfix_findings::IgnoreRule;
 use imgfix_model::advisory::Probability;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
+use imgfix_model::replacement::Replacement;
 use imgfix_model::upgrade::UpgradeLevel;
 use imgfix_vfs::Compression;
 
@@ -105,6 +107,8 @@ pub struct Policy {
     pub scan_timeout: Option<Duration>,
     /// How long a server may take beyond what a transfer's size needs.
     pub timeout: Option<Duration>,
+    /// Files and folders that downloads take the place of.
+    pub replace: Vec<Replacement>,
     /// How far libraries of applications may be upgraded.
     pub library_upgrades: Option<UpgradeLevel>,
     /// How long the scripts of one package may take, in seconds.
@@ -254,6 +258,8 @@ impl Policy {
                 require_attestation: own.require_attestation || general.require_attestation,
             },
             notify: [base.notify, self.notify].concat(),
+            // of several for one path the nearest counts, which comes first
+            replace: [self.replace, base.replace].concat(),
             images: [base.images, self.images].concat(),
         }
     }

@@ -10,6 +10,7 @@ use super::error::RepairerError;
 use imgfix_host::pace::Pace;
 use imgfix_host::progress::SharedProgress;
 use imgfix_host::unfinished::Unfinished;
+use imgfix_model::replacement::Replacement;
 use imgfix_repository::access::Credentials;
 use imgfix_repository::auth_conf::AuthConf;
 use imgfix_repository::checked::IdentityCheck;
@@ -120,6 +121,8 @@ pub struct Edge {
     pub progress: SharedProgress,
     /// Where packages come from.
     pub repositories: RepositoryChoice,
+    /// What the user replaces in images.
+    pub replacements: Vec<Replacement>,
     /// How packages are checked that are known by their identity.
     pub identity_check: Option<IdentityCheck>,
     /// How fast downloads must be.

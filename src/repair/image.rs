@@ -20,7 +20,7 @@ use crate::judge::Components;
 use crate::judge::verdict::of_all;
 use crate::package_manager::PackageManager;
 use crate::planner::{Context, Request, Requests};
-use crate::repairer::{Account, Done, Kind, Part, Repairer, Work};
+use crate::repairer::{Account, Done, Kind, Owners, Part, Repairer, Work};
 
 /// The stores of one image, in the order in which they are repaired.
 #[derive(Default)]
@@ -254,6 +254,22 @@ impl Stores {
             }
         }
         Dealt { requests: dealt.into_iter().map(Requests::Findings).collect(), unclaimed: left }
+    }
+}
+
+impl Owners for Stores {
+    fn owners_of(
+        &self,
+        fs: &dyn FileSystem,
+        paths: &BTreeSet<ImagePath>,
+    ) -> Result<BTreeMap<ImagePath, String>, Cause> {
+        let mut owners = BTreeMap::new();
+        for store in self.iter() {
+            for (path, owner) in store.owners(fs, paths)? {
+                owners.entry(path).or_insert(owner);
+            }
+        }
+        Ok(owners)
     }
 }
 

@@ -144,6 +144,19 @@ pub trait Repairer {
     }
 }
 
+/// Which files of an image belong to components of its stores.
+pub trait Owners {
+    /// Of the files at `paths` those that belong to a component, with its name.
+    ///
+    /// # Errors
+    /// A store's lists of files cannot be read.
+    fn owners_of(
+        &self,
+        fs: &dyn FileSystem,
+        paths: &BTreeSet<ImagePath>,
+    ) -> Result<BTreeMap<ImagePath, String>, Cause>;
+}
+
 /// What repairers have to work with.
 pub struct Work<'a> {
     /// Which image it is.
@@ -152,6 +165,8 @@ pub struct Work<'a> {
     pub choice: &'a PackageChoice,
     /// Everything that reports say of this image, whatever store it is about.
     pub findings: &'a [Finding],
+    /// Whose files are whose.
+    pub owners: &'a dyn Owners,
     /// What downloads, and remembers for the run what it has.
     pub fetcher: &'a Fetcher,
     /// What comes from outside.

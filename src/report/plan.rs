@@ -127,6 +127,7 @@ fn why(because: &[Because], detail: Detail) -> String {
             Because::Needed { package, relation } => {
                 format!("needed by {}: {relation}", package.name)
             }
+            Because::Rule { rule } => format!("replaced by {rule}"),
             Because::Beside { component, relation } => format!("with {component}: {relation}"),
         })
         .collect();
@@ -271,6 +272,7 @@ mod tests {
                     store: StoreId { kind: "python".into(), place: "/venv\u{1b}[31m".into() },
                     steps: vec![StoreStep {
                         path: None,
+                        unpack: None,
                         component: "jinja2".into(),
                         from: Some("3.0".into()),
                         to: Some("3.1".into()),

@@ -95,6 +95,7 @@ impl Change<'_> {
             from: Some(self.library.version.clone()),
             to: Some(self.to.clone()),
             archive: Some(archive),
+            unpack: None,
             because: vec![Because::Fixes { findings: self.fixes.to_vec() }],
         }
     }
