@@ -137,7 +137,11 @@ fn result(kind: &str, found: &[(&str, &str, &str, &str, &str)]) -> Value {
                 "Title": "made by a test", "Severity": "HIGH"})
         })
         .collect();
-    let target = if kind == "node-pkg" { "Node.js" } else { "Python" };
+    let target = match kind {
+        "node-pkg" => "Node.js",
+        "python-pkg" => "Python",
+        kind => kind,
+    };
     json!({"Target": target, "Class": "lang-pkgs", "Type": kind, "Vulnerabilities": list})
 }
 
@@ -212,4 +216,108 @@ fn inventory_of(place: &Place, tag: &str) -> Value {
     let mut command = place.imgfix();
     command.args(["inventory", "-q", "--format", "json", &place.image(tag)]);
     ran(&mut command).expect(0).json()
+}
+
+/// A program of Go that is made of these modules.
+fn go_program(version: &str, modules: &str) -> Vec<u8> {
+    let mut program = b"\x7fELF\x02\x01\x01".to_vec();
+    program.resize(16, 0);
+    program.extend([2u16, 62].iter().flat_map(|one| one.to_le_bytes()));
+    program.resize(58, 0);
+    program.resize(64, 0);
+    program.extend(b"\xff Go buildinf:\x08\x02");
+    program.resize(96, 0);
+    let modules = format!("0123456789abcdef{modules}0123456789abcdef");
+    for text in [version, &modules] {
+        program.extend(u8::try_from(text.len()).map(|length| [length]).unwrap());
+        program.extend(text.as_bytes());
+    }
+    program.resize(1 << 17, 0);
+    program
+}
+
+/// What is built into applications is listed, and each finding says what to build anew.
+#[test]
+fn what_is_built_into_applications_has_its_reason() {
+    let program = go_program("go1.21.3", "dep\tgolang.org/x/net\tv0.17.0\th1:x=\n");
+    let mut tar = Tar::default();
+    tar.file("etc/os-release", b"ID=scratch\n", 0o644);
+    tar.file("app/tool", &program, 0o755);
+    for (path, text) in [
+        ("app/App.deps.json", r#"{"libraries":{"Newtonsoft.Json/12.0.3":{"type":"package"}}}"#),
+        ("gems/3.1.0/specifications/rack-2.2.3.gemspec", "# stub: rack 2.2.3 ruby lib\n"),
+        (
+            "srv/vendor/composer/installed.json",
+            r#"{"packages":[{"name":"guzzlehttp/psr7","version":"1.7.0"}]}"#,
+        ),
+    ] {
+        tar.file(path, text.as_bytes(), 0o644);
+    }
+    let place = Place::new();
+    images::layout(&place.path("image"), "1", &[tar.end()]);
+    let json = inventory(&place, "json").json();
+    assert_eq!(
+        libraries(&json),
+        [
+            "dotnet /app Newtonsoft.Json 12.0.3 -",
+            "go /app/tool golang.org/x/net v0.17.0 -",
+            "go /app/tool stdlib 1.21.3 -",
+            "php /srv/vendor guzzlehttp/psr7 1.7.0 -",
+            "ruby /gems/3.1.0 rack 2.2.3 -",
+        ]
+    );
+    let report = place.path("trivy.json");
+    let trivy = json!({"SchemaVersion": 2, "ArtifactName": "app",
+    "ArtifactType": "container_image", "Results": [
+        result("gobinary", &[
+            ("CVE-2023-45288", "golang.org/x/net", "app/tool", "v0.17.0", "0.23.0"),
+            ("CVE-2023-39325", "golang.org/x/net", "app/tool", "v0.17.0", "0.17.0"),
+            ("CVE-2024-24790", "stdlib", "app/tool", "1.21.3", "1.21.11, 1.22.4"),
+        ]),
+        result("dotnet-core", &[
+            ("CVE-2024-21907", "Newtonsoft.Json", "app/App.deps.json", "12.0.3", "13.0.1"),
+        ]),
+        result("gemspec", &[(
+            "CVE-2022-30122",
+            "rack",
+            "gems/3.1.0/specifications/rack-2.2.3.gemspec",
+            "2.2.3",
+            "~> 2.0.9, >= 2.0.9.1, ~> 2.1.4, >= 2.1.4.1, >= 2.2.3.1",
+        )]),
+        result("composer-vendor", &[(
+            "CVE-2022-24775",
+            "guzzlehttp/psr7",
+            "srv/vendor/composer/installed.json",
+            "1.7.0",
+            "1.8.4, 2.1.1",
+        )]),
+    ]});
+    std::fs::write(&report, trivy.to_string()).expect("report");
+    let mut command = place.bare("repair", &place.image("1"));
+    command.args(["-q", "--format", "json", "-r"]).arg(&report);
+    let repaired = ran(&mut command).expect(0).json();
+    let findings = repaired["platforms"][0]["findings"].as_array().expect("findings");
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut lines: Vec<String> = findings
+        .iter()
+        .map(|one| format!("{}: {}", text(&one["id"]), text(&one["explanation"])))
+        .collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "CVE-2022-24775: guzzlehttp/psr7 1.7.0 is part of /srv/vendor/composer/installed.json: \
+             build the image anew after 'composer update guzzlehttp/psr7' (1.8.4 or 2.1.1)",
+            "CVE-2022-30122: rack 2.2.3 is part of /gems/3.1.0/specifications/rack-2.2.3.gemspec: \
+             build the image anew after 'bundle update rack' (gem rack >= 2.0.9.1 or >= 2.1.4.1 \
+             or >= 2.2.3.1 or ~> 2.0.9 or ~> 2.1.4)",
+            "CVE-2023-39325: was not affected at v0.17.0",
+            "CVE-2023-45288: golang.org/x/net v0.17.0 is part of /app/tool: build it anew with \
+             golang.org/x/net 0.23.0",
+            "CVE-2024-21907: Newtonsoft.Json 12.0.3 is part of /app/App.deps.json: publish the \
+             application anew with Newtonsoft.Json 13.0.1",
+            "CVE-2024-24790: stdlib 1.21.3 is part of /app/tool: build it anew with Go 1.21.11 or \
+             1.22.4",
+        ]
+    );
 }

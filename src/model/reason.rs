@@ -230,7 +230,7 @@ pub enum Reason {
         /// Half a sentence: what is missing or wrong.
         detail: String,
     },
-    /// The component is compiled into a program, which has to be built anew.
+    /// The component is part of a program or an application, which has to be built anew.
     NeedsRebuild {
         /// The component's name in its store.
         component: String,
@@ -376,7 +376,7 @@ impl fmt::Display for Reason {
                 write!(f, "nothing attests {component} (--require-attestation): {detail}")
             }
             Reason::NeedsRebuild { component, file, advice } => {
-                write!(f, "{component} is compiled into {file}: {advice}")
+                write!(f, "{component} is part of {file}: {advice}")
             }
             Reason::Ignored { by } => write!(f, "ignored by {by}"),
             Reason::UnsupportedImage { detail } => {

@@ -15,6 +15,10 @@ pub const KINDS: Kinds = &[
     &imgfix_python::Python,
     &imgfix_node::Node,
     &imgfix_java::Java,
+    &imgfix_listed::Programs,
+    &imgfix_listed::DotNet,
+    &imgfix_listed::Ruby,
+    &imgfix_listed::Php,
     &imgfix_replace::Files,
 ];
 

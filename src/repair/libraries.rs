@@ -34,19 +34,30 @@ pub struct LibraryStore {
     libraries: Libraries,
     same_name: SameName,
     manager: Option<Box<dyn LibraryManager>>,
+    advice: Option<Advice>,
 }
+
+/// What to do about a library that is built into something: an imperative with the versions that
+/// have the fix.
+pub type Advice = fn(&Library, &str) -> String;
 
 impl LibraryStore {
     /// A store that is listed and judged; `same_name` tells whether two texts name one library.
     #[must_use]
     pub fn new(libraries: Libraries, same_name: SameName) -> Self {
-        Self { libraries, same_name, manager: None }
+        Self { libraries, same_name, manager: None, advice: None }
     }
 
     /// A store that can be changed.
     #[must_use]
     pub fn managed(self, manager: Box<dyn LibraryManager>) -> Self {
         Self { manager: Some(manager), ..self }
+    }
+
+    /// A store of what is built into an application: a finding is left with what to build anew.
+    #[must_use]
+    pub fn built(self, advice: Advice) -> Self {
+        Self { advice: Some(advice), ..self }
     }
 
     /// The stores that were found, each as a repairer.
@@ -86,7 +97,17 @@ impl LibraryStore {
                 let mut leave = |reason| left.push(Unfixed { finding: finding.clone(), reason });
                 let claims = match affected(finding, component, &components) {
                     Affected::Free => continue,
-                    Affected::Left(reason) if library.owner.is_none() && self.manager.is_some() => {
+                    // of what is built anew it does not matter which versions are told
+                    Affected::Left(Reason::NotRepairable { .. })
+                        if library.owner.is_none() && self.advice.is_some() =>
+                    {
+                        leave(self.needs_rebuild(library, finding));
+                        continue;
+                    }
+                    Affected::Left(reason)
+                        if library.owner.is_none()
+                            && (self.manager.is_some() || self.advice.is_some()) =>
+                    {
                         leave(reason);
                         continue;
                     }
@@ -103,6 +124,9 @@ impl LibraryStore {
                         let new = || Target { library, problems: Vec::new() };
                         target.or_insert_with(new).problems.push((finding, claims));
                     }
+                    (None, _) if self.advice.is_some() => {
+                        leave(self.needs_rebuild(library, finding));
+                    }
                     (None, _) => leave(Reason::StoreNotRepaired {
                         store: self.libraries.store.to_string(),
                         component: library.name.clone(),
@@ -112,6 +136,23 @@ impl LibraryStore {
             }
         }
         targets.into_values().collect()
+    }
+}
+
+impl LibraryStore {
+    /// What has to be built anew, and with which version.
+    fn needs_rebuild(&self, library: &Library, finding: &Finding) -> Reason {
+        let fixed: Vec<&str> =
+            finding.fixed.iter().chain(&finding.also_fixed_in).map(String::as_str).collect();
+        let fixed = match fixed.is_empty() {
+            true => "that has the fix".to_owned(),
+            false => fixed.join(" or "),
+        };
+        Reason::NeedsRebuild {
+            component: format!("{} {}", library.name, library.version),
+            file: library.path.to_string(),
+            advice: self.advice.map(|advice| advice(library, &fixed)).unwrap_or_default(),
+        }
     }
 }
 
