@@ -270,6 +270,23 @@ pub struct ComponentChange {
     pub from: Option<VersionText>,
     /// `None`: it is gone, or has no versions.
     pub to: Option<VersionText>,
+    /// Which copy it is, where a store may have several: the file that recorded it before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<ImagePath>,
+    /// What it is made of now, when that was fetched.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ComponentArchive>,
+}
+
+/// The archive of a component.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ComponentArchive {
+    /// Where it was taken from.
+    pub url: String,
+    /// What it was checked against.
+    pub checksum: ArchiveChecksum,
+    /// The registry or the rule that has it, for people.
+    pub repository: String,
 }
 
 /// A package that the repositories have newer and that was left as it is.

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::before_after::PlatformReport;
+use super::before_after::{ComponentArchive, PlatformReport};
 use super::problems::{Named, Problem};
 use super::summary::SeverityCounts;
 use imgfix_model::finding::{Class, Severity};
@@ -53,6 +53,8 @@ pub struct ComponentStep<'a> {
     pub to: Option<&'a str>,
     /// Where it is.
     pub store: &'a str,
+    /// What it is made of now, when that was fetched.
+    pub archive: Option<&'a ComponentArchive>,
     /// The problems of it that are fixed, the most urgent first.
     pub fixed: Vec<Named<'a>>,
 }
@@ -117,7 +119,7 @@ pub fn components<'a>(
     for change in platforms.iter().flat_map(|one| &one.components) {
         let (from, to) =
             (change.from.as_ref().map(AsRef::as_ref), change.to.as_ref().map(AsRef::as_ref));
-        if !met.insert((&change.store, &change.component, from, to)) {
+        if !met.insert((&change.store, &change.component, &change.path, from, to)) {
             continue;
         }
         let of_it = |problem: &&Problem<'a>| {
@@ -127,7 +129,8 @@ pub fn components<'a>(
         };
         let fixed = problems.iter().filter(of_it).map(Problem::named).collect();
         let (component, store) = (&change.component, &change.store);
-        all.push(ComponentStep { component, from, to, store, fixed });
+        let archive = change.archive.as_ref();
+        all.push(ComponentStep { component, from, to, store, archive, fixed });
     }
     all
 }

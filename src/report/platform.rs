@@ -11,8 +11,8 @@ use imgfix_model::plan::{KeptBack, PlatformPlan, Removal, Step, StorePlan};
 use imgfix_model::verdict::JudgedFinding;
 
 use super::before_after::{
-    ComponentChange, EffectNote, FileCounts, ImageSize, LayerReport, PackageChange, PackageKept,
-    PackageRemoved, PlatformReport, RepositoryState, StaleFile,
+    ComponentArchive, ComponentChange, EffectNote, FileCounts, ImageSize, LayerReport,
+    PackageChange, PackageKept, PackageRemoved, PlatformReport, RepositoryState, StaleFile,
 };
 use super::effects;
 use super::sources::Sources;
@@ -132,6 +132,12 @@ fn components(plan: &StorePlan) -> impl Iterator<Item = ComponentChange> + '_ {
         component: step.component.clone(),
         from: step.from.clone(),
         to: step.to.clone(),
+        path: step.path.clone(),
+        archive: step.archive.as_ref().map(|archive| ComponentArchive {
+            url: archive.url.clone(),
+            checksum: archive.checksum,
+            repository: archive.repository.clone(),
+        }),
     })
 }
 

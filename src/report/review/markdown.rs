@@ -400,9 +400,15 @@ fn repair(out: &mut Vec<Block>, report: &RepairReport) {
         let versions = Cell::Versions(text(change.from), text(change.to));
         let (name, store) = (change.component.to_owned(), change.store.to_owned());
         let fixes = Cell::Own(by_source::by_severity(&change.fixed));
-        vec![Cell::Other(name), versions, fixes, Cell::Other(store)]
+        let archive = change.archive.map(|archive| {
+            // the registry, and enough of the checksum to tell archives apart
+            let checksum: String = archive.checksum.to_string().chars().take(19).collect();
+            format!("{} {checksum}", archive.repository)
+        });
+        let archive = Cell::Other(archive.unwrap_or_default());
+        vec![Cell::Other(name), versions, fixes, Cell::Other(store), archive]
     });
-    let head = &["component", "version", "fixes", "where"];
+    let head = &["component", "version", "fixes", "where", "from"];
     out.extend(table(
         "Libraries and other components",
         head,

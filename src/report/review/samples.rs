@@ -12,6 +12,7 @@ use crate::diff::{
 };
 use imgfix_model::changelog::ChangelogEntry;
 use imgfix_model::checksum::ArchiveChecksum;
+use imgfix_model::digest::Digest;
 use imgfix_model::finding::{Finding, Severity};
 use imgfix_model::package::PackageId;
 use imgfix_model::path::ImagePath;
@@ -185,6 +186,14 @@ pub fn index() -> Review {
             component: "jinja2".into(),
             from: Some("3.0".into()),
             to: Some("3.1".into()),
+            path: Some(imgfix_model::path::ImagePath::literal(
+                "/opt/venv/Jinja2-3.0.dist-info/METADATA",
+            )),
+            archive: Some(crate::before_after::ComponentArchive {
+                url: "https://pypi.example/packages/jinja2-3.1-py3-none-any.whl".into(),
+                checksum: Digest::of(b"jinja2").into(),
+                repository: "https://pypi.example/simple/".into(),
+            }),
         });
     }
     let report = RepairReport { summary: crate::summary::Summary::of(&report.platforms), ..report };
