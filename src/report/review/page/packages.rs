@@ -132,7 +132,14 @@ fn components(report: &RepairReport, problems: &[Problem<'_>]) -> Markup {
         html! {
             tr {
                 th scope="row" { (shown(change.component)) small.binaries { (shown(change.store)) } }
-                td { (versions(change.from, change.to)) }
+                td {
+                    (versions(change.from, change.to))
+                    @if let Some(archive) = change.archive {
+                        small.binaries {
+                            "from " (shown(&archive.repository)) ", " (shown(&archive.checksum.to_string()))
+                        }
+                    }
+                }
                 td { (ids(&change.fixed, None)) }
             }
         }
