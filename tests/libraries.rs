@@ -198,9 +198,9 @@ fn each_finding_about_a_library_has_one_verdict() {
         lines,
         [
             "CVE-2021-23337 lodash not-fixed store-not-repaired",
-            "CVE-2021-33503 urllib3 not-fixed store-not-repaired",
+            "CVE-2021-33503 urllib3 not-fixed not-repairable",
             "CVE-2021-44906 minimist not-fixed store-not-repaired",
-            "CVE-2024-37891 urllib3 not-fixed store-not-repaired",
+            "CVE-2024-37891 urllib3 not-fixed not-repairable",
             "CVE-2024-56326 jinja2 not-affected -",
             "CVE-2026-1 libfoo fixed -",
             "CVE-2026-2 six not-fixed owned-by-package",

@@ -11,7 +11,10 @@ use crate::entry_points::{self, Script};
 use crate::environment::Environment;
 use crate::fault::Fault;
 use crate::record::{self, LineEnd, Row};
-use crate::wrapper::{Installer, Template};
+use crate::wrapper::{self, Installer, Template};
+
+/// The largest script that is looked at, in bytes.
+const MAX_SCRIPT: u64 = 1 << 20;
 
 /// What is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,9 @@ pub struct Distribution {
     pub line_end: LineEnd,
     /// The templates of its wrappers, by the program's name.
     pub templates: Vec<(String, Template)>,
-    /// Where its wrappers are, if it has one.
+    /// The lines with which its programs name their interpreter.
+    pub shebang: Option<String>,
+    /// Where its programs are, if it has one.
     pub programs: Option<ImagePath>,
     /// The user and the group of its files.
     pub owner: (u32, u32),
@@ -70,6 +75,7 @@ impl Distribution {
             is_requested: fs.lstat(&info.join("REQUESTED")?).is_some(),
             line_end,
             templates: Vec::new(),
+            shebang: None,
             programs: None,
             owner: (metadata.uid, metadata.gid),
             info,
@@ -95,17 +101,19 @@ impl Distribution {
         let minor = environment.version.map_or(0, |version| version.minor);
         let scripts = entry_points::of_interpreter(scripts.to_vec(), minor);
         for file in &self.files {
-            let is_script = |script: &&Script| script.name.as_bytes() == file.file_name();
-            let Some(script) = scripts.iter().find(is_script) else { continue };
-            let folder = file.parent().filter(|folder| *folder != environment.place);
-            let Some(folder) = folder.filter(|folder| folder.file_name() == b"bin") else {
-                continue;
-            };
-            let wrapper = fs.read_if_readable(file)?;
-            if let Some(template) = wrapper.as_deref().and_then(Template::of) {
-                self.templates.push((script.name.clone(), template));
+            let folder = file.parent().filter(|folder| folder.file_name() == b"bin");
+            let is_small = fs.lstat(file).is_some_and(|one| one.size() <= MAX_SCRIPT);
+            let Some(folder) = folder.filter(|_| is_small) else { continue };
+            let Some(script) = fs.read_if_readable(file)? else { continue };
+            let is_it = |script: &&Script| script.name.as_bytes() == file.file_name();
+            let named = scripts.iter().find(is_it);
+            let template = named.zip(Template::of(&script));
+            let shebang = wrapper::shebang_of(&script);
+            if template.is_some() || shebang.is_some() {
                 self.programs.get_or_insert(folder);
             }
+            self.templates.extend(template.map(|(named, one)| (named.name.clone(), one)));
+            self.shebang = self.shebang.take().or(shebang);
         }
         Ok(())
     }

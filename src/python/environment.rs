@@ -23,6 +23,8 @@ pub struct Environment {
     pub prefix: ImagePath,
     /// Whether it is a virtual environment.
     pub is_virtual: bool,
+    /// Whether its interpreter looks nowhere else.
+    pub is_isolated: bool,
     /// Whether an interpreter has it on its path by itself.
     pub is_installed: bool,
     /// `None`: the image has no interpreter that it is known to be for.
@@ -86,6 +88,10 @@ impl Environment {
             place: place.clone(),
             prefix,
             is_virtual: config.is_some(),
+            is_isolated: config.as_deref().is_some_and(|text| {
+                let system = setting(text, "include-system-site-packages");
+                !system.is_some_and(|word| word.eq_ignore_ascii_case("true"))
+            }),
             is_installed,
             version,
             machine: machine.to_owned(),
@@ -126,6 +132,45 @@ impl Environment {
             Some(micro) => is_allowed(micro),
             None => is_allowed(0) && is_allowed(99),
         }
+    }
+
+    /// The folders in which its interpreter finds distributions, its own first.
+    #[must_use]
+    pub fn search_path(&self, fs: &dyn FileSystem) -> Vec<ImagePath> {
+        let mut places = vec![self.place.clone()];
+        let Some(PythonVersion { minor, .. }) = self.version else { return places };
+        if self.is_isolated {
+            return places;
+        }
+        // an interpreter under /usr/local has its own, and Debian's looks there, too
+        let has = |folder: &str| {
+            let path = ImagePath::new(format!("{folder}/bin/python3.{minor}"));
+            path.is_ok_and(|path| fs.lstat(&path).is_some())
+        };
+        let local = "/usr/local";
+        let (of_local, of_usr) = (has(local), has("/usr"));
+        let mut names = Vec::new();
+        if of_local {
+            names.push(format!("{local}/lib/python3.{minor}/site-packages"));
+        }
+        if of_usr || !of_local {
+            names.extend([
+                format!("{local}/lib/python3.{minor}/dist-packages"),
+                format!("{local}/lib64/python3.{minor}/site-packages"),
+                "/usr/lib/python3/dist-packages".to_owned(),
+                format!("/usr/lib/python3.{minor}/site-packages"),
+                format!("/usr/lib64/python3.{minor}/site-packages"),
+            ]);
+        }
+        if !of_local {
+            names.push(format!("{local}/lib/python3.{minor}/site-packages"));
+        }
+        let found = names.into_iter().filter_map(|name| ImagePath::new(name).ok());
+        let is_other = |path: &ImagePath| *path != self.place && fs.lstat(path).is_some();
+        let own = self.place.to_string();
+        let is_locals = own.starts_with(local) && own.ends_with("/site-packages") && of_local;
+        places.extend(found.filter(is_other).filter(|_| !is_locals));
+        places
     }
 
     /// Where programs go.
@@ -315,6 +360,7 @@ mod tests {
     #[test]
     fn environments_are_read_from_the_tree() {
         let mut entries = DEBIAN.to_vec();
+        entries.push(("/usr/lib/python3/dist-packages/x", ""));
         entries.push((
             "/opt/venv/pyvenv.cfg",
             "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.1\n",
@@ -334,6 +380,14 @@ mod tests {
         assert!(!local.is_virtual);
         let debian = of(&tree, "/usr/lib/python3/dist-packages");
         assert_eq!(debian.prefix.to_string(), "/usr");
+        let path = |env: &Environment| -> Vec<String> {
+            env.search_path(&tree).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(path(&venv), ["/opt/venv/lib/python3.11/site-packages"]);
+        assert_eq!(
+            path(&local),
+            ["/usr/local/lib/python3.11/dist-packages", "/usr/lib/python3/dist-packages"]
+        );
         let target = of(&tree, "/app/libs");
         assert_eq!(target.prefix.to_string(), "/app/libs");
         assert!(!target.is_installed);

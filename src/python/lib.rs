@@ -19,8 +19,14 @@ pub mod environment;
 pub mod fault;
 pub mod headers;
 pub mod index;
+pub mod installed;
+mod manager;
 pub mod marker;
 mod names;
+pub mod obstacles;
+pub mod offers;
+#[cfg(test)]
+mod real_installers;
 #[cfg(test)]
 mod real_packaging;
 pub mod record;

@@ -32,6 +32,29 @@ pub fn find(fs: &dyn FileSystem) -> Vec<Libraries> {
     PYTHON.libraries(fs, records)
 }
 
+/// The environment whose records are in `place`; `None`: it has none.
+#[must_use]
+pub fn find_in(fs: &dyn FileSystem, place_of: &ImagePath) -> Option<Libraries> {
+    let mut records = Vec::new();
+    let mut take = |path: &ImagePath, entry: &imgfix_vfs::Entry| {
+        let is_record = matches!(entry.kind, Kind::File(_) | Kind::Symlink(_))
+            && place(path).and_then(|place| ImagePath::new(place).ok()).as_ref() == Some(place_of);
+        if is_record {
+            records.push(Record { place: place_of.clone(), path: path.clone() });
+        }
+    };
+    // records are at most two folders below
+    for path in fs.read_dir(place_of) {
+        let name = path.file_name();
+        let deeper =
+            [&b".dist-info"[..], b".egg-info", b".egg"].iter().any(|end| name.ends_with(end));
+        if deeper {
+            fs.visit(&path, &mut take);
+        }
+    }
+    PYTHON.libraries(fs, records).pop()
+}
+
 /// The folder that holds the record at `path`; `None` when that is no record's path.
 fn place(path: &ImagePath) -> Option<&[u8]> {
     let (folder, name) = split(path.as_bytes())?;
@@ -94,6 +117,20 @@ mod tests {
             assert_eq!(wants(&path, MAX_RECORD), want.is_some(), "{path}");
             assert!(!wants(&path, MAX_RECORD + 1), "{path}");
         }
+    }
+
+    #[test]
+    fn one_environment_is_found_as_all_are() {
+        let tree = tree(vec![
+            ("/v/a-1.dist-info/METADATA", metadata("a", "1")),
+            ("/v/b.egg-info", metadata("b", "2")),
+            ("/v/c-1-py3.egg/EGG-INFO/PKG-INFO", metadata("c", "3")),
+            ("/v/d/_vendor/e-1.dist-info/METADATA", metadata("e", "1")),
+        ]);
+        let all = find(&tree);
+        assert_eq!(find_in(&tree, &ImagePath::literal("/v")).as_ref(), all.first());
+        assert_eq!(all[0].libraries.len(), 3);
+        assert_eq!(find_in(&tree, &ImagePath::literal("/v/d")), None);
     }
 
     fn tree(entries: Vec<(&'static str, Entry)>) -> Tree {

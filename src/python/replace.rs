@@ -21,7 +21,7 @@ use crate::fault::Fault;
 use crate::names::normalized;
 use crate::record::{self, Row};
 use crate::wheel::{Part, Wheel, is_executable};
-use crate::wrapper::{Installer, Template};
+use crate::wrapper::{self, Installer, Template};
 
 /// Files up to this size stay in memory, in bytes.
 const IN_MEMORY: usize = 16 << 10;
@@ -130,7 +130,7 @@ impl Templates {
         let own = old.templates.clone();
         let other = match own.first() {
             Some((_, first)) => first.clone(),
-            None => Self::of_others(fs, environment, old.installed_by())?,
+            None => Self::of_others(fs, environment, old)?,
         };
         Ok(Self { own, other })
     }
@@ -138,9 +138,10 @@ impl Templates {
     fn of_others(
         fs: &Overlay,
         environment: &Environment,
-        installer: Installer,
+        old: &Distribution,
     ) -> Result<Template, Fault> {
-        let mut shebang = None;
+        let installer = old.installed_by();
+        let (mut shebang, mut template) = (old.shebang.clone(), None);
         if let Some(programs) = environment.programs() {
             let folder = fs.resolve(&programs)?;
             let mut files = fs.read_dir(&folder);
@@ -150,18 +151,20 @@ impl Templates {
                 if !fs.lstat(&file).is_some_and(is_small) {
                     continue;
                 }
-                let bytes = fs.read_if_readable(&file)?;
-                let Some(template) = bytes.as_deref().and_then(Template::of) else { continue };
-                if template.is_of(installer) {
-                    return Ok(template);
+                let Some(bytes) = fs.read_if_readable(&file)? else { continue };
+                shebang = shebang.or_else(|| wrapper::shebang_of(&bytes));
+                template = Template::of(&bytes).filter(|one| one.is_of(installer));
+                if template.is_some() {
+                    break;
                 }
-                shebang.get_or_insert(template);
             }
         }
-        let present = |python: &str| Template::present(installer, python);
+        let template =
+            template.unwrap_or_else(|| Template::present(installer, &python(fs, environment)));
+        let shebang = old.shebang.clone().or(shebang);
         Ok(match shebang {
-            Some(other) => present("").with_shebang_of(&other),
-            None => present(&python(fs, environment)),
+            Some(lines) => template.with_shebang(&lines),
+            None => template,
         })
     }
 

@@ -94,11 +94,11 @@ impl Template {
         is_uvs == (installer == Installer::Uv)
     }
 
-    /// The same for the interpreter of another.
+    /// The same for the interpreter that these lines name.
     #[must_use]
-    pub fn with_shebang_of(&self, other: &Self) -> Self {
+    pub fn with_shebang(&self, lines: &str) -> Self {
         let rest = self.before.get(self.shebang().len()..).unwrap_or_default();
-        Self { before: format!("{}{rest}", other.shebang()), ..self.clone() }
+        Self { before: format!("{lines}{rest}"), ..self.clone() }
     }
 
     /// The wrapper of a program.
@@ -110,6 +110,19 @@ impl Template {
         format!("{before}from {module} import {name}\n{between}sys.exit({function}()){after}")
             .into_bytes()
     }
+}
+
+/// The lines of a script that name its interpreter, when that is a Python with nothing behind it.
+#[must_use]
+pub fn shebang_of(script: &[u8]) -> Option<String> {
+    if let Some(template) = Template::of(script) {
+        return Some(template.shebang().to_owned());
+    }
+    let end = script.iter().position(|byte| *byte == b'\n').filter(|end| *end < MAX_WRAPPER)?;
+    let line = std::str::from_utf8(script.get(..end)?).ok()?;
+    let name = line.strip_prefix("#!/")?.rsplit('/').next()?;
+    let is_python = name.starts_with("python") && !line.contains(' ');
+    is_python.then(|| format!("{line}\n"))
 }
 
 /// The lines that name an interpreter. The kernel reads 127 bytes of the first line, and takes
@@ -175,6 +188,21 @@ mod tests {
         assert!(
             shebang("/opt/my venv/bin/python").starts_with("#!/bin/sh\n'''exec' \"/opt/my venv")
         );
+    }
+
+    #[test]
+    fn scripts_name_their_interpreter() {
+        for (script, want) in [
+            (PIP_26, Some("#!/opt/venv/bin/python3\n")),
+            ("#!/opt/v/bin/python\nimport os\n", Some("#!/opt/v/bin/python\n")),
+            ("#!/usr/bin/env python3\n", None),
+            ("#!/opt/v/bin/python -u\n", None),
+            ("#!/bin/sh\n", None),
+            ("#!/opt/v/bin/python", None),
+            ("", None),
+        ] {
+            assert_eq!(shebang_of(script.as_bytes()).as_deref(), want, "{script}");
+        }
     }
 
     #[test]
