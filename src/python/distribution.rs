@@ -85,6 +85,22 @@ impl Distribution {
         Ok(found)
     }
 
+    /// What is there of one that comes new beside this one, with the same installer.
+    #[must_use]
+    pub fn nothing_beside(&self) -> Self {
+        Self {
+            info: self.info.clone(),
+            files: Vec::new(),
+            installer: self.installer.clone(),
+            is_requested: false,
+            line_end: self.line_end,
+            templates: Vec::new(),
+            shebang: self.shebang.clone(),
+            programs: self.programs.clone(),
+            owner: self.owner,
+        }
+    }
+
     /// Which installer's form it has.
     #[must_use]
     pub fn installed_by(&self) -> Installer {

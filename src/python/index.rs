@@ -8,6 +8,8 @@
 
 mod html;
 
+pub(crate) use html::percent_decoded;
+
 use serde::Deserialize;
 
 /// What is asked for: JSON first.

@@ -16,7 +16,7 @@ use crate::marker::Variables;
 use crate::names::normalized;
 use crate::records;
 use crate::requirement::Requirement;
-use crate::specifiers::Version;
+use crate::specifiers::{Specifiers, Version};
 
 /// The largest list of requirements of an egg, in bytes.
 const MAX_REQUIRES: usize = 1 << 20;
@@ -43,6 +43,8 @@ pub struct Broken {
     pub about: String,
     /// The version that it does not allow; `None`: nothing of the name is there.
     pub found: Option<String>,
+    /// Which versions it allows.
+    pub wants: Specifiers,
     /// Why the line cannot be judged, where that is it.
     pub why: Option<String>,
 }
@@ -64,16 +66,9 @@ pub fn installed(
             if all.contains_key(&key) {
                 continue;
             }
-            let needs = needs(fs, &library.path)?;
-            let needs = needs.into_iter().map(|line| {
-                let read = line.parse();
-                (line, read)
-            });
-            let one = Installed {
-                name: library.name,
-                version: library.version.to_string(),
-                needs: needs.collect(),
-            };
+            let needs = read_all(&needs(fs, &library.path)?);
+            let version = library.version.to_string();
+            let one = Installed { name: library.name, version, needs };
             all.insert(key, one);
         }
     }
@@ -148,6 +143,12 @@ fn extras(
     }
 }
 
+/// Lines of metadata, each with what it says.
+#[must_use]
+pub fn read_all(lines: &[String]) -> Vec<(String, Result<Requirement, String>)> {
+    lines.iter().map(|line| (line.clone(), line.parse())).collect()
+}
+
 /// The first line that is broken in `after` and was not in `before`, about or of one of `changed`
 /// (names in normal form).
 #[must_use]
@@ -167,6 +168,24 @@ pub fn first_broken(
     broken(after, &variables).find(|(key, one)| is_new(key, one)).map(|(_, one)| one)
 }
 
+/// Whether the lines of everything allow `version` of `about` (a name in normal form).
+#[must_use]
+pub fn all_allow(
+    all: &BTreeMap<String, Installed>,
+    about: &str,
+    version: &Version,
+    environment: &Environment,
+) -> bool {
+    let variables = environment.variables();
+    let extras = extras(all, &variables);
+    all.iter().all(|(key, one)| {
+        let own: Vec<&String> = extras.get(key).into_iter().flatten().collect();
+        let needs = one.needs.iter().filter_map(|(_, need)| need.as_ref().ok());
+        let mut about = needs.filter(|need| normalized(&need.name) == about);
+        about.all(|need| !need.applies(&variables, &own) || need.specifiers.allow(version))
+    })
+}
+
 /// Every line that does not hold, with whose it is.
 fn broken<'a>(
     all: &'a BTreeMap<String, Installed>,
@@ -176,7 +195,9 @@ fn broken<'a>(
     all.iter().flat_map(move |(key, one)| {
         let own: Vec<String> = extras.get(key).into_iter().flatten().cloned().collect();
         let faults = one.needs.iter().filter_map(move |(line, need)| {
+            let wants = need.as_ref().map(|need| need.specifiers.clone()).unwrap_or_default();
             let broken = |about: String, found: Option<String>, why: Option<String>| Broken {
+                wants: wants.clone(),
                 by: format!("{} {}", one.name, one.version),
                 line: format!("Requires-Dist: {line}"),
                 about,

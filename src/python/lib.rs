@@ -12,6 +12,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod companions;
 mod cursor;
 pub mod distribution;
 pub mod entry_points;
@@ -25,6 +26,7 @@ pub mod marker;
 mod names;
 pub mod obstacles;
 pub mod offers;
+pub mod pip_conf;
 #[cfg(test)]
 mod real_installers;
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::tags::WheelName;
 use crate::wheel::Wheel;
 
 /// The index that is asked where none is named.
-const PUBLIC: &str = "https://pypi.org/simple/";
+pub(crate) const PUBLIC: &str = "https://pypi.org/simple/";
 
 /// The largest wheel, in bytes.
 const MAX_WHEEL: u64 = 2 << 30;
@@ -57,7 +57,7 @@ pub(crate) enum Answer {
 
 /// An environment that can be changed.
 pub(crate) struct PythonManager {
-    place: ImagePath,
+    pub(crate) place: ImagePath,
     answers: Answers,
     offers: RefCell<BTreeMap<String, Rc<Vec<Offer>>>>,
 }
@@ -67,7 +67,7 @@ impl PythonManager {
         Self { place, answers, offers: RefCell::default() }
     }
 
-    fn environment(
+    pub(crate) fn environment(
         &self,
         fs: &dyn FileSystem,
         work: &Work<'_>,
@@ -90,33 +90,55 @@ impl PythonManager {
         Ok(answer)
     }
 
-    /// The offers for a library; why there are none.
-    fn offered(
+    /// The offers for a project; why there are none.
+    pub(crate) fn offered(
         &self,
         fs: &dyn FileSystem,
-        library: &Library,
+        project: &str,
         work: &Work<'_>,
     ) -> Result<Result<Rc<Vec<Offer>>, Reason>, RepairerError> {
-        let key = normalized(&library.name);
+        let key = normalized(project);
         if let Some(known) = self.offers.borrow().get(&key) {
             return Ok(Ok(Rc::clone(known)));
         }
         let environment = match self.environment(fs, work)? {
             Ok(environment) => environment,
-            Err(why) => return Ok(Err(not_repairable(&library.name, why))),
+            Err(why) => return Ok(Err(not_repairable(project, why))),
         };
-        let answer = self.answer(&library.name, work)?;
+        let answer = self.answer(project, work)?;
         let (files, registry) = match &*answer {
             Answer::Left(reason) => return Ok(Err(reason.clone())),
             Answer::Files(files, registry) => (files, registry),
         };
         let Ok(base) = url::Url::parse(registry) else {
             let why = format!("{registry} is no URL");
-            return Ok(Err(not_repairable(&library.name, why)));
+            return Ok(Err(not_repairable(project, why)));
         };
-        let found = Rc::new(offers::offers(&library.name, files, &base, &environment));
+        let found = Rc::new(offers::offers(project, files, &base, &environment));
         self.offers.borrow_mut().insert(key, Rc::clone(&found));
         Ok(Ok(found))
+    }
+
+    /// The archive of a wheel, fetched.
+    pub(crate) fn fetched(
+        &self,
+        project: &str,
+        wheel: Offered,
+        work: &Work<'_>,
+    ) -> Result<Archive, RepairerError> {
+        let Offered { url, hash } = wheel;
+        let wanted = [Hashed { url, hash, limit: MAX_WHEEL }];
+        let repository = match &*self.answer(project, work)? {
+            Answer::Files(_, registry) => registry.clone(),
+            Answer::Left(_) => String::new(),
+        };
+        let kept = work.fetcher.hashed(&wanted)?;
+        let [Hashed { url, .. }] = wanted;
+        // one for one
+        let kept = kept.into_iter().next().ok_or_else(|| {
+            RepairerError::family(Fault::Refused(format!("{url} was not fetched")))
+        })?;
+        Ok(Archive { url, size: kept.size, checksum: kept.digest.into(), repository })
     }
 
     fn applied(
@@ -145,6 +167,14 @@ impl PythonManager {
         let spool =
             Spool::bounded(most).map_err(|error| Failed::Run(RepairerError::Temporary(error)))?;
         let mut changed = BTreeSet::new();
+        // what comes new is installed as the first one that is changed was
+        let mut model = None;
+        for step in steps.iter().filter(|step| step.from.is_some()).take(1) {
+            let Some(path) = &step.path else { continue };
+            let read = Distribution::read(&overlay, &environment, path);
+            let mtime = overlay.lstat(path).map_or(0, |entry| entry.mtime);
+            model = Some((read.map_err(|fault| Failed::of(fault, step))?, mtime));
+        }
         for ((step, archive), file) in steps.iter().zip(archives).zip(files) {
             let read = || std::fs::read(&file);
             let bytes = read().map_err(|source| {
@@ -154,7 +184,15 @@ impl PythonManager {
             work.edge.memory.admit(archive.size);
             let held = work.edge.memory.hold(bytes);
             let bytes = held.map_err(|error| Failed::bar(step, format!("its wheel: {error}")))?;
-            let done = self.replaced(&mut overlay, &environment, step, bytes, &spool, work);
+            let done = self.replaced(
+                &mut overlay,
+                &environment,
+                step,
+                bytes,
+                &spool,
+                model.as_ref(),
+                work,
+            );
             done.map_err(|fault| Failed::of(fault, step))?;
             changed.insert(normalized(&step.component));
         }
@@ -180,6 +218,7 @@ impl PythonManager {
         step: &StoreStep,
         bytes: bytes::Bytes,
         spool: &Spool,
+        model: Option<&(Distribution, i64)>,
         work: &Work<'_>,
     ) -> Result<(), Fault> {
         let refused = |why: &str| Fault::Refused(why.to_owned());
@@ -197,14 +236,22 @@ impl PythonManager {
             )));
         }
         let is_it = |library: &Library| {
-            library.path == *path
-                && same_name(&library.name, &step.component)
-                && step.from.as_ref() == Some(&library.version)
+            let is_of_step = same_name(&library.name, &step.component);
+            match &step.from {
+                Some(from) => is_of_step && library.path == *path && library.version == *from,
+                None => is_of_step,
+            }
         };
         let store = records::find_in(overlay, &self.place);
-        if !store.is_some_and(|store| store.libraries.iter().any(is_it)) {
-            let from = step.from.as_ref().map(ToString::to_string).unwrap_or_default();
-            return Err(Fault::Refused(format!("{path} is not of {} {from}", step.component)));
+        let is_there = store.is_some_and(|store| store.libraries.iter().any(is_it));
+        match &step.from {
+            Some(from) if !is_there => {
+                return Err(Fault::Refused(format!("{path} is not of {} {from}", step.component)));
+            }
+            None if is_there => {
+                return Err(Fault::Refused(format!("{} is installed already", step.component)));
+            }
+            _ => {}
         }
         let wheel = Wheel::read(bytes, &step.component, to.as_ref())?;
         if let Some(wants) = &wheel.needs.python
@@ -213,8 +260,13 @@ impl PythonManager {
             let here = environment.describe();
             return Err(Fault::Refused(format!("{to} wants Python {wants}, and this is {here}")));
         }
-        let old = Distribution::read(overlay, environment, path)?;
-        let own = overlay.lstat(path).map_or(0, |entry| entry.mtime);
+        let (old, own) = match (&step.from, model) {
+            (None, Some((model, mtime))) => (model.nothing_beside(), *mtime),
+            _ => {
+                let own = overlay.lstat(path).map_or(0, |entry| entry.mtime);
+                (Distribution::read(overlay, environment, path)?, own)
+            }
+        };
         let mtime = work.edge.source_date_epoch.unwrap_or(own);
         replace(overlay, environment, &old, &wheel, &Place { spool, mtime })
     }
@@ -232,7 +284,7 @@ impl LibraryManager for PythonManager {
         library: &Library,
         work: &Work<'_>,
     ) -> Result<Versions, RepairerError> {
-        let offered = match self.offered(fs, library, work)? {
+        let offered = match self.offered(fs, &library.name, work)? {
             Ok(offered) => offered,
             Err(reason) => return Ok(Versions::Left(reason)),
         };
@@ -250,42 +302,32 @@ impl LibraryManager for PythonManager {
         changes: &[Change<'_>],
         work: &Work<'_>,
     ) -> Result<Resolved, RepairerError> {
-        let mut wanted = Vec::new();
+        let mut chosen = Vec::new();
         for change in changes {
             let bar =
                 |reason| Ok(Resolved::Barred(Barred { path: change.library.path.clone(), reason }));
-            let wheel = match self.offered(fs, change.library, work)? {
-                Err(reason) => return bar(reason),
-                Ok(offered) => offered
-                    .iter()
-                    .find(|one| one.text == change.to.as_ref())
-                    .map_or(Err("no index has it any more".to_owned()), |one| one.wheel.clone()),
-            };
             if work.edge.repositories.require_attestation {
                 let component = format!("{} {}", change.library.name, change.to);
                 let detail = "attestations of PyPI (PEP 740) are not verified yet".to_owned();
                 return bar(Reason::Unattested { component, detail });
             }
-            match wheel {
-                Ok(Offered { url, hash }) => wanted.push(Hashed { url, hash, limit: MAX_WHEEL }),
-                Err(why) => return bar(not_repairable(&change.library.name, why)),
-            }
-        }
-        let kept = work.fetcher.hashed(&wanted)?;
-        let mut steps = Vec::new();
-        for ((change, wanted), kept) in changes.iter().zip(wanted).zip(kept) {
-            let repository = match &*self.answer(&change.library.name, work)? {
-                Answer::Files(_, registry) => registry.clone(),
-                Answer::Left(_) => String::new(),
+            let offered = match self.offered(fs, &change.library.name, work)? {
+                Ok(offered) => offered,
+                Err(reason) => return bar(reason),
             };
-            steps.push(change.step(Archive {
-                url: wanted.url,
-                size: kept.size,
-                checksum: kept.digest.into(),
-                repository,
-            }));
+            let offer = offered.iter().find(|one| one.text == change.to.as_ref());
+            let wheel = match offer.map(|one| one.wheel.clone()) {
+                Some(Ok(wheel)) => wheel,
+                Some(Err(why)) => return bar(not_repairable(&change.library.name, why)),
+                None => {
+                    let why = "no index has the version any more".to_owned();
+                    return bar(not_repairable(&change.library.name, why));
+                }
+            };
+            let archive = self.fetched(&change.library.name, wheel, work)?;
+            chosen.push(change.step(archive));
         }
-        Ok(Resolved::Steps(steps))
+        self.with_companions(fs, chosen, work)
     }
 
     fn apply(
@@ -328,14 +370,14 @@ impl Failed {
     }
 }
 
-fn of_run(fault: Fault) -> RepairerError {
+pub(crate) fn of_run(fault: Fault) -> RepairerError {
     match fault {
         Fault::Temporary(error) => RepairerError::Temporary(error),
         other => RepairerError::family(other),
     }
 }
 
-fn not_repairable(component: &str, detail: String) -> Reason {
+pub(crate) fn not_repairable(component: &str, detail: String) -> Reason {
     Reason::NotRepairable { component: component.to_owned(), detail }
 }
 
@@ -374,7 +416,11 @@ fn ask(key: &str, project: &str, work: &Work<'_>) -> Result<Answer, RepairerErro
 }
 
 /// Which change a broken line is laid to, and how it is said.
-fn barred(broken: &Broken, steps: &[StoreStep], after: &BTreeMap<String, Installed>) -> Barred {
+pub(crate) fn barred(
+    broken: &Broken,
+    steps: &[StoreStep],
+    after: &BTreeMap<String, Installed>,
+) -> Barred {
     let changes = |name: &str| steps.iter().find(|step| same_name(&step.component, name));
     let name = broken.by.rsplit_once(' ').map_or(broken.by.as_str(), |(name, _)| name);
     let step = changes(&broken.about).or_else(|| changes(name));

@@ -1,4 +1,4 @@
-//! One distribution in place of another of the same name, as an installer leaves it.
+//! One distribution in place of another of the same name, or a new one, as an installer leaves it.
 //!
 //! In come the overlay, the installed distribution and a wheel; out comes the overlay with the
 //! old one's files gone and the wheel unpacked, recorded as the installer of that environment

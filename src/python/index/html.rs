@@ -70,7 +70,8 @@ fn joined(base: &str, url: &str) -> String {
     format!("{folder}/{url}")
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+/// With `%41` as what it stands for; `None`: it is no text then.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
