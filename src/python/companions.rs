@@ -157,7 +157,7 @@ impl PythonManager {
                 && version.is_ok_and(|version| {
                     let is_newer = own.is_none_or(|own| {
                         own.parse::<Version>().is_ok_and(|own| own < version)
-                            && UpgradeLevel::between(&own.to_owned(), &offer.text) <= most
+                            && UpgradeLevel::between(own, &offer.text) <= most
                     });
                     is_newer
                         && broken.wants.allow(&version)
@@ -169,6 +169,10 @@ impl PythonManager {
             None => offered.iter().rev().find(is_allowed),
         };
         let Some(Offer { text, wheel: Ok(wheel) }) = chosen else { return Ok(Err(None)) };
+        let archive = match self.fetched(&broken.about, wheel.clone(), work)? {
+            Ok(archive) => archive,
+            Err(why) => return Ok(Err(Some(not_repairable(&parent.component, why)))),
+        };
         let component = library.map_or(broken.about.as_str(), |library| library.name.as_str());
         Ok(Ok(StoreStep {
             component: component.to_owned(),
@@ -176,7 +180,7 @@ impl PythonManager {
             path: library.map(|library| library.path.clone()),
             from: library.map(|library| library.version.clone()),
             to: Some(text.as_str().into()),
-            archive: Some(self.fetched(component, wheel.clone(), work)?),
+            archive: Some(archive),
             unpack: None,
             because: vec![Because::Beside {
                 component: parent.component.clone(),

@@ -16,7 +16,7 @@ use imgfix_model::reason::Reason;
 use imgfix_repair::error::{Cause, RepairerError};
 use imgfix_repair::libraries::{Barred, Change, LibraryManager, Outcome, Resolved, Versions};
 use imgfix_repair::repairer::Work;
-use imgfix_repository::fetch::Hashed;
+use imgfix_repository::{FetchError, Hashed};
 use imgfix_vfs::{FileSystem, Overlay, Spool};
 
 use crate::distribution::Distribution;
@@ -119,26 +119,37 @@ impl PythonManager {
         Ok(Ok(found))
     }
 
-    /// The archive of a wheel, fetched.
+    /// The archive of a wheel, fetched; why it cannot be had.
     pub(crate) fn fetched(
         &self,
         project: &str,
         wheel: Offered,
         work: &Work<'_>,
-    ) -> Result<Archive, RepairerError> {
+    ) -> Result<Result<Archive, String>, RepairerError> {
         let Offered { url, hash } = wheel;
         let wanted = [Hashed { url, hash, limit: MAX_WHEEL }];
         let repository = match &*self.answer(project, work)? {
             Answer::Files(_, registry) => registry.clone(),
             Answer::Left(_) => String::new(),
         };
-        let kept = work.fetcher.hashed(&wanted)?;
+        let kept = match work.fetcher.hashed(&wanted) {
+            Ok(kept) => kept.into_iter().next(),
+            Err(
+                error @ (FetchError::NotFound { .. }
+                | FetchError::Offline { .. }
+                | FetchError::Refused { .. }
+                | FetchError::Failed { .. }
+                | FetchError::Mismatch { .. }),
+            ) => return Ok(Err(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
         let [Hashed { url, .. }] = wanted;
-        // one for one
-        let kept = kept.into_iter().next().ok_or_else(|| {
-            RepairerError::family(Fault::Refused(format!("{url} was not fetched")))
-        })?;
-        Ok(Archive { url, size: kept.size, checksum: kept.digest.into(), repository })
+        Ok(match kept {
+            Some(kept) => {
+                Ok(Archive { url, size: kept.size, checksum: kept.digest.into(), repository })
+            }
+            None => Err(format!("{url} was not fetched")),
+        })
     }
 
     fn applied(
@@ -162,7 +173,7 @@ impl PythonManager {
         });
         let archives = archives.collect::<Result<Vec<&Archive>, Failed>>()?;
         let files = work.fetcher.archives(&archives).map_err(|error| Failed::Run(error.into()))?;
-        let total: u64 = archives.iter().map(|archive| archive.size).sum();
+        let total = archives.iter().fold(0_u64, |all, archive| all.saturating_add(archive.size));
         let most = total.saturating_mul(UNPACKED_PER_BYTE).saturating_add(UNPACKED_AT_LEAST);
         let spool =
             Spool::bounded(most).map_err(|error| Failed::Run(RepairerError::Temporary(error)))?;
@@ -175,6 +186,7 @@ impl PythonManager {
             let mtime = overlay.lstat(path).map_or(0, |entry| entry.mtime);
             model = Some((read.map_err(|fault| Failed::of(fault, step))?, mtime));
         }
+        let setting = Setting { environment: &environment, spool: &spool, model, work };
         for ((step, archive), file) in steps.iter().zip(archives).zip(files) {
             let read = || std::fs::read(&file);
             let bytes = read().map_err(|source| {
@@ -184,15 +196,7 @@ impl PythonManager {
             work.edge.memory.admit(archive.size);
             let held = work.edge.memory.hold(bytes);
             let bytes = held.map_err(|error| Failed::bar(step, format!("its wheel: {error}")))?;
-            let done = self.replaced(
-                &mut overlay,
-                &environment,
-                step,
-                bytes,
-                &spool,
-                model.as_ref(),
-                work,
-            );
+            let done = self.replaced(&mut overlay, &setting, step, bytes);
             done.map_err(|fault| Failed::of(fault, step))?;
             changed.insert(normalized(&step.component));
         }
@@ -214,13 +218,11 @@ impl PythonManager {
     fn replaced(
         &self,
         overlay: &mut Overlay,
-        environment: &Environment,
+        setting: &Setting<'_>,
         step: &StoreStep,
         bytes: bytes::Bytes,
-        spool: &Spool,
-        model: Option<&(Distribution, i64)>,
-        work: &Work<'_>,
     ) -> Result<(), Fault> {
+        let Setting { environment, spool, model, work } = setting;
         let refused = |why: &str| Fault::Refused(why.to_owned());
         let path = step.path.as_ref().ok_or_else(|| refused("its step names no record"))?;
         let to = step.to.as_ref().ok_or_else(|| refused("its step names no version"))?;
@@ -270,6 +272,15 @@ impl PythonManager {
         let mtime = work.edge.source_date_epoch.unwrap_or(own);
         replace(overlay, environment, &old, &wheel, &Place { spool, mtime })
     }
+}
+
+/// What steps are done with.
+struct Setting<'a> {
+    environment: &'a Environment,
+    spool: &'a Spool,
+    /// What something new is installed like, and the time of its record.
+    model: Option<(Distribution, i64)>,
+    work: &'a Work<'a>,
 }
 
 impl LibraryManager for PythonManager {
@@ -324,8 +335,10 @@ impl LibraryManager for PythonManager {
                     return bar(not_repairable(&change.library.name, why));
                 }
             };
-            let archive = self.fetched(&change.library.name, wheel, work)?;
-            chosen.push(change.step(archive));
+            match self.fetched(&change.library.name, wheel, work)? {
+                Ok(archive) => chosen.push(change.step(archive)),
+                Err(why) => return bar(not_repairable(&change.library.name, why)),
+            }
         }
         self.with_companions(fs, chosen, work)
     }
