@@ -13,6 +13,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod install;
 pub mod json_file;
 mod manifest;
 mod modules;
