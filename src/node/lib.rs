@@ -22,6 +22,7 @@ pub mod npmrc;
 mod overrides;
 mod package_json;
 pub mod packument;
+pub mod pnpm_lock;
 mod ranges;
 #[cfg(test)]
 mod real_semver;
@@ -33,6 +34,7 @@ mod tarball;
 #[cfg(test)]
 mod testing;
 mod versions;
+pub mod yarn_lock;
 
 pub use manifest::{Manifest, Need, NeedKind, Needs};
 pub use modules::{Broken, Found, Modules, Package};

@@ -1,0 +1,259 @@
+//! Yarn 1's `yarn.lock` and `node_modules/.yarn-integrity`.
+//!
+//! In come the files and what became of a package; out come the files with its block and its
+//! address changed, and everything else as it was. A block is a line of patterns (`a@^1, a@~1.2:`)
+//! with what they resolve to, two blanks in.
+
+use serde_json::Value;
+
+/// A package that has another version now.
+pub struct Moved<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version before.
+    pub from: &'a str,
+    /// Its version now.
+    pub to: &'a str,
+    /// The address of its archive.
+    pub url: &'a str,
+    /// SHA-1 of the archive in hexadecimal digits, which follows the address.
+    pub sha1: &'a str,
+    /// SHA-512 of the archive, as integrity.
+    pub integrity: &'a str,
+    /// What it needs: names and specs.
+    pub dependencies: &'a [(&'a str, &'a str)],
+    /// What it would like.
+    pub optional: &'a [(&'a str, &'a str)],
+    /// Whether a project asked for exactly the old version, and asks for the new one now.
+    pub is_pinned: bool,
+}
+
+/// Whether a file is of Yarn 1: later ones write YAML, with hashes of zip files that nothing but
+/// Yarn makes.
+#[must_use]
+pub fn is_classic(text: &str) -> bool {
+    text.lines().take(5).any(|line| line == "# yarn lockfile v1")
+}
+
+/// `yarn.lock` with the block changed, and the addresses before and after; `None`: it has no such
+/// block.
+#[must_use]
+pub fn replace(text: &str, new: &Moved<'_>) -> Option<(String, String, String)> {
+    let mut out = String::with_capacity(text.len());
+    let mut addresses = None;
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let mut body: Vec<&str> = Vec::new();
+        if !line.starts_with([' ', '#']) && line.ends_with(':') {
+            while let Some(next) = lines.next_if(|next| next.starts_with(' ')) {
+                body.push(next);
+            }
+        }
+        let field = |name: &str| {
+            let found = body.iter().find_map(|line| line.strip_prefix("  ")?.strip_prefix(name));
+            found.and_then(|rest| rest.strip_prefix(' ')).map(unquoted)
+        };
+        let patterns: Vec<&str> = line.trim_end_matches(':').split(", ").map(unquoted).collect();
+        let is_it = !body.is_empty()
+            && field("version") == Some(new.from)
+            && patterns.iter().all(|one| name_of(one) == Some(new.name));
+        let resolved = field("resolved").filter(|_| is_it);
+        match resolved {
+            None => {
+                out.push_str(line);
+                out.push('\n');
+                for line in body {
+                    out.push_str(line);
+                    out.push('\n');
+                }
+            }
+            Some(old) => {
+                let new_address = address(old, new);
+                out.push_str(&block(&patterns, &new_address, field("integrity").is_some(), new));
+                addresses = Some((old.to_owned(), new_address));
+            }
+        }
+    }
+    if !text.ends_with('\n') {
+        out.pop();
+    }
+    let (old, new) = addresses?;
+    Some((out, old, new))
+}
+
+/// `.yarn-integrity` with an address and a pin changed.
+pub fn replace_integrity(file: &mut Value, old: &str, now: &str, new: &Moved<'_>) {
+    let (pin, moved) = (pattern(new, new.from), pattern(new, new.to));
+    let renamed =
+        |text: &str| if new.is_pinned && text == pin { moved.clone() } else { text.into() };
+    if let Some(entries) = file.get_mut("lockfileEntries").and_then(Value::as_object_mut) {
+        let all = std::mem::take(entries);
+        entries.extend(all.into_iter().map(|(key, value)| {
+            let is_it = value.as_str() == Some(old) && name_of(&key) == Some(new.name);
+            (renamed(&key), if is_it { now.into() } else { value })
+        }));
+    }
+    if let Some(patterns) = file.get_mut("topLevelPatterns").and_then(Value::as_array_mut) {
+        for one in patterns.iter_mut() {
+            if let Some(text) = one.as_str() {
+                *one = renamed(text).into();
+            }
+        }
+    }
+}
+
+fn pattern(new: &Moved<'_>, version: &str) -> String {
+    format!("{}@{version}", new.name)
+}
+
+/// The name in `NAME@RANGE`; an alias is a package of its own.
+fn name_of(pattern: &str) -> Option<&str> {
+    let at = pattern.get(1..)?.find('@')? + 1;
+    Some(&pattern[..at])
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+/// As Yarn quotes what is no plain word.
+fn quoted(text: &str) -> String {
+    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.starts_with("true")
+        && !text.starts_with("false")
+        && !text.contains([':', ' ', '\t', '\n', '\\', '"', ',', '[', ']']);
+    if is_plain { text.to_owned() } else { format!("\"{text}\"") }
+}
+
+/// The new address, at the host that the old one names.
+fn address(old: &str, new: &Moved<'_>) -> String {
+    const YARN: &str = "https://registry.yarnpkg.com/";
+    const NPM: &str = "https://registry.npmjs.org/";
+    let url = match new.url.strip_prefix(NPM) {
+        Some(path) if old.starts_with(YARN) => format!("{YARN}{path}"),
+        _ => new.url.to_owned(),
+    };
+    match old.contains('#') {
+        true => format!("{url}#{}", new.sha1),
+        false => url,
+    }
+}
+
+fn block(patterns: &[&str], address: &str, has_integrity: bool, new: &Moved<'_>) -> String {
+    let (pin, moved) = (pattern(new, new.from), pattern(new, new.to));
+    let mut patterns: Vec<&str> = patterns
+        .iter()
+        .map(|one| if new.is_pinned && **one == pin { moved.as_str() } else { one })
+        .collect();
+    patterns.sort_unstable();
+    patterns.dedup();
+    let key: Vec<String> = patterns.iter().map(|one| quoted(one)).collect();
+    let mut out =
+        format!("{}:\n  version \"{}\"\n  resolved \"{address}\"\n", key.join(", "), new.to);
+    if has_integrity {
+        out.push_str(&format!("  integrity {}\n", new.integrity));
+    }
+    for (title, needs) in
+        [("dependencies", new.dependencies), ("optionalDependencies", new.optional)]
+    {
+        if !needs.is_empty() {
+            out.push_str(&format!("  {title}:\n"));
+        }
+        for (name, spec) in needs {
+            out.push_str(&format!("    {} \"{spec}\"\n", quoted(name)));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const LOCK: &str = "\
+# THIS IS AN AUTOGENERATED FILE. DO NOT EDIT THIS FILE DIRECTLY.
+# yarn lockfile v1
+
+
+\"@s/a@1.0.0\", \"@s/a@^1.0.0\":
+  version \"1.0.0\"
+  resolved \"https://registry.yarnpkg.com/@s/a/-/a-1.0.0.tgz#aa\"
+  integrity sha512-old
+  dependencies:
+    b \"^1\"
+
+b@^1:
+  version \"1.0.0\"
+  resolved \"https://registry.yarnpkg.com/b/-/b-1.0.0.tgz#bb\"
+";
+
+    fn moved<'a>(name: &'a str, url: &'a str) -> Moved<'a> {
+        Moved {
+            name,
+            from: "1.0.0",
+            to: "1.0.1",
+            url,
+            sha1: "cc",
+            integrity: "sha512-new",
+            dependencies: &[("@s/c", "^2"), ("d", "1 || 2")],
+            optional: &[("e", "*")],
+            is_pinned: true,
+        }
+    }
+
+    #[test]
+    fn a_block_is_changed_and_the_rest_stays() {
+        assert!(is_classic(LOCK));
+        assert!(!is_classic("__metadata:\n  version: 8\n"));
+        let new = moved("@s/a", "https://registry.npmjs.org/@s/a/-/a-1.0.1.tgz");
+        let (text, old, now) = replace(LOCK, &new).unwrap();
+        let want = LOCK.replace(
+            "\"@s/a@1.0.0\", \"@s/a@^1.0.0\":
+  version \"1.0.0\"
+  resolved \"https://registry.yarnpkg.com/@s/a/-/a-1.0.0.tgz#aa\"
+  integrity sha512-old
+  dependencies:
+    b \"^1\"
+",
+            "\"@s/a@1.0.1\", \"@s/a@^1.0.0\":
+  version \"1.0.1\"
+  resolved \"https://registry.yarnpkg.com/@s/a/-/a-1.0.1.tgz#cc\"
+  integrity sha512-new
+  dependencies:
+    \"@s/c\" \"^2\"
+    d \"1 || 2\"
+  optionalDependencies:
+    e \"*\"
+",
+        );
+        assert_eq!(text, want);
+        assert_eq!(old, "https://registry.yarnpkg.com/@s/a/-/a-1.0.0.tgz#aa");
+        let mut file = json!({"topLevelPatterns": ["@s/a@1.0.0", "b@^1"], "lockfileEntries":
+            {"@s/a@1.0.0": old.clone(), "@s/a@^1.0.0": old.clone(), "b@^1": "x"}});
+        replace_integrity(&mut file, &old, &now, &new);
+        assert_eq!(
+            file,
+            json!({"topLevelPatterns": ["@s/a@1.0.1", "b@^1"], "lockfileEntries":
+                {"@s/a@1.0.1": now.clone(), "@s/a@^1.0.0": now, "b@^1": "x"}})
+        );
+        let other = moved("b", "https://npm.example/b-1.0.1.tgz");
+        let (text, _, now) = replace(LOCK, &other).unwrap();
+        assert_eq!(now, "https://npm.example/b-1.0.1.tgz#cc");
+        assert!(text.contains("\nb@^1:\n") && !text.contains("sha512-new"), "{text}");
+        assert_eq!(replace(LOCK, &moved("c", "x")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text: String) {
+            let _ = replace(&text, &moved("a", "x"));
+        }
+
+        #[test]
+        fn near_locks_never_panic(text in "(a@1:|\n|  version \"1.0.0\"|  resolved x| |\"|,|a){0,20}") {
+            let _ = replace(&text, &moved("a", "x"));
+        }
+    }
+}
