@@ -13,20 +13,28 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod constraints;
 mod install;
 pub mod json_file;
+mod manager;
 mod manifest;
 mod modules;
+mod node_version;
 pub mod npm_lock;
 pub mod npmrc;
+mod obstacles;
 mod overrides;
 mod package_json;
 pub mod packument;
+mod pins;
+mod planning;
 pub mod pnpm_lock;
+mod project_files;
 mod ranges;
 #[cfg(test)]
 mod real_semver;
 mod records;
+mod registry;
 mod repairer;
 pub mod signatures;
 mod spec;

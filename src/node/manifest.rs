@@ -31,8 +31,10 @@ pub struct Manifest {
     pub bundled: BTreeSet<String>,
     /// Commands and the files they are, below its folder.
     pub commands: BTreeMap<String, String>,
-    /// Scripts that run when it is installed, and what makes one (`binding.gyp`).
+    /// Scripts that run when it is installed.
     pub scripts: Vec<String>,
+    /// Which versions of Node.js it runs with.
+    pub node: Option<String>,
 }
 
 /// The scripts that npm runs of an installed package.
@@ -54,6 +56,10 @@ impl Manifest {
             bundled: bundled(document, &dependencies, &optional),
             commands: commands(document, &name),
             scripts: scripts(document),
+            node: object(document, "engines")
+                .and_then(|engines| engines.get("node"))
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             development: needs(document, "devDependencies"),
             peers: needs(document, "peerDependencies"),
             version: text("version"),

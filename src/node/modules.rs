@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::manifest::{Manifest, Need, NeedKind};
 use crate::overrides::Overrides;
+use crate::pins;
 use crate::records;
 use crate::spec::Spec;
 
@@ -41,6 +42,17 @@ impl Package {
     pub fn of(document: &Value, is_project: bool) -> Self {
         let overrides = if is_project { Overrides::of(document) } else { Overrides::default() };
         Self { manifest: Manifest::of(document), is_project, overrides }
+    }
+
+    /// As the project's file will have it ([`crate::pins`]).
+    fn move_pins(&mut self, name: &str, from: &str, to: &str) {
+        let Manifest { dependencies, development, optional, .. } = &mut self.manifest;
+        for needs in [dependencies, development, optional] {
+            if let Some(spec) = needs.get_mut(name) {
+                pins::move_text(spec, from, to);
+            }
+        }
+        self.overrides.move_pins(name, from, to);
     }
 
     fn needs(&self) -> impl Iterator<Item = Need<'_>> {
@@ -145,6 +157,22 @@ impl Modules {
     pub fn put(&mut self, folder: ImagePath, package: Package) {
         self.links.remove(&folder);
         self.packages.insert(folder, package);
+    }
+
+    /// Moves the exact versions of projects that find the package in `folder` in `before`.
+    pub fn move_pins(
+        &mut self,
+        before: &Self,
+        folder: &ImagePath,
+        name: &str,
+        from: &str,
+        to: &str,
+    ) {
+        for (at, package) in &mut self.packages {
+            if package.is_project && before.find(at, name) == Some(folder) {
+                package.move_pins(name, from, to);
+            }
+        }
     }
 
     /// Takes a package away.

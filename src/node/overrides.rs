@@ -40,6 +40,13 @@ impl Overrides {
         Self(all)
     }
 
+    /// As the project's file will have it ([`crate::pins`]).
+    pub(crate) fn move_pins(&mut self, name: &str, from: &str, to: &str) {
+        if let Some(spec) = self.0.get_mut(name) {
+            crate::pins::move_text(spec, from, to);
+        }
+    }
+
     /// What all dependants ask of a name.
     #[must_use]
     pub fn of_all(&self, name: &str) -> Option<&str> {

@@ -1,11 +1,14 @@
-//! This kind of store as the seam has it. In comes a tree; out come its stores, listed and judged.
+//! This kind of store as the seam has it. In comes a tree; out come its stores, each with what
+//! changes it.
 
+use imgfix_model::component::Libraries;
 use imgfix_model::path::ImagePath;
 use imgfix_repair::error::Cause;
 use imgfix_repair::libraries::LibraryStore;
 use imgfix_repair::repairer::{Kind, Repairer};
 use imgfix_vfs::FileSystem;
 
+use crate::manager::NodeManager;
 use crate::records;
 
 /// Trees of node modules.
@@ -17,6 +20,10 @@ impl Kind for Node {
     }
 
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
-        Ok(LibraryStore::all(records::find(fs), crate::same_name))
+        let managed = |libraries: Libraries| -> Box<dyn Repairer> {
+            let manager = NodeManager::new(libraries.store.clone());
+            Box::new(LibraryStore::new(libraries, crate::same_name).managed(Box::new(manager)))
+        };
+        Ok(records::find(fs).into_iter().map(managed).collect())
     }
 }

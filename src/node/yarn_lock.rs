@@ -21,9 +21,9 @@ pub struct Moved<'a> {
     /// SHA-512 of the archive, as integrity.
     pub integrity: &'a str,
     /// What it needs: names and specs.
-    pub dependencies: &'a [(&'a str, &'a str)],
+    pub dependencies: &'a [(String, String)],
     /// What it would like.
-    pub optional: &'a [(&'a str, &'a str)],
+    pub optional: &'a [(String, String)],
     /// Whether a project asked for exactly the old version, and asks for the new one now.
     pub is_pinned: bool,
 }
@@ -189,7 +189,14 @@ b@^1:
   resolved \"https://registry.yarnpkg.com/b/-/b-1.0.0.tgz#bb\"
 ";
 
-    fn moved<'a>(name: &'a str, url: &'a str) -> Moved<'a> {
+    type Both = (Vec<(String, String)>, Vec<(String, String)>);
+
+    fn needs() -> Both {
+        let need = |name: &str, spec: &str| (name.to_owned(), spec.to_owned());
+        (vec![need("@s/c", "^2"), need("d", "1 || 2")], vec![need("e", "*")])
+    }
+
+    fn moved<'a>(name: &'a str, url: &'a str, needs: &'a Both) -> Moved<'a> {
         Moved {
             name,
             from: "1.0.0",
@@ -197,17 +204,18 @@ b@^1:
             url,
             sha1: "cc",
             integrity: "sha512-new",
-            dependencies: &[("@s/c", "^2"), ("d", "1 || 2")],
-            optional: &[("e", "*")],
+            dependencies: &needs.0,
+            optional: &needs.1,
             is_pinned: true,
         }
     }
 
     #[test]
     fn a_block_is_changed_and_the_rest_stays() {
+        let needs = needs();
         assert!(is_classic(LOCK));
         assert!(!is_classic("__metadata:\n  version: 8\n"));
-        let new = moved("@s/a", "https://registry.npmjs.org/@s/a/-/a-1.0.1.tgz");
+        let new = moved("@s/a", "https://registry.npmjs.org/@s/a/-/a-1.0.1.tgz", &needs);
         let (text, old, now) = replace(LOCK, &new).unwrap();
         let want = LOCK.replace(
             "\"@s/a@1.0.0\", \"@s/a@^1.0.0\":
@@ -238,22 +246,22 @@ b@^1:
             json!({"topLevelPatterns": ["@s/a@1.0.1", "b@^1"], "lockfileEntries":
                 {"@s/a@1.0.1": now.clone(), "@s/a@^1.0.0": now, "b@^1": "x"}})
         );
-        let other = moved("b", "https://npm.example/b-1.0.1.tgz");
+        let other = moved("b", "https://npm.example/b-1.0.1.tgz", &needs);
         let (text, _, now) = replace(LOCK, &other).unwrap();
         assert_eq!(now, "https://npm.example/b-1.0.1.tgz#cc");
         assert!(text.contains("\nb@^1:\n") && !text.contains("sha512-new"), "{text}");
-        assert_eq!(replace(LOCK, &moved("c", "x")), None);
+        assert_eq!(replace(LOCK, &moved("c", "x", &needs)), None);
     }
 
     proptest! {
         #[test]
         fn arbitrary_text_never_panics(text: String) {
-            let _ = replace(&text, &moved("a", "x"));
+            let _ = replace(&text, &moved("a", "x", &needs()));
         }
 
         #[test]
         fn near_locks_never_panic(text in "(a@1:|\n|  version \"1.0.0\"|  resolved x| |\"|,|a){0,20}") {
-            let _ = replace(&text, &moved("a", "x"));
+            let _ = replace(&text, &moved("a", "x", &needs()));
         }
     }
 }

@@ -1,0 +1,514 @@
+//! From versions that are wanted of copies to exact steps.
+//!
+//! In come an image's packages, the changes and the registry; out come steps with archives. Who
+//! depends on a copy has to allow its new version; where a package does not, the package itself
+//! goes to the first version on its line that does. What a new version needs has to be found from
+//! its folder, else it is put below it, where `--library-upgrades` allows minor upgrades. What an
+//! archive brings itself changes with that archive; npm's own copies are changed in place where no
+//! npm of the line has the fix.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgfix_model::path::ImagePath;
+use imgfix_model::plan::{Because, StoreStep};
+use imgfix_model::reason::Reason;
+use imgfix_model::upgrade::UpgradeLevel;
+use imgfix_repair::error::RepairerError;
+use imgfix_repair::libraries::{Barred, Change, Resolved};
+use imgfix_repair::repairer::Work;
+use imgfix_versions::VersionText;
+use imgfix_vfs::FileSystem;
+
+use crate::ORDER;
+use crate::constraints::constrained;
+use crate::install::is_in_pnpm_store;
+use crate::manifest::Manifest;
+use crate::modules::{Broken, Found, Modules, Package};
+use crate::node_version;
+use crate::obstacles;
+use crate::packument::Published;
+use crate::project_files::folder_name;
+use crate::ranges::Range;
+use crate::records;
+use crate::registry::Asked;
+use crate::spec::Spec;
+
+/// How often a set of changes is looked at again; each time one more package changes.
+const MAX_ROUNDS: usize = 100;
+
+/// How many versions of a package are looked into for what they bring.
+const MAX_BUNDLES: usize = 8;
+
+/// A package that is to be in a folder.
+#[derive(Clone)]
+struct Wanted {
+    published: Published,
+    /// The version that is there.
+    from: Option<String>,
+    /// Which change it is for: the record of its copy.
+    origin: ImagePath,
+    because: Because,
+}
+
+/// One set of changes, being made whole.
+pub struct Planning<'a> {
+    /// The image.
+    pub fs: &'a dyn FileSystem,
+    /// Its packages.
+    pub before: &'a Modules,
+    /// The registry.
+    pub asked: &'a Asked,
+    /// How it is asked, and what the user allows.
+    pub work: &'a Work<'a>,
+}
+
+/// Ends early: the change that cannot be.
+type Tried<T> = Result<Result<T, Barred>, RepairerError>;
+
+/// Goes on with what is there, or ends with what bars.
+macro_rules! allowed {
+    ($tried:expr) => {
+        match $tried {
+            Ok(found) => found,
+            Err(barred) => return Ok(Err(barred)),
+        }
+    };
+}
+
+impl Planning<'_> {
+    /// The steps of a set of changes.
+    ///
+    /// # Errors
+    /// What no single change is to blame for.
+    pub fn resolve(&self, changes: &[Change<'_>]) -> Result<Resolved, RepairerError> {
+        Ok(match self.steps(changes)? {
+            Ok(steps) => Resolved::Steps(steps),
+            Err(barred) => Resolved::Barred(barred),
+        })
+    }
+
+    fn steps(&self, changes: &[Change<'_>]) -> Tried<Vec<StoreStep>> {
+        let mut wanted = allowed!(self.chosen(changes)?);
+        for _ in 0..MAX_ROUNDS {
+            let after = self.after(&wanted);
+            let broken = after.broken_since(self.before);
+            let Some(first) = broken.first() else {
+                return self.with_archives(&wanted, &after);
+            };
+            let before = wanted.len();
+            let versions: Vec<_> = wanted.values().map(|one| version(one).to_owned()).collect();
+            allowed!(self.mend(first, &after, &mut wanted)?);
+            let now: Vec<_> = wanted.values().map(|one| version(one).to_owned()).collect();
+            if before == wanted.len() && versions == now {
+                break;
+            }
+        }
+        let after = self.after(&wanted);
+        let Some(broken) = after.broken_since(self.before).into_iter().next() else {
+            return self.with_archives(&wanted, &after);
+        };
+        let path = self.blamed(&broken, &wanted);
+        Ok(Err(Barred { path, reason: constrained(&after, &broken) }))
+    }
+
+    /// The changes themselves, with those of bundles handed to what brings them.
+    fn chosen(&self, changes: &[Change<'_>]) -> Tried<BTreeMap<ImagePath, Wanted>> {
+        let mut wanted = BTreeMap::new();
+        let mut bundled: BTreeMap<&ImagePath, Vec<&Change<'_>>> = BTreeMap::new();
+        for change in changes {
+            let folder = folder_of(&change.library.path);
+            if let Some(holder) = self.before.bundled_by(&folder) {
+                bundled.entry(holder).or_default().push(change);
+                continue;
+            }
+            let one = allowed!(self.change(change)?);
+            wanted.insert(folder, one);
+        }
+        for (holder, changes) in bundled {
+            allowed!(self.change_holder(holder, &changes, &mut wanted)?);
+        }
+        Ok(Ok(wanted))
+    }
+
+    fn change(&self, change: &Change<'_>) -> Tried<Wanted> {
+        let path = &change.library.path;
+        let name = &change.library.name;
+        let published = allowed!(self.published(name, change.to.as_ref(), path)?);
+        Ok(Ok(Wanted {
+            published,
+            from: Some(change.library.version.to_string()),
+            origin: path.clone(),
+            because: Because::Fixes { findings: change.fixes.to_vec() },
+        }))
+    }
+
+    /// A version of a registry that can be installed.
+    fn published(&self, name: &str, version: &str, origin: &ImagePath) -> Tried<Published> {
+        let barred = |reason| Barred { path: origin.clone(), reason };
+        let packument = match self.asked.packument(name, self.work)? {
+            Ok(packument) => packument,
+            Err(reason) => return Ok(Err(barred(reason))),
+        };
+        let Some(published) = packument.versions.get(version) else {
+            let newest = packument.releases().next_back_by_order();
+            let reason = Reason::NotInRepositories { wanted: version.to_owned(), newest };
+            return Ok(Err(barred(reason)));
+        };
+        match self.unfit(published)? {
+            Some(reason) => Ok(Err(barred(reason))),
+            None => Ok(Ok(published.clone())),
+        }
+    }
+
+    /// Why a version cannot be installed at all.
+    fn unfit(&self, published: &Published) -> Result<Option<Reason>, RepairerError> {
+        let Manifest { name, version, scripts, node, .. } = &published.manifest;
+        let component = format!("{name} {version}");
+        if let Some(script) = scripts.first() {
+            let detail = obstacles::scripted(script);
+            return Ok(Some(Reason::NotRepairable { component, detail }));
+        }
+        if let (Some(node), Some(installed)) = (node, node_version::of(self.fs))
+            && Range::parse(node).is_some_and(|range| !range.allows(&installed))
+        {
+            let relation = format!("\"engines\": {{\"node\": \"{node}\"}}");
+            let by = format!("Node.js {installed}");
+            return Ok(Some(Reason::Constrained { component, by, relation }));
+        }
+        if self.work.edge.repositories.require_attestation
+            && let Err(detail) = self.asked.signer(published, self.work)?
+        {
+            return Ok(Some(Reason::Unattested { component, detail }));
+        }
+        Ok(None)
+    }
+
+    /// A package whose archive brings the copies goes to the first version on its line that brings
+    /// them fixed; npm's copies are changed in place when there is none.
+    fn change_holder(
+        &self,
+        folder: &ImagePath,
+        changes: &[&Change<'_>],
+        wanted: &mut BTreeMap<ImagePath, Wanted>,
+    ) -> Tried<()> {
+        let Some(first) = changes.first() else { return Ok(Ok(())) };
+        let Some(holder) = self.before.get(folder) else { return Ok(Ok(())) };
+        let Manifest { name, version, .. } = &holder.manifest;
+        let origin = &first.library.path;
+        let installed = wanted.get(folder).map_or(version.as_str(), self::version).to_owned();
+        let candidates = match self.newer(name, version)? {
+            Ok(candidates) => candidates,
+            Err(_) => Vec::new(),
+        };
+        let not_older = |one: &&Published| {
+            ORDER.compare(&one.manifest.version, &installed) != Some(std::cmp::Ordering::Less)
+        };
+        for published in candidates.iter().filter(not_older).take(MAX_BUNDLES) {
+            if self.unfit(published)?.is_some() {
+                continue;
+            }
+            let Ok(bundle) = self.asked.bundle(published, self.work)? else { continue };
+            let has = |change: &&Change<'_>| {
+                let copy = folder_of(&change.library.path);
+                let below = copy.as_bytes().get(folder.as_bytes().len() + 1..);
+                let below = below.and_then(|below| std::str::from_utf8(below).ok());
+                match below.and_then(|below| bundle.get(below)) {
+                    // what is not brought any more has no problem
+                    None => true,
+                    Some(brought) => {
+                        brought.name != change.library.name
+                            || ORDER
+                                .compare(&brought.version, change.to.as_ref())
+                                .is_some_and(std::cmp::Ordering::is_ge)
+                    }
+                }
+            };
+            if changes.iter().all(|change| has(change)) {
+                let mut findings: Vec<String> =
+                    changes.iter().flat_map(|change| change.fixes.iter().cloned()).collect();
+                if let Some(Wanted { because: Because::Fixes { findings: own }, .. }) =
+                    wanted.get(folder)
+                {
+                    findings.extend(own.iter().cloned());
+                }
+                findings.sort();
+                findings.dedup();
+                let one = Wanted {
+                    published: published.clone(),
+                    from: Some(version.clone()),
+                    origin: origin.clone(),
+                    because: Because::Fixes { findings },
+                };
+                wanted.insert(folder.clone(), one);
+                return Ok(Ok(()));
+            }
+        }
+        if name == "npm" {
+            for change in changes {
+                let one = allowed!(self.change(change)?);
+                wanted.insert(folder_of(&change.library.path), one);
+            }
+            return Ok(Ok(()));
+        }
+        let reason = Reason::NotRepairable {
+            component: format!("{} {}", first.library.name, first.library.version),
+            detail: format!(
+                "it came in the archive of {name} {version}, and no newer {name} of this line \
+                 brings {}",
+                first.to
+            ),
+        };
+        Ok(Err(Barred { path: origin.clone(), reason }))
+    }
+
+    /// Versions of a package that are newer and on its line, the smallest first.
+    fn newer(&self, name: &str, than: &str) -> Result<Result<Vec<Published>, Reason>, RepairerError> {
+        let packument = match self.asked.packument(name, self.work)? {
+            Ok(packument) => packument,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let most = self.work.choice.library_upgrades;
+        let mut found: Vec<Published> = packument
+            .releases()
+            .filter(|one| {
+                ORDER.compare(one.as_ref(), than) == Some(std::cmp::Ordering::Greater)
+                    && UpgradeLevel::between(than, one.as_ref()) <= most
+            })
+            .filter_map(|one| packument.versions.get(one.as_ref()).cloned())
+            .collect();
+        found.sort_by(|a, b| by_version(&a.manifest.version, &b.manifest.version));
+        Ok(Ok(found))
+    }
+
+    /// The packages as they will be.
+    fn after(&self, wanted: &BTreeMap<ImagePath, Wanted>) -> Modules {
+        let mut after = self.before.clone();
+        for (folder, one) in wanted {
+            let manifest = one.published.manifest.clone();
+            let overrides = crate::overrides::Overrides::default();
+            after.put(folder.clone(), Package { manifest, is_project: false, overrides });
+            if let Some(from) = &one.from {
+                after.move_pins(self.before, folder, &folder_name(folder), from, version(one));
+            }
+        }
+        after
+    }
+
+    /// One more change that a broken need takes.
+    fn mend(
+        &self,
+        broken: &Broken,
+        after: &Modules,
+        wanted: &mut BTreeMap<ImagePath, Wanted>,
+    ) -> Tried<()> {
+        let origin = self.blamed(broken, wanted);
+        let barred = || Ok(Err(Barred { path: origin.clone(), reason: constrained(after, broken) }));
+        let Some(dependant) = after.get(&broken.by) else { return barred() };
+        if dependant.is_project || broken.is_override {
+            return barred();
+        }
+        if let Some(changed) = wanted.get(&broken.by).cloned() {
+            return self.bring(broken, &changed, after, wanted);
+        }
+        // the package does not allow what it finds: another version of it may
+        let Found::Wrong(target) = &broken.found else { return barred() };
+        let Some(target) = after.get(target) else { return barred() };
+        let Manifest { name, version, .. } = &dependant.manifest;
+        if self.before.bundled_by(&broken.by).is_some()
+            || self.work.choice.refusal_of(name).is_some()
+            || obstacles::of_copy(self.fs, &broken.by, &dependant.manifest).is_some()
+        {
+            return barred();
+        }
+        let Ok(newer) = self.newer(name, version)? else { return barred() };
+        let allows = |one: &Published| {
+            let need = one.manifest.needs().find(|need| need.name == broken.name);
+            need.is_none_or(|need| {
+                let Manifest { name, version, .. } = &target.manifest;
+                Spec::parse(need.spec).allows(&broken.name, name, version)
+            })
+        };
+        for published in newer {
+            if !allows(&published) || self.unfit(&published)?.is_some() {
+                continue;
+            }
+            let relation = published
+                .manifest
+                .needs()
+                .find(|need| need.name == broken.name)
+                .map_or_else(String::new, |need| format!("\"{}\": \"{}\"", need.name, need.spec));
+            let component = broken.name.clone();
+            let one = Wanted {
+                published,
+                from: Some(version.clone()),
+                origin: origin.clone(),
+                because: Because::Beside { component, relation },
+            };
+            wanted.insert(broken.by.clone(), one);
+            return Ok(Ok(()));
+        }
+        barred()
+    }
+
+    /// What a new version needs and does not find: its own copy changes, or comes.
+    fn bring(
+        &self,
+        broken: &Broken,
+        changed: &Wanted,
+        after: &Modules,
+        wanted: &mut BTreeMap<ImagePath, Wanted>,
+    ) -> Tried<()> {
+        let origin = changed.origin.clone();
+        let barred = |reason| Ok(Err(Barred { path: origin.clone(), reason }));
+        let constraint = || constrained(after, broken);
+        let relation = format!("\"{}\": \"{}\"", broken.name, broken.spec);
+        let component = changed.published.manifest.name.clone();
+        let because = Because::Beside { component: component.clone(), relation: relation.clone() };
+        let own = broken.by.join("node_modules").and_then(|below| below.join(&broken.name));
+        let Ok(own) = own else { return barred(constraint()) };
+        let (name, spec) = match Spec::parse(&broken.spec) {
+            Spec::Alias { name, spec } => (name, *spec),
+            Spec::Elsewhere => return barred(constraint()),
+            spec => (broken.name.clone(), spec),
+        };
+        let is_own = broken.found == Found::Wrong(own.clone());
+        // a copy that was chosen for another reason does not change for this one
+        if is_own && wanted.contains_key(&own) {
+            return barred(constraint());
+        }
+        let from = match is_own {
+            true => after.get(&own).map(|package| package.manifest.version.clone()),
+            false => None,
+        };
+        let may_add = self.work.choice.library_upgrades >= UpgradeLevel::Minor
+            && !is_in_pnpm_store(&broken.by);
+        if from.is_none() && !may_add {
+            let advice = match is_in_pnpm_store(&broken.by) {
+                true => "pnpm has to install that",
+                false => "allow that with --library-upgrades minor",
+            };
+            let detail = format!("it needs {relation}, which is not there: {advice}");
+            let component = format!("{component} {}", version(changed));
+            return barred(Reason::NotRepairable { component, detail });
+        }
+        if let Some(reason) = self.work.choice.refusal_of(&name) {
+            return barred(reason);
+        }
+        let packument = match self.asked.packument(&name, self.work)? {
+            Ok(packument) => packument,
+            Err(reason) => return barred(reason),
+        };
+        let mut fitting: Vec<VersionText> = packument
+            .releases()
+            .filter(|one| spec.allows(&name, &name, one.as_ref()))
+            .collect();
+        fitting.sort_by(|a, b| by_version(a.as_ref(), b.as_ref()));
+        for one in fitting.iter().rev() {
+            let Some(published) = packument.versions.get(one.as_ref()) else { continue };
+            if self.unfit(published)?.is_none() {
+                let published = published.clone();
+                wanted.insert(own, Wanted { published, from, origin, because });
+                return Ok(Ok(()));
+            }
+        }
+        barred(constraint())
+    }
+
+    /// The record of the change that is to blame.
+    fn blamed(&self, broken: &Broken, wanted: &BTreeMap<ImagePath, Wanted>) -> ImagePath {
+        let of = |folder: &ImagePath| wanted.get(folder).map(|one| one.origin.clone());
+        let found = match &broken.found {
+            Found::Wrong(at) => of(at),
+            Found::Right | Found::Missing => None,
+        };
+        let any = || wanted.values().next().map(|one| one.origin.clone());
+        found.or_else(|| of(&broken.by)).or_else(any).unwrap_or_else(ImagePath::root)
+    }
+
+    /// Steps for what is wanted, and for what nothing needs any more.
+    fn with_archives(
+        &self,
+        wanted: &BTreeMap<ImagePath, Wanted>,
+        after: &Modules,
+    ) -> Tried<Vec<StoreStep>> {
+        let mut steps = Vec::new();
+        for (folder, one) in wanted {
+            let archive = match self.asked.archive(&one.published, self.work)? {
+                Ok(archive) => archive,
+                Err(reason) => return Ok(Err(Barred { path: one.origin.clone(), reason })),
+            };
+            steps.push(StoreStep {
+                component: one.published.manifest.name.clone(),
+                path: Some(record_of(folder)),
+                from: one.from.clone().map(VersionText),
+                to: Some(VersionText(version(one).to_owned())),
+                archive: Some(archive),
+                because: vec![one.because.clone()],
+            });
+        }
+        let unneeded = self.unneeded(wanted, after);
+        steps.extend(unneeded.into_iter().filter_map(|folder| {
+            let package = self.before.get(&folder)?;
+            Some(StoreStep {
+                component: package.manifest.name.clone(),
+                path: Some(record_of(&folder)),
+                from: Some(VersionText(package.manifest.version.clone())),
+                to: None,
+                archive: None,
+                because: vec![Because::Unneeded],
+            })
+        }));
+        Ok(Ok(steps))
+    }
+
+    /// What the projects needed before and do not need any more: npm would take it away. Of pnpm's
+    /// store, of bundles and below what changes with its whole folder nothing goes.
+    fn unneeded(
+        &self,
+        wanted: &BTreeMap<ImagePath, Wanted>,
+        after: &Modules,
+    ) -> BTreeSet<ImagePath> {
+        let (had, has) = (self.before.reachable(), after.reachable());
+        had.difference(&has)
+            .filter(|folder| {
+                records::is_installed(folder)
+                    && !is_in_pnpm_store(folder)
+                    && !wanted.contains_key(*folder)
+                    && self.before.bundled_by(folder).is_none()
+                    && self.before.get(folder).is_some_and(|package| !package.is_project)
+            })
+            .cloned()
+            .collect()
+    }
+}
+
+/// The newest of versions.
+trait NewestByOrder {
+    /// As its text.
+    fn next_back_by_order(self) -> Option<String>;
+}
+
+impl<I: Iterator<Item = VersionText>> NewestByOrder for I {
+    fn next_back_by_order(self) -> Option<String> {
+        self.max_by(|a, b| by_version(a.as_ref(), b.as_ref())).map(|one| one.to_string())
+    }
+}
+
+fn by_version(a: &str, b: &str) -> std::cmp::Ordering {
+    ORDER.compare(a, b).unwrap_or_else(|| a.cmp(b))
+}
+
+fn version(wanted: &Wanted) -> &str {
+    &wanted.published.manifest.version
+}
+
+/// The folder of a record.
+#[must_use]
+pub fn folder_of(record: &ImagePath) -> ImagePath {
+    record.parent().unwrap_or_else(ImagePath::root)
+}
+
+/// The record of a folder.
+fn record_of(folder: &ImagePath) -> ImagePath {
+    folder.join("package.json").unwrap_or_else(|_| folder.clone())
+}
