@@ -233,9 +233,11 @@ fn foreign_code(tarball: &Tarball) -> Option<String> {
         return Some(obstacles::scripted(script));
     }
     let own = |name: &&Vec<u8>| !name.starts_with(b"node_modules/");
-    let found = tarball.files.keys().filter(own).find(|name| {
-        name.as_slice() == b"binding.gyp" || name.ends_with(b".node")
-    })?;
+    let found = tarball
+        .files
+        .keys()
+        .filter(own)
+        .find(|name| name.as_slice() == b"binding.gyp" || name.ends_with(b".node"))?;
     let name = String::from_utf8_lossy(found);
     Some(format!("its archive has compiled code ({name}); upgrade it and build the image anew"))
 }

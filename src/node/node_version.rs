@@ -19,9 +19,9 @@ pub fn of(fs: &dyn FileSystem) -> Option<String> {
         let bytes = is_small.then(|| fs.read(&path).ok())??;
         let text = std::str::from_utf8(&bytes).ok()?;
         let number = |name: &str| {
-            let line = text.lines().find_map(|line| {
-                line.strip_prefix(&format!("#define NODE_{name}_VERSION "))
-            })?;
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("#define NODE_{name}_VERSION ")))?;
             line.trim().parse::<u32>().ok()
         };
         Some(format!("{}.{}.{}", number("MAJOR")?, number("MINOR")?, number("PATCH")?))

@@ -38,12 +38,12 @@ pub fn of_copy(fs: &dyn FileSystem, folder: &ImagePath, manifest: &Manifest) -> 
                 .to_owned(),
         );
     }
-    let compiled = fs.walk(folder).into_iter().find(|path| {
-        path.file_name().ends_with(b".node") && owner(path, folder)
-    });
-    compiled.map(|path| {
-        format!("it has compiled code ({path}); upgrade it and build the image anew")
-    })
+    let compiled = fs
+        .walk(folder)
+        .into_iter()
+        .find(|path| path.file_name().ends_with(b".node") && owner(path, folder));
+    compiled
+        .map(|path| format!("it has compiled code ({path}); upgrade it and build the image anew"))
 }
 
 /// Of a version of a registry that has a script to run.

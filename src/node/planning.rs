@@ -196,10 +196,7 @@ impl Planning<'_> {
         let Manifest { name, version, .. } = &holder.manifest;
         let origin = &first.library.path;
         let installed = wanted.get(folder).map_or(version.as_str(), self::version).to_owned();
-        let candidates = match self.newer(name, version)? {
-            Ok(candidates) => candidates,
-            Err(_) => Vec::new(),
-        };
+        let candidates = self.newer(name, version)?.unwrap_or_default();
         let not_older = |one: &&Published| {
             ORDER.compare(&one.manifest.version, &installed) != Some(std::cmp::Ordering::Less)
         };
@@ -223,7 +220,7 @@ impl Planning<'_> {
                     }
                 }
             };
-            if changes.iter().all(|change| has(change)) {
+            if changes.iter().all(has) {
                 let mut findings: Vec<String> =
                     changes.iter().flat_map(|change| change.fixes.iter().cloned()).collect();
                 if let Some(Wanted { because: Because::Fixes { findings: own }, .. }) =
@@ -262,7 +259,11 @@ impl Planning<'_> {
     }
 
     /// Versions of a package that are newer and on its line, the smallest first.
-    fn newer(&self, name: &str, than: &str) -> Result<Result<Vec<Published>, Reason>, RepairerError> {
+    fn newer(
+        &self,
+        name: &str,
+        than: &str,
+    ) -> Result<Result<Vec<Published>, Reason>, RepairerError> {
         let packument = match self.asked.packument(name, self.work)? {
             Ok(packument) => packument,
             Err(reason) => return Ok(Err(reason)),
@@ -302,7 +303,8 @@ impl Planning<'_> {
         wanted: &mut BTreeMap<ImagePath, Wanted>,
     ) -> Tried<()> {
         let origin = self.blamed(broken, wanted);
-        let barred = || Ok(Err(Barred { path: origin.clone(), reason: constrained(after, broken) }));
+        let barred =
+            || Ok(Err(Barred { path: origin.clone(), reason: constrained(after, broken) }));
         let Some(dependant) = after.get(&broken.by) else { return barred() };
         if dependant.is_project || broken.is_override {
             return barred();
@@ -398,10 +400,8 @@ impl Planning<'_> {
             Ok(packument) => packument,
             Err(reason) => return barred(reason),
         };
-        let mut fitting: Vec<VersionText> = packument
-            .releases()
-            .filter(|one| spec.allows(&name, &name, one.as_ref()))
-            .collect();
+        let mut fitting: Vec<VersionText> =
+            packument.releases().filter(|one| spec.allows(&name, &name, one.as_ref())).collect();
         fitting.sort_by(|a, b| by_version(a.as_ref(), b.as_ref()));
         for one in fitting.iter().rev() {
             let Some(published) = packument.versions.get(one.as_ref()) else { continue };
@@ -443,6 +443,7 @@ impl Planning<'_> {
                 from: one.from.clone().map(VersionText),
                 to: Some(VersionText(version(one).to_owned())),
                 archive: Some(archive),
+                unpack: None,
                 because: vec![one.because.clone()],
             });
         }
@@ -455,6 +456,7 @@ impl Planning<'_> {
                 from: Some(VersionText(package.manifest.version.clone())),
                 to: None,
                 archive: None,
+                unpack: None,
                 because: vec![Because::Unneeded],
             })
         }));

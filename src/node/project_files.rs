@@ -304,13 +304,11 @@ fn edit_json(
     let Some((path, bytes)) = read(overlay, root, name)? else { return Ok(()) };
     let mut file =
         JsonFile::read(&bytes).map_err(|why| FilesError::Unreadable { path: path.clone(), why })?;
-    let old = file.value.clone();
+    let old = file.bytes();
     edit(&mut file.value);
-    // the order of keys counts, too
-    if file.value == old && file.value.to_string() == old.to_string() {
-        return Ok(());
-    }
-    write(overlay, path, file.bytes())
+    let new = file.bytes();
+    // one that says the same stays byte for byte, whatever its form
+    if new == old { Ok(()) } else { write(overlay, path, new) }
 }
 
 fn edit_text(

@@ -68,9 +68,8 @@ impl Asked {
     }
 
     fn ask(name: &str, work: &Work<'_>) -> Result<Answer<Packument>, RepairerError> {
-        let left = |detail: String| {
-            Ok(Err(Reason::NotRepairable { component: name.to_owned(), detail }))
-        };
+        let left =
+            |detail: String| Ok(Err(Reason::NotRepairable { component: name.to_owned(), detail }));
         if !is_name(name) {
             return left("no registry has packages of such a name".to_owned());
         }
@@ -192,7 +191,8 @@ impl Asked {
         let url = npmrc::archive_url(registries(work), name_in(&archive.url), &archive.url);
         let fetched = Archive { url, ..archive.clone() };
         let path = work.fetcher.archives(&[&fetched])?;
-        let unreadable = |source| RepairerError::ArchiveFile { archive: archive.url.clone(), source };
+        let unreadable =
+            |source| RepairerError::ArchiveFile { archive: archive.url.clone(), source };
         let path = path.into_iter().next().ok_or_else(|| nothing_came(&archive.url))?;
         let mut bytes = Vec::new();
         let mut file = File::open(path).map_err(unreadable)?;
@@ -236,7 +236,7 @@ fn registries<'a>(work: &Work<'a>) -> &'a Registries {
 }
 
 fn is_strict(work: &Work<'_>) -> bool {
-    work.edge.repositories.strictness == Strictness::Strict
+    work.edge.repositories.strictness == Strictness::Refuse
 }
 
 fn is_of_this_machine(error: &FetchError) -> bool {
@@ -259,9 +259,7 @@ fn is_name(name: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
-            && part.bytes().all(|byte| {
-                byte.is_ascii_alphanumeric() || b"-_.~!'()*".contains(&byte)
-            })
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~!'()*".contains(&byte))
     };
     match name.strip_prefix('@') {
         Some(scoped) => {
