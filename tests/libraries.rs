@@ -9,6 +9,7 @@ mod common;
 use common::cli::{Place, Ran, ran};
 use common::debian::{self, Deb, Tar};
 use common::images;
+use common::node::Registry;
 use serde_json::{Value, json};
 
 const VENV: &str = "opt/venv/lib/python3.11/site-packages";
@@ -183,6 +184,8 @@ fn each_finding_about_a_library_has_one_verdict() {
     std::fs::write(&report, trivy().to_string()).expect("report");
     let mut command = place.bare("repair", &place.image("1"));
     command.args(["-q", "--format", "json", "--repository", &line, "-r"]).arg(&report);
+    let nothing = Registry::start(&[]);
+    command.env("npm_config_registry", nothing.url());
     let repaired = ran(&mut command).expect(0).json();
     let findings = repaired["platforms"][0]["findings"].as_array().expect("findings");
     let mut lines: Vec<String> = findings
@@ -197,9 +200,9 @@ fn each_finding_about_a_library_has_one_verdict() {
     assert_eq!(
         lines,
         [
-            "CVE-2021-23337 lodash not-fixed store-not-repaired",
+            "CVE-2021-23337 lodash not-fixed not-repairable",
             "CVE-2021-33503 urllib3 not-fixed not-repairable",
-            "CVE-2021-44906 minimist not-fixed store-not-repaired",
+            "CVE-2021-44906 minimist not-fixed not-repairable",
             "CVE-2024-37891 urllib3 not-fixed not-repairable",
             "CVE-2024-56326 jinja2 not-affected -",
             "CVE-2026-1 libfoo fixed -",

@@ -13,6 +13,7 @@ pub mod findings;
 pub mod image_argument;
 pub mod interrupt;
 pub mod inventory;
+mod library_registries;
 mod log_lines;
 pub mod login;
 pub mod notifications;

@@ -29,7 +29,6 @@ use imgfix_repository::auth_conf;
 use imgfix_repository::auth_conf::AuthConf;
 use imgfix_repository::leaving_out::Strictness;
 use imgfix_repository::newest::Older;
-use imgfix_repository::registries::LibraryRegistries;
 use imgfix_repository::rsa_keys::RsaKeyring;
 use imgfix_repository::signature::Keyring;
 use imgfix_repository::upkeep::Limits;
@@ -39,6 +38,7 @@ use imgfix_vfs::limits::{LayerLimits, Scale};
 
 use super::client_certificates;
 use super::exit::Failure;
+use super::library_registries;
 use super::output::Output;
 use super::registry_options::RegistryAccess;
 
@@ -274,6 +274,7 @@ pub fn environment(
     let now = machine::now();
     let pace = Pace::new(Duration::from_secs(images.timeout.unwrap_or(TIMEOUT).into()));
     let auth = Arc::new(machine_auth());
+    let libraries = library_registries::of_machine();
     let cache = cache(repositories, output)?;
     let source_date_epoch = source_date_epoch()?;
     let memory = images.max_memory.map_or_else(machine::memory, Memory::fixed);
@@ -312,7 +313,7 @@ pub fn environment(
                 cache,
                 cache_limits: repositories.cache.limits(),
                 release: repositories.releasever.clone(),
-                libraries: LibraryRegistries::default(),
+                libraries,
                 require_attestation: repositories.require_attestation,
                 offline: repositories.offline,
                 certificates,
