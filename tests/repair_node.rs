@@ -162,10 +162,9 @@ fn a_saved_plan_is_followed_without_asking_for_versions() {
     let mut command = place.bare("repair", &place.image("1"));
     command.env("npm_config_registry", registry.url());
     command.args(["-q", "--format", "json", "--plan"]).arg(&plan);
-    let ran = ran(&mut command).expect(0);
-    assert_eq!(verdicts(&ran), ["CVE-1 fixed -"]);
+    ran(&mut command).expect(0);
     assert_eq!(registry.server.requests().len(), asked);
-    assert!(patch(&place).contains_key("app/node_modules/lodash/package.json"));
+    assert!(patch(&place)["app/node_modules/lodash/package.json"].contains("4.17.21"));
 }
 
 /// mkdirp as it was: it pins minimist until 0.5.2.

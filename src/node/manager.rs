@@ -4,7 +4,9 @@
 //! and the overlay with them done: files, links to commands and the project's lockfiles. After
 //! that every need that was met has to be met still.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use imgfix_model::component::{Libraries, Library, StoreId};
 use imgfix_model::path::ImagePath;
@@ -29,20 +31,22 @@ use crate::{obstacles, records};
 pub struct NodeManager {
     store: StoreId,
     asked: Asked,
+    /// The packages before anything changes: each copy is asked about, and all of them are read.
+    before: RefCell<Option<Rc<Modules>>>,
 }
 
 impl NodeManager {
     /// For the store with this id.
     #[must_use]
     pub fn new(store: StoreId) -> Self {
-        Self { store, asked: Asked::default() }
+        Self { store, asked: Asked::default(), before: RefCell::default() }
     }
 }
 
 impl LibraryManager for NodeManager {
     fn obstacle(&self, fs: &dyn FileSystem, library: &Library) -> Result<Option<Reason>, Cause> {
         let folder = folder_of(&library.path);
-        let modules = Modules::read(fs);
+        let modules = self.before(fs);
         let Some(package) = modules.get(&folder) else { return Ok(None) };
         // what is brought in another's archive changes with that one
         let detail = match modules.bundled_by(&folder) {
@@ -70,7 +74,7 @@ impl LibraryManager for NodeManager {
         changes: &[Change<'_>],
         work: &Work<'_>,
     ) -> Result<Resolved, RepairerError> {
-        let before = Modules::read(fs);
+        let before = self.before(fs);
         Planning { fs, before: &before, asked: &self.asked, work }.resolve(changes)
     }
 
@@ -95,6 +99,12 @@ impl LibraryManager for NodeManager {
 type Blamed = (ImagePath, Reason);
 
 impl NodeManager {
+    /// The packages of the image to which nothing was done yet.
+    fn before(&self, fs: &dyn FileSystem) -> Rc<Modules> {
+        let mut known = self.before.borrow_mut();
+        Rc::clone(known.get_or_insert_with(|| Rc::new(Modules::read(fs))))
+    }
+
     fn done(
         &self,
         mut overlay: Overlay,
@@ -144,6 +154,12 @@ impl NodeManager {
             }
             if let Some(why) = foreign_code(&tarball) {
                 return blamed(why);
+            }
+            let commands = Manifest::of(&tarball.document).commands;
+            if install::is_in_pnpm_store(&folder)
+                && old.as_ref().is_some_and(|old| old.commands != commands)
+            {
+                return blamed("its commands change, which pnpm has to link".to_owned());
             }
             if let Err(error) = install::put(&mut overlay, &place, &tarball) {
                 return failed(error, blamed);

@@ -72,13 +72,13 @@ pub fn update(
     installed: &[Installed],
     gone: &[ImagePath],
 ) -> Result<(), FilesError> {
+    pinned(overlay, before, installed)?;
     let after = Modules::read(overlay);
     let folders = installed.iter().map(|one| &one.folder).chain(gone);
     let roots: BTreeSet<ImagePath> = folders.flat_map(ImagePath::ancestors).collect();
     for root in &roots {
         let below: Vec<&Installed> =
             installed.iter().filter(|one| location(root, &one.folder).is_some()).collect();
-        pinned(overlay, before, root, &below)?;
         for name in NPM {
             edit_json(overlay, root, name, |lock| {
                 npm(lock, before, root, &below, gone);
@@ -102,7 +102,7 @@ fn location(root: &ImagePath, folder: &ImagePath) -> Option<String> {
     rest.split('/').any(|part| part == "node_modules").then(|| rest.to_owned())
 }
 
-/// Whether the project in `root` asks for exactly the version that a package had.
+/// Whether the project in `root` finds the package: its exact version moves then.
 fn is_pinned(before: &Modules, root: &ImagePath, one: &Installed) -> bool {
     let name = folder_name(&one.folder);
     let project = before.get(root).filter(|package| package.is_project);
@@ -121,23 +121,27 @@ pub fn folder_name(folder: &ImagePath) -> String {
     }
 }
 
-/// `package.json` of the project: exact versions move.
+/// `package.json` of the projects that ask for exactly the version that a package had.
 fn pinned(
     overlay: &mut Overlay,
     before: &Modules,
-    root: &ImagePath,
-    below: &[&Installed],
+    installed: &[Installed],
 ) -> Result<(), FilesError> {
-    if !before.get(root).is_some_and(|package| package.is_project) {
-        return Ok(());
-    }
-    edit_json(overlay, root, "package.json", |document| {
-        for one in below {
-            let (Some(from), true) = (&one.from, is_pinned(before, root, one)) else { continue };
-            let to = Manifest::of(&one.document).version;
-            pins::move_on(document, &folder_name(&one.folder), from, &to);
+    for (root, _) in before.all().filter(|(_, package)| package.is_project) {
+        let asked: Vec<&Installed> =
+            installed.iter().filter(|one| is_pinned(before, root, one)).collect();
+        if asked.is_empty() {
+            continue;
         }
-    })
+        edit_json(overlay, root, "package.json", |document| {
+            for one in asked {
+                let Some(from) = &one.from else { continue };
+                let to = Manifest::of(&one.document).version;
+                pins::move_on(document, &folder_name(&one.folder), from, &to);
+            }
+        })?;
+    }
+    Ok(())
 }
 
 fn npm(

@@ -16,10 +16,44 @@ const NODE: Ecosystem =
 pub(crate) const MODULES: &[u8] = b"node_modules";
 const RECORD: &[u8] = b"package.json";
 
-/// Whether the content of this file, of `size` bytes, is read by [`find`].
+/// The largest lockfile that stays in memory, in bytes: those of large applications have two MiB.
+const MAX_LOCK: u64 = 8 << 20;
+
+/// Files of a project that name versions of its packages.
+const LOCKS: [&[u8]; 8] = [
+    b"package-lock.json",
+    b".package-lock.json",
+    b"npm-shrinkwrap.json",
+    b"yarn.lock",
+    b".yarn-integrity",
+    b"pnpm-lock.yaml",
+    b".modules.yaml",
+    b"lock.yaml",
+];
+
+/// Whether the content of this file, of `size` bytes, is read by [`find`], or when a package of its
+/// project changes.
 #[must_use]
 pub fn wants(path: &ImagePath, size: u64) -> bool {
-    size <= MAX_RECORD && is_record(path.as_bytes())
+    let name = path.file_name();
+    match name == RECORD {
+        // a project's own, which lies in no `node_modules`
+        true => size <= MAX_RECORD && (is_record(path.as_bytes()) || !is_installed(path)),
+        false => size <= MAX_LOCK && LOCKS.contains(&name) && !is_of_package(path),
+    }
+}
+
+/// Whether a path lies in a package: below `node_modules/NAME`.
+fn is_of_package(path: &ImagePath) -> bool {
+    let Some(folder) = path.parent() else { return false };
+    let mut above = Some(folder);
+    while let Some(folder) = above {
+        if is_package(folder.as_bytes()) {
+            return true;
+        }
+        above = folder.parent();
+    }
+    false
 }
 
 /// Every top-level `node_modules` folder of an image, with all packages below it.
@@ -133,8 +167,28 @@ mod tests {
             let path = ImagePath::literal(path);
             let found = is_record(path.as_bytes()).then(|| top(&path).unwrap().to_string());
             assert_eq!(found.as_deref(), want, "{path}");
-            assert_eq!(wants(&path, MAX_RECORD), want.is_some(), "{path}");
+            let is_project = want.is_none()
+                && matches!(
+                    path.as_bytes(),
+                    b"/app/package.json"
+                        | b"/package.json"
+                        | b"/app/my_node_modules/lodash/package.json"
+                        | b"/app/x/@babel/core/package.json"
+                );
+            assert_eq!(wants(&path, MAX_RECORD), want.is_some() || is_project, "{path}");
             assert!(!wants(&path, MAX_RECORD + 1), "{path}");
+        }
+        for (path, want) in [
+            ("/app/package-lock.json", true),
+            ("/app/node_modules/.package-lock.json", true),
+            ("/app/node_modules/.pnpm/lock.yaml", true),
+            ("/app/node_modules/a/package-lock.json", false),
+            ("/app/node_modules/@a/b/yarn.lock", false),
+            ("/app/Cargo.lock", false),
+        ] {
+            let path = ImagePath::literal(path);
+            assert_eq!(wants(&path, MAX_LOCK), want, "{path}");
+            assert!(!wants(&path, MAX_LOCK + 1), "{path}");
         }
     }
 
