@@ -178,6 +178,7 @@ fn smallest_from(
         };
         if let Ok(fewer) = solve(universe, task, &without)
             && fewer.loses_no_more_than(&answer, universe, task)
+            && fewer.is_as_wanted_as(&answer, universe)
         {
             answer = fewer;
         }
@@ -223,6 +224,19 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Whether no package that changes with both is at a less wanted version than with `other`.
+    fn is_as_wanted_as(&self, other: &Self, universe: &dyn Universe) -> bool {
+        self.changes.iter().filter(|one| !other.changes.contains(one)).all(|one| {
+            let name = universe.name(*one);
+            let before = other.changes.iter().find(|other| universe.name(**other) == name);
+            before.is_none_or(|before| {
+                let candidates = universe.candidates(name);
+                let place = |one: Solvable| candidates.iter().position(|other| *other == one);
+                place(*one) <= place(*before)
+            })
+        })
+    }
+
     /// Whether everything that may go is still there, in whatever version, if `other` has it.
     fn loses_no_more_than(&self, other: &Self, universe: &dyn Universe, task: &Task) -> bool {
         let may_go = |answer: &Self| -> BTreeSet<Name> {

@@ -2,10 +2,11 @@
 //!
 //! In come the numbered versions; out comes, for each installed package, what can be taken for it:
 //! newer versions, and packages of other names that obsolete it, in the order in which dnf tries
-//! them. Source: libsolv's `policy.c` (of several names, what obsoletes another one of them comes
-//! before it, then what is called like an installed package, then the name's order) and `rules.c`
-//! ("yumobs": of packages that obsolete an installed one in the same words, all are taken or none,
-//! unless zypper is asked).
+//! them. Source: libsolv's `policy.c` (where some of those have the package's name, too, the others
+//! do not count; of several names, what obsoletes another one of them comes before it, then what is
+//! called like an installed package, then the name's order) and `rules.c` ("yumobs": of packages
+//! that obsolete an installed one in the same words, all are taken or none, unless zypper is
+//! asked).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,6 +116,7 @@ impl RpmUniverse<'_> {
             return Vec::new();
         }
         let mut named: BTreeMap<&str, Vec<(Evr, Place)>> = BTreeMap::new();
+        let mut with_its_name: BTreeSet<Place> = BTreeSet::new();
         for (repository, one) in self.repositories.iter().enumerate() {
             for offered in one.primary.obsoleting(&package.name) {
                 let place = Place { repository, package: offered.number };
@@ -134,8 +136,15 @@ impl RpmUniverse<'_> {
                 }
                 if let Some(evr) = evr_of(&offered) {
                     named.entry(offered.name()).or_default().push((evr, place));
+                    let mut provides = offered.relations(RelationKind::Provides);
+                    if provides.any(|one| one.name == package.name) {
+                        with_its_name.insert(place);
+                    }
                 }
             }
+        }
+        if !with_its_name.is_empty() {
+            named.values_mut().for_each(|all| all.retain(|(_, one)| with_its_name.contains(one)));
         }
         let mut found = Vec::new();
         for (name, mut versions) in named.into_iter().take(MAX_NAMES) {

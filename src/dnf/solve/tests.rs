@@ -195,6 +195,13 @@ fn several_packages_give_way_as_with_dnf() {
             &["part 2-1"],
             &["whole"],
         ),
+        (
+            "what has its name, too, before what has not",
+            &["whole 1"],
+            &["part 2; O: whole < 2", "rest 2; O: whole < 3; P: whole = 2"],
+            &["rest 2-1"],
+            &["whole"],
+        ),
         ("one for two", &["a 1", "b 1"], &["ab 2; O: a < 2; O: b < 2"], &["ab 2-1"], &["a", "b"]),
         (
             "an installed package for another one",
@@ -282,6 +289,22 @@ fn nothing_new_is_taken_where_something_installed_would_do() {
         let planned = plan_platform(&image, &repositories, &filter, &requests, &barred, &context());
         assert_eq!(steps(&planned), one, "{what}");
     }
+}
+
+/// What a finding brings along is as new as can be, even where an older one would need less.
+#[test]
+fn what_changes_beside_is_the_newest() {
+    let image = ["a 1", "d 1; R: a < 2"];
+    let offered = ["a 2", "d 2", "d 3; R: n", "n 1"];
+    let System { packages, repositories, options, filter, .. } = system(&image, &offered);
+    let packages = packages.as_slice().into();
+    let image = Image { architecture: "x86_64", packages, options, ..Image::default() };
+    let fixed = Some("1-2".to_owned());
+    let finding = Finding { fixed, ..Finding::system("CVE-1", "a", "1-1") };
+    let requests = Requests::Findings(vec![finding.into()]);
+    let barred = BTreeMap::new();
+    let planned = plan_platform(&image, &repositories, &filter, &requests, &barred, &context());
+    assert_eq!(steps(&planned), ["a 1-1>2-1", "d 1-1>3-1", "n 1-1"]);
 }
 
 /// A kernel is added for nothing of its own, and where something needs it, as with dnf.
