@@ -4,7 +4,9 @@
 usage: tests/trivy/database.py CACHE < advisories.json
 
 In:  {"BUCKET": {"SOURCE PACKAGE": {"CVE-...": "FIXED VERSION"}}}, where BUCKET is what Trivy calls a release
-     ("debian 12", "alpine 3.20"). In "Red Hat" the fixes are those of the base repositories of release 8.
+     ("debian 12", "alpine 3.20"). In "Red Hat" the fixes are those of the base repositories of release 8. Where
+     BUCKET is one of libraries ("pip::GitHub Security Advisory pip"), {"PatchedVersions": [...],
+     "VulnerableVersions": [...]} takes the place of the fixed version.
 Out: CACHE/db/trivy.db and CACHE/db/metadata.json, for `trivy --cache-dir CACHE --skip-db-update`.
 
 The file is a bbolt database (go.etcd.io/bbolt, page.go and db.go): two meta pages, a list of free pages, and one leaf
@@ -71,6 +73,8 @@ RED_HAT = {"rhel-8-for-x86_64-baseos-rpms": [0], "rhel-8-for-x86_64-appstream-rp
 
 
 def advisory(release, fixed):
+    if isinstance(fixed, dict):
+        return fixed
     if release != "Red Hat":
         return {"FixedVersion": fixed}
     return {"Entries": [{"FixedVersion": fixed, "Affected": [0], "Cves": [{"Severity": 3}]}]}
