@@ -223,6 +223,9 @@ fn failed(
 
 /// The folders below one that its archive brought.
 fn bundled_below(modules: &Modules, holder: &ImagePath) -> BTreeSet<ImagePath> {
+    if modules.get(holder).is_none_or(|package| package.manifest.bundled.is_empty()) {
+        return BTreeSet::new();
+    }
     modules
         .all()
         .map(|(folder, _)| folder)

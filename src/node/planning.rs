@@ -463,8 +463,8 @@ impl Planning<'_> {
         Ok(Ok(steps))
     }
 
-    /// What the projects needed before and do not need any more: npm would take it away. Of pnpm's
-    /// store, of bundles and below what changes with its whole folder nothing goes.
+    /// What the projects needed before and do not need any more: npm would take it away. Nothing
+    /// goes of bundles, and where no lockfile says that npm has put it there.
     fn unneeded(
         &self,
         wanted: &BTreeMap<ImagePath, Wanted>,
@@ -474,13 +474,25 @@ impl Planning<'_> {
         had.difference(&has)
             .filter(|folder| {
                 records::is_installed(folder)
-                    && !is_in_pnpm_store(folder)
+                    && self.is_of_npm(folder)
                     && !wanted.contains_key(*folder)
                     && self.before.bundled_by(folder).is_none()
                     && self.before.get(folder).is_some_and(|package| !package.is_project)
             })
             .cloned()
             .collect()
+    }
+}
+
+impl Planning<'_> {
+    /// Whether a lockfile of npm is about a folder.
+    fn is_of_npm(&self, folder: &ImagePath) -> bool {
+        let has = |root: &ImagePath, name: &str| {
+            root.join(name).is_ok_and(|path| self.fs.lstat(&path).is_some())
+        };
+        folder.ancestors().iter().any(|root| {
+            has(root, "node_modules/.package-lock.json") || has(root, "package-lock.json")
+        })
     }
 }
 

@@ -84,7 +84,7 @@ pub fn update(
                 npm(lock, before, root, &below, gone);
             })?;
         }
-        yarn(overlay, before, root, &below)?;
+        yarn(overlay, before, &after, root, &below)?;
         for name in PNPM {
             edit_text(overlay, root, name, |text| pnpm(text, &after, &below))?;
         }
@@ -195,6 +195,7 @@ fn npm(
 fn yarn(
     overlay: &mut Overlay,
     before: &Modules,
+    after: &Modules,
     root: &ImagePath,
     below: &[&Installed],
 ) -> Result<(), FilesError> {
@@ -240,9 +241,52 @@ fn yarn(
             edit_json(overlay, root, "node_modules/.yarn-integrity", |file| {
                 yarn_lock::replace_integrity(file, &old, &now, &moved);
             })?;
+            yarn_patterns(overlay, before, after, root, one)?;
         }
     }
     Ok(())
+}
+
+/// What a package asks of others now, and does not any more, stands in their blocks.
+fn yarn_patterns(
+    overlay: &mut Overlay,
+    before: &Modules,
+    after: &Modules,
+    root: &ImagePath,
+    one: &Installed,
+) -> Result<(), FilesError> {
+    let asked = |manifest: &Manifest| -> BTreeSet<(String, String)> {
+        let pairs = manifest.dependencies.iter().chain(&manifest.optional);
+        pairs.map(|(name, spec)| (name.clone(), spec.clone())).collect()
+    };
+    let had = before.get(&one.folder).map(|old| asked(&old.manifest)).unwrap_or_default();
+    let has = asked(&Manifest::of(&one.document));
+    let added: Vec<(String, String, String)> = has
+        .difference(&had)
+        .filter_map(|(name, spec)| {
+            let found = after.get(after.find(&one.folder, name)?)?;
+            Some((name.clone(), spec.clone(), found.manifest.version.clone()))
+        })
+        .collect();
+    let mut still: BTreeSet<(String, String)> = BTreeSet::new();
+    for (_, package) in after.all().filter(|(folder, _)| folder.starts_with(root)) {
+        still.extend(asked(&package.manifest));
+        let own = package.manifest.development.iter().filter(|_| package.is_project);
+        still.extend(own.map(|(name, spec)| (name.clone(), spec.clone())));
+    }
+    let dropped: Vec<(String, String)> =
+        had.difference(&has).filter(|pair| !still.contains(*pair)).cloned().collect();
+    let asked = yarn_lock::Asked { added: &added, dropped: &dropped };
+    let mut came = None;
+    edit_text(overlay, root, "yarn.lock", |text| {
+        let (text, new) = yarn_lock::repattern(text, &asked)?;
+        came = Some(new);
+        Some(text)
+    })?;
+    let Some(came) = came else { return Ok(()) };
+    edit_json(overlay, root, "node_modules/.yarn-integrity", |file| {
+        yarn_lock::repattern_integrity(file, &asked, &came);
+    })
 }
 
 fn pnpm(text: &str, after: &Modules, below: &[&Installed]) -> Option<String> {

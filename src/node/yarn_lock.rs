@@ -81,6 +81,84 @@ pub fn replace(text: &str, new: &Moved<'_>) -> Option<(String, String, String)> 
     Some((out, old, new))
 }
 
+/// What the new version of a package asks of others, and the old one did.
+pub struct Asked<'a> {
+    /// Names and specs that are new, with the version that is found.
+    pub added: &'a [(String, String, String)],
+    /// Names and specs that nothing asks for any more.
+    pub dropped: &'a [(String, String)],
+}
+
+/// `yarn.lock` with the patterns of other blocks changed, and what came: pattern and address.
+/// `None`: nothing is to change.
+#[must_use]
+pub fn repattern(text: &str, asked: &Asked<'_>) -> Option<(String, Vec<(String, String)>)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_key = |line: &str| !line.starts_with([' ', '#']) && line.ends_with(':');
+    let field = |at: usize, name: &str| {
+        let body = lines.get(at + 1..)?.iter().take_while(|line| line.starts_with(' '));
+        let found = body.filter_map(|line| line.strip_prefix("  ")?.strip_prefix(name)).next();
+        found.and_then(|rest| rest.strip_prefix(' ')).map(unquoted)
+    };
+    let patterns = |line: &str| -> Vec<String> {
+        line.trim_end_matches(':').split(", ").map(|one| unquoted(one).to_owned()).collect()
+    };
+    let all: std::collections::BTreeSet<String> =
+        lines.iter().filter(|line| is_key(line)).flat_map(|line| patterns(line)).collect();
+    let (mut out, mut came, mut changed) = (Vec::new(), Vec::new(), false);
+    for (at, line) in lines.iter().enumerate() {
+        if !is_key(line) {
+            out.push((*line).to_owned());
+            continue;
+        }
+        let old = patterns(line);
+        let mut new = old.clone();
+        let name = old.first().and_then(|one| name_of(one)).map(str::to_owned);
+        for (needed, spec, version) in asked.added {
+            let pattern = format!("{needed}@{spec}");
+            let is_it = name.as_ref() == Some(needed)
+                && field(at, "version") == Some(version)
+                && !all.contains(&pattern);
+            if is_it {
+                came.push((pattern.clone(), field(at, "resolved").unwrap_or_default().to_owned()));
+                new.push(pattern);
+            }
+        }
+        let is_dropped = |one: &String| {
+            asked.dropped.iter().any(|(name, spec)| *one == format!("{name}@{spec}"))
+        };
+        // a block without a pattern is none
+        if new.iter().any(|one| !is_dropped(one)) {
+            new.retain(|one| !is_dropped(one));
+        }
+        if new == old {
+            out.push((*line).to_owned());
+            continue;
+        }
+        new.sort();
+        new.dedup();
+        changed = true;
+        let key: Vec<String> = new.iter().map(|one| quoted(one)).collect();
+        out.push(format!("{}:", key.join(", ")));
+    }
+    let end = if text.ends_with('\n') { "\n" } else { "" };
+    changed.then(|| (out.join("\n") + end, came))
+}
+
+/// `.yarn-integrity` with the patterns of other packages changed.
+pub fn repattern_integrity(file: &mut Value, asked: &Asked<'_>, came: &[(String, String)]) {
+    let Some(entries) = file.get_mut("lockfileEntries").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for (name, spec) in asked.dropped {
+        entries.shift_remove(&format!("{name}@{spec}"));
+    }
+    for (pattern, address) in came {
+        entries.insert(pattern.clone(), address.clone().into());
+    }
+    entries.sort_keys();
+}
+
 /// `.yarn-integrity` with an address and a pin changed.
 pub fn replace_integrity(file: &mut Value, old: &str, now: &str, new: &Moved<'_>) {
     let (pin, moved) = (pattern(new, new.from), pattern(new, new.to));
@@ -251,6 +329,26 @@ b@^1:
         assert_eq!(now, "https://npm.example/b-1.0.1.tgz#cc");
         assert!(text.contains("\nb@^1:\n") && !text.contains("sha512-new"), "{text}");
         assert_eq!(replace(LOCK, &moved("c", "x", &needs)), None);
+    }
+
+    #[test]
+    fn what_is_asked_of_others_changes_their_blocks() {
+        let added = [("b".to_owned(), "~1.0".to_owned(), "1.0.0".to_owned())];
+        let dropped = [("b".to_owned(), "^1".to_owned()), ("@s/a".to_owned(), "1.0.0".to_owned())];
+        let asked = Asked { added: &added, dropped: &dropped };
+        let (text, came) = repattern(LOCK, &asked).unwrap();
+        let want = LOCK
+            .replace("\nb@^1:\n", "\nb@~1.0:\n")
+            .replace("\"@s/a@1.0.0\", \"@s/a@^1.0.0\"", "\"@s/a@^1.0.0\"");
+        assert_eq!(text, want);
+        let mut file = json!({"lockfileEntries": {"z": "x", "b@^1": "x", "a": "x"}});
+        repattern_integrity(&mut file, &asked, &came);
+        let address = "https://registry.yarnpkg.com/b/-/b-1.0.0.tgz#bb";
+        let want = json!({"lockfileEntries": {"a": "x", "b@~1.0": address, "z": "x"}});
+        assert_eq!(file.to_string(), want.to_string());
+        // the last pattern of a block stays
+        let dropped = [("b".to_owned(), "^1".to_owned())];
+        assert_eq!(repattern(LOCK, &Asked { added: &[], dropped: &dropped }), None);
     }
 
     proptest! {
