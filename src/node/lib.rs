@@ -14,6 +14,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod constraints;
+mod holders;
 mod install;
 pub mod json_file;
 mod manager;

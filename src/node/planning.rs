@@ -4,8 +4,7 @@
 //! depends on a copy has to allow its new version; where a package does not, the package itself
 //! goes to the first version on its line that does. What a new version needs has to be found from
 //! its folder, else it is put below it, where `--library-upgrades` allows minor upgrades. What an
-//! archive brings itself changes with that archive; npm's own copies are changed in place where no
-//! npm of the line has the fix.
+//! archive brings itself changes with that archive ([`crate::holders`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,18 +35,15 @@ use crate::spec::Spec;
 /// How often a set of changes is looked at again; each time one more package changes.
 const MAX_ROUNDS: usize = 100;
 
-/// How many versions of a package are looked into for what they bring.
-const MAX_BUNDLES: usize = 8;
-
 /// A package that is to be in a folder.
 #[derive(Clone)]
-struct Wanted {
-    published: Published,
+pub(crate) struct Wanted {
+    pub published: Published,
     /// The version that is there.
-    from: Option<String>,
+    pub from: Option<String>,
     /// Which change it is for: the record of its copy.
-    origin: ImagePath,
-    because: Because,
+    pub origin: ImagePath,
+    pub because: Because,
 }
 
 /// One set of changes, being made whole.
@@ -63,7 +59,7 @@ pub struct Planning<'a> {
 }
 
 /// Ends early: the change that cannot be.
-type Tried<T> = Result<Result<T, Barred>, RepairerError>;
+pub(crate) type Tried<T> = Result<Result<T, Barred>, RepairerError>;
 
 /// Goes on with what is there, or ends with what bars.
 macro_rules! allowed {
@@ -74,6 +70,7 @@ macro_rules! allowed {
         }
     };
 }
+pub(crate) use allowed;
 
 impl Planning<'_> {
     /// The steps of a set of changes.
@@ -130,7 +127,7 @@ impl Planning<'_> {
         Ok(Ok(wanted))
     }
 
-    fn change(&self, change: &Change<'_>) -> Tried<Wanted> {
+    pub(crate) fn change(&self, change: &Change<'_>) -> Tried<Wanted> {
         let path = &change.library.path;
         let name = &change.library.name;
         let published = allowed!(self.published(name, change.to.as_ref(), path)?);
@@ -150,7 +147,8 @@ impl Planning<'_> {
             Err(reason) => return Ok(Err(barred(reason))),
         };
         let Some(published) = packument.versions.get(version) else {
-            let newest = packument.releases().next_back_by_order();
+            let newest = packument.releases().max_by(|a, b| by_version(a.as_ref(), b.as_ref()));
+            let newest = newest.map(|one| one.to_string());
             let reason = Reason::NotInRepositories { wanted: version.to_owned(), newest };
             return Ok(Err(barred(reason)));
         };
@@ -161,7 +159,7 @@ impl Planning<'_> {
     }
 
     /// Why a version cannot be installed at all.
-    fn unfit(&self, published: &Published) -> Result<Option<Reason>, RepairerError> {
+    pub(crate) fn unfit(&self, published: &Published) -> Result<Option<Reason>, RepairerError> {
         let Manifest { name, version, scripts, node, .. } = &published.manifest;
         let component = format!("{name} {version}");
         if let Some(script) = scripts.first() {
@@ -183,83 +181,8 @@ impl Planning<'_> {
         Ok(None)
     }
 
-    /// A package whose archive brings the copies goes to the first version on its line that brings
-    /// them fixed; npm's copies are changed in place when there is none.
-    fn change_holder(
-        &self,
-        folder: &ImagePath,
-        changes: &[&Change<'_>],
-        wanted: &mut BTreeMap<ImagePath, Wanted>,
-    ) -> Tried<()> {
-        let Some(first) = changes.first() else { return Ok(Ok(())) };
-        let Some(holder) = self.before.get(folder) else { return Ok(Ok(())) };
-        let Manifest { name, version, .. } = &holder.manifest;
-        let origin = &first.library.path;
-        let installed = wanted.get(folder).map_or(version.as_str(), self::version).to_owned();
-        let candidates = self.newer(name, version)?.unwrap_or_default();
-        let not_older = |one: &&Published| {
-            ORDER.compare(&one.manifest.version, &installed) != Some(std::cmp::Ordering::Less)
-        };
-        for published in candidates.iter().filter(not_older).take(MAX_BUNDLES) {
-            if self.unfit(published)?.is_some() {
-                continue;
-            }
-            let Ok(bundle) = self.asked.bundle(published, self.work)? else { continue };
-            let has = |change: &&Change<'_>| {
-                let copy = folder_of(&change.library.path);
-                let below = copy.as_bytes().get(folder.as_bytes().len() + 1..);
-                let below = below.and_then(|below| std::str::from_utf8(below).ok());
-                match below.and_then(|below| bundle.get(below)) {
-                    // what is not brought any more has no problem
-                    None => true,
-                    Some(brought) => {
-                        brought.name != change.library.name
-                            || ORDER
-                                .compare(&brought.version, change.to.as_ref())
-                                .is_some_and(std::cmp::Ordering::is_ge)
-                    }
-                }
-            };
-            if changes.iter().all(has) {
-                let mut findings: Vec<String> =
-                    changes.iter().flat_map(|change| change.fixes.iter().cloned()).collect();
-                if let Some(Wanted { because: Because::Fixes { findings: own }, .. }) =
-                    wanted.get(folder)
-                {
-                    findings.extend(own.iter().cloned());
-                }
-                findings.sort();
-                findings.dedup();
-                let one = Wanted {
-                    published: published.clone(),
-                    from: Some(version.clone()),
-                    origin: origin.clone(),
-                    because: Because::Fixes { findings },
-                };
-                wanted.insert(folder.clone(), one);
-                return Ok(Ok(()));
-            }
-        }
-        if name == "npm" {
-            for change in changes {
-                let one = allowed!(self.change(change)?);
-                wanted.insert(folder_of(&change.library.path), one);
-            }
-            return Ok(Ok(()));
-        }
-        let reason = Reason::NotRepairable {
-            component: format!("{} {}", first.library.name, first.library.version),
-            detail: format!(
-                "it came in the archive of {name} {version}, and no newer {name} of this line \
-                 brings {}",
-                first.to
-            ),
-        };
-        Ok(Err(Barred { path: origin.clone(), reason }))
-    }
-
     /// Versions of a package that are newer and on its line, the smallest first.
-    fn newer(
+    pub(crate) fn newer(
         &self,
         name: &str,
         than: &str,
@@ -496,23 +419,11 @@ impl Planning<'_> {
     }
 }
 
-/// The newest of versions.
-trait NewestByOrder {
-    /// As its text.
-    fn next_back_by_order(self) -> Option<String>;
-}
-
-impl<I: Iterator<Item = VersionText>> NewestByOrder for I {
-    fn next_back_by_order(self) -> Option<String> {
-        self.max_by(|a, b| by_version(a.as_ref(), b.as_ref())).map(|one| one.to_string())
-    }
-}
-
 fn by_version(a: &str, b: &str) -> std::cmp::Ordering {
     ORDER.compare(a, b).unwrap_or_else(|| a.cmp(b))
 }
 
-fn version(wanted: &Wanted) -> &str {
+pub(crate) fn version(wanted: &Wanted) -> &str {
     &wanted.published.manifest.version
 }
 
