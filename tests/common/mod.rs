@@ -11,6 +11,7 @@ pub mod images;
 pub mod node;
 pub mod outcome;
 pub mod processes;
+pub mod python;
 pub mod registry;
 pub mod relay;
 pub mod rpm;

@@ -1,10 +1,11 @@
 """Makes virtual environments, and what a real installer makes of them.
 
-usage: make_cases.py INSTALLER COMMAND UPGRADES FOLDER
+usage: make_cases.py INSTALLER COMMAND UPGRADES FOLDER [NAME...]
 
-In:  INSTALLER: pip or uv. COMMAND: the program. UPGRADES: lines NAME OLD NEW. PyPI.
-Out: FOLDER/NAME/before (a copy of the environment with OLD), FOLDER/NAME/venv (with NEW, where it was made),
-     FOLDER/NAME/wheel.whl, FOLDER/NAME/case (NAME OLD NEW). One that cannot be made is named, and exit code 1.
+In:  INSTALLER: pip or uv. COMMAND: the program. UPGRADES: lines NAME OLD NEW; with NAMEs only those. PyPI.
+Out: FOLDER/NAME/before (a copy of the environment with OLD, and with everything that NEW wants), FOLDER/NAME/venv (with
+     NEW, where it was made), FOLDER/NAME/wheel.whl, FOLDER/NAME/case (NAME OLD NEW). What is there is not made again.
+     One that cannot be made is named, and exit code 1.
 """
 
 import pathlib
@@ -14,18 +15,19 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 installer, command, upgrades, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), pathlib.Path(sys.argv[4])
+names = sys.argv[5:]
 
 
-def install(python, wanted, wheels=None):
-    if wheels:
-        subprocess.run(["python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-                        "--dest", wheels, wanted], check=True, capture_output=True, text=True)
-        return
-    if installer == "uv":
-        call = [command, "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--python", python, wanted]
-    else:
-        call = [command, "--python", python, "install", "--quiet", "--no-deps", "--only-binary=:all:", wanted]
+def run(*call):
     subprocess.run(call, check=True, capture_output=True, text=True)
+
+
+def install(python, wanted, *options):
+    common = ["--quiet", "--only-binary=:all:", *options, wanted]
+    if installer == "uv":
+        run(command, "pip", "install", "--python", python, *common)
+    else:
+        run(command, "--python", python, "install", *common)
 
 
 def make(line):
@@ -36,13 +38,15 @@ def make(line):
     shutil.rmtree(case, ignore_errors=True)
     case.mkdir(parents=True)
     venv = case / "venv"
+    python = venv / "bin/python"
     try:
-        subprocess.run(["python3", "-m", "venv", "--without-pip", venv], check=True)
-        python = venv / "bin/python"
-        install(python, f"{name}=={old}")
-        subprocess.run(["cp", "-a", venv, case / "before"], check=True)
+        run("python3", "-m", "venv", "--without-pip", venv)
         install(python, f"{name}=={new}")
-        install(python, f"{name}=={new}", case / "wheels")
+        install(python, f"{name}=={old}", "--no-deps")
+        run("cp", "-a", venv, case / "before")
+        install(python, f"{name}=={new}", "--no-deps")
+        run("python3", "-m", "pip", "--python", python, "download", "--quiet", "--no-deps", "--only-binary=:all:",
+            "--dest", case / "wheels", f"{name}=={new}")
         (wheel,) = (case / "wheels").iterdir()
         wheel.rename(case / "wheel.whl")
     except subprocess.CalledProcessError as error:
@@ -52,6 +56,7 @@ def make(line):
 
 
 lines = [line for line in upgrades.read_text().splitlines() if line and not line.startswith("#")]
+lines = [line for line in lines if not names or line.split()[0] in names]
 with ThreadPoolExecutor(2) as pool:
     failures = [failure for failure in pool.map(make, lines) if failure]
 print("\n".join(failures))
