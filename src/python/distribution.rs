@@ -189,3 +189,72 @@ impl Environment {
         String::from_utf8_lossy(&all.join(&b'/')).into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use imgfix_vfs::{Entry, NoLayers, Tree};
+
+    fn tree() -> Tree {
+        let file =
+            |path, text: &'static str| (ImagePath::literal(path), Entry::file(text, 0o644, 0));
+        let entries = [
+            file("/opt/v/pyvenv.cfg", "home = /usr/bin\n"),
+            file("/opt/v/lib/python3.11/site-packages/x", ""),
+            file("/app/libs/x", ""),
+            file("/etc/passwd", ""),
+            (ImagePath::literal("/opt/v/lib64"), Entry::symlink("lib", 0)),
+            (ImagePath::literal("/opt/v/etc"), Entry::symlink("/etc", 0)),
+        ];
+        Tree::from_entries(entries, Arc::new(NoLayers))
+    }
+
+    fn recorded(place: &'static str, path: &str) -> String {
+        let tree = tree();
+        let environment = Environment::of(&tree, &ImagePath::literal(place), "x86_64").unwrap();
+        let row = Row { path: path.to_owned(), hash: String::new(), size: String::new() };
+        environment.recorded(&tree, &row).map_or_else(|why| why, |path| path.to_string())
+    }
+
+    #[test]
+    fn rows_lead_nowhere_else() {
+        let venv = "/opt/v/lib/python3.11/site-packages";
+        for (path, want) in [
+            ("a/b.py", "/opt/v/lib/python3.11/site-packages/a/b.py"),
+            ("./a//b.py", "/opt/v/lib/python3.11/site-packages/a/b.py"),
+            ("../../../bin/a", "/opt/v/bin/a"),
+            ("../../../lib64/python3.11/x", "/opt/v/lib/python3.11/x"),
+            ("/opt/v/bin/a", "/opt/v/bin/a"),
+        ] {
+            assert_eq!(recorded(venv, path), want, "{path}");
+        }
+        for path in [
+            "../../../../etc/passwd",
+            "/etc/passwd",
+            "../../../etc/passwd",
+            "../../..",
+            "../../../../../../../../x",
+            "",
+            "/",
+        ] {
+            let found = recorded(venv, path);
+            assert!(found.ends_with("is not in /opt/v") || path.is_empty(), "{path}: {found}");
+        }
+    }
+
+    #[test]
+    fn rows_of_a_target_are_relative_to_where_pip_made_it() {
+        assert_eq!(recorded("/app/libs", "a.py"), "/app/libs/a.py");
+        assert_eq!(recorded("/app/libs", "../../bin/a"), "/app/libs/bin/a");
+        assert_eq!(recorded("/app/libs", "bin/a"), "/app/libs/bin/a");
+        assert!(recorded("/app/libs", "../../../bin/a").ends_with("is not in /app/libs"));
+        let environment =
+            Environment::of(&tree(), &ImagePath::literal("/app/libs"), "x86_64").unwrap();
+        let row = |path, installer| environment.row_path(&ImagePath::literal(path), installer);
+        assert_eq!(row("/app/libs/bin/a", Installer::Pip), "../../bin/a");
+        assert_eq!(row("/app/libs/bin/a", Installer::Uv), "bin/a");
+        assert_eq!(row("/app/libs/a/b.py", Installer::Pip), "a/b.py");
+    }
+}

@@ -60,9 +60,8 @@ impl Wheel {
     }
 
     pub fn metadata(&self) -> String {
-        let mut text = format!(
-            "Metadata-Version: 2.1\nName: {}\nVersion: {}\n", self.name, self.version
-        );
+        let mut text =
+            format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n", self.name, self.version);
         for line in &self.needs {
             text.push_str(&format!("Requires-Dist: {line}\n"));
         }
@@ -167,10 +166,8 @@ impl Index {
 fn answer(wheels: &[Wheel], path: &str) -> Response {
     if let Some(name) = path.strip_prefix("/files/") {
         let found = wheels.iter().find(|wheel| wheel.file_name() == name);
-        return found.map_or_else(
-            || Response::new(404, ""),
-            |wheel| Response::new(200, wheel.bytes()),
-        );
+        return found
+            .map_or_else(|| Response::new(404, ""), |wheel| Response::new(200, wheel.bytes()));
     }
     let project = path.trim_start_matches("/simple/").trim_end_matches('/');
     let of_project = wheels.iter().filter(|wheel| wheel.name.to_lowercase() == project);

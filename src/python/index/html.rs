@@ -66,6 +66,7 @@ fn file(tag: &Tag, base: Option<&str>) -> Option<IndexFile> {
 
 /// A relative URL behind the page's base, which ends a folder.
 fn joined(base: &str, url: &str) -> String {
+    let base = base.split(['?', '#']).next().unwrap_or(base);
     let folder = base.rsplit_once('/').map_or(base, |(folder, _)| folder);
     format!("{folder}/{url}")
 }
