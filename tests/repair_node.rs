@@ -255,6 +255,40 @@ fn what_a_new_version_needs_comes_along_where_that_is_allowed() {
 }
 
 #[test]
+fn a_copy_that_only_it_needs_changes_with_it() {
+    let a = |version: &str, b: &str| Package::new("a", version).needs(json!({"b": b, "c": "^1"}));
+    let (b, c) = (|version| Package::new("b", version), |version| Package::new("c", version));
+    let registry = Registry::start(&[a("1.0.1", "1.2.0"), b("1.2.0"), b("1.3.0"), c("1.1.0")]);
+    let image = |project: Value| {
+        image(
+            &[
+                ("app/node_modules/a", a("1.0.0", "1.0.0")),
+                ("app/node_modules/b", b("1.0.0")),
+                ("app/node_modules/c", c("1.0.0")),
+            ],
+            &[("app/package.json", json!({"dependencies": project}))],
+        )
+    };
+    let path = record("a");
+    let found = [("CVE-1", "a", &*path, "1.0.0", "1.0.1")];
+    let place = image(json!({"a": "^1.0.0"}));
+    let ran = repair(&place, &registry, &found, &[]).expect(0);
+    assert_eq!(verdicts(&ran), ["CVE-1 fixed -"]);
+    let changed = patch(&place);
+    assert!(changed[&record("b")].contains("1.2.0"), "{changed:?}");
+    assert!(!changed.contains_key(&record("c")), "{changed:?}");
+    // one that the project needs as it is stays, and the new one comes below
+    let place = image(json!({"a": "^1.0.0", "b": "~1.0.0"}));
+    let ran = repair(&place, &registry, &found, &[]).expect(0);
+    assert_eq!(verdicts(&ran), ["CVE-1 not-fixed not-repairable"]);
+    let ran = repair(&place, &registry, &found, &["--library-upgrades", "minor"]).expect(0);
+    assert_eq!(verdicts(&ran), ["CVE-1 fixed -"]);
+    let changed = patch(&place);
+    assert!(changed[&record("a/node_modules/b")].contains("1.2.0"), "{changed:?}");
+    assert!(!changed.contains_key(&record("b")), "{changed:?}");
+}
+
+#[test]
 fn npms_own_copies_change_with_npm_or_in_their_place() {
     let tar = |version: &str| Package::new("tar", version);
     let npm = |version: &str, inner: &str| {

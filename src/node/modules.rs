@@ -209,8 +209,10 @@ impl Modules {
         None
     }
 
-    /// What a package asks for under a name, with the project's word over its own.
-    fn asked<'a>(&'a self, folder: &ImagePath, need: &Need<'a>) -> (&'a str, bool) {
+    /// What a package asks for under a name, with the project's word over its own; whether it is
+    /// the project's.
+    #[must_use]
+    pub fn asked<'a>(&'a self, folder: &ImagePath, need: &Need<'a>) -> (&'a str, bool) {
         let by_project = || self.overriding(folder)?.overrides.of_all(need.name);
         match by_project() {
             Some(spec) => (spec, true),

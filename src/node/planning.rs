@@ -296,18 +296,28 @@ impl Planning<'_> {
             Spec::Elsewhere => return barred(constraint()),
             spec => (broken.name.clone(), spec),
         };
-        let is_own = broken.found == Found::Wrong(own.clone());
-        // a copy that was chosen for another reason does not change for this one
-        if is_own && wanted.contains_key(&own) {
+        // a copy whose dependants all allow another version takes it; else one comes below
+        let found = match &broken.found {
+            Found::Wrong(at) => Some(at.clone()),
+            Found::Missing | Found::Right => None,
+        };
+        // one that was chosen for another reason does not change for this one
+        if found.as_ref() == Some(&own) && wanted.contains_key(&own) {
             return barred(constraint());
         }
-        let from = match is_own {
-            true => after.get(&own).map(|package| package.manifest.version.clone()),
-            false => None,
-        };
+        if let Some(at) = found.filter(|at| !wanted.contains_key(at)) {
+            if let Some((published, from)) = self.for_all(&at, &name, after)? {
+                let from = Some(from);
+                wanted.insert(at, Wanted { published, from, origin, because });
+                return Ok(Ok(()));
+            }
+            if at == own {
+                return barred(constraint());
+            }
+        }
         let may_add = self.work.choice.library_upgrades >= UpgradeLevel::Minor
             && !is_in_pnpm_store(&broken.by);
-        if from.is_none() && !may_add {
+        if !may_add {
             let advice = match is_in_pnpm_store(&broken.by) {
                 true => "pnpm has to install that",
                 false => "allow that with --library-upgrades minor",
@@ -330,11 +340,52 @@ impl Planning<'_> {
             let Some(published) = packument.versions.get(one.as_ref()) else { continue };
             if self.unfit(published)?.is_none() {
                 let published = published.clone();
-                wanted.insert(own, Wanted { published, from, origin, because });
+                wanted.insert(own, Wanted { published, from: None, origin, because });
                 return Ok(Ok(()));
             }
         }
         barred(constraint())
+    }
+
+    /// The newest version of a copy that all who find it allow, with the older one that is there;
+    /// `None`: there is none, or the copy cannot be changed.
+    fn for_all(
+        &self,
+        at: &ImagePath,
+        name: &str,
+        after: &Modules,
+    ) -> Result<Option<(Published, String)>, RepairerError> {
+        let Some(package) = after.get(at) else { return Ok(None) };
+        let is_fixed = package.manifest.name != name
+            || self.before.bundled_by(at).is_some()
+            || self.work.choice.refusal_of(name).is_some()
+            || obstacles::of_copy(self.fs, at, &package.manifest).is_some();
+        if is_fixed {
+            return Ok(None);
+        }
+        let Ok(packument) = self.asked.packument(name, self.work)? else { return Ok(None) };
+        let dependants: Vec<(String, Spec)> = after
+            .dependants(at)
+            .into_iter()
+            .map(|(by, need)| (need.name.to_owned(), Spec::parse(after.asked(by, &need).0)))
+            .collect();
+        let installed = package.manifest.version.as_str();
+        let allowed = |version: &VersionText| {
+            let newer = ORDER.compare(version.as_ref(), installed);
+            newer == Some(std::cmp::Ordering::Greater)
+                && dependants
+                    .iter()
+                    .all(|(wanted, spec)| spec.allows(wanted, name, version.as_ref()))
+        };
+        let mut fitting: Vec<VersionText> = packument.releases().filter(allowed).collect();
+        fitting.sort_by(|a, b| by_version(a.as_ref(), b.as_ref()));
+        for one in fitting.iter().rev() {
+            let Some(published) = packument.versions.get(one.as_ref()) else { continue };
+            if self.unfit(published)?.is_none() {
+                return Ok(Some((published.clone(), package.manifest.version.clone())));
+            }
+        }
+        Ok(None)
     }
 
     /// The record of the change that is to blame.
