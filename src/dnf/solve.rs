@@ -45,7 +45,6 @@ use super::remote::Repository;
 use super::spec::Subject;
 use imgfix_model::package::PackageId;
 use imgfix_model::reason::Reason;
-use imgfix_repair::lowering::{settle_candidates, settle_together};
 use imgfix_repair::planner::{Context, Planned, Requests, Slot, plan};
 use imgfix_solve::effort::Effort;
 use imgfix_solve::pool::Pool;
@@ -115,8 +114,8 @@ pub struct RpmUniverse<'a> {
     places: RefCell<BTreeMap<Place, Solvable>>,
     /// Names of packages that obsolete another one in the same words, by these words.
     saying: RefCell<BTreeMap<String, Rc<BTreeSet<String>>>>,
-    /// What choice rules leave out, by what has the need.
-    left_out: RefCell<BTreeMap<Name, BTreeSet<Solvable>>>,
+    /// What choice rules leave out, each of them by itself, by what has the need.
+    left_out: RefCell<BTreeMap<Name, Vec<Vec<Solvable>>>>,
     /// What they must not leave out.
     needed: BTreeSet<Solvable>,
     /// Absences that are numbered, by their names.
@@ -154,9 +153,7 @@ impl<'a> RpmUniverse<'a> {
         };
         let leave = if asked.is_none() { Leave::WhatDnfLeaves } else { leave };
         let mut universe = Self::numbered(image, repositories, filter, effort, asked, leave);
-        if *requests == Requests::Everything {
-            settle_together(&mut universe);
-        }
+        universe.settle();
         universe
     }
 
@@ -169,7 +166,10 @@ impl<'a> RpmUniverse<'a> {
         effort: Effort,
     ) -> Self {
         let asked = Some(BTreeSet::new());
-        Self::numbered(image, repositories, filter, effort, asked, Leave::WhatDnfLeaves)
+        let leave = Leave::WhatDnfLeaves;
+        let mut universe = Self::numbered(image, repositories, filter, effort, asked, leave);
+        universe.settle();
+        universe
     }
 
     fn numbered(
@@ -212,7 +212,6 @@ impl<'a> RpmUniverse<'a> {
         if leave == Leave::Nothing {
             universe.relax_for_report();
         }
-        settle_candidates(&mut universe);
         universe
     }
 

@@ -77,7 +77,7 @@ impl RpmUniverse<'_> {
         if left.iter().any(|one| self.needed.contains(one)) {
             return would_do;
         }
-        self.left_out.borrow_mut().entry(asking.name).or_default().extend(left);
+        self.left_out.borrow_mut().entry(asking.name).or_default().push(left);
         taken
     }
 

@@ -3,16 +3,22 @@
 //! In comes a universe with the rules ([`super::choices`]); out comes one without some of them. A
 //! rule without which the image could not stay as it is, libsolv takes back itself, as all of them
 //! are weak. With dnf a rule may keep a package as it is that needs something new. A report's
-//! findings are to be fixed, so that there imgfix takes such rules back, too.
+//! findings are to be fixed, so that there imgfix takes such rules back, too. Where a package comes
+//! that a rule leaves out, for another need or without a choice, the rule has no point; libsolv takes
+//! it back then and begins again (`solver_check_unneeded_choicerules`).
 
 use std::collections::BTreeSet;
 
 use super::RpmUniverse;
+use imgfix_repair::lowering::{settle_candidates, settle_together};
 use imgfix_solve::rules::with_a_choice;
 use imgfix_solve::solver::{Explanation, Name, Solvable, Task, reachable, smallest_of_reachable};
 
 /// How many rules are taken back for one question.
 const MAX_RELAXED: usize = 32;
+
+/// How often it is begun again.
+const MAX_BEGUN: usize = 4;
 
 impl RpmUniverse<'_> {
     /// Finds which installed packages are to be upgraded: what is asked for, and what gives way to
@@ -50,15 +56,7 @@ impl RpmUniverse<'_> {
 
     /// Takes back the rules that are in the way of what a report asks for.
     pub(super) fn relax_for_report(&mut self) {
-        let candidates = self.slots.iter().filter_map(|slot| slot.candidate.as_ref());
-        let wanted: Vec<Solvable> = candidates
-            .map(|(candidate, _)| *candidate)
-            .filter(|one| {
-                let own = self.pool.installed(*one).into_iter();
-                own.chain(self.pool.replaced(*one)).any(|former| self.is_asked(former))
-            })
-            .collect();
-        for target in wanted {
+        for target in self.wanted() {
             let against = |universe: &Self, task: &Task| {
                 reachable(universe, task, &[target]).1.pop().map(|(_, why)| why)
             };
@@ -72,6 +70,48 @@ impl RpmUniverse<'_> {
         }
     }
 
+    /// Finds which versions are candidates, and takes back the rules that have no point.
+    pub(super) fn settle(&mut self) {
+        for begun in 0..=MAX_BEGUN {
+            let slots = self.slots.clone();
+            settle_candidates(self);
+            if self.asked.is_none() {
+                settle_together(self);
+            }
+            let pointless = if begun == MAX_BEGUN { Vec::new() } else { self.pointless() };
+            if pointless.is_empty() {
+                return;
+            }
+            self.needed.extend(pointless);
+            self.forget_choices();
+            self.slots = slots;
+        }
+    }
+
+    /// What rules leave out of which something comes all the same.
+    fn pointless(&self) -> Vec<Solvable> {
+        if self.left_out.borrow().is_empty() {
+            return Vec::new();
+        }
+        let targets = reachable(self, &self.task(), &self.wanted()).0;
+        let changes = smallest_of_reachable(self, &Task { targets, ..self.task() });
+        let changes = changes.unwrap_or_default();
+        let left_out = self.left_out.borrow();
+        let rules = left_out.values().flatten();
+        let pointless = rules.filter(|rule| rule.iter().any(|one| changes.contains(one)));
+        pointless.flatten().copied().collect()
+    }
+
+    /// The candidates of what is to be upgraded.
+    fn wanted(&self) -> Vec<Solvable> {
+        let candidates = self.slots.iter().filter_map(|slot| slot.candidate.as_ref());
+        let is_wanted = |one: &Solvable| {
+            let own = self.pool.installed(*one).into_iter();
+            own.chain(self.pool.replaced(*one)).any(|former| self.is_asked(former))
+        };
+        candidates.map(|(candidate, _)| *candidate).filter(is_wanted).collect()
+    }
+
     /// Takes back rules one by one, until there is no conflict, or one without them.
     fn relax(&mut self, conflict: impl Fn(&Self, &Task) -> Option<Explanation>) {
         for _ in 0..MAX_RELAXED {
@@ -82,7 +122,7 @@ impl RpmUniverse<'_> {
                 asking.find_map(|version| left_out.get(&version.name).cloned())
             };
             let Some(left_out) = left_out else { return };
-            self.needed.extend(left_out);
+            self.needed.extend(left_out.into_iter().flatten());
             self.forget_choices();
         }
     }

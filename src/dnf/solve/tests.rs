@@ -243,6 +243,13 @@ fn nothing_new_is_taken_where_something_installed_would_do() {
             &["a 1-1>2-1", "n 2-1"],
         ),
         (
+            "something new comes anyway",
+            &["a 1; P: c", "b 1; R: c"],
+            &["a 2; R: c", "b 2", "n 2; P: c"],
+            &["a 1-1>2-1", "b 1-1>2-1", "n 2-1"],
+            &["a 1-1>2-1", "n 2-1"],
+        ),
+        (
             "the image could not stay as it is",
             &["a 1; R: c", "b 1", "d 1; P: c", "u 1"],
             &["a 2; R: c", "b 2; P: c; R: no", "d 2", "n 2; P: c", "u 2"],
