@@ -4,6 +4,8 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod arch;
+use imgfix_xml as xml;
+
 mod changelogs;
 pub mod default_repositories;
 pub mod filelists;
@@ -39,5 +41,4 @@ pub mod unpack;
 pub mod updateinfo;
 pub mod variables;
 mod workshop;
-mod xml;
 pub mod zchunk;

@@ -10,21 +10,33 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod class_file;
+mod class_path;
+mod families;
 mod identity;
 mod known;
+mod linkage;
 mod listing;
+mod manager;
 mod manifest;
+mod mitigation;
+mod place;
 mod records;
+mod registry;
 mod repairer;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod versions;
 
+pub use class_file::{ClassFile, Member, Reference};
 pub use identity::{Artifact, artifact_of, file_parts};
+pub use linkage::{Broken, ClassPath, Code, Words, broken};
 pub use listing::{Found, look_into};
 pub use manifest::{Manifest, coordinates};
 pub use records::{find, note};
 pub use repairer::Java;
+pub use settings::{Settings, metadata_versions, settings};
 pub use versions::{ORDER, is_release, numbers};
 
 /// Whether two texts name one library. Where one does not know the group, the artifact counts.

@@ -35,6 +35,10 @@ pub struct Found {
     pub unread: Option<String>,
     /// Whether it has archives itself.
     pub has_nested: bool,
+    /// Whether it has the class that looks up names of strangers (Log4j's `JndiLookup`).
+    pub has_lookup: bool,
+    /// Whether somebody signed it: a changed one would not be taken any more.
+    pub is_signed: bool,
 }
 
 /// Whether a name is one of an archive of Java.
@@ -62,7 +66,14 @@ impl Look {
     fn archive(&mut self, archive: Result<Archive, ZipError>, file: &str, at: &str, depth: usize) {
         let unread = |at: &str, why: String| {
             let (at, artifacts) = (at.to_owned(), Vec::new());
-            Found { at, artifacts, unread: Some(why), has_nested: false }
+            Found {
+                at,
+                artifacts,
+                unread: Some(why),
+                has_nested: false,
+                is_signed: false,
+                has_lookup: false,
+            }
         };
         let archive = match archive {
             Ok(archive) => archive,
@@ -77,6 +88,8 @@ impl Look {
             artifacts: identities(&archive, file),
             unread: None,
             has_nested: nested.peek().is_some(),
+            has_lookup: crate::mitigation::has_class(&archive),
+            is_signed: archive.entries().iter().any(|entry| is_signature(entry.name())),
         });
         for entry in nested {
             let inside = match at {
@@ -98,4 +111,10 @@ impl Look {
             self.archive(archive, file, &inside, depth + 1);
         }
     }
+}
+
+/// Whether a name is one of a signature file (`META-INF/NAME.SF`).
+fn is_signature(name: &str) -> bool {
+    let file = name.strip_prefix("META-INF/").filter(|file| !file.contains('/'));
+    file.is_some_and(|file| file.to_ascii_uppercase().ends_with(".SF"))
 }

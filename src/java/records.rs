@@ -93,10 +93,17 @@ pub fn find(fs: &dyn FileSystem) -> Result<Vec<Libraries>, RootfsError> {
 
 fn too_large(size: u64) -> Vec<Found> {
     let unread = Some(format!("it has {size} bytes, more than {MAX_FILE}"));
-    vec![Found { at: String::new(), artifacts: Vec::new(), unread, has_nested: false }]
+    vec![Found {
+        at: String::new(),
+        artifacts: Vec::new(),
+        unread,
+        has_nested: false,
+        is_signed: false,
+        has_lookup: false,
+    }]
 }
 
-fn found_in(fs: &dyn FileSystem, path: &ImagePath) -> Result<Vec<Found>, RootfsError> {
+pub fn found_in(fs: &dyn FileSystem, path: &ImagePath) -> Result<Vec<Found>, RootfsError> {
     let noted = fs.note(path).and_then(|note| imgfix_json::read(note).ok());
     if let Some(found) = noted {
         return Ok(found);
@@ -118,13 +125,14 @@ fn add(store: &mut Libraries, file: &ImagePath, found: Found) {
         store.unread.push(Unread { path: path.clone(), why });
     }
     for artifact in found.artifacts {
+        let mitigated = crate::mitigation::mitigated(&artifact.name, found.has_lookup);
         store.libraries.push(Library {
             name: artifact.name,
             version: VersionText(artifact.version),
             path: path.clone(),
             owner: None,
             description: Description::default(),
-            mitigated: Vec::new(),
+            mitigated,
         });
     }
 }

@@ -3,12 +3,14 @@
 use std::io::{self, Read};
 
 use bytes::Bytes;
+use imgfix_model::component::Libraries;
 use imgfix_model::path::ImagePath;
 use imgfix_repair::error::Cause;
 use imgfix_repair::libraries::LibraryStore;
 use imgfix_repair::repairer::{Kind, Repairer};
 use imgfix_vfs::FileSystem;
 
+use crate::manager::JavaManager;
 use crate::records;
 
 /// Archives of Java, in folders and in each other.
@@ -30,7 +32,10 @@ impl Kind for Java {
     }
 
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
-        let found = records::find(fs)?;
-        Ok(LibraryStore::all(found, crate::same_name))
+        let store = |libraries: Libraries| -> Box<dyn Repairer> {
+            let manager = Box::new(JavaManager::new(libraries.clone()));
+            Box::new(LibraryStore::new(libraries, crate::same_name).managed(manager))
+        };
+        Ok(records::find(fs)?.into_iter().map(store).collect())
     }
 }

@@ -1,8 +1,10 @@
-//! XML of repositories, read as a stream: one token at a time, bounded in every direction.
+//! XML of strangers (metadata of repositories, settings), read as a stream: one token at a time, bounded in every direction.
 //!
 //! In comes an unpacked stream; out come [`Token`]s. A document type is refused, and with it
 //! every entity but XML's own five; a token longer than [`MAX_TOKEN`], a document deeper than
 //! [`MAX_DEPTH`] or longer than it is told to be are errors.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -13,7 +15,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 /// The longest token, in bytes: descriptions of packages are some kilobytes.
-pub(crate) const MAX_TOKEN: usize = 4 << 20;
+pub const MAX_TOKEN: usize = 4 << 20;
 
 /// Deeper than any metadata.
 const MAX_DEPTH: usize = 32;
@@ -29,7 +31,7 @@ pub struct XmlError {
 }
 
 /// A piece of a document.
-pub(crate) enum Token<'a> {
+pub enum Token<'a> {
     /// An element begins.
     Start(Element<'a>),
     /// An element ends: its name without a prefix.
@@ -41,7 +43,7 @@ pub(crate) enum Token<'a> {
 }
 
 /// The beginning of an element.
-pub(crate) struct Element<'a> {
+pub struct Element<'a> {
     start: BytesStart<'a>,
     at: u64,
 }
@@ -74,7 +76,7 @@ impl Element<'_> {
 }
 
 /// A document, read to some place.
-pub(crate) struct Xml<R: BufRead> {
+pub struct Xml<R: BufRead> {
     reader: Reader<Metered<R>>,
     buffer: Vec<u8>,
     token_left: Rc<Cell<usize>>,
