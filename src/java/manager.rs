@@ -104,9 +104,7 @@ impl JavaManager {
                 }
                 None => place::read(overlay, &file)
                     .map_err(family)
-                    .map(|bytes| {
-                        place::nested(bytes, &way).and_then(|jar| mitigation::applied(jar))
-                    })?
+                    .map(|bytes| place::nested(bytes, &way).and_then(mitigation::applied))?
                     .map_err(|error| error.to_string()),
             };
             match content {
