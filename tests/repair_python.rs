@@ -133,6 +133,14 @@ fn a_distribution_is_repaired_as_pip_leaves_it() {
         ]
     );
     assert_eq!(text(&format!("{PACKAGES}/foo-1.2.4.dist-info/INSTALLER")), "pip\n");
+    // the change is shown with what it fixes, however report and record write the name
+    let report = trivy(&found).to_string().replace("\"PkgName\":\"Foo\"", "\"PkgName\":\"foo\"");
+    std::fs::write(place.path("trivy.json"), report).expect("report");
+    let mut command = place.bare("repair", &place.image("1"));
+    command.env("PIP_INDEX_URL", index.url()).arg("-q").arg("-r").arg(place.path("trivy.json"));
+    let shown = common::cli::ran(&mut command).expect(0).stdout;
+    let change = shown.lines().find(|line| line.contains("1.2.4"));
+    assert!(change.is_some_and(|line| line.contains("1 high")), "{shown}");
     // the same again is the same
     assert_eq!(repair(&place, &index, &found, &[]).expect(0).digest(), ran.digest());
 }

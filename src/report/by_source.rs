@@ -122,10 +122,21 @@ pub fn components<'a>(
         if !met.insert((&change.store, &change.component, &change.path, from, to)) {
             continue;
         }
+        // a report may write the name in another way than the record: where both have a place, that
+        // decides which copy it is
+        let place = change.path.as_ref().map(ToString::to_string);
+        let is_it = |problem: &Problem<'a>| {
+            let mut places = problem.findings.iter().map(|one| one.judged.finding.path.as_deref());
+            let is_place = |found: Option<&str>| match (found, &place) {
+                (Some(found), Some(place)) => {
+                    found.trim_start_matches('/') == place.trim_start_matches('/')
+                }
+                _ => problem.source == change.component,
+            };
+            places.any(is_place)
+        };
         let of_it = |problem: &&Problem<'a>| {
-            problem.class != Class::System
-                && problem.outcome == Outcome::Fixed
-                && problem.source == change.component
+            problem.class != Class::System && problem.outcome == Outcome::Fixed && is_it(problem)
         };
         let fixed = problems.iter().filter(of_it).map(Problem::named).collect();
         let (component, store) = (&change.component, &change.store);
