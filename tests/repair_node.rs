@@ -292,11 +292,13 @@ fn a_copy_that_only_it_needs_changes_with_it() {
 fn npms_own_copies_change_with_npm_or_in_their_place() {
     let tar = |version: &str| Package::new("tar", version);
     let npm = |version: &str, inner: &str| {
-        let bundled = tar(inner).document.to_string();
+        let bundled = tar(inner).needs(json!({"inner": inner})).document.to_string();
+        let below = Package::new("inner", inner).document.to_string();
         Package::new("npm", version)
-            .needs(json!({"tar": "^6.0.0"}))
+            .needs(json!({"tar": format!("^{inner}")}))
             .with("bundleDependencies", json!(["tar"]))
             .file("node_modules/tar/package.json", &bundled, 0o644)
+            .file("node_modules/inner/package.json", &below, 0o644)
             .file("node_modules/tar/index.js", inner, 0o644)
     };
     const NPM: &str = "usr/lib/node_modules/npm";
@@ -304,13 +306,14 @@ fn npms_own_copies_change_with_npm_or_in_their_place() {
     let found = [("CVE-1", "tar", &*path, "6.1.0", "6.2.1")];
     let minor = &["--library-upgrades", "minor"];
     // 10.0.1 does not bring the fix, 10.0.2 does
-    let versions = [npm("10.0.1", "6.1.5"), npm("10.0.2", "6.2.1"), tar("6.2.1")];
+    let in_place = tar("6.2.1").needs(json!({"inner": "6"}));
+    let versions = [npm("10.0.1", "6.1.5"), npm("10.0.2", "6.2.1"), in_place.clone()];
     let place = image(&[(NPM, npm("10.0.0", "6.1.0"))], &[]);
     let ran = repair(&place, &Registry::start(&versions), &found, minor).expect(0);
     assert_eq!(verdicts(&ran), ["CVE-1 fixed -"]);
     assert!(patch(&place)[&format!("{NPM}/package.json")].contains("10.0.2"));
     let place = image(&[(NPM, npm("10.0.0", "6.1.0"))], &[]);
-    let without = [versions[0].clone(), tar("6.2.1")];
+    let without = [versions[0].clone(), in_place];
     let ran = repair(&place, &Registry::start(&without), &found, minor).expect(0);
     assert_eq!(verdicts(&ran), ["CVE-1 fixed -"]);
     let patch = patch(&place);

@@ -69,12 +69,9 @@ impl Planning<'_> {
                 }
                 findings.sort();
                 findings.dedup();
-                let one = Wanted {
-                    published: published.clone(),
-                    from: Some(installed.clone()),
-                    origin: origin.clone(),
-                    because: Because::Fixes { findings },
-                };
+                let because = Because::Fixes { findings };
+                let from = Some(installed.clone());
+                let one = Wanted::new(published.clone(), from, origin.clone(), because);
                 wanted.insert(folder.clone(), one);
                 return Ok(Ok(()));
             }

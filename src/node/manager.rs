@@ -5,7 +5,7 @@
 //! that every need that was met has to be met still.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use imgfix_model::component::{Libraries, Library, StoreId};
@@ -131,7 +131,7 @@ impl NodeManager {
             if was != step.from.as_ref().map(AsRef::as_ref) {
                 return blamed(format!("{folder} has {} now", was.unwrap_or("nothing")));
             }
-            let bundled = bundled_below(&before, &folder);
+            let bundled = before.bundle_of(&folder);
             let place = Place { folder: &folder, old: old.as_ref(), bundled: &bundled };
             let Some(archive) = &step.archive else {
                 match install::take(&mut overlay, &place) {
@@ -219,20 +219,6 @@ fn failed(
         }
         error => blamed(error.to_string()),
     }
-}
-
-/// The folders below one that its archive brought.
-fn bundled_below(modules: &Modules, holder: &ImagePath) -> BTreeSet<ImagePath> {
-    if modules.get(holder).is_none_or(|package| package.manifest.bundled.is_empty()) {
-        return BTreeSet::new();
-    }
-    modules
-        .all()
-        .map(|(folder, _)| folder)
-        .filter(|folder| folder.starts_with(holder) && *folder != holder)
-        .filter(|folder| modules.bundled_by(folder) == Some(holder))
-        .cloned()
-        .collect()
 }
 
 /// What an archive has that its step does not say.

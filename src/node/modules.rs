@@ -25,7 +25,7 @@ use crate::spec::Spec;
 const MAX_TOTAL: u64 = 256 << 20;
 
 /// A package, or a project that uses packages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Package {
     /// What it says of itself.
     pub manifest: Manifest,
@@ -321,6 +321,17 @@ impl Modules {
             // what is below its `node_modules` and not bundled was put there by an installer
             (holds && self.is_of_bundle(holder, folder)).then_some(holder)
         })
+    }
+
+    /// The folders below one that its archive brought.
+    #[must_use]
+    pub fn bundle_of(&self, holder: &ImagePath) -> BTreeSet<ImagePath> {
+        if self.get(holder).is_none_or(|package| package.manifest.bundled.is_empty()) {
+            return BTreeSet::new();
+        }
+        let below = |folder: &&ImagePath| folder.starts_with(holder) && *folder != holder;
+        let brought = |folder: &&ImagePath| self.bundled_by(folder) == Some(holder);
+        self.packages.keys().filter(below).filter(brought).cloned().collect()
     }
 
     /// Whether a package below `holder` is one that its archive brings: bundled itself, or needed

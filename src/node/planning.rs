@@ -7,6 +7,7 @@
 //! archive brings itself changes with that archive ([`crate::holders`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{Because, StoreStep};
@@ -29,7 +30,7 @@ use crate::packument::Published;
 use crate::project_files::folder_name;
 use crate::ranges::Range;
 use crate::records;
-use crate::registry::Asked;
+use crate::registry::{Asked, Bundle};
 use crate::spec::Spec;
 
 /// How often a set of changes is looked at again; each time one more package changes.
@@ -44,6 +45,20 @@ pub(crate) struct Wanted {
     /// Which change it is for: the record of its copy.
     pub origin: ImagePath,
     pub because: Because,
+    /// What its archive brings below it, once that is known.
+    pub bundle: Option<Rc<Bundle>>,
+}
+
+impl Wanted {
+    /// One of which it is not known yet what it brings.
+    pub(crate) fn new(
+        published: Published,
+        from: Option<String>,
+        origin: ImagePath,
+        because: Because,
+    ) -> Self {
+        Self { published, from, origin, because, bundle: None }
+    }
 }
 
 /// One set of changes, being made whole.
@@ -87,6 +102,7 @@ impl Planning<'_> {
     fn steps(&self, changes: &[Change<'_>]) -> Tried<Vec<StoreStep>> {
         let mut wanted = allowed!(self.chosen(changes)?);
         for _ in 0..MAX_ROUNDS {
+            allowed!(self.open_bundles(&mut wanted)?);
             let after = self.after(&wanted);
             let broken = after.broken_since(self.before);
             let Some(first) = broken.first() else {
@@ -131,12 +147,9 @@ impl Planning<'_> {
         let path = &change.library.path;
         let name = &change.library.name;
         let published = allowed!(self.published(name, change.to.as_ref(), path)?);
-        Ok(Ok(Wanted {
-            published,
-            from: Some(change.library.version.to_string()),
-            origin: path.clone(),
-            because: Because::Fixes { findings: change.fixes.to_vec() },
-        }))
+        let from = Some(change.library.version.to_string());
+        let because = Because::Fixes { findings: change.fixes.to_vec() };
+        Ok(Ok(Wanted::new(published, from, path.clone(), because)))
     }
 
     /// A version of a registry that can be installed.
@@ -204,13 +217,34 @@ impl Planning<'_> {
         Ok(Ok(found))
     }
 
+    /// Looks into the archives that bring packages of their own.
+    fn open_bundles(&self, wanted: &mut BTreeMap<ImagePath, Wanted>) -> Tried<()> {
+        let unknown =
+            |one: &&mut Wanted| one.bundle.is_none() && !one.published.manifest.bundled.is_empty();
+        for one in wanted.values_mut().filter(unknown) {
+            match self.asked.bundle(&one.published, self.work)? {
+                Ok(bundle) => one.bundle = Some(bundle),
+                Err(reason) => return Ok(Err(Barred { path: one.origin.clone(), reason })),
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// The packages as they will be.
     fn after(&self, wanted: &BTreeMap<ImagePath, Wanted>) -> Modules {
         let mut after = self.before.clone();
         for (folder, one) in wanted {
             let manifest = one.published.manifest.clone();
             let overrides = crate::overrides::Overrides::default();
+            for brought in self.before.bundle_of(folder) {
+                after.take(&brought);
+            }
             after.put(folder.clone(), Package { manifest, is_project: false, overrides });
+            for (below, manifest) in one.bundle.iter().flat_map(|bundle| bundle.iter()) {
+                if let Ok(at) = folder.join(below) {
+                    after.put(at, Package { manifest: manifest.clone(), ..Package::default() });
+                }
+            }
             if let Some(from) = &one.from {
                 after.move_pins(self.before, folder, &folder_name(folder), from, version(one));
             }
@@ -263,12 +297,8 @@ impl Planning<'_> {
                 .find(|need| need.name == broken.name)
                 .map_or_else(String::new, |need| format!("\"{}\": \"{}\"", need.name, need.spec));
             let component = broken.name.clone();
-            let one = Wanted {
-                published,
-                from: Some(version.clone()),
-                origin: origin.clone(),
-                because: Because::Beside { component, relation },
-            };
+            let because = Because::Beside { component, relation };
+            let one = Wanted::new(published, Some(version.clone()), origin.clone(), because);
             wanted.insert(broken.by.clone(), one);
             return Ok(Ok(()));
         }
@@ -308,7 +338,7 @@ impl Planning<'_> {
         if let Some(at) = found.filter(|at| !wanted.contains_key(at)) {
             if let Some((published, from)) = self.for_all(&at, &name, after)? {
                 let from = Some(from);
-                wanted.insert(at, Wanted { published, from, origin, because });
+                wanted.insert(at, Wanted::new(published, from, origin, because));
                 return Ok(Ok(()));
             }
             if at == own {
@@ -340,7 +370,7 @@ impl Planning<'_> {
             let Some(published) = packument.versions.get(one.as_ref()) else { continue };
             if self.unfit(published)?.is_none() {
                 let published = published.clone();
-                wanted.insert(own, Wanted { published, from: None, origin, because });
+                wanted.insert(own, Wanted::new(published, None, origin, because));
                 return Ok(Ok(()));
             }
         }

@@ -119,6 +119,8 @@ fn value(line: &str, new: &Moved<'_>, section: &str) -> Option<String> {
 fn entry(body: &[&str], section: &str, new: &Moved<'_>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut skipping = false;
+    // what it needs stands before these
+    let mut place = None;
     for line in body {
         let is_field = line.starts_with("    ") && !line.starts_with("     ");
         let content = line.trim_start();
@@ -127,6 +129,12 @@ fn entry(body: &[&str], section: &str, new: &Moved<'_>) -> Vec<String> {
         }
         if skipping {
             continue;
+        }
+        let is_behind = ["transitivePeerDependencies:", "dev:", "optional:"]
+            .iter()
+            .any(|field| content.starts_with(field));
+        if is_field && is_behind {
+            place.get_or_insert(out.len());
         }
         if is_field && content.starts_with("resolution:") {
             out.push(format!("    resolution: {{integrity: {}}}", new.integrity));
@@ -138,18 +146,21 @@ fn entry(body: &[&str], section: &str, new: &Moved<'_>) -> Vec<String> {
     let says_needs = section == "snapshots"
         || (section == "packages" && body.iter().any(|line| line.trim_start().starts_with("dev:")))
         || body.iter().any(|line| line.trim_start() == "dependencies:");
+    let mut needed = Vec::new();
     if says_needs {
         for (title, needs) in
             [("dependencies", new.dependencies), ("optionalDependencies", new.optional)]
         {
             if !needs.is_empty() {
-                out.push(format!("    {title}:"));
+                needed.push(format!("    {title}:"));
             }
             for (name, version) in needs {
-                out.push(format!("      {}: {version}", quoted(name)));
+                needed.push(format!("      {}: {version}", quoted(name)));
             }
         }
     }
+    let place = place.unwrap_or(out.len());
+    out.splice(place..place, needed);
     out
 }
 
@@ -259,8 +270,8 @@ snapshots:
                     transitivePeerDependencies:\n      - x\n";
         assert_eq!(
             replace(text, &moved("a", &needs)).unwrap(),
-            "snapshots:\n\n  a@1.2.8(react@18.0.0):\n    transitivePeerDependencies:\n      - x\n    \
-             dependencies:\n      '@x/y': 3.0.0\n      z: 1.0.0\n"
+            "snapshots:\n\n  a@1.2.8(react@18.0.0):\n    dependencies:\n      '@x/y': 3.0.0\n      z: \
+             1.0.0\n    transitivePeerDependencies:\n      - x\n"
         );
     }
 
