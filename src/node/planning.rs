@@ -21,7 +21,6 @@ use imgfix_vfs::FileSystem;
 
 use crate::ORDER;
 use crate::constraints::constrained;
-use crate::install::is_in_pnpm_store;
 use crate::manifest::Manifest;
 use crate::modules::{Broken, Found, Modules, Package};
 use crate::node_version;
@@ -106,6 +105,10 @@ impl Planning<'_> {
             let after = self.after(&wanted);
             let broken = after.broken_since(self.before);
             let Some(first) = broken.first() else {
+                if self.shared(&mut wanted, &after)? {
+                    continue;
+                }
+                allowed!(self.may_add(&wanted));
                 return self.with_archives(&wanted, &after);
             };
             let before = wanted.len();
@@ -118,6 +121,7 @@ impl Planning<'_> {
         }
         let after = self.after(&wanted);
         let Some(broken) = after.broken_since(self.before).into_iter().next() else {
+            allowed!(self.may_add(&wanted));
             return self.with_archives(&wanted, &after);
         };
         let path = self.blamed(&broken, &wanted);
@@ -305,119 +309,6 @@ impl Planning<'_> {
         barred()
     }
 
-    /// What a new version needs and does not find: its own copy changes, or comes.
-    fn bring(
-        &self,
-        broken: &Broken,
-        changed: &Wanted,
-        after: &Modules,
-        wanted: &mut BTreeMap<ImagePath, Wanted>,
-    ) -> Tried<()> {
-        let origin = changed.origin.clone();
-        let barred = |reason| Ok(Err(Barred { path: origin.clone(), reason }));
-        let constraint = || constrained(after, broken);
-        let relation = format!("\"{}\": \"{}\"", broken.name, broken.spec);
-        let component = changed.published.manifest.name.clone();
-        let because = Because::Beside { component: component.clone(), relation: relation.clone() };
-        let own = broken.by.join("node_modules").and_then(|below| below.join(&broken.name));
-        let Ok(own) = own else { return barred(constraint()) };
-        let (name, spec) = match Spec::parse(&broken.spec) {
-            Spec::Alias { name, spec } => (name, *spec),
-            Spec::Elsewhere => return barred(constraint()),
-            spec => (broken.name.clone(), spec),
-        };
-        // a copy whose dependants all allow another version takes it; else one comes below
-        let found = match &broken.found {
-            Found::Wrong(at) => Some(at.clone()),
-            Found::Missing | Found::Right => None,
-        };
-        // one that was chosen for another reason does not change for this one
-        if found.as_ref() == Some(&own) && wanted.contains_key(&own) {
-            return barred(constraint());
-        }
-        if let Some(at) = found.filter(|at| !wanted.contains_key(at)) {
-            if let Some((published, from)) = self.for_all(&at, &name, after)? {
-                let from = Some(from);
-                wanted.insert(at, Wanted::new(published, from, origin, because));
-                return Ok(Ok(()));
-            }
-            if at == own {
-                return barred(constraint());
-            }
-        }
-        let may_add = self.work.choice.library_upgrades >= UpgradeLevel::Minor
-            && !is_in_pnpm_store(&broken.by);
-        if !may_add {
-            let advice = match is_in_pnpm_store(&broken.by) {
-                true => "pnpm has to install that",
-                false => "allow that with --library-upgrades minor",
-            };
-            let detail = format!("it needs {relation}, which is not there: {advice}");
-            let component = format!("{component} {}", version(changed));
-            return barred(Reason::NotRepairable { component, detail });
-        }
-        if let Some(reason) = self.work.choice.refusal_of(&name) {
-            return barred(reason);
-        }
-        let packument = match self.asked.packument(&name, self.work)? {
-            Ok(packument) => packument,
-            Err(reason) => return barred(reason),
-        };
-        let mut fitting: Vec<VersionText> =
-            packument.releases().filter(|one| spec.allows(&name, &name, one.as_ref())).collect();
-        fitting.sort_by(|a, b| by_version(a.as_ref(), b.as_ref()));
-        for one in fitting.iter().rev() {
-            let Some(published) = packument.versions.get(one.as_ref()) else { continue };
-            if self.unfit(published)?.is_none() {
-                let published = published.clone();
-                wanted.insert(own, Wanted::new(published, None, origin, because));
-                return Ok(Ok(()));
-            }
-        }
-        barred(constraint())
-    }
-
-    /// The newest version of a copy that all who find it allow, with the older one that is there;
-    /// `None`: there is none, or the copy cannot be changed.
-    fn for_all(
-        &self,
-        at: &ImagePath,
-        name: &str,
-        after: &Modules,
-    ) -> Result<Option<(Published, String)>, RepairerError> {
-        let Some(package) = after.get(at) else { return Ok(None) };
-        let is_fixed = package.manifest.name != name
-            || self.before.bundled_by(at).is_some()
-            || self.work.choice.refusal_of(name).is_some()
-            || obstacles::of_copy(self.fs, at, &package.manifest).is_some();
-        if is_fixed {
-            return Ok(None);
-        }
-        let Ok(packument) = self.asked.packument(name, self.work)? else { return Ok(None) };
-        let dependants: Vec<(String, Spec)> = after
-            .dependants(at)
-            .into_iter()
-            .map(|(by, need)| (need.name.to_owned(), Spec::parse(after.asked(by, &need).0)))
-            .collect();
-        let installed = package.manifest.version.as_str();
-        let allowed = |version: &VersionText| {
-            let newer = ORDER.compare(version.as_ref(), installed);
-            newer == Some(std::cmp::Ordering::Greater)
-                && dependants
-                    .iter()
-                    .all(|(wanted, spec)| spec.allows(wanted, name, version.as_ref()))
-        };
-        let mut fitting: Vec<VersionText> = packument.releases().filter(allowed).collect();
-        fitting.sort_by(|a, b| by_version(a.as_ref(), b.as_ref()));
-        for one in fitting.iter().rev() {
-            let Some(published) = packument.versions.get(one.as_ref()) else { continue };
-            if self.unfit(published)?.is_none() {
-                return Ok(Some((published.clone(), package.manifest.version.clone())));
-            }
-        }
-        Ok(None)
-    }
-
     /// The record of the change that is to blame.
     fn blamed(&self, broken: &Broken, wanted: &BTreeMap<ImagePath, Wanted>) -> ImagePath {
         let of = |folder: &ImagePath| wanted.get(folder).map(|one| one.origin.clone());
@@ -500,7 +391,7 @@ impl Planning<'_> {
     }
 }
 
-fn by_version(a: &str, b: &str) -> std::cmp::Ordering {
+pub(crate) fn by_version(a: &str, b: &str) -> std::cmp::Ordering {
     ORDER.compare(a, b).unwrap_or_else(|| a.cmp(b))
 }
 
