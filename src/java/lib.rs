@@ -16,6 +16,8 @@ mod families;
 mod identity;
 mod known;
 mod linkage;
+#[cfg(test)]
+mod linkage_tests;
 mod listing;
 mod manager;
 mod manifest;
