@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 
-use imgfix_repository::registries::LibraryRegistries;
+use imgfix_repository::registries::{LibraryRegistries, Registries};
 
 use super::exit::Failure;
+use super::output::Output;
 
 /// The largest file of settings, in bytes.
 const MAX_SETTINGS: u64 = 1 << 20;
@@ -20,8 +21,8 @@ type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// What this machine's tools would ask.
 ///
 /// # Errors
-/// An index of pip's settings is no URL.
-pub fn of_machine() -> Result<LibraryRegistries, Failure> {
+/// An index of pip's settings is no URL; Maven's settings are no XML.
+pub fn of_machine(output: &Output) -> Result<LibraryRegistries, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let home = etcetera::choose_base_strategy().ok().map(|base| base.home_dir().to_owned());
     let texts = |files: Vec<PathBuf>| -> Vec<String> {
@@ -36,11 +37,28 @@ pub fn of_machine() -> Result<LibraryRegistries, Failure> {
     let pip: Vec<&str> = pip.iter().map(String::as_str).collect();
     let python = imgfix_python::pip_conf::registries(&pip, &variable, netrc.as_deref())
         .map_err(|why| Failure::Usage(format!("pip's settings on this machine: {why}")))?;
-    Ok(LibraryRegistries {
-        python,
-        node: imgfix_node::npmrc::registries(&npm, &variable),
-        ..LibraryRegistries::default()
-    })
+    let maven = texts(maven_files(home.as_deref(), &variable));
+    let java = match maven.first() {
+        None => Registries::default(),
+        Some(text) => {
+            let read = imgfix_java::settings(text.as_bytes(), &variable);
+            let read = read.map_err(|why| {
+                Failure::Usage(format!("Maven's settings.xml of this machine: {why}"))
+            })?;
+            read.notes.iter().for_each(|note| output.progress().warn(note));
+            read.registries
+        }
+    };
+    Ok(LibraryRegistries { python, node: imgfix_node::npmrc::registries(&npm, &variable), java })
+}
+
+/// Maven's files, the user's before this machine's (<https://maven.apache.org/settings.html>). The
+/// first that is there counts.
+fn maven_files(home: Option<&Path>, variable: Variables<'_>) -> Vec<PathBuf> {
+    let maven = variable("MAVEN_HOME").or_else(|| variable("M2_HOME"));
+    let user = home.map(|home| home.join(".m2/settings.xml"));
+    let machine = maven.map(|maven| Path::new(&maven).join("conf/settings.xml"));
+    user.into_iter().chain(machine).chain([PathBuf::from("/etc/maven/settings.xml")]).collect()
 }
 
 /// pip's files, the strongest first: what the environment names, that of a virtual environment, the

@@ -274,7 +274,7 @@ pub fn environment(
     let now = machine::now();
     let pace = Pace::new(Duration::from_secs(images.timeout.unwrap_or(TIMEOUT).into()));
     let auth = Arc::new(machine_auth());
-    let libraries = library_registries::of_machine()?;
+    let libraries = library_registries::of_machine(output)?;
     let cache = cache(repositories, output)?;
     let source_date_epoch = source_date_epoch()?;
     let memory = images.max_memory.map_or_else(machine::memory, Memory::fixed);
