@@ -1,6 +1,6 @@
 //! Groups of artifacts whose jars do not say their group: those that Gradle or Ant builds. The
-//! names are the repository's; a repair proves each against the checksum that the repository has
-//! of that file.
+//! names are the repository's. That a jar is the repository's own is not proved: a repository
+//! that does not know the name leaves it.
 
 /// What the artifact's name begins with, and its group. The first that fits counts.
 const GROUPS: &[(&str, &str)] = &[
