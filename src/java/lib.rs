@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod attestation;
 mod class_file;
 mod class_path;
 mod families;

@@ -22,8 +22,9 @@ use crate::class_path::CodeBase;
 use crate::families::{flavour, is_family, line};
 use crate::identity::{artifact_of, identities};
 use crate::listing::{Found, LIMITS};
+use crate::registry::Answer;
 use crate::versions::{ORDER, is_release};
-use crate::{mitigation, place, records, registry};
+use crate::{attestation, mitigation, place, records, registry};
 
 /// The manager of the store at a place.
 pub struct JavaManager {
@@ -56,8 +57,11 @@ impl JavaManager {
         library: &Library,
         to: &VersionText,
         work: &Work<'_>,
-    ) -> Result<Option<VersionText>, RepairerError> {
-        let offered = registry::versions(&library.name, work)?;
+    ) -> Result<Answer<Option<VersionText>>, RepairerError> {
+        let offered = match registry::versions(&library.name, work)? {
+            Ok(offered) => offered,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let is_at_most = |one: &String| {
             ORDER.compare(one, to.as_ref()).is_some_and(Ordering::is_le)
                 && line(one) == line(to.as_ref())
@@ -72,7 +76,7 @@ impl JavaManager {
         }
         let own = library.version.as_ref();
         let newer = best.filter(|one| ORDER.compare(one, own) == Some(Ordering::Greater));
-        Ok(newer.map(VersionText))
+        Ok(Ok(newer.map(VersionText)))
     }
 
     /// Puts what steps say in its place; the new archives by their paths.
@@ -85,10 +89,8 @@ impl JavaManager {
         let mut files: BTreeMap<ImagePath, BTreeMap<String, Bytes>> = BTreeMap::new();
         for step in steps {
             let path = step.path.clone().unwrap_or_else(ImagePath::root);
-            let bar = |why: String| {
-                let reason = Self::not_repairable(&step.component, why);
-                Ok(Err(Barred { path: path.clone(), reason }))
-            };
+            let barred = |reason| Ok(Err(Barred { path: path.clone(), reason }));
+            let bar = |why: String| barred(Self::not_repairable(&step.component, why));
             let Some((file, way)) = place::split(overlay, &path) else {
                 return bar("it is not where the plan says".to_owned());
             };
@@ -96,7 +98,10 @@ impl JavaManager {
                 Some(archive) => {
                     let kept = work.fetcher.archives(&[archive])?;
                     let path = kept.into_iter().next().unwrap_or_default();
-                    let bytes = std::fs::read(&path).map_err(family)?.into();
+                    let bytes = Bytes::from(std::fs::read(&path).map_err(family)?);
+                    if let Err(reason) = attestation::check(step, &archive.url, &bytes, work)? {
+                        return barred(reason);
+                    }
                     match is_what_it_should_be(&bytes, step, &archive.url) {
                         Ok(()) => Ok(bytes),
                         Err(why) => Err(why),
@@ -195,7 +200,10 @@ impl LibraryManager for JavaManager {
         library: &Library,
         work: &Work<'_>,
     ) -> Result<Versions, RepairerError> {
-        let offered = registry::versions(&library.name, work)?;
+        let offered = match registry::versions(&library.name, work)? {
+            Ok(offered) => offered,
+            Err(reason) => return Ok(Versions::Left(reason)),
+        };
         if offered.is_empty() {
             let why = "no repository of Maven's that is asked has it";
             return Ok(Versions::Left(Self::not_repairable(&library.name, why)));
@@ -231,7 +239,11 @@ impl LibraryManager for JavaManager {
                         package: owner.clone(),
                     });
                 }
-                let Some(version) = self.companion(one, change.to, work)? else { continue };
+                let version = match self.companion(one, change.to, work)? {
+                    Ok(Some(version)) => version,
+                    Ok(None) => continue,
+                    Err(reason) => return bar(reason),
+                };
                 if let Some(reason) = self.obstacle(fs, one).map_err(RepairerError::Family)? {
                     return bar(reason);
                 }
@@ -250,10 +262,14 @@ impl LibraryManager for JavaManager {
         }
         let mut steps = Vec::new();
         for (path, (library, to, because)) in to {
-            let Some(archive) = registry::archive(&library.name, to.as_ref(), work)? else {
-                let why = format!("no repository has {to} with a checksum");
-                let reason = Self::not_repairable(&library.name, why);
-                return Ok(Resolved::Barred(Barred { path: path.clone(), reason }));
+            let bar = |reason| Ok(Resolved::Barred(Barred { path: path.clone(), reason }));
+            let archive = match registry::archive(&library.name, to.as_ref(), work)? {
+                Ok(Some(archive)) => archive,
+                Ok(None) => {
+                    let why = format!("no repository has {to} with a checksum");
+                    return bar(Self::not_repairable(&library.name, why));
+                }
+                Err(reason) => return bar(reason),
             };
             steps.push(StoreStep {
                 component: library.name.clone(),

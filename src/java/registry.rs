@@ -1,9 +1,12 @@
 //! Repositories of Maven's layout: which versions an artifact has, and its archive with the hash
-//! that the repository has of it.
+//! that the repository has of it. What a repository fails in is the reason of one library, unless
+//! nothing may be left out.
 
 use imgfix_model::plan::Archive;
+use imgfix_model::reason::Reason;
 use imgfix_repair::error::RepairerError;
 use imgfix_repair::repairer::Work;
+use imgfix_repository::leaving_out::Strictness;
 use imgfix_repository::{ContentHash, FetchError, Hashed};
 
 use crate::listing::MAX_FILE;
@@ -12,6 +15,9 @@ use crate::settings::{CENTRAL, MAX_METADATA, metadata_versions};
 
 /// A file with a hash, with what may stand behind it.
 const MAX_HASH: u64 = 4096;
+
+/// What a repository says, or why a library is left.
+pub type Answer<T> = Result<T, Reason>;
 
 /// Repositories in the order in which they are asked.
 fn places(work: &Work<'_>) -> Vec<String> {
@@ -29,18 +35,53 @@ fn folder(name: &str) -> Option<String> {
     usable.then(|| format!("{}/{artifact}", group.replace('.', "/")))
 }
 
+/// A small file of a repository; `None`: it does not have it. The cache remembers no missing
+/// file: offline, one that was never there counts as missing where `is_optional`.
+fn file(
+    url: &str,
+    limit: u64,
+    is_optional: bool,
+    work: &Work<'_>,
+) -> Result<Answer<Option<Vec<u8>>>, RepairerError> {
+    match work.fetcher.unsigned(url, limit, None) {
+        Ok(found) => Ok(Ok(found.map(Into::into))),
+        Err(FetchError::Offline { .. }) if is_optional => Ok(Ok(None)),
+        Err(error) => Ok(Err(failed(url, error, work)?)),
+    }
+}
+
+/// The reason of a library, unless it is not its alone.
+fn failed(url: &str, error: FetchError, work: &Work<'_>) -> Result<Reason, RepairerError> {
+    let is_strict = work.edge.repositories.strictness == Strictness::Refuse;
+    if is_strict || matches!(error, FetchError::Cache { .. } | FetchError::Setup(_)) {
+        return Err(error.into());
+    }
+    Ok(unreadable(url, error.to_string()))
+}
+
+fn unreadable(url: &str, why: String) -> Reason {
+    // what was asked stands in the error already
+    let why = why.strip_prefix(&format!("{url}: ")).map_or(why.clone(), str::to_owned);
+    Reason::RepositoryUnreadable { source: url.to_owned(), why }
+}
+
 /// The versions that the repositories have; none: they do not have the artifact.
-pub fn versions(name: &str, work: &Work<'_>) -> Result<Vec<String>, RepairerError> {
-    let Some(folder) = folder(name) else { return Ok(Vec::new()) };
+pub fn versions(name: &str, work: &Work<'_>) -> Result<Answer<Vec<String>>, RepairerError> {
+    let Some(folder) = folder(name) else { return Ok(Ok(Vec::new())) };
     let mut found = Vec::new();
-    for place in places(work) {
+    let places = places(work);
+    for place in &places {
         let url = format!("{place}{folder}/maven-metadata.xml");
-        if let Some(text) = work.fetcher.unsigned(&url, MAX_METADATA, None)? {
-            let versions = metadata_versions(&text);
-            found.extend(versions.map_err(|why| FetchError::Failed { url, why })?);
+        match file(&url, MAX_METADATA, places.len() > 1, work)? {
+            Ok(None) => {}
+            Ok(Some(text)) => match metadata_versions(&text) {
+                Ok(versions) => found.extend(versions),
+                Err(why) => return Ok(Err(unreadable(&url, why))),
+            },
+            Err(reason) => return Ok(Err(reason)),
         }
     }
-    Ok(found)
+    Ok(Ok(found))
 }
 
 /// The archive of a version; `None`: no repository has it with a hash.
@@ -48,34 +89,55 @@ pub fn archive(
     name: &str,
     version: &str,
     work: &Work<'_>,
-) -> Result<Option<Archive>, RepairerError> {
-    let Some(folder) = folder(name).filter(|_| is_version(version)) else { return Ok(None) };
+) -> Result<Answer<Option<Archive>>, RepairerError> {
+    let Some(folder) = folder(name).filter(|_| is_version(version)) else { return Ok(Ok(None)) };
     let (_, artifact) = name.split_once(':').unwrap_or_default();
     for place in places(work) {
         let url = format!("{place}{folder}/{version}/{artifact}-{version}.jar");
-        let Some(hash) = hash(&url, work)? else { continue };
-        let mut kept =
-            work.fetcher.hashed(&[Hashed { url: url.clone(), hash, limit: MAX_FILE }])?;
-        if let Some(kept) = kept.pop() {
-            let (size, checksum) = (kept.size, kept.digest.into());
-            return Ok(Some(Archive { url, size, checksum, repository: place }));
+        let hash = match hash(&url, work)? {
+            Ok(Some(hash)) => hash,
+            Ok(None) => continue,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match work.fetcher.hashed(&[Hashed { url: url.clone(), hash, limit: MAX_FILE }]) {
+            Ok(kept) => {
+                let Some(kept) = kept.into_iter().next() else { continue };
+                let (size, checksum) = (kept.size, kept.digest.into());
+                return Ok(Ok(Some(Archive { url, size, checksum, repository: place })));
+            }
+            Err(FetchError::NotFound { .. }) => {}
+            Err(error @ FetchError::Mismatch { .. }) => {
+                let (package, detail) = (format!("{name} {version}"), error.to_string());
+                return Ok(Err(Reason::Untrusted { package, detail }));
+            }
+            Err(error) => return Ok(Err(failed(&url, error, work)?)),
         }
     }
-    Ok(None)
+    Ok(Ok(None))
 }
 
 /// The strongest hash that stands beside a file.
-fn hash(url: &str, work: &Work<'_>) -> Result<Option<ContentHash>, RepairerError> {
+fn hash(url: &str, work: &Work<'_>) -> Result<Answer<Option<ContentHash>>, RepairerError> {
     for end in ["sha512", "sha256", "sha1"] {
-        let Some(text) = work.fetcher.unsigned(&format!("{url}.{end}"), MAX_HASH, None)? else {
-            continue;
+        let text = match file(&format!("{url}.{end}"), MAX_HASH, true, work)? {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
+            Err(reason) => return Ok(Err(reason)),
         };
         // some write the file's name behind it
         let text = String::from_utf8_lossy(&text);
         let hash = text.split_ascii_whitespace().next().and_then(ContentHash::from_hex);
         if let Some(hash) = hash.filter(|hash| hash.name() == end) {
-            return Ok(Some(hash));
+            return Ok(Ok(Some(hash)));
         }
     }
-    Ok(None)
+    Ok(Ok(None))
+}
+
+/// The largest signature that is read, in bytes.
+const MAX_SIGNATURE: u64 = 1 << 20;
+
+/// The signature beside an archive (`.asc`); `None`: there is none.
+pub fn signature(url: &str, work: &Work<'_>) -> Result<Answer<Option<Vec<u8>>>, RepairerError> {
+    file(&format!("{url}.asc"), MAX_SIGNATURE, true, work)
 }

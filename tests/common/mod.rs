@@ -8,6 +8,7 @@ pub mod cli;
 pub mod debian;
 pub mod hostile;
 pub mod images;
+pub mod java;
 pub mod node;
 pub mod outcome;
 pub mod processes;
