@@ -164,6 +164,11 @@ pub enum Because {
         /// Sorted ids: `CVE-2024-1234`.
         findings: Vec<String>,
     },
+    /// Puts the problems of these finding ids out of use.
+    Mitigates {
+        /// Sorted ids.
+        findings: Vec<String>,
+    },
     /// A newer version is there and no report narrows the repair.
     Newer,
     /// Nothing that is wanted needs it any more.

@@ -5,7 +5,7 @@
 //! images, reports and repositories, so that everything is cleaned before it is shown.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::before_after::RepairReport;
 use super::changelogs::NamedInChangelogs;
@@ -115,13 +115,15 @@ fn stores(platform: &PlatformPlan, style: Style) -> String {
 }
 
 fn why(because: &[Because], detail: Detail) -> String {
+    let some = |findings: &[String]| match (detail, findings.len()) {
+        (Detail::Normal, 2..) => count(findings.len(), "finding"),
+        _ => findings.join(", "),
+    };
     let parts: Vec<String> = because
         .iter()
         .map(|because| match because {
-            Because::Fixes { findings } => match (detail, findings.len()) {
-                (Detail::Normal, 2..) => format!("fixes {}", count(findings.len(), "finding")),
-                _ => format!("fixes {}", findings.join(", ")),
-            },
+            Because::Fixes { findings } => format!("fixes {}", some(findings)),
+            Because::Mitigates { findings } => format!("puts {} out of use", some(findings)),
             Because::Newer => "is newer".to_owned(),
             Because::Unneeded => "nothing needs it any more".to_owned(),
             Because::Needed { package, relation } => {
@@ -142,7 +144,20 @@ fn join(ids: &[String], most: usize) -> String {
 /// severe first.
 fn unfixed(platform: &PlatformPlan, style: Style) -> String {
     let mut rows: BTreeMap<(&str, &Reason), Vec<&Unfixed>> = BTreeMap::new();
-    for unfixed in &platform.unfixed {
+    let stores = platform.stores.iter().flat_map(|store| &store.steps);
+    let mitigated: BTreeSet<(&str, &str)> = stores
+        .flat_map(|step| step.because.iter().map(move |because| (step, because)))
+        .filter_map(|(step, because)| match because {
+            Because::Mitigates { findings } => Some((step, findings)),
+            _ => None,
+        })
+        .flat_map(|(step, ids)| ids.iter().map(|id| (step.component.as_str(), id.as_str())))
+        .collect();
+    // of what is out of use the step says so
+    let is_left = |one: &&Unfixed| {
+        !mitigated.contains(&(one.finding.package.as_str(), one.finding.id.as_str()))
+    };
+    for unfixed in platform.unfixed.iter().filter(is_left) {
         rows.entry((&unfixed.finding.package, &unfixed.reason)).or_default().push(unfixed);
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
@@ -249,6 +264,7 @@ mod tests {
                     unfixed("CVE-8", "zlib1g", Severity::Low, Reason::NoFixedVersion),
                     exploited(unfixed("CVE-99", "zlib1g", Severity::Low, Reason::NoFixedVersion)),
                     unfixed("CVE-7", "a", Severity::Critical, conflict),
+                    unfixed("CVE-5", "jinja2", Severity::Low, Reason::NoFixedVersion),
                 ],
                 removals: vec![Removal {
                     package: id("libold1"),
@@ -277,7 +293,10 @@ mod tests {
                         from: Some("3.0".into()),
                         to: Some("3.1".into()),
                         archive: None,
-                        because: vec![Because::Fixes { findings: vec!["CVE-6".into()] }],
+                        because: vec![
+                            Because::Fixes { findings: vec!["CVE-6".into()] },
+                            Because::Mitigates { findings: vec!["CVE-5".into()] },
+                        ],
                     }],
                 }],
             }],

@@ -144,7 +144,7 @@ impl<'a> Trial<'a> {
         for (library, ids) in by_copy.into_values() {
             let ids: Vec<String> = ids.into_iter().collect();
             let step = self.manager.mitigate(fs, library, &ids).map_err(RepairerError::Family)?;
-            steps.extend(step);
+            steps.extend(step.map(mitigating));
         }
         Ok(steps)
     }
@@ -256,4 +256,14 @@ impl<'a> Trial<'a> {
         }
         component.path.cloned().unwrap_or_else(ImagePath::root)
     }
+}
+
+/// A step that puts out of use what other steps would fix.
+fn mitigating(mut step: StoreStep) -> StoreStep {
+    for because in &mut step.because {
+        if let Because::Fixes { findings } = because {
+            *because = Because::Mitigates { findings: std::mem::take(findings) };
+        }
+    }
+    step
 }

@@ -90,8 +90,12 @@ pub fn looks(review: &Review) -> Vec<Look> {
                 let path = text.path.to_str_lossy().into_owned();
                 config.add(platform, path, lines(&text.unified));
             }
-            for gone in &diff.files.removed {
-                removed.add(platform, gone.path.to_str_lossy().into_owned(), String::new());
+            for (path, below) in topmost(diff.files.removed.iter().map(|gone| &gone.path)) {
+                let why = match below {
+                    0 => String::new(),
+                    below => format!("with {} below it", count(below, "path")),
+                };
+                removed.add(platform, path.to_str_lossy().into_owned(), why);
             }
         }
         match (report, diff.as_ref().and_then(|diff| diff.packages.as_ref())) {
@@ -120,6 +124,20 @@ pub fn looks(review: &Review) -> Vec<Look> {
     let all = review.platforms.len();
     let gathered = [access, config, removed, failed, scripts, packages];
     gathered.into_iter().filter_map(|one| one.into_look(all)).collect()
+}
+
+/// The paths that lie below none of the others, in their order, with the number of those below.
+fn topmost<'a>(paths: impl Iterator<Item = &'a ImagePath>) -> BTreeMap<&'a ImagePath, usize> {
+    let all: BTreeSet<&ImagePath> = paths.collect();
+    let mut tops: BTreeMap<&ImagePath, usize> = BTreeMap::new();
+    for path in all {
+        let above = path.ancestors().into_iter().find(|above| tops.contains_key(above));
+        match above.and_then(|above| tops.get_mut(&above)) {
+            Some(below) => *below += 1,
+            None => _ = tops.insert(path, 0),
+        }
+    }
+    tops
 }
 
 /// Of `name:architecture`.
@@ -196,6 +214,16 @@ fn notable(diff: &ImageDiff) -> impl Iterator<Item = (String, String)> + '_ {
 mod tests {
     use super::super::samples;
     use super::*;
+
+    #[test]
+    fn of_a_folder_that_is_gone_the_folder_is_named() {
+        let paths = ["/a/b", "/a/b/c", "/a/b/c/d", "/a/b-1", "/a/bc", "/x/y"];
+        let paths = paths.map(ImagePath::literal);
+        let tops = topmost(paths.iter());
+        let shown: Vec<String> =
+            tops.iter().map(|(path, below)| format!("{path} {below}")).collect();
+        assert_eq!(shown, ["/a/b 2", "/a/b-1 0", "/a/bc 0", "/x/y 0"]);
+    }
 
     #[test]
     fn what_matters_is_gathered() {
