@@ -24,6 +24,7 @@ mod manager;
 mod manifest;
 mod mitigation;
 mod place;
+mod properties;
 mod records;
 mod registry;
 mod repairer;

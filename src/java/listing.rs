@@ -4,6 +4,7 @@ use bytes::Bytes;
 use imgfix_zip::{Archive, Limits, Names, ZipError};
 
 use crate::identity::{Artifact, identities};
+use crate::mitigation::Mark;
 
 /// The largest file that is looked into, in bytes.
 pub const MAX_FILE: u64 = 1 << 30;
@@ -35,8 +36,8 @@ pub struct Found {
     pub unread: Option<String>,
     /// Whether it has archives itself.
     pub has_nested: bool,
-    /// Whether it has the class that looks up names of strangers (Log4j's `JndiLookup`).
-    pub has_lookup: bool,
+    /// What it has that recipes are about.
+    pub marks: Vec<Mark>,
     /// Whether somebody signed it: a changed one would not be taken any more.
     pub is_signed: bool,
 }
@@ -72,7 +73,7 @@ impl Look {
                 unread: Some(why),
                 has_nested: false,
                 is_signed: false,
-                has_lookup: false,
+                marks: Vec::new(),
             }
         };
         let archive = match archive {
@@ -88,7 +89,7 @@ impl Look {
             artifacts: identities(&archive, file),
             unread: None,
             has_nested: nested.peek().is_some(),
-            has_lookup: crate::mitigation::has_class(&archive),
+            marks: crate::mitigation::marks(&archive),
             is_signed: archive.entries().iter().any(|entry| is_signature(entry.name())),
         });
         for entry in nested {

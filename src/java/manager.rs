@@ -87,6 +87,7 @@ impl JavaManager {
     ) -> Result<Result<BTreeMap<String, Bytes>, Barred>, RepairerError> {
         let mut new = BTreeMap::new();
         let mut files: BTreeMap<ImagePath, BTreeMap<String, Bytes>> = BTreeMap::new();
+        let mut mitigations = Vec::new();
         for step in steps {
             let path = step.path.clone().unwrap_or_else(ImagePath::root);
             let barred = |reason| Ok(Err(Barred { path: path.clone(), reason }));
@@ -107,10 +108,10 @@ impl JavaManager {
                         Err(why) => Err(why),
                     }
                 }
-                None => place::read(overlay, &file)
-                    .map_err(family)
-                    .map(|bytes| place::nested(bytes, &way).and_then(mitigation::applied))?
-                    .map_err(|error| error.to_string()),
+                None => {
+                    mitigations.push((step, path.clone()));
+                    continue;
+                }
             };
             match content {
                 Ok(bytes) => {
@@ -132,7 +133,41 @@ impl JavaManager {
                 }
             }
         }
+        for (step, path) in mitigations {
+            if let Err(why) = Self::mitigated(overlay, step, &path)? {
+                let reason = Self::not_repairable(&step.component, why);
+                return Ok(Err(Barred { path, reason }));
+            }
+        }
         Ok(Ok(new))
+    }
+
+    /// Puts out of use what a step without an archive names; else half a sentence.
+    fn mitigated(
+        overlay: &mut Overlay,
+        step: &StoreStep,
+        path: &ImagePath,
+    ) -> Result<Result<(), String>, RepairerError> {
+        let Some((file, way)) = place::split(overlay, path) else {
+            return Ok(Err("it is not where the plan says".to_owned()));
+        };
+        let fixes = |because: &Because| match because {
+            Because::Fixes { findings } => findings.clone(),
+            _ => Vec::new(),
+        };
+        let ids: Vec<String> = step.because.iter().flat_map(fixes).collect();
+        let version = step.from.as_ref().map_or("", AsRef::as_ref);
+        let mut is_any = false;
+        for rule in mitigation::rules_for(&step.component, version, &ids) {
+            is_any = true;
+            let old = place::read(overlay, &file).map_err(family)?;
+            let found = records::found_in(overlay, &file).map_err(family)?;
+            match mitigation::applied(old, rule, &way, &found) {
+                Ok(bytes) => place::write(overlay, &file, bytes).map_err(family)?,
+                Err(error) => return Ok(Err(error.to_string())),
+            }
+        }
+        Ok(if is_any { Ok(()) } else { Err("no recipe for it is known".to_owned()) })
     }
 }
 
@@ -363,8 +398,18 @@ impl LibraryManager for JavaManager {
         if found.iter().filter(signed).any(|one| one.is_signed) {
             return Ok(None);
         }
-        let fixes: Vec<String> =
-            ids.iter().filter(|id| mitigation::IDS.contains(&id.as_str())).cloned().collect();
+        let version = library.version.as_ref();
+        // what would not be heard is not said
+        let mut rules = mitigation::rules_for(&library.name, version, ids);
+        if rules.any(|rule| mitigation::is_shadowed(fs, &library.path, rule)) {
+            return Ok(None);
+        }
+        let is_covered = |id: &&String| {
+            mitigation::rules_for(&library.name, version, std::slice::from_ref(*id))
+                .next()
+                .is_some()
+        };
+        let fixes: Vec<String> = ids.iter().filter(is_covered).cloned().collect();
         Ok(Some(StoreStep {
             component: library.name.clone(),
             path: Some(library.path.clone()),

@@ -4,7 +4,7 @@
 //! What a file of a layer is was noted when the layer went by ([`note`]): one at a time is in
 //! memory. What has no note is read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +15,9 @@ use imgfix_model::path::ImagePath;
 use imgfix_versions::VersionText;
 use imgfix_vfs::{FileSystem, Kind, RootfsError};
 
+use crate::identity::Artifact;
 use crate::listing::{Found, MAX_FILE, is_archive, look_into};
+use crate::mitigation;
 use crate::versions::ORDER;
 
 /// The word in [`StoreId`].
@@ -62,6 +64,7 @@ pub fn find(fs: &dyn FileSystem) -> Result<Vec<Libraries>, RootfsError> {
         }
     });
     let mut stores: BTreeMap<ImagePath, Libraries> = BTreeMap::new();
+    let mut contradicted: BTreeSet<(ImagePath, &str)> = BTreeSet::new();
     for (path, size) in files {
         let found = match size > MAX_FILE {
             true => too_large(size),
@@ -70,6 +73,9 @@ pub fn find(fs: &dyn FileSystem) -> Result<Vec<Libraries>, RootfsError> {
         let is_fat = found.first().is_some_and(|file| file.has_nested);
         let place =
             if is_fat { path.clone() } else { path.parent().unwrap_or_else(ImagePath::root) };
+        if !is_fat {
+            contradicted.extend(mitigation::contradicted(&found).map(|how| (place.clone(), how)));
+        }
         let store = stores.entry(place).or_insert_with_key(|place| Libraries {
             store: StoreId::new(KIND, place),
             purl_type: PURL_TYPE,
@@ -77,8 +83,17 @@ pub fn find(fs: &dyn FileSystem) -> Result<Vec<Libraries>, RootfsError> {
             libraries: Vec::new(),
             unread: Vec::new(),
         });
-        for one in found {
-            add(store, &path, one);
+        for one in &found {
+            add(store, &path, one, &found);
+        }
+    }
+    for (place, store) in &mut stores {
+        for Library { path, mitigated, .. } in &mut store.libraries {
+            mitigated.retain(|one| {
+                let is_shadowed = mitigation::rule_of(&one.how)
+                    .is_some_and(|rule| mitigation::is_shadowed(fs, path, rule));
+                !is_shadowed && !contradicted.contains(&(place.clone(), &*one.how))
+            });
         }
     }
     // of a folder whose archives say nothing of themselves there is nothing to say
@@ -99,7 +114,7 @@ fn too_large(size: u64) -> Vec<Found> {
         unread,
         has_nested: false,
         is_signed: false,
-        has_lookup: false,
+        marks: Vec::new(),
     }]
 }
 
@@ -112,7 +127,7 @@ pub fn found_in(fs: &dyn FileSystem, path: &ImagePath) -> Result<Vec<Found>, Roo
     look(path, &mut *fs.open(path)?).map_err(failed)
 }
 
-fn add(store: &mut Libraries, file: &ImagePath, found: Found) {
+fn add(store: &mut Libraries, file: &ImagePath, found: &Found, all: &[Found]) {
     let Ok(path) = (match found.at.as_str() {
         "" => Ok(file.clone()),
         at => file.join(at),
@@ -121,14 +136,14 @@ fn add(store: &mut Libraries, file: &ImagePath, found: Found) {
         store.unread.push(Unread { path: file.clone(), why });
         return;
     };
-    if let Some(why) = found.unread {
-        store.unread.push(Unread { path: path.clone(), why });
+    if let Some(why) = &found.unread {
+        store.unread.push(Unread { path: path.clone(), why: why.clone() });
     }
-    for artifact in found.artifacts {
-        let mitigated = crate::mitigation::mitigated(&artifact.name, found.has_lookup);
+    for Artifact { name, version, .. } in &found.artifacts {
+        let mitigated = mitigation::mitigated(name, version, &found.at, all);
         store.libraries.push(Library {
-            name: artifact.name,
-            version: VersionText(artifact.version),
+            name: name.clone(),
+            version: VersionText(version.clone()),
             path: path.clone(),
             owner: None,
             description: Description::default(),

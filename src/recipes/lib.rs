@@ -3,24 +3,29 @@
 //! In come the tree before the upgrade and the overlay after it; out goes a list of files
 //! that the upgrade made stale, each with its recipe and a reason in words. Nothing is
 //! changed here: [`StalePath::apply`] does that, when the caller wants it, and the list goes
-//! into the report.
+//! into the report. What is said of libraries, their own rooms do.
 //!
 //! - [`pattern`][]: paths with names for their parts
 //! - [`schema`][]: the files
+//! - [`library`][]: what puts problems of a library out of use
 //! - [`stale`][]: which files are stale
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod library;
 mod pattern;
 mod schema;
 mod stale;
 
+pub use library::{LibraryRule, Means};
 pub use schema::{Recipe, RecipeError};
 pub use stale::{StalePath, stale_paths};
 
 /// The recipes that come with imgfix: file names and texts.
 const SHIPPED: &[(&str, &str)] = &[
+    ("fastjson-safe-mode.toml", include_str!("repair-recipes/fastjson-safe-mode.toml")),
     ("java-class-data.toml", include_str!("repair-recipes/java-class-data.toml")),
+    ("log4j-jndi-lookup.toml", include_str!("repair-recipes/log4j-jndi-lookup.toml")),
     ("python-bytecode.toml", include_str!("repair-recipes/python-bytecode.toml")),
 ];
 

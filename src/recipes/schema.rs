@@ -11,9 +11,12 @@
 //! reason = "compiled from {source}, which the upgrade changed"
 //! empty-folder = "remove"           # or "keep", the default
 //! ```
+//!
+//! Beside such tables, or instead of them, there may be one `[library]` ([`super::library`]).
 
 use serde::Deserialize;
 
+use super::library::{LibraryRule, LibraryTable};
 use super::pattern::{Pattern, PatternError};
 
 /// Why a recipe cannot be used.
@@ -46,6 +49,15 @@ pub enum RecipeError {
         /// Which pattern, and why.
         source: PatternError,
     },
+    #[error("recipe {file}: [library]: {why}")]
+
+    /// What is said of a library cannot be done.
+    Library {
+        /// The recipe's file, as [`Recipe::parse`] was told.
+        file: String,
+        /// Half a sentence.
+        why: &'static str,
+    },
     #[error("recipe {file}: rule {rule} has no source")]
 
     /// A rule's files depend on nothing.
@@ -77,6 +89,8 @@ pub struct Recipe {
     pub title: String,
     /// Its rules, in the order of the file.
     pub stale: Vec<StaleRule>,
+    /// What puts problems of a library out of use.
+    pub library: Option<LibraryRule>,
 }
 
 /// Files that are stale when another changes.
@@ -111,6 +125,7 @@ struct Document {
     title: String,
     #[serde(default)]
     stale: Vec<StaleTable>,
+    library: Option<LibraryTable>,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +151,9 @@ impl Recipe {
         }
         let rules = document.stale.into_iter().enumerate();
         let stale = rules.map(|(at, table)| table.check(file, at + 1)).collect::<Result<_, _>>()?;
-        Ok(Self { name: document.name, title: document.title, stale })
+        let library = document.library.map(|table| table.check(&document.name)).transpose();
+        let library = library.map_err(|why| RecipeError::Library { file: file.to_owned(), why })?;
+        Ok(Self { name: document.name, title: document.title, stale, library })
     }
 }
 
@@ -170,6 +187,8 @@ mod tests {
     #[test]
     fn what_is_off_the_schema_is_refused_with_its_place() {
         let rule = "schema = 1\nname = 'n'\ntitle = 't'\n[[stale]]\nreason = 'r'\n";
+        let library = "schema = 1\nname = 'n'\ntitle = 't'\n[library]\nkind = 'java'\n\
+                       library = 'a:b'\nhow = 'h'\n";
         for (text, why) in [
             ("schema = 2\nname = 'n'\ntitle = 't'".to_owned(), "schema 2"),
             ("schema = 1\nname = 'n'".to_owned(), "title"),
@@ -177,6 +196,10 @@ mod tests {
             (format!("{rule}file = '/a'\nsource = []"), "rule 1 has no source"),
             (format!("{rule}file = '/{{a}}/b'\nsource = ['/{{c}}']"), "lacks"),
             (format!("{rule}file = 'a'\nsource = ['/b']"), "begin with a slash"),
+            (format!("{library}ids = []\nremove = 'x'"), "no problem"),
+            (format!("{library}ids = ['a']"), "either"),
+            (format!("{library}ids = ['a']\nremove = 'x'\nline = 'a=b'"), "either"),
+            (format!("{library}ids = ['a']\nfile = 'x'\nline = 'a'"), "KEY=VALUE"),
         ] {
             let error = Recipe::parse("x.toml", &text).unwrap_err().to_string();
             assert!(error.starts_with("recipe x.toml: ") && error.contains(why), "{error}");
