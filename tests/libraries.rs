@@ -9,6 +9,7 @@ mod common;
 use common::cli::{Place, Ran, ran};
 use common::debian::{self, Deb, Tar};
 use common::images;
+use common::java::Jar;
 use common::node::Registry;
 use serde_json::{Value, json};
 
@@ -323,4 +324,36 @@ fn what_is_built_into_applications_has_its_reason() {
              1.22.4",
         ]
     );
+}
+
+/// What lies in an archive of a package is the package's, and is not changed.
+#[test]
+fn what_lies_in_a_package_s_archive_belongs_to_the_package() {
+    const WAR: &str = "usr/share/java/app.war";
+    let inner = Jar::new("org.acme:lib", "1.0");
+    let war = Jar::of(&[("WEB-INF/lib/lib.jar", inner.bytes())]);
+    let place = Place::new();
+    let system = debian::root(&["libapp"], |_| {});
+    let mut tar = Tar::default();
+    let list = format!("/.\n/usr/share/libapp/version\n/{WAR}\n");
+    tar.file("var/lib/dpkg/info/libapp.list", list.as_bytes(), 0o644);
+    tar.file(WAR, &war.bytes(), 0o644);
+    images::layout(&place.path("image"), "1", &[system, tar.end()]);
+    let line = debian::publish(
+        &place.path("repository"),
+        &[Deb::new("libapp", "1")],
+        debian::Index::default(),
+    );
+    let report = place.path("trivy.json");
+    let nested = format!("{WAR}/WEB-INF/lib/lib.jar");
+    let trivy = json!({"SchemaVersion": 2, "ArtifactName": "app",
+        "ArtifactType": "container_image", "Metadata": {"OS": {"Family": "debian", "Name": "12"}},
+        "Results": [result("jar", &[("CVE-2026-1", "org.acme:lib", &nested, "1.0", "1.0.1")])]});
+    std::fs::write(&report, trivy.to_string()).expect("report");
+    let mut command = place.bare("repair", &place.image("1"));
+    command.args(["-q", "--format", "json", "--repository", &line, "-r"]).arg(&report);
+    let repaired = ran(&mut command).expect(0).json();
+    let finding = &repaired["platforms"][0]["findings"][0];
+    assert_eq!(finding["reason"]["kind"], "owned-by-package", "{finding}");
+    assert_eq!(finding["reason"]["package"], "libapp:amd64", "{finding}");
 }

@@ -13,7 +13,7 @@ use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{PlatformPlan, StorePlan, Unfixed};
 use imgfix_model::reason::Reason;
 use imgfix_model::verdict::{JudgedFinding, Verdict};
-use imgfix_vfs::{FileSystem, Overlay, Tree};
+use imgfix_vfs::{Entry, FileSystem, Overlay, Tree};
 
 use crate::error::{Cause, RepairerError};
 use crate::judge::Components;
@@ -60,11 +60,20 @@ impl Stores {
         if recorded.is_empty() {
             return Ok(());
         }
+        // what lies in an archive belongs to whom the archive belongs to
+        let mut inside: BTreeMap<ImagePath, Vec<ImagePath>> = BTreeMap::new();
+        for path in recorded {
+            let file = file_of(fs, &path);
+            inside.entry(file).or_default().push(path);
+        }
+        let files: BTreeSet<ImagePath> = inside.keys().cloned().collect();
         let mut owners = BTreeMap::new();
         for store in &mut self.0 {
             store.own(&owners);
-            for (path, owner) in store.owners(fs, &recorded)? {
-                owners.entry(path).or_insert(owner);
+            for (file, owner) in store.owners(fs, &files)? {
+                for path in inside.get(&file).into_iter().flatten() {
+                    owners.entry(path.clone()).or_insert_with(|| owner.clone());
+                }
             }
         }
         Ok(())
@@ -255,6 +264,17 @@ impl Stores {
         }
         Dealt { requests: dealt.into_iter().map(Requests::Findings).collect(), unclaimed: left }
     }
+}
+
+/// The file that a record is, or that it lies in.
+fn file_of(fs: &dyn FileSystem, path: &ImagePath) -> ImagePath {
+    if fs.lstat(path).is_some() {
+        return path.clone();
+    }
+    let above = path.ancestors().into_iter().rev().find(|above| fs.lstat(above).is_some());
+    above
+        .filter(|above| fs.lstat(above).is_some_and(Entry::is_file))
+        .unwrap_or_else(|| path.clone())
 }
 
 impl Owners for Stores {
