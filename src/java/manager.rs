@@ -152,7 +152,7 @@ impl JavaManager {
             return Ok(Err("it is not where the plan says".to_owned()));
         };
         let fixes = |because: &Because| match because {
-            Because::Fixes { findings } => findings.clone(),
+            Because::Mitigates { findings } | Because::Fixes { findings } => findings.clone(),
             _ => Vec::new(),
         };
         let ids: Vec<String> = step.because.iter().flat_map(fixes).collect();
