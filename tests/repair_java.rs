@@ -338,3 +338,45 @@ fn a_repository_that_fails_leaves_its_libraries_and_the_rest_goes_on() {
     let ran = repair(&place, &maven, &[]).expect(0);
     assert_eq!(verdicts(&ran), ["CVE-1 not-fixed repository-unreadable", "CVE-2 fixed -"]);
 }
+
+#[test]
+fn where_no_version_links_a_recipe_is_taken() {
+    let log4j = |methods: &[&str], version: &str| {
+        Jar::new(LOG4J, version).class("core/Core", methods, &[]).with(JNDI, b"class")
+    };
+    let user = Jar::new("org.user:user", "1").class("u/U", &[], &["core/Core.gone"]);
+    let path = "opt/log4j.jar";
+    let found = [
+        ("CVE-2021-44228", LOG4J, path, "2.14.1", "2.15.0"),
+        ("CVE-2021-44832", LOG4J, path, "2.14.1", "2.17.1"),
+    ];
+    let place = image(&[(path, &log4j(&["gone"], "2.14.1")), ("opt/user.jar", &user)], &found);
+    let maven = Maven::start(&[log4j(&[], "2.15.0"), log4j(&[], "2.17.1")]);
+    let ran = repair(&place, &maven, &["--library-upgrades", "minor"]).expect(0);
+    let want = ["CVE-2021-44228 mitigated -", "CVE-2021-44832 not-fixed unlinkable"];
+    assert_eq!(verdicts(&ran), want);
+    let without = Jar::new(LOG4J, "2.14.1").class("core/Core", &["gone"], &[]);
+    assert_eq!(published(&place, path), without.bytes());
+}
+
+#[test]
+fn a_recipe_that_cannot_be_done_leaves_the_others() {
+    // nobody knows what the file says
+    let strange = b"a=\\\nfastjson.parser.safeMode=false\n".to_vec();
+    let fat = Jar::of(&[
+        ("BOOT-INF/classes/fastjson.properties", strange),
+        ("BOOT-INF/lib/fastjson.jar", Jar::new(FASTJSON, "1.2.80").bytes()),
+        ("BOOT-INF/lib/lib.jar", lib("1.0.0").bytes()),
+    ]);
+    let place = image(
+        &[("app.jar", &fat)],
+        &[
+            ("CVE-1", "org.acme:lib", "app.jar/BOOT-INF/lib/lib.jar", "1.0.0", "1.0.1"),
+            ("CVE-2022-25845", FASTJSON, "app.jar/BOOT-INF/lib/fastjson.jar", "1.2.80", "2.0.0"),
+        ],
+    );
+    let maven = Maven::start(&[lib("1.0.1"), Jar::new(FASTJSON, "2.0.0")]);
+    let ran = repair(&place, &maven, &[]).expect(0);
+    let want = ["CVE-1 fixed -", "CVE-2022-25845 not-fixed beyond-upgrades"];
+    assert_eq!(verdicts(&ran), want);
+}

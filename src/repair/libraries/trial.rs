@@ -78,8 +78,18 @@ impl<'a> Trial<'a> {
             self.choose(target, &done.overlay, &mut chosen, &mut stays)?;
         }
         let mitigations = self.mitigations(&stays, &done.overlay)?;
+        let mut result = self.together(&mut chosen, mitigations.clone(), &done.overlay)?;
+        // a copy that no version can be had for may still be put out of danger
+        let left = |one: &Chosen<'a>| {
+            let library = one.target.library;
+            one.left().map(|unfixed| (library, unfixed)).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = stays.iter().cloned().chain(chosen.iter().flat_map(left)).collect();
+        let more = self.mitigations(&all, &done.overlay)?;
+        if more != mitigations {
+            result = self.together(&mut chosen, more, &done.overlay)?;
+        }
         done.unfixed.extend(stays.into_iter().map(|(_, unfixed)| unfixed));
-        let result = self.together(&mut chosen, &mitigations, &done.overlay)?;
         done.unfixed.extend(chosen.iter().flat_map(Chosen::left));
         if let Some((overlay, steps)) = result {
             let store = self.store.libraries.store.clone();
@@ -153,7 +163,7 @@ impl<'a> Trial<'a> {
     fn together(
         &self,
         chosen: &mut [Chosen<'a>],
-        mitigations: &[StoreStep],
+        mut mitigations: Vec<StoreStep>,
         original: &Overlay,
     ) -> Result<Option<(Overlay, Vec<StoreStep>)>, RepairerError> {
         let (progress, platform) = (&self.work.edge.progress, &self.work.context.platform);
@@ -164,7 +174,7 @@ impl<'a> Trial<'a> {
                 changes.iter().map(|change| change.library.path.clone()).collect();
             let other =
                 |step: &&StoreStep| step.path.as_ref().is_none_or(|path| !upgraded.contains(path));
-            let mitigations: Vec<StoreStep> = mitigations.iter().filter(other).cloned().collect();
+            mitigations.retain(|step| other(&step));
             if changes.is_empty() && mitigations.is_empty() {
                 return Ok(None);
             }
@@ -176,7 +186,10 @@ impl<'a> Trial<'a> {
             let barred = match self.manager.resolve(original, &changes, self.work)? {
                 Resolved::Barred(barred) => barred,
                 Resolved::Steps(mut steps) => {
-                    steps.extend(mitigations);
+                    // what comes along with another has a new version, too
+                    let new: BTreeSet<_> = steps.iter().map(|step| step.path.clone()).collect();
+                    let stays = mitigations.iter().filter(|step| !new.contains(&step.path));
+                    steps.extend(stays.cloned());
                     match self.manager.apply(original.clone(), &steps, self.work)? {
                         Outcome::Barred(barred) => barred,
                         Outcome::Applied(overlay) => match self.worse(&overlay, &steps) {
@@ -188,6 +201,12 @@ impl<'a> Trial<'a> {
             };
             progress.detail(&format!("{} is left alone: {}", barred.path, barred.reason));
             let is_known = upgraded.contains(&barred.path);
+            let before = mitigations.len();
+            mitigations.retain(|step| step.path.as_ref() != Some(&barred.path));
+            if mitigations.len() != before {
+                // it does not keep the others from being done
+                continue;
+            }
             if !is_known && upgraded.is_empty() {
                 // a mitigation that cannot be: nothing is left to try
                 return Ok(None);
