@@ -12,9 +12,10 @@ use common::cli::{Place, Ran, blob, fixture, manifest, ran, read_json};
 use common::debian::Tar;
 use common::hostile::Response;
 use common::images;
-use common::java::{Found, Jar, KEY, Maven, signature, trivy};
+use common::java::{Jar, KEY, Maven, signature, trivy};
+use common::libraries::{Found, verdicts};
 use imgfix_zip::{Archive, Limits, Names};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha1::{Digest as _, Sha1};
 
 /// An image of one layer with these archives, and a report about them.
@@ -40,18 +41,6 @@ fn repair(place: &Place, maven: &Maven, options: &[&str]) -> Ran {
     let mut command = command("repair", place, maven);
     command.arg("-r").arg(place.path("trivy.json")).args(options);
     ran(&mut command)
-}
-
-/// `ID VERDICT REASON`, a line a finding.
-fn verdicts(ran: &Ran) -> Vec<String> {
-    let json = ran.json();
-    let findings = json["platforms"][0]["findings"].as_array().expect("findings");
-    let line = |one: &Value| {
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let reason = text(&one["reason"]["kind"]);
-        format!("{} {} {reason}", text(&one["id"]), text(&one["verdict"]))
-    };
-    findings.iter().map(line).collect()
 }
 
 fn lib(version: &str) -> Jar {

@@ -12,7 +12,8 @@ use common::cli::{Place, Ran, blob, manifest, ran};
 use common::debian::Tar;
 use common::hostile::Response;
 use common::images;
-use common::node::{Found, Package, Registry, integrity, trivy};
+use common::libraries::{Found, verdicts};
+use common::node::{Package, Registry, integrity, trivy};
 use serde_json::{Value, json};
 
 const MODULES: &str = "app/node_modules";
@@ -43,18 +44,6 @@ fn repair(place: &Place, registry: &Registry, found: &[Found<'_>], options: &[&s
     command.env("npm_config_registry", registry.url());
     command.args(["-q", "--format", "json", "-r"]).arg(&report).args(options);
     ran(&mut command)
-}
-
-/// `ID VERDICT: REASON`, a line a finding.
-fn verdicts(ran: &Ran) -> Vec<String> {
-    let json = ran.json();
-    let findings = json["platforms"][0]["findings"].as_array().expect("findings");
-    let line = |one: &Value| {
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let reason = text(&one["reason"]["kind"]);
-        format!("{} {} {reason}", text(&one["id"]), text(&one["verdict"]))
-    };
-    findings.iter().map(line).collect()
 }
 
 /// The files of the layer that a repair added, by path; links by their targets.

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
 use imgfix_zip::testing::Made;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 
 use super::cli::{Place, fixture};
 use super::hostile::{Response, Server};
+use super::libraries::{self, Found};
 use super::registry::run;
 
 /// The only key that signs in tests, and its public part.
@@ -187,20 +188,7 @@ pub fn signature(place: &Place, content: &[u8]) -> Vec<u8> {
     std::fs::read(keys.join("signed.asc")).expect("signature")
 }
 
-/// A finding of a Trivy report: id, name, path of its archive, installed and fixed version.
-pub type Found<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
-
 /// A Trivy report about archives of Java.
 pub fn trivy(found: &[Found<'_>]) -> Value {
-    let list: Vec<Value> = found
-        .iter()
-        .map(|(id, name, path, installed, fixed)| {
-            json!({"VulnerabilityID": id, "PkgName": name, "PkgPath": path,
-                "InstalledVersion": installed, "FixedVersion": fixed, "Status": "fixed",
-                "Title": "made by a test", "Severity": "HIGH"})
-        })
-        .collect();
-    json!({"SchemaVersion": 2, "ArtifactName": "app", "ArtifactType": "container_image",
-        "Metadata": {}, "Results": [{"Target": "Java", "Class": "lang-pkgs",
-        "Type": "jar", "Vulnerabilities": list}]})
+    libraries::trivy("Java", "jar", found)
 }

@@ -9,6 +9,7 @@ pub mod debian;
 pub mod hostile;
 pub mod images;
 pub mod java;
+pub mod libraries;
 pub mod node;
 pub mod outcome;
 pub mod processes;

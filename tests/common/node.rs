@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha512};
 use super::debian::Tar;
 use super::hostile::{Response, Server};
 use super::images::gzip;
+use super::libraries::{self, Found};
 
 /// A package of the registry.
 #[derive(Clone)]
@@ -122,20 +123,7 @@ fn answer(packages: &[Package], path: &str, host: &str) -> Option<Vec<u8>> {
         .then(|| json!({"name": path, "versions": versions}).to_string().into_bytes())
 }
 
-/// A finding of a Trivy report: id, name, path of its record, installed and fixed version.
-pub type Found<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
-
 /// A Trivy report about node modules.
 pub fn trivy(found: &[Found<'_>]) -> Value {
-    let list: Vec<Value> = found
-        .iter()
-        .map(|(id, name, path, installed, fixed)| {
-            json!({"VulnerabilityID": id, "PkgName": name, "PkgPath": path,
-                "InstalledVersion": installed, "FixedVersion": fixed, "Status": "fixed",
-                "Title": "made by a test", "Severity": "HIGH"})
-        })
-        .collect();
-    json!({"SchemaVersion": 2, "ArtifactName": "app", "ArtifactType": "container_image",
-        "Metadata": {}, "Results": [{"Target": "Node.js", "Class": "lang-pkgs",
-        "Type": "node-pkg", "Vulnerabilities": list}]})
+    libraries::trivy("Node.js", "node-pkg", found)
 }
