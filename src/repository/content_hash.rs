@@ -14,6 +14,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use imgfix_model::digest::Digest;
+use imgfix_model::hex;
 
 /// The hash of a file's content. The strongest is the greatest.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,18 +31,9 @@ impl ContentHash {
     /// A hash in hexadecimal digits, whose number tells the kind; `None`: it is none of these.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        let digit =
-            |byte: &u8| char::from(*byte).to_digit(16).and_then(|one| u8::try_from(one).ok());
-        let digits: Vec<u8> = text.as_bytes().iter().map(digit).collect::<Option<_>>()?;
-        if !digits.len().is_multiple_of(2) {
-            return None;
-        }
-        Self::from_bytes(
-            &digits
-                .chunks_exact(2)
-                .map(|pair| pair.iter().fold(0, |all, digit| (all << 4) | digit))
-                .collect::<Vec<u8>>(),
-        )
+        let sha1 = || hex::decode(text).map(Self::Sha1);
+        let sha256 = || hex::decode(text).map(Self::Sha256);
+        sha1().or_else(sha256).or_else(|| hex::decode(text).map(Self::Sha512))
     }
 
     /// The strongest of the hashes of a Subresource Integrity text (`sha512-…`,
@@ -142,8 +134,7 @@ pub struct Checked {
 impl fmt::Display for ContentHash {
     /// As digests are written: `sha512:` and hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.name())?;
-        self.bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}:{}", self.name(), hex::encode(self.bytes()))
     }
 }
 
