@@ -9,9 +9,10 @@ mod hashed;
 
 pub use hashed::{Hashed, Kept};
 
+use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +31,7 @@ use super::mirror::{self, Mirror};
 use super::newest::{Newest, Older, OlderIndex};
 use super::request::{FailedRequest, Target, continues, good, passing, too_slow};
 use imgfix_host::http::Retry;
+use imgfix_host::loopback::is_loopback;
 use imgfix_host::pace::{Pace, Transfer};
 use imgfix_host::progress::{SharedProgress, Task};
 use imgfix_host::staging::Staged;
@@ -159,6 +161,8 @@ pub struct Fetcher {
     progress: SharedProgress,
     logins: Logins,
     newest: Newest,
+    /// Unsigned documents that this run has asked for, and whether they are there.
+    asked: Mutex<BTreeMap<String, bool>>,
 }
 
 impl Fetcher {
@@ -182,7 +186,8 @@ impl Fetcher {
         })
         .map_err(FetchError::Setup)?;
         let (logins, newest) = (Logins::default(), Newest::new(options.older, options.now));
-        Ok(Self { runtime, clients, cache, options, progress, logins, newest })
+        let asked = Mutex::default();
+        Ok(Self { runtime, clients, cache, options, progress, logins, newest, asked })
     }
 
     /// Logs in for everything below `base`. Other hosts (`--mirror`, redirects) do not get the
@@ -445,13 +450,13 @@ impl Fetcher {
     /// # Errors
     /// The server fails, or `--offline` and not in the cache.
     pub fn latest(&self, url: &str, limit: u64) -> Result<Option<Bytes>, FetchError> {
-        let asked = Asked { limit, accept: None, is_signed: true };
+        let asked = Asked { limit, accept: None, is_signed: true, is_known: false };
         self.newest_of(&self.target(url), url, asked)
     }
 
     /// The same of an index that nobody signs: a registry's word over TLS, which is all that its
     /// own tools go by. What another user's key sealed in the cache is not taken. `accept` is what
-    /// is asked for, as a media type.
+    /// is asked for, as a media type. One run asks for a document once, whoever wants it.
     ///
     /// # Errors
     /// As [`Fetcher::latest`]; the URL is `http:` of another machine.
@@ -466,7 +471,23 @@ impl Fetcher {
             let why = "over http nothing proves what the registry says: name it with https";
             return Err(FetchError::Failed { url: target.label, why: why.to_owned() });
         }
-        self.newest_of(&target, url, Asked { limit, accept, is_signed: false })
+        let known = self.asked_before(&target.label);
+        if known == Some(false) {
+            return Ok(None);
+        }
+        let is_known = known.is_some();
+        let found =
+            self.newest_of(&target, url, Asked { limit, accept, is_signed: false, is_known })?;
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(target.label, found.is_some());
+        Ok(found)
+    }
+
+    /// Whether a document is there, when this run asked for it.
+    fn asked_before(&self, label: &str) -> Option<bool> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(label).copied()
     }
 
     fn newest_of(
@@ -491,6 +512,9 @@ impl Fetcher {
             let file = std::fs::File::open(self.cache.object(&known.digest)?).ok()?;
             Some((known, read_bounded(&target.label, file, limit).ok()?))
         });
+        if let (true, Some((_, bytes))) = (asked.is_known, &known) {
+            return Ok(Some(bytes.clone()));
+        }
         if self.options.offline {
             return match known {
                 Some((_, bytes)) => Ok(Some(bytes)),
@@ -593,18 +617,15 @@ struct Asked {
     accept: Option<&'static str>,
     /// Whether the caller has a signature to check, so that it does not matter who wrote the cache.
     is_signed: bool,
+    /// Whether this run has asked for it: what the cache has is the answer.
+    is_known: bool,
 }
 
 /// Whether what comes from a URL is known to be its server's: it is encrypted, or of this machine.
 fn proves_itself(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return true };
-    let is_loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() != "http" || is_loopback
+    let host = url.host_str().unwrap_or_default();
+    url.scheme() != "http" || is_loopback(host.trim_start_matches('[').trim_end_matches(']'))
 }
 
 fn open_local(url: &str, path: &Path) -> Result<std::fs::File, FetchError> {

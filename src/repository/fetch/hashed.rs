@@ -203,8 +203,17 @@ mod tests {
         });
         let (fetcher, _cache) = fetcher(FetchOptions::default());
         let url = format!("{}simple/x/", server.url);
-        let found = fetcher.unsigned(&url, 100, Some("application/json")).unwrap().unwrap();
-        assert_eq!(found, &b"application/json"[..]);
+        // one run asks once
+        for _ in 0..2 {
+            let found = fetcher.unsigned(&url, 100, Some("application/json")).unwrap().unwrap();
+            assert_eq!(found, &b"application/json"[..]);
+            assert_eq!(server.requests().len(), 1);
+        }
+        let nothing = Server::start(|_, _| Reply::status(404));
+        for _ in 0..2 {
+            assert_eq!(fetcher.unsigned(&nothing.url, 100, None).unwrap(), None);
+            assert_eq!(nothing.requests().len(), 1);
+        }
         let error = fetcher.unsigned("http://pypi.example/simple/x/", 100, None).unwrap_err();
         assert!(error.to_string().contains("name it with https"), "{error}");
     }
