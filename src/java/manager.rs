@@ -42,10 +42,6 @@ impl JavaManager {
         Self { libraries, place, code: RefCell::default() }
     }
 
-    fn not_repairable(library: &str, detail: impl Into<String>) -> Reason {
-        Reason::NotRepairable { component: library.to_owned(), detail: detail.into() }
-    }
-
     /// The others that go to a new version with `library`.
     fn family<'a>(&'a self, library: &'a Library) -> impl Iterator<Item = &'a Library> {
         self.libraries.libraries.iter().filter(move |one| is_family(library, one))
@@ -91,7 +87,7 @@ impl JavaManager {
         for step in steps {
             let path = step.path.clone().unwrap_or_else(ImagePath::root);
             let barred = |reason| Ok(Err(Barred { path: path.clone(), reason }));
-            let bar = |why: String| barred(Self::not_repairable(&step.component, why));
+            let bar = |why: String| barred(Reason::not_repairable(&step.component, why));
             let Some((file, way)) = place::split(overlay, &path) else {
                 return bar("it is not where the plan says".to_owned());
             };
@@ -126,7 +122,7 @@ impl JavaManager {
             match place::with_nested(old, &contents) {
                 Ok(bytes) => place::write(overlay, &file, bytes).map_err(family)?,
                 Err(error) => {
-                    let reason = Self::not_repairable(&file.to_string(), error.to_string());
+                    let reason = Reason::not_repairable(&file.to_string(), error.to_string());
                     let step = steps.iter().filter_map(|step| step.path.clone());
                     let mut step = step.filter(|path| path.as_bytes().starts_with(file.as_bytes()));
                     return Ok(Err(Barred { path: step.next().unwrap_or(file), reason }));
@@ -135,7 +131,7 @@ impl JavaManager {
         }
         for (step, path) in mitigations {
             if let Err(why) = Self::mitigated(overlay, step, &path)? {
-                let reason = Self::not_repairable(&step.component, why);
+                let reason = Reason::not_repairable(&step.component, why);
                 return Ok(Err(Barred { path, reason }));
             }
         }
@@ -195,7 +191,7 @@ fn is_what_it_should_be(bytes: &Bytes, step: &StoreStep, url: &str) -> Result<()
 
 impl LibraryManager for JavaManager {
     fn obstacle(&self, fs: &dyn FileSystem, library: &Library) -> Result<Option<Reason>, Cause> {
-        let not = |detail: &str| Ok(Some(Self::not_repairable(&library.name, detail)));
+        let not = |detail: &str| Ok(Some(Reason::not_repairable(&library.name, detail)));
         if !library.name.contains(':') {
             return not("no text in it says its group, so no repository can be asked for it");
         }
@@ -241,7 +237,7 @@ impl LibraryManager for JavaManager {
         };
         if offered.is_empty() {
             let why = "no repository of Maven's that is asked has it";
-            return Ok(Versions::Left(Self::not_repairable(&library.name, why)));
+            return Ok(Versions::Left(Reason::not_repairable(&library.name, why)));
         }
         let own = flavour(library.version.as_ref());
         let usable = |one: &String| is_release(one) && flavour(one) == own;
@@ -302,7 +298,7 @@ impl LibraryManager for JavaManager {
                 Ok(Some(archive)) => archive,
                 Ok(None) => {
                     let why = format!("no repository has {to} with a checksum");
-                    return bar(Self::not_repairable(&library.name, why));
+                    return bar(Reason::not_repairable(&library.name, why));
                 }
                 Err(reason) => return bar(reason),
             };
@@ -353,7 +349,7 @@ impl LibraryManager for JavaManager {
                 let step = steps.first();
                 let path = step.and_then(|step| step.path.clone()).unwrap_or_else(ImagePath::root);
                 let name = step.map_or_else(String::new, |step| step.component.clone());
-                let reason = Self::not_repairable(&name, why);
+                let reason = Reason::not_repairable(&name, why);
                 return Ok(Outcome::Barred(Barred { path, reason }));
             }
         };

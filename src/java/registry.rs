@@ -5,8 +5,8 @@
 use imgfix_model::plan::Archive;
 use imgfix_model::reason::Reason;
 use imgfix_repair::error::RepairerError;
+use imgfix_repair::libraries::asking::{failed, unreadable};
 use imgfix_repair::repairer::Work;
-use imgfix_repository::leaving_out::Strictness;
 use imgfix_repository::{ContentHash, FetchError, Hashed};
 
 use crate::listing::MAX_FILE;
@@ -48,21 +48,6 @@ fn file(
         Err(FetchError::Offline { .. }) if is_optional => Ok(Ok(None)),
         Err(error) => Ok(Err(failed(url, error, work)?)),
     }
-}
-
-/// The reason of a library, unless it is not its alone.
-fn failed(url: &str, error: FetchError, work: &Work<'_>) -> Result<Reason, RepairerError> {
-    let is_strict = work.edge.repositories.strictness == Strictness::Refuse;
-    if is_strict || matches!(error, FetchError::Cache { .. } | FetchError::Setup(_)) {
-        return Err(error.into());
-    }
-    Ok(unreadable(url, error.to_string()))
-}
-
-fn unreadable(url: &str, why: String) -> Reason {
-    // what was asked stands in the error already
-    let why = why.strip_prefix(&format!("{url}: ")).map_or(why.clone(), str::to_owned);
-    Reason::RepositoryUnreadable { source: url.to_owned(), why }
 }
 
 /// The versions that the repositories have; none: they do not have the artifact.

@@ -257,6 +257,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// A copy cannot be changed where it is: `detail` is half a sentence.
+    #[must_use]
+    pub fn not_repairable(component: &str, detail: impl Into<String>) -> Self {
+        Reason::NotRepairable { component: component.to_owned(), detail: detail.into() }
+    }
+
     /// The reason of a finding that has no fixed version, by what the distribution says of it.
     #[must_use]
     pub fn no_fix(status: FixStatus) -> Self {

@@ -53,7 +53,7 @@ impl LibraryManager for NodeManager {
             Some(_) => None,
             None => obstacles::of_copy(fs, &folder, &package.manifest),
         };
-        Ok(detail.map(|detail| Reason::NotRepairable { component: library.name.clone(), detail }))
+        Ok(detail.map(|detail| Reason::not_repairable(&library.name, detail)))
     }
 
     fn versions(

@@ -14,8 +14,8 @@ use imgfix_model::plan::Archive;
 use imgfix_model::reason::Reason;
 use imgfix_repair::archive::Limits;
 use imgfix_repair::error::RepairerError;
+use imgfix_repair::libraries::asking::{failed, unreadable};
 use imgfix_repair::repairer::Work;
-use imgfix_repository::leaving_out::Strictness;
 use imgfix_repository::registries::Registries;
 use imgfix_repository::{FetchError, Hashed};
 use imgfix_vfs::{Content, Spool};
@@ -68,8 +68,7 @@ impl Asked {
     }
 
     fn ask(name: &str, work: &Work<'_>) -> Result<Answer<Packument>, RepairerError> {
-        let left =
-            |detail: String| Ok(Err(Reason::NotRepairable { component: name.to_owned(), detail }));
+        let left = |detail: String| Ok(Err(Reason::not_repairable(name, detail)));
         if !is_name(name) {
             return left("no registry has packages of such a name".to_owned());
         }
@@ -81,8 +80,7 @@ impl Asked {
                 Err(why) => Ok(Err(unreadable(&url, why))),
             },
             Ok(None) => left(format!("{registry} does not have it")),
-            Err(error) if is_of_this_machine(&error) || is_strict(work) => Err(error.into()),
-            Err(error) => Ok(Err(unreadable(&url, error.to_string()))),
+            Err(error) => Ok(Err(failed(&url, error, work)?)),
         }
     }
 
@@ -114,8 +112,7 @@ impl Asked {
                 package: format!("{name} {version}"),
                 detail: error.to_string(),
             })),
-            Err(error) if is_of_this_machine(&error) || is_strict(work) => Err(error.into()),
-            Err(error) => Ok(Err(unreadable(&published.url, error.to_string()))),
+            Err(error) => Ok(Err(failed(&published.url, error, work)?)),
         }
     }
 
@@ -138,7 +135,9 @@ impl Asked {
                 let keys = match work.fetcher.unsigned(&url, signatures::MAX_KEYS, None) {
                     Ok(Some(bytes)) => Keys::read(&bytes).map(Rc::new),
                     Ok(None) => Err(format!("{registry} has no keys ({})", signatures::KEYS)),
-                    Err(error) if is_of_this_machine(&error) => return Err(error.into()),
+                    Err(error @ (FetchError::Cache { .. } | FetchError::Setup(_))) => {
+                        return Err(error.into());
+                    }
                     Err(error) => Err(error.to_string()),
                 };
                 self.keys.borrow_mut().insert(registry.to_owned(), keys.clone());
@@ -235,23 +234,9 @@ fn registries<'a>(work: &Work<'a>) -> &'a Registries {
     &work.edge.repositories.libraries.node
 }
 
-fn is_strict(work: &Work<'_>) -> bool {
-    work.edge.repositories.strictness == Strictness::Refuse
-}
-
-fn is_of_this_machine(error: &FetchError) -> bool {
-    matches!(error, FetchError::Cache { .. } | FetchError::Setup(_))
-}
-
 fn nothing_came(url: &str) -> RepairerError {
     let why = "nothing came of it".to_owned();
     FetchError::Failed { url: url.to_owned(), why }.into()
-}
-
-fn unreadable(url: &str, why: String) -> Reason {
-    // what was asked stands in the error already
-    let why = why.strip_prefix(&format!("{url}: ")).map_or(why.clone(), str::to_owned);
-    Reason::RepositoryUnreadable { source: url.to_owned(), why }
 }
 
 /// Names that registries have, old ones too: they stand in addresses.

@@ -19,7 +19,7 @@ use imgfix_vfs::FileSystem;
 
 use crate::environment::Environment;
 use crate::installed::{self, Broken, Installed, read_all};
-use crate::manager::{PythonManager, barred, not_repairable, of_run};
+use crate::manager::{PythonManager, barred, of_run};
 use crate::names::{normalized, same_name};
 use crate::obstacles;
 use crate::offers::Offer;
@@ -61,7 +61,7 @@ impl PythonManager {
                     }
                     Err(why) => {
                         let path = step.path.clone().unwrap_or(self.place.clone());
-                        let reason = not_repairable(&step.component, why);
+                        let reason = Reason::not_repairable(&step.component, why);
                         return Ok(Resolved::Barred(Barred { path, reason }));
                     }
                 }
@@ -80,7 +80,8 @@ impl PythonManager {
         }
         let path = steps.last().and_then(|step| step.path.clone());
         let component = steps.last().map_or("", |step| step.component.as_str());
-        let reason = not_repairable(component, format!("more than {MAX} others would change"));
+        let reason =
+            Reason::not_repairable(component, format!("more than {MAX} others would change"));
         Ok(Resolved::Barred(Barred { path: path.unwrap_or(self.place.clone()), reason }))
     }
 
@@ -135,7 +136,7 @@ impl PythonManager {
                     "{} wants what is not installed ({}), which comes with --library-upgrades minor",
                     broken.by, broken.line
                 );
-                return Ok(Err(Some(not_repairable(&parent.component, why))));
+                return Ok(Err(Some(Reason::not_repairable(&parent.component, why))));
             }
             (None, None) => {}
             (Some(library), _) => {
@@ -171,7 +172,7 @@ impl PythonManager {
         let Some(Offer { text, wheel: Ok(wheel) }) = chosen else { return Ok(Err(None)) };
         let archive = match self.fetched(&broken.about, wheel.clone(), work)? {
             Ok(archive) => archive,
-            Err(why) => return Ok(Err(Some(not_repairable(&parent.component, why)))),
+            Err(why) => return Ok(Err(Some(Reason::not_repairable(&parent.component, why)))),
         };
         let component = library.map_or(broken.about.as_str(), |library| library.name.as_str());
         Ok(Ok(StoreStep {

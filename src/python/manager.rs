@@ -14,6 +14,7 @@ use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{Archive, StoreStep};
 use imgfix_model::reason::Reason;
 use imgfix_repair::error::{Cause, RepairerError};
+use imgfix_repair::libraries::asking::{failed, unreadable};
 use imgfix_repair::libraries::{Barred, Change, LibraryManager, Outcome, Resolved, Versions};
 use imgfix_repair::repairer::Work;
 use imgfix_repository::{FetchError, Hashed};
@@ -103,7 +104,7 @@ impl PythonManager {
         }
         let environment = match self.environment(fs, work)? {
             Ok(environment) => environment,
-            Err(why) => return Ok(Err(not_repairable(project, why))),
+            Err(why) => return Ok(Err(Reason::not_repairable(project, why))),
         };
         let answer = self.answer(project, work)?;
         let (files, registry) = match &*answer {
@@ -112,7 +113,7 @@ impl PythonManager {
         };
         let Ok(base) = url::Url::parse(registry) else {
             let why = format!("{registry} is no URL");
-            return Ok(Err(not_repairable(project, why)));
+            return Ok(Err(Reason::not_repairable(project, why)));
         };
         let found = Rc::new(offers::offers(project, files, &base, &environment));
         self.offers.borrow_mut().insert(key, Rc::clone(&found));
@@ -286,7 +287,7 @@ struct Setting<'a> {
 impl LibraryManager for PythonManager {
     fn obstacle(&self, fs: &dyn FileSystem, library: &Library) -> Result<Option<Reason>, Cause> {
         let found = obstacles::obstacle(fs, &library.name, &library.path)?;
-        Ok(found.map(|why| not_repairable(&library.name, why)))
+        Ok(found.map(|why| Reason::not_repairable(&library.name, why)))
     }
 
     fn versions(
@@ -329,15 +330,15 @@ impl LibraryManager for PythonManager {
             let offer = offered.iter().find(|one| one.text == change.to.as_ref());
             let wheel = match offer.map(|one| one.wheel.clone()) {
                 Some(Ok(wheel)) => wheel,
-                Some(Err(why)) => return bar(not_repairable(&change.library.name, why)),
+                Some(Err(why)) => return bar(Reason::not_repairable(&change.library.name, why)),
                 None => {
                     let why = "no index has the version any more".to_owned();
-                    return bar(not_repairable(&change.library.name, why));
+                    return bar(Reason::not_repairable(&change.library.name, why));
                 }
             };
             match self.fetched(&change.library.name, wheel, work)? {
                 Ok(archive) => chosen.push(change.step(archive)),
-                Err(why) => return bar(not_repairable(&change.library.name, why)),
+                Err(why) => return bar(Reason::not_repairable(&change.library.name, why)),
             }
         }
         self.with_companions(fs, chosen, work)
@@ -372,7 +373,7 @@ enum Failed {
 impl Failed {
     fn bar(step: &StoreStep, why: String) -> Self {
         let path = step.path.clone().unwrap_or_else(ImagePath::root);
-        Self::Step(Barred { path, reason: not_repairable(&step.component, why) })
+        Self::Step(Barred { path, reason: Reason::not_repairable(&step.component, why) })
     }
 
     fn of(fault: Fault, step: &StoreStep) -> Self {
@@ -390,10 +391,6 @@ pub(crate) fn of_run(fault: Fault) -> RepairerError {
     }
 }
 
-pub(crate) fn not_repairable(component: &str, detail: String) -> Reason {
-    Reason::NotRepairable { component: component.to_owned(), detail }
-}
-
 /// Asks the indexes for a project, the first that has it counts: one of the public index never
 /// takes the place of what an index of one's own has.
 fn ask(key: &str, project: &str, work: &Work<'_>) -> Result<Answer, RepairerError> {
@@ -405,27 +402,19 @@ fn ask(key: &str, project: &str, work: &Work<'_>) -> Result<Answer, RepairerErro
     for place in &places {
         let url = format!("{place}{key}/");
         let asked = work.fetcher.unsigned(&url, index::MAX_INDEX, Some(index::ACCEPT));
-        let unreadable =
-            |why: String| Reason::RepositoryUnreadable { source: (*place).to_owned(), why };
         match asked {
             Ok(None) => {}
             Ok(Some(answer)) => {
                 return Ok(match index::read(&answer) {
                     Ok(files) => Answer::Files(files, url),
-                    Err(why) => Answer::Left(unreadable(format!("of {url}, {why}"))),
+                    Err(why) => Answer::Left(unreadable(place, format!("of {url}, {why}"))),
                 });
             }
-            Err(error)
-                if work.edge.repositories.strictness
-                    == imgfix_repository::leaving_out::Strictness::Refuse =>
-            {
-                return Err(error.into());
-            }
-            Err(error) => return Ok(Answer::Left(unreadable(error.to_string()))),
+            Err(error) => return Ok(Answer::Left(failed(place, error, work)?)),
         }
     }
     let all = places.join(", ");
-    Ok(Answer::Left(not_repairable(project, format!("no index has it ({all})"))))
+    Ok(Answer::Left(Reason::not_repairable(project, format!("no index has it ({all})"))))
 }
 
 /// Which change a broken line is laid to, and how it is said.
@@ -440,7 +429,7 @@ pub(crate) fn barred(
     let path = step.and_then(|step| step.path.clone()).unwrap_or_else(ImagePath::root);
     let Broken { by, line, .. } = broken;
     let reason = match (&broken.found, &broken.why) {
-        (_, Some(why)) => not_repairable(
+        (_, Some(why)) => Reason::not_repairable(
             step.map_or(name, |step| step.component.as_str()),
             format!("{line} of {by} cannot be judged: {why}"),
         ),
@@ -453,7 +442,7 @@ pub(crate) fn barred(
                 relation: line.clone(),
             }
         }
-        (None, None) => not_repairable(
+        (None, None) => Reason::not_repairable(
             step.map_or(name, |step| step.component.as_str()),
             format!(
                 "{by} wants what is not installed ({line}): install it when the image is built"

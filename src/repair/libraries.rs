@@ -6,6 +6,7 @@
 //! stores share, and one reason for each finding that is left. A store without a manager is listed
 //! and judged alone.
 
+pub mod asking;
 mod manager;
 mod targets;
 mod trial;
