@@ -154,6 +154,13 @@ fn a_saved_plan_is_followed_without_asking_for_versions() {
     ran(&mut command).expect(0);
     assert_eq!(registry.server.requests().len(), asked);
     assert!(patch(&place)["app/node_modules/lodash/package.json"].contains("4.17.21"));
+
+    // what it names is fetched before the network goes
+    let mut command = place.imgfix();
+    command.args(["repair", "-q", "--no-cache", "--no-network-after-fetch", &place.image("1")]);
+    command.args(["-o", &place.image("again"), "--plan"]).arg(&plan);
+    ran(&mut command).expect(0);
+    assert_eq!(place.tagged("again"), place.tagged("1_fix"));
 }
 
 /// mkdirp as it was: it pins minimist until 0.5.2.

@@ -136,8 +136,11 @@ pub fn plan(
     {
         // What a plan names is all that is fetched: before any of it is unpacked.
         for loaded in &loaded {
-            let steps = saved_plan(saved, loaded, &name)?.steps;
-            fetcher.archives(&steps.iter().map(|step| &step.archive).collect::<Vec<_>>())?;
+            let plan = saved_plan(saved, loaded, &name)?;
+            let libraries = plan.stores.iter().flat_map(|store| &store.steps);
+            let archives = plan.steps.iter().map(|step| &step.archive);
+            let archives = archives.chain(libraries.filter_map(|step| step.archive.as_ref()));
+            fetcher.archives(&archives.collect::<Vec<_>>())?;
         }
         environment.fetched()?;
     }
