@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::machine::{self, MAX_SCRIPT_TIME};
 use crate::pipeline::{Environment, NamedReport, ScanInput, families};
-use crate::policy::ClientCertificateFiles;
+use crate::policy::{ClientCertificateFiles, Policy};
 use crate::size;
 use imgfix_confinement::Confined;
 use imgfix_findings::ignore::MAX_IGNORE_FILE;
@@ -29,6 +29,7 @@ use imgfix_repository::auth_conf;
 use imgfix_repository::auth_conf::AuthConf;
 use imgfix_repository::leaving_out::Strictness;
 use imgfix_repository::newest::Older;
+use imgfix_repository::registries::LibraryRegistries;
 use imgfix_repository::rsa_keys::RsaKeyring;
 use imgfix_repository::signature::Keyring;
 use imgfix_repository::upkeep::Limits;
@@ -274,7 +275,6 @@ pub fn environment(
     let now = machine::now();
     let pace = Pace::new(Duration::from_secs(images.timeout.unwrap_or(TIMEOUT).into()));
     let auth = Arc::new(machine_auth());
-    let libraries = library_registries::of_machine(output)?;
     let cache = cache(repositories, output)?;
     let source_date_epoch = source_date_epoch()?;
     let memory = images.max_memory.map_or_else(machine::memory, Memory::fixed);
@@ -313,7 +313,7 @@ pub fn environment(
                 cache,
                 cache_limits: repositories.cache.limits(),
                 release: repositories.releasever.clone(),
-                libraries,
+                libraries: LibraryRegistries::default(),
                 require_attestation: repositories.require_attestation,
                 offline: repositories.offline,
                 certificates,
@@ -335,6 +335,26 @@ pub fn environment(
         },
         confined,
     })
+}
+
+/// The same for what plans and repairs: with the registries of libraries that this machine's tools
+/// would ask, and with what the policy replaces. Their settings are read before the process is
+/// confined, too.
+///
+/// # Errors
+/// As [`environment`]; settings of those tools cannot be followed.
+pub fn planning_environment(
+    images: &ImageOptions,
+    repositories: &RepositoryOptions,
+    policy: &Policy,
+    output: &Output,
+    confine: impl FnOnce() -> Result<Confined, Failure>,
+) -> Result<Environment, Failure> {
+    let libraries = library_registries::of_machine(output)?;
+    let environment = environment(images, repositories, output, confine)?;
+    let repositories = RepositoryChoice { libraries, ..environment.edge.repositories };
+    let edge = Edge { repositories, replacements: policy.replace.clone(), ..environment.edge };
+    Ok(Environment { edge, ..environment })
 }
 
 /// The words of `--scripts`, each with its help.

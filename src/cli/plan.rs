@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::pipeline;
-use crate::pipeline::{Environment, PlanRequest, Preview};
+use crate::pipeline::{PlanRequest, Preview};
 use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
-use imgfix_repair::edge::Edge;
 use imgfix_report::plan as explain;
 use imgfix_vfs::layer_reader::Digests;
 
@@ -73,10 +72,9 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
         files = Some(arguments.files.open(file.as_ref(), start.command_line(), output)?);
         Ok(start.confined(&needs))
     };
+    let (images, repositories) = (&arguments.images, &arguments.repositories);
     let environment =
-        options::environment(&arguments.images, &arguments.repositories, output, confine)?;
-    let edge = Edge { replacements: policy.replace.clone(), ..environment.edge };
-    let environment = Environment { edge, ..environment };
+        options::planning_environment(images, repositories, &policy, output, confine)?;
     let mut scan = options::scan(&arguments.findings, options::OtherReports::None)?;
     policy::under_findings(&policy, &arguments.findings, &mut scan.filter);
     let request = PlanRequest {

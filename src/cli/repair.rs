@@ -202,10 +202,9 @@ fn repaired(
         files = Some(arguments.files.open(start.command_line(), output)?);
         Ok(start.confined(&needs))
     };
-    let environment =
-        options::environment(&arguments.images, &arguments.repositories, output, confine)?;
-    let replacements = policy.replace.clone();
-    let edge = Edge { network, replacements, ..environment.edge };
+    let (images, repositories) = (&arguments.images, &arguments.repositories);
+    let environment = options::planning_environment(images, repositories, policy, output, confine)?;
+    let edge = Edge { network, ..environment.edge };
     let environment = Environment { edge, ..environment };
     let files = files.unwrap_or_default();
     if original == OriginalPolicy::Delete {
