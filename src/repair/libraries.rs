@@ -22,10 +22,9 @@ use imgfix_model::verdict::Verdict;
 use imgfix_vfs::Overlay;
 
 use crate::error::RepairerError;
-use crate::judge::verdict::Case;
 use crate::judge::{Components, Concern, SameName};
 use crate::planner::Requests;
-use crate::repairer::{Done, Part, Repairer, Work};
+use crate::repairer::{Done, Part, Repairer, Work, by_versions};
 pub use manager::{Barred, Change, LibraryManager, Outcome, Resolved, Versions};
 use targets::{Affected, Target, affected};
 use trial::Trial;
@@ -234,22 +233,13 @@ impl Repairer for LibraryStore {
         plan: &PlatformPlan,
         planned: Option<&Reason>,
     ) -> Verdict {
-        let before = self.components();
-        let after_libraries = after.and_then(Repairer::libraries);
-        let after = after.map(Repairer::components);
-        let case = Case {
-            finding,
-            before: &before,
-            after: after.as_ref(),
-            removals: plan.removals.as_slice(),
-            planned,
-        };
-        let verdict = case.verdict();
-        let (Verdict::NotFixed { .. }, Some(after), Some(libraries)) =
-            (&verdict, &after, after_libraries)
+        let verdict = by_versions(self, finding, after, plan, planned);
+        let libraries = after.and_then(Repairer::libraries);
+        let (Verdict::NotFixed { .. }, Some(after), Some(libraries)) = (&verdict, after, libraries)
         else {
             return verdict;
         };
+        let (before, after) = (self.components(), after.components());
         let concerned = after.concerned_after(finding, &before);
         let mitigations = concerned.components().iter().map(|at| {
             let library = libraries.libraries.get(*at)?;

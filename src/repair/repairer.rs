@@ -138,10 +138,22 @@ pub trait Repairer {
         plan: &PlatformPlan,
         planned: Option<&Reason>,
     ) -> Verdict {
-        let (before, after) = (self.components(), after.map(Repairer::components));
-        let (before, after, removals) = (&before, after.as_ref(), plan.removals.as_slice());
-        Case { finding, before, after, removals, planned }.verdict()
+        by_versions(self, finding, after, plan, planned)
     }
+}
+
+/// What became of a finding by the versions that its store had and has: as [`Repairer::verdict`].
+#[must_use]
+pub fn by_versions<R: Repairer + ?Sized>(
+    store: &R,
+    finding: &Finding,
+    after: Option<&dyn Repairer>,
+    plan: &PlatformPlan,
+    planned: Option<&Reason>,
+) -> Verdict {
+    let (before, after) = (store.components(), after.map(Repairer::components));
+    let (before, after, removals) = (&before, after.as_ref(), plan.removals.as_slice());
+    Case { finding, before, after, removals, planned }.verdict()
 }
 
 /// Which files of an image belong to components of its stores.

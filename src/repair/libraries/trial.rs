@@ -71,12 +71,13 @@ impl<'a> Trial<'a> {
     pub fn settle(&self, targets: Vec<Target<'a>>, mut done: Done) -> Result<Done, RepairerError> {
         let (progress, platform) = (&self.work.edge.progress, &self.work.context.platform);
         let what = format!("{platform}: {}", self.store.libraries.store);
-        let _asking = progress.step(&format!("{what}: asking for versions"));
+        let asking = progress.step(&format!("{what}: asking for versions"));
         let mut chosen = Vec::new();
         let mut stays = Vec::new();
         for target in targets {
             self.choose(target, &done.overlay, &mut chosen, &mut stays)?;
         }
+        drop(asking);
         let mitigations = self.mitigations(&stays, &done.overlay)?;
         let mut result = self.together(&mut chosen, mitigations.clone(), &done.overlay)?;
         // a copy that no version can be had for may still be put out of danger
