@@ -1,19 +1,14 @@
 //! Stores that have their libraries in small files: .NET's `*.deps.json`, gems' specifications,
 //! Composer's `installed.json`. In comes a tree; out come its stores, listed and judged.
 
-use std::collections::BTreeMap;
-use std::io::Read as _;
-
-use imgfix_model::component::{Libraries, Library, StoreId, Unread};
-use imgfix_model::description::Description;
+use imgfix_model::component::Libraries;
 use imgfix_model::path::ImagePath;
 use imgfix_repair::error::Cause;
 use imgfix_repair::judge::SameName;
-use imgfix_repair::libraries::LibraryStore;
-use imgfix_repair::library_records::Identity;
+use imgfix_repair::libraries::{Advice, LibraryStore};
+use imgfix_repair::library_records::{Ecosystem, Identity, Record};
 use imgfix_repair::repairer::{Kind, Repairer};
-use imgfix_versions::VersionText;
-use imgfix_vfs::{FileSystem, Kind as EntryKind};
+use imgfix_vfs::FileSystem;
 
 use crate::order::ORDER;
 use crate::{dotnet, php, ruby};
@@ -23,30 +18,36 @@ const MAX_RECORD: u64 = 8 << 20;
 
 /// A kind of record.
 struct Records {
-    kind: &'static str,
-    purl_type: &'static str,
+    ecosystem: Ecosystem,
     /// The folder of the store, when a record has this path.
     place: fn(&ImagePath) -> Option<ImagePath>,
-    /// Names with their versions; half a sentence when it is damaged.
-    read: fn(&[u8]) -> Result<Vec<(String, String)>, String>,
     same_name: SameName,
-    advice: fn(&Library, &str) -> String,
+    advice: Advice,
+}
+
+/// Names and versions that can be shown and compared.
+fn identities(all: Vec<(String, String)>) -> Result<Vec<Identity>, String> {
+    all.iter().map(|(name, version)| Identity::new(name, version)).collect()
+}
+
+const fn ecosystem(
+    kind: &'static str,
+    purl_type: &'static str,
+    read: fn(&[u8]) -> Result<Vec<Identity>, String>,
+) -> Ecosystem {
+    Ecosystem { kind, purl_type, order: ORDER, largest: MAX_RECORD, read }
 }
 
 const DOTNET: Records = Records {
-    kind: "dotnet",
-    purl_type: "nuget",
+    ecosystem: ecosystem("dotnet", "nuget", |record| identities(dotnet::read(record)?)),
     place: dotnet::place,
-    read: dotnet::read,
     same_name: str::eq_ignore_ascii_case,
     advice: |library, fixed| format!("publish the application anew with {} {fixed}", library.name),
 };
 
 const RUBY: Records = Records {
-    kind: "ruby",
-    purl_type: "gem",
+    ecosystem: ecosystem("ruby", "gem", |record| identities(ruby::read(record)?)),
     place: ruby::place,
-    read: ruby::read,
     same_name: str::eq,
     advice: |library, fixed| {
         format!(
@@ -57,10 +58,8 @@ const RUBY: Records = Records {
 };
 
 const PHP: Records = Records {
-    kind: "php",
-    purl_type: "composer",
+    ecosystem: ecosystem("php", "composer", |record| identities(php::read(record)?)),
     place: php::place,
-    read: php::read,
     same_name: str::eq_ignore_ascii_case,
     advice: |library, fixed| {
         format!("build the image anew after 'composer update {}' ({fixed})", library.name)
@@ -114,51 +113,18 @@ impl Records {
     fn detect(&self, fs: &dyn FileSystem) -> Result<Vec<Box<dyn Repairer>>, Cause> {
         let mut records = Vec::new();
         fs.visit(&ImagePath::root(), &mut |path, entry| {
-            if let EntryKind::File(data) = &entry.kind
+            if entry.is_file()
                 && let Some(place) = (self.place)(path)
             {
-                records.push((place, path.clone(), data.size));
+                records.push(Record { place, path: path.clone() });
             }
         });
-        let mut stores: BTreeMap<ImagePath, Libraries> = BTreeMap::new();
-        for (place, path, size) in records {
-            let store = stores.entry(place).or_insert_with_key(|place| Libraries {
-                store: StoreId::new(self.kind, place),
-                purl_type: self.purl_type,
-                order: ORDER,
-                libraries: Vec::new(),
-                unread: Vec::new(),
-            });
-            let read = match size > MAX_RECORD {
-                true => Err(format!("it has {size} bytes, more than {MAX_RECORD}")),
-                false => {
-                    let mut bytes = Vec::new();
-                    fs.open(&path)?.take(MAX_RECORD).read_to_end(&mut bytes)?;
-                    (self.read)(&bytes)
-                }
-            };
-            let found = read.and_then(|all| {
-                all.iter().map(|(name, version)| Identity::new(name, version)).collect()
-            });
-            match found {
-                Err(why) => store.unread.push(Unread { path, why }),
-                Ok::<Vec<Identity>, _>(found) => {
-                    store.libraries.extend(found.into_iter().map(|one| Library {
-                        name: one.name().to_owned(),
-                        version: VersionText(one.version().to_owned()),
-                        path: path.clone(),
-                        owner: None,
-                        description: Description::default(),
-                        mitigated: Vec::new(),
-                    }));
-                }
-            }
-        }
-        stores.retain(|_, store| !(store.libraries.is_empty() && store.unread.is_empty()));
-        let repairer = |mut store: Libraries| -> Box<dyn Repairer> {
-            store.libraries.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+        let mut stores = self.ecosystem.libraries(fs, records);
+        // an application may have no packages
+        stores.retain(|store| !(store.libraries.is_empty() && store.unread.is_empty()));
+        let repairer = |store: Libraries| -> Box<dyn Repairer> {
             Box::new(LibraryStore::new(store, self.same_name).built(self.advice))
         };
-        Ok(stores.into_values().map(repairer).collect())
+        Ok(stores.into_iter().map(repairer).collect())
     }
 }

@@ -10,8 +10,13 @@ use imgfix_vfs::{Entry, FileSystem, Kind};
 use crate::package_json;
 use crate::versions::ORDER;
 
-const NODE: Ecosystem =
-    Ecosystem { kind: "node", purl_type: "npm", order: ORDER, read: package_json::identity };
+const NODE: Ecosystem = Ecosystem {
+    kind: "node",
+    purl_type: "npm",
+    order: ORDER,
+    largest: MAX_RECORD,
+    read: |record| Ok(vec![package_json::identity(record)?]),
+};
 
 pub(crate) const MODULES: &[u8] = b"node_modules";
 const RECORD: &[u8] = b"package.json";

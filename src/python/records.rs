@@ -8,8 +8,13 @@ use imgfix_vfs::{FileSystem, Kind};
 use crate::headers;
 use crate::versions::ORDER;
 
-const PYTHON: Ecosystem =
-    Ecosystem { kind: "python", purl_type: "pypi", order: ORDER, read: headers::identity };
+const PYTHON: Ecosystem = Ecosystem {
+    kind: "python",
+    purl_type: "pypi",
+    order: ORDER,
+    largest: MAX_RECORD,
+    read: |record| Ok(vec![headers::identity(record)?]),
+};
 
 /// Whether the content of this file, of `size` bytes, is read by [`find`].
 #[must_use]

@@ -15,7 +15,7 @@ use imgfix_model::path::ImagePath;
 use imgfix_versions::{VersionOrder, VersionText};
 use imgfix_vfs::{Content, Entry, FileSystem, Kind};
 
-/// The largest record that is read, in bytes: more than twice the largest that was seen
+/// The largest record of one library that is read, in bytes: more than twice the largest that was seen
 /// (pydantic's METADATA, which holds its README).
 pub const MAX_RECORD: u64 = 256 << 10;
 
@@ -25,7 +25,7 @@ const MAX_TOTAL: u64 = 256 << 20;
 /// The longest name or version, in bytes. npm refuses names over 214 characters.
 const MAX_TEXT: usize = 256;
 
-/// A kind of store whose libraries have a file each that says what they are.
+/// A kind of store that has files which say what its libraries are: one each, or one of all.
 pub struct Ecosystem {
     /// The word in [`StoreId`]: `python`.
     pub kind: &'static str,
@@ -33,8 +33,10 @@ pub struct Ecosystem {
     pub purl_type: &'static str,
     /// How versions of these libraries are compared.
     pub order: VersionOrder,
-    /// Reads a record; half a sentence when it is damaged.
-    pub read: fn(&[u8]) -> Result<Identity, String>,
+    /// The largest record that is read, in bytes.
+    pub largest: u64,
+    /// Reads a record: the libraries that it is about; half a sentence when it is damaged.
+    pub read: fn(&[u8]) -> Result<Vec<Identity>, String>,
 }
 
 /// Which library a record is about.
@@ -112,16 +114,18 @@ impl Ecosystem {
         let mut stores: BTreeMap<ImagePath, Libraries> = BTreeMap::new();
         for Record { place, path } in records {
             let store = stores.entry(place).or_insert_with_key(|place| self.empty(place));
-            match self.library(fs, &path, &mut left) {
-                Ok(Identity { name, version, description }) => {
-                    let version = VersionText(version);
-                    let mitigated = Vec::new();
-                    let owner = None;
-                    let library = Library { name, version, path, owner, description, mitigated };
-                    store.libraries.push(library);
+            let found = match self.read(fs, &path, &mut left) {
+                Ok(found) => found,
+                Err(why) => {
+                    store.unread.push(Unread { path, why });
+                    continue;
                 }
-                Err(why) => store.unread.push(Unread { path, why }),
-            }
+            };
+            store.libraries.extend(found.into_iter().map(|one| {
+                let Identity { name, version, description } = one;
+                let (version, path) = (VersionText(version), path.clone());
+                Library { name, version, path, owner: None, description, mitigated: Vec::new() }
+            }));
         }
         let mut stores: Vec<Libraries> = stores.into_values().collect();
         for store in &mut stores {
@@ -140,12 +144,12 @@ impl Ecosystem {
         }
     }
 
-    fn library(
+    fn read(
         &self,
         fs: &dyn FileSystem,
         path: &ImagePath,
         left: &mut u64,
-    ) -> Result<Identity, String> {
+    ) -> Result<Vec<Identity>, String> {
         let mut entry = fs.lstat(path);
         let mut path = Cow::Borrowed(path);
         if entry.is_some_and(Entry::is_symlink) {
@@ -155,8 +159,8 @@ impl Ecosystem {
         let Some(Kind::File(data)) = entry.map(|entry| &entry.kind) else {
             return Err("it leads to no file".to_owned());
         };
-        if data.size > MAX_RECORD {
-            return Err(format!("it has {} bytes, more than {MAX_RECORD}", data.size));
+        if data.size > self.largest {
+            return Err(format!("it has {} bytes, more than {}", data.size, self.largest));
         }
         *left = left.checked_sub(data.size).ok_or_else(|| {
             format!("the image has more than {MAX_TOTAL} bytes of records of this kind")
@@ -166,7 +170,7 @@ impl Ecosystem {
         }
         let mut bytes = Vec::new();
         let stream = fs.open(&path).map_err(|error| error.to_string())?;
-        stream.take(MAX_RECORD).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        stream.take(self.largest).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         (self.read)(&bytes)
     }
 }
@@ -182,10 +186,11 @@ mod tests {
         kind: "lines",
         purl_type: "line",
         order: VersionOrder::DPKG,
+        largest: MAX_RECORD,
         read: |bytes| {
             let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
             let (name, version) = text.split_once(' ').unwrap_or((text, ""));
-            Identity::new(name, version)
+            Ok(vec![Identity::new(name, version)?])
         },
     };
 
@@ -275,7 +280,7 @@ mod tests {
             (0..number).map(|at| ImagePath::new(format!("/{at:05}")).unwrap()).collect();
         let entries = paths.iter().map(|path| (path.clone(), entry.clone()));
         let tree = Tree::from_entries(entries, Arc::new(NoLayers));
-        let all = Ecosystem { read: |_| Identity::new("x", "1"), ..LINES };
+        let all = Ecosystem { read: |_| Ok(vec![Identity::new("x", "1")?]), ..LINES };
         let records =
             paths.into_iter().map(|path| Record { place: ImagePath::root(), path }).collect();
         let found = all.libraries(&tree, records);
