@@ -84,6 +84,8 @@ impl JavaManager {
         let mut new = BTreeMap::new();
         let mut files: BTreeMap<ImagePath, BTreeMap<String, Bytes>> = BTreeMap::new();
         let mut mitigations = Vec::new();
+        let archives: Vec<_> = steps.iter().filter_map(|step| step.archive.as_ref()).collect();
+        let mut fetched = work.fetcher.archives(&archives)?.into_iter();
         for step in steps {
             let path = step.path.clone().unwrap_or_else(ImagePath::root);
             let barred = |reason| Ok(Err(Barred { path: path.clone(), reason }));
@@ -93,9 +95,8 @@ impl JavaManager {
             };
             let content = match &step.archive {
                 Some(archive) => {
-                    let kept = work.fetcher.archives(&[archive])?;
-                    let path = kept.into_iter().next().unwrap_or_default();
-                    let bytes = Bytes::from(std::fs::read(&path).map_err(family)?);
+                    let file = fetched.next().unwrap_or_default();
+                    let bytes = Bytes::from(std::fs::read(&file).map_err(family)?);
                     if let Err(reason) = attestation::check(step, &archive.url, &bytes, work)? {
                         return barred(reason);
                     }
@@ -375,6 +376,10 @@ impl LibraryManager for JavaManager {
     }
 
     fn list(&self, fs: &dyn FileSystem) -> Option<Libraries> {
+        if let Some(found) = records::find_in(fs, &self.place).ok()? {
+            return Some(found);
+        }
+        // a path that is no text is not found again by its place
         let found = records::find(fs).ok()?;
         found.into_iter().find(|one| one.store == self.libraries.store)
     }

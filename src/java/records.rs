@@ -63,6 +63,29 @@ pub fn find(fs: &dyn FileSystem) -> Result<Vec<Libraries>, RootfsError> {
             files.push((path.clone(), data.size));
         }
     });
+    stores(fs, files)
+}
+
+/// The store at `place`; `None`: there is none.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_in(fs: &dyn FileSystem, place: &ImagePath) -> Result<Option<Libraries>, RootfsError> {
+    let size = |path: &ImagePath| match &fs.lstat(path)?.kind {
+        Kind::File(data) if is_archive(path.file_name()) && data.size > 0 => Some(data.size),
+        _ => None,
+    };
+    let near = if size(place).is_some() { vec![place.clone()] } else { fs.read_dir(place) };
+    let files = near.into_iter().filter_map(|path| Some((path.clone(), size(&path)?))).collect();
+    let id = StoreId::new(KIND, place);
+    Ok(stores(fs, files)?.into_iter().find(|store| store.store == id))
+}
+
+/// The stores that these archives make up, sorted by place.
+fn stores(
+    fs: &dyn FileSystem,
+    files: Vec<(ImagePath, u64)>,
+) -> Result<Vec<Libraries>, RootfsError> {
     let mut stores: BTreeMap<ImagePath, Libraries> = BTreeMap::new();
     let mut contradicted: BTreeSet<(ImagePath, &str)> = BTreeSet::new();
     for (path, size) in files {
