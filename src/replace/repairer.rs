@@ -1,9 +1,8 @@
 //! The rules as a store of the image has them. In come rules and the overlay; out come steps with
 //! what they fetched, and notes on rules that could not be followed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::Path;
 
 use imgfix_model::component::StoreId;
 use imgfix_model::digest::Digest;
@@ -206,22 +205,20 @@ fn apply(
     steps: &[StoreStep],
     work: &Work<'_>,
 ) -> Result<Overlay, RepairerError> {
-    let archives: Vec<&Archive> = steps.iter().filter_map(|step| step.archive.as_ref()).collect();
-    let files = work.fetcher.archives(&archives)?;
-    let by_url: BTreeMap<&str, &Path> = archives
+    let steps: Vec<(&StoreStep, &ImagePath, &Archive)> = steps
         .iter()
-        .map(|archive| archive.url.as_str())
-        .zip(files.iter().map(std::path::PathBuf::as_path))
+        .filter_map(|step| Some((step, step.path.as_ref()?, step.archive.as_ref()?)))
         .collect();
+    let archives: Vec<&Archive> = steps.iter().map(|(_, _, archive)| *archive).collect();
+    let files = work.fetcher.archives(&archives)?;
     let spool = Spool::new().map_err(RepairerError::Temporary)?;
-    for step in steps {
-        let (Some(path), Some(archive)) = (&step.path, &step.archive) else { continue };
+    for ((step, path, archive), file) in steps.into_iter().zip(files) {
         let fail = |source: Cause| RepairerError::Archive { archive: archive.url.clone(), source };
         let file = || {
-            let file = by_url.get(archive.url.as_str()).map(File::open);
-            file.unwrap_or_else(|| Err(std::io::Error::other("it was not fetched"))).map_err(
-                |source| RepairerError::ArchiveFile { archive: archive.url.clone(), source },
-            )
+            File::open(&file).map_err(|source| RepairerError::ArchiveFile {
+                archive: archive.url.clone(),
+                source,
+            })
         };
         let limits = Limits::for_archive(archive.size, &work.edge.memory);
         let times = work.edge.source_date_epoch;
