@@ -10,6 +10,7 @@ use common::cli::{Place, Ran, ran};
 use common::debian::{self, Deb, Tar};
 use common::images;
 use common::java::Jar;
+use common::libraries::Found;
 use common::node::Registry;
 use serde_json::{Value, json};
 
@@ -130,21 +131,13 @@ fn application_alone() -> Vec<u8> {
 }
 
 /// A result of Trivy's about libraries.
-fn result(kind: &str, found: &[(&str, &str, &str, &str, &str)]) -> Value {
-    let list: Vec<Value> = found
-        .iter()
-        .map(|(id, name, path, installed, fixed)| {
-            json!({"VulnerabilityID": id, "PkgName": name, "PkgPath": path,
-                "InstalledVersion": installed, "FixedVersion": fixed, "Status": "fixed",
-                "Title": "made by a test", "Severity": "HIGH"})
-        })
-        .collect();
+fn result(kind: &str, found: &[Found<'_>]) -> Value {
     let target = match kind {
         "node-pkg" => "Node.js",
         "python-pkg" => "Python",
         kind => kind,
     };
-    json!({"Target": target, "Class": "lang-pkgs", "Type": kind, "Vulnerabilities": list})
+    common::libraries::result(target, kind, found)
 }
 
 fn trivy() -> Value {

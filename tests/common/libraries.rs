@@ -7,8 +7,8 @@ use super::cli::Ran;
 /// A finding of a Trivy report: id, name, path of its record, installed and fixed version.
 pub type Found<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
-/// A Trivy report about libraries of one type (`node-pkg`, `jar`).
-pub fn trivy(target: &str, kind: &str, found: &[Found<'_>]) -> Value {
+/// A result of Trivy's about libraries of one type (`node-pkg`, `jar`).
+pub fn result(target: &str, kind: &str, found: &[Found<'_>]) -> Value {
     let list: Vec<Value> = found
         .iter()
         .map(|(id, name, path, installed, fixed)| {
@@ -17,9 +17,13 @@ pub fn trivy(target: &str, kind: &str, found: &[Found<'_>]) -> Value {
                 "Title": "made by a test", "Severity": "HIGH"})
         })
         .collect();
+    json!({"Target": target, "Class": "lang-pkgs", "Type": kind, "Vulnerabilities": list})
+}
+
+/// A Trivy report about libraries of one type.
+pub fn trivy(target: &str, kind: &str, found: &[Found<'_>]) -> Value {
     json!({"SchemaVersion": 2, "ArtifactName": "app", "ArtifactType": "container_image",
-        "Metadata": {}, "Results": [{"Target": target, "Class": "lang-pkgs",
-        "Type": kind, "Vulnerabilities": list}]})
+        "Metadata": {}, "Results": [result(target, kind, found)]})
 }
 
 /// `ID VERDICT REASON`, a line a finding.
