@@ -97,7 +97,7 @@ impl<R: BufRead> Xml<R> {
     ///
     /// # Errors
     /// The document is not well-formed, or beyond the bounds.
-    #[allow(clippy::should_implement_trait)] // what it gives borrows from the reader
+    #[allow(clippy::should_implement_trait, reason = "what it gives borrows from the reader")]
     pub fn next(&mut self) -> Result<Token<'_>, XmlError> {
         loop {
             // the borrow checker wants the loop's other turns to begin anew

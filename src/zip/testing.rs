@@ -34,7 +34,7 @@ impl Made {
 
     /// Its bytes.
     #[must_use]
-    #[allow(clippy::missing_panics_doc)]
+    #[allow(clippy::missing_panics_doc, reason = "for tests, which make small archives")]
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = if self.counts_script { self.script.clone() } else { Vec::new() };
         let mut directory = Vec::new();
