@@ -6,7 +6,7 @@
 //! ([`Specifiers::allow_prerelease`]); an installed one is always held against the numbers alone,
 //! as `pip check` does.
 //!
-//! Compared with `packaging` 26.4 by `tests/differential_python/specifiers`.
+//! Compared with `packaging` 26.4 by `tests/differential_python/answers`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -183,18 +183,14 @@ impl Specifier {
             }
             Operator::LessOrEqual => public(version) <= *own,
             Operator::GreaterOrEqual => public(version) >= *own,
-            // what comes before a release is no version below it
-            Operator::Less => {
-                version < own
-                    && (own.any_prerelease()
-                        || !version.any_prerelease()
-                        || !is_same_release(version, own))
-            }
-            // nor what comes after it one above it
+            // A pre-release of a release is not below it.
+            Operator::Less if own.any_prerelease() => version < own,
+            Operator::Less => *version < own.clone().with_dev(Some(0)),
+            // Nor is a post-release of a final or pre-release, or a local version, above it.
             Operator::Greater => {
-                version > own
-                    && !(is_same_release(version, own)
-                        && (version.is_local() || (version.is_post() && !own.is_post())))
+                let may_be_post = own.is_post() || own.is_dev();
+                public(version) > *own
+                    && (may_be_post || version.pre() != own.pre() || !is_same_release(version, own))
             }
             Operator::Arbitrary => false,
         }
@@ -256,6 +252,15 @@ mod tests {
             ("<1.0rc1", "1.0a1 1.0b9 0.9", "1.0rc1 1.0"),
             (">1.0", "1.0.1 1.1 2", "1.0 1.0.post1 1.0+l"),
             (">1.0.post1", "1.0.post2 1.1", "1.0.post1 1.0"),
+            (">1.0a1", "1.0a2.dev0 1.0b1.post1 1.0", "1.0a1 1.0a1.post1 1.0a1.post1.dev0 1.0a1+l"),
+            (
+                ">1.1a1.dev0",
+                "1.1rc1.post1.dev2 1.1a1.dev1 1.1a1 1.1a1.post1",
+                "1.1a1.dev0+l 1.1.dev0",
+            ),
+            (">1.0.dev1", "1.0.dev2 1.0a1 1.0 1.0.post1", "1.0.dev1 1.0.dev1+l"),
+            ("<1.0.post1", "1.0 1.0+l 1.0a1.post2 1.0.post0.dev0", "1.0.post1.dev0 1.0.post1"),
+            ("<1.0.post1.dev1", "1.0 1.0.post1.dev0", "1.0.post1 1.0.post1.dev1"),
             ("===1.0", "1.0", "1.0.0 1"),
             (">=1,<2", "1 1.9", "0.9 2 2.0a1"),
             ("", "0 1a1", ""),

@@ -14,6 +14,7 @@ from packaging import _manylinux, _musllinux, tags
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 
 count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
 dice = random.Random(seed)
@@ -93,7 +94,8 @@ def yes(value):
 for _ in range(count):
     asked, about = specifiers(), version()
     try:
-        answer = yes(SpecifierSet(asked).contains(about, prereleases=True))
+        # A version, as pip asks: `===` compares how it is written, and that is its normal form.
+        answer = yes(SpecifierSet(asked).contains(Version(about), prereleases=True))
     except InvalidSpecifier:
         answer = "x"
     print("specifier", asked, about, answer, sep="\t")
@@ -112,7 +114,7 @@ for _ in range(count):
     try:
         found = Requirement(asked)
         extras = ",".join(sorted(found.extras)) or "-"
-        parts = ",".join(sorted(str(one) for one in found.specifier)) or "-"
+        parts = ",".join(sorted({str(one) for one in found.specifier})) or "-"
         answer = f"{found.name} {extras} {parts} {yes(found.marker)}"
     except InvalidRequirement:
         answer = "x"
