@@ -91,15 +91,6 @@ pub enum RepairError {
     /// Two images cannot be compared: a file cannot be read.
     #[error(transparent)]
     Diff(#[from] imgfix_report::diff::DiffError),
-    /// The image has no package manager that is known.
-    #[error(
-        "{image}: the image has no dpkg or apk database; imgfix repairs Debian, Ubuntu, Alpine, \
-         Wolfi and Chainguard images"
-    )]
-    Unsupported {
-        /// The image and its platform, as the user named it.
-        image: String,
-    },
     /// The image was put together with chisel
     /// (<https://documentation.ubuntu.com/chisel>).
     #[error(

@@ -55,7 +55,7 @@ pub enum Depth {
 /// What is installed in each platform's image.
 ///
 /// # Errors
-/// The image cannot be read, or has no package database that is understood.
+/// The image cannot be read; its packages are recorded in a way that is not understood.
 pub fn inventories(
     reference: &Reference,
     platforms: &[Platform],
@@ -78,9 +78,7 @@ pub fn inventories(
                     RepairError::Inventory { image, source }
                 })?,
             };
-            if contents.libraries.is_empty() {
-                planning::manager(&name, &loaded, &stores)?;
-            }
+            planning::known(&name, &loaded, &stores)?;
             let subject = Subject {
                 reference: name.clone(),
                 platform: loaded.platform.clone(),

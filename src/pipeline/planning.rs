@@ -115,19 +115,23 @@ pub fn plan(
     let inventories: Vec<Option<&Inventory>> = loaded
         .iter()
         .zip(&stores)
-        .map(|(loaded, stores)| match stores.package_manager() {
-            Some(manager) => Ok(Some(manager.inventory())),
-            None if stores.has_libraries() || environment.replaces() => Ok(None),
-            None => Ok(Some(manager(&name, loaded, stores)?.inventory())),
+        .map(|(loaded, stores)| {
+            known(&name, loaded, stores)?;
+            Ok(stores.package_manager().map(PackageManager::inventory))
         })
         .collect::<Result<_, RepairError>>()?;
     let root = set.root.raw().digest;
     let scanned = scan::Scanned { root, platforms: &loaded, inventories: &inventories };
     let findings = scan::findings(&request.scan, &scanned, environment)?;
     if findings.is_none() && saved.is_none() && !environment.replaces() {
-        // of libraries nothing is upgraded that no report names
-        for (loaded, stores) in loaded.iter().zip(&stores) {
-            manager(&name, loaded, stores)?;
+        for (loaded, _) in
+            loaded.iter().zip(&stores).filter(|(_, all)| all.package_manager().is_none())
+        {
+            environment.edge.progress.warn(&format!(
+                "{name} ({}): the image has no package manager that is known, and of libraries and \
+                 files nothing is changed that no report names: give a report (-r)",
+                loaded.platform
+            ));
         }
     }
     let fetcher = environment.edge.fetcher()?;
@@ -241,22 +245,17 @@ pub fn stores(
     })
 }
 
-/// The package manager of an image that is to be repaired.
+/// That what is installed in an image is recorded in a way that is understood. An image may have
+/// no records at all: one file from scratch is an image.
 ///
 /// # Errors
-/// It has none that is known.
-pub fn manager<'a>(
-    name: &str,
-    loaded: &LoadedImage,
-    stores: &'a Stores,
-) -> Result<&'a dyn PackageManager, RepairError> {
-    stores.package_manager().ok_or_else(|| {
-        let image = format!("{name} ({})", loaded.platform);
-        match load::is_chiselled(&*loaded.tree) {
-            true => RepairError::Chiselled { image },
-            false => RepairError::Unsupported { image },
-        }
-    })
+/// It is a chiselled one.
+pub fn known(name: &str, loaded: &LoadedImage, stores: &Stores) -> Result<(), RepairError> {
+    let is_recorded = stores.package_manager().is_some() || stores.has_libraries();
+    if !is_recorded && load::is_chiselled(&*loaded.tree) {
+        return Err(RepairError::Chiselled { image: format!("{name} ({})", loaded.platform) });
+    }
+    Ok(())
 }
 
 fn saved_plan(saved: &Plan, loaded: &LoadedImage, name: &str) -> Result<PlatformPlan, RepairError> {
