@@ -4,10 +4,11 @@
 use serde::Deserialize;
 
 use super::format::{Form, Format, Outline};
-use super::report::{Collector, aliases, from_json, image_path, non_empty, title};
+use super::report::{Collector, EntryPath, aliases, from_json, image_path, non_empty, title};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
 use imgfix_model::advisory::{Cvss, Epss};
-use imgfix_model::finding::{Assessed, Claim, Class, Finding, FixStatus, Naming};
+use imgfix_model::finding::{Assessed, Claim, Class, Finding, FixStatus, Naming, Subject};
+use imgfix_model::location::{Location, Span};
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "imgfix/findings/v1";
@@ -51,9 +52,11 @@ struct GivenFinding {
     also_fixed_in: Vec<String>,
     severity: Option<String>,
     class: Option<Class>,
+    subject: Option<Subject>,
     status: Option<FixStatus>,
     architecture: Option<String>,
     path: Option<String>,
+    location: Option<Location>,
     title: Option<String>,
     #[serde(default)]
     aliases: Vec<String>,
@@ -121,15 +124,26 @@ fn finding(
     let place = out.place(path);
     let id = place.required("id", Some(entry.id))?;
     let class = entry.class.unwrap_or(Class::System);
-    let package = match (class, non_empty(entry.package), &entry.path) {
+    let location = entry.location.map(|location| located(&place, location)).transpose()?;
+    let file = location.as_ref().and_then(|location| location.file()?.path.clone());
+    let path = match (non_empty(entry.path).map(|path| image_path(&path)), file) {
+        (Some(path), Some(file)) if path != file => {
+            let why = format!("{file:?} is another file than that of path, {path:?}");
+            return Err(place.error("location.path", why));
+        }
+        (path, file) => path.or(file),
+    };
+    let at = path.clone().or_else(|| location.as_ref().map(ToString::to_string));
+    let package = match (class, non_empty(entry.package), at) {
         (_, Some(package), _) => package,
-        // What is wrong with a file needs no package.
-        (Class::Baseline | Class::Malicious, None, Some(path)) => path.clone(),
+        // What is wrong with a file or a setting needs no package.
+        (Class::Baseline | Class::Malicious, None, Some(at)) => at,
         (_, package, _) => place.required("package", package)?,
     };
     let severity = out.severity(&place, entry.severity.as_deref());
     Ok(Finding {
         class,
+        subject: entry.subject,
         severity,
         architecture: non_empty(entry.architecture),
         fixed: entry.fixed,
@@ -137,7 +151,8 @@ fn finding(
         status: entry.status,
         aliases: aliases(&id, entry.aliases),
         title: title(entry.title),
-        path: non_empty(entry.path).map(|path| image_path(&path)),
+        path,
+        location,
         platform: non_empty(entry.platform).or_else(|| platform.map(str::to_owned)),
         naming: entry.naming.unwrap_or_default(),
         claims: entry.claims,
@@ -149,4 +164,33 @@ fn finding(
         known_exploited: entry.known_exploited,
         ..Finding::system(&id, &package, &entry.installed)
     })
+}
+
+/// A location as it was given, its path made absolute.
+fn located(place: &EntryPath<'_>, mut location: Location) -> Result<Location, FindingsError> {
+    let backwards = |span: &Span| span.first == 0 || span.last < span.first;
+    match &mut location {
+        Location::File(file) => {
+            file.path = non_empty(file.path.take()).map(|path| image_path(&path));
+            if file.path.is_none() && file.hash().is_none() {
+                return Err(place.error("location", "names neither path, sha256 nor md5"));
+            }
+            if file.columns.is_some() && file.lines.is_none() {
+                return Err(place.error("location.columns", "they need lines"));
+            }
+            let one_line = file.lines.is_some_and(|lines| lines.first == lines.last);
+            let columns = file.columns.filter(|columns| one_line || columns.first == 0);
+            if file.lines.iter().chain(&columns).any(backwards) {
+                return Err(place.error("location", "lines and columns go from 1 upwards"));
+            }
+        }
+        Location::Build { lines: Some(lines), .. } if backwards(lines) => {
+            return Err(place.error("location.lines", "they go from 1 upwards"));
+        }
+        Location::History { entry: Some(0) } => {
+            return Err(place.error("location.entry", "the oldest entry is 1"));
+        }
+        _ => {}
+    }
+    Ok(location)
 }

@@ -44,6 +44,7 @@ mod snyk;
 mod sysdig;
 mod trivy;
 mod trivy_operator;
+mod trivy_risks;
 mod veracode;
 mod vers;
 mod wiz;
@@ -61,6 +62,8 @@ pub use report::{MAX_REPORT, ScanReport, parse_report};
 
 #[cfg(test)]
 mod real_reports;
+#[cfg(test)]
+mod risks;
 #[cfg(test)]
 mod said_beside;
 #[cfg(test)]

@@ -16,9 +16,11 @@ use super::report::{
     Collector, EntryPath, from_json, image_path, non_empty, split_versions, title, with_fixes,
 };
 use super::shape::Shape;
+use super::trivy_risks::{self, Configuration, Misconfiguration, Secret};
 use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
 use imgfix_model::advisory::Cvss;
-use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity, Subject};
+use imgfix_model::location::{FileLocation, Location};
 
 const SCANNER: &str = "Trivy";
 
@@ -96,6 +98,23 @@ struct ImageConfig {
     architecture: Option<String>,
     os: Option<String>,
     variant: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    history: Option<Vec<History>>,
+    #[serde(default, deserialize_with = "lenient")]
+    config: Option<ContainerConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct History {
+    created_by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
+struct ContainerConfig {
+    env: Option<Vec<String>>,
+    labels: Option<BTreeMap<String, String>>,
 }
 
 /// An element of `Results`; Veracode's container scan has the same.
@@ -190,25 +209,6 @@ struct PkgIdentifier {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
-struct Misconfiguration {
-    #[serde(rename = "ID")]
-    id: Option<String>,
-    title: Option<String>,
-    status: Option<String>,
-    severity: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", expecting = "an object")]
-struct Secret {
-    #[serde(rename = "RuleID")]
-    rule_id: Option<String>,
-    title: Option<String>,
-    severity: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct License {
     name: Option<String>,
     category: Option<String>,
@@ -259,8 +259,12 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
             what: format!("a Trivy report of schema version {}", report.schema_version),
         });
     }
-    let artifact = identity(report.artifact_name, report.artifact_type, report.metadata);
+    let mut metadata = report.metadata.unwrap_or_default();
+    let configuration =
+        configuration(report.artifact_name.as_deref(), metadata.image_config.as_mut());
+    let artifact = identity(report.artifact_name, report.artifact_type, metadata);
     let mut reader = Reader::new(name, artifact.platform.clone());
+    reader.configuration = configuration;
     reader.results("Results", report.results.unwrap_or_default())?;
     Ok(reader.out.finish(ReportFormat::Trivy, artifact))
 }
@@ -295,12 +299,24 @@ fn parse_cluster(name: &str, cluster: Cluster) -> Result<ScanReport, FindingsErr
     Ok(reader.out.finish(ReportFormat::Trivy, artifact))
 }
 
-fn identity(
-    name: Option<String>,
-    kind: Option<String>,
-    metadata: Option<Metadata>,
-) -> ArtifactIdentity {
-    let metadata = metadata.unwrap_or_default();
+/// What names places in the image's configuration; no value of a variable or label is taken.
+fn configuration(artifact: Option<&str>, config: Option<&mut ImageConfig>) -> Configuration {
+    let (history, own) = match config {
+        Some(config) => (config.history.take(), config.config.take()),
+        None => (None, None),
+    };
+    let history = history.unwrap_or_default().into_iter();
+    let (env, labels) = own.map_or((None, None), |own| (own.env, own.labels));
+    let env = env.unwrap_or_default();
+    Configuration {
+        artifact: artifact.unwrap_or_default().to_owned(),
+        history: history.map(|entry| entry.created_by.unwrap_or_default()).collect(),
+        environment: env.iter().filter_map(|entry| trivy_risks::variable(entry)).collect(),
+        labels: labels.unwrap_or_default().into_keys().collect(),
+    }
+}
+
+fn identity(name: Option<String>, kind: Option<String>, metadata: Metadata) -> ArtifactIdentity {
     let (family, version) = match metadata.os {
         Some(os) => (non_empty(os.family), non_empty(os.name)),
         None => (None, None),
@@ -328,6 +344,7 @@ fn identity(
 /// Reads results into its collector.
 pub(super) struct Reader<'a> {
     platform: Option<String>,
+    configuration: Configuration,
     pub out: Collector<'a>,
 }
 
@@ -337,16 +354,18 @@ struct Target {
     kind: String,
     /// The element's file, absolute; `None` for the system and for gathered libraries.
     file: Option<String>,
+    /// Its `Target`, as it is.
+    target: Option<String>,
 }
 
 impl<'a> Reader<'a> {
     fn new(name: &'a str, platform: Option<String>) -> Self {
-        Self { platform, out: Collector::new(name, SCANNER) }
+        Self::over(Collector::new(name, SCANNER), platform)
     }
 
     /// One that goes on with what another format's reader has gathered.
     pub fn over(out: Collector<'a>, platform: Option<String>) -> Self {
-        Self { platform, out }
+        Self { platform, configuration: Configuration::default(), out }
     }
 
     /// `path` is the list's in the report.
@@ -370,6 +389,7 @@ impl<'a> Reader<'a> {
         let is_file = !is_system && !GATHERED.contains(&kind.as_str());
         let target = Target {
             class: if is_system { Class::System } else { Class::Library },
+            target: result.target.clone(),
             file: non_empty(result.target).filter(|_| is_file).map(|text| image_path(&text)),
             kind,
         };
@@ -471,9 +491,21 @@ impl<'a> Reader<'a> {
         target: &Target,
         entry: Misconfiguration,
     ) -> Result<Finding, FindingsError> {
-        let id = place.required("ID", entry.id)?;
+        let id = place.required("ID", entry.id.clone())?;
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
-        Ok(self.baseline(&id, severity, &target.kind, target.file.clone(), entry.title))
+        let (subject, location) = trivy_risks::of_misconfiguration(
+            &entry,
+            &target.kind,
+            target.target.as_deref(),
+            target.file.as_deref(),
+            &self.configuration,
+        );
+        let package = match subject {
+            Some(Subject::Secret) => "secret",
+            _ => &target.kind,
+        };
+        let finding = self.baseline(&id, severity, package, location, entry.title);
+        Ok(Finding { subject, ..finding })
     }
 
     fn secret(
@@ -482,9 +514,16 @@ impl<'a> Reader<'a> {
         target: &Target,
         entry: Secret,
     ) -> Result<Finding, FindingsError> {
-        let id = place.required("RuleID", entry.rule_id)?;
+        let id = place.required("RuleID", entry.rule_id.clone())?;
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
-        Ok(self.baseline(&id, severity, "secret", target.file.clone(), entry.title))
+        let location = trivy_risks::of_secret(
+            &entry,
+            target.target.as_deref(),
+            target.file.as_deref(),
+            &self.configuration,
+        );
+        let finding = self.baseline(&id, severity, "secret", location, entry.title);
+        Ok(Finding { subject: Some(Subject::Secret), ..finding })
     }
 
     fn license(&mut self, place: &EntryPath<'_>, entry: License) -> Result<Finding, FindingsError> {
@@ -492,25 +531,30 @@ impl<'a> Reader<'a> {
         let severity = place.severity(entry.severity.as_deref(), &mut self.out.warnings);
         let package = non_empty(entry.pkg_name).unwrap_or_else(|| "license".to_owned());
         let path = non_empty(entry.file_path).map(|path| image_path(&path));
+        let location = path.map(|path| FileLocation::at(path).into());
         let title = non_empty(entry.category).map(|category| format!("license: {category}"));
-        Ok(self.baseline(&id, severity, &package, path, title))
+        let finding = self.baseline(&id, severity, &package, location, title);
+        Ok(Finding { subject: Some(Subject::License), ..finding })
     }
 
     fn baseline(
         &self,
         id: &str,
-        severity: imgfix_model::finding::Severity,
+        severity: Severity,
         package: &str,
-        path: Option<String>,
+        location: Option<Location>,
         text: Option<String>,
     ) -> Finding {
-        Finding {
+        let finding = Finding {
             class: Class::Baseline,
             severity,
             title: title(text),
-            path,
             platform: self.platform.clone(),
             ..Finding::system(id, package, "")
+        };
+        match location {
+            Some(location) => finding.located(location),
+            None => finding,
         }
     }
 }

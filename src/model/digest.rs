@@ -1,4 +1,4 @@
-//! [`Digest`] and [`DiffId`]: content identities as the OCI image specification writes them
+//! [`Digest`] and [`DiffId`] (and [`Md5`], for scanners that name files by it): content identities as the OCI image specification writes them
 //! (<https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>).
 
 use std::fmt;
@@ -10,6 +10,11 @@ use sha2::{Digest as _, Sha256};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a sha256 digest (want 'sha256:' and 64 lower-case hexadecimal digits)")]
 pub struct DigestError(pub String);
+
+/// Why text is not an MD5.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an MD5 (want 32 hexadecimal digits)")]
+pub struct Md5Error(pub String);
 
 /// The SHA-256 identity of a blob as stored (compressed).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +119,61 @@ impl<'de> serde::Deserialize<'de> for Digest {
     }
 }
 
+/// The MD5 of a file's content. It proves nothing; scanners of malicious files name files by it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Md5([u8; 16]);
+
+impl Md5 {
+    /// From a finished MD5.
+    #[must_use]
+    pub fn from_md5(hash: [u8; 16]) -> Self {
+        Self(hash)
+    }
+}
+
+impl FromStr for Md5 {
+    type Err = Md5Error;
+    /// 32 hexadecimal digits in any case, with or without `md5:`.
+    fn from_str(text: &str) -> Result<Self, Md5Error> {
+        let fail = || Md5Error(text.chars().take(100).collect());
+        let hex = text.strip_prefix("md5:").unwrap_or(text);
+        if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(fail());
+        }
+        let mut out = [0; 16];
+        for (byte, pair) in out.iter_mut().zip(hex.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| fail())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| fail())?;
+        }
+        Ok(Self(out))
+    }
+}
+
+impl fmt::Display for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "md5:{}", super::hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for Md5 {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Md5 {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +186,17 @@ mod tests {
         assert_eq!(text.parse::<Digest>(), Ok(digest));
         for bad in ["", "sha256:", "md5:00", &text[..70], &text.to_uppercase()] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn an_md5_is_read_in_any_case() {
+        let text = "44d88612fea8a8f36de82e1278abb02f";
+        let md5: Md5 = text.parse().unwrap();
+        assert_eq!(md5.to_string(), format!("md5:{text}"));
+        assert_eq!(text.to_uppercase().parse(), Ok(md5));
+        assert_eq!(md5.to_string().parse(), Ok(md5));
+        for bad in ["", "md5:", &text[..31], "zzd88612fea8a8f36de82e1278abb02f"] {
+            assert!(bad.parse::<Md5>().is_err(), "{bad}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use crate::advisory::{Cvss, Epss, web_link};
+use crate::location::{FileLocation, Location};
 
 /// How bad a finding is. Scanners agree on the order, though not on every word.
 #[derive(
@@ -94,6 +95,30 @@ impl fmt::Display for Class {
     }
 }
 
+/// What a finding is about, where its class alone does not say it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// A password, key or token that somebody left in the image.
+    Secret,
+    /// A licence that somebody's policy does not allow.
+    License,
+    /// How the image was built. Nothing in the image is wrong, and nothing in it can be mended.
+    Build,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Subject::Secret => "secret",
+            Subject::License => "license",
+            Subject::Build => "build",
+        })
+    }
+}
+
 /// What is known about a fix; the scanners' words differ, these are imgfix's.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
@@ -177,6 +202,9 @@ pub struct Finding {
     pub id: String,
     /// Which of the four classes of risk it belongs to.
     pub class: Class,
+    /// What it is about, where the class alone does not say it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subject: Option<Subject>,
     /// How bad it is; the worst one when reports disagree.
     pub severity: Severity,
     /// The binary package's (or library's) name as the scanner gives it.
@@ -206,6 +234,10 @@ pub struct Finding {
     /// File in the image, for libraries and files.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub path: Option<String>,
+    /// Where it is, when the report says more than a path or something else; of a file with a
+    /// path it is that of `path`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub location: Option<Location>,
     /// Which platform's image the report was about when it says so (`linux/arm64`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub platform: Option<String>,
@@ -245,6 +277,7 @@ impl Finding {
         Self {
             id: id.to_owned(),
             class: Class::System,
+            subject: None,
             severity: Severity::Unknown,
             package: package.to_owned(),
             architecture: None,
@@ -255,6 +288,7 @@ impl Finding {
             aliases: Vec::new(),
             title: None,
             path: None,
+            location: None,
             platform: None,
             naming: Naming::Either,
             claims: Vec::new(),
@@ -264,6 +298,51 @@ impl Finding {
             cvss: Vec::new(),
             epss: None,
             known_exploited: false,
+        }
+    }
+
+    /// The same at a place; a file's path is also the finding's.
+    #[must_use]
+    pub fn located(self, location: impl Into<Location>) -> Self {
+        let location = location.into();
+        let path = location.file().and_then(|file| file.path.clone());
+        Self { path, location: Some(location), ..self }
+    }
+
+    /// Where it is, as it goes behind `in`: `/srv/app/.env:3`, `ENV AWS_KEY`.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        self.location.as_ref().map(ToString::to_string).or_else(|| self.path.clone())
+    }
+
+    /// The place without lines: the same whatever is written above it in a file.
+    #[must_use]
+    pub fn rough_place(&self) -> Option<String> {
+        let rough = self.location.as_ref().map(|location| location.roughly().to_string());
+        rough.or_else(|| self.path.clone())
+    }
+
+    /// The place, unless it is the very path that `package` is already.
+    #[must_use]
+    pub fn place_beside_package(&self) -> Option<String> {
+        self.place().filter(|place| *place != self.package)
+    }
+
+    /// The file that it is about, when it is about one.
+    #[must_use]
+    pub fn file(&self) -> Option<FileLocation> {
+        match &self.location {
+            Some(location) => location.file().cloned(),
+            None => self.path.as_ref().map(FileLocation::at),
+        }
+    }
+
+    /// The class, or the word for what is a class of its own to people: `secret`.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        match (self.class, self.subject) {
+            (Class::Baseline, Some(subject)) => subject.to_string(),
+            (class, _) => class.to_string(),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod finding;
 pub mod hex;
 pub mod identity;
 pub mod left_out;
+pub mod location;
 pub mod package;
 pub mod path;
 pub mod plan;

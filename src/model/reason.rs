@@ -164,6 +164,9 @@ pub enum Reason {
         /// The word of the [`Class`](crate::finding::Class).
         class: String,
     },
+    /// It says how the image was built. Nothing in the image can be mended for it, and a history
+    /// that says otherwise would be a lie.
+    BuiltSo,
     /// The component is there, in a store whose components are listed and not changed yet.
     StoreNotRepaired {
         /// The [`StoreId`](crate::component::StoreId) as text.
@@ -352,6 +355,10 @@ impl fmt::Display for Reason {
             Reason::NoRecipe { class } => {
                 write!(f, "no recipe yet for findings of class {class}")
             }
+            Reason::BuiltSo => f.write_str(
+                "it describes how the image was built; a history that says otherwise would be a \
+                 lie: mend the Dockerfile and build anew",
+            ),
             Reason::StoreNotRepaired { store, component, installed } => write!(
                 f,
                 "{component} {installed} is there ({store}), and imgfix does not repair such \

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imgfix_model::component::{Component, Contents, StoreId};
-use imgfix_model::finding::{Class, Finding};
+use imgfix_model::finding::{Class, Finding, Subject};
 use imgfix_model::package::{Installed, Inventory};
 use imgfix_model::path::ImagePath;
 use imgfix_model::plan::{PlatformPlan, StorePlan, Unfixed};
@@ -304,6 +304,7 @@ struct Dealt {
 /// Why a finding is left that no store of the image claims.
 fn unclaimed(finding: &Finding) -> Reason {
     match finding.class {
+        _ if finding.subject == Some(Subject::Build) => Reason::BuiltSo,
         Class::System => Reason::NotOwned,
         class => Reason::NoRecipe { class: class.to_string() },
     }

@@ -17,7 +17,7 @@ pub fn identity(report: &RepairReport, platform: &PlatformReport, finding: &Find
         platform.sources.of_finding(finding),
         finding.package,
         finding.architecture,
-        finding.path,
+        finding.rough_place(),
         finding.id,
     ])
     .to_string()

@@ -42,7 +42,7 @@ pub fn table(reports: &[ScanReport], findings: &[Finding], style: Style) -> Stri
         counts.add(finding.severity);
         let fixed: Vec<&str> =
             finding.fixed.iter().chain(&finding.also_fixed_in).map(String::as_str).collect();
-        let (severity, class) = (finding.severity.to_string(), finding.class.to_string());
+        let (severity, class) = (finding.severity.to_string(), finding.kind());
         let (package, fixed) = (place(finding), fixed.join(", "));
         let known = [&severity, &class, &finding.id, &package, &finding.installed, &fixed];
         match exploited {
@@ -85,9 +85,11 @@ pub fn table(reports: &[ScanReport], findings: &[Finding], style: Style) -> Stri
 
 /// The package, and the file when that is something else.
 fn place(finding: &Finding) -> String {
-    match &finding.path {
-        Some(path) if *path != finding.package => format!("{} in {path}", finding.package),
-        _ => finding.package.clone(),
+    match finding.place_beside_package() {
+        // of a file that has no other name the place says more
+        Some(place) if finding.path.as_ref() == Some(&finding.package) => place,
+        Some(place) => format!("{} in {place}", finding.package),
+        None => finding.package.clone(),
     }
 }
 
@@ -196,6 +198,43 @@ mod tests {
         let again = parse_report("again", text.as_bytes()).unwrap();
         assert_eq!(again.artifact.name, "app:1.0");
         assert_eq!(again.assessed, report.assessed);
+        assert_eq!(merge(vec![again]), findings);
+    }
+
+    #[test]
+    fn places_are_shown_and_written() {
+        let text = serde_json::json!({"schema": "imgfix/findings/v1", "findings": [
+            {"id": "aws-key", "package": "secret", "class": "baseline", "subject": "secret",
+             "location": {"in": "environment", "name": "AWS_KEY"}},
+            {"id": "pat", "package": "secret", "class": "baseline", "subject": "secret",
+             "location": {"in": "file", "path": "srv/app/.env", "lines": {"first": 3, "last": 3},
+                "columns": {"first": 2, "last": 9}, "layer": format!("sha256:{:064}", 1)}},
+            {"id": "DS005", "package": "dockerfile", "class": "baseline", "subject": "build",
+             "location": {"in": "history", "entry": 7}},
+            {"id": "DS002", "class": "baseline", "location": {"in": "config", "field": "user"}},
+            {"id": "DL3008", "class": "baseline", "subject": "build",
+             "location": {"in": "build", "file": "Dockerfile"}},
+            {"id": "EICAR", "class": "malicious", "location": {"in": "file",
+                "md5": "44d88612fea8a8f36de82e1278abb02f", "path": "/tmp/e.com"}}]});
+        let report = parse_report("r.json", text.to_string().as_bytes()).unwrap();
+        let findings = merge(vec![report.clone()]);
+        let table = table(std::slice::from_ref(&report), &findings, Style::default());
+        for want in [
+            "secret in ENV AWS_KEY",
+            "secret in /srv/app/.env:3",
+            "dockerfile in history entry 7",
+            "configuration User",
+            "the image as built (Dockerfile)",
+            "/tmp/e.com",
+        ] {
+            assert!(table.contains(want), "{want}: {table}");
+        }
+        let text = json(&[report], &findings);
+        super::super::schema_check::assert_valid(
+            include_str!("../../docs/findings.schema.json"),
+            &text,
+        );
+        let again = parse_report("again", text.as_bytes()).unwrap();
         assert_eq!(merge(vec![again]), findings);
     }
 

@@ -69,6 +69,7 @@ mod tests {
             Reason::NotOwned,
             Reason::NeedsScripts { package: text(), script: text(), line: None, detail: text() },
             Reason::NoRecipe { class: text() },
+            Reason::BuiltSo,
             Reason::BeyondUpgrades {
                 component: text(),
                 installed: text(),

@@ -84,7 +84,9 @@ fn suite(
 }
 
 fn case(writer: &mut Writer<Vec<u8>>, report: &RepairReport, problem: &Problem<'_>) -> Result {
-    let name = clean(&format!("{} {}", problem.id, problem.source));
+    let at = problem.at.as_ref().filter(|at| *at != problem.source);
+    let at = at.map(|at| format!(" in {at}")).unwrap_or_default();
+    let name = clean(&format!("{} {}{at}", problem.id, problem.source));
     let class = clean(&format!("{}.{}", problem.class, problem.source));
     let became = clean(&problem.became());
     let why = match (problem.outcome, report.is_done()) {
@@ -124,7 +126,10 @@ fn packages(problem: &Problem<'_>) -> String {
     let mut all: Vec<String> = Vec::new();
     for one in problem.decisive() {
         let finding = &one.judged.finding;
-        let text = format!("{} {}", finding.package, finding.installed);
+        let place = finding.location.as_ref().and_then(|_| finding.place_beside_package());
+        let place = place.map(|place| format!("in {place}")).unwrap_or_default();
+        let words = [&finding.package, &finding.installed, &place];
+        let text = words.map(String::as_str).join(" ").trim_end().replace("  ", " ");
         if !all.contains(&text) {
             all.push(text);
         }

@@ -152,6 +152,7 @@ fn is_known(reason: &Reason) -> bool {
         | Reason::Untrusted { .. }
         | Reason::NeedsScripts { .. }
         | Reason::NoRecipe { .. }
+        | Reason::BuiltSo
         | Reason::StoreNotRepaired { .. }
         | Reason::BeyondUpgrades { .. }
         | Reason::Constrained { .. }

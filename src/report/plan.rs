@@ -143,7 +143,7 @@ fn join(ids: &[String], most: usize) -> String {
 /// What stays unfixed: one row for the findings of one package with one reason, the most
 /// severe first.
 fn unfixed(platform: &PlatformPlan, style: Style) -> String {
-    let mut rows: BTreeMap<(&str, &Reason), Vec<&Unfixed>> = BTreeMap::new();
+    let mut rows: BTreeMap<(String, &Reason), Vec<&Unfixed>> = BTreeMap::new();
     let stores = platform.stores.iter().flat_map(|store| &store.steps);
     let mitigated: BTreeSet<(&str, &str)> = stores
         .flat_map(|step| step.because.iter().map(move |because| (step, because)))
@@ -158,7 +158,14 @@ fn unfixed(platform: &PlatformPlan, style: Style) -> String {
         !mitigated.contains(&(one.finding.package.as_str(), one.finding.id.as_str()))
     };
     for unfixed in platform.unfixed.iter().filter(is_left) {
-        rows.entry((&unfixed.finding.package, &unfixed.reason)).or_default().push(unfixed);
+        let finding = &unfixed.finding;
+        // of what is no package it is the place that tells them apart
+        let place = finding.location.as_ref().and_then(|_| finding.place_beside_package());
+        let subject = match place {
+            Some(place) => format!("{} in {place}", finding.package),
+            None => finding.package.clone(),
+        };
+        rows.entry((subject, &unfixed.reason)).or_default().push(unfixed);
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
     let worst = |of: &[&Unfixed]| of.iter().map(|unfixed| unfixed.finding.severity).max();
@@ -183,7 +190,7 @@ fn unfixed(platform: &PlatformPlan, style: Style) -> String {
             }
             _ => ids.join(", "),
         };
-        table.row([&severity, package, &findings, &reason.to_string()]);
+        table.row([&severity, &package, &findings, &reason.to_string()]);
     }
     section("Not fixed", table, style)
 }

@@ -1,5 +1,5 @@
-//! Problems: what people count. One problem is one id in one source package (or library, or
-//! file), however many binary packages and platforms it was found in; it is fixed when all of
+//! Problems: what people count. One problem is one id in one source package (or library, file or
+//! other place), however many binary packages and platforms it was found in; it is fixed when all of
 //! its findings are.
 //!
 //! In come the reports on the platforms; out go [`Problem`]s, worst first. Every rendering and
@@ -24,6 +24,8 @@ pub struct Problem<'a> {
     pub class: Class,
     /// The source package; for other classes what the scanner calls the thing.
     pub source: &'a str,
+    /// Where in the image, of what is no package: a file, a variable, a part of the history.
+    pub at: Option<String>,
     /// The worst that a finding of it says.
     pub severity: Severity,
     /// The worst that became of a finding of it.
@@ -92,7 +94,14 @@ impl<'a> Problem<'a> {
     /// exploited, what is most likely to be, the worst, then by id.
     fn urgency(&self) -> impl Ord + '_ {
         let likely = Reverse(self.epss.map(|epss| epss.score));
-        (Reverse(self.known_exploited), likely, Reverse(self.severity), self.id, self.source)
+        (
+            Reverse(self.known_exploited),
+            likely,
+            Reverse(self.severity),
+            self.id,
+            self.source,
+            &self.at,
+        )
     }
 
     /// What to call the place of it in one word: the package when only one has it, else the
@@ -122,17 +131,20 @@ fn rank(outcome: Outcome) -> u8 {
 /// Every problem of an image, the most urgent first.
 #[must_use]
 pub fn problems(platforms: &[PlatformReport]) -> Vec<Problem<'_>> {
-    let mut all: BTreeMap<(Class, &str, &str), Problem<'_>> = BTreeMap::new();
+    let mut all: BTreeMap<(Class, &str, Option<String>, &str), Problem<'_>> = BTreeMap::new();
     for platform in platforms {
         for judged in &platform.findings {
             let finding = &judged.finding;
             let outcome = judged.verdict.outcome();
             let source = platform.sources.of_finding(finding);
             let found = Found { platform: &platform.platform, judged };
-            let problem = all.entry((finding.class, source, &finding.id)).or_insert(Problem {
+            let at = finding.location.as_ref().and_then(|_| finding.rough_place());
+            let key = (finding.class, source, at.clone(), finding.id.as_str());
+            let problem = all.entry(key).or_insert(Problem {
                 id: &finding.id,
                 class: finding.class,
                 source,
+                at,
                 severity: finding.severity,
                 outcome,
                 title: None,
@@ -166,8 +178,8 @@ pub struct Row<'a> {
     pub source: &'a str,
     /// The packages that have them, each with the versions that were seen.
     pub packages: BTreeMap<&'a str, BTreeSet<&'a str>>,
-    /// Files in the image, for libraries and files.
-    pub paths: BTreeSet<&'a str>,
+    /// Where in the image, as it goes behind `in`.
+    pub places: BTreeSet<String>,
     /// What became of them, as half a sentence.
     pub outcome: String,
     /// Each in few words, the most urgent first; never empty.
@@ -193,13 +205,13 @@ pub struct Named<'a> {
 
 impl<'a> Row<'a> {
     fn new(class: Class, source: &'a str, outcome: String) -> Self {
-        let (packages, paths) = (BTreeMap::new(), BTreeSet::new());
-        Self { class, source, packages, paths, outcome, ids: Vec::new() }
+        let (packages, places) = (BTreeMap::new(), BTreeSet::new());
+        Self { class, source, packages, places, outcome, ids: Vec::new() }
     }
 
     fn add(&mut self, finding: &'a Finding) {
         self.packages.entry(&finding.package).or_default().insert(&finding.installed);
-        self.paths.extend(finding.path.as_deref().filter(|path| *path != finding.package));
+        self.places.extend(finding.place_beside_package());
     }
 
     /// The worst of its problems.
@@ -230,7 +242,7 @@ pub fn rows<'a>(problems: &[Problem<'a>], outcome: Outcome) -> Vec<Row<'a>> {
     let mut places = BTreeMap::new();
     for problem in problems.iter().filter(|one| one.outcome == outcome) {
         let became = problem.became();
-        let key = (problem.class, problem.source, became.clone());
+        let key = (problem.class, problem.source, problem.at.clone(), became.clone());
         let place = *places.entry(key).or_insert_with(|| {
             rows.push(Row::new(problem.class, problem.source, became));
             rows.len() - 1

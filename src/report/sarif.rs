@@ -21,7 +21,7 @@ use super::finding_identity::identity;
 use super::image_name;
 use super::problem_pages;
 use imgfix_model::digest::Digest;
-use imgfix_model::finding::{Class, Finding, Severity};
+use imgfix_model::finding::{Class, Finding, Severity, Subject};
 use imgfix_model::verdict::{JudgedFinding, Outcome, Verdict};
 use imgfix_terminal::count;
 
@@ -134,6 +134,7 @@ fn rules<'a>(left: &[Left<'a>]) -> BTreeMap<&'a str, &'a Finding> {
 
 fn rule(id: &str, finding: &Finding) -> Value {
     let name = match finding.class {
+        _ if finding.subject == Some(Subject::Secret) => "Secret",
         Class::System => "OsPackageVulnerability",
         Class::Library => "LanguageSpecificPackageVulnerability",
         Class::Baseline => "Misconfiguration",
@@ -225,14 +226,16 @@ fn result(one: &Left<'_>, rule: usize, report: &RepairReport) -> Value {
         Outcome::Mitigated => "Mitigated",
         _ => report.title_of_left(),
     };
+    let place = finding.location.as_ref().map(|location| format!("Location: {location}\n"));
     let message = format!(
         "Package: {}\nInstalled Version: {}\nVulnerability {}\nSeverity: {}\nFixed Version: {}\n\
-         Platform: {}\n{state}: {}",
+         {}Platform: {}\n{state}: {}",
         finding.package,
         finding.installed,
         finding.id,
         finding.severity.to_string().to_uppercase(),
         finding.fixed.as_deref().unwrap_or_default(),
+        place.unwrap_or_default(),
         platform.platform,
         cut(&why, MAX_TEXT),
     );
@@ -246,7 +249,7 @@ fn result(one: &Left<'_>, rule: usize, report: &RepairReport) -> Value {
         "locations": [{
             "physicalLocation": {
                 "artifactLocation": {"uri": uri_text(uri)},
-                "region": {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1},
+                "region": region(finding),
             },
             "message": {"text": format!("{image}: {} {}", finding.package, finding.installed)},
         }],
@@ -256,6 +259,15 @@ fn result(one: &Left<'_>, rule: usize, report: &RepairReport) -> Value {
             json!([{"kind": "external", "status": "accepted", "justification": why}]);
     }
     result
+}
+
+/// The lines, where a finding has some; the first one of everything else.
+fn region(finding: &Finding) -> Value {
+    let lines = finding.location.as_ref().and_then(|location| location.file()?.lines);
+    match lines {
+        Some(lines) => json!({"startLine": lines.first, "endLine": lines.last}),
+        None => json!({"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}),
+    }
 }
 
 /// A relative URI reference; everything that is not plain is percent-encoded.

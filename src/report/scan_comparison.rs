@@ -58,8 +58,9 @@ impl ScanComparison {
         after: &[Finding],
         report: &RepairReport,
     ) -> Self {
-        let key =
-            |finding: &Finding| (finding.id.clone(), finding.package.clone(), finding.path.clone());
+        let key = |finding: &Finding| {
+            (finding.id.clone(), finding.package.clone(), finding.rough_place())
+        };
         let (old, now): (BTreeSet<_>, BTreeSet<_>) =
             (before.iter().map(key).collect(), after.iter().map(key).collect());
         let fixed: BTreeSet<_> = report

@@ -268,7 +268,7 @@ impl Vulnerabilities {
         out.findings = most(findings.map(|all| {
             all.iter().filter(|one| counts(one.verdict.outcome())).map(|one| {
                 let finding = &one.finding;
-                (finding.class, &finding.id, &finding.package, &finding.path)
+                (finding.class, &finding.id, &finding.package, finding.place())
             })
         }));
         out.assessed = super::problems::assessed(platforms).iter().map(|row| row.ids.len()).sum();

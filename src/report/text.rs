@@ -294,10 +294,10 @@ fn rows_table(title: &'static str, rows: &[Row<'_>], style: Style) -> String {
     let columns = ["severity", "source package", "packages", "installed", "findings", "why"];
     let mut table = Table::new(&columns, &[2, 4, 5]).stacking(1, 3, "");
     for row in rows {
-        let source = match row.paths.first() {
-            Some(path) if row.paths.len() == 1 => format!("{} in {path}", row.source),
-            Some(path) => {
-                format!("{} in {path} and {} more", row.source, row.paths.len() - 1)
+        let source = match row.places.first() {
+            Some(place) if row.places.len() == 1 => format!("{} in {place}", row.source),
+            Some(place) => {
+                format!("{} in {place} and {} more", row.source, row.places.len() - 1)
             }
             None => row.source.to_owned(),
         };

@@ -475,9 +475,9 @@ fn of_rows(
         if !installed.is_empty() {
             source = format!("{source} {installed}");
         }
-        let paths = row.paths.iter().map(|path| format!("in {path}"));
+        let places = row.places.iter().map(|place| format!("in {place}"));
         let packages: Vec<String> =
-            row.folded().into_iter().map(str::to_owned).chain(paths).collect();
+            row.folded().into_iter().map(str::to_owned).chain(places).collect();
         let severity = Cell::Own(row.severity().to_string());
         let (packages, why) = (Cell::List(packages), Cell::Other(row.outcome.clone()));
         vec![severity, Cell::Other(source), packages, ids(&row.ids), why]

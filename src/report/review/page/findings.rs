@@ -99,7 +99,7 @@ fn row(row: &Row<'_>) -> Markup {
                 b { (shown(row.source)) }
                 @if !installed.is_empty() { " " code { (shown(&installed)) } }
                 @if !folded.is_empty() { small.binaries { (shown(&folded.join(", "))) } }
-                @for path in &row.paths { small.binaries { "in " code { (shown(path)) } } }
+                @for place in &row.places { small.binaries { "in " code { (shown(place)) } } }
                 (ids(&row.ids, Some(worst)))
             }
             td.outcome { (shown(&row.outcome)) }
