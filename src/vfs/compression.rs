@@ -134,6 +134,46 @@ impl<R: Read> Read for Decoder<R> {
     }
 }
 
+/// The uncompressed stream of a layer's blob, which ends when the whole blob was read: a source
+/// that checks its digest at its end has done so.
+pub struct Unpacked<R: Read> {
+    decoder: Decoder<Source<R>>,
+    found: Compression,
+    is_at_end: bool,
+}
+
+impl<R: Read> Unpacked<R> {
+    /// Looks at the first bytes of `blob`, which say how it is compressed.
+    ///
+    /// # Errors
+    /// The blob cannot be read; the decompressor cannot be made (memory).
+    pub fn new(blob: R) -> io::Result<Self> {
+        let mut source = BufReader::with_capacity(BUFFER, Source::new(blob));
+        let start = source.fill_buf().map(Compression::of);
+        let found = start.map_err(|error| source.get_mut().take_error().unwrap_or(error))?;
+        let decoder = Detected { found, source }.decode()?;
+        Ok(Self { decoder, found, is_at_end: false })
+    }
+
+    /// How the blob is compressed.
+    #[must_use]
+    pub fn found(&self) -> Compression {
+        self.found
+    }
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.decoder.read(buffer);
+        let got = got.map_err(|error| self.decoder.source_mut().take_error().unwrap_or(error))?;
+        if got == 0 && !buffer.is_empty() && !self.is_at_end {
+            self.decoder.source_mut().finish()?;
+            self.is_at_end = true;
+        }
+        Ok(got)
+    }
+}
+
 /// Remembers why the source failed, so that its error is not taken for a decompressor's.
 pub(super) struct Source<R> {
     inner: R,
@@ -239,5 +279,13 @@ pub(super) mod tests {
         let mut decoder = detect(Source::new(start.chain(Failing))).unwrap().decode().unwrap();
         assert!(decoder.read_to_end(&mut Vec::new()).is_err());
         assert_eq!(decoder.source_mut().finish().unwrap_err().to_string(), "digest mismatch");
+        let mut unpacked = Unpacked::new(start.chain(Failing)).unwrap();
+        assert_eq!(unpacked.found(), Compression::Gzip);
+        let error = unpacked.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "digest mismatch");
+        let whole = compress(b"x", Compression::Zstd);
+        let mut unpacked = Unpacked::new((&whole[..]).chain(Failing)).unwrap();
+        assert!(unpacked.read_to_end(&mut Vec::new()).is_err(), "the source is read to its end");
+        assert_eq!(Unpacked::new(Failing).err().unwrap().to_string(), "digest mismatch");
     }
 }

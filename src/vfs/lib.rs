@@ -24,7 +24,9 @@ pub mod memory;
 pub mod merge;
 pub mod overlay;
 pub(crate) mod pax;
+pub mod replay;
 pub mod spool;
+mod tar_block;
 pub mod tar_format;
 pub mod tar_reader;
 #[cfg(test)]

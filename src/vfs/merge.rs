@@ -28,16 +28,7 @@ use imgfix_model::path::ImagePath;
 /// A hard link without a target, an entry below something that is not a directory, a loop of
 /// symbolic links.
 pub fn merge(layers: Vec<ParsedLayer>, loader: Arc<dyn ContentLoader>) -> Result<Tree, LayerError> {
-    let lowest = LayerId::Original(0);
-    let mut merge = Merge {
-        nodes: BTreeMap::new(),
-        layer: lowest,
-        next_link: 0,
-        notes: BTreeMap::new(),
-        digests: BTreeMap::new(),
-    };
-    let root = Node { entry: Entry::directory(0o755, 0), layer: lowest };
-    merge.nodes.insert(ImagePath::root(), root);
+    let mut merge = Merge::empty();
     for (number, layer) in (0..).zip(layers) {
         merge.layer = LayerId::Original(number);
         merge.add(layer)?;
@@ -53,27 +44,51 @@ pub fn merge(layers: Vec<ParsedLayer>, loader: Arc<dyn ContentLoader>) -> Result
 pub fn merge_over(base: &Tree, layer: ParsedLayer, patch: LayerLoader) -> Result<Tree, LayerError> {
     // What the layers below were numbered matters no more: they are all lower.
     let lower = |(path, entry): (&ImagePath, &Entry)| {
-        (path.clone(), Node { entry: entry.clone(), layer: LayerId::Original(0) })
+        (path.clone(), Node::of(entry.clone(), LayerId::Original(0)))
     };
     let nodes = base.iter().map(lower).collect();
     let (notes, digests) = (base.notes().clone(), base.digests().clone());
     let next_link = base.next_link();
-    let mut merge = Merge { nodes, layer: LayerId::Patch, next_link, notes, digests };
+    let at = MemberId::default();
+    let mut merge = Merge { nodes, layer: LayerId::Patch, at, next_link, notes, digests };
     merge.add(layer)?;
     let loader = Arc::new(WithPatch { original: Arc::clone(base.loader()), patch });
     Ok(merge.into_tree(loader))
 }
 
-struct Node {
-    entry: Entry,
-    /// The layer that put it here.
-    layer: LayerId,
+/// A member of a layer's archive, by its places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct MemberId {
+    /// Which layer, the lowest is 0.
+    pub layer: u32,
+    /// Which of the layer's members, the first is 0.
+    pub index: u32,
 }
 
-struct Merge {
-    nodes: BTreeMap<ImagePath, Node>,
+pub(super) struct Node {
+    pub(super) entry: Entry,
+    /// The layer that put it here.
+    pub(super) layer: LayerId,
+    /// The member that put it here.
+    pub(super) set_by: MemberId,
+    /// The member that has its content: another one, when this is a hard link.
+    pub(super) source: MemberId,
+}
+
+impl Node {
+    /// What no member stands for.
+    fn of(entry: Entry, layer: LayerId) -> Self {
+        let none = MemberId::default();
+        Self { entry, layer, set_by: none, source: none }
+    }
+}
+
+pub(super) struct Merge {
+    pub(super) nodes: BTreeMap<ImagePath, Node>,
     /// The layer being applied.
-    layer: LayerId,
+    pub(super) layer: LayerId,
+    /// The member being applied.
+    pub(super) at: MemberId,
     next_link: u64,
     /// By layer and index.
     notes: BTreeMap<(LayerId, u32), Bytes>,
@@ -82,6 +97,20 @@ struct Merge {
 }
 
 impl Merge {
+    /// Nothing but a root.
+    pub(super) fn empty() -> Self {
+        let lowest = LayerId::Original(0);
+        let root = Node::of(Entry::directory(0o755, 0), lowest);
+        Self {
+            nodes: [(ImagePath::root(), root)].into(),
+            layer: lowest,
+            at: MemberId::default(),
+            next_link: 0,
+            notes: BTreeMap::new(),
+            digests: BTreeMap::new(),
+        }
+    }
+
     fn add(&mut self, layer: ParsedLayer) -> Result<(), LayerError> {
         let number = self.layer;
         self.notes.extend(layer.notes.into_iter().map(|(index, note)| ((number, index), note)));
@@ -96,7 +125,7 @@ impl Merge {
         Ok(())
     }
 
-    fn apply(&mut self, path: &ImagePath, action: Action) -> Result<(), String> {
+    pub(super) fn apply(&mut self, path: &ImagePath, action: Action) -> Result<(), String> {
         match action {
             Action::Ignore => {}
             Action::Whiteout(hidden) => {
@@ -112,8 +141,8 @@ impl Merge {
                 let target = self.locate(&target)?;
                 let path = self.locate(path)?;
                 if path != target {
-                    let entry = self.shared(&target)?;
-                    self.set(path, entry)?;
+                    let (entry, source) = self.shared(&target)?;
+                    self.set(path, entry, source)?;
                 }
             }
             Action::Set(mut entry) => {
@@ -123,7 +152,7 @@ impl Merge {
                     *layer = self.layer;
                 }
                 let path = self.locate(path)?;
-                self.set(path, entry)?;
+                self.set(path, entry, self.at)?;
             }
         }
         Ok(())
@@ -131,7 +160,7 @@ impl Merge {
 
     /// The path with its directory resolved. When the directory is there as named, nothing
     /// above it can be a link.
-    fn locate(&self, path: &ImagePath) -> Result<ImagePath, String> {
+    pub(super) fn locate(&self, path: &ImagePath) -> Result<ImagePath, String> {
         let Some(parent) = path.parent() else { return Ok(path.clone()) };
         if self.is_dir(&parent) {
             return Ok(path.clone());
@@ -148,8 +177,8 @@ impl Merge {
         self.nodes.get(path).is_some_and(|node| node.entry.is_dir())
     }
 
-    /// The entry at `target`, marked as shared.
-    fn shared(&mut self, target: &ImagePath) -> Result<Entry, String> {
+    /// The entry at `target`, marked as shared, and the member that has its content.
+    fn shared(&mut self, target: &ImagePath) -> Result<(Entry, MemberId), String> {
         let node = self
             .nodes
             .get_mut(target)
@@ -162,10 +191,10 @@ impl Merge {
             }
             _ => {}
         }
-        Ok(node.entry.clone())
+        Ok((node.entry.clone(), node.source))
     }
 
-    fn set(&mut self, path: ImagePath, entry: Entry) -> Result<(), String> {
+    fn set(&mut self, path: ImagePath, entry: Entry, source: MemberId) -> Result<(), String> {
         if path.is_root() && !entry.is_dir() {
             return Err("the root must be a directory".into());
         }
@@ -176,7 +205,8 @@ impl Merge {
                 self.nodes.remove(&key);
             }
         }
-        self.nodes.insert(path, Node { entry, layer: self.layer });
+        let node = Node { entry, layer: self.layer, set_by: self.at, source };
+        self.nodes.insert(path, node);
         Ok(())
     }
 
@@ -187,7 +217,7 @@ impl Merge {
             Some(_) => Err(format!("{parent} is not a directory")),
             None => {
                 self.make_parents(&parent, mtime)?;
-                let node = Node { entry: Entry::directory(0o755, mtime), layer: self.layer };
+                let node = Node::of(Entry::directory(0o755, mtime), self.layer);
                 self.nodes.insert(parent, node);
                 Ok(())
             }

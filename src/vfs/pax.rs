@@ -47,6 +47,19 @@ pub(super) fn parse(mut data: &[u8]) -> Result<Records, &'static str> {
     Ok(records)
 }
 
+/// The records whose key `keeps`, byte for byte; `None` when they are damaged.
+pub(crate) fn kept(mut data: &[u8], keeps: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    while !data.is_empty() {
+        let (key, _, rest) = record(data)?;
+        if keeps(key) {
+            out.extend_from_slice(data.get(..data.len() - rest.len())?);
+        }
+        data = rest;
+    }
+    Some(out)
+}
+
 /// Key, value, and what follows the first record.
 fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = data.iter().take(20).position(|&byte| byte == b' ')?;
@@ -153,6 +166,14 @@ mod tests {
         assert_eq!(records.xattrs.get(&b"user.x"[..]).unwrap(), b"a\nb=c\0");
         assert_eq!(records.path.as_deref(), Some(&b"a/"[..]));
         assert_eq!((records.mtime, records.uid), (Some(-2), Some(42)));
+    }
+
+    #[test]
+    fn records_are_kept_as_they_are() {
+        let data = b"30 SCHILY.xattr.user.x=a\nb=c\0\n11 path=a/\n15 mtime=-1.50\n";
+        let want = b"30 SCHILY.xattr.user.x=a\nb=c\0\n15 mtime=-1.50\n";
+        assert_eq!(kept(data, |key| key != b"path").as_deref(), Some(&want[..]));
+        assert_eq!(kept(b"5 a=b", |_| true), None);
     }
 
     #[test]

@@ -14,10 +14,10 @@ use std::io::{self, BufRead, Read};
 
 use super::Xattrs;
 use super::pax::{self, Sparse};
+use super::tar_block::{Header, number, until_nul};
 use super::tar_format::{
-    CHECKSUM, Field, GID, GNU_EXTENDED, GNU_MORE_EXTENDED, GNU_MORE_SPARSE, GNU_REAL_SIZE,
-    GNU_SPARSE, GROUP, LINK, MAGIC, MAJOR, MINOR, MODE, MTIME, NAME, PREFIX, SIZE, STAR_PREFIX,
-    STAR_TRAILER, TYPE, UID, USER,
+    Field, GID, GNU_EXTENDED, GNU_MORE_EXTENDED, GNU_MORE_SPARSE, GNU_REAL_SIZE, GNU_SPARSE, GROUP,
+    LINK, MAJOR, MINOR, MODE, MTIME, SIZE, UID, USER,
 };
 
 const BLOCK: u64 = super::tar_format::BLOCK as u64;
@@ -139,6 +139,28 @@ struct Segment {
     len: u64,
 }
 
+/// Where a member is in its archive, in bytes from the archive's beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Its first block: that of an extension header, where it has one.
+    pub start: u64,
+    /// Where its stored content begins.
+    pub content: u64,
+    /// Behind the padding of its content. The last member's may be missing in the archive.
+    pub end: u64,
+    /// Whether a header that is about the whole archive (PAX, `g`) stands between the member's
+    /// own.
+    pub has_global: bool,
+}
+
+/// A member's header as it stands in the archive, for who writes it anew.
+#[derive(Clone)]
+pub struct RawHeader {
+    pub(super) block: [u8; BLOCK as usize],
+    /// The records of its PAX header.
+    pub(super) pax: Option<Vec<u8>>,
+}
+
 /// Reads members one after another. As a [`Read`] it gives the content of the current one.
 pub struct TarReader<R> {
     inner: R,
@@ -153,6 +175,8 @@ pub struct TarReader<R> {
     segment: usize,
     position: u64,
     size: u64,
+    span: Span,
+    raw: Option<RawHeader>,
 }
 
 impl<R: BufRead> TarReader<R> {
@@ -173,7 +197,19 @@ impl<R: BufRead> TarReader<R> {
             segment: 0,
             position: 0,
             size: 0,
+            span: Span::default(),
+            raw: None,
         }
+    }
+
+    /// Where the current member is.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The current member's header; `None` before the first and behind the last.
+    pub fn raw_header(&self) -> Option<&RawHeader> {
+        self.raw.as_ref()
     }
 
     /// The stream under it. What is read of it here is missing in the archive.
@@ -185,6 +221,14 @@ impl<R: BufRead> TarReader<R> {
     /// member's stored content.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Reads what is left of the current member's content, and its padding.
+    ///
+    /// # Errors
+    /// The stream fails or ends before.
+    pub fn skip_content(&mut self) -> Result<(), TarError> {
+        self.skip_member()
     }
 
     /// Goes past the current member's content and padding without reading them. `seek` moves
@@ -219,7 +263,9 @@ impl<R: BufRead> TarReader<R> {
     /// not allow.
     pub fn next_member(&mut self) -> Result<Option<Member>, TarError> {
         self.skip_member()?;
+        self.raw = None;
         let mut extensions = Extensions::default();
+        let (mut start, mut has_global) = (self.offset, false);
         loop {
             let Some(header) = self.header()? else {
                 if extensions.any() {
@@ -236,9 +282,20 @@ impl<R: BufRead> TarReader<R> {
                     self.stored = self.number(&header, SIZE, "size")?;
                     self.padding = padding(self.stored);
                     self.skip_member()?;
+                    match extensions.any() {
+                        true => has_global = true,
+                        false => start = self.offset,
+                    }
                     continue;
                 }
-                _ => return self.member(&header, &extensions).map(Some),
+                _ => {
+                    let member = self.member(&header, &extensions)?;
+                    let content = self.offset;
+                    let end = content.saturating_add(self.stored).saturating_add(self.padding);
+                    self.span = Span { start, content, end, has_global };
+                    self.raw = Some(RawHeader { block: header.0, pax: extensions.pax });
+                    return Ok(Some(member));
+                }
             };
             if slot.is_some() {
                 return Err(self.invalid("two extension headers of one kind for one entry"));
@@ -617,85 +674,6 @@ impl ShownName {
     }
 }
 
-/// One header block.
-struct Header([u8; BLOCK as usize]);
-
-impl Header {
-    fn field(&self, (at, len): Field) -> &[u8] {
-        self.0.get(at..at + len).unwrap_or_default()
-    }
-
-    fn number(&self, field: Field) -> Option<i64> {
-        number(self.field(field))
-    }
-
-    fn type_flag(&self) -> u8 {
-        self.field(TYPE).first().copied().unwrap_or_default()
-    }
-
-    fn is_gnu(&self) -> bool {
-        self.field(MAGIC) == b"ustar  \0"
-    }
-
-    fn is_zero(&self) -> bool {
-        self.0.iter().all(|&byte| byte == 0)
-    }
-
-    /// The sum of all bytes with the checksum field taken as spaces; some old archivers
-    /// summed signed bytes.
-    fn checksum_matches(&self) -> bool {
-        let (at, len) = CHECKSUM;
-        let bytes = self.0.iter().enumerate();
-        let bytes = bytes.map(|(i, &b)| if (at..at + len).contains(&i) { b' ' } else { b });
-        let (mut unsigned, mut signed) = (0i64, 0i64);
-        for byte in bytes {
-            unsigned += i64::from(byte);
-            signed += i64::from(byte.cast_signed());
-        }
-        self.number(CHECKSUM).is_some_and(|sum| sum == unsigned || sum == signed)
-    }
-
-    /// The name, with the prefix that POSIX added for long ones.
-    fn name(&self) -> Vec<u8> {
-        let prefix = if !self.field(MAGIC).starts_with(b"ustar\0") {
-            &[][..]
-        } else if self.field(STAR_TRAILER) == b"tar\0" {
-            until_nul(self.field(STAR_PREFIX))
-        } else {
-            until_nul(self.field(PREFIX))
-        };
-        let name = until_nul(self.field(NAME));
-        if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
-    }
-}
-
-/// A numeric field: octal digits among spaces and NULs, or GNU's base-256 when the first bit
-/// is set.
-fn number(field: &[u8]) -> Option<i64> {
-    let first = *field.first()?;
-    if first & 0x80 == 0 {
-        let is_blank = |byte: &u8| matches!(byte, b' ' | 0);
-        let start = field.iter().position(|byte| !is_blank(byte));
-        let digits = field.get(start.unwrap_or(field.len())..)?;
-        let end = digits.iter().position(is_blank).unwrap_or(digits.len());
-        return digits.get(..end)?.iter().try_fold(0i64, |value, &digit| match digit {
-            b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
-            _ => None,
-        });
-    }
-    // Two's complement in 7 bits and then bytes.
-    let top = i128::from(first & 0x7f) - if first & 0x40 == 0 { 0 } else { 0x80 };
-    let rest = field.get(1..)?;
-    let value = rest.iter().try_fold(top, |value, &byte| {
-        value.checked_mul(256).map(|value| value + i128::from(byte))
-    })?;
-    i64::try_from(value).ok()
-}
-
-fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
-}
-
 fn padding(size: u64) -> u64 {
     (BLOCK - size % BLOCK) % BLOCK
 }
@@ -704,6 +682,7 @@ fn padding(size: u64) -> u64 {
 mod tests {
     use super::super::LayerError;
     use super::super::testing::{Archive, read, shown};
+    use super::{Span, TarReader};
 
     #[test]
     fn sparse_files_have_their_holes_back() {
@@ -762,6 +741,31 @@ mod tests {
                 format!("/pax1.0={want}"),
             ]
         );
+    }
+
+    #[test]
+    fn spans_cover_the_archive() {
+        let long = "d/".repeat(90) + "name";
+        let mut global = tar::Header::new_ustar();
+        global.set_entry_type(tar::EntryType::XGlobalHeader);
+        global.set_size(9);
+        global.set_cksum();
+        let mut archive = Archive::new().file("a", "1").file(&long, "23");
+        archive.0.append(&global, &b"9 c=data\n"[..]).unwrap();
+        let archive = archive.pax(&[("comment", b"x")]).dir("e").symlink("f", "a").bytes();
+        let mut tar = TarReader::new(&archive[..]);
+        let mut spans = Vec::new();
+        while tar.next_member().unwrap().is_some() {
+            assert!(tar.raw_header().is_some());
+            tar.skip_content().unwrap();
+            let Span { start, content, end, has_global } = tar.span();
+            assert!(!has_global);
+            spans.push((start, content, end));
+        }
+        // GNU's long name takes two blocks and its header one; so do PAX records
+        let want = [(0, 512, 1024), (1024, 2560, 3072), (4096, 5632, 5632), (5632, 6144, 6144)];
+        assert_eq!(spans, want);
+        assert!(tar.raw_header().is_none());
     }
 
     #[test]

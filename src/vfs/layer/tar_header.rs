@@ -77,11 +77,16 @@ impl Header<'_> {
 }
 
 /// The PAX header with these records, or nothing when there are none.
-fn extended(name: &[u8], records: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+pub(super) fn extended(name: &[u8], records: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
     if records.is_empty() {
         return Vec::new();
     }
     let data: Vec<u8> = records.iter().flat_map(|(key, value)| record(key, value)).collect();
+    with_data(name, &data)
+}
+
+/// The PAX header with these records as they are.
+pub(super) fn with_data(name: &[u8], data: &[u8]) -> Vec<u8> {
     let mut block = Block([0; BLOCK]);
     // Only seen by readers that do not know PAX.
     let last = name.split(|&b| b == b'/').rfind(|part| !part.is_empty()).unwrap_or_default();
@@ -94,13 +99,13 @@ fn extended(name: &[u8], records: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
     block.number(SIZE, data.len() as u64);
     block.put(TYPE, b"x");
     let mut out = block.finish().to_vec();
-    out.extend_from_slice(&data);
+    out.extend_from_slice(data);
     out.resize(out.len().next_multiple_of(BLOCK), 0);
     out
 }
 
 /// `LENGTH KEY=VALUE\n`, where the length counts its own digits too.
-fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
+pub(super) fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
     while rest + length.to_string().len() > length {
@@ -109,10 +114,10 @@ fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     [length.to_string().as_bytes(), b" ", key, b"=", value, b"\n"].concat()
 }
 
-struct Block([u8; BLOCK]);
+pub(super) struct Block(pub(super) [u8; BLOCK]);
 
 impl Block {
-    fn put(&mut self, (at, len): Field, bytes: &[u8]) {
+    pub(super) fn put(&mut self, (at, len): Field, bytes: &[u8]) {
         let field = self.0.get_mut(at..at + len).unwrap_or_default();
         for (to, from) in field.iter_mut().zip(bytes) {
             *to = *from;
@@ -120,7 +125,7 @@ impl Block {
     }
 
     /// Octal digits and a NUL; zero and `false` when they do not fit.
-    fn number(&mut self, field: Field, value: u64) -> bool {
+    pub(super) fn number(&mut self, field: Field, value: u64) -> bool {
         let width = field.1 - 1;
         let digits = format!("{value:0width$o}");
         let fits = digits.len() == width;
@@ -130,13 +135,13 @@ impl Block {
     }
 
     /// Plain ASCII that fits; otherwise what fits, and `false`.
-    fn text(&mut self, field: Field, bytes: &[u8]) -> bool {
+    pub(super) fn text(&mut self, field: Field, bytes: &[u8]) -> bool {
         self.put(field, bytes);
         bytes.len() <= field.1 && bytes.is_ascii()
     }
 
     /// The name, divided at a slash when it is long.
-    fn name(&mut self, name: &[u8]) -> bool {
+    pub(super) fn name(&mut self, name: &[u8]) -> bool {
         if name.len() > NAME.1
             && name.is_ascii()
             && let Some((prefix, rest)) = divide(name)
@@ -148,7 +153,7 @@ impl Block {
         self.text(NAME, name)
     }
 
-    fn finish(mut self) -> [u8; BLOCK] {
+    pub(super) fn finish(mut self) -> [u8; BLOCK] {
         self.put(MAGIC, b"ustar\x0000");
         self.put(CHECKSUM, &[b' '; CHECKSUM.1]);
         let sum: u32 = self.0.iter().map(|&byte| u32::from(byte)).sum();

@@ -1,11 +1,10 @@
 //! [`write_layer`]: an overlay's changes as a layer blob.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 
-use sha2::{Digest as _, Sha256};
-
-use super::compressor::{Compressor, LevelError, level};
+use super::blob::{self, BlobWriter, WrittenBlob};
+use super::compressor::{LevelError, level};
 use super::plan::{Item, plan};
 use super::tar_header::Header;
 use crate::whiteout;
@@ -16,9 +15,6 @@ use imgfix_model::digest::{DiffId, Digest};
 use imgfix_model::path::ImagePath;
 
 const BLOCK: u64 = crate::tar_format::BLOCK as u64;
-
-/// Bytes gathered before the output is written.
-const OUTPUT_BUFFER: usize = 128 * 1024;
 
 /// How a layer is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +91,7 @@ pub fn write_layer(
     options: &LayerOptions,
     out: &mut dyn Write,
 ) -> Result<WrittenLayer, WriteError> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    write_with(overlay, options, out, threads)
+    write_with(overlay, options, out, blob::processors())
 }
 
 fn write_with(
@@ -108,20 +103,17 @@ fn write_with(
     let level = level(options.compression, options.level)?;
     let items = plan(overlay)?;
     let lower = fetch_lower(overlay, &items)?;
-    let blob = Hashed::new(BufWriter::with_capacity(OUTPUT_BUFFER, out));
-    let compressor = Compressor::new(blob, options.compression, level, threads);
-    let mut tar = Hashed::new(compressor.map_err(WriteError::Output)?);
+    let tar = BlobWriter::with_level(out, options.compression, level, threads);
+    let mut tar = tar.map_err(WriteError::Output)?;
     for item in &items {
         write_item(&mut tar, item, overlay, &lower)?;
     }
     // The end of the archive: two blocks of zeros.
     tar.write_all(&[0; 2 * BLOCK as usize]).map_err(WriteError::Output)?;
-    let (compressor, diff_id, unpacked) = tar.finish();
-    let blob = compressor.finish().map_err(WriteError::Output)?;
-    let (mut out, digest, size) = blob.finish();
-    out.flush().map_err(WriteError::Output)?;
     let entries = items.len() as u64;
-    Ok(WrittenLayer { digest, diff_id: DiffId(diff_id), size, unpacked, entries })
+    let WrittenBlob { digest, diff_id, size, unpacked } =
+        tar.finish().map_err(WriteError::Output)?;
+    Ok(WrittenLayer { digest, diff_id, size, unpacked, entries })
 }
 
 /// Contents of lower layers, by layer and member.
@@ -167,13 +159,7 @@ fn write_item(
     lower: &Lower,
 ) -> Result<(), WriteError> {
     match item {
-        Item::Whiteout(path) => {
-            let name = path.file_name();
-            let relative = path.relative();
-            let dir = relative.get(..relative.len() - name.len()).unwrap_or_default();
-            let name = [dir, whiteout::PREFIX, name].concat();
-            put(tar, path, &Header { kind: b'0', name, ..Header::default() })
-        }
+        Item::Whiteout(path) => tar.write_all(&whiteout_member(path)).map_err(WriteError::Output),
         Item::HardLink { path, entry, target } => {
             let header = Header {
                 kind: b'1',
@@ -201,6 +187,17 @@ fn write_item(
             }
         }
     }
+}
+
+/// The member of a layer that hides `path` of the layers below.
+#[must_use]
+pub fn whiteout_member(path: &ImagePath) -> Vec<u8> {
+    let name = path.file_name();
+    let relative = path.relative();
+    let dir = relative.get(..relative.len() - name.len()).unwrap_or_default();
+    let name = [dir, whiteout::PREFIX, name].concat();
+    // Only a device can have what no header holds.
+    Header { kind: b'0', name, ..Header::default() }.encode().unwrap_or_default()
 }
 
 fn of_entry<'a>(path: &ImagePath, entry: &'a Entry) -> Header<'a> {
@@ -281,36 +278,6 @@ fn copy(
     let padding = usize::try_from((BLOCK - size % BLOCK) % BLOCK).unwrap_or_default();
     let zeros = [0; BLOCK as usize];
     tar.write_all(zeros.get(..padding).unwrap_or_default()).map_err(WriteError::Output)
-}
-
-/// Hashes and counts what passes.
-struct Hashed<W> {
-    inner: W,
-    hash: Sha256,
-    count: u64,
-}
-
-impl<W: Write> Hashed<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, hash: Sha256::new(), count: 0 }
-    }
-
-    fn finish(self) -> (W, Digest, u64) {
-        (self.inner, Digest::from_sha256(self.hash.finalize().into()), self.count)
-    }
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hash.update(bytes.get(..written).unwrap_or_default());
-        self.count += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 #[cfg(test)]
