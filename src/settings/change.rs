@@ -141,6 +141,13 @@ pub(crate) fn set(
     let always = reading.always();
     reading.clear()?;
     match reading.grammar.order(&reading.key) {
+        _ if reading.grammar.all_count(&reading.key) && !always.is_empty() => {
+            for place in always.iter().filter(|place| place.value != value) {
+                let put = reading.grammar.put(&reading.files, place, &reading.key, &value)?;
+                edits.extend(put);
+            }
+        }
+        _ if always.is_empty() && reading.grammar.leaves(&reading.key, &value) => {}
         // each of them counts
         Order::Same if !always.is_empty() => {
             // to make one of several different ones would take out what was added up
@@ -173,8 +180,18 @@ pub(crate) fn set(
     let after = Changed::new(fs, &contents);
     let after = reread(&reading, &after, format, file)?;
     let first = edits.first().map_or(0, |edit| edit.file);
+    if reading.grammar.leaves(&reading.key, &value) {
+        return match after.about().first() {
+            Some(place) => Err(reading.broken(place.file, "one is left as it was")),
+            None => Ok(contents),
+        };
+    }
     if after.effective()?.is_none_or(|place| place.value != value) {
         return Err(reading.broken(first, "it has another value"));
+    }
+    let always = after.always();
+    if after.grammar.all_count(&after.key) && always.iter().any(|place| place.value != value) {
+        return Err(reading.broken(first, "one of its places has another value"));
     }
     if everywhere
         && after

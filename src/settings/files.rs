@@ -2,7 +2,7 @@
 //!
 //! In come paths, as a file names them; out come indexes of files that are in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use imgfix_model::path::ImagePath;
@@ -110,6 +110,11 @@ impl<'a> Files<'a> {
             .map_err(|source| SettingsError::Unreadable { file: self.path(file), source })?;
         found.ok_or_else(|| self.unclear(file, line, "it includes more files than are read"))
     }
+
+    /// The folder of a file.
+    pub fn folder(&self, file: usize) -> ImagePath {
+        self.path(file).parent().unwrap_or_else(ImagePath::root)
+    }
 }
 
 /// The file system with other contents in some files.
@@ -148,4 +153,27 @@ impl FileSystem for Changed<'_> {
             _ => self.fs.open(path),
         }
     }
+}
+
+/// Names of a folder that are files, for those who read whole folders.
+pub(crate) fn files_in(fs: &dyn FileSystem, folder: &ImagePath) -> Option<Vec<ImagePath>> {
+    let real = fs.resolve(folder).ok()?;
+    if !fs.lstat(&real)?.is_dir() {
+        return None;
+    }
+    let children: BTreeSet<ImagePath> = fs.read_dir(&real).into_iter().collect();
+    let file = |path: &ImagePath| matches!(fs.stat(path).map(|e| &e.kind), Some(Kind::File(_)));
+    Some(children.into_iter().filter(file).collect())
+}
+
+/// A path from the root, as the system goes it: links are followed, and `..` stops at the root.
+pub(crate) fn inside(fs: &dyn FileSystem, name: &str) -> Option<ImagePath> {
+    let mut place = ImagePath::root();
+    for part in name.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        place = match part {
+            ".." => fs.resolve(&place).ok()?.parent().unwrap_or_else(ImagePath::root),
+            part => place.join(part).ok()?,
+        };
+    }
+    Some(place)
 }

@@ -37,6 +37,30 @@ formats! {
     Sshd = "sshd" => crate::sshd::Sshd;
     /// Redis and Valkey: `protected-mode`; `rename-command CONFIG`, `user default`.
     Redis = "redis" => crate::redis::Redis;
+    /// my.cnf of MariaDB and MySQL: `mysqld.skip-grant-tables`.
+    Mysql = "mysql" => crate::mysql::Mysql;
+    /// postgresql.conf: `ssl`.
+    Postgresql = "postgresql" => crate::postgresql::Postgresql;
+    /// PostgreSQL's pg_hba.conf: `TYPE DATABASE USER ADDRESS`, `* METHOD=trust`.
+    PgHba = "pg-hba" => crate::pg_hba::PgHba;
+    /// mongod.conf: `security.authorization`, in its old form, too.
+    Mongod = "mongod" => crate::yaml::Mongod;
+    /// Debian's memcached.conf: `-l`.
+    Memcached = "memcached" => crate::flat::Memcached;
+    /// Java's properties.
+    Properties = "properties" => crate::properties::Properties;
+    /// Sections in brackets: `section.key`.
+    Ini = "ini" => crate::ini::Ini;
+    /// JSON by dotted key: `log-opts.max-size`.
+    Json = "json" => crate::json::Json;
+    /// YAML by dotted key.
+    Yaml = "yaml" => crate::yaml::Yaml;
+    /// sysctl.conf(5): `net.ipv4.ip_forward`.
+    Sysctl = "sysctl" => crate::flat::Sysctl;
+    /// login.defs(5): `PASS_MAX_DAYS`.
+    LoginDefs = "login-defs" => crate::flat::LoginDefs;
+    /// What a shell reads, as /etc/default/*: `NAME`.
+    ShellVariables = "shell-variables" => crate::shell_variables::ShellVariables;
 }
 
 /// A name that is no format's.

@@ -59,6 +59,17 @@ pub(crate) trait Grammar: Sync {
     /// Which place counts.
     fn order(&self, key: &str) -> Order;
 
+    /// Whether every place of the key counts, so that a change is one of all of them.
+    fn all_count(&self, _key: &str) -> bool {
+        false
+    }
+
+    /// Whether no place is about the key any more when it has the value: the key asks for places
+    /// with another one.
+    fn leaves(&self, _key: &str, _value: &str) -> bool {
+        false
+    }
+
     /// What a program that reads `wanted` for a key holds it for: the form in which places have it.
     fn value(&self, _key: &str, wanted: &str) -> Result<String, SettingsError> {
         Ok(wanted.to_owned())

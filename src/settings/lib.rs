@@ -16,15 +16,24 @@
 mod change;
 mod error;
 mod files;
+mod flat;
 mod format;
 mod glob;
 mod grammar;
+mod ini;
+mod json;
+mod mysql;
+mod pg_hba;
+mod postgresql;
+mod properties;
 mod redis;
+mod shell_variables;
 mod sshd;
 #[cfg(test)]
 mod testing;
 mod text;
 mod words;
+mod yaml;
 
 use imgfix_model::path::ImagePath;
 use imgfix_vfs::FileSystem;

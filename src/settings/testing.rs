@@ -111,7 +111,7 @@ pub(crate) const KEYS: &[(Format, &str, &str)] =
     &[(Format::Sshd, "key", "new"), (Format::Redis, "key", "new")];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
     fn any_text_is_read_or_refused_and_what_is_set_holds(

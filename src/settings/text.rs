@@ -57,12 +57,31 @@ pub(crate) fn trimmed(bytes: &[u8], at: Range<usize>, blank: &[u8]) -> Range<usi
     start..end
 }
 
+/// How many lines end before this place, and one: the line's number.
+pub(crate) fn line_of(bytes: &[u8], at: usize) -> u32 {
+    let ends = part(bytes, 0..at.min(bytes.len())).iter().filter(|&&b| b == b'\n').count();
+    u32::try_from(ends).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 /// The line end that the file has: that of its first line.
 pub(crate) fn line_end(bytes: &[u8]) -> &'static str {
     match bytes.iter().position(|&b| b == b'\n') {
         Some(at) if at > 0 && bytes.get(at - 1) == Some(&b'\r') => "\r\n",
         _ => "\n",
     }
+}
+
+/// The blanks that the line with this place begins with.
+pub(crate) fn indent_at(bytes: &[u8], at: usize) -> &[u8] {
+    let start = line_start(bytes, at);
+    let rest = part(bytes, start..bytes.len());
+    let width = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    part(rest, 0..width)
+}
+
+/// Where the line with this place begins.
+pub(crate) fn line_start(bytes: &[u8], at: usize) -> usize {
+    part(bytes, 0..at).iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1)
 }
 
 /// Other bytes in the place of some.
