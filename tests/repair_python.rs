@@ -13,7 +13,9 @@ use common::debian::Tar;
 use common::hostile::Response;
 use common::images;
 use common::python::{Index, PACKAGES, Wheel, environment, trivy};
-use serde_json::Value;
+use imgfix_sigstore::testing::{AT, Holder, Instance};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// An image of one layer with these installed.
 fn image(wheels: &[Wheel], more: impl FnOnce(&mut Tar)) -> Place {
@@ -271,4 +273,50 @@ fn what_cannot_be_has_its_reason() {
         );
     }
     assert_eq!(verdicts.len(), found.len());
+}
+
+/// A provenance of a wheel that is good by itself, by an instance of Sigstore that nobody knows.
+fn of_a_stranger(wheel: &Wheel) -> String {
+    let digest = format!("{:x}", Sha256::digest(wheel.bytes()));
+    let statement = json!({"_type": "https://in-toto.io/Statement/v1", "predicate": null,
+        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "subject": [{"name": wheel.file_name(), "digest": {"sha256": digest}}]});
+    let claims = [(8, "https://accounts.google.com".to_owned())];
+    let holder = Holder { name: "a@b.example", claims: &claims };
+    let attestation = Instance::new(1).attestation(&statement.to_string(), &holder, AT);
+    let publisher = json!({"kind": "Google", "email": "a@b.example"});
+    json!({"version": 1, "attestation_bundles": [
+        {"publisher": publisher, "attestations": [attestation]}]})
+    .to_string()
+}
+
+#[test]
+fn what_is_attested_wrongly_is_never_used_and_what_is_not_attested_only_unless_wanted() {
+    let place = image(&[Wheel::new("foo", "1.2.0")], |_| {});
+    let found = [("CVE-1", "foo", "1.2.0", "1.2.2")];
+    let new = Wheel::new("foo", "1.2.4");
+    let stranger = of_a_stranger(&new);
+    let other = include_str!("../src/sigstore/samples/github.provenance.json").to_owned();
+    let wanted = "--require-attestation";
+    for (provenance, options, want) in [
+        (None, &[][..], "fixed -"),
+        (None, &[wanted], "not-fixed unattested its index names no provenance of foo-1.2.4-py3-no"),
+        (Some(String::new()), &[], "fixed -"),
+        (Some(String::new()), &[wanted], "not-fixed unattested http://127.0.0.1"),
+        (Some(stranger.clone()), &[], "not-fixed untrusted its attestation: its entry is of a log"),
+        (Some(stranger), &[wanted], "not-fixed unattested its attestation: its entry is of a log"),
+        (Some(other.clone()), &[], "not-fixed untrusted its attestation: it is about pypi_attest"),
+        (Some(other), &[wanted], "not-fixed unattested its attestation: it is about pypi_attest"),
+        (Some("<html>".into()), &[], "not-fixed untrusted its provenance cannot be read"),
+    ] {
+        let index = Index::start(&[Wheel { provenance, ..new.clone() }]);
+        let said = verdicts(&repair(&place, &index, &found, options)).join("; ");
+        assert!(said.starts_with(&format!("CVE-1 {want}")), "{options:?}: {said}");
+    }
+    // the next version is as good
+    let provenance = Some("<html>".to_owned());
+    let index = Index::start(&[Wheel { provenance, ..new }, Wheel::new("foo", "1.2.5")]);
+    let ran = repair(&place, &index, &found, &[]).expect(0);
+    assert_eq!(verdicts(&ran), ["CVE-1 fixed -"]);
+    assert!(patch(&place).contains_key(&format!("{PACKAGES}/foo-1.2.5.dist-info/METADATA")));
 }

@@ -170,11 +170,11 @@ impl PythonManager {
             None => offered.iter().rev().find(is_allowed),
         };
         let Some(Offer { text, wheel: Ok(wheel) }) = chosen else { return Ok(Err(None)) };
-        let archive = match self.fetched(&broken.about, wheel.clone(), work)? {
-            Ok(archive) => archive,
-            Err(why) => return Ok(Err(Some(Reason::not_repairable(&parent.component, why)))),
-        };
         let component = library.map_or(broken.about.as_str(), |library| library.name.as_str());
+        let archive = match self.fetched(component, text, wheel.clone(), work)? {
+            Ok(archive) => archive,
+            Err(reason) => return Ok(Err(Some(reason))),
+        };
         Ok(Ok(StoreStep {
             component: component.to_owned(),
             // of what is new it is known when its wheel is read

@@ -12,6 +12,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod attestation;
 mod companions;
 mod cursor;
 pub mod distribution;
@@ -27,6 +28,8 @@ mod names;
 pub mod obstacles;
 pub mod offers;
 pub mod pip_conf;
+pub mod provenance;
+mod publisher;
 #[cfg(test)]
 mod real_installers;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use imgfix_repair::repairer::Work;
 use imgfix_repository::{FetchError, Hashed};
 use imgfix_vfs::{FileSystem, Overlay, Spool};
 
+use crate::attestation;
 use crate::distribution::Distribution;
 use crate::environment::{Environment, EnvironmentError};
 use crate::fault::Fault;
@@ -120,14 +121,21 @@ impl PythonManager {
         Ok(Ok(found))
     }
 
-    /// The archive of a wheel, fetched; why it cannot be had.
+    /// The archive of a wheel, fetched, when nothing speaks against its publisher; why it cannot be
+    /// had.
     pub(crate) fn fetched(
         &self,
         project: &str,
+        version: &str,
         wheel: Offered,
         work: &Work<'_>,
-    ) -> Result<Result<Archive, String>, RepairerError> {
-        let Offered { url, hash } = wheel;
+    ) -> Result<Result<Archive, Reason>, RepairerError> {
+        let component = format!("{project} {version}");
+        if let Err(reason) = attestation::publisher(&component, &wheel, work)? {
+            return Ok(Err(reason));
+        }
+        let left = |why: String| Ok(Err(Reason::not_repairable(project, why)));
+        let Offered { url, hash, .. } = wheel;
         let wanted = [Hashed { url, hash, limit: MAX_WHEEL }];
         let repository = match &*self.answer(project, work)? {
             Answer::Files(_, registry) => registry.clone(),
@@ -141,16 +149,17 @@ impl PythonManager {
                 | FetchError::Refused { .. }
                 | FetchError::Failed { .. }
                 | FetchError::Mismatch { .. }),
-            ) => return Ok(Err(error.to_string())),
+            ) => return left(error.to_string()),
             Err(error) => return Err(error.into()),
         };
         let [Hashed { url, .. }] = wanted;
-        Ok(match kept {
+        match kept {
             Some(kept) => {
-                Ok(Archive { url, size: kept.size, checksum: kept.digest.into(), repository })
+                let (size, checksum) = (kept.size, kept.digest.into());
+                Ok(Ok(Archive { url, size, checksum, repository }))
             }
-            None => Err(format!("{url} was not fetched")),
-        })
+            None => left(format!("{url} was not fetched")),
+        }
     }
 
     fn applied(
@@ -318,11 +327,6 @@ impl LibraryManager for PythonManager {
         for change in changes {
             let bar =
                 |reason| Ok(Resolved::Barred(Barred { path: change.library.path.clone(), reason }));
-            if work.edge.repositories.require_attestation {
-                let component = format!("{} {}", change.library.name, change.to);
-                let detail = "attestations of PyPI (PEP 740) are not verified yet".to_owned();
-                return bar(Reason::Unattested { component, detail });
-            }
             let offered = match self.offered(fs, &change.library.name, work)? {
                 Ok(offered) => offered,
                 Err(reason) => return bar(reason),
@@ -336,9 +340,9 @@ impl LibraryManager for PythonManager {
                     return bar(Reason::not_repairable(&change.library.name, why));
                 }
             };
-            match self.fetched(&change.library.name, wheel, work)? {
+            match self.fetched(&change.library.name, change.to.as_ref(), wheel, work)? {
                 Ok(archive) => chosen.push(change.step(archive)),
-                Err(why) => return bar(Reason::not_repairable(&change.library.name, why)),
+                Err(reason) => return bar(reason),
             }
         }
         self.with_companions(fs, chosen, work)

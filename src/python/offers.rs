@@ -28,6 +28,12 @@ pub struct Offered {
     pub url: String,
     /// What its bytes are held against.
     pub hash: ContentHash,
+    /// Its file name.
+    pub file: String,
+    /// The same hash, in hexadecimal digits.
+    pub sha256: String,
+    /// Where it is said who published it (PEP 740), absolute.
+    pub provenance: Option<String>,
 }
 
 /// Versions that are neither yanked nor pre-releases, the smallest first. `base` is the URL that
@@ -111,11 +117,14 @@ fn best(
             None => format!("{version} has no wheel for {here}"),
         });
     };
-    let hash = file.sha256.as_deref().and_then(ContentHash::from_hex);
-    let hash = hash.filter(|hash| hash.name() == "sha256");
+    let sha256 = file.sha256.clone().unwrap_or_default();
+    let hash = ContentHash::from_hex(&sha256).filter(|hash| hash.name() == "sha256");
     let hash = hash.ok_or_else(|| format!("the index has no SHA-256 of {}", file.name))?;
-    let url = base.join(&file.url).map_err(|_| format!("{:?} is no URL", file.url))?;
-    Ok(Offered { url: url.to_string(), hash })
+    let absolute = |url: &String| base.join(url).map_err(|_| format!("{url:?} is no URL"));
+    let url = absolute(&file.url)?.to_string();
+    let provenance = file.provenance.as_ref().map(absolute).transpose()?;
+    let provenance = provenance.map(|url| url.to_string());
+    Ok(Offered { url, hash, file: file.name.clone(), sha256, provenance })
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct Wheel {
     pub requires_python: Option<String>,
     pub is_yanked: bool,
     pub scripts: String,
+    /// What is where the index says that its provenance is; empty: nothing.
+    pub provenance: Option<String>,
     /// Below the folder of distributions.
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -39,6 +41,7 @@ impl Wheel {
             requires_python: None,
             is_yanked: false,
             scripts: String::new(),
+            provenance: None,
             files: vec![(module, format!("version = {version:?}\n").into_bytes())],
         }
     }
@@ -169,6 +172,11 @@ fn answer(wheels: &[Wheel], path: &str) -> Response {
         return found
             .map_or_else(|| Response::new(404, ""), |wheel| Response::new(200, wheel.bytes()));
     }
+    if let Some(name) = path.strip_prefix("/integrity/") {
+        let found = wheels.iter().find(|wheel| wheel.file_name() == name);
+        let text = found.and_then(|wheel| wheel.provenance.clone()).unwrap_or_default();
+        return Response::new(if text.is_empty() { 404 } else { 200 }, text);
+    }
     let project = path.trim_start_matches("/simple/").trim_end_matches('/');
     let of_project = wheels.iter().filter(|wheel| wheel.name.to_lowercase() == project);
     let files: Vec<Value> = of_project
@@ -176,7 +184,9 @@ fn answer(wheels: &[Wheel], path: &str) -> Response {
             let sha256 = format!("{:x}", Sha256::digest(wheel.bytes()));
             json!({"filename": wheel.file_name(), "url": format!("../../files/{}", wheel.file_name()),
                 "hashes": {"sha256": sha256}, "requires-python": wheel.requires_python,
-                "yanked": wheel.is_yanked})
+                "yanked": wheel.is_yanked,
+                "provenance": wheel.provenance.as_ref()
+                    .map(|_| format!("../../integrity/{}", wheel.file_name()))})
         })
         .collect();
     if files.is_empty() {
