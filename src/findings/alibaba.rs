@@ -1,6 +1,6 @@
 //! Alibaba Cloud: answers of Container Registry (`ListRepoTagScanResult`) and of Security
 //! Center (`DescribeImageVulList`, `DescribeImageBaselineCheckResult`,
-//! `DescribeImageBaselineItemList`, `DescribeAffectedMaliciousFileImages`,
+//! `DescribeImageBaselineItemList`, `DescribeImageBaselineDetail`, `DescribeAffectedMaliciousFileImages`,
 //! `DescribeGroupedMaliciousFiles`, `DescribeImageSensitiveFileList`): one answer, a list of
 //! pages, or the SDK's envelope (`body`). These are the four classes of risk: system,
 //! application, baseline, malicious.
@@ -19,8 +19,9 @@ use super::report::{
     Collector, EntryPath, aliases, documents, image_path, non_empty, split_versions, title,
     with_fixes,
 };
-use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, risk};
 use imgfix_model::finding::{Class, Finding, Naming, Severity};
+use imgfix_model::location::{FileLocation, Location};
 
 const SCANNER: &str = "Alibaba Cloud scan";
 
@@ -35,6 +36,7 @@ pub(super) const FORMAT: Format = Format {
                 "VulRecords",
                 "BaselineResult",
                 "BaselineItemInfos",
+                "BaselineDetail",
                 "AffectedMaliciousFileImagesResponse",
                 "GroupedMaliciousFileResponse",
                 "SensitiveFileList",
@@ -48,6 +50,7 @@ pub(super) const FORMAT: Format = Format {
                 "body.VulRecords",
                 "body.BaselineResult",
                 "body.BaselineItemInfos",
+                "body.BaselineDetail",
                 "body.AffectedMaliciousFileImagesResponse",
                 "body.GroupedMaliciousFileResponse",
                 "body.SensitiveFileList",
@@ -56,6 +59,11 @@ pub(super) const FORMAT: Format = Format {
         Outline { form: Form::Either, needs: &["VulRecords"], any: &[] },
         Outline { form: Form::Either, needs: &["BaselineResult"], any: &[] },
         Outline { form: Form::Either, needs: &["BaselineItemInfos"], any: &[] },
+        Outline {
+            form: Form::Either,
+            needs: &["BaselineDetail", "BaselineDetail.BaselineItemKey"],
+            any: &[],
+        },
         Outline { form: Form::Either, needs: &["AffectedMaliciousFileImagesResponse"], any: &[] },
         Outline { form: Form::Either, needs: &["GroupedMaliciousFileResponse"], any: &[] },
         Outline { form: Form::Either, needs: &["SensitiveFileList"], any: &[] },
@@ -73,6 +81,7 @@ struct Answer {
     vul_records: Option<Vec<VulRecord>>,
     baseline_result: Option<Vec<Baseline>>,
     baseline_item_infos: Option<Vec<BaselineItem>>,
+    baseline_detail: Option<BaselineDetail>,
     affected_malicious_file_images_response: Option<Vec<MaliciousFile>>,
     grouped_malicious_file_response: Option<Vec<MaliciousFile>>,
     sensitive_file_list: Option<Vec<SensitiveFile>>,
@@ -155,12 +164,23 @@ struct BaselineItem {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
+struct BaselineDetail {
+    baseline_item_key: Option<String>,
+    baseline_item_alias: Option<String>,
+    level: Option<String>,
+    /// The place and the value: `/usr/aksk.txt:yourAccessKeyID`.
+    prompt: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
 struct MaliciousFile {
     malicious_md5: Option<String>,
     malicious_name: Option<String>,
     file_path: Option<String>,
     level: Option<String>,
     digest: Option<String>,
+    layer: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +189,8 @@ struct SensitiveFile {
     sensitive_file_key: Option<String>,
     sensitive_file_name: Option<String>,
     risk_level: Option<String>,
+    file_path: Option<String>,
+    layer_digest: Option<String>,
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
@@ -200,14 +222,21 @@ impl Reader<'_> {
             let place = self.out.place(format!("{prefix}BaselineResult[{at}]"));
             let id = place.required("BaselineNameKey", entry.baseline_name_key)?;
             let severity = self.out.severity(&place, entry.baseline_name_level.as_deref());
-            self.baseline(&id, severity, entry.baseline_name_alias, entry.status);
+            self.baseline(&id, severity, entry.baseline_name_alias, entry.status, None);
         }
         for (at, entry) in answer.baseline_item_infos.unwrap_or_default().into_iter().enumerate() {
             let place = self.out.place(format!("{prefix}BaselineItemInfos[{at}]"));
             let key = entry.baseline_item_key.or(entry.baseline_name_key);
             let id = place.required("BaselineItemKey", key)?;
             let status = if entry.white_list == Some(1) { Some(1) } else { entry.status };
-            self.baseline(&id, Severity::Unknown, entry.baseline_item_alias, status);
+            self.baseline(&id, Severity::Unknown, entry.baseline_item_alias, status, None);
+        }
+        if let Some(detail) = answer.baseline_detail {
+            let place = self.out.place(format!("{prefix}BaselineDetail"));
+            let id = place.required("BaselineItemKey", detail.baseline_item_key)?;
+            let severity = self.out.severity(&place, detail.level.as_deref());
+            let location = detail.prompt.as_deref().and_then(place_of_prompt);
+            self.baseline(&id, severity, detail.baseline_item_alias, None, location);
         }
         for (list, entries) in [
             ("AffectedMaliciousFileImagesResponse", answer.affected_malicious_file_images_response),
@@ -221,7 +250,12 @@ impl Reader<'_> {
             let place = self.out.place(format!("{prefix}SensitiveFileList[{at}]"));
             let id = place.required("SensitiveFileKey", entry.sensitive_file_key)?;
             let severity = self.out.severity(&place, entry.risk_level.as_deref());
-            self.baseline(&id, severity, entry.sensitive_file_name, None);
+            let location = non_empty(entry.file_path).map(|path| {
+                let layer = entry.layer_digest.as_deref().and_then(risk::layer);
+                FileLocation { layer, ..risk::file(&path) }.into()
+            });
+            let title = entry.sensitive_file_name;
+            self.out.findings.push(risk::secret(&id, severity, title, location));
         }
         Ok(())
     }
@@ -309,17 +343,17 @@ impl Reader<'_> {
         severity: Severity,
         text: Option<String>,
         status: Option<i64>,
+        location: Option<Location>,
     ) {
         if status == Some(1) {
             self.out.passed += 1;
             return;
         }
-        self.out.findings.push(Finding {
-            class: Class::Baseline,
-            severity,
-            title: title(text),
-            ..Finding::system(id, "baseline", "")
-        });
+        let finding = match id {
+            "ak_leak" => risk::secret(id, severity, text, location),
+            _ => risk::located(risk::baseline(id, "baseline", severity, text), location),
+        };
+        self.out.findings.push(finding);
     }
 
     fn malicious(
@@ -336,17 +370,23 @@ impl Reader<'_> {
             word => self.out.severity(place, word),
         };
         self.artifact.manifest_digests.extend(non_empty(entry.digest));
+        let md5 = entry.malicious_md5.as_deref().and_then(|md5| md5.parse().ok());
+        let layer = entry.layer.as_deref().and_then(risk::layer);
         let path = non_empty(entry.file_path).map(|path| image_path(&path));
-        let about = path.clone().unwrap_or_else(|| id.clone());
-        self.out.findings.push(Finding {
-            class: Class::Malicious,
-            severity,
-            aliases: aliases(&id, entry.malicious_md5),
-            path,
-            ..Finding::system(&id, &about, "")
-        });
+        let file = FileLocation { path, md5, layer, ..FileLocation::default() };
+        let finding = risk::malicious(&id, severity, None, file);
+        let aliases = aliases(&id, entry.malicious_md5);
+        self.out.findings.push(Finding { aliases, ..finding });
         Ok(())
     }
+}
+
+/// The file that a prompt begins with; what is behind its colon is a secret's value, or an
+/// account's.
+fn place_of_prompt(prompt: &str) -> Option<Location> {
+    let path = prompt.split(':').next()?.trim();
+    let is_path = path.starts_with('/') && path.len() > 1 && !path.contains('\n');
+    is_path.then(|| risk::file(path).into())
 }
 
 /// The class of a scan's type; the system when nothing else is said.

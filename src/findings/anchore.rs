@@ -1,5 +1,6 @@
 //! Anchore Enterprise and Anchore Engine (`anchorectl image vulnerabilities -o json`,
 //! `anchore-cli image vuln`, `GET /images/.../vuln/all`): a list, or an object that holds it;
+//! what it knows of malware and secrets (`content/malware`, `artifacts/secret_search`);
 //! and the policy report of Anchore Enterprise 5 (`securityEvaluation`).
 //!
 //! Source: `VulnerabilityResponse` in the API description of
@@ -13,8 +14,10 @@ use super::report::{
     Collector, EntryPath, class_of_type, from_json, image_path, non_empty, split_versions,
     with_fixes,
 };
-use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
-use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
+use super::shape::{Look, Shape};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, risk};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity};
+use imgfix_model::location::{FileLocation, Span};
 
 const SCANNER: &str = "Anchore";
 
@@ -38,6 +41,18 @@ pub(super) const FORMAT: Format = Format {
             needs: &["securityEvaluation"],
             any: &["metadata", "securityEvaluation[].vulnerabilityId"],
         },
+        // `GET /images/.../content/malware`
+        Outline {
+            form: Form::Object,
+            needs: &["content", "content_type"],
+            any: &["imageDigest", "image_digest", "content[].findings"],
+        },
+        // `GET /images/.../artifacts/secret_search`
+        Outline {
+            form: Form::List,
+            needs: &["path", "matches"],
+            any: &["matches[].name", "matches[].lines"],
+        },
     ],
     parse,
 };
@@ -51,6 +66,37 @@ struct Report {
     #[serde(rename = "securityEvaluation")]
     evaluation: Option<Vec<Evaluated>>,
     metadata: Option<Metadata>,
+    /// What a scanner of malware says.
+    content: Option<Vec<MalwareScan>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct MalwareScan {
+    findings: Option<Vec<Malware>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Malware {
+    path: Option<String>,
+    signature: Option<String>,
+}
+
+/// A file in which patterns for secrets were found.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Searched {
+    path: Option<String>,
+    matches: Option<Vec<Matched>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Matched {
+    name: Option<String>,
+    /// From 1.
+    lines: Option<Vec<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -99,12 +145,18 @@ struct Evaluated {
 
 fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     let mut out = Collector::new(name, SCANNER);
-    if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+    let shape: Shape = from_json(name, SCANNER, bytes)?;
+    if shape.look("[].matches") == Look::Present {
+        secrets(&mut out, from_json(name, SCANNER, bytes)?)?;
+        return Ok(out.finish(ReportFormat::Anchore, ArtifactIdentity::default()));
+    }
+    if shape.is_list() {
         entries(&mut out, "", from_json(name, SCANNER, bytes)?)?;
         return Ok(out.finish(ReportFormat::Anchore, ArtifactIdentity::default()));
     }
     let report: Report = from_json(name, SCANNER, bytes)?;
     let mut artifact = ArtifactIdentity::default();
+    malware(&mut out, report.content.unwrap_or_default())?;
     artifact.manifest_digests.extend(non_empty(report.image_digest));
     if let Some(about) = report.metadata {
         artifact.manifest_digests.extend(non_empty(about.image_digest));
@@ -118,6 +170,37 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
         evaluated(&mut out, format!("securityEvaluation[{at}]"), entry)?;
     }
     Ok(out.finish(ReportFormat::Anchore, artifact))
+}
+
+fn malware(out: &mut Collector<'_>, scans: Vec<MalwareScan>) -> Result<(), FindingsError> {
+    for (number, scan) in scans.into_iter().enumerate() {
+        for (at, entry) in scan.findings.unwrap_or_default().into_iter().enumerate() {
+            let place = out.place(format!("content[{number}].findings[{at}]"));
+            let path = place.required("path", entry.path)?;
+            let id = place.required("signature", entry.signature)?;
+            let file = risk::file(&path);
+            out.findings.push(risk::malicious(&id, Severity::Critical, None, file));
+        }
+    }
+    Ok(())
+}
+
+fn secrets(out: &mut Collector<'_>, files: Vec<Searched>) -> Result<(), FindingsError> {
+    for (number, file) in files.into_iter().enumerate() {
+        let path = out.place(format!("[{number}]")).required("path", file.path)?;
+        for (at, one) in file.matches.unwrap_or_default().into_iter().enumerate() {
+            let place = out.place(format!("[{number}].matches[{at}]"));
+            let id = place.required("name", one.name)?;
+            let lines = one.lines.unwrap_or_default();
+            let all =
+                if lines.is_empty() { vec![None] } else { lines.into_iter().map(Some).collect() };
+            for line in all {
+                let file = FileLocation { lines: Span::of(line, None), ..risk::file(&path) };
+                out.findings.push(risk::secret(&id, risk::SECRET, None, Some(file.into())));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn entries(

@@ -12,8 +12,8 @@ use super::format::{Form, Format, Outline};
 use super::report::{
     Collector, class_of_type, from_json, image_path, non_empty, split_versions, title, with_fixes,
 };
-use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport};
-use imgfix_model::finding::{Class, Finding, Naming, Severity};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, risk};
+use imgfix_model::finding::{Finding, Naming, Severity};
 
 const SCANNER: &str = "Aqua scanner";
 
@@ -206,22 +206,14 @@ fn read(
         let place = out.place(format!("{prefix}malware[{at}]"));
         let path = image_path(&place.required("path", entry.path)?);
         let id = non_empty(entry.malware).unwrap_or_else(|| "malware".to_owned());
-        out.findings.push(Finding {
-            class: Class::Malicious,
-            severity: Severity::Critical,
-            path: Some(path.clone()),
-            ..Finding::system(&id, &path, "")
-        });
+        out.findings.push(risk::malicious(&id, Severity::Critical, None, risk::file(&path)));
     }
     for (at, entry) in report.sensitive_data.unwrap_or_default().into_iter().enumerate() {
         let place = out.place(format!("{prefix}sensitive_data[{at}]"));
         let path = image_path(&place.required("path", entry.path)?);
         let id = non_empty(entry.kind).unwrap_or_else(|| "sensitive-data".to_owned());
-        out.findings.push(Finding {
-            class: Class::Baseline,
-            path: Some(path),
-            ..Finding::system(&id, "secret", "")
-        });
+        let location = Some(risk::file(&path).into());
+        out.findings.push(risk::secret(&id, Severity::Unknown, None, location));
     }
     Ok(artifact)
 }

@@ -6,7 +6,8 @@ use imgfix_json::DuplicateKey;
 
 pub(super) const FORMATS: &str = "known are the reports of Trivy, Grype, Clair, Harbor, AWS \
 Inspector, Snyk, Anchore, Aqua, NeuVector, OSV-Scanner, GitLab, Alibaba Cloud, Prisma Cloud, \
-Veracode, JFrog Xray, Sysdig, Docker Scout, Quay, Kubescape, Wiz and Orca Security, SARIF, \
+Veracode, JFrog Xray, Sysdig, Docker Scout, Quay, Kubescape, Wiz, Orca Security, Dockle, \
+gitleaks, kingfisher, trufflehog, ggshield, hadolint, ClamAV (text) and YARA (text, with -m), SARIF, \
 CycloneDX with vulnerabilities, and imgfix/findings/v1 (docs/findings.md)";
 
 /// Why what was given is not a usable report or ignore file.

@@ -6,9 +6,10 @@ use std::cmp::Reverse;
 
 use super::shape::{Look, Shape};
 use super::{
-    FindingsError, ScanReport, alibaba, anchore, aqua, clair, clair_v4, cyclonedx, generic, gitlab,
-    grype, harbor, inspector, kubescape, neuvector, orca, osv, prisma, quay, sarif, scout, snyk,
-    sysdig, trivy, trivy_operator, veracode, wiz, xray,
+    FindingsError, ScanReport, alibaba, anchore, aqua, clair, clair_v4, cyclonedx, dockle, generic,
+    ggshield, gitlab, gitleaks, grype, hadolint, harbor, inspector, kingfisher, kubescape,
+    neuvector, orca, osv, prisma, quay, sarif, scout, snyk, sysdig, trivy, trivy_operator,
+    trufflehog, veracode, wiz, xray,
 };
 
 /// Which scanner or standard a report is of.
@@ -65,6 +66,22 @@ pub enum ReportFormat {
     Wiz,
     /// Orca Security's alerts.
     Orca,
+    /// `dockle --format json`.
+    Dockle,
+    /// `gitleaks dir --report-format json`.
+    Gitleaks,
+    /// `kingfisher scan --format json`.
+    Kingfisher,
+    /// `trufflehog docker --json`.
+    Trufflehog,
+    /// GitGuardian's `ggshield secret scan docker --json`.
+    Ggshield,
+    /// `hadolint --format json`: advice about a Dockerfile.
+    Hadolint,
+    /// What `clamscan` prints.
+    ClamAv,
+    /// What `yara -m` prints.
+    Yara,
     /// `imgfix/findings/v1`, which any script can write: `docs/findings.md`.
     Generic,
 }
@@ -97,6 +114,14 @@ impl std::fmt::Display for ReportFormat {
             ReportFormat::Kubescape => "Kubescape",
             ReportFormat::Wiz => "Wiz",
             ReportFormat::Orca => "Orca Security",
+            ReportFormat::Dockle => "Dockle",
+            ReportFormat::Gitleaks => "gitleaks",
+            ReportFormat::Kingfisher => "kingfisher",
+            ReportFormat::Trufflehog => "trufflehog",
+            ReportFormat::Ggshield => "ggshield",
+            ReportFormat::Hadolint => "hadolint",
+            ReportFormat::ClamAv => "ClamAV",
+            ReportFormat::Yara => "YARA",
             ReportFormat::Generic => "imgfix/findings/v1",
         })
     }
@@ -258,4 +283,10 @@ pub(super) const FORMATS: &[Format] = &[
     kubescape::FORMAT,
     wiz::FORMAT,
     orca::FORMAT,
+    dockle::FORMAT,
+    gitleaks::FORMAT,
+    kingfisher::FORMAT,
+    trufflehog::FORMAT,
+    ggshield::FORMAT,
+    hadolint::FORMAT,
 ];

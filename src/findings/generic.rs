@@ -172,8 +172,8 @@ fn located(place: &EntryPath<'_>, mut location: Location) -> Result<Location, Fi
     match &mut location {
         Location::File(file) => {
             file.path = non_empty(file.path.take()).map(|path| image_path(&path));
-            if file.path.is_none() && file.hash().is_none() {
-                return Err(place.error("location", "names neither path, sha256 nor md5"));
+            if file.path.is_none() && file.hash().is_none() && file.layer.is_none() {
+                return Err(place.error("location", "names neither path, sha256, md5 nor layer"));
             }
             if file.columns.is_some() && file.lines.is_none() {
                 return Err(place.error("location.columns", "they need lines"));

@@ -14,19 +14,25 @@ mod anchore;
 mod aqua;
 mod clair;
 mod clair_v4;
+mod clamscan;
 mod cyclonedx;
 mod cyclonedx_xml;
+mod dockle;
 mod encoding;
 pub mod error;
 pub mod filter;
 pub mod format;
 mod generic;
+mod ggshield;
 mod gitlab;
+mod gitleaks;
 mod grype;
+mod hadolint;
 mod harbor;
 pub mod identity;
 pub mod ignore;
 mod inspector;
+mod kingfisher;
 mod kubescape;
 pub mod merge;
 mod names;
@@ -37,6 +43,7 @@ mod prisma;
 pub mod purl;
 mod quay;
 pub mod report;
+mod risk;
 mod sarif;
 mod scout;
 mod shape;
@@ -45,10 +52,12 @@ mod sysdig;
 mod trivy;
 mod trivy_operator;
 mod trivy_risks;
+mod trufflehog;
 mod veracode;
 mod vers;
 mod wiz;
 mod xray;
+mod yara;
 
 pub use error::FindingsError;
 pub use filter::{Filter, Filtered, IgnoredFinding, Unsaid};
@@ -63,7 +72,7 @@ pub use report::{MAX_REPORT, ScanReport, parse_report};
 #[cfg(test)]
 mod real_reports;
 #[cfg(test)]
-mod risks;
+mod risk_reports;
 #[cfg(test)]
 mod said_beside;
 #[cfg(test)]

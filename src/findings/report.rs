@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::format::{recognise, unknown};
+use super::format::{Format, recognise, unknown};
 use super::shape::Shape;
-use super::{ArtifactIdentity, FindingsError, ReportFormat, cyclonedx_xml, encoding, names};
+use super::{
+    ArtifactIdentity, FindingsError, ReportFormat, clamscan, cyclonedx_xml, encoding, names, yara,
+};
 use imgfix_json as json;
 use imgfix_json::JsonError;
 use imgfix_model::finding::{Assessed, Class, Finding, FixStatus, Severity};
@@ -42,14 +44,51 @@ pub fn parse_report(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsErro
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Err(FindingsError::Empty { name: name.to_owned() }),
         Some(b'<') => cyclonedx_xml::parse(name, &bytes),
-        Some(_) => parse_json(name, &bytes),
+        Some(_) => match parse_text(name, &bytes) {
+            Some(report) => report,
+            None => parse_json(name, &bytes),
+        },
     }
 }
+
+/// Reads a text that is no JSON at all, when it is of a scanner that writes none.
+fn parse_text(name: &str, bytes: &[u8]) -> Option<Result<ScanReport, FindingsError>> {
+    // A list's bracket or an object's brace begins no line of these.
+    if matches!(bytes.trim_ascii_start().first(), None | Some(b'[' | b'{' | b'"')) {
+        return None;
+    }
+    // names of files may be of any bytes
+    let text = String::from_utf8_lossy(bytes);
+    if clamscan::is_report(&text) {
+        return Some(clamscan::parse(name, &text));
+    }
+    yara::is_report(&text).then(|| yara::parse(name, &text))
+}
+
+/// The format of a text that has one JSON document a line.
+fn of_lines(bytes: &[u8]) -> Option<&'static Format> {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    // what a scanner logs may stand before its findings
+    let first = lines.by_ref().take(MAX_LOG_LINES).find_map(|line| {
+        let shape: Shape = json::read(line).ok()?;
+        recognise(&shape)
+    })?;
+    let own = [ReportFormat::Trufflehog, ReportFormat::Kingfisher];
+    let more = lines.any(|line| line.starts_with(b"{") && line.ends_with(b"}"));
+    (own.contains(&first.name) && more).then_some(first)
+}
+
+/// Lines of a log that are passed over before the first finding.
+const MAX_LOG_LINES: usize = 100;
 
 /// Tells the format of a JSON text and reads it.
 fn parse_json(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
     // Syntax first: text that is no JSON at all deserves that message.
-    let shape: Shape = json::read(bytes).map_err(|error| match error {
+    let whole = json::read(bytes);
+    if let (Err(JsonError::Syntax(_)), Some(format)) = (&whole, of_lines(bytes)) {
+        return (format.parse)(name, bytes);
+    }
+    let shape: Shape = whole.map_err(|error| match error {
         JsonError::Syntax(error) => json_error(name, bytes, &error),
         JsonError::Duplicate(error) => {
             FindingsError::Duplicate { name: name.to_owned(), why: error }

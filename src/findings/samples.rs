@@ -2,6 +2,7 @@
 //! formats' own descriptions: what is read from each is a snapshot.
 
 mod open;
+mod risks;
 mod vendors;
 
 use imgfix_model::finding::Finding;
@@ -53,7 +54,7 @@ const CYCLONEDX_XML: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </bom>"#;
 
 fn json_samples() -> Vec<(&'static str, Value)> {
-    [open::samples(), vendors::samples()].concat()
+    [open::samples(), vendors::samples(), risks::samples()].concat()
 }
 
 #[test]
@@ -140,6 +141,15 @@ const EXPECTED: &[(&str, ReportFormat, usize)] = &[
     ("Kubescape", ReportFormat::Kubescape, 4),
     ("Wiz", ReportFormat::Wiz, 3),
     ("Orca", ReportFormat::Orca, 2),
+    ("Dockle", ReportFormat::Dockle, 11),
+    ("trufflehog", ReportFormat::Trufflehog, 1),
+    ("ggshield", ReportFormat::Ggshield, 2),
+    ("hadolint", ReportFormat::Hadolint, 7),
+    ("Anchore malware", ReportFormat::Anchore, 1),
+    ("Anchore secrets", ReportFormat::Anchore, 3),
+    ("Alibaba details", ReportFormat::Alibaba, 4),
+    ("gitleaks", ReportFormat::Gitleaks, 6),
+    ("kingfisher", ReportFormat::Kingfisher, 4),
 ];
 
 fn expected(name: &str) -> (ReportFormat, usize) {

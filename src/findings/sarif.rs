@@ -18,8 +18,9 @@ use super::report::{
     Collector, EntryPath, class_of_type, from_json, image_path, non_empty, severity_of_score,
     split_versions, title, with_fixes,
 };
-use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
-use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, gitleaks, purl, risk};
+use imgfix_model::finding::{Class, Finding, FixStatus, Naming, Severity, Subject};
+use imgfix_model::location::{FileLocation, Location, Span};
 
 const SCANNER: &str = "scanner";
 
@@ -114,7 +115,7 @@ struct SarifResult {
     kind: Option<String>,
     baseline_state: Option<String>,
     message: Option<Message>,
-    locations: Option<Vec<Location>>,
+    locations: Option<Vec<SarifLocation>>,
     suppressions: Option<Vec<Suppression>>,
 }
 
@@ -135,7 +136,7 @@ struct Suppression {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct Location {
+struct SarifLocation {
     physical_location: Option<PhysicalLocation>,
 }
 
@@ -143,6 +144,18 @@ struct Location {
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct PhysicalLocation {
     artifact_location: Option<ArtifactLocation>,
+    #[serde(default, deserialize_with = "lenient")]
+    region: Option<Region>,
+}
+
+/// What a region's snippet holds is not read: it may be a secret.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Region {
+    start_line: Option<u32>,
+    end_line: Option<u32>,
+    start_column: Option<u32>,
+    end_column: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -190,7 +203,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<ScanReport, FindingsError> {
                 .and_then(|index| rules.get(usize::try_from(index).ok()?))
                 .filter(|rule| id.is_none() || rule.id.as_deref() == id)
                 .or_else(|| by_id.get(id?).copied());
-            let finding = finding(&mut out, &place, &tool, &entry, rule)?;
+            let finding = finding(&mut out, &place, &tool, &entry, rule, &artifact.name)?;
             match entry.settled() {
                 Some((word, what, note)) => out.assess(finding, word, &what, note),
                 None => out.add(finding, entry.kind.as_deref(), "kind", None),
@@ -233,6 +246,7 @@ fn finding(
     tool: &str,
     entry: &SarifResult,
     rule: Option<&Rule>,
+    image: &str,
 ) -> Result<Finding, FindingsError> {
     let own = entry.id().map(str::to_owned);
     let rule_id = own.or_else(|| rule.and_then(|rule| rule.id.clone()));
@@ -243,9 +257,12 @@ fn finding(
     let properties = rule.and_then(|rule| rule.properties.as_ref());
     let package = package(&said, message.unwrap_or_default(), properties);
     let severity = severity(out, place, entry, &said, properties);
-    let uri = entry.locations.iter().flatten().find_map(|location| {
-        non_empty(location.physical_location.as_ref()?.artifact_location.as_ref()?.uri.clone())
+    let physical = entry.locations.iter().flatten().find_map(|location| {
+        let physical = location.physical_location.as_ref()?;
+        Some((non_empty(physical.artifact_location.as_ref()?.uri.clone())?, physical))
     });
+    let region = physical.as_ref().and_then(|(_, physical)| physical.region.as_ref());
+    let uri = physical.as_ref().map(|(uri, _)| uri.clone());
     let id = said.get(&["vulnerability"]).filter(|id| rule_id.starts_with(id)).unwrap_or(&rule_id);
     let text = rule.and_then(|rule| rule.short_description.as_ref()?.text.clone());
     let kind = rule.and_then(|rule| rule.name.as_deref()).unwrap_or_default();
@@ -253,14 +270,10 @@ fn finding(
     let Some(package) = package else {
         let about = if kind.is_empty() { tool } else { kind };
         let about = if about.is_empty() { "configuration" } else { about };
-        return Ok(Finding {
-            class: Class::Baseline,
-            severity,
-            title: title(text.or_else(|| message.map(str::to_owned))),
-            path: uri.map(|path| image_path(&path)),
-            advisory,
-            ..Finding::system(id, &about.to_ascii_lowercase(), "")
-        });
+        let about = about.to_ascii_lowercase();
+        let finding = without_package(id, &about, tool, severity, text, message);
+        let location = place_of(&finding, tool, uri, region, image);
+        return Ok(Finding { advisory, ..risk::located(finding, location) });
     };
     let score = properties.and_then(|properties| properties.score.as_deref()?.trim().parse().ok());
     let vector = properties.and_then(|properties| properties.vector.clone());
@@ -290,6 +303,74 @@ fn finding(
         ..Finding::system(id, &package.name, &package.version)
     };
     Ok(with_fixes(finding, split_versions(fixed.filter(|_| !unfixed))))
+}
+
+/// A result about no package: a secret, advice about a Dockerfile, other configuration.
+fn without_package(
+    id: &str,
+    about: &str,
+    tool: &str,
+    severity: Severity,
+    text: Option<String>,
+    message: Option<&str>,
+) -> Finding {
+    let tool = tool.to_ascii_lowercase();
+    if SECRET_TOOLS.contains(&&*tool) || about == "secret" {
+        let severity = if severity == Severity::Unknown { risk::SECRET } else { severity };
+        // the message may hold the value
+        return risk::secret(id, severity, text, None);
+    }
+    let text = text.or_else(|| message.map(str::to_owned));
+    match &*tool {
+        "hadolint" => {
+            let finding = risk::baseline(id, "dockerfile", severity, text);
+            Finding { subject: Some(Subject::Build), ..finding }
+        }
+        _ => risk::baseline(id, about, severity, text),
+    }
+}
+
+/// Tools that look for nothing but secrets.
+const SECRET_TOOLS: &[&str] =
+    &["gitleaks", "kingfisher", "trufflehog", "ggshield", "betterleaks", "nosey parker"];
+
+/// Where a result without package is. Trivy has the image's name in the place of a file where the
+/// configuration is meant.
+fn place_of(
+    finding: &Finding,
+    tool: &str,
+    uri: Option<String>,
+    region: Option<&Region>,
+    image: &str,
+) -> Option<Location> {
+    let uri = uri?;
+    let lines = region.and_then(|region| Span::of(region.start_line, region.end_line));
+    if finding.subject == Some(Subject::Build) {
+        return Some(Location::Build { file: Some(uri), lines });
+    }
+    if !image.is_empty() && (uri == image || image_name_as_uri(image) == uri) {
+        return Some(Location::Config { field: None });
+    }
+    let columns = lines.zip(region).and_then(|(lines, region)| match tool {
+        "gitleaks" => gitleaks::columns(lines, region.start_column, region.end_column),
+        _ => {
+            // SARIF's last column does not belong to the region
+            let last = region.end_column.and_then(|last| last.checked_sub(1));
+            let columns = Span { first: region.start_column?, last: last? };
+            let backwards = lines.first == lines.last && columns.last < columns.first;
+            (columns.first > 0 && columns.last > 0 && !backwards).then_some(columns)
+        }
+    });
+    Some(FileLocation { lines, columns, ..risk::file(&uri) }.into())
+}
+
+/// How Trivy makes a URI of an image's name: without tag and digest.
+fn image_name_as_uri(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    }
 }
 
 /// What a tool calls packages by; of most it is not known.

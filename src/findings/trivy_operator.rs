@@ -11,7 +11,7 @@ use super::report::{
     Collector, EntryPath, class_of_type, from_json, image_path, non_empty, split_versions, title,
     with_fixes,
 };
-use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl};
+use super::{ArtifactIdentity, FindingsError, ReportFormat, ScanReport, purl, risk};
 use imgfix_model::finding::{Class, Finding, FixStatus, Naming};
 
 const SCANNER: &str = "Trivy operator";
@@ -182,13 +182,8 @@ fn entries(out: &mut Collector<'_>, path: &str, report: Report) -> Result<(), Fi
         let place = out.place(format!("{path}.secrets[{at}]"));
         let id = place.required("ruleID", entry.id)?;
         let severity = out.severity(&place, entry.severity.as_deref());
-        out.findings.push(Finding {
-            class: Class::Baseline,
-            severity,
-            title: title(entry.title),
-            path: non_empty(entry.target).map(|path| image_path(&path)),
-            ..Finding::system(&id, "secret", "")
-        });
+        let location = non_empty(entry.target).map(|path| risk::file(&path).into());
+        out.findings.push(risk::secret(&id, severity, entry.title, location));
     }
     for (at, entry) in report.checks.unwrap_or_default().into_iter().enumerate() {
         let place = out.place(format!("{path}.checks[{at}]"));

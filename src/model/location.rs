@@ -200,7 +200,10 @@ impl fmt::Display for Location {
                 (Some(path), None) => f.write_str(path),
                 (None, _) => match file.hash() {
                     Some(hash) => write!(f, "the file with {hash}"),
-                    None => f.write_str("a file"),
+                    None => match file.layer {
+                        Some(layer) => write!(f, "a file of layer {}", layer.short()),
+                        None => f.write_str("a file"),
+                    },
                 },
             },
             Location::Environment { name } => write!(f, "ENV {name}"),
