@@ -35,8 +35,17 @@ fn read(
     for line in lines(&bytes) {
         if let Some((key, value, at, unclear)) = said(&bytes, &line) {
             let whole = line.start..line.next;
-            let place =
-                Place { file, line: line.number, key, value, at, whole, unclear, condition: None };
+            let place = Place {
+                file,
+                line: line.number,
+                key,
+                value,
+                at,
+                whole,
+                unclear,
+                condition: None,
+                detail: String::new(),
+            };
             push(files, &mut places, place)?;
         }
     }

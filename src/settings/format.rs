@@ -44,7 +44,17 @@ formats! {
     /// PostgreSQL's pg_hba.conf: `TYPE DATABASE USER ADDRESS`, `* METHOD=trust`.
     PgHba = "pg-hba" => crate::pg_hba::PgHba;
     /// mongod.conf: `security.authorization`, in its old form, too.
-    Mongod = "mongod" => crate::yaml::Mongod;
+    Mongod = "mongod" => crate::mongod::Mongod;
+    /// nginx: `http.server_tokens`, `server_tokens`.
+    Nginx = "nginx" => crate::nginx::Nginx;
+    /// Apache httpd: `ServerTokens`, `Directory[/var/www/].Options`.
+    Apache = "apache" => crate::apache::Apache;
+    /// Tomcat's server.xml: `Server@shutdown`, `Connector[protocol=AJP/1.3]`.
+    TomcatServer = "tomcat-server" => crate::tomcat::TomcatServer;
+    /// Tomcat's tomcat-users.xml: `user[NAME]`, `user[NAME]@roles`.
+    TomcatUsers = "tomcat-users" => crate::tomcat::TomcatUsers;
+    /// Hadoop's *-site.xml: a property's name.
+    Hadoop = "hadoop" => crate::hadoop::Hadoop;
     /// Debian's memcached.conf: `-l`.
     Memcached = "memcached" => crate::flat::Memcached;
     /// Java's properties.
@@ -59,6 +69,8 @@ formats! {
     Sysctl = "sysctl" => crate::flat::Sysctl;
     /// login.defs(5): `PASS_MAX_DAYS`.
     LoginDefs = "login-defs" => crate::flat::LoginDefs;
+    /// sudoers(5): `NOPASSWD`, `NOPASSWD[users]`.
+    Sudoers = "sudoers" => crate::sudoers::Sudoers;
     /// What a shell reads, as /etc/default/*: `NAME`.
     ShellVariables = "shell-variables" => crate::shell_variables::ShellVariables;
 }

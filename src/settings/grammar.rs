@@ -27,6 +27,8 @@ pub(crate) struct Place {
     pub whole: Range<usize>,
     /// Why it cannot be read or changed with certainty; an error only where its key is asked for.
     pub unclear: Option<String>,
+    /// What its grammar knows of it beyond that; never compared.
+    pub detail: String,
 }
 
 /// Which of several places for one key counts.

@@ -13,6 +13,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod apache;
 mod change;
 mod error;
 mod files;
@@ -20,18 +21,24 @@ mod flat;
 mod format;
 mod glob;
 mod grammar;
+mod hadoop;
 mod ini;
 mod json;
+mod markup;
+mod mongod;
 mod mysql;
+mod nginx;
 mod pg_hba;
 mod postgresql;
 mod properties;
 mod redis;
 mod shell_variables;
 mod sshd;
+mod sudoers;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tomcat;
 mod words;
 mod yaml;
 

@@ -190,6 +190,7 @@ fn read_file(
                         .then(|| "a negation with a value".to_owned()),
                     value: says.map_or(value, str::to_owned),
                     condition: condition.clone(),
+                    detail: String::new(),
                     at: match says {
                         Some(_) => at.start + word.start..at.start + word.end,
                         None => at.start + span.start..at.start + span.end,

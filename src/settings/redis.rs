@@ -79,6 +79,7 @@ fn read_file(
             at: span(rest, end),
             whole: line.start..line.next,
             unclear: None,
+            detail: String::new(),
             key: key.clone(),
         };
         push(files, places, place)?;

@@ -122,6 +122,7 @@ fn read_file(
             at: span(&words, rest),
             whole: line.start..line.next,
             unclear: None,
+            detail: String::new(),
             key: key.clone(),
         };
         push(files, places, place)?;

@@ -111,7 +111,7 @@ pub(crate) const KEYS: &[(Format, &str, &str)] =
     &[(Format::Sshd, "key", "new"), (Format::Redis, "key", "new")];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(6000))]
 
     #[test]
     fn any_text_is_read_or_refused_and_what_is_set_holds(
@@ -127,7 +127,7 @@ proptest! {
             Ok(changed) => {
                 let same = before.unwrap().is_some_and(|found| found.value == value);
                 prop_assert_eq!(changed.is_empty(), same);
-                let mut files = vec![("/etc/a".to_owned(), first), ("/etc/b".to_owned(), second)];
+                let mut files = [("/etc/a".to_owned(), first), ("/etc/b".to_owned(), second)];
                 for (name, bytes) in changed {
                     let new = String::from_utf8(bytes).unwrap();
                     let old = files.iter_mut().find(|(old, _)| *old == name.to_string()).unwrap();

@@ -84,6 +84,12 @@ pub(crate) fn line_start(bytes: &[u8], at: usize) -> usize {
     part(bytes, 0..at).iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1)
 }
 
+/// Where the line with this place ends, its line end included.
+pub(crate) fn line_next(bytes: &[u8], at: usize) -> usize {
+    let rest = part(bytes, at..bytes.len());
+    rest.iter().position(|&b| b == b'\n').map_or(bytes.len(), |end| at + end + 1)
+}
+
 /// Other bytes in the place of some.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Edit {

@@ -1,5 +1,5 @@
 //! YAML by dotted key (YAML 1.2; key forms as in the module `json`): mappings and sequences in
-//! block style. And mongod.conf, which is YAML, or has `name = value` lines in its old form.
+//! block style.
 //!
 //! A reader of YAML (`serde_yaml_ng`) reads the document first and has to see the same values. A
 //! value in flow style, of several lines, with an anchor, an alias or a tag is refused where it
@@ -17,10 +17,6 @@ use crate::json::{below, escaped, is_below, parts};
 use crate::text::{Edit, Line, indent_at, lines, part, text, trimmed};
 
 pub(crate) struct Yaml;
-
-/// mongod.conf (MongoDB manual, "Configuration File Options"). Keys are those of YAML, in the old
-/// form, too: `security.authorization` is `auth` there.
-pub(crate) struct Mongod;
 
 /// Deeper than settings are.
 const MAX_DEPTH: usize = 64;
@@ -221,7 +217,7 @@ fn find<'v>(document: &'v Value, key: &str) -> Option<&'v Value> {
     Some(value)
 }
 
-fn read_yaml(files: &Files<'_>, file: usize) -> Result<Vec<Place>, SettingsError> {
+pub(crate) fn read_yaml(files: &Files<'_>, file: usize) -> Result<Vec<Place>, SettingsError> {
     let bytes = files.bytes(file);
     let document: Value = serde_yaml_ng::from_slice(&bytes).map_err(|error| {
         let line = error.location().map_or(1, |place| place.line());
@@ -328,7 +324,7 @@ fn written(key: &str, value: &str, quote: Option<u8>) -> Result<String, Settings
     })
 }
 
-fn is_about_yaml(place: &Place, key: &str) -> bool {
+pub(crate) fn is_about_yaml(place: &Place, key: &str) -> bool {
     let merged = place.key == "<<" || place.key.ends_with(".<<");
     let above = place.key.strip_suffix("<<").unwrap_or_default().trim_end_matches('.');
     place.key == key
@@ -444,149 +440,6 @@ impl Grammar for Yaml {
     }
 }
 
-/// Names of the old form: the key, the name, and what `true` and `false` are there.
-const OLD: [(&str, &str, Option<[&str; 2]>); 8] = [
-    ("security.authorization", "auth", Some(["enabled", "disabled"])),
-    ("security.authorization", "noauth", Some(["disabled", "enabled"])),
-    ("net.bindIp", "bind_ip", None),
-    ("net.port", "port", None),
-    ("net.ipv6", "ipv6", None),
-    ("net.bindIpAll", "bind_ip_all", None),
-    ("security.javascriptEnabled", "noscripting", Some(["false", "true"])),
-    ("storage.dbPath", "dbpath", None),
-];
-
-/// `name = value` lines: the old form.
-fn old_form(bytes: &[u8]) -> bool {
-    let content = |line: &Line| part(bytes, trimmed(bytes, line.start..line.end, b" \t\r"));
-    let all = lines(bytes);
-    let first =
-        all.iter().map(content).find(|content| !content.is_empty() && !content.starts_with(b"#"));
-    first.is_some_and(|content| {
-        let name =
-            content.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_.".contains(b)).count();
-        part(content, name..content.len()).trim_ascii_start().starts_with(b"=")
-    })
-}
-
-fn old_value(name: &str, value: &str, says: Option<[&str; 2]>) -> String {
-    match (says, value) {
-        (Some([yes, _]), "true" | "1" | "on" | "yes") => yes.to_owned(),
-        (Some([_, no]), "false" | "0" | "off" | "no") => no.to_owned(),
-        _ => {
-            let _ = name;
-            value.to_owned()
-        }
-    }
-}
-
-impl Grammar for Mongod {
-    fn read(&self, files: &mut Files<'_>, file: usize) -> Result<Vec<Place>, SettingsError> {
-        let bytes = files.bytes(file);
-        if !old_form(&bytes) {
-            return read_yaml(files, file);
-        }
-        let mut places = Vec::new();
-        for line in lines(&bytes) {
-            let at = trimmed(&bytes, line.start..line.end, b" \t\r");
-            let content = part(&bytes, at.clone());
-            if content.is_empty() || content.starts_with(b"#") {
-                continue;
-            }
-            let Some(equals) = content.iter().position(|&b| b == b'=') else {
-                return Err(files.unclear(file, line.number, "a line that is no `name = value`"));
-            };
-            let name = text(part(content, trimmed(content, 0..equals, b" \t")));
-            let value = trimmed(&bytes, at.start + equals + 1..at.end, b" \t");
-            let raw = text(part(&bytes, value.clone()));
-            let known = OLD.iter().find(|(_, old, _)| *old == name);
-            let comment =
-                raw.contains('#').then(|| "a comment behind the value, or a part of it".to_owned());
-            let place = Place {
-                file,
-                line: line.number,
-                key: known.map_or_else(|| format!("\u{1}{name}"), |(key, _, _)| (*key).to_owned()),
-                value: known.map_or(raw.clone(), |(_, old, says)| old_value(old, &raw, *says)),
-                at: value,
-                whole: line.start..line.next,
-                unclear: comment,
-                condition: None,
-            };
-            push(files, &mut places, place)?;
-        }
-        Ok(places)
-    }
-
-    fn key(&self, key: &str) -> Result<String, SettingsError> {
-        Yaml.key(key)
-    }
-
-    fn is_about(&self, place: &Place, key: &str) -> bool {
-        is_about_yaml(place, key)
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Same
-    }
-
-    fn put(
-        &self,
-        files: &Files<'_>,
-        place: &Place,
-        key: &str,
-        value: &str,
-    ) -> Result<Vec<Edit>, SettingsError> {
-        let bytes = files.bytes(place.file);
-        if !old_form(&bytes) {
-            return Yaml.put(files, place, key, value);
-        }
-        let line = text(part(&bytes, place.whole.start..place.at.start));
-        let name = line.trim().trim_end_matches('=').trim();
-        let says = OLD.iter().find(|(_, old, _)| *old == name).and_then(|(_, _, says)| *says);
-        let out = match says {
-            Some([yes, _]) if yes == value => "true",
-            Some([_, no]) if no == value => "false",
-            Some(_) => return Err(SettingsError::value(key, "the old form has no word for it")),
-            None => value,
-        };
-        Ok(vec![Edit::new(place.file, place.at.clone(), out)])
-    }
-
-    fn add(
-        &self,
-        files: &Files<'_>,
-        places: &[Place],
-        key: &str,
-        value: &str,
-    ) -> Result<Vec<Edit>, SettingsError> {
-        let bytes = files.bytes(0);
-        if !old_form(&bytes) {
-            return Yaml.add(files, places, key, value);
-        }
-        let Some((_, name, says)) = OLD.iter().find(|(known, _, _)| *known == key) else {
-            return Err(SettingsError::key(
-                key,
-                "its name in the old form of mongod.conf is not known",
-            ));
-        };
-        let out = match says {
-            Some([yes, _]) if *yes == value => "true",
-            Some([_, no]) if *no == value => "false",
-            Some(_) => return Err(SettingsError::value(key, "the old form has no word for it")),
-            None => value,
-        };
-        Ok(vec![Edit::line(0, &bytes, bytes.len(), &format!("{name} = {out}"))])
-    }
-
-    fn take(&self, files: &Files<'_>, place: &Place) -> Result<Vec<Edit>, SettingsError> {
-        Yaml.take(files, place)
-    }
-
-    fn is_other(&self, place: &Place, key: &str) -> bool {
-        Yaml.is_other(place, key)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::Format::{Mongod, Yaml};
@@ -647,21 +500,5 @@ mod tests {
         }
         assert_eq!(image.set(Yaml, MAIN, "d", "x")[0].1, main.replace("d:", "d: x"));
         assert_eq!(image.set(Yaml, MAIN, "d.e", "x")[0].1, format!("{main}  e: x\n"));
-    }
-
-    #[test]
-    fn the_old_form_of_mongod_has_other_names() {
-        let main = "bind_ip=0.0.0.0\nnoauth = true\nx = 1\n";
-        let image = Image::new(&[(MAIN, main)]);
-        assert_eq!(
-            image.effective(Mongod, MAIN, "security.authorization").as_deref(),
-            Some("disabled")
-        );
-        assert_eq!(
-            image.set(Mongod, MAIN, "security.authorization", "enabled")[0].1,
-            main.replace("true", "false")
-        );
-        assert_eq!(image.set(Mongod, MAIN, "net.port", "1")[0].1, format!("{main}port = 1\n"));
-        assert!(image.refused(Mongod, MAIN, "a.b", "1").contains("not known"));
     }
 }
