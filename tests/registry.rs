@@ -16,7 +16,7 @@ use imgfix_host::unfinished::Unfinished;
 use imgfix_model::digest::{DiffId, Digest};
 use imgfix_oci::media_type;
 use imgfix_oci::publish::{
-    NewImage, Patch, PatchLayer, Provenance, Publication, Published, manifest_descriptor,
+    NewImage, NewLayer, PatchLayer, Provenance, Publication, Published, manifest_descriptor,
     original_of, publish, rebuild, rebuild_index,
 };
 use imgfix_oci::{
@@ -51,6 +51,7 @@ fn provenance(source: &dyn Source) -> Provenance {
         original_digest: source.root().expect("root").digest,
         plan_digest: Digest::of(b"plan"),
         version: "0.0.0".into(),
+        excised: None,
         source_date_epoch: None,
     }
 }
@@ -64,7 +65,7 @@ fn copy(source: &dyn Source, sink: &dyn Sink) -> Published {
         .map(|image| NewImage {
             manifest: image.manifest.raw().clone(),
             config: image.config.bytes().clone(),
-            patch: None,
+            layers: Vec::new(),
         })
         .collect();
     let indexes = match &set.root {
@@ -115,7 +116,7 @@ fn repair(source: &dyn Source, sink: &dyn Sink, content: &[u8]) -> Published {
         .map(|new| NewImage {
             manifest: new.manifest.clone(),
             config: new.config.clone(),
-            patch: Some(Patch { descriptor: &new.layer_descriptor, content: &open }),
+            layers: vec![NewLayer { descriptor: &new.layer_descriptor, content: &open }],
         })
         .collect();
     let kept = index.as_ref().map(|index| index.kept.clone()).unwrap_or_default();

@@ -326,7 +326,7 @@ mod tests {
             .map(|image| NewImage {
                 manifest: image.manifest.raw().clone(),
                 config: image.config.bytes().clone(),
-                patch: None,
+                layers: Vec::new(),
             })
             .collect();
         let publication = Publication { images, indexes: Vec::new(), kept: Vec::new() };

@@ -46,7 +46,7 @@ fn copy_noting(
     let whole = |image: &image::PlatformImage| NewImage {
         manifest: image.manifest.raw().clone(),
         config: image.config.bytes().clone(),
-        patch: None,
+        layers: Vec::new(),
     };
     let publication = match &set.root {
         Document::Manifest(_) => Publication {

@@ -75,12 +75,17 @@ pub fn load(
     };
     let (manifest, config) = match &repaired_from {
         Some(parts) => {
-            if parts.fidelity == Fidelity::Equivalent {
-                environment.edge.progress.warn(&format!(
+            match parts.fidelity {
+                Fidelity::Exact => {}
+                Fidelity::Equivalent => environment.edge.progress.warn(&format!(
                     "{}: the image was converted since imgfix repaired it; its original is put \
                      together from its layers",
                     image.platform
-                ));
+                )),
+                Fidelity::Excised => environment.edge.progress.message(&format!(
+                    "{}: what imgfix cut out of {} ({}) stays cut",
+                    image.platform, parts.base_name, parts.original_manifest
+                )),
             }
             (parts.manifest.clone(), parts.config.clone())
         }
@@ -118,7 +123,11 @@ fn keeps(environment: &Environment, view: View, path: &ImagePath, size: u64) -> 
             && environment.kinds.iter().any(|kind| kind.describes(path, size)))
 }
 
-fn specs(
+/// What is known of each layer, base first.
+///
+/// # Errors
+/// A layer has no digest that is known.
+pub(super) fn specs(
     place: &str,
     manifest: &ImageManifest,
     config: &ImageConfig,

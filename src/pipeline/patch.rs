@@ -20,6 +20,26 @@ use imgfix_vfs::{Change, FileSystem, Overlay, Tree};
 use super::load::{self, LoadedImage};
 use super::{Environment, RepairError};
 
+/// The bytes of a new layer as they will be published, in a file without a name.
+#[derive(Clone)]
+pub struct StoredLayer {
+    file: Arc<File>,
+}
+
+impl StoredLayer {
+    /// Of what was written to `file`.
+    #[must_use]
+    pub fn new(file: File) -> Self {
+        Self { file: Arc::new(file) }
+    }
+
+    /// The bytes from their beginning.
+    #[must_use]
+    pub fn reader(&self) -> BlobReader {
+        from_its_beginning(&self.file)
+    }
+}
+
 /// A patch layer: its facts, and its bytes in a file without a name.
 pub struct TemporaryLayer {
     /// Digests, size and number of entries.
@@ -40,10 +60,10 @@ impl TemporaryLayer {
         Ok(Self { written, compression: options.compression, file: Arc::new(file) })
     }
 
-    /// The bytes as they will be published, from their beginning.
+    /// The bytes as they will be published.
     #[must_use]
-    pub fn reader(&self) -> BlobReader {
-        from_its_beginning(&self.file)
+    pub fn stored(&self) -> StoredLayer {
+        StoredLayer { file: Arc::clone(&self.file) }
     }
 
     /// What manifest and config say of it.

@@ -11,13 +11,13 @@ use imgfix_model::platform::Platform;
 use imgfix_oci as image;
 use imgfix_oci::publish;
 use imgfix_oci::publish::{
-    NewImage, Patch, Provenance, Publication, RebuiltIndex, manifest_descriptor,
+    NewImage, NewLayer, Provenance, Publication, RebuiltIndex, manifest_descriptor,
 };
 use imgfix_oci::{
     BlobReader, Document, ImageError, ImageIndex, ImageSet, RawManifest, Reference, Source,
 };
 
-use super::patch::TemporaryLayer;
+use super::patch::StoredLayer;
 use super::{Environment, RepairError};
 
 /// A platform's image as it will be published.
@@ -30,8 +30,8 @@ pub struct NewPlatform {
     pub manifest: RawManifest,
     /// The config that the manifest names.
     pub config: bytes::Bytes,
-    /// The new layer as the manifest names it; `None` when nothing could be upgraded.
-    pub patch: Option<(Descriptor, TemporaryLayer)>,
+    /// The new layers as the manifest names them: lower ones that were written anew, the patch.
+    pub layers: Vec<(Descriptor, StoredLayer)>,
 }
 
 /// The image that all platforms were read from.
@@ -44,7 +44,7 @@ pub struct Original<'a> {
     pub provenance: &'a Provenance,
 }
 
-/// How the bytes of a patch layer are opened.
+/// How the bytes of a new layer are opened.
 type Open<'a> = Box<dyn Fn() -> Result<BlobReader, ImageError> + Sync + 'a>;
 
 /// Publishes all platforms under the output's tag, which moves last; the digest it names then.
@@ -59,7 +59,7 @@ pub fn publish(
 ) -> Result<Digest, RepairError> {
     let progress = &*environment.edge.progress;
     progress.message(&format!("publishing {output}"));
-    let opens: Vec<Option<Open<'_>>> = platforms.iter().map(NewPlatform::open_patch).collect();
+    let opens: Vec<Vec<Open<'_>>> = platforms.iter().map(NewPlatform::opens).collect();
     let images = platforms.iter().zip(&opens).map(|(one, open)| one.new_image(open)).collect();
     let (indexes, kept) = match &original.set.root {
         Document::Manifest(_) => (Vec::new(), Vec::new()),
@@ -83,17 +83,22 @@ pub fn publish(
 }
 
 impl NewPlatform {
-    fn open_patch(&self) -> Option<Open<'_>> {
-        let (_, layer) = self.patch.as_ref()?;
-        Some(Box::new(|| Ok(layer.reader())))
+    fn opens(&self) -> Vec<Open<'_>> {
+        let open = |(_, layer): &'_ (Descriptor, StoredLayer)| -> Open<'_> {
+            let layer = layer.clone();
+            Box::new(move || Ok(layer.reader()))
+        };
+        self.layers.iter().map(open).collect()
     }
 
-    fn new_image<'a>(&'a self, open: &'a Option<Open<'_>>) -> NewImage<'a> {
-        let patch = self.patch.as_ref().zip(open.as_ref());
+    fn new_image<'a>(&'a self, opens: &'a [Open<'_>]) -> NewImage<'a> {
+        let layers = self.layers.iter().zip(opens);
         NewImage {
             manifest: self.manifest.clone(),
             config: self.config.clone(),
-            patch: patch.map(|((descriptor, _), open)| Patch { descriptor, content: &**open }),
+            layers: layers
+                .map(|((descriptor, _), open)| NewLayer { descriptor, content: &**open })
+                .collect(),
         }
     }
 }
@@ -118,8 +123,8 @@ fn new_index(
     Ok(RebuiltIndex { inner: Vec::new(), index, kept, notes: Vec::new() })
 }
 
-/// Asks the destination what it serves now: the tag, each manifest, each config, and the
-/// patch layer's bytes.
+/// Asks the destination what it serves now: the tag, each manifest, each config, and the bytes of
+/// the new layers.
 ///
 /// # Errors
 /// It serves something else than was published.
@@ -144,15 +149,18 @@ pub fn read_back(
         let Some(found) = found else {
             return Err(failed(format!("it has no repaired image for {}", one.platform)));
         };
-        // Every original layer and the patch must be there; the patch is read again.
-        if one.patch.is_none() {
-            continue;
+        // Every original layer must be there, and every new one, which is read again.
+        for (at, (new, _)) in one.layers.iter().enumerate() {
+            let layers = found.manifest.layers();
+            // a docker-archive may have other descriptors: there the last is the patch
+            let served = layers.iter().find(|layer| layer.digest() == new.digest());
+            let is_last = at + 1 == one.layers.len();
+            let Some(served) = served.or_else(|| layers.last().filter(|_| is_last)) else {
+                return Err(failed(format!("it does not have the new layer {}", new.digest())));
+            };
+            let mut blob = source.blob(served).map_err(|error| failed(error.to_string()))?;
+            io::copy(&mut blob, &mut io::sink()).map_err(|error| failed(error.to_string()))?;
         }
-        let Some(top) = found.manifest.layers().last() else {
-            return Err(failed("it has no layers".to_owned()));
-        };
-        let mut blob = source.blob(top).map_err(|error| failed(error.to_string()))?;
-        io::copy(&mut blob, &mut io::sink()).map_err(|error| failed(error.to_string()))?;
     }
     Ok(())
 }

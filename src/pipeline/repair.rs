@@ -204,6 +204,7 @@ fn provenance(planned: &PlannedImage, environment: &Environment) -> Provenance {
         plan_digest: planned.plan.digest(),
         // each platform has its own
         newest: BTreeMap::new(),
+        excised: recorded.and_then(|parts| parts.excised.clone()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         source_date_epoch: environment.edge.source_date_epoch,
     }
@@ -258,7 +259,8 @@ impl Job<'_> {
             let evidence = gathers.then_some(untouched);
             let contents = stores.contents();
             let (before, after) = (contents.clone(), contents);
-            return Ok(Done { new: unchanged(loaded), report, evidence, before, after });
+            let new = unchanged(loaded, self.provenance.clone())?;
+            return Ok(Done { new, report, evidence, before, after });
         };
         let what = format!("{}: writing {}", loaded.platform, changes(&plan));
         let writing = edge.progress.step(&what);
@@ -266,7 +268,8 @@ impl Job<'_> {
         let kept = left_out.as_ref().map_or(&[][..], |identical| &identical.paths);
         let after = layer.verify(&loaded, &overlay, kept, &plan, self.environment)?;
         drop(writing);
-        let provenance = Provenance { newest, ..self.provenance.clone() };
+        let excised = loaded.repaired_from.as_ref().and_then(|parts| parts.excised.clone());
+        let provenance = Provenance { newest, excised, ..self.provenance.clone() };
         let Rebuilt { manifest, config, layer_descriptor, .. } =
             publish::rebuild(&loaded.manifest, &loaded.config, &layer.facts(), &provenance)?;
         let (unreported, gathering) = (self.unreported, self.request.evidence);
@@ -315,9 +318,9 @@ impl Job<'_> {
             ..facts
         };
         let report = PlatformReport::new(facts);
-        let patch = Some((layer_descriptor, layer));
+        let layers = vec![(layer_descriptor, layer.stored())];
         let LoadedImage { platform, current, .. } = loaded;
-        let new = NewPlatform { platform, current, manifest, config, patch };
+        let new = NewPlatform { platform, current, manifest, config, layers };
         let (before, after) = (stores.contents(), after.contents());
         Ok(Done { new, report, evidence, before, after })
     }
@@ -357,12 +360,17 @@ fn changes(plan: &PlatformPlan) -> String {
 }
 
 /// A platform that is published as the original is.
-fn unchanged(loaded: LoadedImage) -> NewPlatform {
-    NewPlatform {
-        manifest: loaded.manifest.raw().clone(),
-        config: loaded.config.bytes().clone(),
-        platform: loaded.platform,
-        current: loaded.current,
-        patch: None,
-    }
+fn unchanged(loaded: LoadedImage, provenance: Provenance) -> Result<NewPlatform, RepairError> {
+    let excised = loaded.repaired_from.and_then(|parts| parts.excised);
+    let (manifest, config) = match excised {
+        None => (loaded.manifest.raw().clone(), loaded.config.bytes().clone()),
+        // The original is another one: the image goes on saying which.
+        Some(excised) => {
+            let provenance = Provenance { excised: Some(excised), ..provenance };
+            let marked = publish::mark(&loaded.manifest, &loaded.config, &provenance)?;
+            (marked.manifest, marked.config)
+        }
+    };
+    let LoadedImage { platform, current, .. } = loaded;
+    Ok(NewPlatform { platform, current, manifest, config, layers: Vec::new() })
 }

@@ -3,8 +3,10 @@
 //! [`rebuild()`] and [`rebuild_index`] are functions of bytes: the original manifest, config and
 //! index with one layer, one history entry and the marks of a repair added, everything else
 //! as it was. [`original_of`] is their inverse, so that repairing a repaired image starts
-//! from the original again. [`publish`] then moves blobs into a sink, the tag last.
+//! from the original again. [`excised()`] puts other lower layers into an original that something
+//! was cut out of. [`publish`] then moves blobs into a sink, the tag last.
 
+pub mod excised;
 mod history;
 pub mod json_style;
 pub mod original;
@@ -14,10 +16,11 @@ pub mod rebuild;
 #[cfg(test)]
 pub mod testing;
 
+pub use excised::excised;
 pub use original::{Fidelity, OriginalParts, original_of};
-pub use provenance::Provenance;
-pub use push::{NewImage, Patch, Publication, Published, manifest_descriptor, publish};
-pub use rebuild::{PatchLayer, Rebuilt, RebuiltIndex, rebuild, rebuild_index};
+pub use provenance::{Excised, Provenance};
+pub use push::{NewImage, NewLayer, Publication, Published, manifest_descriptor, publish};
+pub use rebuild::{Marked, PatchLayer, Rebuilt, RebuiltIndex, mark, rebuild, rebuild_index};
 
 use crate::ImageError;
 

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::json_style::Editable;
-use super::provenance::{Recorded, unset_marks};
+use super::provenance::{Excised, Recorded, unset_marks};
 use super::rebuild::point_at;
 use crate::manifest::descriptor;
 use crate::{Format, ImageConfig, ImageManifest, RawManifest};
-use imgfix_model::digest::Digest;
+use imgfix_model::digest::{DiffId, Digest};
 
 /// How sure the original is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub enum Fidelity {
     /// The same layers and settings in other bytes: the image was converted, or its JSON was
     /// written by hand.
     Equivalent,
+    /// The original without what the repair cut out of its layers: what is gone stays gone. The
+    /// original itself is what [`OriginalParts::original_manifest`] names.
+    Excised,
 }
 
 /// The image that a repaired image was made from.
@@ -44,17 +47,21 @@ pub struct OriginalParts {
     pub original_manifest: Digest,
     /// The plan of the earlier repair.
     pub plan_digest: Option<Digest>,
+    /// What that repair cut out of the original's layers, when the image is [`Fidelity::Excised`].
+    pub excised: Option<Excised>,
     /// What it got from repositories: the time of the newest package (seconds since the epoch),
     /// by what `newest::short_name` of the room `repository` makes of the repository's name.
     pub newest: BTreeMap<String, i64>,
 }
 
-/// The original of an image whose last layer is an imgfix patch layer; `None` for any other
-/// image, also for one that was built on top of a repaired one.
+/// The original of an image whose last layer is an imgfix patch layer, or that imgfix has cut
+/// something out of; `None` for any other image, also for one that was built on top of a repaired
+/// one.
 #[must_use]
 pub fn original_of(manifest: &ImageManifest, config: &ImageConfig) -> Option<OriginalParts> {
     let recorded = Recorded::read(config.history().last()?)?;
-    if config.diff_ids().last() != Some(&recorded.diff_id) || manifest.layers().is_empty() {
+    let is_last = |id: &DiffId| config.diff_ids().last() == Some(id);
+    if !recorded.diff_id.as_ref().is_none_or(is_last) || manifest.layers().is_empty() {
         return None;
     }
     let mut first = None;
@@ -63,10 +70,11 @@ pub fn original_of(manifest: &ImageManifest, config: &ImageConfig) -> Option<Ori
     let configs = config_candidates(&config_document.value, manifest.format(), &recorded);
     for config_value in configs {
         let config_bytes = config_document.write(&config_value);
-        for value in manifest_candidates(manifest, &manifest_document.value, &config_bytes) {
+        let edited = &manifest_document.value;
+        for value in manifest_candidates(manifest, edited, &config_bytes, &recorded) {
             let bytes = manifest_document.write(&value);
             let digest = Digest::of(&bytes);
-            let exact = digest == recorded.original_manifest;
+            let exact = digest == recorded.original_manifest && recorded.excised.is_none();
             if !exact && first.is_some() {
                 continue;
             }
@@ -75,7 +83,11 @@ pub fn original_of(manifest: &ImageManifest, config: &ImageConfig) -> Option<Ori
             let place = "the original of the image";
             let parsed = ImageManifest::parse(raw, place).ok()?;
             let config = ImageConfig::parse(config_bytes.clone(), place).ok()?;
-            let fidelity = if exact { Fidelity::Exact } else { Fidelity::Equivalent };
+            let fidelity = match (exact, &recorded.excised) {
+                (true, _) => Fidelity::Exact,
+                (false, None) => Fidelity::Equivalent,
+                (false, Some(_)) => Fidelity::Excised,
+            };
             let parts = parts(parsed, config, fidelity, &recorded);
             if exact {
                 return Some(parts);
@@ -100,6 +112,7 @@ fn parts(
         original_digest: recorded.original_digest,
         original_manifest: recorded.original_manifest,
         plan_digest: recorded.plan_digest,
+        excised: recorded.excised.clone(),
         newest: recorded.newest.clone(),
     }
 }
@@ -108,7 +121,9 @@ fn parts(
 /// empty, the original may have had an empty one, null, or nothing.
 fn config_candidates(config: &Value, format: Format, recorded: &Recorded) -> Vec<Value> {
     let mut value = config.clone();
-    if let Some(ids) = value.pointer_mut("/rootfs/diff_ids").and_then(Value::as_array_mut) {
+    if recorded.diff_id.is_some()
+        && let Some(ids) = value.pointer_mut("/rootfs/diff_ids").and_then(Value::as_array_mut)
+    {
         ids.pop();
     }
     if let Some(history) = value.get_mut("history").and_then(Value::as_array_mut) {
@@ -128,12 +143,19 @@ fn config_candidates(config: &Value, format: Format, recorded: &Recorded) -> Vec
     candidates
 }
 
-fn manifest_candidates(manifest: &ImageManifest, value: &Value, config: &Bytes) -> Vec<Value> {
+fn manifest_candidates(
+    manifest: &ImageManifest,
+    value: &Value,
+    config: &Bytes,
+    recorded: &Recorded,
+) -> Vec<Value> {
     let mut value = value.clone();
     let media_type = manifest.config().media_type().as_ref();
     let config = descriptor(media_type, &Digest::of(config), config.len() as u64);
     point_at(&mut value["config"], &config);
-    if let Some(layers) = value.get_mut("layers").and_then(Value::as_array_mut) {
+    if recorded.diff_id.is_some()
+        && let Some(layers) = value.get_mut("layers").and_then(Value::as_array_mut)
+    {
         layers.pop();
     }
     if manifest.format() == Format::Docker {

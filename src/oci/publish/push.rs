@@ -20,9 +20,10 @@ use imgfix_host::progress::{Progress, Task};
 use imgfix_json as json;
 use imgfix_model::digest::Digest;
 
-/// The patch layer and where its bytes are.
+/// A layer that the original does not have, and where its bytes are: a patch layer, or a lower
+/// one that was written anew.
 #[derive(Clone, Copy)]
-pub struct Patch<'a> {
+pub struct NewLayer<'a> {
     /// As the new manifest names it.
     pub descriptor: &'a Descriptor,
     /// Its bytes as stored.
@@ -35,8 +36,8 @@ pub struct NewImage<'a> {
     pub manifest: RawManifest,
     /// What the manifest names as its config.
     pub config: Bytes,
-    /// The layer that is new; `None` for an image that needed no repair.
-    pub patch: Option<Patch<'a>>,
+    /// Those of its layers that are new; none for an image that needed no repair.
+    pub layers: Vec<NewLayer<'a>>,
 }
 
 /// Everything that goes under one tag.
@@ -110,11 +111,10 @@ impl Push<'_> {
         let place = self.source.reference().to_string();
         let manifest = ImageManifest::parse(image.manifest.clone(), &place)?;
         for layer in manifest.layers() {
-            match image.patch {
-                Some(patch) if patch.descriptor.digest() == layer.digest() => {
-                    self.send(layer, patch.content, "patch layer")?;
-                }
-                _ => self.original(layer, "layer")?,
+            let new = image.layers.iter().find(|new| new.descriptor.digest() == layer.digest());
+            match new {
+                Some(new) => self.send(layer, new.content, "new layer")?,
+                None => self.original(layer, "layer")?,
             }
         }
         let config = image.config.clone();
@@ -284,9 +284,9 @@ mod tests {
         let temp = tempfile::tempdir().expect("dir");
         let sink =
             LayoutSink::open(temp.path(), Some("1_fix"), &Unfinished::default()).expect("sink");
-        let patch = Some(Patch { descriptor: &new.layer_descriptor, content: &open_patch });
+        let layers = vec![NewLayer { descriptor: &new.layer_descriptor, content: &open_patch }];
         let images =
-            vec![NewImage { manifest: new.manifest.clone(), config: new.config.clone(), patch }];
+            vec![NewImage { manifest: new.manifest.clone(), config: new.config.clone(), layers }];
         let publication =
             Publication { images, indexes: vec![new_index.index.clone()], kept: new_index.kept };
         let done = publish(&sink, &source, &publication, &Silent).expect("publish");
@@ -323,8 +323,8 @@ mod tests {
         let dir = temp.path().join("layout");
         let sink = LayoutSink::open(&dir, Some("1_fix"), &Unfinished::default()).expect("sink");
         let wrong: OpenBlob<'_> = &|| Ok(Box::new(&b"wrong"[..]));
-        let patch = Some(Patch { descriptor: &new.layer_descriptor, content: wrong });
-        let images = vec![NewImage { manifest: new.manifest, config: new.config, patch }];
+        let layers = vec![NewLayer { descriptor: &new.layer_descriptor, content: wrong }];
+        let images = vec![NewImage { manifest: new.manifest, config: new.config, layers }];
         let publication = Publication { images, indexes: Vec::new(), kept: Vec::new() };
         assert!(publish(&sink, &source, &publication, &Silent).is_err());
         drop(sink);

@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 use super::PublishError;
 use super::history::even;
 use super::json_style::Editable;
-use super::provenance::{CREATED_BY, Provenance, is_marked, set_marks, unset_marks};
+use super::provenance::{CREATED_BY, Provenance, is_marked, unset_marks};
 use crate::image_index::{Child, ChildKind};
 use crate::manifest::{MAX_LAYERS, descriptor};
 use crate::platforms::MAX_DEPTH;
@@ -76,15 +76,51 @@ pub fn rebuild(
         return Err(PublishError::Rebuild(why));
     }
     let layer_descriptor = descriptor(media_type, &layer.digest, layer.size);
-    let marks = provenance.marks(&manifest.digest(), &layer.digest);
+    let Marked { manifest, config, config_descriptor } =
+        compose(manifest, config, Some((layer, media_type)), provenance)?;
+    Ok(Rebuilt { manifest, config, config_descriptor, layer_descriptor })
+}
+
+/// An image's manifest and config with the marks of a repair that added no layer.
+#[derive(Debug, Clone)]
+pub struct Marked {
+    /// With the marks, in OCI's format.
+    pub manifest: RawManifest,
+    /// With a history entry that stands for no layer.
+    pub config: Bytes,
+    /// The config as the manifest names it.
+    pub config_descriptor: Descriptor,
+}
+
+/// Marks an image that is repaired without a layer of its own: only the original's own layers are
+/// others ([`super::excised`]).
+///
+/// # Errors
+/// As [`rebuild`], of config and names.
+pub fn mark(
+    manifest: &ImageManifest,
+    config: &ImageConfig,
+    provenance: &Provenance,
+) -> Result<Marked, PublishError> {
+    compose(manifest, config, None, provenance)
+}
+
+fn compose(
+    manifest: &ImageManifest,
+    config: &ImageConfig,
+    layer: Option<(&PatchLayer, &str)>,
+    provenance: &Provenance,
+) -> Result<Marked, PublishError> {
+    let format = manifest.format();
+    let marks = provenance.marks(&manifest.digest(), layer.map(|(layer, _)| &layer.digest));
 
     let config_document = Editable::of(config.bytes(), config.value());
     let mut new_config = config_document.value.clone();
-    add_to_config(&mut new_config, config, &manifest.digest(), layer, provenance)?;
+    let original = provenance.original(&manifest.digest());
+    add_to_config(&mut new_config, config, &original, layer.map(|(layer, _)| layer), provenance)?;
     if format == Format::Docker {
         let run = object(&mut new_config, "config")?;
-        let labels = object_in(run, "Labels")?;
-        set_marks(labels, &marks);
+        provenance.set(object_in(run, "Labels")?, &marks);
     }
     let new_config = config_document.write(&new_config);
     let config_type = manifest.config().media_type().as_ref();
@@ -94,11 +130,13 @@ pub fn rebuild(
     let document = Editable::of(&manifest.raw().bytes, manifest.value());
     let mut value = document.value.clone();
     point_at(&mut value["config"], &config_descriptor);
-    list(&mut value, "layers")?.push(json!({
-        "mediaType": media_type, "digest": layer.digest.to_string(), "size": layer.size,
-    }));
+    if let Some((layer, media_type)) = layer {
+        list(&mut value, "layers")?.push(json!({
+            "mediaType": media_type, "digest": layer.digest.to_string(), "size": layer.size,
+        }));
+    }
     if format == Format::Oci {
-        set_marks(object(&mut value, "annotations")?, &marks);
+        provenance.set(object(&mut value, "annotations")?, &marks);
     }
     let bytes = document.write(&value);
     // `Annotations` of the original and `annotations` of the repair would be one to some.
@@ -108,20 +146,21 @@ pub fn rebuild(
     }
     let media_type = manifest.raw().media_type.clone();
     let manifest = RawManifest { media_type, digest: Digest::of(&bytes), bytes };
-    Ok(Rebuilt { manifest, config: new_config, config_descriptor, layer_descriptor })
+    Ok(Marked { manifest, config: new_config, config_descriptor })
 }
 
 fn add_to_config(
     value: &mut Value,
     config: &ImageConfig,
     original: &Digest,
-    layer: &PatchLayer,
+    layer: Option<&PatchLayer>,
     provenance: &Provenance,
 ) -> Result<(), PublishError> {
     let rootfs = value
         .get_mut("rootfs")
         .ok_or_else(|| PublishError::Rebuild("the config of the image has no rootfs".to_owned()))?;
-    list(rootfs, "diff_ids")?.push(layer.diff_id.to_string().into());
+    let diff_ids = list(rootfs, "diff_ids")?;
+    diff_ids.extend(layer.map(|layer| layer.diff_id.to_string().into()));
     let created = created(config, provenance);
     let history = list(value, "history")?;
     let evened = even(history, config.diff_ids().len(), created.as_deref());
@@ -132,7 +171,11 @@ fn add_to_config(
     let short = provenance.plan_digest.short();
     let created_by = format!("{CREATED_BY} (imgfix {}, plan {short})", provenance.version);
     entry.insert("created_by".into(), created_by.into());
-    entry.insert("comment".into(), provenance.comment(original, &layer.diff_id, &evened).into());
+    let diff_id = layer.map(|layer| &layer.diff_id);
+    entry.insert("comment".into(), provenance.comment(original, diff_id, &evened).into());
+    if layer.is_none() {
+        entry.insert("empty_layer".into(), true.into());
+    }
     history.push(Value::Object(entry));
     Ok(())
 }
@@ -183,7 +226,7 @@ pub fn rebuild_index(
         if is_marked(annotations) {
             unset_marks(annotations);
         }
-        set_marks(annotations, &provenance.index_marks());
+        provenance.set(annotations, &provenance.index_marks());
     }
     let bytes = document.write(&value);
     let media_type = index.raw().media_type.clone();
@@ -292,7 +335,10 @@ fn object_in<'v>(
 }
 
 /// The list under `key`, made when it is missing or null.
-fn list<'v>(value: &'v mut Value, key: &str) -> Result<&'v mut Vec<Value>, PublishError> {
+pub(super) fn list<'v>(
+    value: &'v mut Value,
+    key: &str,
+) -> Result<&'v mut Vec<Value>, PublishError> {
     let fail = || PublishError::Rebuild(format!("{key:?} of the image is not a list"));
     let map = value.as_object_mut().ok_or_else(fail)?;
     let value = map.entry(key).or_insert_with(|| Value::Array(Vec::new()));

@@ -25,6 +25,7 @@ pub fn provenance() -> Provenance {
         original_digest: Digest::of(b"original index"),
         plan_digest: Digest::of(b"plan"),
         version: "0.0.0".into(),
+        excised: None,
         source_date_epoch: None,
     }
 }
