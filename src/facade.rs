@@ -25,6 +25,7 @@ use crate::pipeline::{
     families,
 };
 use crate::policy::OriginalPolicy;
+use imgfix_baseline::RuleChoice;
 
 /// A repair of one image, to be run.
 pub struct Repair {
@@ -117,6 +118,7 @@ impl Repair {
             },
             limits,
             kinds: self.kinds,
+            baseline: families::baseline(RuleChoice::default()).unwrap_or_default(),
             edge: Edge {
                 progress: self.progress,
                 repositories: self.repositories,
@@ -142,6 +144,7 @@ impl Repair {
                 scan: ScanInput { reports: self.reports, ..ScanInput::default() },
                 packages: imgfix_repair::choice::PackageChoice::default(),
                 digests: self.identical.digests(),
+                view: pipeline::View::Original,
             },
             saved: None,
             output: self.output,

@@ -8,7 +8,8 @@
 //! will be sent and judged there, so a repair that did not do what it claims is never
 //! published. After publication the destination is asked again for what it now serves.
 
-pub mod compare;
+mod checked;
+mod compare;
 pub mod environment;
 pub mod export;
 pub mod families;
@@ -28,6 +29,7 @@ pub use compare::{Depth, diff, inventories};
 pub use environment::{
     AfterFetching, CacheChoice, Edge, Environment, RepositoryChoice, ScriptsMode,
 };
+pub use load::View;
 pub use patch::IdenticalPolicy;
 pub use planning::{PlanRequest, PlannedImage, plan};
 pub use preview::{Preview, preview};

@@ -190,6 +190,11 @@ pub fn planning(
     }
 }
 
+/// What a check needs besides its image.
+pub fn checking(needs: &mut Needs, findings: &FindingOptions) {
+    needs.read(&findings.ignore_file);
+}
+
 /// What a repair writes.
 pub struct Written<'a> {
     pub image: &'a Reference,

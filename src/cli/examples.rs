@@ -27,6 +27,15 @@ Examples:
   # For scripts: exit code 5 when there is something to do
   imgfix plan oci:image:1.0 --detailed-exitcode -q";
 
+/// Of `imgfix check`.
+pub const CHECK: &str = "\
+Examples:
+  imgfix check registry.example/app:1.0
+  imgfix check oci:image:1.0 --fail-on high --sarif check.sarif
+
+  # Repair what it finds, also what may break something
+  imgfix repair oci:image:1.0 --checks --recipe-level opt-in";
+
 /// Of `imgfix inventory`.
 pub const INVENTORY: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 //! on stdout and stderr, an exit code.
 
 pub mod cache;
+mod check;
 mod client_certificates;
 pub mod command_line;
 mod confine;
@@ -68,6 +69,9 @@ enum Command {
     /// Show what a repair would do, and why, without writing an image
     #[command(after_help = examples::PLAN)]
     Plan(Box<plan::PlanArguments>),
+    /// Check the configuration of an image by imgfix's own rules, without any report
+    #[command(after_help = examples::CHECK)]
+    Check(Box<check::CheckArguments>),
     /// List the packages of an image, also as CycloneDX or SPDX
     #[command(after_help = examples::INVENTORY)]
     Inventory(inventory::InventoryArguments),
@@ -136,6 +140,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Repair(arguments) => repair::run(*arguments, start),
         Command::Plan(arguments) => plan::run(*arguments, start),
+        Command::Check(arguments) => check::run(*arguments, start),
         Command::Inventory(arguments) => inventory::run(arguments, start),
         Command::Diff(arguments) => diff::run(arguments, start),
         Command::Findings(arguments) => findings::run(arguments, start),

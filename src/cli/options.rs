@@ -14,6 +14,7 @@ use crate::machine::{self, MAX_SCRIPT_TIME};
 use crate::pipeline::{Environment, NamedReport, ScanInput, families};
 use crate::policy::{ClientCertificateFiles, Policy};
 use crate::size;
+use imgfix_baseline::{Baseline, RuleChoice};
 use imgfix_confinement::Confined;
 use imgfix_findings::ignore::MAX_IGNORE_FILE;
 use imgfix_findings::report::MAX_REPORT;
@@ -165,7 +166,7 @@ impl CacheOptions {
 }
 
 /// What the scanners found, and which of it counts.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Finding options")]
 pub struct FindingOptions {
     /// A scanner's report of any known format (repeatable; `-` is stdin) [default: repair
@@ -193,6 +194,9 @@ pub struct FindingOptions {
     /// (repeatable)
     #[arg(long, value_name = "FILE")]
     pub ignore_file: Vec<PathBuf>,
+    /// Also repair what imgfix's own checks find ('imgfix check'); without a report, that alone
+    #[arg(long)]
+    pub checks: bool,
     /// Refuse a report that is about another image, instead of a warning
     #[arg(long)]
     pub strict: bool,
@@ -284,6 +288,7 @@ pub fn environment(
     let runtime = Arc::new(runtime);
     Ok(Environment {
         kinds: families::KINDS,
+        baseline: Baseline::default(),
         registry: RegistryOptions {
             runtime: Some(Arc::clone(&runtime)),
             limits,
@@ -346,15 +351,32 @@ pub fn environment(
 pub fn planning_environment(
     images: &ImageOptions,
     repositories: &RepositoryOptions,
-    policy: &Policy,
+    policy: (&Policy, RuleChoice),
     output: &Output,
     confine: impl FnOnce() -> Result<Confined, Failure>,
 ) -> Result<Environment, Failure> {
+    let (policy, rules) = policy;
+    let baseline = families::baseline(rules).map_err(|why| Failure::Usage(why.to_string()))?;
     let libraries = library_registries::of_machine(output)?;
     let environment = environment(images, repositories, output, confine)?;
     let repositories = RepositoryChoice { libraries, ..environment.edge.repositories };
     let edge = Edge { repositories, replacements: policy.replace.clone(), ..environment.edge };
-    Ok(Environment { edge, ..environment })
+    Ok(Environment { baseline, edge, ..environment })
+}
+
+/// The same for what only checks: with the rules about the image's configuration.
+///
+/// # Errors
+/// As [`environment`]; the choice names a rule that there is not.
+pub fn checking_environment(
+    images: &ImageOptions,
+    repositories: &RepositoryOptions,
+    rules: RuleChoice,
+    output: &Output,
+    confine: impl FnOnce() -> Result<Confined, Failure>,
+) -> Result<Environment, Failure> {
+    let baseline = families::baseline(rules).map_err(|why| Failure::Usage(why.to_string()))?;
+    Ok(Environment { baseline, ..environment(images, repositories, output, confine)? })
 }
 
 /// The words of `--scripts`, each with its help.
@@ -513,11 +535,11 @@ pub fn scan(options: &FindingOptions, others: OtherReports) -> Result<ScanInput,
         ignore: options.ignore.clone(),
         rules,
     };
-    let without = reports.is_empty() && others == OtherReports::None;
+    let without = reports.is_empty() && others == OtherReports::None && !options.checks;
     if without && filter != Filter::default() {
         let why = "--min-severity, --only-kev, --min-epss, --only, --ignore and --ignore-file \
                    choose among findings: give the scanner's report with -r";
         return Err(Failure::Usage(why.to_owned()));
     }
-    Ok(ScanInput { reports, filter, strict: options.strict })
+    Ok(ScanInput { reports, filter, strict: options.strict, checks: options.checks })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::pipeline;
-use crate::pipeline::{PlanRequest, Preview};
+use crate::pipeline::{PlanRequest, Preview, View};
 use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
 use imgfix_report::plan as explain;
@@ -73,16 +73,18 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
         Ok(start.confined(&needs))
     };
     let (images, repositories) = (&arguments.images, &arguments.repositories);
-    let environment =
-        options::planning_environment(images, repositories, &policy, output, confine)?;
+    let rules = (&policy, arguments.policy.rules(&policy));
+    let environment = options::planning_environment(images, repositories, rules, output, confine)?;
     let mut scan = options::scan(&arguments.findings, options::OtherReports::None)?;
     policy::under_findings(&policy, &arguments.findings, &mut scan.filter);
+    scan.checks |= policy.checks;
     let request = PlanRequest {
         image: arguments.image,
         platforms: arguments.images.platform.clone(),
         scan,
         packages: arguments.policy.packages(&policy),
         digests: Digests::Left,
+        view: View::Original,
     };
     let files = files.unwrap_or_default();
     let planned = pipeline::plan(&request, None, &environment)?;

@@ -9,10 +9,12 @@ use time::OffsetDateTime;
 
 use crate::policy;
 use crate::policy::{ImageName, Policy, Scripts};
+use imgfix_baseline::RuleChoice;
 use imgfix_findings::{Filter, IgnoreRule};
 use imgfix_model::plan::Plan;
 use imgfix_model::upgrade::UpgradeLevel;
 use imgfix_oci::Reference;
+use imgfix_recipes::baseline::Level;
 use imgfix_repair::choice::PackageChoice;
 use imgfix_repair::edge::ScriptsMode;
 use imgfix_terminal::count;
@@ -48,6 +50,16 @@ pub struct PolicyOptions {
     /// major (to 2.0) [default: patch]
     #[arg(long, value_name = "LEVEL", value_parser = upgrade_levels(), help_heading = "Upgrade options")]
     pub library_upgrades: Option<UpgradeLevel>,
+    /// Follow recipes about the image's configuration up to this level: safe, or opt-in, which may
+    /// break what relies on what they take away [default: safe]
+    #[arg(long, value_name = "LEVEL", value_parser = recipe_levels(), help_heading = "Recipe options")]
+    pub recipe_level: Option<Level>,
+    /// Follow this recipe, whatever its level (repeatable)
+    #[arg(long, value_name = "NAME", help_heading = "Recipe options")]
+    pub enable_recipe: Vec<String>,
+    /// Do not follow this recipe (repeatable)
+    #[arg(long, value_name = "NAME", help_heading = "Recipe options")]
+    pub skip_recipe: Vec<String>,
 }
 
 impl PolicyOptions {
@@ -88,6 +100,17 @@ impl PolicyOptions {
             allow: both(&policy.allow, &self.allow_package),
             deny: both(&policy.deny, &self.deny_package),
             library_upgrades: self.library_upgrades.or(policy.library_upgrades).unwrap_or_default(),
+        }
+    }
+
+    /// Which recipes about the image's configuration are followed.
+    #[must_use]
+    pub fn rules(&self, policy: &Policy) -> RuleChoice {
+        let both = |file: &[String], flags: &[String]| file.iter().chain(flags).cloned().collect();
+        RuleChoice {
+            level: self.recipe_level.or(policy.recipe_level).unwrap_or(Level::Safe),
+            enabled: both(&policy.enable_recipes, &self.enable_recipe),
+            disabled: both(&policy.skip_recipes, &self.skip_recipe),
         }
     }
 
@@ -139,6 +162,12 @@ impl PolicyOptions {
 fn upgrade_levels() -> impl TypedValueParser<Value = UpgradeLevel> {
     let words = UpgradeLevel::ALL.map(|level| PossibleValue::new(level.word()));
     PossibleValuesParser::new(words).try_map(|word| word.parse::<UpgradeLevel>())
+}
+
+/// The words of `--recipe-level`.
+fn recipe_levels() -> impl TypedValueParser<Value = Level> {
+    let words = [Level::Safe, Level::OptIn].map(|level| PossibleValue::new(level.word()));
+    PossibleValuesParser::new(words).map(|word| Level::of_word(&word).unwrap_or(Level::Safe))
 }
 
 /// Names ignore rules that will not hold for long.

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use crate::notify::{Event, Kind, Target};
 use crate::pipeline;
 use crate::pipeline::{
-    Environment, IdenticalPolicy, PlanRequest, RepairError, RepairRequest, Withhold, second_opinion,
+    Environment, IdenticalPolicy, PlanRequest, RepairError, RepairRequest, View, Withhold,
+    second_opinion,
 };
 use crate::policy::{OriginalPolicy, Policy};
 use crate::scanner::{DEFAULT_TIMEOUT, ScannerCommand};
@@ -203,7 +204,8 @@ fn repaired(
         Ok(start.confined(&needs))
     };
     let (images, repositories) = (&arguments.images, &arguments.repositories);
-    let environment = options::planning_environment(images, repositories, policy, output, confine)?;
+    let rules = (policy, arguments.policy.rules(policy));
+    let environment = options::planning_environment(images, repositories, rules, output, confine)?;
     let edge = Edge { network, ..environment.edge };
     let environment = Environment { edge, ..environment };
     let files = files.unwrap_or_default();
@@ -219,6 +221,7 @@ fn repaired(
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
     let mut scan = options::scan(&arguments.findings, others)?;
     policy::under_findings(policy, &arguments.findings, &mut scan.filter);
+    scan.checks |= policy.checks;
     if let Some(command) = command.as_ref().filter(|_| scan.reports.is_empty()) {
         scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);
     }
@@ -234,6 +237,7 @@ fn repaired(
             scan,
             packages: arguments.policy.packages(policy),
             digests: identical.digests(),
+            view: View::Original,
         },
         saved,
         output: arguments.output,

@@ -1,6 +1,7 @@
 //! The kinds of stores that there are, one line each, in the order in which they are repaired:
 //! packages, then libraries, then configuration and files.
 
+use imgfix_baseline::{Baseline, RuleChoice, RuleError, Rules};
 use imgfix_repair::repairer::Kind;
 use imgfix_repository::checked::IdentityCheck;
 
@@ -21,6 +22,18 @@ pub const KINDS: Kinds = &[
     &imgfix_listed::Php,
     &imgfix_replace::Files,
 ];
+
+/// What imgfix knows of configurations, of which the user chose some.
+///
+/// # Errors
+/// The choice names a rule that there is not.
+pub fn baseline(choice: RuleChoice) -> Result<Baseline, RuleError> {
+    // a test sees to it that what is shipped can be read
+    let shipped = imgfix_recipes::shipped().unwrap_or_default();
+    let rules = Rules::new(shipped.into_iter().filter_map(|recipe| recipe.baseline).collect())?;
+    rules.know(&choice)?;
+    Ok(Baseline::new(rules, choice))
+}
 
 /// How packages are checked that are known by their identity.
 #[must_use]

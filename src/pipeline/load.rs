@@ -46,9 +46,10 @@ pub struct LoadedImage {
 }
 
 /// Which image is meant when it is a repaired one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum View {
     /// The original, with the patch layer of an earlier repair taken away.
+    #[default]
     Original,
     /// The image as it is.
     AsIs,
@@ -120,7 +121,7 @@ pub fn load(
 fn keeps(environment: &Environment, view: View, path: &ImagePath, size: u64) -> bool {
     environment.wants(path, size)
         || (view == View::Described
-            && environment.kinds.iter().any(|kind| kind.describes(path, size)))
+            && environment.all_kinds().any(|kind| kind.describes(path, size)))
 }
 
 /// What is known of each layer, base first.

@@ -39,6 +39,8 @@ pub struct PlanRequest {
     pub packages: PackageChoice,
     /// Whether digests of the image's files are taken: for who leaves identical files out.
     pub digests: Digests,
+    /// Whether a repaired image is looked at as it is, or its original.
+    pub view: View,
 }
 
 /// One platform, loaded and planned.
@@ -101,7 +103,7 @@ pub fn plan(
     };
     let loaded: Vec<LoadedImage> = chosen
         .into_iter()
-        .map(|one| load::load(&source, one, View::Original, digests, environment))
+        .map(|one| load::load(&source, one, request.view, digests, environment))
         .collect::<Result<_, _>>()?;
     let image_digest = original_digest(&set, &loaded);
     if let Some(saved) = saved

@@ -11,6 +11,7 @@ use imgfix_model::package::{Inventory, is_independent};
 use imgfix_model::platform::Platform;
 use imgfix_oci::digest_of;
 
+use super::checked;
 use super::load::LoadedImage;
 use super::seen_versions::unknown_versions;
 use super::{Environment, RepairError};
@@ -33,6 +34,8 @@ pub struct ScanInput {
     pub filter: Filter,
     /// Refuse reports about another image.
     pub strict: bool,
+    /// What imgfix's own checks find counts, too.
+    pub checks: bool,
 }
 
 /// The image that reports are held against.
@@ -55,7 +58,7 @@ pub fn findings(
     image: &Scanned<'_>,
     environment: &Environment,
 ) -> Result<Option<Filtered>, RepairError> {
-    if input.reports.is_empty() {
+    if input.reports.is_empty() && !input.checks {
         return Ok(None);
     }
     let facts = image.facts();
@@ -91,7 +94,11 @@ pub fn findings(
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .date();
     let assessed = findings::merge::assessed(&reports);
-    let mut filtered = input.filter.apply(findings::merge(reports), today);
+    let mut all = findings::merge(reports);
+    if input.checks {
+        image.platforms.iter().for_each(|one| all.extend(checked::findings(one, environment)));
+    }
+    let mut filtered = input.filter.apply(all, today);
     filtered.assessed = assessed;
     for id in &filtered.unmatched {
         environment.edge.progress.warn(&format!("--only {id}: no report has this id"));

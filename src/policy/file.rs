@@ -21,6 +21,7 @@ use imgfix_model::advisory::Probability;
 use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_model::upgrade::UpgradeLevel;
+use imgfix_recipes::baseline::Level;
 use imgfix_vfs::Compression;
 
 /// The tables that have settings: the file itself, and one `[[image]]`. A key is written once.
@@ -78,6 +79,10 @@ tables! {
     scripts: Option<Scripts>,
     max_script_time: Option<Spanned<u32>>,
     library_upgrades: Option<UpgradeLevel>,
+    checks: bool,
+    recipe_level: Option<Spanned<String>>,
+    enable_recipes: Vec<String>,
+    skip_recipes: Vec<String>,
     platforms: Vec<Spanned<String>>,
     tag_suffix: Option<Spanned<String>>,
     original: Option<Original>,
@@ -293,6 +298,10 @@ impl PolicyText<'_> {
             scripts: all.scripts,
             max_script_time: all.max_script_time.map(Spanned::into_inner),
             library_upgrades: all.library_upgrades,
+            checks: all.checks,
+            recipe_level: all.recipe_level.map(|word| self.recipe_level(&word)).transpose()?,
+            enable_recipes: all.enable_recipes,
+            skip_recipes: all.skip_recipes,
             platforms: all
                 .platforms
                 .iter()
@@ -313,6 +322,11 @@ impl PolicyText<'_> {
             deny: self.patterns(all.packages.deny)?,
             ..Policy::default()
         })
+    }
+
+    fn recipe_level(&self, word: &Spanned<String>) -> Result<Level, PolicyError> {
+        let level = Level::of_word(word.get_ref()).filter(|level| *level != Level::Report);
+        level.ok_or_else(|| self.error(word, "want one of safe and opt-in"))
     }
 
     fn severity(&self, word: &Spanned<String>) -> Result<Severity, PolicyError> {

@@ -29,6 +29,7 @@ use imgfix_model::finding::Severity;
 use imgfix_model::platform::Platform;
 use imgfix_model::replacement::Replacement;
 use imgfix_model::upgrade::UpgradeLevel;
+use imgfix_recipes::baseline::Level;
 use imgfix_vfs::Compression;
 
 pub use client_certificate::ClientCertificateFiles;
@@ -111,6 +112,14 @@ pub struct Policy {
     pub replace: Vec<Replacement>,
     /// How far libraries of applications may be upgraded.
     pub library_upgrades: Option<UpgradeLevel>,
+    /// Also what imgfix's own checks find is repaired.
+    pub checks: bool,
+    /// Up to which level recipes about the image's configuration are followed.
+    pub recipe_level: Option<Level>,
+    /// Recipes that are followed whatever their level.
+    pub enable_recipes: Vec<String>,
+    /// Recipes that are not followed.
+    pub skip_recipes: Vec<String>,
     /// How long the scripts of one package may take, in seconds.
     pub max_script_time: Option<u32>,
     /// The largest image when it is unpacked, in bytes.
@@ -230,6 +239,10 @@ impl Policy {
             timeout: self.timeout.or(base.timeout),
             max_script_time: self.max_script_time.or(base.max_script_time),
             library_upgrades: self.library_upgrades.or(base.library_upgrades),
+            checks: self.checks || base.checks,
+            recipe_level: self.recipe_level.or(base.recipe_level),
+            enable_recipes: both(base.enable_recipes, self.enable_recipes),
+            skip_recipes: both(base.skip_recipes, self.skip_recipes),
             max_unpacked_size: self.max_unpacked_size.or(base.max_unpacked_size),
             max_memory: self.max_memory.or(base.max_memory),
             platforms: if self.platforms.is_empty() { base.platforms } else { self.platforms },

@@ -8,25 +8,86 @@
 //! - [`pattern`][]: paths with names for their parts
 //! - [`schema`][]: the files
 //! - [`library`][]: what puts problems of a library out of use
+//! - [`baseline`][]: risks of configuration, how they are checked and repaired
 //! - [`stale`][]: which files are stale
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod baseline;
 mod library;
 mod pattern;
 mod schema;
 mod stale;
 
 pub use library::{LibraryRule, Means};
+pub use pattern::Pattern;
 pub use schema::{Recipe, RecipeError};
 pub use stale::{StalePath, stale_paths};
 
 /// The recipes that come with imgfix: file names and texts.
 const SHIPPED: &[(&str, &str)] = &[
+    ("account-empty-password.toml", include_str!("repair-recipes/account-empty-password.toml")),
+    ("account-same-hash.toml", include_str!("repair-recipes/account-same-hash.toml")),
+    ("account-same-number.toml", include_str!("repair-recipes/account-same-number.toml")),
+    ("account-second-root.toml", include_str!("repair-recipes/account-second-root.toml")),
+    ("account-weak-hash.toml", include_str!("repair-recipes/account-weak-hash.toml")),
+    ("exposes-ssh.toml", include_str!("repair-recipes/exposes-ssh.toml")),
     ("fastjson-safe-mode.toml", include_str!("repair-recipes/fastjson-safe-mode.toml")),
     ("java-class-data.toml", include_str!("repair-recipes/java-class-data.toml")),
     ("log4j-jndi-lookup.toml", include_str!("repair-recipes/log4j-jndi-lookup.toml")),
+    ("mode-authorized-keys.toml", include_str!("repair-recipes/mode-authorized-keys.toml")),
+    ("mode-crontab.toml", include_str!("repair-recipes/mode-crontab.toml")),
+    ("mode-group.toml", include_str!("repair-recipes/mode-group.toml")),
+    ("mode-gshadow.toml", include_str!("repair-recipes/mode-gshadow.toml")),
+    ("mode-ld-so-preload.toml", include_str!("repair-recipes/mode-ld-so-preload.toml")),
+    ("mode-passwd.toml", include_str!("repair-recipes/mode-passwd.toml")),
+    ("mode-shadow.toml", include_str!("repair-recipes/mode-shadow.toml")),
+    ("mode-ssh-host-keys.toml", include_str!("repair-recipes/mode-ssh-host-keys.toml")),
+    ("mode-sshd-config.toml", include_str!("repair-recipes/mode-sshd-config.toml")),
+    ("mode-sudoers.toml", include_str!("repair-recipes/mode-sudoers.toml")),
+    ("no-healthcheck.toml", include_str!("repair-recipes/no-healthcheck.toml")),
+    ("no-owner.toml", include_str!("repair-recipes/no-owner.toml")),
     ("python-bytecode.toml", include_str!("repair-recipes/python-bytecode.toml")),
+    ("redis-bind.toml", include_str!("repair-recipes/redis-bind.toml")),
+    (
+        "redis-enable-debug-command.toml",
+        include_str!("repair-recipes/redis-enable-debug-command.toml"),
+    ),
+    (
+        "redis-enable-module-command.toml",
+        include_str!("repair-recipes/redis-enable-module-command.toml"),
+    ),
+    ("redis-protected-mode.toml", include_str!("repair-recipes/redis-protected-mode.toml")),
+    ("runs-as-root.toml", include_str!("repair-recipes/runs-as-root.toml")),
+    ("set-id-programs.toml", include_str!("repair-recipes/set-id-programs.toml")),
+    (
+        "sshd-hostbased-authentication.toml",
+        include_str!("repair-recipes/sshd-hostbased-authentication.toml"),
+    ),
+    ("sshd-ignore-rhosts.toml", include_str!("repair-recipes/sshd-ignore-rhosts.toml")),
+    ("sshd-log-level.toml", include_str!("repair-recipes/sshd-log-level.toml")),
+    ("sshd-max-auth-tries.toml", include_str!("repair-recipes/sshd-max-auth-tries.toml")),
+    (
+        "sshd-password-authentication.toml",
+        include_str!("repair-recipes/sshd-password-authentication.toml"),
+    ),
+    (
+        "sshd-permit-empty-passwords.toml",
+        include_str!("repair-recipes/sshd-permit-empty-passwords.toml"),
+    ),
+    ("sshd-permit-root-login.toml", include_str!("repair-recipes/sshd-permit-root-login.toml")),
+    (
+        "sshd-permit-user-environment.toml",
+        include_str!("repair-recipes/sshd-permit-user-environment.toml"),
+    ),
+    ("sshd-strict-modes.toml", include_str!("repair-recipes/sshd-strict-modes.toml")),
+    ("sshd-x11-forwarding.toml", include_str!("repair-recipes/sshd-x11-forwarding.toml")),
+    ("trusted-hosts.toml", include_str!("repair-recipes/trusted-hosts.toml")),
+    (
+        "world-writable-application.toml",
+        include_str!("repair-recipes/world-writable-application.toml"),
+    ),
+    ("world-writable-system.toml", include_str!("repair-recipes/world-writable-system.toml")),
 ];
 
 /// The recipes that come with imgfix.

@@ -2,7 +2,10 @@
 //! `{**folder}` any number of components (and what stands before the first slash after it).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use imgfix_model::path::ImagePath;
+use imgfix_vfs::FileSystem;
 use regex::bytes::Regex;
 
 /// Named parts of a path and what they are.
@@ -29,6 +32,17 @@ pub enum PatternError {
     /// The pattern could match a path that is not absolute.
     #[error("pattern {0:?} must begin with a slash or with a part of several components")]
     Relative(String),
+}
+
+impl fmt::Display for Pattern {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Literal(text) => f.write_str(&String::from_utf8_lossy(text)),
+            Piece::Part(name) => write!(f, "{{{name}}}"),
+            Piece::Components(name) => write!(f, "{{**{name}}}"),
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +89,36 @@ impl Pattern {
         let found = self.whole.captures(path)?;
         let names = self.pieces.iter().filter_map(Piece::name);
         names.map(|name| Some((name.to_owned(), found.name(name)?.as_bytes().to_vec()))).collect()
+    }
+
+    /// What of an image fits, in the order of paths; links are not followed.
+    #[must_use]
+    pub fn found(&self, fs: &dyn FileSystem) -> Vec<ImagePath> {
+        let mut literal = match self.pieces.first() {
+            Some(Piece::Literal(text)) => text.clone(),
+            _ => b"/".to_vec(),
+        };
+        if self.pieces.len() > 1 {
+            let folder = literal.iter().rposition(|&b| b == b'/').unwrap_or(0);
+            literal.truncate(folder.max(1));
+        }
+        let Ok(start) = ImagePath::new(&literal) else { return Vec::new() };
+        if self.pieces.len() == 1 {
+            return fs.lstat(&start).is_some().then_some(start).into_iter().collect();
+        }
+        let mut found = Vec::new();
+        fs.visit(&start, &mut |path, _| {
+            if self.fits(path.as_bytes()) {
+                found.push(path.clone());
+            }
+        });
+        found
+    }
+
+    /// Whether a path fits.
+    #[must_use]
+    pub fn fits(&self, path: &[u8]) -> bool {
+        self.whole.is_match(path)
     }
 
     /// The names of its parts.

@@ -13,9 +13,11 @@
 //! ```
 //!
 //! Beside such tables, or instead of them, there may be one `[library]` ([`super::library`]).
+//! Risks of configuration have a schema of their own, `2` ([`super::baseline`]).
 
 use serde::Deserialize;
 
+use super::baseline::{self, BaselineRule};
 use super::library::{LibraryRule, LibraryTable};
 use super::pattern::{Pattern, PatternError};
 
@@ -31,9 +33,9 @@ pub enum RecipeError {
         /// What the reader says, with line and column.
         source: Box<toml::de::Error>,
     },
-    #[error("recipe {file}: schema {schema} is not known (1 is)")]
+    #[error("recipe {file}: schema {schema} is not known (1 and 2 are)")]
 
-    /// The recipe is of another schema than 1.
+    /// The recipe is of another schema.
     Schema {
         /// The recipe's file, as [`Recipe::parse`] was told.
         file: String,
@@ -57,6 +59,17 @@ pub enum RecipeError {
         file: String,
         /// Half a sentence.
         why: &'static str,
+    },
+    #[error("recipe {file}: {place}: {why}")]
+
+    /// What is said of a risk of configuration cannot be followed.
+    Baseline {
+        /// The recipe's file, as [`Recipe::parse`] was told.
+        file: String,
+        /// Which table, from 1.
+        place: String,
+        /// As a main clause.
+        why: String,
     },
     #[error("recipe {file}: rule {rule} has no source")]
 
@@ -91,6 +104,8 @@ pub struct Recipe {
     pub stale: Vec<StaleRule>,
     /// What puts problems of a library out of use.
     pub library: Option<LibraryRule>,
+    /// A risk of configuration.
+    pub baseline: Option<BaselineRule>,
 }
 
 /// Files that are stale when another changes.
@@ -117,10 +132,17 @@ pub enum EmptyFolder {
     Remove,
 }
 
+/// The part by which schemas are told apart.
+#[derive(Deserialize)]
+struct Schema {
+    schema: u32,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    schema: u32,
+    #[serde(rename = "schema")]
+    _schema: u32,
     name: String,
     title: String,
     #[serde(default)]
@@ -144,16 +166,23 @@ impl Recipe {
     /// # Errors
     /// It is off the schema.
     pub fn parse(file: &str, text: &str) -> Result<Self, RecipeError> {
-        let document: Document = toml::from_str(text)
-            .map_err(|source| RecipeError::Syntax { file: file.into(), source: source.into() })?;
-        if document.schema != 1 {
-            return Err(RecipeError::Schema { file: file.into(), schema: document.schema });
+        let syntax = |source| RecipeError::Syntax { file: file.into(), source: Box::new(source) };
+        match toml::from_str(text).map_err(syntax)? {
+            Schema { schema: 1 } => {}
+            Schema { schema: 2 } => {
+                let document: baseline::Document = toml::from_str(text).map_err(syntax)?;
+                let (name, title) = (document.name.clone(), document.title.clone());
+                let baseline = Some(document.rule(file)?);
+                return Ok(Self { name, title, stale: Vec::new(), library: None, baseline });
+            }
+            Schema { schema } => return Err(RecipeError::Schema { file: file.into(), schema }),
         }
+        let document: Document = toml::from_str(text).map_err(syntax)?;
         let rules = document.stale.into_iter().enumerate();
         let stale = rules.map(|(at, table)| table.check(file, at + 1)).collect::<Result<_, _>>()?;
         let library = document.library.map(|table| table.check(&document.name)).transpose();
         let library = library.map_err(|why| RecipeError::Library { file: file.to_owned(), why })?;
-        Ok(Self { name: document.name, title: document.title, stale, library })
+        Ok(Self { name: document.name, title: document.title, stale, library, baseline: None })
     }
 }
 
@@ -190,7 +219,8 @@ mod tests {
         let library = "schema = 1\nname = 'n'\ntitle = 't'\n[library]\nkind = 'java'\n\
                        library = 'a:b'\nhow = 'h'\n";
         for (text, why) in [
-            ("schema = 2\nname = 'n'\ntitle = 't'".to_owned(), "schema 2"),
+            ("schema = 3\nname = 'n'\ntitle = 't'".to_owned(), "schema 3"),
+            ("name = 'n'\ntitle = 't'".to_owned(), "schema"),
             ("schema = 1\nname = 'n'".to_owned(), "title"),
             (format!("{rule}file = '/a'\nsource = ['/b']\nwhat = 1"), "unknown field"),
             (format!("{rule}file = '/a'\nsource = []"), "rule 1 has no source"),

@@ -102,6 +102,12 @@ pub trait Repairer {
     /// Tells the store whose its files are, by what the stores before it say.
     fn own(&mut self, _owners: &BTreeMap<ImagePath, String>) {}
 
+    /// What is wrong here of what a finding says, in half a sentence, where no version tells it;
+    /// `None`: nothing.
+    fn wrong(&self, _finding: &Finding) -> Option<String> {
+        None
+    }
+
     /// Whether this store has what the finding is about.
     fn claims(&self, finding: &Finding) -> bool;
 

@@ -12,6 +12,7 @@
 pub mod before_after;
 pub mod by_source;
 pub mod changelogs;
+pub mod checked;
 mod cut;
 pub mod diff;
 pub mod effects;

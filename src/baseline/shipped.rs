@@ -1,0 +1,110 @@
+//! Every rule that is shipped, over an image in which its check does not hold: it finds it,
+//! repairs it, finds nothing then, and does nothing more.
+
+use imgfix_recipes::baseline::{BaselineRule, Check, SettingCheck, Wanted};
+use imgfix_recipes::shipped;
+use imgfix_vfs::Overlay;
+
+use crate::change::follow;
+use crate::check::{RunFacts, problems};
+use crate::testing::overlay;
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/root:/bin/sh\n\
+                      ann:x:1000:1000::/home/ann:/bin/bash\nbob:x:1000:1000::/:/bin/sh\n";
+const SHADOW: &str = "root:$6$s$h:1::::::\ntoor:$1$s$h:1::::::\nann::1::::::\nbob:$6$s$h:1::::::\n";
+
+/// An image that has what a rule is about, and wrong. Settings are written as their program would
+/// have the first that is refused.
+fn wrong(rule: &BaselineRule) -> Overlay {
+    let mut files = vec![
+        ("/etc/passwd".to_owned(), PASSWD.to_owned(), 0o644),
+        ("/etc/group".to_owned(), "root:x:0:\nshadow:x:42:\n".to_owned(), 0o644),
+        ("/etc/shadow".to_owned(), SHADOW.to_owned(), 0o640),
+        ("/app/bin".to_owned(), String::new(), 0o755),
+    ];
+    for check in &rule.checks {
+        match check {
+            Check::Setting(SettingCheck { setting, wanted, .. }) => {
+                let bad = match wanted {
+                    Wanted::OneOf(all) if all.iter().any(|one| one == "yes") => "no".to_owned(),
+                    Wanted::OneOf(_) => "yes".to_owned(),
+                    Wanted::NotIn(all) => all[0].clone(),
+                    Wanted::AtMost(most) => (most + 1).to_string(),
+                    Wanted::Absent => "set".to_owned(),
+                };
+                let text = format!("# a comment\nother 1\n{} {bad}\n", setting.key);
+                let text = text.replace(
+                    "other 1\n",
+                    if setting.format == "sshd" { "Port 22\n" } else { "port 6379\n" },
+                );
+                files.push((setting.file.to_string(), text, 0o644));
+            }
+            Check::Modes(check) => {
+                let path = check.path.to_string();
+                let path =
+                    path.replace("{name}", "x").replace("{when}", "d").replace("{kind}", "rsa");
+                files.retain(|(one, _, _)| *one != path);
+                let text = match path.as_str() {
+                    "/etc/passwd" => PASSWD,
+                    "/etc/group" => "root:x:0:\nshadow:x:42:\n",
+                    _ => "",
+                };
+                files.push((path, text.to_owned(), 0o777));
+            }
+            Check::Accounts(_) | Check::Image(_) => {}
+            Check::Files(check) => {
+                let below = check.below[0].to_string();
+                let path = match check.paths.first() {
+                    Some(path) if !path.to_string().contains('{') => path.to_string(),
+                    _ => format!("{}/odd", below.trim_end_matches('/')),
+                };
+                files.push((path, String::new(), 0o6777));
+            }
+        }
+    }
+    let files: Vec<(&str, &str, u32)> =
+        files.iter().map(|(path, text, mode)| (path.as_str(), text.as_str(), *mode)).collect();
+    overlay(&files)
+}
+
+/// Files of nobody for [`imgfix_recipes::baseline::FileFault::NoOwner`].
+fn disown(overlay: &mut Overlay) {
+    let path = imgfix_model::path::ImagePath::literal("/etc/odd");
+    let _ = overlay.modify(&path, |entry| entry.uid = 4711);
+}
+
+#[test]
+fn every_rule_finds_repairs_and_rests() {
+    let runs = RunFacts { ports: vec!["22/tcp".to_owned()], ..RunFacts::default() };
+    let rules = shipped().unwrap().into_iter().filter_map(|recipe| recipe.baseline);
+    for rule in rules {
+        let recipe = &rule.recipe;
+        let mut image = wrong(&rule);
+        disown(&mut image);
+        let before = problems(&rule, &image, Some(&runs)).unwrap();
+        assert!(!before.is_empty(), "{recipe} finds nothing");
+        if rule.actions.is_empty() {
+            continue;
+        }
+        let changed = follow(&rule, &mut image).unwrap_or_else(|why| panic!("{recipe}: {why}"));
+        assert!(!changed.is_empty(), "{recipe} changes nothing");
+        assert_eq!(problems(&rule, &image, None).unwrap(), [], "{recipe}");
+        let again = follow(&rule, &mut image).unwrap();
+        assert_eq!(again, [], "{recipe} does something twice");
+    }
+}
+
+#[test]
+fn no_rule_finds_anything_where_nothing_is_set_up() {
+    let image = overlay(&[
+        ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644),
+        ("/etc/group", "root:x:0:\n", 0o644),
+        ("/etc/shadow", "root:*:1::::::\n", 0o640),
+        ("/usr/bin/su", "", 0o4755),
+        ("/app/bin", "", 0o755),
+    ]);
+    let runs = RunFacts { user: "app".to_owned(), has_healthcheck: true, ports: Vec::new() };
+    for rule in shipped().unwrap().into_iter().filter_map(|recipe| recipe.baseline) {
+        assert_eq!(problems(&rule, &image, Some(&runs)).unwrap(), [], "{}", rule.recipe);
+    }
+}
