@@ -3,12 +3,14 @@
 //!
 //! Names in images, reports, repositories and answers are anybody's. Whatever they hold, no line
 //! of ours begins with such a command or has one in it, and no control character reaches a
-//! terminal. Sources: <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>,
+//! terminal. What looks like a secret is masked. Sources: <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>,
 //! <https://learn.microsoft.com/en-us/azure/devops/pipelines/scripts/logging-commands>,
 //! <https://www.jetbrains.com/help/teamcity/service-messages.html>.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use imgfix_secrets::Secrets;
 
 /// What stands before a further line of a message.
 const CONTINUED: &str = "\n  | ";
@@ -16,8 +18,9 @@ const CONTINUED: &str = "\n  | ";
 /// A message: its own line breaks are shown as such, everything else that has power is not.
 #[must_use]
 pub fn message(text: &str) -> String {
+    let text = Secrets::shipped().mask(text.trim_end());
     let mut out = String::with_capacity(text.len());
-    for c in text.trim_end().chars() {
+    for c in text.chars() {
         match c {
             '\n' => out.push_str(CONTINUED),
             '\t' => out.push(' '),
@@ -37,12 +40,20 @@ pub fn message(text: &str) -> String {
 /// Several lines of ours, each as a [`message`].
 #[must_use]
 pub fn lines(text: &str) -> String {
-    text.trim_end().split('\n').map(message).collect::<Vec<_>>().join("\n")
+    let text = Secrets::shipped().mask(text.trim_end());
+    text.split('\n').map(message).collect::<Vec<_>>().join("\n")
 }
 
 /// A result as it is written to standard output: a document of any form, or text for people.
 #[must_use]
 pub fn result(text: &str) -> Cow<'_, str> {
+    match Secrets::shipped().mask_document(text) {
+        Cow::Borrowed(text) => harmless(text),
+        Cow::Owned(text) => Cow::Owned(harmless(&text).into_owned()),
+    }
+}
+
+fn harmless(text: &str) -> Cow<'_, str> {
     match text.trim_start().chars().next() {
         // The same document: these characters are only in its strings.
         Some('{' | '[') => without_commands(text, "\\u0023", "\\u003a"),
@@ -116,6 +127,22 @@ mod tests {
         ] {
             assert_eq!(message(text), want, "{text:?}");
         }
+    }
+
+    #[test]
+    fn no_line_has_a_secret() {
+        let secret = "hunter".to_owned() + "2";
+        for text in [
+            format!("cannot read https://me:{secret}@x.example/"),
+            format!("RUN |1 TOKEN={secret} /bin/sh -c make"),
+        ] {
+            for out in [message(&text), lines(&text), result(&text).into_owned()] {
+                assert!(out.contains("[masked]") && !out.contains(&secret), "{out}");
+            }
+        }
+        let key = |line: &str| format!("-----BEGIN {}-----\n{line}\n{line}", "PRIVATE KEY");
+        let out = lines(&key(&secret.repeat(5)));
+        assert!(!out.contains(&secret), "{out}");
     }
 
     #[test]

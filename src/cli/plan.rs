@@ -9,6 +9,7 @@ use crate::pipeline::{PlanRequest, Preview, View};
 use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
 use imgfix_report::plan as explain;
+use imgfix_secrets::Secrets;
 use imgfix_vfs::layer_reader::Digests;
 
 use super::confine::{self, Start};
@@ -95,6 +96,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     }
     let mut json = serde_json::to_string_pretty(&planned.plan)?;
     json.push('\n');
+    let json = Secrets::shipped().mask_document(&json).into_owned();
     if let Some(file) = file {
         file.write(json.as_bytes())?;
     }

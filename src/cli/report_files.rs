@@ -11,6 +11,7 @@ use imgfix_report as report;
 use imgfix_report::RepairReport;
 use imgfix_report::review;
 use imgfix_report::review::{PlatformReview, Review};
+use imgfix_secrets::Secrets;
 
 use super::exit::Failure;
 use super::options::read_file;
@@ -222,7 +223,7 @@ impl OpenReports {
         }
     }
 
-    /// Writes every file that can be. One whose form cannot say that there is nothing stays away,
+    /// Writes every file that can be, without what looks like a secret. One whose form cannot say that there is nothing stays away,
     /// and `output` is told so.
     ///
     /// # Errors
@@ -262,9 +263,15 @@ impl OpenReports {
                         _ => "\n",
                     };
                     let lines = report::outputs::render(report, report::outputs::Names::Outputs);
+                    // What other steps wrote is theirs.
+                    let lines = Secrets::shipped().mask_document(&lines);
                     format!("{}{separator}{lines}", self.former)
                 }
                 Form::Dotenv => report::outputs::render(report, report::outputs::Names::Variables),
+            };
+            let text = match form {
+                Form::Outputs => text.into(),
+                _ => Secrets::shipped().mask_document(&text),
             };
             result = result.and(file.write(text.as_bytes()));
         }

@@ -12,6 +12,7 @@ use imgfix_report::RepairReport;
 use imgfix_report::gate::Gate;
 use imgfix_report::image_name;
 use imgfix_report::summary::SeverityCounts;
+use imgfix_secrets::Secrets;
 use imgfix_terminal::clean;
 
 /// How many packages a message for people names.
@@ -118,9 +119,20 @@ pub(super) enum Mood {
 }
 
 impl Message {
-    /// The message about an event.
+    /// The message about an event, without what looks like a secret.
     #[must_use]
     pub fn of(event: Event<'_>) -> Self {
+        let mut message = Self::whole(event);
+        let mask = |text: &mut String| *text = Secrets::shipped().mask(text).into_owned();
+        mask(&mut message.verdict);
+        mask(&mut message.counted);
+        message.packages.iter_mut().for_each(mask);
+        message.gate.iter_mut().flat_map(|gate| &mut gate.lines).for_each(mask);
+        message.failure.iter_mut().map(|failure| &mut failure.why).for_each(mask);
+        message
+    }
+
+    fn whole(event: Event<'_>) -> Self {
         match event {
             Event::Repaired(report) => {
                 let counted = &report.summary.vulnerabilities;

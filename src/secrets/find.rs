@@ -82,26 +82,27 @@ impl Secrets {
         stretch: Range<usize>,
         out: &mut Vec<(&'a Rule, Range<usize>)>,
     ) {
+        let Some(pattern) = rule.pattern.ready() else { return };
         let seen = text.get(..stretch.end).unwrap_or(text);
         let mut from = stretch.start;
         while from < seen.len() {
-            let Some(groups) = rule.pattern.captures_at(seen, from) else { return };
+            let Some(groups) = pattern.regex.captures_at(seen, from) else { return };
             let Some(whole) = groups.get(0) else { return };
             let group = |number: Option<usize>| number.and_then(|number| groups.get(number));
             // A match that is none may hide one that begins inside it.
-            let again = group(rule.name).map_or(whole.end(), |name| name.end());
+            let again = group(pattern.name).map_or(whole.end(), |name| name.end());
             from = again.max(whole.start() + 1);
-            if let Some(name) = group(rule.name) {
+            if let Some(name) = group(pattern.name) {
                 let name = std::str::from_utf8(name.as_bytes()).unwrap_or_default();
                 if !self.names.tells_of_a_secret(name) {
                     continue;
                 }
             }
             let range = match &rule.kind {
-                Kind::Within => group(rule.secret).unwrap_or(whole).range(),
+                Kind::Within => group(pattern.secret).unwrap_or(whole).range(),
                 Kind::Block(end) => block(text, whole.end(), end),
                 Kind::Assigned => {
-                    let name = group(rule.name).unwrap_or(whole).range();
+                    let name = group(pattern.name).unwrap_or(whole).range();
                     match value::value(text, whole.range(), &name) {
                         Some(range) => range,
                         None => continue,

@@ -23,10 +23,27 @@ impl Secrets {
         replace(text, &self.stretches(text), Breaks::Gone)
     }
 
-    /// The same with as many lines as before: a value of several lines is masked line by line.
+    /// The same with as many lines as before: of a value of several lines each is masked.
     #[must_use]
     pub fn mask_lines<'t>(&self, text: &'t str) -> Cow<'t, str> {
         replace(text, &self.stretches(text), Breaks::Kept)
+    }
+
+    /// A document of ours (JSON, HTML, XML, Markdown, lines) without what looks like a secret in
+    /// it: nothing that a string or an element ends with is masked, so it keeps its form. What is
+    /// known of its parts was masked before; this is for what was not thought of.
+    #[must_use]
+    pub fn mask_document<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut stretches = self.stretches(text);
+        if text.trim_start().starts_with(['{', '[']) {
+            keep_in_strings(text, &mut stretches);
+        }
+        for (range, _) in &mut stretches {
+            let value = text.get(range.clone()).unwrap_or_default();
+            range.end = range.start + within_string(value).len();
+        }
+        stretches.retain(|(range, _)| !range.is_empty());
+        replace(text, &stretches, Breaks::Gone)
     }
 
     /// `NAME=value`, as variables of an image's config are: the whole value is masked when the
@@ -61,6 +78,43 @@ impl Secrets {
     }
 }
 
+/// Leaves of each stretch what is in the string of JSON that it begins in, and nothing of one
+/// that begins elsewhere.
+fn keep_in_strings(json: &str, stretches: &mut [(Range<usize>, usize)]) {
+    let bytes = json.as_bytes();
+    // None begins in the middle of `\n`.
+    for (range, _) in stretches.iter_mut() {
+        let before = bytes.get(..range.start).unwrap_or_default();
+        let escapes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        range.start = (range.start + escapes % 2).min(range.end);
+    }
+    let (mut at, mut string) = (0, None);
+    let mut stretches = stretches.iter_mut().map(|(range, _)| range).peekable();
+    while let (Some(byte), true) = (bytes.get(at), stretches.peek().is_some()) {
+        match (byte, string) {
+            (b'\\', Some(_)) => at += 1,
+            (b'"', None) => string = Some(at + 1),
+            (b'"', Some(start)) => {
+                while let Some(range) = stretches.next_if(|range| range.start <= at) {
+                    let end = if range.start < start { range.start } else { range.end.min(at) };
+                    range.end = end.max(range.start);
+                }
+                string = None;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    stretches.for_each(|range| range.end = range.start);
+}
+
+/// The first part of a value, which is in one string and one element for sure.
+fn within_string(value: &str) -> &str {
+    let part = value.split(['"', '<', '>', '\n']).next().unwrap_or_default();
+    let escapes = part.len() - part.trim_end_matches('\\').len();
+    part.get(..part.len() - escapes % 2).unwrap_or_default()
+}
+
 /// Widened to the characters that it has parts of.
 fn whole_characters(text: &str, range: Range<usize>) -> Range<usize> {
     let (mut start, mut end) = (range.start, range.end.min(text.len()));
@@ -93,11 +147,17 @@ fn masked(value: &str, show: usize, breaks: Breaks) -> String {
     match breaks {
         Breaks::Gone => format!("{}{MASKED}", value.get(..show).unwrap_or_default()),
         Breaks::Kept => {
-            let lines = value.split('\n').enumerate().map(|(index, line)| match index {
-                0 => masked(line, show, Breaks::Gone),
-                _ => MASKED.to_owned(),
-            });
-            lines.collect::<Vec<_>>().join("\n")
+            let mut out = String::new();
+            for (index, piece) in value.split_inclusive(['\n', '\r']).enumerate() {
+                let line = piece.trim_end_matches(['\n', '\r']);
+                match (line.is_empty(), index) {
+                    (true, _) => {}
+                    (false, 0) => out.push_str(&masked(line, show, Breaks::Gone)),
+                    (false, _) => out.push_str(MASKED),
+                }
+                out.push_str(piece.get(line.len()..).unwrap_or_default());
+            }
+            out
         }
     }
 }

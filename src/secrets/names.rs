@@ -1,10 +1,9 @@
 //! [`Names`]: which names say that their value is a secret, and which values are none
 //! (`rules/names.toml`).
 
-use regex::bytes::Regex;
 use serde::Deserialize;
 
-use super::rule::{RuleError, pattern};
+use super::rule::{Pattern, RuleError};
 
 /// The longest name that is looked at, in bytes.
 const MAX_NAME: usize = 256;
@@ -16,7 +15,7 @@ const MAX_NO_VALUE: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     table: Table,
-    not_values: Vec<Regex>,
+    not_values: Vec<Pattern>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,8 +41,9 @@ impl Names {
         if table.schema != 1 {
             return Err(RuleError::Schema { file: file.into(), schema: table.schema });
         }
-        let compile =
-            |text: &String| pattern(text).map_err(|why| RuleError::rule(file, "not-values", why));
+        let compile = |text: &String| {
+            Pattern::parse(text).map_err(|why| RuleError::rule(file, "not-values", why))
+        };
         let not_values = table.not_values.iter().map(compile).collect::<Result<_, _>>()?;
         Ok(Self { table, not_values })
     }

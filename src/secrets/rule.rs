@@ -20,6 +20,8 @@
 //! `assigned = true` reads the value behind the match ([`super::value`]); `end` makes the match
 //! the beginning of a block that goes on to there. A `generic` rule gives way to others.
 
+use std::sync::OnceLock;
+
 use imgfix_model::finding::Severity;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -87,13 +89,9 @@ pub struct Rule {
     pub generic: bool,
     /// One of them is in every match, in any case. Small letters.
     pub(crate) keywords: Vec<String>,
-    pub(crate) pattern: Regex,
-    /// The number of the pattern's group `secret`.
-    pub(crate) secret: Option<usize>,
-    /// The number of the pattern's group `name`.
-    pub(crate) name: Option<usize>,
+    pub(crate) pattern: Pattern,
     pub(crate) entropy: Option<f64>,
-    pub(crate) allow: Vec<Regex>,
+    pub(crate) allow: Vec<Pattern>,
     /// Whether what is no value is left out.
     pub(crate) values: bool,
     /// How many first characters a mask leaves.
@@ -101,6 +99,47 @@ pub struct Rule {
     pub(crate) kind: Kind,
     /// The most that a match of the pattern takes, in bytes.
     pub(crate) longest: usize,
+}
+
+/// A pattern of bytes. It is checked when it is read and made ready when it is first tried: most
+/// runs meet few keywords.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    text: String,
+    ready: OnceLock<Option<Ready>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    pub(crate) regex: Regex,
+    /// The number of the group `secret`.
+    pub(crate) secret: Option<usize>,
+    /// The number of the group `name`.
+    pub(crate) name: Option<usize>,
+}
+
+impl Pattern {
+    /// # Errors
+    /// It is no pattern.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        syntax_tree(text)?;
+        Ok(Self { text: text.to_owned(), ready: OnceLock::new() })
+    }
+
+    /// The pattern, ready; `None` when it is too large to be made, which a test sees to.
+    pub(crate) fn ready(&self) -> Option<&Ready> {
+        let make = || {
+            let regex = RegexBuilder::new(&self.text).unicode(false).build().ok()?;
+            let group = |name: &str| regex.capture_names().position(|group| group == Some(name));
+            let (secret, name) = (group("secret"), group("name"));
+            Some(Ready { regex, secret, name })
+        };
+        self.ready.get_or_init(make).as_ref()
+    }
+
+    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        self.ready().is_some_and(|ready| ready.regex.is_match(text))
+    }
 }
 
 /// Where the value is.
@@ -183,20 +222,18 @@ impl Table {
             return Err(wrong("it needs keywords of three characters at least".to_owned()));
         }
         let longest = longest_match(&self.pattern).map_err(&wrong)?;
-        let compile = |text: &String| pattern(text).map_err(&wrong);
-        let regex = compile(&self.pattern)?;
-        let group = |name: &str| regex.capture_names().position(|group| group == Some(name));
-        let (secret, name) = (group("secret"), group("name"));
+        let regex = Pattern::parse(&self.pattern).map_err(&wrong)?;
         let kind = match (&self.end, self.assigned) {
             (Some(_), true) => return Err(wrong("it has an end and is assigned".to_owned())),
             (Some(end), false) => Kind::Block(end.clone()),
             (None, true) => Kind::Assigned,
             (None, false) => Kind::Within,
         };
-        if kind == Kind::Assigned && name.is_none() {
+        if kind == Kind::Assigned && !self.pattern.contains("(?P<name>") {
             return Err(wrong("it is assigned and has no group name".to_owned()));
         }
-        let allow = self.allow.iter().map(compile).collect::<Result<_, _>>()?;
+        let allow = self.allow.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>();
+        let allow = allow.map_err(wrong)?;
         let keywords = self.keywords.iter().map(|word| word.to_ascii_lowercase()).collect();
         Ok(Rule {
             id: self.id,
@@ -206,8 +243,6 @@ impl Table {
             generic: self.generic,
             keywords,
             pattern: regex,
-            secret,
-            name,
             entropy: self.entropy,
             allow,
             values: self.values || kind == Kind::Assigned,
@@ -218,16 +253,14 @@ impl Table {
     }
 }
 
-/// A pattern of bytes.
-pub(crate) fn pattern(text: &str) -> Result<Regex, String> {
-    RegexBuilder::new(text).unicode(false).build().map_err(|error| error.to_string())
+fn syntax_tree(text: &str) -> Result<regex_syntax::hir::Hir, String> {
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    parser.parse(text).map_err(|error| error.to_string())
 }
 
 /// The most bytes that a match of a pattern takes.
 fn longest_match(text: &str) -> Result<usize, String> {
-    let tree = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(text);
-    let tree = tree.map_err(|error| error.to_string())?;
-    match tree.properties().maximum_len() {
+    match syntax_tree(text)?.properties().maximum_len() {
         Some(longest) if longest <= MAX_MATCH => Ok(longest),
         Some(longest) => Err(format!("a match may have {longest} bytes ({MAX_MATCH} at most)")),
         None => Err("a repetition in its pattern has no end".to_owned()),

@@ -172,6 +172,10 @@ fn samples(random: &mut StdRng) -> Vec<(&'static str, String, String, &'static s
 fn every_rule_is_on_the_schema_and_finds_its_kind() {
     let secrets = Secrets::parse(SHIPPED, NAMES).unwrap();
     assert!(secrets.rules().len() >= 25);
+    let patterns = |rule: &Rule| {
+        rule.pattern.ready().is_some() && rule.allow.iter().all(|allow| allow.ready().is_some())
+    };
+    assert!(secrets.rules().iter().all(patterns));
     assert!(secrets.reach < 128 << 10, "{}", secrets.reach);
     let mut random = StdRng::seed_from_u64(1);
     let mut failures = Vec::new();
@@ -379,6 +383,28 @@ fn variables_and_histories_are_masked_with_their_spaces() {
 }
 
 #[test]
+fn a_document_keeps_its_form() {
+    let secrets = Secrets::shipped();
+    let mut random = StdRng::seed_from_u64(6);
+    for (_, before, secret, behind) in samples(&mut random) {
+        let value = serde_json::json!({"a": format!("{before}{secret}{behind}"), "b": "'"});
+        let masked = secrets.mask_document(&value.to_string()).into_owned();
+        let read: serde_json::Value = serde_json::from_str(&masked).unwrap();
+        assert_eq!(read["b"], "'", "{masked}");
+    }
+    for (text, want) in [
+        (r#"{"a": "password='", "b": "x'"}"#, r#"{"a": "password='", "b": "x'"}"#),
+        (r#"{"a": "TOKEN=ab\\\"c"}"#, r#"{"a": "TOKEN=[masked]\"c"}"#),
+        (r#"["token=", "password:", "x"]"#, r#"["token=", "password:", "x"]"#),
+        (r#"{"token": "x"}"#, r#"{"token": "[masked]"}"#),
+        ("<p>TOKEN=ab&quot;</p>", "<p>TOKEN=[masked]&quot;</p>"),
+        ("<td>PASSWORD=a</td><td>b</td>", "<td>PASSWORD=[masked]</td><td>b</td>"),
+    ] {
+        assert_eq!(secrets.mask_document(text), want);
+    }
+}
+
+#[test]
 fn a_config_keeps_its_form() {
     let mut config = serde_json::json!({
         "config": {
@@ -500,6 +526,9 @@ proptest::proptest! {
         proptest::prop_assert_eq!(secrets.mask(&masked).into_owned(), masked.clone());
         let lines = secrets.mask_lines(&text);
         proptest::prop_assert_eq!(lines.matches('\n').count(), text.matches('\n').count());
+        let document = serde_json::json!([text, text]).to_string();
+        let document = secrets.mask_document(&document);
+        proptest::prop_assert!(serde_json::from_str::<[String; 2]>(&document).is_ok(), "{}", document);
         let _ = secrets.mask_history(&text);
         let _ = secrets.mask_variable(&text);
     }

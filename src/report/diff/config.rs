@@ -1,5 +1,7 @@
-//! Differences of the image's config, place by place.
+//! Differences of the image's config, place by place. What looks like a secret counts as what it
+//! is and is shown masked: a variable, a label, an entry of the history, a word of a command.
 
+use imgfix_secrets::Secrets;
 use serde_json::Value;
 
 /// One place of the config that differs.
@@ -16,32 +18,70 @@ pub struct ConfigChange {
 }
 
 /// Compares two configs: objects key by key, arrays element by element, in the order of the
-/// keys; what is new or gone is listed whole.
+/// keys; what is new or gone is listed whole. Secrets in them are masked.
 #[must_use]
 pub fn diff_config(before: &Value, after: &Value) -> Vec<ConfigChange> {
+    let masked = |config: &Value| {
+        let mut config = config.clone();
+        Secrets::shipped().mask_json(&mut config);
+        config
+    };
+    let (shown_before, shown_after) = (masked(before), masked(after));
     let mut out = Vec::new();
+    let (before, after) = (Shown::new(before, &shown_before), Shown::new(after, &shown_after));
     descend("", Some(before), Some(after), &mut out);
     out
 }
 
-fn descend(path: &str, before: Option<&Value>, after: Option<&Value>, out: &mut Vec<ConfigChange>) {
-    match (before, after) {
+/// A value, and the same without secrets: of the same form, with the same keys.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    value: &'a Value,
+    masked: &'a Value,
+}
+
+impl<'a> Shown<'a> {
+    fn new(value: &'a Value, masked: &'a Value) -> Self {
+        Self { value, masked }
+    }
+
+    fn key(self, key: &str) -> Option<Self> {
+        let value = self.value.get(key)?;
+        Some(Self { value, masked: self.masked.get(key).unwrap_or(&Value::Null) })
+    }
+
+    fn element(self, index: usize) -> Option<Self> {
+        let value = self.value.get(index)?;
+        Some(Self { value, masked: self.masked.get(index).unwrap_or(&Value::Null) })
+    }
+}
+
+fn descend<'a>(
+    path: &str,
+    before: Option<Shown<'a>>,
+    after: Option<Shown<'a>>,
+    out: &mut Vec<ConfigChange>,
+) {
+    let masked = |side: Option<Shown<'_>>| side.map(|side| side.masked.clone());
+    match (before.map(|side| side.value), after.map(|side| side.value)) {
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
             let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for key in keys {
-                descend(&child(path, key), old.get(key), new.get(key), out);
+                let of = |side: Option<Shown<'a>>| side.and_then(|side| side.key(key));
+                descend(&child(path, key), of(before), of(after), out);
             }
         }
         (Some(Value::Array(old)), Some(Value::Array(new))) => {
             for index in 0..old.len().max(new.len()) {
-                descend(&format!("{path}[{index}]"), old.get(index), new.get(index), out);
+                let of = |side: Option<Shown<'a>>| side.and_then(|side| side.element(index));
+                descend(&format!("{path}[{index}]"), of(before), of(after), out);
             }
         }
-        (before, after) if before == after => {}
-        (before, after) => out.push(ConfigChange {
-            path: path.to_owned(),
-            before: before.cloned(),
-            after: after.cloned(),
+        (old, new) if old == new => {}
+        _ => out.push(ConfigChange {
+            path: Secrets::shipped().mask(path).into_owned(),
+            before: masked(before),
+            after: masked(after),
         }),
     }
 }
@@ -52,4 +92,37 @@ fn child(path: &str, key: &str) -> String {
         return format!("{path}[{}]", Value::from(key));
     }
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_changed_is_a_change_and_is_not_shown() {
+        let config = |secret: &str| {
+            json!({
+                "config": {
+                    "Env": ["A=b", format!("DB_PASSWORD={secret} {secret}")],
+                    "Cmd": ["app", "--token", secret],
+                    "Labels": {"api-key": secret}
+                },
+                "history": [{"created_by": format!("RUN |1 TOKEN={secret} /bin/sh -c true")}]
+            })
+        };
+        let changes = diff_config(&config("first"), &config("second"));
+        let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+        let labels = "config.Labels.api-key";
+        assert_eq!(paths, ["config.Cmd[2]", "config.Env[1]", labels, "history[0].created_by"]);
+        for change in &changes {
+            assert_eq!(change.before, change.after, "{}", change.path);
+            let shown = change.before.as_ref().unwrap().to_string();
+            assert!(shown.contains("[masked]") && !shown.contains("first"), "{shown}");
+        }
+        let new = diff_config(&json!({}), &config("first"));
+        let shown = serde_json::to_string(&new).unwrap();
+        assert!(shown.contains("[masked]") && !shown.contains("first"), "{shown}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use imgfix_secrets::Secrets;
 use sha2::{Digest as _, Sha256};
 
 use super::{Contents, DiffError, Mtime, Side};
@@ -104,11 +105,12 @@ pub struct FileState {
 
 impl FileState {
     fn of(entry: &Entry) -> Self {
+        let masked = |text: &str| Secrets::shipped().mask(text).into_owned();
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (kind, target, device) = match &entry.kind {
             Kind::Directory => ("directory", None, None),
             Kind::File(_) => ("file", None, None),
-            Kind::Symlink(target) => ("symlink", Some(lossy(target)), None),
+            Kind::Symlink(target) => ("symlink", Some(masked(&lossy(target))), None),
             Kind::Fifo => ("fifo", None, None),
             Kind::CharDevice { major, minor } => {
                 ("char-device", None, Some(format!("{major}:{minor}")))

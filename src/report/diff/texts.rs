@@ -1,10 +1,13 @@
-//! Unified diffs of changed text files, within bounds.
+//! Unified diffs of changed text files, within bounds. Lines are compared as they are and shown
+//! without what looks like a secret in the file as a whole: a difference may show the middle of a
+//! key alone.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
 use bytes::Bytes;
-use similar::TextDiff;
+use imgfix_secrets::Secrets;
+use similar::{ChangeTag, TextDiff};
 
 use super::{Aspect, Contents, DiffError, DiffOptions, FileChange, FilesDiff, Side};
 use imgfix_model::path::ImagePath;
@@ -123,11 +126,51 @@ fn contents(
     Ok(out)
 }
 
+/// The lines that are compared, each with its end: a carriage return alone is one, too.
+fn lines(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(['\n', '\r']).map_or(rest.len(), |at| {
+            at + if rest.get(at..).is_some_and(|end| end.starts_with("\r\n")) { 2 } else { 1 }
+        });
+        let (line, later) = rest.split_at(end);
+        out.push(line);
+        rest = later;
+    }
+    out
+}
+
 fn unified(before: &[u8], after: &[u8], work: &mut u64) -> Result<String, WhyLeftOut> {
     let (before, after) = (text(before)?, text(after)?);
     let cost = cost(before, after);
     *work = work.checked_sub(cost).ok_or(WhyLeftOut::TooDifferent)?;
-    Ok(TextDiff::from_lines(before, after).unified_diff().context_radius(3).to_string())
+    let diff = TextDiff::from_lines(before, after);
+    let secrets = Secrets::shipped();
+    let (old, new) = (secrets.mask_lines(before), secrets.mask_lines(after));
+    let mut unified = diff.unified_diff();
+    let unified = unified.context_radius(3);
+    if old == before && new == after {
+        return Ok(unified.to_string());
+    }
+    let (old, new) = (lines(&old), lines(&new));
+    let mut out = String::new();
+    for hunk in unified.iter_hunks() {
+        out.push_str(&format!("{}\n", hunk.header()));
+        for change in hunk.iter_changes() {
+            let line = match change.tag() {
+                ChangeTag::Insert => change.new_index().and_then(|index| new.get(index)),
+                ChangeTag::Delete | ChangeTag::Equal => {
+                    change.old_index().and_then(|index| old.get(index))
+                }
+            };
+            out.push_str(&format!("{}{}", change.tag(), line.unwrap_or(&"")));
+            if change.missing_newline() {
+                out.push_str("\n\\ No newline at end of file\n");
+            }
+        }
+    }
+    Ok(out)
 }
 
 fn text(bytes: &[u8]) -> Result<&str, WhyLeftOut> {
@@ -164,6 +207,37 @@ mod tests {
         let (a, b) = (many("a"), many("b"));
         assert_eq!(unified(a.as_bytes(), b.as_bytes(), &mut work), Err(WhyLeftOut::TooDifferent));
         assert_eq!(work, MAX_WORK);
+    }
+
+    #[test]
+    fn secrets_are_shown_masked_and_count_as_they_are() {
+        let mut work = MAX_WORK;
+        let diff = |before: &str, after: &str| {
+            unified(before.as_bytes(), after.as_bytes(), &mut MAX_WORK.clone())
+        };
+        let got = diff("a=1\nDB_PASSWORD=first\nb=2\n", "a=1\nDB_PASSWORD=second\nb=3\n");
+        let want =
+            "@@ -1,3 +1,3 @@\n a=1\n-DB_PASSWORD=[masked]\n-b=2\n+DB_PASSWORD=[masked]\n+b=3\n";
+        assert_eq!(got.unwrap(), want);
+        // The middle of a key, far from where it begins; and a file without an end of its line.
+        let key = |middle: &str| {
+            let line = |n: usize| format!("{}{n}\n", "Aa1".repeat(20));
+            let lines = |range: std::ops::Range<usize>| range.map(line).collect::<String>();
+            let (first, last) = (lines(0..10), lines(10..20));
+            format!("-----BEGIN PRIVATE KEY-----\n{first}{middle}\n{last}-----END PRIVATE KEY-----")
+        };
+        let (a, b) = (key("Qq2Qq2"), key("Zz3Zz3"));
+        let got = unified(a.as_bytes(), b.as_bytes(), &mut work).unwrap();
+        let shown = " [masked]\n".repeat(3);
+        assert_eq!(got, format!("@@ -9,7 +9,7 @@\n{shown}-[masked]\n+[masked]\n{shown}"));
+        let got = diff("TOKEN=abc", "TOKEN=abcd").unwrap();
+        let none = "\\ No newline at end of file\n";
+        assert_eq!(got, format!("@@ -1 +1 @@\n-TOKEN=[masked]\n{none}+TOKEN=[masked]\n{none}"));
+        let plain = |word: &str| format!("a\r\nb\rc\r\n{word}");
+        let masked = |word: &str| format!("TOKEN=x\r\nb\rc\r\n{word}");
+        let ends = |text: &str| text.split('\n').skip(2).map(str::to_owned).collect::<Vec<_>>();
+        let (want, got) = (diff(&plain("b"), &plain("c")), diff(&masked("b"), &masked("c")));
+        assert_eq!(ends(&got.unwrap()), ends(&want.unwrap()));
     }
 
     #[test]
