@@ -11,6 +11,7 @@ use super::{
 use imgfix_json as json;
 use imgfix_json::JsonError;
 use imgfix_model::finding::{Assessed, Class, Finding, FixStatus, Severity};
+use imgfix_secrets::Secrets;
 
 /// The largest report that is read, in bytes.
 pub const MAX_REPORT: u64 = 512 << 20;
@@ -222,6 +223,10 @@ impl<'a> Collector<'a> {
         for finding in self.findings.iter_mut().chain(assessed) {
             names::normalise(finding, family);
             imgfix_model::advisory::bounded(finding);
+            // Scanners quote what they found.
+            if let Some(title) = &mut finding.title {
+                *title = Secrets::shipped().mask(title).into_owned();
+            }
         }
         ScanReport {
             name: self.name.to_owned(),

@@ -268,6 +268,7 @@ fn what_only_looks_like_a_secret_is_left_alone() {
         "password: {{ vault_password }}",
         "password = <password>",
         "--password VALUE",
+        "generic-api-key has detected",
         "TOKEN=[masked]",
         "TOKEN=AKIA[masked]",
         "TOKENIZERS_PARALLELISM=false",
