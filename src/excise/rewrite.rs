@@ -19,10 +19,15 @@ use super::cut::ExciseError;
 use super::survey::{Edit, Survey};
 use super::tap::{Flow, Tap, masked};
 
+/// The most bytes of headers that are kept for links that take a content over.
+const MAX_SAVED_HEADERS: usize = 64 << 20;
+
 /// Writes layers anew. Contents that links take over wait in a temporary file meanwhile.
 pub struct Rewriter<'s> {
     survey: &'s Survey,
     saved: BTreeMap<MemberId, Saved>,
+    /// Bytes of the headers in `saved`.
+    headers: usize,
     spool: Option<Spool>,
 }
 
@@ -37,7 +42,7 @@ impl<'s> Rewriter<'s> {
     /// For the layers that `survey` is about, which come in their order.
     #[must_use]
     pub fn new(survey: &'s Survey) -> Self {
-        Self { survey, saved: BTreeMap::new(), spool: None }
+        Self { survey, saved: BTreeMap::new(), headers: 0, spool: None }
     }
 
     /// Writes one layer (the lowest is 0) that the survey [reads](Survey::reads); what comes out
@@ -187,6 +192,16 @@ impl<'s> Rewriter<'s> {
         let output = |source| ExciseError::Output { layer, source };
         let changed = |why: &str| ExciseError::Changed { layer, why: why.to_owned() };
         let header = tar.raw_header().cloned().ok_or_else(|| changed("it has no header"))?;
+        let span = tar.span();
+        let bytes = usize::try_from(span.content - span.start).unwrap_or(usize::MAX);
+        self.headers = self.headers.saturating_add(bytes);
+        if self.headers > MAX_SAVED_HEADERS {
+            return Err(ExciseError::Refused {
+                layer,
+                entry: String::from_utf8_lossy(&found.name).into_owned(),
+                why: "headers of files that hard links take over are too large".to_owned(),
+            });
+        }
         let spool = match &self.spool {
             Some(spool) => spool.clone(),
             None => self.spool.insert(Spool::new().map_err(output)?).clone(),

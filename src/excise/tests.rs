@@ -422,6 +422,21 @@ fn an_archive_without_end_or_entries_is_one_still() {
 }
 
 #[test]
+fn headers_that_wait_for_links_have_a_bound() {
+    let comment = vec![b'x'; 1_000_000];
+    let versions = |count: usize| {
+        let version = |archive: Archive, at: usize| {
+            let archive = archive.pax(&[("comment", &comment[..])]).file("a", at.to_string());
+            archive.link(&format!("l{at}"), "a")
+        };
+        [(0..count).fold(Archive::new(), version).bytes()]
+    };
+    assert_eq!(result(&versions(3), &paths(&["/a"])), ["/l0=0", "/l1=1", "/l2=2"]);
+    let error = cut_out(&versions(70), &paths(&["/a"])).unwrap_err().to_string();
+    assert!(error.ends_with("hard links take over are too large"), "{error}");
+}
+
+#[test]
 fn the_same_cut_gives_the_same_blobs() {
     let layers = [Compression::None, Compression::Gzip, Compression::Zstd]
         .map(|with| compress(&Archive::new().file("a", "evil").file("b", "1").bytes(), with));
