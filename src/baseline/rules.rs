@@ -197,7 +197,7 @@ mod tests {
         let shipped: Vec<_> =
             shipped().unwrap().into_iter().filter_map(|one| one.baseline).collect();
         let rules = Rules::new(shipped).unwrap();
-        assert!(rules.iter().count() >= 36, "{}", rules.iter().count());
+        assert!(rules.iter().count() >= 55, "{}", rules.iter().count());
         for rule in rules.iter() {
             assert!(!rule.title.ends_with('.') && !rule.sources.is_empty(), "{}", rule.recipe);
             assert!(

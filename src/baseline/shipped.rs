@@ -13,6 +13,32 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/root:/bin/sh
                       ann:x:1000:1000::/home/ann:/bin/bash\nbob:x:1000:1000::/:/bin/sh\n";
 const SHADOW: &str = "root:$6$s$h:1::::::\ntoor:$1$s$h:1::::::\nann::1::::::\nbob:$6$s$h:1::::::\n";
 
+/// A file in which a key has a value.
+fn text_of(format: &str, key: &str, value: &str) -> String {
+    let last = key.rsplit_once('.').map_or(key, |(_, last)| last);
+    match format {
+        "sshd" => format!("# a comment\nPort 22\n{key} {value}\n"),
+        "redis" => format!("# a comment\nport 6379\n{key} {value}\n"),
+        "mysql" if key.contains("skip") => "[mysqld]\nuser = mysql\nskip-grant-tables\n".to_owned(),
+        "mysql" => format!("[client]\nport = 3306\n[mysqld]\n{last} = {value}\n"),
+        "mongod" if key.starts_with("net") => format!("net:\n  port: 27017\n  bindIp: {value}\n"),
+        "mongod" => format!("net:\n  port: 27017\nsecurity:\n  {last}: {value}\n"),
+        "memcached" => format!("-m 64\n{key} {value}\n"),
+        "nginx" => format!("events {{}}\nhttp {{\n    {last} {value};\n}}\n"),
+        "apache" | "login-defs" => format!("# a comment\n{key} {value}\n"),
+        "tomcat-server" => "<Server port=\"8005\" shutdown=\"SHUTDOWN\"><Service>\n\
+             <Connector port=\"8009\" protocol=\"AJP/1.3\" />\n</Service></Server>\n"
+            .to_owned(),
+        "hadoop" => format!(
+            "<configuration>\n<property><name>{key}</name><value>{value}</value></property>\n\
+             </configuration>\n"
+        ),
+        "sudoers" => "root ALL=(ALL:ALL) ALL\nann ALL=(ALL) NOPASSWD: ALL\n".to_owned(),
+        "postgresql" => format!("port = 5432\n{key} = {value}\n"),
+        other => panic!("{other}: write how it looks"),
+    }
+}
+
 /// An image that has what a rule is about, and wrong. Settings are written as their program would
 /// have the first that is refused.
 fn wrong(rule: &BaselineRule) -> Overlay {
@@ -32,11 +58,7 @@ fn wrong(rule: &BaselineRule) -> Overlay {
                     Wanted::AtMost(most) => (most + 1).to_string(),
                     Wanted::Absent => "set".to_owned(),
                 };
-                let text = format!("# a comment\nother 1\n{} {bad}\n", setting.key);
-                let text = text.replace(
-                    "other 1\n",
-                    if setting.format == "sshd" { "Port 22\n" } else { "port 6379\n" },
-                );
+                let text = text_of(&setting.format, &setting.key, &bad);
                 files.push((setting.file.to_string(), text, 0o644));
             }
             Check::Modes(check) => {
