@@ -31,6 +31,8 @@ mod nginx;
 mod pg_hba;
 mod postgresql;
 mod properties;
+#[cfg(test)]
+mod real_programs;
 mod redis;
 mod shell_variables;
 mod sshd;

@@ -124,6 +124,10 @@ fn read_file(
         match content.first() {
             None | Some(b'#' | b';') => {}
             Some(b'!') => {
+                if line.next == line.end {
+                    // MariaDB 10.11 takes the last letter for the line end, and reads another folder
+                    return Err(unclear(files, "an include in a last line that does not end"));
+                }
                 let words = text(content);
                 let (word, name) = words.split_once([' ', '\t']).unwrap_or((&words, ""));
                 let name = name.trim();
@@ -344,6 +348,10 @@ mod tests {
         let image = Image::new(&[(MAIN, "[client]\nport=1")]);
         let changed = image.set(Mysql, MAIN, "mysqld.skip-name-resolve", "");
         assert_eq!(changed[0].1, "[client]\nport=1\n[mysqld]\nskip-name-resolve");
+        let image = Image::new(&[(MAIN, "[mysqld]\n!includedir /etc/mysql/d")]);
+        assert!(
+            image.refused(Mysql, MAIN, "mysqld.port", "2").contains("cnf:2: an include in a last")
+        );
         let image = Image::new(&[(MAIN, "port=1\n")]);
         assert!(image.refused(Mysql, MAIN, "mysqld.port", "2").contains("cnf:1: an option before"));
     }
