@@ -1,0 +1,42 @@
+//! Settings in XML, of Tomcat and Hadoop: the first byte says of which. They are read or refused, and what is
+//! set holds.
+#![no_main]
+
+use std::sync::Arc;
+
+use imgfix_model::path::ImagePath;
+use imgfix_settings::{Format, SettingsError, all, effective, remove_everywhere, set};
+use imgfix_vfs::{Entry, NoLayers, Tree};
+use libfuzzer_sys::fuzz_target;
+
+const ASKED: [(Format, &str, &str); 4] = [
+    (Format::TomcatServer, "a@k", "new"),
+    (Format::TomcatServer, "b/c[k=v]@n", "new"),
+    (Format::TomcatUsers, "user[v]@roles", "new"),
+    (Format::Hadoop, "key", "new"),
+];
+
+fn tree(text: &[u8]) -> Tree {
+    let file = |path, text: &[u8]| (ImagePath::literal(path), Entry::file(text.to_vec(), 0o644, 0));
+    Tree::from_entries([file("/etc/a", text), file("/etc/d/b", b"key v\n")], Arc::new(NoLayers))
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((which, text)) = data.split_first() else { return };
+    let (format, key, value) = ASKED[usize::from(*which) % ASKED.len()];
+    let file = ImagePath::literal("/etc/a");
+    let image = tree(text);
+    let _ = all(&image, format, &file, key);
+    for result in [remove_everywhere(&image, format, &file, key), set(&image, format, &file, key, value)] {
+        if let Err(SettingsError::Broken { why, .. }) = result {
+            panic!("{why}");
+        }
+    }
+    let Ok(changed) = set(&image, format, &file, key, value) else { return };
+    if let Some((_, new)) = changed.iter().find(|(path, _)| *path == file) {
+        let after = tree(new);
+        let found = effective(&after, format, &file, key).expect("what was written is read");
+        assert_eq!(found.map(|found| found.value).as_deref(), Some(value));
+        assert!(set(&after, format, &file, key, value).expect("it is read").is_empty());
+    }
+});
