@@ -6,7 +6,7 @@ use std::fmt;
 use imgfix_model::location::ConfigField;
 use imgfix_model::path::ImagePath;
 use imgfix_recipes::baseline::{BaselineRule, Check, ImageFault, SettingCheck, Wanted};
-use imgfix_settings::{Format, effective};
+use imgfix_settings::{Format, all, effective};
 use imgfix_vfs::{Entry, FileSystem};
 
 use crate::{accounts, files};
@@ -82,35 +82,52 @@ pub fn problems(
     Ok(found)
 }
 
-fn setting(check: &SettingCheck, fs: &dyn FileSystem) -> Result<Option<Problem>, String> {
+/// What holds for the program, and what holds for it under a condition: in a `Match` of sshd's, a
+/// `server` of nginx's, a group for one version.
+fn setting(check: &SettingCheck, fs: &dyn FileSystem) -> Result<Vec<Problem>, String> {
     let setting = &check.setting;
     if !fs.stat(&setting.file).is_some_and(Entry::is_file) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let format: Format = setting.format.parse().map_err(|why| format!("{why}"))?;
-    let found =
-        effective(fs, format, &setting.file, &setting.key).map_err(|why| why.to_string())?;
-    let key = &setting.key;
-    let (value, place) = match (&found, &check.default) {
-        (Some(found), _) => {
-            (found.value.as_str(), Place::File(found.file.clone(), Some(found.line)))
+    let (file, key) = (&setting.file, &setting.key);
+    let holding = effective(fs, format, file, key).map_err(|why| why.to_string())?;
+    let places = all(fs, format, file, key).map_err(|why| why.to_string())?;
+    let mut found = Vec::new();
+    match (&holding, &check.default) {
+        (None, Some(default)) if !may_be(&check.wanted, default) => found.push(Problem {
+            place: Place::File(file.clone(), None),
+            what: format!("{key} is not set, which means {default}"),
+        }),
+        _ => {}
+    }
+    let conditional = places.into_iter().filter(|place| place.condition.is_some());
+    for place in holding.into_iter().chain(conditional) {
+        if may_be(&check.wanted, &place.value) {
+            continue;
         }
-        (None, Some(default)) => (default.as_str(), Place::File(setting.file.clone(), None)),
-        (None, None) => return Ok(None),
-    };
-    let has = |all: &[String]| all.iter().any(|one| one.eq_ignore_ascii_case(value.trim()));
-    let holds = match &check.wanted {
+        let mut what = match place.value.as_str() {
+            "" => format!("{key} is set"),
+            value => format!("{key} is {value}"),
+        };
+        if let Some(condition) = &place.condition {
+            what.push_str(&format!(" ({condition})"));
+        }
+        found.push(Problem { place: Place::File(place.file, Some(place.line)), what });
+    }
+    Ok(found)
+}
+
+/// Whether a setting may have a value.
+fn may_be(wanted: &Wanted, value: &str) -> bool {
+    let value = value.trim();
+    let has = |all: &[String]| all.iter().any(|one| one.eq_ignore_ascii_case(value));
+    match wanted {
         Wanted::OneOf(all) => has(all),
         Wanted::NotIn(all) => !has(all),
-        Wanted::AtMost(most) => value.trim().parse::<u64>().is_ok_and(|number| number <= *most),
-        Wanted::Absent => found.is_none(),
-    };
-    let what = match (&found, value) {
-        (None, value) => format!("{key} is not set, which means {value}"),
-        (Some(_), "") => format!("{key} is set"),
-        (Some(_), value) => format!("{key} is {value}"),
-    };
-    Ok((!holds).then_some(Problem { place, what }))
+        Wanted::AtMost(most) => value.parse::<u64>().is_ok_and(|number| number <= *most),
+        Wanted::Absent => false,
+    }
 }
 
 fn of_image(fault: ImageFault, image: &RunFacts) -> Option<Problem> {
@@ -137,4 +154,62 @@ fn of_image(fault: ImageFault, image: &RunFacts) -> Option<Problem> {
         ImageFault::ExposesSsh => ConfigField::ExposedPorts,
     };
     what.map(|what| Problem { place: Place::Image(field), what })
+}
+
+#[cfg(test)]
+mod tests {
+    use imgfix_recipes::shipped;
+
+    use super::*;
+    use crate::testing::overlay;
+
+    fn found(recipe: &str, path: &str, text: &str) -> Vec<String> {
+        let rules = shipped().unwrap().into_iter().filter_map(|one| one.baseline);
+        let rule = rules.into_iter().find(|rule| rule.recipe == recipe).unwrap();
+        let found = problems(&rule, &overlay(&[(path, text, 0o600)]), None).unwrap();
+        found.iter().map(|one| format!("{}: {}", one.place, one.what)).collect()
+    }
+
+    #[test]
+    fn what_holds_counts_and_what_holds_under_a_condition() {
+        let root = "sshd-permit-root-login";
+        let sshd = "/etc/ssh/sshd_config";
+        assert_eq!(found(root, sshd, "Port 22\n"), Vec::<String>::new());
+        assert_eq!(
+            found(root, sshd, "PermitRootLogin no\nPermitRootLogin yes\n"),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            found(root, sshd, "permitrootlogin yes\n"),
+            ["/etc/ssh/sshd_config:1: PermitRootLogin is yes"]
+        );
+        let matched =
+            found(root, sshd, "PermitRootLogin no\nMatch User root\nPermitRootLogin yes\n");
+        assert_eq!(matched.len(), 1, "{matched:?}");
+        assert!(
+            matched[0].starts_with("/etc/ssh/sshd_config:3: PermitRootLogin is yes ("),
+            "{matched:?}"
+        );
+    }
+
+    #[test]
+    fn a_default_counts_where_nothing_is_set() {
+        assert_eq!(
+            found("mongod-authorization", "/etc/mongod.conf", "net:\n  port: 27017\n"),
+            ["/etc/mongod.conf: security.authorization is not set, which means disabled"]
+        );
+        assert_eq!(
+            found("mysql-bind-address", "/etc/my.cnf", "[mysqld]\nuser=x\n"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_answer() {
+        let rules = shipped().unwrap().into_iter().filter_map(|one| one.baseline);
+        let rule = rules.into_iter().find(|rule| rule.recipe == "mongod-authorization").unwrap();
+        let image = overlay(&[("/etc/mongod.conf", "security: {authorization: [\n", 0o600)]);
+        let why = problems(&rule, &image, None).unwrap_err();
+        assert!(why.contains("/etc/mongod.conf"), "{why}");
+    }
 }
