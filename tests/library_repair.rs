@@ -121,6 +121,7 @@ impl LibraryManager for Manager {
                 to: Some(change.to.clone()),
                 archive: None,
                 unpack: None,
+                attested_by: None,
                 because: vec![Because::Fixes { findings: change.fixes.to_vec() }],
             };
             // what this one needs beside
@@ -183,6 +184,7 @@ impl LibraryManager for Manager {
             to: version.clone(),
             archive: None,
             unpack: None,
+            attested_by: None,
             because: vec![Because::Fixes { findings: ids.to_vec() }],
         };
         Ok(ids.iter().any(|id| id == "CVE-OFF").then(step))

@@ -162,6 +162,7 @@ fn step(rule: &BaselineRule, changed: &[ImagePath], findings: Vec<String>) -> St
         to: None,
         archive: None,
         unpack: None,
+        attested_by: None,
         because: vec![Because::Fixes { findings }],
     }
 }

@@ -310,6 +310,7 @@ impl LibraryManager for JavaManager {
                 to: Some(to),
                 archive: Some(archive),
                 unpack: None,
+                attested_by: None,
                 because: vec![because],
             });
         }
@@ -418,6 +419,7 @@ impl LibraryManager for JavaManager {
             to: Some(library.version.clone()),
             archive: None,
             unpack: None,
+            attested_by: None,
             because: vec![Because::Fixes { findings: fixes }],
         }))
     }

@@ -80,6 +80,9 @@ pub struct StoreStep {
     /// How the archive is unpacked; `None`: as its store does it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unpack: Option<Unpack>,
+    /// Who is attested to have published the archive, for people.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attested_by: Option<String>,
     /// Why it is changed; never empty.
     pub because: Vec<Because>,
 }

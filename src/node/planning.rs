@@ -339,6 +339,7 @@ impl Planning<'_> {
                 to: Some(VersionText(version(one).to_owned())),
                 archive: Some(archive),
                 unpack: None,
+                attested_by: None,
                 because: vec![one.because.clone()],
             });
         }
@@ -352,6 +353,7 @@ impl Planning<'_> {
                 to: None,
                 archive: None,
                 unpack: None,
+                attested_by: None,
                 because: vec![Because::Unneeded],
             })
         }));

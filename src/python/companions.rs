@@ -171,8 +171,8 @@ impl PythonManager {
         };
         let Some(Offer { text, wheel: Ok(wheel) }) = chosen else { return Ok(Err(None)) };
         let component = library.map_or(broken.about.as_str(), |library| library.name.as_str());
-        let archive = match self.fetched(component, text, wheel.clone(), work)? {
-            Ok(archive) => archive,
+        let (archive, attested_by) = match self.fetched(component, text, wheel.clone(), work)? {
+            Ok(found) => found,
             Err(reason) => return Ok(Err(Some(reason))),
         };
         Ok(Ok(StoreStep {
@@ -183,6 +183,7 @@ impl PythonManager {
             to: Some(text.as_str().into()),
             archive: Some(archive),
             unpack: None,
+            attested_by,
             because: vec![Because::Beside {
                 component: parent.component.clone(),
                 relation: broken.line.clone(),

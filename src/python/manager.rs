@@ -121,7 +121,7 @@ impl PythonManager {
         Ok(Ok(found))
     }
 
-    /// The archive of a wheel, fetched, when nothing speaks against its publisher; why it cannot be
+    /// The archive of a wheel, fetched, with who is attested to have published it; why it cannot be
     /// had.
     pub(crate) fn fetched(
         &self,
@@ -129,11 +129,12 @@ impl PythonManager {
         version: &str,
         wheel: Offered,
         work: &Work<'_>,
-    ) -> Result<Result<Archive, Reason>, RepairerError> {
+    ) -> Result<Result<(Archive, Option<String>), Reason>, RepairerError> {
         let component = format!("{project} {version}");
-        if let Err(reason) = attestation::publisher(&component, &wheel, work)? {
-            return Ok(Err(reason));
-        }
+        let attested_by = match attestation::publisher(&component, &wheel, work)? {
+            Ok(attested_by) => attested_by,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let left = |why: String| Ok(Err(Reason::not_repairable(project, why)));
         let Offered { url, hash, .. } = wheel;
         let wanted = [Hashed { url, hash, limit: MAX_WHEEL }];
@@ -156,7 +157,7 @@ impl PythonManager {
         match kept {
             Some(kept) => {
                 let (size, checksum) = (kept.size, kept.digest.into());
-                Ok(Ok(Archive { url, size, checksum, repository }))
+                Ok(Ok((Archive { url, size, checksum, repository }, attested_by)))
             }
             None => left(format!("{url} was not fetched")),
         }
@@ -341,7 +342,9 @@ impl LibraryManager for PythonManager {
                 }
             };
             match self.fetched(&change.library.name, change.to.as_ref(), wheel, work)? {
-                Ok(archive) => chosen.push(change.step(archive)),
+                Ok((archive, attested_by)) => {
+                    chosen.push(StoreStep { attested_by, ..change.step(archive) });
+                }
                 Err(reason) => return bar(reason),
             }
         }

@@ -90,6 +90,7 @@ impl Repairer for Store {
                     repository: rule.rule.clone(),
                 }),
                 unpack,
+                attested_by: None,
                 because: vec![Because::Rule { rule: rule.rule.clone() }],
             });
         }

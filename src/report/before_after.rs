@@ -287,6 +287,9 @@ pub struct ComponentArchive {
     pub checksum: ArchiveChecksum,
     /// The registry or the rule that has it, for people.
     pub repository: String,
+    /// Who is attested to have published it, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attested_by: Option<String>,
 }
 
 /// A package that the repositories have newer and that was left as it is.

@@ -296,6 +296,7 @@ mod tests {
                     steps: vec![StoreStep {
                         path: None,
                         unpack: None,
+                        attested_by: None,
                         component: "jinja2".into(),
                         from: Some("3.0".into()),
                         to: Some("3.1".into()),

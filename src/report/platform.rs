@@ -137,6 +137,7 @@ fn components(plan: &StorePlan) -> impl Iterator<Item = ComponentChange> + '_ {
             url: archive.url.clone(),
             checksum: archive.checksum,
             repository: archive.repository.clone(),
+            attested_by: step.attested_by.clone(),
         }),
     })
 }

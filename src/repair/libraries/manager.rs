@@ -96,6 +96,7 @@ impl Change<'_> {
             to: Some(self.to.clone()),
             archive: Some(archive),
             unpack: None,
+            attested_by: None,
             because: vec![Because::Fixes { findings: self.fixes.to_vec() }],
         }
     }

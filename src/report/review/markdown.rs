@@ -403,7 +403,8 @@ fn repair(out: &mut Vec<Block>, report: &RepairReport) {
         let archive = change.archive.map(|archive| {
             // the registry, and enough of the checksum to tell archives apart
             let checksum: String = archive.checksum.to_string().chars().take(19).collect();
-            format!("{} {checksum}", archive.repository)
+            let by = archive.attested_by.iter().map(|by| format!(", published by {by}"));
+            format!("{} {checksum}{}", archive.repository, by.collect::<String>())
         });
         let archive = Cell::Other(archive.unwrap_or_default());
         vec![Cell::Other(name), versions, fixes, Cell::Other(store), archive]

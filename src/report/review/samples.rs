@@ -193,6 +193,7 @@ pub fn index() -> Review {
                 url: "https://pypi.example/packages/jinja2-3.1-py3-none-any.whl".into(),
                 checksum: Digest::of(b"jinja2").into(),
                 repository: "https://pypi.example/simple/".into(),
+                attested_by: Some("GitHub pallets/jinja publish.yaml".into()),
             }),
         });
     }

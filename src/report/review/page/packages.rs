@@ -137,6 +137,7 @@ fn components(report: &RepairReport, problems: &[Problem<'_>]) -> Markup {
                     @if let Some(archive) = change.archive {
                         small.binaries {
                             "from " (shown(&archive.repository)) ", " (shown(&archive.checksum.to_string()))
+                            @if let Some(by) = &archive.attested_by { ", published by " (shown(by)) }
                         }
                     }
                 }
