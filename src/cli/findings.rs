@@ -16,6 +16,9 @@ pub struct FindingsArguments {
     /// Scanners' reports of any known format (`-` is stdin)
     #[arg(required = true, value_name = "FILE")]
     reports: Vec<PathBuf>,
+    /// The folder that the scanner had unpacked the image to: taken away from the paths in reports
+    #[arg(long, value_name = "DIR")]
+    report_root: Option<String>,
     /// How the list is written; JSON is imgfix/findings/v1
     #[arg(long, value_enum, default_value = "table")]
     format: ListFormat,
@@ -43,7 +46,10 @@ pub fn run(arguments: FindingsArguments, start: Start) -> CommandResult {
         } else {
             path.display().to_string()
         };
-        let report = parse_report(&name, &bytes)?;
+        let mut report = parse_report(&name, &bytes)?;
+        if let Some(root) = &arguments.report_root {
+            report.below_root(root);
+        }
         for warning in &report.warnings {
             output.progress().warn(warning);
         }

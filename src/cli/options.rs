@@ -197,6 +197,9 @@ pub struct FindingOptions {
     /// Also repair what imgfix's own checks find ('imgfix check'); without a report, that alone
     #[arg(long)]
     pub checks: bool,
+    /// The folder that the scanner had unpacked the image to: taken away from the paths in reports
+    #[arg(long, value_name = "DIR")]
+    pub report_root: Option<String>,
     /// Refuse a report that is about another image, instead of a warning
     #[arg(long)]
     pub strict: bool,
@@ -541,5 +544,7 @@ pub fn scan(options: &FindingOptions, others: OtherReports) -> Result<ScanInput,
                    choose among findings: give the scanner's report with -r";
         return Err(Failure::Usage(why.to_owned()));
     }
-    Ok(ScanInput { reports, filter, strict: options.strict, checks: options.checks })
+    let report_root = options.report_root.clone();
+    let (strict, checks) = (options.strict, options.checks);
+    Ok(ScanInput { reports, filter, report_root, strict, checks })
 }

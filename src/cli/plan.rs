@@ -77,7 +77,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     let rules = (&policy, arguments.policy.rules(&policy));
     let environment = options::planning_environment(images, repositories, rules, output, confine)?;
     let mut scan = options::scan(&arguments.findings, options::OtherReports::None)?;
-    policy::under_findings(&policy, &arguments.findings, &mut scan.filter);
+    policy::under_findings(&policy, &arguments.findings, &mut scan);
     scan.checks |= policy.checks;
     let request = PlanRequest {
         image: arguments.image,

@@ -7,10 +7,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
+use crate::pipeline::ScanInput;
 use crate::policy;
 use crate::policy::{ImageName, Policy, Scripts};
 use imgfix_baseline::RuleChoice;
-use imgfix_findings::{Filter, IgnoreRule};
+use imgfix_findings::IgnoreRule;
 use imgfix_model::plan::Plan;
 use imgfix_model::upgrade::UpgradeLevel;
 use imgfix_oci::Reference;
@@ -230,7 +231,11 @@ pub fn under_repositories(policy: &Policy, options: &mut RepositoryOptions) {
 
 /// Puts the policy under what the flags say of findings. Without a report there is nothing to
 /// choose among, and nothing is chosen.
-pub fn under_findings(policy: &Policy, options: &FindingOptions, filter: &mut Filter) {
+pub fn under_findings(policy: &Policy, options: &FindingOptions, scan: &mut ScanInput) {
+    if scan.report_root.is_none() {
+        scan.report_root.clone_from(&policy.report_root);
+    }
+    let filter = &mut scan.filter;
     if options.min_severity.is_none() {
         filter.min_severity = policy.min_severity;
     }

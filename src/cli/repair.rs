@@ -220,7 +220,7 @@ fn repaired(
     let saved = saved.transpose()?;
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
     let mut scan = options::scan(&arguments.findings, others)?;
-    policy::under_findings(policy, &arguments.findings, &mut scan.filter);
+    policy::under_findings(policy, &arguments.findings, &mut scan);
     scan.checks |= policy.checks;
     if let Some(command) = command.as_ref().filter(|_| scan.reports.is_empty()) {
         scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);

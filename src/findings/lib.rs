@@ -35,6 +35,7 @@ mod inspector;
 mod kingfisher;
 mod kubescape;
 pub mod merge;
+mod merge_places;
 mod names;
 mod neuvector;
 mod orca;

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ScanReport;
+use super::{ScanReport, merge_places};
 use imgfix_model::advisory;
 use imgfix_model::finding::{Assessed, Claim, Class, Finding, Naming};
 
 /// The findings of all reports, each problem once: the same id (or a GHSA whose CVE another
-/// entry has), class, package, installed version, path and platform. Of duplicates the worst
+/// entry has), class, package, installed version, place and platform. Secrets and malicious files
+/// are one where they are in one place. Of duplicates the worst
 /// severity stays, every fixed version (with who names it, when reports disagree), and
 /// everything else that only one of them knows: all links, of each source of CVSS the highest
 /// score, the highest EPSS, and that one of them knows of exploitation. A report that does not tell architecture or
@@ -52,7 +53,7 @@ struct Spot {
     class: Class,
     package: String,
     installed: String,
-    path: Option<String>,
+    place: Option<String>,
     other_release: Option<String>,
 }
 
@@ -85,17 +86,20 @@ impl Merged {
     #[must_use]
     pub fn findings(self) -> Vec<Finding> {
         let mut spots: BTreeMap<Spot, Vec<Finding>> = BTreeMap::new();
-        for finding in self.entries {
+        let (placed, others): (Vec<Finding>, Vec<Finding>) =
+            self.entries.into_iter().partition(merge_places::is_placed);
+        for finding in others {
             let spot = Spot {
                 class: finding.class,
                 package: finding.package.clone(),
                 installed: finding.installed.clone(),
-                path: finding.path.clone(),
+                place: finding.rough_place(),
                 other_release: finding.other_release.clone(),
             };
             spots.entry(spot).or_default().push(finding);
         }
         let mut out: Vec<Finding> = spots.into_values().flat_map(of_spot).collect();
+        out.extend(merge_places::groups(placed).into_iter().flat_map(of_spot));
         sort_for_people(&mut out);
         out
     }
@@ -177,6 +181,8 @@ fn absorb(into: &mut Finding, from: &Finding) {
         a.into_iter().chain(b.cloned()).min()
     }
     into.severity = into.severity.max(from.severity);
+    into.location = least(into.location.take(), from.location.as_ref());
+    into.path = least(into.path.take(), from.path.as_ref());
     into.title = least(into.title.take(), from.title.as_ref());
     into.status = least(into.status.take(), from.status.as_ref());
     if into.naming != from.naming {
@@ -261,6 +267,85 @@ mod tests {
                 ..finding(Some("amd64"), Severity::High, Some("2.36-9+deb12u1"))
             }]
         );
+    }
+
+    #[test]
+    fn what_is_in_one_place_is_one_finding() {
+        let text = |name: &str| match name {
+            "trivy" => include_str!("samples/risks/trivy.json"),
+            "gitleaks" => include_str!("samples/risks/gitleaks.json"),
+            "clamscan" => include_str!("samples/risks/clamscan.txt"),
+            "yara" => include_str!("samples/risks/yara.txt"),
+            _ => include_str!("samples/risks/kingfisher.json"),
+        };
+        let read = |name: &str| {
+            let mut report = super::super::parse_report(name, text(name).as_bytes()).unwrap();
+            report.below_root("img/L4");
+            report
+        };
+        let names = ["trivy", "gitleaks", "kingfisher", "clamscan", "yara"];
+        let merged = merge(names.iter().map(|name| read(name)).collect());
+        assert_eq!(merge(names.iter().rev().map(|name| read(name)).collect()), merged);
+        let lines = |path: &str| -> Vec<String> {
+            let of = merged.iter().filter(|one| one.path.as_deref() == Some(path));
+            let mut lines: Vec<String> = of
+                .map(|one| {
+                    let file = one.location.as_ref().unwrap().file().unwrap();
+                    let columns = file.columns.map(|columns| columns.to_string());
+                    let (place, layer) = (one.place().unwrap(), file.layer.is_some());
+                    format!("{place} {columns:?} {layer} {} {}", one.id, one.aliases.join(" "))
+                })
+                .collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(
+            lines("/app/.env"),
+            [
+                "/app/.env:2 Some(\"22-45\") true alibaba-access-key-id ",
+                "/app/.env:3 Some(\"1-55\") false betterleaks.alibaba-secret-key generic-api-key",
+                "/app/.env:4 Some(\"14-53\") true betterleaks.github-pat github-pat",
+            ]
+        );
+        assert_eq!(
+            lines("/root/.ssh/id_rsa"),
+            ["/root/.ssh/id_rsa:1-27 Some(\"1-33\") true betterleaks.private-key private-key"]
+        );
+        assert_eq!(lines("/eicar.com"), ["/eicar.com None false Imgfix.Test.EICAR eicar"]);
+        // each variable, each entry of the history stays
+        let places: BTreeSet<String> = merged.iter().filter_map(Finding::place).collect();
+        for place in ["ENV GITHUB_TOKEN", "ENV AWS_SECRET_ACCESS_KEY", "history entry 7"] {
+            assert!(places.contains(place), "{place}: {places:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_of_a_whole_file_is_no_name_of_what_is_in_a_line() {
+        use imgfix_model::finding::Subject;
+        use imgfix_model::location::{FileLocation, Span};
+        let secret = |id: &str, line: Option<u32>, severity| {
+            let file = FileLocation { lines: Span::of(line, None), ..FileLocation::at("/a") };
+            let base = Finding { severity, ..Finding::system(id, "secret", "") };
+            let subject = Some(Subject::Secret);
+            Finding { class: Class::Baseline, subject, ..base }.located(file)
+        };
+        let merged = merge(vec![
+            named("a", vec![secret("key", Some(2), Severity::Low)]),
+            named("a2", vec![secret("key", Some(9), Severity::Low)]),
+            named("b", vec![secret("CIS", None, Severity::High)]),
+        ]);
+        let said: Vec<_> =
+            merged.iter().map(|one| (one.place().unwrap(), one.severity, &one.aliases)).collect();
+        let none = Vec::new();
+        assert_eq!(
+            said,
+            [
+                ("/a:2".to_owned(), Severity::High, &none),
+                ("/a:9".to_owned(), Severity::High, &none)
+            ]
+        );
+        let alone = merge(vec![named("b", vec![secret("CIS", None, Severity::High)])]);
+        assert_eq!(alone[0].id, "CIS");
     }
 
     #[test]

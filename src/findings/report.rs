@@ -11,6 +11,7 @@ use super::{
 use imgfix_json as json;
 use imgfix_json::JsonError;
 use imgfix_model::finding::{Assessed, Class, Finding, FixStatus, Severity};
+use imgfix_model::location::Location;
 use imgfix_secrets::Secrets;
 
 /// The largest report that is read, in bytes.
@@ -33,6 +34,42 @@ pub struct ScanReport {
     pub passed: usize,
     /// Oddities that did not stop the reading, each with its place.
     pub warnings: Vec<String>,
+}
+
+impl ScanReport {
+    /// Takes the folder that the scanner had unpacked the image to away from the paths of files,
+    /// and notes how many are outside of it: these are left as they are.
+    pub fn below_root(&mut self, folder: &str) {
+        let root = image_path(folder);
+        let prefix = if root == "/" { root } else { format!("{root}/") };
+        let (mut outside, mut first) = (0_usize, None);
+        let mut stripped = |path: &mut String| match path.strip_prefix(&prefix) {
+            Some(rest) => *path = format!("/{rest}"),
+            None => {
+                outside += 1;
+                first.get_or_insert_with(|| path.clone());
+            }
+        };
+        let assessed = self.assessed.iter_mut().map(|one| &mut one.finding);
+        for finding in self.findings.iter_mut().chain(assessed) {
+            let Some(path) = &mut finding.path else { continue };
+            let before = path.clone();
+            stripped(path);
+            if finding.package == before {
+                finding.package.clone_from(path);
+            }
+            if let Some(Location::File(file)) = &mut finding.location {
+                file.path = Some(path.clone());
+            }
+        }
+        if let Some(first) = first {
+            self.warnings.push(format!(
+                "{}: paths of {outside} findings are not below the report root {folder}, and stay \
+                 as they are (the first is {first})",
+                self.name
+            ));
+        }
+    }
 }
 
 /// Reads a scanner's report. `name` is used in messages only.

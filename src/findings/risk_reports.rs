@@ -93,6 +93,31 @@ fn lines_that_no_scanner_writes_are_an_error_with_their_place() {
     }
 }
 
+#[test]
+fn the_folder_that_a_scanner_unpacked_to_is_no_part_of_a_path() {
+    let paths = |root: &str| {
+        let text = include_str!("samples/risks/gitleaks.json");
+        let mut report = parse_report("r", text.as_bytes()).unwrap();
+        report.below_root(root);
+        let all: std::collections::BTreeSet<String> =
+            report.findings.iter().filter_map(Finding::rough_place).collect();
+        (all.into_iter().collect::<Vec<_>>().join(" "), report.warnings)
+    };
+    let inside = "/app/.env /root/.aws/credentials /root/.ssh/id_rsa";
+    for root in ["img/L4", "/img/L4", "img/L4/", "./img/L4"] {
+        assert_eq!(paths(root), (inside.to_owned(), Vec::new()), "{root}");
+    }
+    let (text, warnings) = paths("img/L4/root");
+    assert_eq!(text, "/.aws/credentials /.ssh/id_rsa /img/L4/app/.env");
+    assert_eq!(
+        warnings,
+        ["r: paths of 3 findings are not below the report root img/L4/root, and stay as they are \
+          (the first is /img/L4/app/.env)"]
+    );
+    // a name that only begins alike is no folder
+    assert_eq!(paths("img/L").1.len(), 1);
+}
+
 proptest::proptest! {
     #[test]
     fn arbitrary_lines_never_panic(

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use imgfix_findings as findings;
-use imgfix_findings::{Filter, Filtered, ImageFacts, Match, ScanReport};
+use imgfix_findings::{Filter, Filtered, FindingsError, ImageFacts, Match, ScanReport};
 use imgfix_model::digest::Digest;
 use imgfix_model::finding::{Assessed, Class, Finding};
 use imgfix_model::package::{Inventory, is_independent};
@@ -32,10 +32,26 @@ pub struct ScanInput {
     pub reports: Vec<NamedReport>,
     /// Which findings count: severities, ids, ignore rules.
     pub filter: Filter,
+    /// The folder that scanners had unpacked the image to: no part of paths in it.
+    pub report_root: Option<String>,
     /// Refuse reports about another image.
     pub strict: bool,
     /// What imgfix's own checks find counts, too.
     pub checks: bool,
+}
+
+impl ScanInput {
+    /// Reads one of the reports.
+    ///
+    /// # Errors
+    /// It is no report that is known.
+    pub fn parse(&self, report: &NamedReport) -> Result<ScanReport, FindingsError> {
+        let mut parsed = findings::parse_report(&report.name, &report.bytes)?;
+        if let Some(root) = &self.report_root {
+            parsed.below_root(root);
+        }
+        Ok(parsed)
+    }
 }
 
 /// The image that reports are held against.
@@ -64,7 +80,7 @@ pub fn findings(
     let facts = image.facts();
     let mut reports = Vec::with_capacity(input.reports.len());
     for report in &input.reports {
-        let mut parsed = findings::parse_report(&report.name, &report.bytes)?;
+        let mut parsed = input.parse(report)?;
         for warning in &parsed.warnings {
             environment.edge.progress.warn(warning);
         }

@@ -94,10 +94,8 @@ fn wanted(
     input: &ScanInput,
     environment: &Environment,
 ) -> Result<Vec<Finding>, FindingsError> {
-    let parsed: Vec<ScanReport> = reports
-        .iter()
-        .map(|report| findings::parse_report(&report.name, &report.bytes))
-        .collect::<Result<_, _>>()?;
+    let parsed: Vec<ScanReport> =
+        reports.iter().map(|report| input.parse(report)).collect::<Result<_, _>>()?;
     let today = OffsetDateTime::from_unix_timestamp(environment.edge.now)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .date();

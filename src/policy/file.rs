@@ -72,6 +72,7 @@ tables! {
     min_severity: Option<Spanned<String>>,
     only_kev: Option<bool>,
     min_epss: Option<Spanned<f64>>,
+    report_root: Option<Spanned<String>>,
     fail_on: Option<Spanned<String>>,
     no_publish_on_failed_gate: bool,
     skip_unchanged: bool,
@@ -149,6 +150,7 @@ impl Settings {
             ("original", self.original.take_if(|original| *original != Original::Keep).is_some()),
             ("backup-suffix", self.backup_suffix.take().is_some()),
             ("vex-author", self.vex_author.take().is_some()),
+            ("report-root", self.report_root.take().is_some()),
             ("scripts", self.scripts.take_if(|scripts| *scripts == Scripts::Sandbox).is_some()),
             ("max-script-time", self.max_script_time.take().is_some()),
             ("max-unpacked-size", self.max_unpacked_size.take().is_some()),
@@ -291,6 +293,7 @@ impl PolicyText<'_> {
             min_severity: all.min_severity.map(|word| self.severity(&word)).transpose()?,
             only_kev: all.only_kev,
             min_epss: all.min_epss.map(|score| self.probability(&score)).transpose()?,
+            report_root: all.report_root.map(|folder| self.folder(&folder)).transpose()?,
             fail_on: all.fail_on.map(|word| self.severity(&word)).transpose()?,
             no_publish_on_failed_gate: all.no_publish_on_failed_gate,
             skip_unchanged: all.skip_unchanged,
@@ -370,6 +373,13 @@ impl PolicyText<'_> {
         match name.get_ref().trim() {
             "" => Err(self.error(name, "an author needs a name")),
             text => Ok(text.to_owned()),
+        }
+    }
+
+    fn folder(&self, folder: &Spanned<String>) -> Result<String, PolicyError> {
+        match folder.get_ref().trim() {
+            "" => Err(self.error(folder, "a folder needs a name")),
+            _ => Ok(folder.get_ref().clone()),
         }
     }
 
@@ -517,6 +527,7 @@ mod tests {
             "original",
             "backup-suffix",
             "vex-author",
+            "report-root",
             "max-script-time",
             "max-unpacked-size",
             "max-memory",
@@ -537,6 +548,7 @@ mod tests {
             tag_suffix: None,
             original: None,
             vex_author: None,
+            report_root: None,
             max_script_time: None,
             max_unpacked_size: None,
             max_memory: None,
@@ -655,6 +667,7 @@ mod tests {
             ("min-epss = 'x'", "imgfix.toml:1:12: invalid type"),
             ("only-kev = 1", "imgfix.toml:1:12: invalid type"),
             ("min-severity = 3", "imgfix.toml:1:16: invalid type"),
+            ("report-root = ' '", "imgfix.toml:1:15: a folder needs a name"),
             ("vex-author = ' '", "imgfix.toml:1:14: an author needs a name"),
             ("tag-suffix = 'a b'", "imgfix.toml:1:14: \"a b\" cannot end a tag"),
             ("original = 'burn'", "imgfix.toml:1:12: unknown variant `burn`"),

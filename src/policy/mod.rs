@@ -88,6 +88,8 @@ pub struct Policy {
     /// Findings of a lower EPSS score, or without one, are ignored unless they are known to be
     /// exploited.
     pub min_epss: Option<Probability>,
+    /// The folder that scanners had unpacked the image to: no part of paths in reports.
+    pub report_root: Option<String>,
     /// What remains at or above it makes the run end with exit code 3.
     pub fail_on: Option<Severity>,
     /// When something remains at or above `fail_on`, nothing is published.
@@ -226,6 +228,7 @@ impl Policy {
             min_severity: self.min_severity.or(base.min_severity),
             only_kev: self.only_kev.or(base.only_kev),
             min_epss: self.min_epss.or(base.min_epss),
+            report_root: self.report_root.or(base.report_root),
             fail_on: self.fail_on.or(base.fail_on),
             no_publish_on_failed_gate: self.no_publish_on_failed_gate
                 || base.no_publish_on_failed_gate,
