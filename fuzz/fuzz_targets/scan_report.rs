@@ -1,5 +1,5 @@
-//! A report of Trivy or Grype, told apart by its content: it is read or refused with one error,
-//! and what is read, merged with itself, is no more than it was.
+//! A report of any scanner, JSON or text, told apart by its content: it is read or refused with one
+//! error, and what is read, merged with itself, is no more than it was.
 #![no_main]
 
 use imgfix_findings::{merge, parse_report};
