@@ -112,8 +112,8 @@ fn platforms_are_chosen_by_the_names_that_people_write() {
         ("amd64", "linux/amd64"),
         ("linux/arm64/v8", "linux/arm64"),
     ] {
-        let ran = repair(&place, &[&place.image("1"), "--platform", name]).expect(1);
-        // neither has a package database: the message names the one that was chosen
+        let ran = repair(&place, &[&place.image("1"), "--platform", name]).expect(0);
+        // neither records what is installed: the warning names the one that was chosen
         assert!(ran.stderr.contains(&format!("({platform})")), "{name}: {}", ran.stderr);
     }
 }

@@ -87,7 +87,7 @@ pub fn run(mut arguments: CheckArguments, start: Start) -> CommandResult {
     let environment =
         options::checking_environment(&arguments.images, &repositories, rules, output, confine)?;
     let mut scan = options::scan(&findings, OtherReports::None)?;
-    policy::under_findings(&policy, &findings, &mut scan.filter);
+    policy::under_findings(&policy, &findings, &mut scan);
     let request = PlanRequest {
         image: arguments.image,
         platforms: arguments.images.platform.clone(),
