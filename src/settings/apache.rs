@@ -296,12 +296,7 @@ impl Grammar for Apache {
         let value = written(key, value)?;
         let Some((section, name)) = key.rsplit_once(DIVIDES) else {
             let bytes = files.bytes(0);
-            return Ok(vec![Edit::line(
-                0,
-                &bytes,
-                bytes.len(),
-                &format!("{} {value}", shown(key)),
-            )]);
+            return Ok(vec![Edit::last_line(0, &bytes, &format!("{} {value}", shown(key)))]);
         };
         let ends = places.iter().filter(|place| {
             let around =

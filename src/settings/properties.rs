@@ -190,7 +190,7 @@ impl Grammar for Properties {
             .is_some_and(|place| part(&bytes, place.whole.start..place.at.start).ends_with(b" = "));
         let equals = if spaced { " = " } else { "=" };
         let line = format!("{}{equals}{}", escaped(key, true), escaped(value, false));
-        Ok(vec![Edit::line(0, &bytes, bytes.len(), &line)])
+        Ok(vec![Edit::last_line(0, &bytes, &line)])
     }
 }
 
@@ -211,6 +211,14 @@ mod tests {
         assert_eq!(image.set(Properties, MAIN, "b", "q")[0].1, main.replace("x\\\r\n   y", "q"));
         assert_eq!(image.set(Properties, MAIN, "lone", "é")[0].1, format!("{main}=\\u00e9"));
         assert_eq!(image.set(Properties, MAIN, "n", " v")[0].1, format!("{main}\r\nn=\\ v"));
+        for (main, want) in [
+            ("a=a\\\n", "a=a\\\n\nn=v\n"),
+            ("a=a\\", "a=a\\\n\nn=v"),
+            ("a=a\\\r\n", "a=a\\\r\n\r\nn=v\r\n"),
+            ("a=a\\\\\n", "a=a\\\\\nn=v\n"),
+        ] {
+            assert_eq!(Image::new(&[(MAIN, main)]).set(Properties, MAIN, "n", "v")[0].1, want);
+        }
         let removed = &image.removed(Properties, MAIN, "b")[0].1;
         assert_eq!(*removed, main.replace("b : x\\\r\n   y\r\n", ""));
     }

@@ -238,7 +238,7 @@ impl Grammar for ShellVariables {
             return Err(files.unclear(0, 1, why));
         }
         let line = format!("{key}={}", written(key, value, None)?);
-        Ok(vec![Edit::line(0, &bytes, bytes.len(), &line)])
+        Ok(vec![Edit::last_line(0, &bytes, &line)])
     }
 }
 

@@ -113,6 +113,17 @@ impl Edit {
         let bytes = if unended { format!("{end}{line}") } else { format!("{line}{end}") };
         Self::new(file, at..at, bytes)
     }
+
+    /// A line at the end, where `\` before a line end makes the next line go on with it: behind an
+    /// empty one when the last line would go on with this.
+    pub fn last_line(file: usize, content: &[u8], line: &str) -> Self {
+        let ended =
+            content.strip_suffix(b"\n").map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+        let last = ended.unwrap_or(content);
+        let goes_on = last.iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 1;
+        let line = if goes_on { format!("\n{line}") } else { line.to_owned() };
+        Self::line(file, content, content.len(), &line)
+    }
 }
 
 /// The file after its edits; `None` when two are about the same bytes.
