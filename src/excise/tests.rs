@@ -345,8 +345,10 @@ fn the_first_link_left_becomes_the_file() {
 #[test]
 fn redaction_keeps_size_and_structure() {
     let text = b"{\"key\": \"secret\", \"n\": 1}";
-    let redaction =
-        |content: &[u8]| Redaction { content: Digest::of(content), ranges: vec![9..15] };
+    let redaction = |content: &[u8]| Redaction {
+        content: Digest::of(content),
+        ranges: std::iter::once(9..15).collect(),
+    };
     let cut = |content: &[u8]| Cut {
         redactions: [(ImagePath::literal("/f"), redaction(content))].into(),
         ..Cut::default()
