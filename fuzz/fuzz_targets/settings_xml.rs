@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgfix_model::path::ImagePath;
-use imgfix_settings::{Format, SettingsError, all, effective, remove_everywhere, set};
+use imgfix_settings::{Format, all, effective, remove_everywhere, set};
 use imgfix_vfs::{Entry, NoLayers, Tree};
 use libfuzzer_sys::fuzz_target;
 
@@ -27,11 +27,9 @@ fuzz_target!(|data: &[u8]| {
     let file = ImagePath::literal("/etc/a");
     let image = tree(text);
     let _ = all(&image, format, &file, key);
-    for result in [remove_everywhere(&image, format, &file, key), set(&image, format, &file, key, value)] {
-        if let Err(SettingsError::Broken { why, .. }) = result {
-            panic!("{why}");
-        }
-    }
+    // An edit after which another setting would not be as it was is refused by the room itself, as one of a file that
+    // is not understood: nothing is written.
+    let _ = remove_everywhere(&image, format, &file, key);
     let Ok(changed) = set(&image, format, &file, key, value) else { return };
     if let Some((_, new)) = changed.iter().find(|(path, _)| *path == file) {
         let after = tree(new);
