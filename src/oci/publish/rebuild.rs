@@ -93,7 +93,7 @@ pub struct Marked {
 }
 
 /// Marks an image that is repaired without a layer of its own: only the original's own layers are
-/// others ([`super::excised`]).
+/// others ([`mod@super::excised`]).
 ///
 /// # Errors
 /// As [`rebuild`], of config and names.
