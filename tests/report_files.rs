@@ -232,13 +232,13 @@ fn classes_without_a_recipe_are_carried_to_the_end() {
     let findings = serde_json::json!({"schema": "imgfix/findings/v1", "findings": [
         {"id": "CVE-2022-1", "class": "library", "package": "org.a:b", "installed": "1",
          "fixed": "2", "path": "/srv/app/b.jar", "severity": "high"},
-        {"id": "DS002", "class": "baseline", "package": "dockerfile", "severity": "low"},
+        {"id": "ODD-1", "class": "baseline", "package": "dockerfile", "severity": "low"},
         {"id": "EICAR", "class": "malicious", "path": "/srv/e.com", "severity": "critical"}]});
     std::fs::write(place.path("findings.json"), findings.to_string()).unwrap();
     let mut command = place.repair(&place.image("12"));
     command.arg("-r").arg(place.path("findings.json")).arg("--markdown").arg(place.path("r.md"));
     let report = ran(&mut command).expect(0).json();
-    for (id, class) in [("CVE-2022-1", "library"), ("DS002", "baseline"), ("EICAR", "malicious")] {
+    for (id, class) in [("CVE-2022-1", "library"), ("ODD-1", "baseline"), ("EICAR", "malicious")] {
         let all = report["platforms"][0]["findings"].as_array().unwrap();
         let found = all.iter().find(|one| one["id"] == id).expect(id);
         assert_eq!(found["verdict"], "not-fixed");
