@@ -147,6 +147,19 @@ fn a_scanners_finding_is_repaired_by_the_recipe_that_knows_it() {
 }
 
 #[test]
+fn no_repository_is_asked() {
+    let place = Place::debian();
+    let missing = format!("deb [trusted=yes] file://{} ./", place.path("missing").display());
+    let all = found(check(&place, "12", &["--format", "json"]));
+    assert!(all.contains_key("no-healthcheck"), "{all:?}");
+    let mut command = place.bare("repair", &place.image("12"));
+    command.args(["-q", "--format", "json", "--checks", "--repository", &missing]);
+    let done = ran(&mut command).expect(0).json();
+    let asked = done["platforms"][0].get("repositories");
+    assert!(asked.is_none_or(|asked| *asked == json!([])), "{done:#}");
+}
+
+#[test]
 fn a_saved_plan_does_what_it_says() {
     let place = image();
     let mut command = place.bare("plan", &place.image("1"));

@@ -72,6 +72,9 @@ impl Repairer for Packages {
         work: &Work<'_>,
         overlay: Overlay,
     ) -> Result<Done, RepairerError> {
+        if let Some(unfixed) = requests.all_settled() {
+            return Ok(Done { unfixed, ..Done::unchanged(overlay) });
+        }
         let (progress, platform) = (&work.edge.progress, &work.context.platform);
         let reading = progress.step(&format!("{platform}: reading the repositories"));
         let offers = self.manager.offers(&overlay, work.fetcher, work.edge)?;

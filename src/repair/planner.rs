@@ -17,7 +17,7 @@ use imgfix_model::component::Component;
 use imgfix_model::digest::Digest;
 use imgfix_model::finding::Finding;
 use imgfix_model::package::PackageId;
-use imgfix_model::plan::{Archive, PlatformPlan, Removal};
+use imgfix_model::plan::{Archive, PlatformPlan, Removal, Unfixed};
 use imgfix_model::platform::Platform;
 use imgfix_model::reason::Reason;
 use imgfix_solve::order::Precedence;
@@ -205,6 +205,20 @@ pub enum Requests {
     Everything,
     /// What the reports name.
     Findings(Vec<Request>),
+}
+
+impl Requests {
+    /// What is left of requests that are all settled, each with its reason; `None`: something is
+    /// to be done. Nothing has to be asked of anybody then.
+    #[must_use]
+    pub fn all_settled(&self) -> Option<Vec<Unfixed>> {
+        let Self::Findings(all) = self else { return None };
+        let unfixed = |Request { finding, settled }: &Request| {
+            let (finding, reason) = (finding.clone(), settled.clone()?);
+            Some(Unfixed { finding, reason })
+        };
+        all.iter().map(unfixed).collect()
+    }
 }
 
 /// Which image the plan is for.
