@@ -121,7 +121,7 @@ impl JavaManager {
         for (file, contents) in files {
             let old = place::read(overlay, &file).map_err(family)?;
             match place::with_nested(old, &contents) {
-                Ok(bytes) => place::write(overlay, &file, bytes).map_err(family)?,
+                Ok(bytes) => overlay.set_content(&file, bytes).map_err(family)?,
                 Err(error) => {
                     let reason = Reason::not_repairable(&file.to_string(), error.to_string());
                     let step = steps.iter().filter_map(|step| step.path.clone());
@@ -160,7 +160,7 @@ impl JavaManager {
             let old = place::read(overlay, &file).map_err(family)?;
             let found = records::found_in(overlay, &file).map_err(family)?;
             match mitigation::applied(old, rule, &way, &found) {
-                Ok(bytes) => place::write(overlay, &file, bytes).map_err(family)?,
+                Ok(bytes) => overlay.set_content(&file, bytes).map_err(family)?,
                 Err(error) => return Ok(Err(error.to_string())),
             }
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use imgfix_model::path::ImagePath;
-use imgfix_vfs::{Content, Entry, FileData, FileSystem, Kind, Overlay, RootfsError};
+use imgfix_vfs::{Content, Entry, FileData, FileSystem, Kind, RootfsError};
 use imgfix_zip::{Archive, Change, Names, ZipError};
 
 use std::collections::BTreeMap;
@@ -38,17 +38,6 @@ pub fn read(fs: &dyn FileSystem, path: &ImagePath) -> Result<Bytes, RootfsError>
     let failed = |source| RootfsError::Io { what: path.to_string(), source };
     fs.open(path)?.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes.into())
-}
-
-/// Puts `bytes` in the place of a file's content; owner, mode and time stay.
-///
-/// # Errors
-/// The overlay does not take it.
-pub fn write(overlay: &mut Overlay, path: &ImagePath, bytes: Bytes) -> Result<(), RootfsError> {
-    let old = overlay.lstat(path).ok_or_else(|| RootfsError::NotFound(path.clone()))?;
-    let (size, content) = (bytes.len() as u64, Content::Inline(bytes));
-    let kind = Kind::File(FileData { size, content, link: None });
-    overlay.set(path.clone(), Entry { kind, ..old.clone() })
 }
 
 /// An archive with other contents of some entries, each named by its way inside.

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use imgfix_model::path::ImagePath;
-use imgfix_vfs::{Content, Entry, FileData, FileSystem, Kind, Overlay, RootfsError};
+use imgfix_vfs::{Entry, FileSystem, Overlay, RootfsError};
 use serde_json::Value;
 
 use crate::json_file::JsonFile;
@@ -335,14 +335,6 @@ fn read(
     Ok(Some((path, bytes)))
 }
 
-fn write(overlay: &mut Overlay, path: ImagePath, bytes: Vec<u8>) -> Result<(), FilesError> {
-    let Some(old) = overlay.lstat(&path) else { return Ok(()) };
-    let size = bytes.len() as u64;
-    let data = FileData { size, content: Content::Inline(bytes.into()), link: None };
-    let entry = Entry { kind: Kind::File(data), ..old.clone() };
-    Ok(overlay.set(path, entry)?)
-}
-
 fn edit_json(
     overlay: &mut Overlay,
     root: &ImagePath,
@@ -356,7 +348,7 @@ fn edit_json(
     edit(&mut file.value);
     let new = file.bytes();
     // one that says the same stays byte for byte, whatever its form
-    if new == old { Ok(()) } else { write(overlay, path, new) }
+    if new == old { Ok(()) } else { Ok(overlay.set_content(&path, new.into())?) }
 }
 
 fn edit_text(
@@ -369,7 +361,7 @@ fn edit_text(
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| FilesError::Unreadable { path: path.clone(), why: error.to_string() })?;
     match edit(text) {
-        Some(text) => write(overlay, path, text.into_bytes()),
+        Some(text) => Ok(overlay.set_content(&path, text.into())?),
         None => Ok(()),
     }
 }

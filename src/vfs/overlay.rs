@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::tree::{below, below_bounds, children};
-use super::{Entry, FileSystem, LinkId, RootfsError, Tree};
+use super::{Content, Entry, FileData, FileSystem, Kind, LinkId, RootfsError, Tree};
 use imgfix_model::path::ImagePath;
 
 /// What the overlay holds for one path.
@@ -77,6 +77,21 @@ impl Overlay {
         }
         self.put(path, entry);
         Ok(())
+    }
+
+    /// Puts `bytes` in the place of the content at exactly `path`; owner, mode, time and attributes
+    /// stay. Of a hard-linked file only this name changes.
+    ///
+    /// # Errors
+    /// `path` is missing, or no regular file.
+    pub fn set_content(&mut self, path: &ImagePath, bytes: Bytes) -> Result<(), RootfsError> {
+        let entry = self.lstat(path).ok_or_else(|| RootfsError::NotFound(path.clone()))?;
+        if !entry.is_file() {
+            return Err(RootfsError::NotAFile(path.clone()));
+        }
+        let (size, content) = (bytes.len() as u64, Content::Inline(bytes));
+        let kind = Kind::File(FileData { size, content, link: None });
+        self.set(path.clone(), Entry { kind, ..entry.clone() })
     }
 
     /// Removes `path` and everything below. Removing what is not there does nothing; of the
