@@ -178,7 +178,7 @@ fn settings(rule: &BaselineRule) -> impl Iterator<Item = &Setting> {
 
 #[cfg(test)]
 mod tests {
-    use imgfix_recipes::{Recipe, shipped};
+    use imgfix_recipes::{Recipe, shipped_rules};
 
     use super::*;
 
@@ -194,9 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_shipped_goes_together_and_names_where_it_is_from() {
-        let shipped: Vec<_> =
-            shipped().unwrap().into_iter().filter_map(|one| one.baseline).collect();
-        let rules = Rules::new(shipped).unwrap();
+        let rules = Rules::new(shipped_rules().unwrap()).unwrap();
         assert!(rules.iter().count() >= 55, "{}", rules.iter().count());
         for rule in rules.iter() {
             assert!(!rule.title.ends_with('.') && !rule.sources.is_empty(), "{}", rule.recipe);

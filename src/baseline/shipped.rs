@@ -2,7 +2,7 @@
 //! repairs it, finds nothing then, and does nothing more.
 
 use imgfix_recipes::baseline::{BaselineRule, Check, SettingCheck, Wanted};
-use imgfix_recipes::shipped;
+use imgfix_recipes::shipped_rules;
 use imgfix_vfs::Overlay;
 
 use crate::change::follow;
@@ -98,8 +98,7 @@ fn disown(overlay: &mut Overlay) {
 #[test]
 fn every_rule_finds_repairs_and_rests() {
     let runs = RunFacts { ports: vec!["22/tcp".to_owned()], ..RunFacts::default() };
-    let rules = shipped().unwrap().into_iter().filter_map(|recipe| recipe.baseline);
-    for rule in rules {
+    for rule in shipped_rules().unwrap() {
         let recipe = &rule.recipe;
         let mut image = wrong(&rule);
         disown(&mut image);
@@ -126,7 +125,7 @@ fn no_rule_finds_anything_where_nothing_is_set_up() {
         ("/app/bin", "", 0o755),
     ]);
     let runs = RunFacts { user: "app".to_owned(), has_healthcheck: true, ports: Vec::new() };
-    for rule in shipped().unwrap().into_iter().filter_map(|recipe| recipe.baseline) {
+    for rule in shipped_rules().unwrap() {
         assert_eq!(problems(&rule, &image, Some(&runs)).unwrap(), [], "{}", rule.recipe);
     }
 }

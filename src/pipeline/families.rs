@@ -29,8 +29,7 @@ pub const KINDS: Kinds = &[
 /// The choice names a rule that there is not.
 pub fn baseline(choice: RuleChoice) -> Result<Baseline, RuleError> {
     // a test sees to it that what is shipped can be read
-    let shipped = imgfix_recipes::shipped().unwrap_or_default();
-    let rules = Rules::new(shipped.into_iter().filter_map(|recipe| recipe.baseline).collect())?;
+    let rules = Rules::new(imgfix_recipes::shipped_rules().unwrap_or_default())?;
     rules.know(&choice)?;
     Ok(Baseline::new(rules, choice))
 }

@@ -19,13 +19,23 @@ mod pattern;
 mod schema;
 mod stale;
 
+use baseline::BaselineRule;
 pub use library::{LibraryRule, Means};
 pub use pattern::Pattern;
 pub use schema::{Recipe, RecipeError};
 pub use stale::{StalePath, stale_paths};
 
-/// The recipes that come with imgfix: file names and texts.
+/// What comes with imgfix for upgrades and libraries: file names and texts.
 const SHIPPED: &[(&str, &str)] = &[
+    ("fastjson-safe-mode.toml", include_str!("repair-recipes/fastjson-safe-mode.toml")),
+    ("java-class-data.toml", include_str!("repair-recipes/java-class-data.toml")),
+    ("log4j-jndi-lookup.toml", include_str!("repair-recipes/log4j-jndi-lookup.toml")),
+    ("python-bytecode.toml", include_str!("repair-recipes/python-bytecode.toml")),
+];
+
+/// What comes with imgfix for risks of configuration. Apart, because there are many, and an upgrade
+/// asks for none of them.
+const SHIPPED_RULES: &[(&str, &str)] = &[
     ("account-empty-password.toml", include_str!("repair-recipes/account-empty-password.toml")),
     ("account-same-hash.toml", include_str!("repair-recipes/account-same-hash.toml")),
     ("account-same-number.toml", include_str!("repair-recipes/account-same-number.toml")),
@@ -35,11 +45,8 @@ const SHIPPED: &[(&str, &str)] = &[
     ("apache-server-tokens.toml", include_str!("repair-recipes/apache-server-tokens.toml")),
     ("apache-trace-enable.toml", include_str!("repair-recipes/apache-trace-enable.toml")),
     ("exposes-ssh.toml", include_str!("repair-recipes/exposes-ssh.toml")),
-    ("fastjson-safe-mode.toml", include_str!("repair-recipes/fastjson-safe-mode.toml")),
     ("hadoop-authentication.toml", include_str!("repair-recipes/hadoop-authentication.toml")),
     ("hadoop-authorization.toml", include_str!("repair-recipes/hadoop-authorization.toml")),
-    ("java-class-data.toml", include_str!("repair-recipes/java-class-data.toml")),
-    ("log4j-jndi-lookup.toml", include_str!("repair-recipes/log4j-jndi-lookup.toml")),
     (
         "login-defs-encrypt-method.toml",
         include_str!("repair-recipes/login-defs-encrypt-method.toml"),
@@ -68,7 +75,6 @@ const SHIPPED: &[(&str, &str)] = &[
         "postgresql-password-encryption.toml",
         include_str!("repair-recipes/postgresql-password-encryption.toml"),
     ),
-    ("python-bytecode.toml", include_str!("repair-recipes/python-bytecode.toml")),
     ("redis-bind.toml", include_str!("repair-recipes/redis-bind.toml")),
     (
         "redis-enable-debug-command.toml",
@@ -114,12 +120,21 @@ const SHIPPED: &[(&str, &str)] = &[
     ("world-writable-system.toml", include_str!("repair-recipes/world-writable-system.toml")),
 ];
 
-/// The recipes that come with imgfix.
+/// The recipes for upgrades and libraries that come with imgfix.
 ///
 /// # Errors
 /// One of them is off the schema (a test sees to it that none is).
 pub fn shipped() -> Result<Vec<Recipe>, RecipeError> {
     SHIPPED.iter().map(|(file, text)| Recipe::parse(file, text)).collect()
+}
+
+/// The rules about configurations that come with imgfix.
+///
+/// # Errors
+/// As [`shipped`].
+pub fn shipped_rules() -> Result<Vec<BaselineRule>, RecipeError> {
+    let recipes = SHIPPED_RULES.iter().map(|(file, text)| Recipe::parse(file, text));
+    recipes.filter_map(|recipe| recipe.map(|recipe| recipe.baseline).transpose()).collect()
 }
 
 #[cfg(test)]
@@ -134,10 +149,15 @@ mod tests {
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<_> = names.filter(|name| name.ends_with(".toml")).collect();
         names.sort();
-        let shipped_names: Vec<_> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let all = SHIPPED.iter().chain(SHIPPED_RULES);
+        let mut shipped_names: Vec<_> = all.map(|(name, _)| (*name).to_owned()).collect();
+        shipped_names.sort();
         assert_eq!(names, shipped_names);
-        for recipe in shipped().unwrap() {
-            assert!(names.contains(&format!("{}.toml", recipe.name)), "{}", recipe.name);
+        let rules = shipped_rules().unwrap();
+        assert_eq!(rules.len(), SHIPPED_RULES.len(), "another kind of recipe is among the rules");
+        let recipes = shipped().unwrap().into_iter().map(|recipe| recipe.name);
+        for name in recipes.chain(rules.into_iter().map(|rule| rule.recipe)) {
+            assert!(names.contains(&format!("{name}.toml")), "{name}");
         }
     }
 }
