@@ -9,9 +9,11 @@ use bytes::Bytes;
 use imgfix_model::path::ImagePath;
 use imgfix_recipes::baseline::AccountFault;
 use imgfix_vfs::account_lines::UserLine;
-use imgfix_vfs::{Entry, FileData, FileSystem, Kind, Overlay};
+use imgfix_vfs::{Entry, FileSystem, Overlay};
 
+use crate::change::write;
 use crate::check::{Place, Problem};
+use crate::files::read;
 
 const PASSWD: &str = "/etc/passwd";
 const SHADOW: &str = "/etc/shadow";
@@ -28,14 +30,7 @@ struct Files {
 
 impl Files {
     fn read(fs: &dyn FileSystem) -> Result<Self, String> {
-        let read = |path: &'static str| {
-            let path = ImagePath::literal(path);
-            match fs.stat(&path) {
-                Some(entry) if entry.is_file() => fs.read(&path).map_err(|why| why.to_string()),
-                _ => Ok(Bytes::new()),
-            }
-        };
-        Ok(Self { passwd: read(PASSWD)?, shadow: read(SHADOW)? })
+        Ok(Self { passwd: read(fs, PASSWD)?, shadow: read(fs, SHADOW)? })
     }
 
     /// What `shadow(5)` has of each account: of several lines of one name the first counts.
@@ -181,22 +176,6 @@ fn edited(text: &[u8], mut change: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> Vec<
         .map(|line| change(line).unwrap_or_else(|| line.to_vec()))
         .collect();
     lines.join(&b'\n')
-}
-
-/// Gives a file another content. Mode, owner and attributes stay; so does its time, which is
-/// that of the image's making, and a link to it leads to it still.
-///
-/// # Errors
-/// It is no file.
-pub fn write(overlay: &mut Overlay, path: &ImagePath, content: Vec<u8>) -> Result<(), String> {
-    let path = overlay.resolve(path).map_err(|why| why.to_string())?;
-    let entry = overlay.lstat(&path).filter(|entry| entry.is_file());
-    let mut entry = entry.cloned().ok_or_else(|| format!("{path} is no file"))?;
-    let content = Bytes::from(content);
-    let size = content.len() as u64;
-    let content = imgfix_vfs::Content::Inline(content);
-    entry.kind = Kind::File(FileData { size, content, link: None });
-    overlay.set(path, entry).map_err(|why| why.to_string())
 }
 
 #[cfg(test)]

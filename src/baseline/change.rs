@@ -67,7 +67,17 @@ fn edit<E: std::fmt::Display>(
     let format: Format = setting.format.parse().map_err(|why| format!("{why}"))?;
     let edits = edits(&*overlay, format).map_err(|why| why.to_string())?;
     for (path, content) in edits {
-        accounts::write(overlay, &path, content)?;
+        write(overlay, &path, content)?;
     }
     Ok(())
+}
+
+/// Gives a file another content; a link to it leads to it still. Its time stays, too: it is that of
+/// the image's making.
+///
+/// # Errors
+/// It is no file.
+pub fn write(overlay: &mut Overlay, path: &ImagePath, content: Vec<u8>) -> Result<(), String> {
+    let path = overlay.resolve(path).map_err(|why| why.to_string())?;
+    overlay.set_content(&path, content.into()).map_err(|why| why.to_string())
 }

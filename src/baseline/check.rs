@@ -158,14 +158,13 @@ fn of_image(fault: ImageFault, image: &RunFacts) -> Option<Problem> {
 
 #[cfg(test)]
 mod tests {
-    use imgfix_recipes::shipped;
+    use imgfix_recipes::shipped_rules;
 
     use super::*;
     use crate::testing::overlay;
 
     fn found(recipe: &str, path: &str, text: &str) -> Vec<String> {
-        let rules = shipped().unwrap().into_iter().filter_map(|one| one.baseline);
-        let rule = rules.into_iter().find(|rule| rule.recipe == recipe).unwrap();
+        let rule = shipped_rules().unwrap().into_iter().find(|rule| rule.recipe == recipe).unwrap();
         let found = problems(&rule, &overlay(&[(path, text, 0o600)]), None).unwrap();
         found.iter().map(|one| format!("{}: {}", one.place, one.what)).collect()
     }
@@ -206,8 +205,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_no_answer() {
-        let rules = shipped().unwrap().into_iter().filter_map(|one| one.baseline);
-        let rule = rules.into_iter().find(|rule| rule.recipe == "mongod-authorization").unwrap();
+        let rule = shipped_rules()
+            .unwrap()
+            .into_iter()
+            .find(|rule| rule.recipe == "mongod-authorization")
+            .unwrap();
         let image = overlay(&[("/etc/mongod.conf", "security: {authorization: [\n", 0o600)]);
         let why = problems(&rule, &image, None).unwrap_err();
         assert!(why.contains("/etc/mongod.conf"), "{why}");

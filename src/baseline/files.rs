@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use imgfix_model::path::ImagePath;
 use imgfix_recipes::Pattern;
 use imgfix_recipes::baseline::{FileCheck, FileFault, ModeCheck};
@@ -9,16 +10,21 @@ use imgfix_vfs::{Accounts, Entry, FileSystem, Kind, Overlay};
 
 use crate::check::{MAX_PROBLEMS, Place, Problem};
 
+/// The content of a file that programs read at a known place; empty where there is none.
+///
+/// # Errors
+/// It is too large, or its layer cannot be read: what it says is not known then.
+pub fn read(fs: &dyn FileSystem, path: &'static str) -> Result<Bytes, String> {
+    let path = ImagePath::literal(path);
+    match fs.stat(&path) {
+        Some(entry) if entry.is_file() => fs.read(&path).map_err(|why| why.to_string()),
+        _ => Ok(Bytes::new()),
+    }
+}
+
 /// The users and groups of an image; none where it has no such files.
-pub fn accounts_of(fs: &dyn FileSystem) -> Result<Accounts, String> {
-    let read = |path: &'static str| {
-        let path = ImagePath::literal(path);
-        match fs.stat(&path) {
-            Some(entry) if entry.is_file() => fs.read(&path).map_err(|why| why.to_string()),
-            _ => Ok(bytes::Bytes::new()),
-        }
-    };
-    Ok(Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?))
+fn accounts_of(fs: &dyn FileSystem) -> Result<Accounts, String> {
+    Ok(Accounts::parse(&read(fs, "/etc/passwd")?, &read(fs, "/etc/group")?))
 }
 
 /// What a file has beyond what a check lets it have.

@@ -50,24 +50,22 @@ impl Baseline {
         &self.rules
     }
 
-    /// What the rules find in an image, as findings: one for each rule and place.
+    /// What the rules find in an image, as findings: one for each rule and place; and the recipes
+    /// whose question has no answer there, each with why.
     #[must_use]
-    pub fn findings(&self, fs: &dyn FileSystem, image: &RunFacts) -> Vec<Finding> {
-        let mut all = Vec::new();
+    pub fn findings(
+        &self,
+        fs: &dyn FileSystem,
+        image: &RunFacts,
+    ) -> (Vec<Finding>, Vec<(String, String)>) {
+        let (mut all, mut unanswered) = (Vec::new(), Vec::new());
         for rule in self.rules.iter() {
-            let found = check::problems(rule, fs, Some(image)).unwrap_or_default();
-            all.extend(found.iter().map(|problem| finding(rule, problem)));
+            match check::problems(rule, fs, Some(image)) {
+                Ok(found) => all.extend(found.iter().map(|problem| finding(rule, problem))),
+                Err(why) => unanswered.push((rule.recipe.clone(), why)),
+            }
         }
-        all
-    }
-
-    /// Rules whose question has no answer in an image, with why.
-    #[must_use]
-    pub fn unanswered(&self, fs: &dyn FileSystem) -> Vec<(String, String)> {
-        let asked = self.rules.iter().filter_map(|rule| {
-            check::problems(rule, fs, None).err().map(|why| (rule.recipe.clone(), why))
-        });
-        asked.collect()
+        (all, unanswered)
     }
 }
 

@@ -359,12 +359,11 @@ pub fn planning_environment(
     confine: impl FnOnce() -> Result<Confined, Failure>,
 ) -> Result<Environment, Failure> {
     let (policy, rules) = policy;
-    let baseline = families::baseline(rules).map_err(|why| Failure::Usage(why.to_string()))?;
     let libraries = library_registries::of_machine(output)?;
-    let environment = environment(images, repositories, output, confine)?;
+    let environment = checking_environment(images, repositories, rules, output, confine)?;
     let repositories = RepositoryChoice { libraries, ..environment.edge.repositories };
     let edge = Edge { repositories, replacements: policy.replace.clone(), ..environment.edge };
-    Ok(Environment { baseline, edge, ..environment })
+    Ok(Environment { edge, ..environment })
 }
 
 /// The same for what only checks: with the rules about the image's configuration.

@@ -10,12 +10,12 @@ use super::load::LoadedImage;
 
 /// What the rules find in one platform's image. A rule whose question has no answer is told.
 pub fn findings(loaded: &LoadedImage, environment: &Environment) -> Vec<Finding> {
-    let baseline = &environment.baseline;
-    for (recipe, why) in baseline.unanswered(&*loaded.tree) {
+    let facts = run_facts(&loaded.config);
+    let (mut all, unanswered) = environment.baseline.findings(&*loaded.tree, &facts);
+    for (recipe, why) in unanswered {
         let place = &loaded.platform;
         environment.edge.progress.warn(&format!("{place}: {recipe} is not checked: {why}"));
     }
-    let mut all = baseline.findings(&*loaded.tree, &run_facts(&loaded.config));
     for finding in &mut all {
         finding.platform = Some(loaded.platform.to_string());
     }
