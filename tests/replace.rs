@@ -132,7 +132,7 @@ fn folders_files_and_contents_are_replaced() {
 fn what_is_not_as_the_rule_says_ends_the_run() {
     let (place, line) = place();
     let mut leaves = Tar::default();
-    leaves.file("../../etc/group", b"x", 0o644);
+    leaves.file("../../etc/passwd", b"x", 0o644);
     for (rule, want) in [
         (("path = '/opt/tool'", "tool-2", &b"2"[..], ""), "instead of sha256:"),
         (("path = '/opt/jdk'", "jdk.tar", &leaves.end(), ""), "its name leads out of the folder"),

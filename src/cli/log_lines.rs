@@ -18,7 +18,11 @@ const CONTINUED: &str = "\n  | ";
 /// A message: its own line breaks are shown as such, everything else that has power is not.
 #[must_use]
 pub fn message(text: &str) -> String {
-    let text = Secrets::shipped().mask(text.trim_end());
+    shown(&Secrets::shipped().mask(text.trim_end()))
+}
+
+/// A masked text, as a message has it.
+fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -41,7 +45,7 @@ pub fn message(text: &str) -> String {
 #[must_use]
 pub fn lines(text: &str) -> String {
     let text = Secrets::shipped().mask(text.trim_end());
-    text.split('\n').map(message).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(|line| shown(line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
 /// A result as it is written to standard output: a document of any form, or text for people.

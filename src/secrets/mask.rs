@@ -35,15 +35,17 @@ impl Secrets {
     #[must_use]
     pub fn mask_document<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut stretches = self.stretches(text);
-        if text.trim_start().starts_with(['{', '[']) {
+        let is_json = text.trim_start().starts_with(['{', '[']);
+        if is_json {
             keep_in_strings(text, &mut stretches);
         }
         for (range, _) in &mut stretches {
             let value = text.get(range.clone()).unwrap_or_default();
-            range.end = range.start + within_string(value).len();
+            let value = if is_json { value } else { within_element(value) };
+            range.end = range.start + without_half_an_escape(value).len();
         }
         stretches.retain(|(range, _)| !range.is_empty());
-        replace(text, &stretches, Breaks::Gone)
+        replace(text, &stretches, Breaks::Kept)
     }
 
     /// `NAME=value`, as variables of an image's config are: the whole value is masked when the
@@ -108,11 +110,15 @@ fn keep_in_strings(json: &str, stretches: &mut [(Range<usize>, usize)]) {
     stretches.for_each(|range| range.end = range.start);
 }
 
-/// The first part of a value, which is in one string and one element for sure.
-fn within_string(value: &str) -> &str {
-    let part = value.split(['"', '<', '>', '\n']).next().unwrap_or_default();
-    let escapes = part.len() - part.trim_end_matches('\\').len();
-    part.get(..part.len() - escapes % 2).unwrap_or_default()
+/// The first part of a value, which is in one attribute and one element for sure.
+fn within_element(value: &str) -> &str {
+    value.split(['"', '<', '>']).next().unwrap_or_default()
+}
+
+/// A value without a backslash at its end that belongs to what follows.
+fn without_half_an_escape(value: &str) -> &str {
+    let escapes = value.len() - value.trim_end_matches('\\').len();
+    value.get(..value.len() - escapes % 2).unwrap_or_default()
 }
 
 /// Widened to the characters that it has parts of.

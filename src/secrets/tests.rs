@@ -41,6 +41,8 @@ fn samples(random: &mut StdRng) -> Vec<(&'static str, String, String, &'static s
     add("aws-secret-access-key", "aws_secret_access_key = ", any(r, ALNUM, 40), "\n");
     add("aws-secret-access-key", "AWS_SECRET_KEY=\"", any(r, ALNUM, 40), "\"");
     add("aws-secret-access-key", r#"{\"SecretAccessKey\": \""#, any(r, ALNUM, 40), r#"\"}"#);
+    add("password-hash-des", "root:", any(r, ALNUM, 13), ":19000:0:99999:7:::\n");
+    add("password-hash-des", "+ann:!", any(r, ALNUM, 13), ":1::::::\n");
     add("google-api-key", "key=", format!("AI{}{}", "za", any(r, ALNUM, 35)), "&x=1");
     add("google-oauth-client-secret", "x ", format!("GOC{}{}", "SPX-", any(r, ALNUM, 28)), "");
     add("google-oauth-token", "x ", format!("ya2{}{}", "9.", any(r, ALNUM, 80)), " ");
@@ -223,6 +225,10 @@ fn what_only_looks_like_a_secret_is_left_alone() {
     for _ in 0..20 {
         for text in [
             format!("sha256:{}", any(r, HEX, 64)),
+            "\"../../etc/passwd\": its name leads out".to_owned(),
+            "root:*:19000:0:99999:7:::".to_owned(),
+            "root:x:0:0:root:/root:/bin/bash".to_owned(),
+            format!("{}:::", any(r, ALNUM, 13)),
             format!("{}  usr/bin/app", any(r, HEX, 32)),
             format!("GPG_KEY={}", any(r, "0123456789ABCDEF", 40)),
             format!("ENV GPG_KEY={}", any(r, "0123456789ABCDEF", 40)),
@@ -398,6 +404,7 @@ fn a_document_keeps_its_form() {
         (r#"{"a": "TOKEN=ab\\\"c"}"#, r#"{"a": "TOKEN=[masked]\"c"}"#),
         (r#"["token=", "password:", "x"]"#, r#"["token=", "password:", "x"]"#),
         (r#"{"token": "x"}"#, r#"{"token": "[masked]"}"#),
+        (r#"{"a": "password='ab<cd'"}"#, r#"{"a": "password='[masked]'"}"#),
         ("<p>TOKEN=ab&quot;</p>", "<p>TOKEN=[masked]&quot;</p>"),
         ("<td>PASSWORD=a</td><td>b</td>", "<td>PASSWORD=[masked]</td><td>b</td>"),
     ] {
@@ -539,5 +546,18 @@ proptest::proptest! {
         for hit in Secrets::shipped().find(&text) {
             proptest::prop_assert!(hit.range.end <= text.len() && !hit.range.is_empty());
         }
+    }
+}
+
+#[test]
+fn a_key_that_is_the_end_of_a_longer_one_has_numbers() {
+    let secrets = Secrets::shipped();
+    for (text, want) in [
+        (r#""k8s.io/token": 12345,"#, r#""k8s.io/token": [masked],"#),
+        (r#""token": abcde,"#, r#""token": [masked],"#),
+        (r#"{\"pin_token\": 12}"#, r#"{\"pin_token\": [masked]}"#),
+        (r#""/etc/passwd": its mode"#, r#""/etc/passwd": its mode"#),
+    ] {
+        assert_eq!(secrets.mask(text), want);
     }
 }

@@ -39,13 +39,19 @@ pub(crate) fn value(text: &[u8], head: Range<usize>, name: &Range<usize>) -> Opt
         return quoted(text, from + 1, limit, quote, false);
     }
     let quoted_name = matches!(at(name.end), Some(b'"' | b'\'' | b'\\'));
+    // The name may be the end of a longer one, as of a file's in prose: `"/etc/passwd": it ...`.
+    let closing = if at(name.end) == Some(b'\\') { at(name.end + 1) } else { at(name.end) };
+    let is_whole = name.start.checked_sub(1).and_then(at) == closing;
+    let is_number = at(from).is_some_and(|byte| byte.is_ascii_digit() || byte == b'-');
     let before = before_in_line(text, name.start);
     let first = before.is_some();
     // A header between quotes: `-H 'X-Api-Key: value'`.
     let ends_line = Ends::Line(before.flatten());
     match sign {
         // `"key": value` of JSON, or `key: value` of YAML; else a colon of prose.
-        Sign::Colon if quoted_name => bare(text, from, limit, Ends::Comma),
+        Sign::Colon if quoted_name && (is_whole || is_number) => {
+            bare(text, from, limit, Ends::Comma)
+        }
         Sign::Colon if spaced && first => bare(text, from, limit, ends_line),
         Sign::Colon => None,
         // Files of settings have spaces, or names with dots; there the line is the value.
