@@ -2,11 +2,10 @@
 //! read or refused, and what is set holds.
 #![no_main]
 
-use std::sync::Arc;
+#[path = "../settings.rs"]
+mod settings;
 
-use imgfix_model::path::ImagePath;
-use imgfix_settings::{Format, all, effective, remove_everywhere, set};
-use imgfix_vfs::{Entry, NoLayers, Tree};
+use imgfix_settings::Format;
 use libfuzzer_sys::fuzz_target;
 
 const ASKED: [(Format, &str, &str); 15] = [
@@ -27,25 +26,4 @@ const ASKED: [(Format, &str, &str); 15] = [
     (Format::ShellVariables, "key", "new"),
 ];
 
-fn tree(text: &[u8]) -> Tree {
-    let file = |path, text: &[u8]| (ImagePath::literal(path), Entry::file(text.to_vec(), 0o644, 0));
-    Tree::from_entries([file("/etc/a", text), file("/etc/d/b", b"key v\n")], Arc::new(NoLayers))
-}
-
-fuzz_target!(|data: &[u8]| {
-    let Some((which, text)) = data.split_first() else { return };
-    let (format, key, value) = ASKED[usize::from(*which) % ASKED.len()];
-    let file = ImagePath::literal("/etc/a");
-    let image = tree(text);
-    let _ = all(&image, format, &file, key);
-    // An edit after which another setting would not be as it was is refused by the room itself, as one of a file that
-    // is not understood: nothing is written.
-    let _ = remove_everywhere(&image, format, &file, key);
-    let Ok(changed) = set(&image, format, &file, key, value) else { return };
-    if let Some((_, new)) = changed.iter().find(|(path, _)| *path == file) {
-        let after = tree(new);
-        let found = effective(&after, format, &file, key).expect("what was written is read");
-        assert_eq!(found.map(|found| found.value).as_deref(), Some(value));
-        assert!(set(&after, format, &file, key, value).expect("it is read").is_empty());
-    }
-});
+fuzz_target!(|data: &[u8]| settings::ask(&ASKED, data));

@@ -6,7 +6,7 @@ use std::fmt;
 use imgfix_model::location::ConfigField;
 use imgfix_model::path::ImagePath;
 use imgfix_recipes::baseline::{BaselineRule, Check, ImageFault, SettingCheck, Wanted};
-use imgfix_settings::{Format, all, effective};
+use imgfix_settings::{Format, holding};
 use imgfix_vfs::{Entry, FileSystem};
 
 use crate::{accounts, files};
@@ -91,18 +91,16 @@ fn setting(check: &SettingCheck, fs: &dyn FileSystem) -> Result<Vec<Problem>, St
     }
     let format: Format = setting.format.parse().map_err(|why| format!("{why}"))?;
     let (file, key) = (&setting.file, &setting.key);
-    let holding = effective(fs, format, file, key).map_err(|why| why.to_string())?;
-    let places = all(fs, format, file, key).map_err(|why| why.to_string())?;
+    let (always, sometimes) = holding(fs, format, file, key).map_err(|why| why.to_string())?;
     let mut found = Vec::new();
-    match (&holding, &check.default) {
+    match (&always, &check.default) {
         (None, Some(default)) if !may_be(&check.wanted, default) => found.push(Problem {
             place: Place::File(file.clone(), None),
             what: format!("{key} is not set, which means {default}"),
         }),
         _ => {}
     }
-    let conditional = places.into_iter().filter(|place| place.condition.is_some());
-    for place in holding.into_iter().chain(conditional) {
+    for place in always.into_iter().chain(sometimes) {
         if may_be(&check.wanted, &place.value) {
             continue;
         }

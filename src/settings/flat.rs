@@ -59,6 +59,12 @@ fn one_line(key: &str, value: &str) -> Result<(), SettingsError> {
     Ok(())
 }
 
+/// The value in the place of the old one.
+fn put(place: &Place, key: &str, value: &str) -> Result<Vec<Edit>, SettingsError> {
+    one_line(key, value)?;
+    Ok(vec![Edit::new(place.file, place.at.clone(), value)])
+}
+
 fn append(files: &Files<'_>, line: &str) -> Vec<Edit> {
     let bytes = files.bytes(0);
     vec![Edit::line(0, &bytes, bytes.len(), line)]
@@ -113,10 +119,6 @@ impl Grammar for Sysctl {
             || place.unclear.is_some() && glob::matches(place.key.as_bytes(), key.as_bytes())
     }
 
-    fn order(&self, _: &str) -> Order {
-        Order::Last
-    }
-
     fn put(
         &self,
         _: &Files<'_>,
@@ -124,8 +126,7 @@ impl Grammar for Sysctl {
         key: &str,
         value: &str,
     ) -> Result<Vec<Edit>, SettingsError> {
-        one_line(key, value)?;
-        Ok(vec![Edit::new(place.file, place.at.clone(), value)])
+        put(place, key, value)
     }
 
     fn add(
@@ -168,10 +169,6 @@ impl Grammar for LoginDefs {
         Ok(key.to_owned())
     }
 
-    fn order(&self, _: &str) -> Order {
-        Order::Last
-    }
-
     fn put(
         &self,
         _: &Files<'_>,
@@ -179,8 +176,7 @@ impl Grammar for LoginDefs {
         key: &str,
         value: &str,
     ) -> Result<Vec<Edit>, SettingsError> {
-        one_line(key, value)?;
-        Ok(vec![Edit::new(place.file, place.at.clone(), value)])
+        put(place, key, value)
     }
 
     fn add(

@@ -58,8 +58,10 @@ pub(crate) trait Grammar: Sync {
         place.condition.is_some()
     }
 
-    /// Which place counts.
-    fn order(&self, key: &str) -> Order;
+    /// Which place counts: the last, as nearly every program has it.
+    fn order(&self, _key: &str) -> Order {
+        Order::Last
+    }
 
     /// Whether every place of the key counts, so that a change is one of all of them.
     fn all_count(&self, _key: &str) -> bool {

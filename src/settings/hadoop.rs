@@ -4,7 +4,7 @@
 
 use crate::error::SettingsError;
 use crate::files::Files;
-use crate::grammar::{Grammar, Order, Place, push};
+use crate::grammar::{Grammar, Place, push};
 use crate::markup::{Element, decoded, elements, escaped};
 use crate::text::{Edit, indent_at, line_end, line_next, line_of, line_start, part, text, trimmed};
 
@@ -91,10 +91,6 @@ impl Grammar for Hadoop {
             return Err(SettingsError::key(key, "no name of a property"));
         }
         Ok(key.to_owned())
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Last
     }
 
     fn put(

@@ -8,7 +8,7 @@
 
 use crate::error::SettingsError;
 use crate::files::Files;
-use crate::grammar::{Grammar, Order, Place, push};
+use crate::grammar::{Grammar, Place, push};
 use crate::text::{Edit, lines, part, text, trimmed};
 
 pub(crate) struct Ini;
@@ -95,10 +95,6 @@ impl Grammar for Ini {
             return Err(SettingsError::key(key, "no `section.key`"));
         }
         Ok(key.to_owned())
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Last
     }
 
     fn put(

@@ -8,8 +8,7 @@
 //! What is not understood is an error that names file and line, never an edit. Each edit is read
 //! again before it is handed out: the key has the value, and every other statement is as it was.
 //!
-//! Who checks a key looks at [`effective`] (with the program's default for `None`) and, for what
-//! may hold in blocks, at [`all`].
+//! Who checks a key looks at [`holding`], with the program's default where nothing always holds.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -76,6 +75,22 @@ pub fn effective(
 ) -> Result<Option<Found>, SettingsError> {
     let reading = change::Reading::new(fs, format, file, key)?;
     Ok(reading.effective()?.map(|place| reading.found(place)))
+}
+
+/// What holds for `key` always, as [`effective`] has it, and behind it what holds only sometimes.
+///
+/// # Errors
+/// As [`effective`].
+pub fn holding(
+    fs: &dyn FileSystem,
+    format: Format,
+    file: &ImagePath,
+    key: &str,
+) -> Result<(Option<Found>, Vec<Found>), SettingsError> {
+    let reading = change::Reading::new(fs, format, file, key)?;
+    let always = reading.effective()?.map(|place| reading.found(place));
+    let places = reading.about().into_iter().map(|place| reading.found(place));
+    Ok((always, places.filter(|place| place.condition.is_some()).collect()))
 }
 
 /// Every place that says something of the key, in the program's order, those that hold only

@@ -10,7 +10,7 @@
 
 use crate::error::SettingsError;
 use crate::files::{Files, files_in, inside};
-use crate::grammar::{Grammar, Order, Place, push};
+use crate::grammar::{Grammar, Place, push};
 use crate::ini::{SECTION, insert};
 use crate::text::{Edit, lines, part, text, trimmed};
 
@@ -241,10 +241,6 @@ impl Grammar for Mysql {
             }
             _ => Err(SettingsError::key(key, "no `group.option`, as `mysqld.bind-address`")),
         }
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Last
     }
 
     fn put(

@@ -10,7 +10,7 @@ use imgfix_model::path::ImagePath;
 
 use crate::error::SettingsError;
 use crate::files::{Files, files_in};
-use crate::grammar::{Grammar, Order, Place, push};
+use crate::grammar::{Grammar, Place, push};
 use crate::text::{Edit, Line, lines, part, text, trimmed};
 
 pub(crate) struct Postgresql;
@@ -174,10 +174,6 @@ impl Grammar for Postgresql {
             return Err(SettingsError::key(key, "no name of a setting of PostgreSQL"));
         }
         Ok(lower)
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Last
     }
 
     fn put(

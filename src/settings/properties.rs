@@ -6,7 +6,7 @@
 
 use crate::error::SettingsError;
 use crate::files::Files;
-use crate::grammar::{Grammar, Order, Place, push};
+use crate::grammar::{Grammar, Place, push};
 use crate::text::{Edit, part};
 
 pub(crate) struct Properties;
@@ -152,10 +152,6 @@ impl Grammar for Properties {
 
     fn key(&self, key: &str) -> Result<String, SettingsError> {
         Ok(key.to_owned())
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Last
     }
 
     fn put(

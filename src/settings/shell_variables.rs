@@ -7,7 +7,7 @@
 
 use crate::error::SettingsError;
 use crate::files::Files;
-use crate::grammar::{Grammar, Order, Place, push};
+use crate::grammar::{Grammar, Place, push};
 use crate::text::{Edit, line_of, line_start, part, text};
 
 pub(crate) struct ShellVariables;
@@ -208,10 +208,6 @@ impl Grammar for ShellVariables {
 
     fn is_about(&self, place: &Place, key: &str) -> bool {
         place.key == key || place.key == SOURCE
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Last
     }
 
     fn put(

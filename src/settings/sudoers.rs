@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use crate::error::SettingsError;
 use crate::files::{Files, files_in, inside};
-use crate::grammar::{Grammar, Order, Place, push};
+use crate::grammar::{Grammar, Place, push};
 use crate::text::{Edit, line_of, lines, part, text, trimmed};
 
 pub(crate) struct Sudoers;
@@ -170,10 +170,6 @@ impl Grammar for Sudoers {
     fn is_about(&self, place: &Place, key: &str) -> bool {
         let who = key.strip_prefix("NOPASSWD[").and_then(|who| who.strip_suffix(']'));
         place.key == "NOPASSWD" && who.is_none_or(|who| who == place.detail)
-    }
-
-    fn order(&self, _: &str) -> Order {
-        Order::Last
     }
 
     fn all_count(&self, _: &str) -> bool {
