@@ -128,6 +128,11 @@ fn recipes_are_enabled_and_skipped_by_name_and_by_policy() {
     std::fs::write(place.path("imgfix.toml"), policy).unwrap();
     let all = found(check(&place, "1", &["--format", "json"]));
     assert_eq!((all["set-id-programs"], all["trusted-hosts"]), ((1, 0), (1, 1)));
+    // a choice among what the checks find needs no report, whoever asked for them
+    std::fs::write(place.path("imgfix.toml"), "checks = true\n").unwrap();
+    let mut command = place.bare("plan", &place.image("1"));
+    let plan = ran(command.args(["-q", "--only", "mode-shadow"])).expect(0).stdout;
+    assert!(plan.contains("mode-shadow"), "{plan}");
 }
 
 #[test]

@@ -6,20 +6,21 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::pipeline;
-use crate::pipeline::{PlanRequest, Preview, View};
+use crate::pipeline::{PlanRequest, View};
 use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
 use imgfix_report::checked;
 use imgfix_vfs::layer_reader::Digests;
 
+use super::CommandResult;
 use super::confine::{self, Start};
 use super::image_argument::parse_reference;
 use super::options::{
     self, FindingOptions, Format, ImageOptions, OtherReports, RepositoryOptions, parse_severity,
 };
 use super::policy::{self, PolicyOptions};
-use super::report_files::{PlanFiles, Told};
-use super::{CommandResult, exit};
+use super::previewed::Previewed;
+use super::report_files::PlanFiles;
 
 /// Arguments of `imgfix check`.
 #[derive(Debug, Args)]
@@ -98,26 +99,12 @@ pub fn run(mut arguments: CheckArguments, start: Start) -> CommandResult {
     };
     let files = files.unwrap_or_default();
     let planned = pipeline::plan(&request, None, &environment)?;
-    let Preview { mut report, evidence, contents } =
-        pipeline::preview(&planned, files.evidence(), &environment)?;
-    if let Some(threshold) = arguments.fail_on.or(policy.fail_on) {
-        report.hold_against(threshold);
-    }
+    let fail_on = arguments.fail_on.or(policy.fail_on);
+    let previewed = Previewed::of(&planned, &files, fail_on, &environment)?;
     output.result(&match arguments.format {
-        Format::Json => imgfix_report::json::render(&report),
-        Format::Text => checked::table(&report, output.style()),
+        Format::Json => imgfix_report::json::render(previewed.report()),
+        Format::Text => checked::table(previewed.report(), output.style()),
     })?;
-    let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
-    let (evidence, contents) = (&evidence[..], &contents[..]);
-    let told = Told { report: &report, evidence, contents, vex_author: None, created };
-    files.write(&told, output)?;
-    if let Some(gate) = &report.gate {
-        output.gate(gate);
-    }
-    let changes = planned.platforms.iter().any(|one| one.repaired.overlay.is_some());
-    Ok(match (report.is_held(), changes && arguments.detailed_exitcode) {
-        (true, _) => exit::REMAINING,
-        (false, true) => exit::CHANGES,
-        (false, false) => exit::DONE,
-    })
+    previewed.tell(files, &environment, output)?;
+    Ok(previewed.exit_code(&planned, arguments.detailed_exitcode))
 }

@@ -27,6 +27,7 @@ mod policy_files;
 #[cfg(test)]
 mod policy_keys;
 mod policy_show;
+mod previewed;
 mod registry_options;
 pub mod repair;
 pub mod report_files;

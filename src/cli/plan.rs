@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::pipeline;
-use crate::pipeline::{PlanRequest, Preview, View};
+use crate::pipeline::{PlanRequest, View};
 use imgfix_model::finding::Severity;
 use imgfix_oci::Reference;
 use imgfix_report::plan as explain;
 use imgfix_secrets::Secrets;
 use imgfix_vfs::layer_reader::Digests;
 
+use super::CommandResult;
 use super::confine::{self, Start};
 use super::image_argument::parse_reference;
 use super::options::{
@@ -19,8 +20,8 @@ use super::options::{
 };
 use super::output_file::OutputFile;
 use super::policy::{self, PolicyOptions};
-use super::report_files::{PlanFiles, Told};
-use super::{CommandResult, exit};
+use super::previewed::Previewed;
+use super::report_files::PlanFiles;
 
 /// Arguments of `imgfix plan`.
 #[derive(Debug, Args)]
@@ -62,6 +63,7 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     let policy = arguments.policy.load(Some(image), registry, output)?;
     policy::under_images(&policy, &mut arguments.images);
     arguments.findings.strict |= policy.strict;
+    arguments.findings.checks |= policy.checks;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let open = |path: &PathBuf| OutputFile::open("--save", path, output.unfinished());
     let mut needs = confine::of_images(&arguments.images, &[&arguments.image]);
@@ -78,7 +80,6 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     let environment = options::planning_environment(images, repositories, rules, output, confine)?;
     let mut scan = options::scan(&arguments.findings, options::OtherReports::None)?;
     policy::under_findings(&policy, &arguments.findings, &mut scan);
-    scan.checks |= policy.checks;
     let request = PlanRequest {
         image: arguments.image,
         platforms: arguments.images.platform.clone(),
@@ -89,11 +90,8 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     };
     let files = files.unwrap_or_default();
     let planned = pipeline::plan(&request, None, &environment)?;
-    let Preview { mut report, evidence, contents } =
-        pipeline::preview(&planned, files.evidence(), &environment)?;
-    if let Some(threshold) = arguments.fail_on.or(policy.fail_on) {
-        report.hold_against(threshold);
-    }
+    let fail_on = arguments.fail_on.or(policy.fail_on);
+    let previewed = Previewed::of(&planned, &files, fail_on, &environment)?;
     let mut json = serde_json::to_string_pretty(&planned.plan)?;
     json.push('\n');
     let json = Secrets::shipped().mask_document(&json).into_owned();
@@ -102,21 +100,11 @@ pub fn run(mut arguments: PlanArguments, start: Start) -> CommandResult {
     }
     output.result(&match arguments.format {
         Format::Json => json,
-        Format::Text => explain::render(&planned.plan, Some(&report), output.style()),
+        Format::Text => explain::render(&planned.plan, Some(previewed.report()), output.style()),
     })?;
-    let created = environment.edge.source_date_epoch.unwrap_or(environment.edge.now);
-    let (evidence, contents) = (&evidence[..], &contents[..]);
-    let told = Told { report: &report, evidence, contents, vex_author: None, created };
-    files.write(&told, output)?;
-    if let Some(gate) = &report.gate {
-        output.gate(gate);
-    }
-    let changes = planned.platforms.iter().any(|one| one.repaired.overlay.is_some());
+    previewed.tell(files, &environment, output)?;
+    let code = previewed.exit_code(&planned, arguments.detailed_exitcode);
     drop(planned);
     environment.edge.tidy_cache();
-    Ok(match (report.is_held(), changes && arguments.detailed_exitcode) {
-        (true, _) => exit::REMAINING,
-        (false, true) => exit::CHANGES,
-        (false, false) => exit::DONE,
-    })
+    Ok(code)
 }

@@ -157,6 +157,7 @@ pub fn run(mut arguments: RepairArguments, start: Start) -> CommandResult {
     let policy = arguments.policy.load(Some(image), registry, output)?;
     policy::under_images(&policy, &mut arguments.images);
     arguments.findings.strict |= policy.strict;
+    arguments.findings.checks |= policy.checks;
     policy::under_repositories(&policy, &mut arguments.repositories);
     let image = arguments.image.to_string();
     let certificates = arguments.images.registry.ca_file.clone();
@@ -221,7 +222,6 @@ fn repaired(
     let others = if command.is_some() { OtherReports::Scanned } else { OtherReports::None };
     let mut scan = options::scan(&arguments.findings, others)?;
     policy::under_findings(policy, &arguments.findings, &mut scan);
-    scan.checks |= policy.checks;
     if let Some(command) = command.as_ref().filter(|_| scan.reports.is_empty()) {
         scan.reports.push(second_opinion::scan(command, &arguments.image, &environment)?);
     }
