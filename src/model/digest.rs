@@ -123,29 +123,13 @@ impl<'de> serde::Deserialize<'de> for Digest {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Md5([u8; 16]);
 
-impl Md5 {
-    /// From a finished MD5.
-    #[must_use]
-    pub fn from_md5(hash: [u8; 16]) -> Self {
-        Self(hash)
-    }
-}
-
 impl FromStr for Md5 {
     type Err = Md5Error;
     /// 32 hexadecimal digits in any case, with or without `md5:`.
     fn from_str(text: &str) -> Result<Self, Md5Error> {
-        let fail = || Md5Error(text.chars().take(100).collect());
         let hex = text.strip_prefix("md5:").unwrap_or(text);
-        if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(fail());
-        }
-        let mut out = [0; 16];
-        for (byte, pair) in out.iter_mut().zip(hex.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| fail())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| fail())?;
-        }
-        Ok(Self(out))
+        let bytes = super::hex::decode(hex);
+        bytes.map(Self).ok_or_else(|| Md5Error(text.chars().take(100).collect()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use crate::advisory::{Cvss, Epss, web_link};
-use crate::location::{FileLocation, Location};
+use crate::location::Location;
 
 /// How bad a finding is. Scanners agree on the order, though not on every word.
 #[derive(
@@ -326,15 +326,6 @@ impl Finding {
     #[must_use]
     pub fn place_beside_package(&self) -> Option<String> {
         self.place().filter(|place| *place != self.package)
-    }
-
-    /// The file that it is about, when it is about one.
-    #[must_use]
-    pub fn file(&self) -> Option<FileLocation> {
-        match &self.location {
-            Some(location) => location.file().cloned(),
-            None => self.path.as_ref().map(FileLocation::at),
-        }
     }
 
     /// The class, or the word for what is a class of its own to people: `secret`.

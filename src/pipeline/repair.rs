@@ -204,7 +204,11 @@ fn provenance(planned: &PlannedImage, environment: &Environment) -> Provenance {
         plan_digest: planned.plan.digest(),
         // each platform has its own
         newest: BTreeMap::new(),
-        excised: recorded.and_then(|parts| parts.excised.clone()),
+        // of the index: one platform whose base is another one is enough
+        excised: planned
+            .platforms
+            .iter()
+            .find_map(|one| one.loaded.repaired_from.as_ref()?.excised.clone()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         source_date_epoch: environment.edge.source_date_epoch,
     }

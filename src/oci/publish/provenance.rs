@@ -209,7 +209,11 @@ impl Recorded {
         };
         let newest = fact_text(NEWEST).unwrap_or_default().split(',').filter_map(one);
         let original_manifest = fact(ORIGINAL_MANIFEST)?;
-        let excised = fact_text(EXCISED).map(|text| Excised::read(text, original_manifest));
+        // What cannot be read is no record: the base that it speaks of is not known then.
+        let excised = match fact_text(EXCISED) {
+            Some(text) => Some(Excised::read(text, original_manifest)?),
+            None => None,
+        };
         let diff_id = fact(DIFF_ID).map(DiffId);
         if diff_id.is_none() && excised.is_none() {
             return None;
@@ -222,7 +226,7 @@ impl Recorded {
             newest: newest.take(MAX_REPOSITORIES).collect(),
             base_name: base_name.to_owned(),
             evened: fact_text(HISTORY).and_then(Evened::read).unwrap_or_default(),
-            excised: excised.flatten(),
+            excised,
         })
     }
 }

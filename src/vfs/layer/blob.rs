@@ -7,17 +7,14 @@ use std::io::{self, BufWriter, Write};
 
 use sha2::{Digest as _, Sha256};
 
+use imgfix_host::parallel::processors;
+
 use super::compressor::{Compressor, LevelError, level};
 use crate::Compression;
 use imgfix_model::digest::{DiffId, Digest};
 
 /// Bytes gathered before the output is written.
 const OUTPUT_BUFFER: usize = 128 * 1024;
-
-/// How many threads compress.
-pub(super) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
 
 /// A blob that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

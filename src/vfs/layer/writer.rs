@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 
-use super::blob::{self, BlobWriter, WrittenBlob};
+use super::blob::{BlobWriter, WrittenBlob};
 use super::compressor::{LevelError, level};
 use super::plan::{Item, plan};
 use super::tar_header::Header;
@@ -11,6 +11,7 @@ use crate::whiteout;
 use crate::{
     Compression, Content, Entry, FileSystem, Kind, LayerId, Overlay, RootfsError, Spool, SpoolFile,
 };
+use imgfix_host::parallel::processors;
 use imgfix_model::digest::{DiffId, Digest};
 use imgfix_model::path::ImagePath;
 
@@ -91,7 +92,7 @@ pub fn write_layer(
     options: &LayerOptions,
     out: &mut dyn Write,
 ) -> Result<WrittenLayer, WriteError> {
-    write_with(overlay, options, out, blob::processors())
+    write_with(overlay, options, out, processors())
 }
 
 fn write_with(
