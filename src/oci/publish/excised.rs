@@ -163,6 +163,12 @@ mod tests {
             assert_eq!(parts.excised, Some(record.clone()));
             assert_eq!(parts.manifest.raw().bytes, cut.raw().bytes, "without the marks");
             assert_eq!(parts.config.bytes(), cut_config.bytes());
+            // a record that cannot be read tells of no original
+            let text = std::str::from_utf8(config_of.bytes()).expect("text");
+            let damaged = text.replace(&format!("{EXCISED}=0:"), &format!("{EXCISED}=x:"));
+            assert_ne!(damaged, text);
+            let damaged = ImageConfig::parse(damaged.into(), "app").expect("config");
+            assert!(original_of(&manifest_of, &damaged).is_none());
         }
     }
 }
