@@ -414,6 +414,20 @@ fn a_saved_plan_is_done_exactly_and_only_on_its_image() {
         refused.stderr
     );
     assert_same(&before, &snapshot(&place.path("other")));
+
+    // what a plan file does not keep cannot be followed
+    let text = std::fs::read_to_string(&file).expect("plan");
+    let masked = text.replace(".deb\"", ".deb?sig=[masked]\"");
+    assert_ne!(masked, text);
+    std::fs::write(place.path("masked.json"), masked).expect("plan");
+    let refused =
+        ran(place.bare("repair", &place.image("12")).args(["-q", "--plan", "masked.json"]))
+            .expect(2);
+    assert!(
+        refused.stderr.contains("had a secret, which no plan file keeps"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -22,6 +22,7 @@ use imgfix_oci::Reference;
 use imgfix_repair::edge::{AfterFetching, Edge, ScriptsMode};
 use imgfix_report as report;
 use imgfix_report::RepairReport;
+use imgfix_secrets::MASKED;
 use imgfix_vfs::layer::{Compression, LayerOptions};
 
 use super::confine::{self, Start, Written};
@@ -434,6 +435,20 @@ fn saved_plan(path: &Path, arguments: &RepairArguments, policy: &Policy) -> Resu
     let fail = |why: String| Failure::Usage(format!("--plan {}: {why}", path.display()));
     let bytes = options::read_file("--plan", path, MAX_PLAN)?;
     let plan = Plan::load(&bytes).map_err(|error| fail(error.to_string()))?;
+    let platforms = plan.platforms.iter();
+    let mut archives = platforms.flat_map(|platform| {
+        let libraries = platform.stores.iter().flat_map(|store| &store.steps);
+        let libraries = libraries.filter_map(|step| step.archive.as_ref());
+        platform.steps.iter().map(|step| &step.archive).chain(libraries)
+    });
+    if let Some(archive) = archives.find(|archive| archive.url.contains(MASKED)) {
+        return Err(fail(format!(
+            "the address {} had a secret, which no plan file keeps, so that it cannot be followed; \
+             give the login by apt's auth.conf, .netrc or the registry's own settings, and make a \
+             new plan",
+            archive.url
+        )));
+    }
     match arguments.policy.refusal(&plan, policy) {
         Some(why) => Err(fail(why)),
         None => Ok(plan),
